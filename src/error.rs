@@ -1,0 +1,59 @@
+//! The one error type of the library, and which errors are the caller's to mend.
+
+use std::path::{Path, PathBuf};
+
+/// The library's result.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Everything that can go wrong. Each message names the file or value at fault and, where there is one, the cure.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Something the caller gave is unusable: a value, a file's content, a name. The binary exits with 2.
+    #[error("{0}")]
+    Input(String),
+    /// A file or folder could not be read or written.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// What was tried, as a verb: `read`, `write`, `create`.
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// No adapter fits; the message lists what there is and what to install.
+    #[error("{0}")]
+    NoAdapter(String),
+    /// A shader does not parse, import, validate or bind: a fault in the program, or in a custom op.
+    #[error("{0}")]
+    Shader(String),
+    /// The device ran out of memory, was lost, or refused work; the message says what was being done.
+    #[error("{0}")]
+    Device(String),
+    /// A loss became NaN or infinite.
+    #[error("{0}")]
+    NotFinite(String),
+}
+
+impl Error {
+    /// An [`Error::Input`] from anything that prints.
+    pub fn input(message: impl Into<String>) -> Self {
+        Self::Input(message.into())
+    }
+
+    /// For `map_err`: an [`Error::Io`] of this action on this path.
+    pub fn io<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(std::io::Error) -> Self + 'a {
+        move |source| Self::Io { action, path: path.to_path_buf(), source }
+    }
+
+    /// Whether the caller can mend it by giving something else (exit code 2), as opposed to a failure (exit code 1).
+    pub fn is_input(&self) -> bool {
+        match self {
+            Self::Input(_) | Self::NoAdapter(_) => true,
+            // A disk that fills up is a failure; a path that does not exist or may not be touched is the caller's.
+            Self::Io { source, .. } => source.kind() != std::io::ErrorKind::StorageFull,
+            Self::Shader(_) | Self::Device(_) | Self::NotFinite(_) => false,
+        }
+    }
+}
