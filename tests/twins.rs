@@ -1,6 +1,8 @@
 //! Holds the CPU twins of `tests/twin/` to their formulas: each backward against central differences of its forward, under a random weighting
-//! of the outputs, and the linear ones against the adjoint identity.
+//! of the outputs, and the linear ones against the adjoint identity. `against_torch` holds them to PyTorch.
 
+#[path = "twins/against_torch.rs"]
+mod against_torch;
 mod twin;
 
 use twin::affine_warp::{self, Interpolation, theta_from};
@@ -209,10 +211,13 @@ fn affine_warp_special_maps() {
             assert!((moved[[n, c, h, w]] - expected).abs() < 1e-14, "moved at {h},{w}");
         }
     }
-    // Half way between pixels, nearest goes to the even one.
-    let halves = affine_warp::forward(&x, &[[1.0, 0.0, 0.5, 0.0, 1.0, 0.0]], Interpolation::Nearest, &fill);
-    let row: Vec<f64> = [0, 2, 2, 4, 4].iter().map(|&w| x[[0, 0, 0, w]]).collect();
-    assert_eq!(halves.data[..5], row);
+    // Half way between pixels, nearest goes to the even one, on both axes: ½ → 0, 1½ → 2, 2½ → 2, 3½ → 4, which is no row of this image.
+    let halves = affine_warp::forward(&x, &[[1.0, 0.0, 0.5, 0.0, 1.0, 0.5]], Interpolation::Nearest, &fill);
+    for [n, c, h, w] in x.indices() {
+        let (row, column) = ([0, 2, 2, 4][h], [0, 2, 2, 4, 4][w]);
+        let expected = if row < 4 { x[[n, c, row, column]] } else { fill[c] };
+        assert_eq!(halves[[n, c, h, w]], expected, "half way at {h},{w}");
+    }
 }
 
 #[test]
