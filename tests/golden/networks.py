@@ -16,26 +16,27 @@ from method import (MEAN, SEED, as_numpy, generated, norm, normalize, probabilit
 # --- The first steps -------------------------------------------------------------------------------------
 
 VARIANTS = {
-    # name: form and weight of L_hf, interpolation, fill, Adam's eps, steps of L_pv before the prototype's
-    "main": ("l1-sum", 0.05, "bilinear", MEAN, 1e-8, 0),
-    "no_hf": ("l1-sum", 0.0, "bilinear", MEAN, 1e-8, 0),
-    "baseline": ("l1", 1.0, "nearest", [0.0, 0.0, 0.0], 1e-8, 2),
-    # Adam's first steps go by the gradient's sign, so that a pixel whose gradient is all but 0 moves by lr one way or the other, and float32
-    # strays from float64 within a few steps. With an eps that damps those pixels the curves can be held to a tight tolerance.
-    "smooth": ("l2", 1000.0, "bilinear", MEAN, 0.1, 0),
+    # name: form and weight of L_hf, interpolation, fill, Adam's rate and eps, steps of L_pv before the prototype's
+    "main": ("l1-sum", 0.05, "bilinear", MEAN, 0.05, 1e-8, 0),
+    "no_hf": ("l1-sum", 0.0, "bilinear", MEAN, 0.05, 1e-8, 0),
+    "baseline": ("l1", 1.0, "nearest", [0.0, 0.0, 0.0], 0.05, 1e-8, 2),
+    # Adam's first steps go by the gradient's sign, so that a pixel whose gradient is all but 0 moves by lr one way or the other; and where a
+    # ReLU or a pool's maximum flips, the gradient jumps. float32 strays from float64 within a few steps. With an eps that damps small
+    # gradients, and shorter steps, the curves can be held to a tight tolerance.
+    "smooth": ("l2", 1000.0, "bilinear", MEAN, 0.005, 0.1, 0),
 }
 STEPS = 10
 
 
 def run(net, start: torch.Tensor, thetas: np.ndarray, target: int, variant: str) -> dict[str, np.ndarray]:
     """Loss, logit and total variation before each update, the first gradient, and the last pixels."""
-    form, weight, mode, fill, eps, baseline_steps = VARIANTS[variant]
+    form, weight, mode, fill, lr, eps, baseline_steps = VARIANTS[variant]
     x = start.clone().requires_grad_()
     series = {"loss": [], "logit": [], "tv": []}
     out = {}
     for step in range(baseline_steps + STEPS):
         if step in (0, baseline_steps):  # the prototype's stage begins with a fresh state
-            adam = torch.optim.Adam([x], lr=0.05, eps=eps)
+            adam = torch.optim.Adam([x], lr=lr, eps=eps)
         z = net(normalize(warp(x, [float(v) for v in thetas[step]], mode, fill)))
         tv = total_variation(x, form)
         if step < baseline_steps:

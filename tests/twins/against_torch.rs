@@ -4,7 +4,7 @@ use crate::twin::affine_warp::{self, Interpolation, theta_from};
 use crate::twin::batch_norm::{self, BatchNorm};
 use crate::twin::check::assert_close;
 use crate::twin::generated::generated;
-use crate::twin::golden::{Golden, sample_indices};
+use crate::twin::golden::{Golden, norm, sample_indices};
 use crate::twin::max_pool2d::{self, Window};
 use crate::twin::{Tensor, adam, avg_pool2d, conv2d, linear, normalize, probability_variance, relu, total_variation};
 
@@ -35,9 +35,37 @@ fn array<const N: usize>(ops: &Golden, key: &str) -> [usize; N] {
 
 #[test]
 fn golden_says_where_it_comes_from() {
-    let ops = Golden::open("ops");
-    for key in ["script", "command", "seed", "versions"] {
-        assert!(ops.metadata(key).is_some_and(|v| !v.is_empty()), "{key} in the header");
+    for file in ["ops", "resnet18", "resnet18_imagenet"] {
+        let golden = Golden::open(file);
+        for key in ["script", "command", "seed", "versions"] {
+            assert!(golden.metadata(key).is_some_and(|v| !v.is_empty()), "{file}: {key} in the header");
+        }
+    }
+}
+
+/// What the network tests rely on: all modules, the input that follows from its name, and torchvision's draws as this convention's maps.
+#[test]
+fn network_goldens_are_whole() {
+    let pixels: Vec<f64> = generated("pixels", &[1, 3, 224, 224], 0).into_iter().map(f64::from).collect();
+    for file in ["resnet18", "resnet18_imagenet"] {
+        let golden = Golden::open(file);
+        let modules = golden.children("snapshot/");
+        assert_eq!(modules.len(), 68, "{file}");
+        assert_close("pixels_norm", &[norm(&pixels)], &golden.vec("pixels_norm"), 0.0, 1e-12);
+
+        // In-place ReLUs and skips write over batch norms: the stem's, and two in each of eight blocks. Downsampling's stay.
+        let alias = golden.children("alias/");
+        let overwritten = |m: &&String| m.contains("bn");
+        assert_eq!(alias, modules.iter().filter(overwritten).cloned().collect::<Vec<_>>(), "{file}");
+        assert_eq!(golden.vec("alias/bn1"), golden.vec("snapshot/relu"), "{file}");
+        assert_eq!(golden.vec("alias/layer3.0.bn2"), golden.vec("snapshot/layer3.0"), "{file}");
+
+        let (draws, maps) = (golden.vec("steps/draws"), golden.vec("steps/theta"));
+        for (draw, map) in draws.chunks(4).zip(maps.chunks(6)) {
+            let theta = theta_from(draw[0], draw[1], draw[2], draw[3], 224, 224);
+            // The stored maps are rounded to f32; c and f cancel numbers of the image's size.
+            assert_close(&format!("{file}: theta of {draw:?}"), map, &theta, 1e-12, f64::from(f32::EPSILON));
+        }
     }
 }
 
