@@ -1,5 +1,6 @@
 //! protogpu: Prototype Generation on the GPU.
 
+pub mod atomic;
 pub mod error;
 pub mod optimize;
 pub mod shape;

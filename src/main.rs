@@ -1,2 +1,10 @@
-//! The binary.
-fn main() {}
+//! The `protogpu` binary: one host of the library among others.
+
+mod cli;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::terminal::report_panics();
+    cli::main()
+}

@@ -4,6 +4,8 @@
 //! need no state. The settings travel along, so that a run is not resumed by mistake with others; only the number of
 //! steps may differ, since no step depends on how many follow.
 
+use serde::Serialize;
+
 use super::settings::Settings;
 use crate::tensor_file::{TensorFile, Tensors};
 use crate::{Error, Result};
@@ -12,7 +14,7 @@ use crate::{Error, Result};
 const FORMAT: &str = "protogpu checkpoint 1";
 
 /// What each step so far reported, one entry a step.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct History {
     /// The loss that was minimised.
     pub loss: Vec<f32>,

@@ -187,7 +187,7 @@ impl FromStr for Init {
 as_string!(Init);
 
 /// Exactly `N` numbers separated by commas.
-pub(crate) fn numbers<T: FromStr, const N: usize>(text: &str) -> Option<[T; N]> {
+pub fn numbers<T: FromStr, const N: usize>(text: &str) -> Option<[T; N]> {
     let parts: Vec<T> = text.split(',').map(|part| part.trim().parse().ok()).collect::<Option<_>>()?;
     parts.try_into().ok()
 }
