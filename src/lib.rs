@@ -3,11 +3,17 @@
 // `params!` names the crate from inside and from outside alike.
 extern crate self as protogpu;
 
+pub mod atomic;
 pub mod error;
 pub mod gpu;
 pub mod graph;
+mod named;
 pub mod ops;
+pub mod optimize;
 pub mod shape;
+pub mod tensor_file;
+#[cfg(feature = "cli")]
+pub mod world;
 
 pub use error::{Error, Result};
 pub use shape::Shape;

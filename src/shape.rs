@@ -76,10 +76,7 @@ pub fn window_out(input: [usize; 2], kernel: [usize; 2], stride: [usize; 2], pad
         (s > 0 && k > 0).then_some(())?;
         Some((i + before + after).checked_sub(k)? / s + 1)
     };
-    Some([
-        one(input[0], pad[0], pad[2], kernel[0], stride[0])?,
-        one(input[1], pad[1], pad[3], kernel[1], stride[1])?,
-    ])
+    Some([one(input[0], pad[0], pad[2], kernel[0], stride[0])?, one(input[1], pad[1], pad[3], kernel[1], stride[1])?])
 }
 
 /// As [`window_out`] with `ceil_mode=True` of `torch.nn.MaxPool2d`: the last window may hang over the end, but must
@@ -90,10 +87,7 @@ pub fn window_out_ceil(input: [usize; 2], kernel: [usize; 2], stride: [usize; 2]
         let out = (i + before + after).checked_sub(k)?.div_ceil(s) + 1;
         Some(if (out - 1) * s >= i + before { out - 1 } else { out })
     };
-    Some([
-        one(input[0], pad[0], pad[2], kernel[0], stride[0])?,
-        one(input[1], pad[1], pad[3], kernel[1], stride[1])?,
-    ])
+    Some([one(input[0], pad[0], pad[2], kernel[0], stride[0])?, one(input[1], pad[1], pad[3], kernel[1], stride[1])?])
 }
 
 #[cfg(test)]

@@ -207,7 +207,8 @@ impl Context {
             force_loop_bounding: false,
             ..wgpu::ShaderRuntimeChecks::checked()
         };
-        let descriptor = wgpu::ShaderModuleDescriptor { label: Some(&label), source: wgpu::ShaderSource::Wgsl(text.into()) };
+        let descriptor =
+            wgpu::ShaderModuleDescriptor { label: Some(&label), source: wgpu::ShaderSource::Wgsl(text.into()) };
         let device = self.device();
         self.checked(&format!("compiling {label}"), || {
             // SAFETY: every loop of every shader has a bound that the invocation does not change, and every index is

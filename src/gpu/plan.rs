@@ -93,7 +93,10 @@ impl Plan {
                 let bound = bound.ok_or_else(|| fault(format!("nothing is bound to `{name}`")))?;
                 self.buffer_binding(bound.tensor)
             };
-            entries.push(wgpu::BindGroupEntry { binding: reflected.binding, resource: wgpu::BindingResource::Buffer(resource) });
+            entries.push(wgpu::BindGroupEntry {
+                binding: reflected.binding,
+                resource: wgpu::BindingResource::Buffer(resource),
+            });
         }
         if let Some(extra) = command.bindings.iter().find(|b| !reflection.bindings.contains_key(b.name)) {
             return Err(fault(format!("the shader has no binding `{}`", extra.name)));
@@ -228,7 +231,10 @@ impl Plan {
             let inside = guard..guard + desc.len;
             if let Some(at) = (0..words.len()).find(|at| !inside.contains(at) && words[*at].to_bits() != SENTINEL) {
                 let at = at as i64 - guard as i64;
-                return Err(Error::Shader(format!("`{}` of {} elements: element {at} was written", desc.label, desc.len)));
+                return Err(Error::Shader(format!(
+                    "`{}` of {} elements: element {at} was written",
+                    desc.label, desc.len
+                )));
             }
         }
         Ok(())

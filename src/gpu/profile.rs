@@ -58,8 +58,12 @@ impl Plan {
         });
         let usage = wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC;
         let size = 8 * u64::from(count.max(2));
-        let resolved =
-            device.create_buffer(&wgpu::BufferDescriptor { label: Some("profile"), size, usage, mapped_at_creation: false });
+        let resolved = device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("profile"),
+            size,
+            usage,
+            mapped_at_creation: false,
+        });
         let mut encoder = device.create_command_encoder(&Default::default());
         for (i, step) in self.steps()[range].iter().enumerate() {
             let writes = wgpu::ComputePassTimestampWrites {
@@ -81,6 +85,10 @@ impl Plan {
         let words: Vec<u32> = readback.wait()?.concat().into_iter().map(f32::to_bits).collect();
         let ticks: Vec<u64> = words.chunks_exact(2).map(|w| u64::from(w[0]) | u64::from(w[1]) << 32).collect();
         let period_ms = f64::from(context.queue().get_timestamp_period()) * 1e-6;
-        Ok(ticks.chunks_exact(2).take(count as usize / 2).map(|t| t[1].saturating_sub(t[0]) as f64 * period_ms).collect())
+        Ok(ticks
+            .chunks_exact(2)
+            .take(count as usize / 2)
+            .map(|t| t[1].saturating_sub(t[0]) as f64 * period_ms)
+            .collect())
     }
 }

@@ -15,7 +15,11 @@ pub struct Readback {
 
 impl Readback {
     /// Records copies of `(buffer, offset, bytes)` into one staging buffer.
-    pub(super) fn record(context: &Context, encoder: &mut wgpu::CommandEncoder, parts: &[(&wgpu::Buffer, u64, u64)]) -> Self {
+    pub(super) fn record(
+        context: &Context,
+        encoder: &mut wgpu::CommandEncoder,
+        parts: &[(&wgpu::Buffer, u64, u64)],
+    ) -> Self {
         let size = parts.iter().map(|p| p.2).sum::<u64>().max(4);
         let staging = context.device().create_buffer(&wgpu::BufferDescriptor {
             label: Some("readback"),
@@ -47,7 +51,8 @@ impl Readback {
     /// # Errors
     /// If the copy failed: the device is lost.
     pub fn try_take(&mut self) -> Result<Option<Vec<Vec<f32>>>> {
-        let lost = || Error::Device("a readback failed: the device is lost, or its commands were never submitted".into());
+        let lost =
+            || Error::Device("a readback failed: the device is lost, or its commands were never submitted".into());
         match self.mapped.as_ref().map(Receiver::try_recv) {
             None | Some(Err(TryRecvError::Empty)) => Ok(None),
             Some(Ok(Ok(()))) => self.take().map(Some).ok_or_else(lost),

@@ -179,7 +179,8 @@ pub fn reflect(kernel: &Kernel) -> Result<Reflection> {
     let name = kernel.source.name();
     let module = naga::front::wgsl::parse_str(&text)
         .map_err(|e| Error::Shader(format!("{kernel}: {}", e.emit_to_string_with_path(&text, name))))?;
-    let mut validator = naga::valid::Validator::new(naga::valid::ValidationFlags::all(), naga::valid::Capabilities::all());
+    let mut validator =
+        naga::valid::Validator::new(naga::valid::ValidationFlags::all(), naga::valid::Capabilities::all());
     let info = validator
         .validate(&module)
         .map_err(|e| Error::Shader(format!("{kernel}: {}", e.emit_to_string_with_path(&text, name))))?;

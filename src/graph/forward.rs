@@ -44,7 +44,10 @@ impl Graph {
         let n = input.shape.n();
         let batch = |shape: Shape| Shape::new(n, shape.c(), shape.h(), shape.w());
         if batch(self.nodes[0].shape) != input.shape {
-            return Err(Error::input(format!("the input is {} but the network takes {}", input.shape, self.nodes[0].shape)));
+            return Err(Error::input(format!(
+                "the input is {} but the network takes {}",
+                input.shape, self.nodes[0].shape
+            )));
         }
         let mut acts = Activations { y: vec![input], argmax: vec![None] };
         for node in &self.nodes[1..] {

@@ -72,8 +72,7 @@ fn fold(conv: &mut Conv2d, norm: &ScaleShift) {
     let scaled = |(i, &w): (usize, &f32)| (f64::from(w) * f64::from(norm.scale[i / each])) as f32;
     conv.w = conv.w.iter().enumerate().map(scaled).collect();
     let bias = |o: usize| conv.b.as_ref().map_or(0.0, |b| f64::from(b[o]));
-    let b: Vec<f32> = (0..conv.w_shape[0])
-        .map(|o| (bias(o) * f64::from(norm.scale[o]) + f64::from(norm.shift[o])) as f32)
-        .collect();
+    let b: Vec<f32> =
+        (0..conv.w_shape[0]).map(|o| (bias(o) * f64::from(norm.scale[o]) + f64::from(norm.shift[o])) as f32).collect();
     conv.b = Some(Arc::from(b));
 }

@@ -96,7 +96,12 @@ pub struct Graph {
 impl Graph {
     /// A graph with just its input, of this shape for one image.
     pub fn new(input: Shape) -> Self {
-        let node = Node { name: "input".into(), op: Op::Input, inputs: Vec::new(), shape: Shape::new(1, input.c(), input.h(), input.w()) };
+        let node = Node {
+            name: "input".into(),
+            op: Op::Input,
+            inputs: Vec::new(),
+            shape: Shape::new(1, input.c(), input.h(), input.w()),
+        };
         Self { nodes: vec![node] }
     }
 

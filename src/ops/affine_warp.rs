@@ -3,21 +3,21 @@
 use super::{Tensor, misfit, same, words};
 use crate::error::Result;
 use crate::gpu::{Grid, Kernel, Recording, TensorId};
+use crate::named::named;
 
 crate::params! {
     /// Mirrors `Params` of shaders/affine_warp.wgsl.
     struct AffineWarpParams { images: u32, channels: u32, h: u32, w: u32, nearest: u32 }
 }
 
-/// How a value between pixels is found.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Interpolation {
-    /// From the four neighbours.
-    #[default]
-    Bilinear,
-    /// The nearest pixel, half to even.
-    Nearest,
+named! {
+    /// How the warp samples between pixels.
+    Interpolation {
+        /// Four neighbours, weighted.
+        Bilinear = "bilinear",
+        /// The nearest pixel.
+        Nearest = "nearest",
+    }
 }
 
 /// `torchvision.transforms.functional.affine` with a fill, on pixel indices.
@@ -60,7 +60,14 @@ impl AffineWarp {
     ///
     /// # Errors
     /// If the shapes do not fit.
-    pub fn backward(&self, rec: &mut Recording, dy: Tensor, theta: TensorId, clock: TensorId, dx: Tensor) -> Result<()> {
+    pub fn backward(
+        &self,
+        rec: &mut Recording,
+        dy: Tensor,
+        theta: TensorId,
+        clock: TensorId,
+        dx: Tensor,
+    ) -> Result<()> {
         same("affine_warp", "warp", ["dy", "dx"], dy.shape, dx.shape)?;
         let theta = ("theta", theta, 6 * dy.shape.n());
         let bindings = [dy.bind("dy"), theta, ("clock", clock, 1), dx.bind("dx")];

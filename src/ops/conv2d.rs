@@ -127,9 +127,11 @@ impl Conv2d {
         same("conv2d", label, ["y", "the output"], y.shape, self.output(label, x.shape)?)?;
         let [top, left, ..] = self.pad.map(|p| p as i32);
         let [_, _, kh, kw] = self.w_shape;
-        let taps = (0..kh * kw).map(|k| [k / kw, k % kw]).map(|k| (k, [k[0] as i32 - top, k[1] as i32 - left])).collect();
+        let taps =
+            (0..kh * kw).map(|k| [k / kw, k % kw]).map(|k| (k, [k[0] as i32 - top, k[1] as i32 - left])).collect();
         let phases = vec![Phase { origin: [0, 0], extent: [y.shape.h(), y.shape.w()], taps }];
-        let direction = Direction { name: "forward", rows: self.w_shape[0], channels: self.w_shape[1], reversed: false };
+        let direction =
+            Direction { name: "forward", rows: self.w_shape[0], channels: self.w_shape[1], reversed: false };
         let sink = Sink { add: epilogue.residual, mask: None };
         let params = Conv2dParams {
             x_step_h: self.stride[0] as u32,
@@ -155,7 +157,8 @@ impl Conv2d {
         variant: Variant,
     ) -> Result<()> {
         same("conv2d", label, ["dy", "the output"], dy.shape, self.output(label, dx.shape)?)?;
-        let direction = Direction { name: "backward", rows: self.w_shape[1], channels: self.w_shape[0], reversed: true };
+        let direction =
+            Direction { name: "backward", rows: self.w_shape[1], channels: self.w_shape[0], reversed: true };
         let params = Conv2dParams {
             y_step_h: self.stride[0] as u32,
             y_step_w: self.stride[1] as u32,

@@ -73,7 +73,8 @@ impl Sink {
 
     /// Bindings for `len` elements; what does not apply is bound to `spare`, a tensor that the kernel reads anyway.
     fn bind(self, spare: TensorId, len: usize) -> [(&'static str, TensorId, usize); 2] {
-        let part = |name, tensor: Option<TensorId>| (name, tensor.unwrap_or(spare), if tensor.is_some() { len } else { 0 });
+        let part =
+            |name, tensor: Option<TensorId>| (name, tensor.unwrap_or(spare), if tensor.is_some() { len } else { 0 });
         [part("sink_add", self.add), part("sink_mask", self.mask)]
     }
 }

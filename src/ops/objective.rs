@@ -3,21 +3,21 @@
 use super::{Tensor, same};
 use crate::error::Result;
 use crate::gpu::{Grid, Kernel, Recording, TensorId};
+use crate::named::named;
 
 crate::params! {
     /// Mirrors `Params` of shaders/objective.wgsl.
     struct ObjectiveParams { classes: u32, pv_logits: u32 }
 }
 
-/// What the probability-variance loss is the variance of; formulas in shaders/objective.wgsl.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum PvForm {
-    /// The softmax.
-    #[default]
-    Softmax,
-    /// The logits.
-    Logits,
+named! {
+    /// What the baseline stage takes the variance of, over the classes.
+    PvForm {
+        /// The probabilities.
+        Softmax = "softmax",
+        /// The logits.
+        Logits = "logits",
+    }
 }
 
 /// Weighted losses of the logits, each image towards its own class.
@@ -54,6 +54,13 @@ impl Objective {
         ];
         let params = ObjectiveParams { classes: classes as u32, pv_logits: u32::from(self.pv_form == PvForm::Logits) };
         let grid = Grid::Workgroups([n, 1, 1]);
-        rec.dispatch("objective", Kernel::new("objective", "step"), &bindings, &params, grid, 20 * logits.shape.len() as u64)
+        rec.dispatch(
+            "objective",
+            Kernel::new("objective", "step"),
+            &bindings,
+            &params,
+            grid,
+            20 * logits.shape.len() as u64,
+        )
     }
 }

@@ -30,7 +30,15 @@ impl Relu {
     ///
     /// # Errors
     /// If the shapes differ.
-    pub fn backward(self, rec: &mut Recording, label: &str, dy: Tensor, x: Tensor, dx: Tensor, sink: Sink) -> Result<()> {
+    pub fn backward(
+        self,
+        rec: &mut Recording,
+        label: &str,
+        dy: Tensor,
+        x: Tensor,
+        dx: Tensor,
+        sink: Sink,
+    ) -> Result<()> {
         same("relu", label, ["dy", "x"], dy.shape, x.shape)?;
         same("relu", label, ["dy", "dx"], dy.shape, dx.shape)?;
         let len = x.shape.len();

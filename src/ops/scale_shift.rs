@@ -45,7 +45,12 @@ impl ScaleShift {
     }
 
     fn params(x: Shape, sink: Sink) -> ScaleShiftParams {
-        ScaleShiftParams { len: x.len() as u32, channels: x.c() as u32, plane: x.plane_len() as u32, sink: sink.flags() }
+        ScaleShiftParams {
+            len: x.len() as u32,
+            channels: x.c() as u32,
+            plane: x.plane_len() as u32,
+            sink: sink.flags(),
+        }
     }
 
     /// `y = x · scale[c] + shift[c]`; x, y: [N,C,H,W].

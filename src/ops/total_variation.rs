@@ -3,6 +3,7 @@
 use super::{Tensor, same};
 use crate::error::Result;
 use crate::gpu::{Grid, Kernel, Recording, TensorId};
+use crate::named::named;
 use crate::shape::Shape;
 
 crate::params! {
@@ -10,19 +11,18 @@ crate::params! {
     struct TotalVariationParams { images: u32, channels: u32, h: u32, w: u32, form: u32, scale_u: f32, scale_v: f32 }
 }
 
-/// The form of `L_hf`; formulas in shaders/total_variation.wgsl.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum HfForm {
-    /// Mean of absolute differences.
-    L1,
-    /// Mean of squared differences.
-    L2,
-    /// Sum of absolute differences.
-    #[default]
-    L1Sum,
-    /// Sum of gradient lengths.
-    Isotropic,
+named! {
+    /// The penalty on differences between vertically and horizontally adjacent pixels, over all channels.
+    HfForm {
+        /// Mean of the absolute differences, one mean for each direction.
+        L1 = "l1",
+        /// Mean of the squared differences, one mean for each direction.
+        L2 = "l2",
+        /// Sum of the absolute differences (total variation).
+        L1Sum = "l1-sum",
+        /// The length of the two differences together, `sqrt(dx² + dy² + eps)`.
+        Isotropic = "isotropic",
+    }
 }
 
 /// `L_hf` of each image.
