@@ -7,11 +7,16 @@ pub mod atomic;
 pub mod error;
 pub mod gpu;
 pub mod graph;
+pub mod labels;
 mod named;
+pub mod nets;
 pub mod ops;
 pub mod optimize;
+pub mod picture;
 pub mod shape;
+mod suggest;
 pub mod tensor_file;
+pub mod weights;
 #[cfg(feature = "cli")]
 pub mod world;
 
