@@ -1,1 +1,10 @@
-fn main() {}
+//! The `protogpu` binary: one host of the library among others.
+
+mod cli;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::terminal::report_panics();
+    cli::main()
+}

@@ -1,0 +1,41 @@
+// adam: m = beta1 m + (1 - beta1) dx; v = beta2 v + (1 - beta2) dx^2;
+// x = x - lr/(1 - beta1^t) * m / (sqrt(v)/sqrt(1 - beta2^t) + eps), then clamped to [0,1] if asked. Kingma and Ba (2015), in
+// PyTorch's order; the bias corrections come from the schedule. x, dx, m, v: [N,C,H,W]. Memory-bound, 28 B an element.
+#import lib/index
+#import lib/schedule
+
+struct Params {
+    len: u32,
+    beta1: f32,
+    beta2: f32,
+    one_minus_beta1: f32,
+    one_minus_beta2: f32,
+    eps: f32,
+    clamp: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> dx: array<f32>;
+@group(0) @binding(2) var<storage, read_write> x: array<f32>;
+@group(0) @binding(3) var<storage, read_write> m: array<f32>;
+@group(0) @binding(4) var<storage, read_write> v: array<f32>;
+
+@compute @workgroup_size(WORKGROUP)
+fn step(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+    let i = flat_index(id, groups);
+    if i >= params.len {
+        return;
+    }
+    let row = schedule[clock[0]];
+    let keep = 1.0 - row.reset;
+    let g = dx[i];
+    let m_new = params.beta1 * keep * m[i] + params.one_minus_beta1 * g;
+    let v_new = params.beta2 * keep * v[i] + params.one_minus_beta2 * g * g;
+    m[i] = m_new;
+    v[i] = v_new;
+    var x_new = x[i] - row.step_size * m_new / (sqrt(v_new) * row.inv_sqrt_bias2 + params.eps);
+    if params.clamp != 0u {
+        x_new = clamp(x_new, 0.0, 1.0);
+    }
+    x[i] = x_new;
+}

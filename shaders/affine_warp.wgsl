@@ -1,0 +1,117 @@
+// affine_warp: y[n,c,q] = x[n,c,:] sampled at p = A q + t, with fill[c] where there is no x. theta = (A00 A01 t0 A10 A11 t1)
+// maps output pixel indices to fractional input pixel indices; each image has its own.
+//   bilinear: y = sum of taps inside x of weight * x + (1 - sum of their weights) * fill; nearest: half to even, as PyTorch.
+// dx[n,c,i] = sum over q of weight(p(q), i) * dy[n,c,q]: the exact adjoint, gathered. The map is invertible, so the q whose
+// taps touch i lie in a small box around A^-1 (i - t). x, y: [N,C,H,W]. Memory-bound.
+#import lib/index
+#import lib/schedule
+
+struct Params {
+    images: u32,
+    channels: u32,
+    h: u32,
+    w: u32,
+    nearest: u32,    // 0: bilinear
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(2) var<storage, read> theta: array<f32>;   // [steps,N,6]
+@group(0) @binding(3) var<storage, read> fill: array<f32>;    // [C]
+@group(0) @binding(4) var<storage, read_write> y: array<f32>;
+@group(0) @binding(5) var<storage, read> dy: array<f32>;
+@group(0) @binding(6) var<storage, read_write> dx: array<f32>;
+
+struct Map {
+    row_x: vec3f,
+    row_y: vec3f,
+}
+
+fn map_of(image: u32) -> Map {
+    let at = 6u * (clock[0] * params.images + image);
+    return Map(vec3f(theta[at], theta[at + 1u], theta[at + 2u]), vec3f(theta[at + 3u], theta[at + 4u], theta[at + 5u]));
+}
+
+// Where output pixel (col, row) reads: fractional (column, row) of x.
+fn source_of(map: Map, col: f32, row: f32) -> vec2f {
+    return vec2f(
+        map.row_x.x * col + map.row_x.y * row + map.row_x.z,
+        map.row_y.x * col + map.row_y.y * row + map.row_y.z,
+    );
+}
+
+fn inside(col: i32, row: i32) -> bool {
+    return col >= 0 && row >= 0 && col < i32(params.w) && row < i32(params.h);
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+    let i = flat_index(id, groups);
+    let plane = params.h * params.w;
+    if i >= params.images * plane {
+        return;
+    }
+    let image = i / plane;
+    let q = i % plane;
+    // Far outside is as good as just outside: keeps the conversion to integers in range.
+    let far = vec2f(f32(params.w), f32(params.h)) + 2.0;
+    let p = clamp(source_of(map_of(image), f32(q % params.w), f32(q / params.w)), -far, far);
+    var corner = vec2i(floor(p));
+    var part = p - floor(p);
+    if params.nearest != 0u {
+        corner = vec2i(round(p));
+        part = vec2f();
+    }
+    var weights = array<f32, 4>((1.0 - part.x) * (1.0 - part.y), part.x * (1.0 - part.y), (1.0 - part.x) * part.y, part.x * part.y);
+    var at: array<u32, 4>;
+    var covered = 0.0;
+    for (var tap = 0u; tap < 4u; tap++) {
+        let col = corner.x + i32(tap % 2u);
+        let row = corner.y + i32(tap / 2u);
+        let reads = inside(col, row);
+        at[tap] = select(0u, u32(row) * params.w + u32(col), reads);
+        weights[tap] = select(0.0, weights[tap], reads);
+        covered += weights[tap];
+    }
+    for (var c = 0u; c < params.channels; c++) {
+        let base = (image * params.channels + c) * plane;
+        var sum = (1.0 - covered) * fill[c];
+        for (var tap = 0u; tap < 4u; tap++) {
+            sum += weights[tap] * x[base + at[tap]];
+        }
+        y[base + q] = sum;
+    }
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+    let i = flat_index(id, groups);
+    let plane = params.h * params.w;
+    if i >= params.images * params.channels * plane {
+        return;
+    }
+    let base = i - i % plane;
+    let col = f32(i % params.w);
+    let row = f32(i % plane / params.w);
+    let map = map_of(i / (params.channels * plane));
+    let d = vec2f(col - map.row_x.z, row - map.row_y.z);
+    let det = map.row_x.x * map.row_y.y - map.row_x.y * map.row_y.x;
+    let centre = vec2f(map.row_y.y * d.x - map.row_x.y * d.y, map.row_x.x * d.y - map.row_y.x * d.x) / det;
+    // Taps reach one pixel far; a little more for rounding, since a weight outside is zero anyway.
+    let reach = vec2f(abs(map.row_y.y) + abs(map.row_x.y), abs(map.row_x.x) + abs(map.row_y.x)) / abs(det) + 0.01;
+    let last = vec2f(f32(params.w), f32(params.h)) - 1.0;
+    let low = vec2i(clamp(ceil(centre - reach), vec2f(), last + 1.0));
+    let high = vec2i(clamp(floor(centre + reach), vec2f(-1.0), last));
+    var sum = 0.0;
+    for (var q_row = low.y; q_row <= high.y; q_row++) {
+        for (var q_col = low.x; q_col <= high.x; q_col++) {
+            let p = source_of(map, f32(q_col), f32(q_row));
+            var weight = max(1.0 - abs(p.x - col), 0.0) * max(1.0 - abs(p.y - row), 0.0);
+            if params.nearest != 0u {
+                weight = select(0.0, 1.0, round(p.x) == col && round(p.y) == row);
+            }
+            sum += weight * dy[base + u32(q_row) * params.w + u32(q_col)];
+        }
+    }
+    dx[i] = sum;
+}

@@ -1,0 +1,30 @@
+// relu: y = max(x, 0); dx = dy * [x > 0]. x, y: [N,C,H,W]. Memory-bound, 8 B an element forward.
+#import lib/index
+#import lib/sink
+
+struct Params {
+    len: u32,
+    sink: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+@group(0) @binding(3) var<storage, read> dy: array<f32>;
+@group(0) @binding(4) var<storage, read_write> dx: array<f32>;
+
+@compute @workgroup_size(WORKGROUP)
+fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+    let i = flat_index(id, groups);
+    if i < params.len {
+        y[i] = max(x[i], 0.0);
+    }
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+    let i = flat_index(id, groups);
+    if i < params.len {
+        dx[i] = sink(select(0.0, dy[i], x[i] > 0.0), i);
+    }
+}

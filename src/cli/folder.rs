@@ -1,0 +1,286 @@
+//! A prototype's folder: what is in it, in which order it is written, and what that says after a kill at any moment.
+//!
+//! Every file is written aside and renamed. `run.json` is removed first and written last: where it is, the run is
+//! complete and the other files belong to it. Where it is not, `checkpoint.safetensors` says how far the run came.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use protogpu::atomic::write_atomically;
+use protogpu::optimize::Checkpoint;
+use protogpu::{Error, Result};
+
+const CHECKPOINT: &str = "checkpoint.safetensors";
+const RECORD: &str = "run.json";
+const PICTURE: &str = "prototype.png";
+const PIXELS: &str = "prototype.safetensors";
+const SNAPSHOTS: &str = "snapshots";
+
+/// The longest checkpoint that is read: far above one of the most steps.
+const MAX_CHECKPOINT_BYTES: u64 = 1 << 30;
+
+/// What to do where a folder exists already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Existing {
+    /// Nothing: say that it exists.
+    Refuse,
+    /// Go on from its checkpoint.
+    Resume,
+    /// Begin anew and replace what is in it.
+    Replace,
+}
+
+/// How far a prototype has come.
+pub(crate) enum State {
+    /// Nothing to go on from.
+    Fresh,
+    /// A checkpoint to go on from, maybe of the last step.
+    Begun(Box<Checkpoint>),
+    /// All steps made and everything written.
+    Finished,
+}
+
+/// The folder of one prototype, which need not exist.
+#[derive(Debug)]
+pub(crate) struct Folder {
+    path: PathBuf,
+    existing: Existing,
+    begun: bool,
+}
+
+impl Folder {
+    /// `OUT/<index>_<slug>_seed<S>`.
+    pub(crate) fn new(out: &Path, index: usize, slug: &str, seed: u64, existing: Existing) -> Self {
+        Self { path: out.join(format!("{index}_{slug}_seed{seed}")), existing, begun: false }
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether it exists although it must not.
+    pub(crate) fn is_in_the_way(&self) -> bool {
+        self.existing == Existing::Refuse && self.path.symlink_metadata().is_ok()
+    }
+
+    /// How far the run has come; `check` says whether a checkpoint is of this run.
+    pub(crate) fn state(&self, total_steps: u32, check: impl FnOnce(&Checkpoint) -> Result<()>) -> Result<State> {
+        if self.existing != Existing::Resume {
+            return Ok(State::Fresh);
+        }
+        let file = self.path.join(CHECKPOINT);
+        if !file.exists() {
+            if self.path.join(RECORD).exists() {
+                let path = self.path.display();
+                return Err(Error::input(format!(
+                    "{path} has a {RECORD} but no {CHECKPOINT} to go on from: use --force"
+                )));
+            }
+            return Ok(State::Fresh);
+        }
+        let cannot =
+            |error: Error| Error::input(format!("cannot go on from {}: {error}. --force begins anew", file.display()));
+        let checkpoint = read_checkpoint(&file).and_then(|found| check(&found).map(|()| found)).map_err(cannot)?;
+        let complete = [RECORD, PICTURE, PIXELS].iter().all(|name| self.path.join(name).exists());
+        if complete && checkpoint.step() == total_steps {
+            Ok(State::Finished)
+        } else {
+            Ok(State::Begun(Box::new(checkpoint)))
+        }
+    }
+
+    /// Keeps the state between two steps.
+    pub(crate) fn write_checkpoint(&mut self, checkpoint: &Checkpoint) -> Result<()> {
+        self.begin()?;
+        write(&self.path.join(CHECKPOINT), &checkpoint.to_bytes())
+    }
+
+    /// Keeps the picture after a step.
+    pub(crate) fn write_snapshot(&mut self, step: u32, png: &[u8]) -> Result<()> {
+        self.begin()?;
+        let folder = self.path.join(SNAPSHOTS);
+        create_folder(&folder)?;
+        write(&folder.join(format!("step_{step:06}.png")), png)
+    }
+
+    /// Writes the results; the record last, since it says that the rest is there.
+    pub(crate) fn finish(&mut self, png: &[u8], pixels: &[u8], record: &str) -> Result<()> {
+        self.begin()?;
+        write(&self.path.join(PIXELS), pixels)?;
+        write(&self.path.join(PICTURE), png)?;
+        write(&self.path.join(RECORD), record.as_bytes())
+    }
+
+    /// Before the first write: the folder, and nothing in it that would contradict what is to come.
+    fn begin(&mut self) -> Result<()> {
+        if std::mem::replace(&mut self.begun, true) {
+            return Ok(());
+        }
+        create_folder(&self.path)?;
+        remove(&self.path.join(RECORD))?;
+        if self.existing == Existing::Replace {
+            for name in [CHECKPOINT, PICTURE, PIXELS] {
+                remove(&self.path.join(name))?;
+            }
+            let snapshots = self.path.join(SNAPSHOTS);
+            for file in files_in(&snapshots, |name| name.starts_with("step_") && name.ends_with(".png")) {
+                remove(&file)?;
+            }
+        }
+        // What a killed process had not yet renamed.
+        for file in files_in(&self.path, |name| name.starts_with(".protogpu-") && name.ends_with(".tmp")) {
+            remove(&file)?;
+        }
+        Ok(())
+    }
+}
+
+/// Refuses the folders that are in the way, all at once.
+pub(crate) fn refuse_existing<'a>(folders: impl Iterator<Item = &'a Folder>) -> Result<()> {
+    let there: Vec<String> =
+        folders.filter(|folder| folder.is_in_the_way()).map(|folder| folder.path.display().to_string()).collect();
+    match there.as_slice() {
+        [] => Ok(()),
+        [one] => Err(Error::input(format!("{one} exists already: --resume goes on with it, --force replaces it"))),
+        many => Err(Error::input(format!(
+            "these exist already: {}; --resume goes on with them, --force replaces them",
+            many.join(", ")
+        ))),
+    }
+}
+
+/// Whether the folder can be made and written to, found out before any work and without leaving anything behind.
+pub(crate) fn check_writable(out: &Path) -> Result<()> {
+    let nearest = out.ancestors().find(|folder| folder.as_os_str().is_empty() || folder.exists());
+    let nearest = nearest.filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !nearest.is_dir() {
+        return Err(Error::input(format!("cannot write to {}: {} is no folder", out.display(), nearest.display())));
+    }
+    let probe = tempfile::Builder::new().prefix(".protogpu-").suffix(".tmp").tempfile_in(nearest);
+    // Only the kind: the system's own text names the probe, which is of no use to anyone.
+    probe.map(drop).map_err(|source| Error::io("write to", nearest)(io::Error::from(source.kind())))
+}
+
+fn read_checkpoint(file: &Path) -> Result<Checkpoint> {
+    let bytes = std::fs::metadata(file).map_err(Error::io("read", file))?.len();
+    if bytes > MAX_CHECKPOINT_BYTES {
+        return Err(Error::input(format!("it has {bytes} bytes, which no checkpoint has")));
+    }
+    Checkpoint::from_bytes(&std::fs::read(file).map_err(Error::io("read", file))?)
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    write_atomically(path, |out| out.write_all(bytes))
+}
+
+fn create_folder(path: &Path) -> Result<()> {
+    std::fs::create_dir_all(path).map_err(Error::io("create", path))
+}
+
+fn remove(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(Error::io("replace", path)(source)),
+        _ => Ok(()),
+    }
+}
+
+fn files_in(folder: &Path, wanted: impl Fn(&str) -> bool) -> Vec<PathBuf> {
+    // A folder that is not there has no files.
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.filter(|entry| entry.file_name().to_str().is_some_and(&wanted)).map(|entry| entry.path()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use protogpu::optimize::{History, Settings};
+
+    fn checkpoint(step: usize) -> Checkpoint {
+        let column = || vec![0.0; step];
+        Checkpoint {
+            class: 1,
+            settings: Settings { steps: 4, ..Settings::default() },
+            weights_sha256: "ab".into(),
+            adapter: "soft".into(),
+            shape: [3, 1, 1],
+            image: vec![0.5; 3],
+            m: vec![0.0; 3],
+            v: vec![0.0; 3],
+            history: History { loss: column(), loss_hf: column(), logit: column(), probability: column() },
+        }
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<_> =
+            std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    fn accept(_: &Checkpoint) -> Result<()> {
+        Ok(())
+    }
+
+    #[test]
+    fn a_run_from_nothing_to_finished_and_on() {
+        let out = tempfile::tempdir().unwrap();
+        let at = |existing| Folder::new(out.path(), 1, "fish", 7, existing);
+        let mut folder = at(Existing::Refuse);
+        assert!(!folder.is_in_the_way() && names(out.path()).is_empty());
+        folder.write_checkpoint(&checkpoint(2)).unwrap();
+        folder.write_snapshot(2, b"png").unwrap();
+        assert_eq!(names(out.path()), ["1_fish_seed7"]);
+        assert_eq!(names(folder.path()), ["checkpoint.safetensors", "snapshots"]);
+        assert_eq!(names(&folder.path().join("snapshots")), ["step_000002.png"]);
+
+        // Interrupted: refused, or gone on with.
+        assert!(at(Existing::Refuse).is_in_the_way());
+        let error = refuse_existing([at(Existing::Refuse)].iter()).unwrap_err().to_string();
+        assert!(
+            error.ends_with("1_fish_seed7 exists already: --resume goes on with it, --force replaces it"),
+            "{error}"
+        );
+        let mut folder = at(Existing::Resume);
+        assert!(matches!(folder.state(4, accept).unwrap(), State::Begun(found) if *found == checkpoint(2)));
+        let refused = |_: &Checkpoint| Err(Error::input("lr differs"));
+        let error = folder.state(4, refused).err().unwrap().to_string();
+        assert!(error.contains("checkpoint.safetensors: lr differs. --force begins anew"), "{error}");
+
+        // Finished; more steps make it unfinished again, and take the record away until they are done.
+        folder.write_checkpoint(&checkpoint(4)).unwrap();
+        assert!(matches!(folder.state(4, accept).unwrap(), State::Begun(_)));
+        folder.finish(b"png", b"pixels", "{}").unwrap();
+        assert!(matches!(folder.state(4, accept).unwrap(), State::Finished));
+        let mut folder = at(Existing::Resume);
+        assert!(matches!(folder.state(6, accept).unwrap(), State::Begun(_)));
+        folder.write_checkpoint(&checkpoint(5)).unwrap();
+        assert!(!folder.path().join(RECORD).exists());
+    }
+
+    #[test]
+    fn replacing_removes_what_is_ours_and_nothing_else() {
+        let out = tempfile::tempdir().unwrap();
+        let mut folder = Folder::new(out.path(), 1, "fish", 7, Existing::Refuse);
+        folder.write_snapshot(2, b"png").unwrap();
+        folder.finish(b"png", b"pixels", "{}").unwrap();
+        std::fs::write(folder.path().join("notes.txt"), "mine").unwrap();
+        std::fs::write(folder.path().join(".protogpu-x.tmp"), "half").unwrap();
+        let mut folder = Folder::new(out.path(), 1, "fish", 7, Existing::Replace);
+        assert!(matches!(folder.state(4, accept).unwrap(), State::Fresh));
+        folder.write_checkpoint(&checkpoint(1)).unwrap();
+        assert_eq!(names(folder.path()), ["checkpoint.safetensors", "notes.txt", "snapshots"]);
+        assert!(names(&folder.path().join("snapshots")).is_empty());
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_found_out_beforehand() {
+        let out = tempfile::tempdir().unwrap();
+        check_writable(&out.path().join("a/b")).unwrap();
+        check_writable(Path::new("here")).unwrap();
+        assert!(names(out.path()).is_empty());
+        std::fs::write(out.path().join("file"), "").unwrap();
+        let error = check_writable(&out.path().join("file/b")).unwrap_err();
+        assert!(error.is_input() && error.to_string().ends_with("file is no folder"), "{error}");
+    }
+}

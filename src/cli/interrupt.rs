@@ -1,0 +1,25 @@
+//! Ctrl-C: the first asks the run to stop after the submission under way and keep its state, the second ends the process.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use protogpu::{Error, Result};
+
+use super::terminal::{INTERRUPTED, note};
+
+static REQUESTED: AtomicBool = AtomicBool::new(false);
+
+/// Begins to listen, also for a polite request to end (SIGTERM) and a closed terminal (SIGHUP).
+pub(crate) fn listen() -> Result<()> {
+    let heard = || {
+        if REQUESTED.swap(true, Ordering::SeqCst) {
+            std::process::exit(INTERRUPTED.into());
+        }
+        note("stopping after the steps under way, and keeping them; press Ctrl-C again to quit at once");
+    };
+    ctrlc::set_handler(heard).map_err(|source| Error::Device(format!("cannot listen for Ctrl-C: {source}")))
+}
+
+/// Whether the user asked to stop.
+pub(crate) fn requested() -> bool {
+    REQUESTED.load(Ordering::SeqCst)
+}

@@ -1,0 +1,166 @@
+//! Every setting of the method as an option.
+
+use protogpu::optimize::choices::numbers;
+use protogpu::optimize::{Fill, HfForm, Init, Interpolation, Preset, PvForm, Settings};
+
+/// The settings that were given; what was not stays as the configuration file or the preset has it.
+#[derive(clap::Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Method (in brackets: the value of --preset paper)")]
+pub(crate) struct MethodArgs {
+    /// Named settings to start from: paper
+    #[arg(long, value_name = "NAME")]
+    pub(crate) preset: Option<Preset>,
+    /// Steps of the prototype stage [512]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    steps: Option<u32>,
+    /// Adam's learning rate [0.05]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    lr: Option<f64>,
+    /// Adam's decay of the first moment [0.9]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    beta1: Option<f64>,
+    /// Adam's decay of the second moment [0.999]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    beta2: Option<f64>,
+    /// Adam's epsilon [1e-8]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    eps: Option<f64>,
+    /// Rotate by up to this many degrees in each step [180]
+    #[arg(long, value_name = "DEGREES", allow_negative_numbers = true)]
+    rotation: Option<f64>,
+    /// Shift by up to this share of the width and height in each step [0.5]
+    #[arg(long, value_name = "SHARE", allow_negative_numbers = true)]
+    translate: Option<f64>,
+    /// Scale by a factor between these two in each step [0.7,1.3]
+    #[arg(long, value_name = "MIN,MAX", allow_hyphen_values = true, value_parser = scale)]
+    scale: Option<[f64; 2]>,
+    /// How the warp samples: bilinear or nearest [bilinear]
+    #[arg(long, value_name = "HOW")]
+    interpolation: Option<Interpolation>,
+    /// What the warp shows beyond the picture: black, mean, or a colour R,G,B with each from 0 to 1 [mean]
+    #[arg(long, value_name = "COLOUR", allow_hyphen_values = true)]
+    fill: Option<Fill>,
+    /// Penalty on differences between adjacent pixels: l1, l2, l1-sum or isotropic [l1-sum]
+    #[arg(long, value_name = "FORM")]
+    hf_form: Option<HfForm>,
+    /// Weight of that penalty [0.05]
+    #[arg(long, value_name = "W", allow_negative_numbers = true)]
+    hf_weight: Option<f64>,
+    /// What the baseline stage takes the variance of: softmax or logits [softmax]
+    #[arg(long, value_name = "FORM")]
+    pv_form: Option<PvForm>,
+    /// Weight of the baseline stage's loss [1]
+    #[arg(long, value_name = "W", allow_negative_numbers = true)]
+    pv_weight: Option<f64>,
+    /// Steps of the baseline stage, before the prototype stage [0]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    baseline_steps: Option<u32>,
+    /// Start Adam anew after the baseline stage [true]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    baseline_reset: Option<bool>,
+    /// Clamp the pixels to [0,1] after each step [false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    clamp: Option<bool>,
+    /// Start from uniform noise or from a picture: uniform, or an image file [uniform]
+    #[arg(long, value_name = "uniform|IMAGE")]
+    init: Option<Init>,
+    /// Seed of every random draw [0]
+    #[arg(long, value_name = "S", allow_negative_numbers = true)]
+    seed: Option<u64>,
+}
+
+impl MethodArgs {
+    /// Lays the given options over settings.
+    pub(crate) fn apply(&self, settings: &mut Settings) {
+        macro_rules! lay_over {
+            ($($field:ident)+) => {
+                $(if let Some(value) = &self.$field {
+                    settings.$field = value.clone();
+                })+
+            };
+        }
+        lay_over!(preset steps lr beta1 beta2 eps rotation translate scale interpolation fill hf_form hf_weight
+            pv_form pv_weight baseline_steps baseline_reset clamp init seed);
+    }
+}
+
+fn scale(text: &str) -> Result<[f64; 2], String> {
+    numbers(text).ok_or_else(|| format!("`{text}` is not MIN,MAX (such as 0.7,1.3)"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::{CommandFactory, Parser};
+    use serde_json::Value;
+
+    #[derive(Parser)]
+    struct Wrapper {
+        #[command(flatten)]
+        method: MethodArgs,
+    }
+
+    /// The option's text for a value of the settings' JSON.
+    fn typed(value: &Value) -> String {
+        match value {
+            Value::String(text) => text.clone(),
+            Value::Array(items) => items.iter().map(typed).collect::<Vec<_>>().join(","),
+            // 180.0 is typed as 180.
+            other => other.to_string().trim_end_matches(".0").to_owned(),
+        }
+    }
+
+    #[test]
+    fn every_setting_is_an_option_and_its_help_states_the_default() {
+        let Value::Object(defaults) = serde_json::to_value(Settings::default()).unwrap() else { panic!() };
+        let command = Wrapper::command();
+        for (key, value) in &defaults {
+            let option = key.replace('_', "-");
+            let arg = command.get_arguments().find(|arg| arg.get_long() == Some(&option));
+            let help = arg.unwrap_or_else(|| panic!("--{option} is missing")).get_help().unwrap().to_string();
+            let wanted = if key == "preset" { typed(value) } else { format!("[{}]", typed(value)) };
+            assert!(help.contains(&wanted), "--{option}: {help} does not state {wanted}");
+        }
+    }
+
+    #[test]
+    fn every_option_reaches_its_setting() {
+        let changed = Settings {
+            preset: Preset::Paper,
+            steps: 1,
+            lr: 2.0,
+            beta1: 0.3,
+            beta2: 0.4,
+            eps: 0.5,
+            rotation: 6.0,
+            translate: 0.7,
+            scale: [0.8, 0.9],
+            interpolation: Interpolation::Nearest,
+            fill: Fill::Rgb([0.25, 0.5, 1.0]),
+            hf_form: HfForm::L2,
+            hf_weight: 12.0,
+            pv_form: PvForm::Logits,
+            pv_weight: 13.0,
+            baseline_steps: 14,
+            baseline_reset: false,
+            clamp: true,
+            init: Init::Image("x.png".into()),
+            seed: u64::MAX,
+        };
+        let Value::Object(map) = serde_json::to_value(&changed).unwrap() else { panic!() };
+        let options = map.iter().map(|(key, value)| format!("--{}={}", key.replace('_', "-"), typed(value)));
+        let parsed = Wrapper::try_parse_from(std::iter::once("x".to_owned()).chain(options)).unwrap();
+        let mut settings = Settings::default();
+        parsed.method.apply(&mut settings);
+        assert_eq!(settings, changed);
+    }
+
+    #[test]
+    fn flags_stand_alone_or_with_a_value() {
+        for (args, expected) in [(vec!["x", "--clamp"], true), (vec!["x", "--clamp=false"], false)] {
+            let mut settings = Settings { clamp: !expected, ..Settings::default() };
+            Wrapper::try_parse_from(args).unwrap().method.apply(&mut settings);
+            assert_eq!(settings.clamp, expected);
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! The command line: one file for each subcommand, and what they share.
+//!
+//! Exit codes: 0, 2 for usage and bad input, 1 for failures, 130 after Ctrl-C. Errors go to stderr, once.
+
+#![expect(dead_code, reason = "the engine is not there yet")]
+
+mod activations;
+mod adapters;
+mod args;
+mod classify;
+mod folder;
+mod gradient;
+mod interrupt;
+mod method;
+mod modules;
+mod progress;
+mod run;
+mod run_record;
+pub(crate) mod terminal;
+mod top;
+mod weights;
+mod world;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use protogpu::Result;
+
+/// Draws what an image network has learned: Prototype Generation on the GPU.
+#[derive(Debug, Parser)]
+#[command(name = "protogpu", version, propagate_version = true, arg_required_else_help = true)]
+#[command(after_help = "Exit codes: 0; 2 for usage and bad input; 1 for failures; 130 after Ctrl-C.")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(Box<run::RunArgs>),
+    Classify(classify::ClassifyArgs),
+    Activations(activations::ActivationsArgs),
+    Gradient(gradient::GradientArgs),
+    Adapters(adapters::AdaptersArgs),
+    Modules(modules::ModulesArgs),
+    #[command(subcommand)]
+    Weights(weights::WeightsCommand),
+    World(world::WorldArgs),
+}
+
+/// Parses, runs, reports.
+pub(crate) fn main() -> ExitCode {
+    match dispatch(Cli::parse().command) {
+        Ok(code) => code,
+        Err(error) => terminal::report(&error),
+    }
+}
+
+fn dispatch(command: Command) -> Result<ExitCode> {
+    let done = |result: Result<()>| result.map(|()| ExitCode::SUCCESS);
+    match command {
+        Command::Run(args) => args.run(),
+        Command::Classify(args) => done(args.run()),
+        Command::Activations(args) => done(args.run()),
+        Command::Gradient(args) => done(args.run()),
+        Command::Adapters(args) => done(args.run()),
+        Command::Modules(args) => done(args.run()),
+        Command::Weights(command) => done(command.run()),
+        Command::World(args) => done(args.run()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,273 @@
+//! `run.json`: what a prototype was made with and what came of it, for people, for scripts, and to make it again.
+//!
+//! Everything but `timings` is the same for the same run, byte for byte.
+
+use std::path::{Path, PathBuf};
+
+use protogpu::optimize::{History, Settings};
+use protogpu::{Error, Result};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::top::Top;
+
+/// The layout's name and version.
+const FORMAT: &str = "protogpu run 1";
+
+/// The longest file that is read as a configuration: a record of the most steps is shorter.
+const MAX_BYTES: u64 = 256 << 20;
+
+/// The class as recorded.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ClassRecord {
+    pub(crate) index: usize,
+    pub(crate) name: String,
+}
+
+/// Which weights a run used.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct WeightsRecord {
+    /// The embedded network's name; none for a file.
+    pub(crate) model: Option<String>,
+    /// The file as it was given; none for an embedded network.
+    pub(crate) path: Option<PathBuf>,
+    pub(crate) sha256: String,
+    pub(crate) architecture: String,
+}
+
+/// The adapter that made the steps, as the driver describes it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct AdapterRecord {
+    pub(crate) description: String,
+    pub(crate) name: String,
+    pub(crate) device_type: String,
+    pub(crate) backend: String,
+    pub(crate) driver: String,
+    pub(crate) driver_info: String,
+}
+
+/// The one part that differs between runs that are otherwise the same.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct Timings {
+    /// Seconds from the launch to the first step's end.
+    pub(crate) first_step_s: Option<f64>,
+    /// Steps that this process made; fewer than all after a resumption.
+    pub(crate) steps: u32,
+    /// Seconds that those steps took.
+    pub(crate) steps_s: f64,
+    /// Milliseconds for one step of the whole batch.
+    pub(crate) step_ms: Option<f64>,
+    /// Images that were made at once.
+    pub(crate) batch: usize,
+}
+
+/// The record of a finished run.
+#[derive(Serialize)]
+pub(crate) struct RunRecord<'a> {
+    pub(crate) class: ClassRecord,
+    pub(crate) settings: &'a Settings,
+    pub(crate) init_sha256: Option<&'a str>,
+    pub(crate) weights: &'a WeightsRecord,
+    pub(crate) adapter: &'a AdapterRecord,
+    #[serde(flatten)]
+    pub(crate) history: &'a History,
+    pub(crate) top: Vec<Top>,
+    pub(crate) timings: Timings,
+}
+
+impl RunRecord<'_> {
+    /// The file's text.
+    pub(crate) fn to_json(&self) -> String {
+        let layout = Layout {
+            format: FORMAT,
+            version: env!("CARGO_PKG_VERSION"),
+            seed: self.settings.seed,
+            settings_digest: self.settings.digest(),
+            steps: self.history.len(),
+            record: self,
+        };
+        serde_json::to_string_pretty(&layout).expect("a record is plain data") + "\n"
+    }
+}
+
+/// What comes before the record itself.
+#[derive(Serialize)]
+struct Layout<'a> {
+    format: &'a str,
+    version: &'a str,
+    seed: u64,
+    settings_digest: String,
+    steps: usize,
+    #[serde(flatten)]
+    record: &'a RunRecord<'a>,
+}
+
+/// What `--config FILE` gives: settings alone, or all that a record says about how it was made.
+#[derive(Debug)]
+pub(crate) struct Config {
+    path: PathBuf,
+    /// The settings that the file has.
+    pub(crate) settings: Map<String, Value>,
+    /// The rest of a record.
+    pub(crate) recorded: Option<Recorded>,
+}
+
+/// What a `run.json` says beyond its settings.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Recorded {
+    pub(crate) class: ClassRecord,
+    settings: Map<String, Value>,
+    pub(crate) init_sha256: Option<String>,
+    pub(crate) weights: WeightsRecord,
+    pub(crate) adapter: RecordedAdapter,
+}
+
+/// What matters of the recorded adapter.
+#[derive(Debug, Deserialize)]
+pub(crate) struct RecordedAdapter {
+    pub(crate) description: String,
+}
+
+impl Config {
+    /// Reads a settings file or a `run.json`.
+    pub(crate) fn read(path: &Path) -> Result<Self> {
+        let bytes = std::fs::metadata(path).map_err(Error::io("read", path))?.len();
+        if bytes > MAX_BYTES {
+            return Err(Error::input(format!("{} has {bytes} bytes, which no settings have", path.display())));
+        }
+        let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
+        Self::parse(path, &text)
+    }
+
+    fn parse(path: &Path, text: &str) -> Result<Self> {
+        let wrong = |why: String| Error::input(format!("{}: {why}", path.display()));
+        let value: Value = serde_json::from_str(text).map_err(|source| wrong(format!("not JSON: {source}")))?;
+        let Value::Object(object) = value else {
+            return Err(wrong("not a JSON object of settings".into()));
+        };
+        let path = path.to_path_buf();
+        match object.get("format").cloned() {
+            None => Ok(Self { path, settings: object, recorded: None }),
+            Some(format) if format == FORMAT => {
+                let mut recorded: Recorded = serde_json::from_value(Value::Object(object))
+                    .map_err(|source| wrong(format!("not a complete run.json: {source}")))?;
+                let settings = std::mem::take(&mut recorded.settings);
+                Ok(Self { path, settings, recorded: Some(recorded) })
+            }
+            Some(format) => Err(wrong(format!("its format is {format}, but this program reads \"{FORMAT}\""))),
+        }
+    }
+
+    /// The preset that the file names, if it does.
+    pub(crate) fn preset(&self) -> Result<Option<protogpu::optimize::Preset>> {
+        let Some(name) = self.settings.get("preset") else { return Ok(None) };
+        let text = name.as_str().ok_or_else(|| self.wrong(&Error::input("setting `preset` is no name")))?;
+        text.parse().map(Some).map_err(|error| self.wrong(&error))
+    }
+
+    /// Lays the file's settings over others.
+    pub(crate) fn apply(&self, base: &Settings) -> Result<Settings> {
+        base.overlay(&self.settings).map_err(|error| self.wrong(&error))
+    }
+
+    /// Whether weights are those of the record, if it is one.
+    pub(crate) fn check_weights(&self, sha256: &str, source: &str) -> Result<()> {
+        match &self.recorded {
+            Some(recorded) if recorded.weights.sha256 != sha256 => Err(self.wrong(&Error::input(format!(
+                "it was made with weights of sha256 {}, but {source} has {sha256}; give the recorded ones with --weights, \
+                 or a file with only the `settings` of this one",
+                recorded.weights.sha256
+            )))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the picture to start from is that of the record, if it is one and names one.
+    pub(crate) fn check_init(&self, sha256: &str, source: &Path) -> Result<()> {
+        match self.recorded.as_ref().and_then(|recorded| recorded.init_sha256.as_deref()) {
+            Some(wanted) if wanted != sha256 => {
+                let source = source.display();
+                Err(self.wrong(&Error::input(format!(
+                    "it started from another picture than {source} is now (sha256 {wanted})"
+                ))))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn wrong(&self, error: &Error) -> Error {
+        Error::input(format!("{}: {error}", self.path.display()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn weights() -> WeightsRecord {
+        WeightsRecord {
+            model: None,
+            path: Some("w.safetensors".into()),
+            sha256: "ab".into(),
+            architecture: "resnet18".into(),
+        }
+    }
+
+    fn record() -> String {
+        let adapter = AdapterRecord {
+            description: "soft (Cpu)".into(),
+            name: "soft".into(),
+            device_type: "Cpu".into(),
+            backend: "vulkan".into(),
+            driver: "d".into(),
+            driver_info: "1".into(),
+        };
+        let column = || vec![0.1_f32, 1e-10, -16_777_216.0];
+        let history = History { loss: column(), loss_hf: column(), logit: column(), probability: column() };
+        RunRecord {
+            class: ClassRecord { index: 1, name: "goldfish".into() },
+            settings: &Settings { lr: 0.1, seed: u64::MAX, init: "a.png".parse().unwrap(), ..Settings::default() },
+            init_sha256: Some("cd"),
+            weights: &weights(),
+            adapter: &adapter,
+            history: &history,
+            top: vec![],
+            timings: Timings::default(),
+        }
+        .to_json()
+    }
+
+    #[test]
+    fn a_record_is_a_configuration() {
+        let text = record();
+        assert!(text.contains("0.1,\n    1e-10,\n    -16777216.0\n"), "{text}");
+        let config = Config::parse(Path::new("run.json"), &text).unwrap();
+        let settings = config.apply(&Settings::default()).unwrap();
+        assert_eq!((settings.lr, settings.seed), (0.1, u64::MAX));
+        let recorded = config.recorded.as_ref().unwrap();
+        assert_eq!(recorded.class.index, 1);
+        assert_eq!(recorded.weights, weights());
+        config.check_weights("ab", "w").unwrap();
+        config.check_init("cd", Path::new("a.png")).unwrap();
+        let error = config.check_weights("xx", "w").unwrap_err().to_string();
+        assert!(error.starts_with("run.json: it was made with weights of sha256 ab, but w has xx;"), "{error}");
+        assert!(config.check_init("xx", Path::new("a.png")).is_err());
+    }
+
+    #[test]
+    fn what_is_no_configuration_is_named() {
+        for (text, expected) in [
+            ("", "c.json: not JSON: EOF"),
+            ("[1]", "c.json: not a JSON object"),
+            (r#"{"format": "protogpu run 2"}"#, "c.json: its format is \"protogpu run 2\", but"),
+            (r#"{"format": "protogpu run 1"}"#, "c.json: not a complete run.json: missing field `class`"),
+            (r#"{"lr": "fast"}"#, "c.json: setting `lr` is \"fast\": invalid type"),
+            (r#"{"preset": "poster"}"#, "c.json: `poster` is none of paper"),
+        ] {
+            let made = Config::parse(Path::new("c.json"), text);
+            let made = made.and_then(|config| config.preset().and(config.apply(&Settings::default())));
+            let error = made.unwrap_err();
+            assert!(error.is_input() && error.to_string().starts_with(expected), "{text}: {error}");
+        }
+    }
+}

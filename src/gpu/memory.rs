@@ -1,0 +1,70 @@
+//! Which tensors share a buffer: those whose lifetimes do not overlap.
+
+use super::record::{Recording, Storage};
+
+/// Where each tensor lies.
+#[derive(Clone, Debug)]
+pub struct Memory {
+    /// For each tensor, the buffer that holds it; `None` for a tensor that no command uses and nobody keeps.
+    pub buffer_of: Vec<Option<usize>>,
+    /// Length of each buffer in 32-bit elements.
+    pub buffer_len: Vec<usize>,
+}
+
+impl Memory {
+    /// Gives kept tensors and constants a buffer each, and lets transients share: longest first, each into the first
+    /// buffer in which no tensor is alive at the same time. Buffers and not ranges are shared, because WebGPU knows no
+    /// two uses of one buffer in one dispatch.
+    pub fn plan(recording: &Recording) -> Self {
+        let count = recording.tensors.len();
+        let mut alive: Vec<Option<(usize, usize)>> = vec![None; count];
+        for (at, command) in recording.commands.iter().enumerate() {
+            for binding in &command.bindings {
+                let life = &mut alive[binding.tensor.0 as usize];
+                *life = Some((life.map_or(at, |(first, _)| first), at));
+            }
+        }
+        let mut buffer_of = vec![None; count];
+        let mut buffer_len = Vec::new();
+        let mut own = |len: usize| {
+            buffer_len.push(len);
+            Some(buffer_len.len() - 1)
+        };
+        let mut transient = Vec::new();
+        for (i, tensor) in recording.tensors.iter().enumerate() {
+            match (&tensor.storage, alive[i]) {
+                (Storage::Transient, Some(life)) => transient.push((i, tensor.len, life)),
+                (Storage::Kept, _) | (Storage::Constant(_), Some(_)) => buffer_of[i] = own(tensor.len),
+                _ => {}
+            }
+        }
+        transient.sort_by_key(|&(i, len, _)| (std::cmp::Reverse(len), i));
+        let mut shared: Vec<(usize, Vec<(usize, usize)>)> = Vec::new();
+        for (i, len, life) in transient {
+            let free = |lives: &[(usize, usize)]| lives.iter().all(|l| l.1 < life.0 || life.1 < l.0);
+            match shared.iter_mut().find(|(_, lives)| free(lives)) {
+                Some((buffer, lives)) => {
+                    buffer_of[i] = Some(*buffer);
+                    lives.push(life);
+                }
+                None => {
+                    let buffer = own(len);
+                    buffer_of[i] = buffer;
+                    shared.extend(buffer.map(|b| (b, vec![life])));
+                }
+            }
+        }
+        Self { buffer_of, buffer_len }
+    }
+
+    /// A buffer for every tensor, for tests that look for writes outside of it.
+    pub fn separate(recording: &Recording) -> Self {
+        let buffer_len: Vec<usize> = recording.tensors.iter().map(|t| t.len).collect();
+        Self { buffer_of: (0..buffer_len.len()).map(Some).collect(), buffer_len }
+    }
+
+    /// All buffers together, in bytes.
+    pub fn bytes(&self) -> u64 {
+        self.buffer_len.iter().map(|&len| 4 * len as u64).sum()
+    }
+}

@@ -1,0 +1,21 @@
+//! The only folder that talks to wgpu: adapters, shaders, plans, readback.
+//!
+//! The path of work: ops append commands to a [`Recording`] (plain data), a [`Plan`] turns it into buffers, pipelines and
+//! bind groups once, and every step only encodes the list.
+
+mod context;
+mod memory;
+mod plan;
+mod profile;
+mod readback;
+mod record;
+mod shader;
+
+pub use bytemuck;
+pub use context::{AdapterChoice, Capabilities, Context, describe_adapter, list_adapters};
+pub use memory::Memory;
+pub use plan::{Plan, PlanOptions, SectionSummary, Summary};
+pub use profile::KernelTime;
+pub use readback::Readback;
+pub use record::{Binding, Command, Grid, MAX_WORKGROUPS, Params, Recording, Storage, TensorDesc, TensorId};
+pub use shader::{Access, Kernel, Reflected, Reflection, SOURCES, Source, reflect};

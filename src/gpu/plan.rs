@@ -1,0 +1,395 @@
+//! A recording made ready: buffers, pipelines and bind groups, built once; a step only encodes a list of dispatches.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::context::{Context, Pipeline};
+use super::memory::Memory;
+use super::readback::Readback;
+use super::record::{Command, MAX_WORKGROUPS, Recording, Storage, TensorId};
+use super::shader::Access;
+use crate::error::{Error, Result};
+
+/// How a plan lays out its buffers.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PlanOptions {
+    /// Surround every tensor with sentinels and give each its own buffer; [`Plan::check_sentinels`] then says whether a
+    /// kernel wrote outside of its output. For tests.
+    pub sentinels: bool,
+    /// Begin with NaN in every tensor that is not a constant, so that an element that is read before it is written
+    /// shows. For tests.
+    pub poison: bool,
+}
+
+/// Bytes before and after a tensor that hold sentinels; a multiple of every adapter's offset alignment.
+const GUARD_BYTES: u64 = 256;
+const SENTINEL: u32 = 0x5AFE_C0DE;
+
+/// Everything that a recording needs on a device.
+pub struct Plan {
+    context: Context,
+    recording: Recording,
+    buffers: Vec<wgpu::Buffer>,
+    memory: Memory,
+    guard: u64,
+    steps: Vec<Step>,
+    _params: Option<wgpu::Buffer>,
+}
+
+pub(super) struct Step {
+    pub(super) pipeline: Arc<Pipeline>,
+    pub(super) bind_group: wgpu::BindGroup,
+    pub(super) workgroups: [u32; 3],
+}
+
+impl Plan {
+    /// Makes the buffers, pipelines and bind groups of a recording and uploads its constants.
+    ///
+    /// # Errors
+    /// If a shader does not compile, a binding's name or a parameter's place differs from the shader's, or the adapter
+    /// has not enough memory.
+    pub fn new(context: &Context, recording: Recording) -> Result<Self> {
+        Self::with_options(context, recording, PlanOptions::default())
+    }
+
+    /// [`Plan::new`] with options for tests.
+    ///
+    /// # Errors
+    /// As [`Plan::new`].
+    pub fn with_options(context: &Context, recording: Recording, options: PlanOptions) -> Result<Self> {
+        let memory = if options.sentinels { Memory::separate(&recording) } else { Memory::plan(&recording) };
+        let guard = if options.sentinels { GUARD_BYTES } else { 0 };
+        let buffers = create_buffers(context, &recording, &memory, guard, options)?;
+        let (params, offsets) = create_params(context, &recording)?;
+        let mut plan =
+            Self { context: context.clone(), recording, buffers, memory, guard, steps: Vec::new(), _params: None };
+        for (command, offset) in plan.recording.commands.iter().zip(offsets) {
+            plan.steps.push(plan.step(command, &params, offset)?);
+        }
+        plan._params = Some(params);
+        Ok(plan)
+    }
+
+    fn step(&self, command: &Command, params: &wgpu::Buffer, params_offset: u64) -> Result<Step> {
+        let kernel = &command.kernel;
+        let pipeline = self.context.pipeline(kernel)?;
+        let reflection = &pipeline.reflection;
+        let fault = |what: String| Error::Shader(format!("{kernel} ({}): {what}", command.label));
+        if command.params.len() != reflection.params_size
+            || !reflection.fields.iter().map(|(n, o)| (n.as_str(), *o)).eq(command.fields.iter().copied())
+        {
+            let (shader, rust) = (&reflection.fields, command.fields);
+            return Err(fault(format!("`params` is {shader:?} in the shader but {rust:?} in Rust")));
+        }
+        let mut entries = Vec::with_capacity(reflection.bindings.len());
+        for (name, reflected) in &reflection.bindings {
+            let resource = if reflected.access == Access::Uniform {
+                let size = wgpu::BufferSize::new(command.params.len() as u64);
+                wgpu::BufferBinding { buffer: params, offset: params_offset, size }
+            } else {
+                let bound = command.bindings.iter().find(|b| b.name == name);
+                let bound = bound.ok_or_else(|| fault(format!("nothing is bound to `{name}`")))?;
+                self.buffer_binding(bound.tensor)
+            };
+            entries.push(wgpu::BindGroupEntry {
+                binding: reflected.binding,
+                resource: wgpu::BindingResource::Buffer(resource),
+            });
+        }
+        if let Some(extra) = command.bindings.iter().find(|b| !reflection.bindings.contains_key(b.name)) {
+            return Err(fault(format!("the shader has no binding `{}`", extra.name)));
+        }
+        let bind_group = self.context.checked(&format!("binding {kernel} ({})", command.label), || {
+            self.context.device().create_bind_group(&wgpu::BindGroupDescriptor {
+                label: Some(&command.label),
+                layout: &pipeline.layout,
+                entries: &entries,
+            })
+        })?;
+        let groups = command.grid.workgroups(reflection.workgroup[0]);
+        if let Some(most) = groups.iter().find(|&&g| g > MAX_WORKGROUPS) {
+            return Err(Error::input(format!(
+                "{kernel} ({}): {most} workgroups along one dimension, and {MAX_WORKGROUPS} is the most: \
+                 use a smaller batch or image",
+                command.label
+            )));
+        }
+        Ok(Step { pipeline, bind_group, workgroups: groups.map(|g| g as u32) })
+    }
+
+    fn buffer_index(&self, tensor: TensorId) -> Option<usize> {
+        self.memory.buffer_of[tensor.0 as usize]
+    }
+
+    fn buffer_binding(&self, tensor: TensorId) -> wgpu::BufferBinding<'_> {
+        let index = self.buffer_index(tensor).expect("a bound tensor has a buffer");
+        let size = wgpu::BufferSize::new(4 * self.recording.desc(tensor).len as u64);
+        wgpu::BufferBinding { buffer: &self.buffers[index], offset: self.guard, size }
+    }
+
+    /// The recording that the plan was made of.
+    pub fn recording(&self) -> &Recording {
+        &self.recording
+    }
+
+    /// The buffer that holds a tensor from offset 0, or `None` if nothing uses it. A transient's buffer is shared.
+    pub fn buffer(&self, tensor: TensorId) -> Option<&wgpu::Buffer> {
+        self.buffer_index(tensor).map(|i| &self.buffers[i])
+    }
+
+    pub(super) fn context(&self) -> &Context {
+        &self.context
+    }
+
+    pub(super) fn range(&self, section: &str) -> Range<usize> {
+        let found = self.recording.sections.iter().find(|(name, _)| *name == section);
+        found.map_or(0..0, |(_, range)| range.clone())
+    }
+
+    pub(super) fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    /// Encodes a section's dispatches.
+    pub fn encode(&self, pass: &mut wgpu::ComputePass<'_>, section: &str) {
+        for step in &self.steps[self.range(section)] {
+            pass.set_pipeline(&step.pipeline.pipeline);
+            pass.set_bind_group(0, &step.bind_group, &[]);
+            let [x, y, z] = step.workgroups;
+            pass.dispatch_workgroups(x, y, z);
+        }
+    }
+
+    /// Encodes and submits a section `times` over, without waiting.
+    pub fn submit(&self, section: &str, times: usize) -> wgpu::SubmissionIndex {
+        let mut encoder = self.context.device().create_command_encoder(&Default::default());
+        {
+            let descriptor = wgpu::ComputePassDescriptor { label: Some(section), timestamp_writes: None };
+            let mut pass = encoder.begin_compute_pass(&descriptor);
+            (0..times).for_each(|_| self.encode(&mut pass, section));
+        }
+        self.context.queue().submit([encoder.finish()])
+    }
+
+    /// Queues a write of the whole tensor or its beginning, effective before the next submission.
+    ///
+    /// # Errors
+    /// If `data` is longer than the tensor, or nothing uses the tensor.
+    pub fn write<T: bytemuck::NoUninit>(&self, tensor: TensorId, data: &[T]) -> Result<()> {
+        let desc = self.recording.desc(tensor);
+        let bytes: &[u8] = bytemuck::cast_slice(data);
+        let Some(buffer) = self.buffer(tensor).filter(|_| bytes.len() <= 4 * desc.len) else {
+            let (have, label) = (4 * desc.len, &desc.label);
+            return Err(Error::input(format!("{} bytes do not fit `{label}` of {have} bytes", bytes.len())));
+        };
+        self.context.queue().write_buffer(buffer, self.guard, bytes);
+        Ok(())
+    }
+
+    /// Begins to copy tensors to where the processor can read them; what comes back delivers them later.
+    pub fn read_later(&self, tensors: &[TensorId]) -> Readback {
+        let mut encoder = self.context.device().create_command_encoder(&Default::default());
+        let mut readback = self.record_read(&mut encoder, tensors);
+        self.context.queue().submit([encoder.finish()]);
+        readback.submitted();
+        readback
+    }
+
+    /// Records the copies into a host's encoder; call [`Readback::submitted`] after submitting it.
+    pub fn record_read(&self, encoder: &mut wgpu::CommandEncoder, tensors: &[TensorId]) -> Readback {
+        let parts = tensors.iter().filter_map(|&t| {
+            let len = 4 * self.recording.desc(t).len as u64;
+            self.buffer(t).map(|buffer| (buffer, self.guard, len))
+        });
+        Readback::record(&self.context, encoder, &parts.collect::<Vec<_>>())
+    }
+
+    /// Waits for everything submitted and gives a tensor's elements as f32.
+    ///
+    /// # Errors
+    /// If the device is lost.
+    pub fn read(&self, tensor: TensorId) -> Result<Vec<f32>> {
+        let parts = self.read_later(&[tensor]).wait()?;
+        Ok(parts.into_iter().next().unwrap_or_default())
+    }
+
+    /// For a plan with sentinels: names the first tensor outside of which something was written.
+    ///
+    /// # Errors
+    /// With the tensor's label and the offset, if a sentinel changed.
+    pub fn check_sentinels(&self) -> Result<()> {
+        for (i, desc) in self.recording.tensors.iter().enumerate() {
+            let Some(buffer) = self.memory.buffer_of[i].map(|b| &self.buffers[b]) else { continue };
+            let mut encoder = self.context.device().create_command_encoder(&Default::default());
+            let mut readback = Readback::record(&self.context, &mut encoder, &[(buffer, 0, buffer.size())]);
+            self.context.queue().submit([encoder.finish()]);
+            readback.submitted();
+            let words = readback.wait()?.into_iter().next().unwrap_or_default();
+            let guard = (self.guard / 4) as usize;
+            let inside = guard..guard + desc.len;
+            if let Some(at) = (0..words.len()).find(|at| !inside.contains(at) && words[*at].to_bits() != SENTINEL) {
+                let at = at as i64 - guard as i64;
+                return Err(Error::Shader(format!(
+                    "`{}` of {} elements: element {at} was written",
+                    desc.label, desc.len
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Dispatches, FLOPs, bytes and memory.
+    pub fn summary(&self) -> Summary {
+        Summary::new(&self.recording)
+    }
+}
+
+fn create_buffers(
+    context: &Context,
+    recording: &Recording,
+    memory: &Memory,
+    guard: u64,
+    options: PlanOptions,
+) -> Result<Vec<wgpu::Buffer>> {
+    let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
+    let mut label_of: HashMap<usize, &str> = HashMap::new();
+    let mut fill_of: HashMap<usize, &(dyn Fn() -> Result<Vec<u32>> + Send + Sync)> = HashMap::new();
+    for (desc, buffer) in recording.tensors.iter().zip(&memory.buffer_of) {
+        let Some(buffer) = *buffer else { continue };
+        label_of.entry(buffer).or_insert(&desc.label);
+        if let Storage::Constant(make) = &desc.storage {
+            fill_of.insert(buffer, make.as_ref());
+        }
+    }
+    let mut buffers = Vec::with_capacity(memory.buffer_len.len());
+    for (i, &len) in memory.buffer_len.iter().enumerate() {
+        let label = label_of.get(&i).copied();
+        let size = (4 * len as u64).max(4) + 2 * guard;
+        let most = context.device().limits().max_storage_buffer_binding_size;
+        if size > most {
+            let label = label.unwrap_or_default();
+            return Err(Error::input(format!(
+                "`{label}` takes {size} bytes in one buffer, and this adapter allows {most}: use a smaller batch"
+            )));
+        }
+        let mut words = match fill_of.get(&i) {
+            Some(make) => Some(make()?),
+            None if options.poison => Some(vec![f32::NAN.to_bits(); len]),
+            None => None,
+        };
+        if let Some(words) = words.as_mut().filter(|_| guard > 0) {
+            let around = vec![SENTINEL; (guard / 4) as usize];
+            words.splice(0..0, around.iter().copied());
+            words.extend(around);
+        }
+        let doing = format!("making a buffer of {size} bytes for `{}`", label.unwrap_or_default());
+        buffers.push(context.checked(&doing, || {
+            let mapped = words.is_some();
+            let descriptor = wgpu::BufferDescriptor { label, size, usage, mapped_at_creation: mapped };
+            let buffer = context.device().create_buffer(&descriptor);
+            if let Some(words) = &words {
+                let bytes: &[u8] = bytemuck::cast_slice(words);
+                if let Ok(mut view) = buffer.get_mapped_range_mut(..bytes.len() as u64) {
+                    view.copy_from_slice(bytes);
+                }
+                buffer.unmap();
+            }
+            buffer
+        })?);
+    }
+    Ok(buffers)
+}
+
+/// All commands' uniforms in one buffer, each at an aligned offset.
+fn create_params(context: &Context, recording: &Recording) -> Result<(wgpu::Buffer, Vec<u64>)> {
+    let align = context.device().limits().min_uniform_buffer_offset_alignment as usize;
+    let mut bytes = Vec::new();
+    let mut offsets = Vec::with_capacity(recording.commands.len());
+    for command in &recording.commands {
+        bytes.resize(bytes.len().next_multiple_of(align), 0);
+        offsets.push(bytes.len() as u64);
+        bytes.extend_from_slice(&command.params);
+    }
+    bytes.resize(bytes.len().next_multiple_of(align).max(align), 0);
+    let buffer = context.checked("making the parameters' buffer", || {
+        context.device().create_buffer(&wgpu::BufferDescriptor {
+            label: Some("params"),
+            size: bytes.len() as u64,
+            usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        })
+    })?;
+    context.queue().write_buffer(&buffer, 0, &bytes);
+    Ok((buffer, offsets))
+}
+
+/// What a plan does and takes, for printing before anything is made.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct Summary {
+    /// One row for each section.
+    pub sections: Vec<SectionSummary>,
+    /// Bytes of all buffers on the adapter.
+    pub memory_bytes: u64,
+    /// The part of it that never changes: packed weights and tables.
+    pub constant_bytes: u64,
+    /// What the transients would take if none shared a buffer.
+    pub transient_bytes_unshared: u64,
+}
+
+/// One section of a plan.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct SectionSummary {
+    /// `step`, `evaluate`, ...
+    pub name: &'static str,
+    /// Number of dispatches.
+    pub dispatches: usize,
+    /// Floating-point operations that the mathematics needs.
+    pub flops: u64,
+    /// Bytes that the kernels touch at least.
+    pub bytes: u64,
+}
+
+impl Summary {
+    /// Counts a recording; needs no device.
+    pub fn new(recording: &Recording) -> Self {
+        let section = |(name, range): &(&'static str, Range<usize>)| {
+            let commands = &recording.commands[range.clone()];
+            SectionSummary {
+                name,
+                dispatches: commands.len(),
+                flops: commands.iter().map(|c| c.flops).sum(),
+                bytes: commands.iter().map(Recording::bytes_of).sum(),
+            }
+        };
+        let sum = |wanted: fn(&Storage) -> bool| {
+            recording.tensors.iter().filter(|t| wanted(&t.storage)).map(|t| 4 * t.len as u64).sum()
+        };
+        Self {
+            sections: recording.sections.iter().map(section).collect(),
+            memory_bytes: Memory::plan(recording).bytes(),
+            constant_bytes: sum(|s| matches!(s, Storage::Constant(_))),
+            transient_bytes_unshared: sum(|s| matches!(s, Storage::Transient)),
+        }
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mib = |bytes: u64| bytes as f64 / (1 << 20) as f64;
+        for section in &self.sections {
+            let (gflop, touched) = (section.flops as f64 / 1e9, mib(section.bytes));
+            let (name, dispatches) = (section.name, section.dispatches);
+            writeln!(f, "{name:<9} {dispatches:>4} dispatches  {gflop:>8.3} GFLOP  {touched:>9.1} MiB touched")?;
+        }
+        let (all, constant, unshared) = (self.memory_bytes, self.constant_bytes, self.transient_bytes_unshared);
+        write!(
+            f,
+            "memory    {:.1} MiB on the adapter, of it {:.1} MiB weights; activations would take {:.1} MiB unshared",
+            mib(all),
+            mib(constant),
+            mib(unshared)
+        )
+    }
+}

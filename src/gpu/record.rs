@@ -1,0 +1,225 @@
+//! Work as plain data: tensors and dispatches, without a wgpu type in sight.
+//!
+//! Ops write [`Command`]s into a [`Recording`]; [`super::Plan`] makes buffers, pipelines and bind groups of it, once.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::shader::Kernel;
+use crate::error::{Error, Result};
+
+/// A tensor of a [`Recording`]: a handle, meaningful in that recording only.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
+pub struct TensorId(pub(crate) u32);
+
+/// Where a tensor's elements come from and how long they live.
+#[derive(Clone)]
+pub enum Storage {
+    /// Written and read within one section; its memory is shared with others whose lifetimes do not overlap.
+    Transient,
+    /// Keeps its elements between steps and may be read and written from outside. Starts as zeros.
+    Kept,
+    /// Never changes; made when the plan is built, one at a time, so that packed weights are not all in memory twice.
+    Constant(Arc<dyn Fn() -> Result<Vec<u32>> + Send + Sync>),
+}
+
+/// Name, size and storage of one tensor.
+#[derive(Clone)]
+pub struct TensorDesc {
+    /// What it is, for labels and messages: `layer1.0.conv1 y`.
+    pub label: String,
+    /// Number of 32-bit elements.
+    pub len: usize,
+    /// Where its elements come from.
+    pub storage: Storage,
+}
+
+/// One tensor as one kernel's binding.
+#[derive(Clone, Debug)]
+pub struct Binding {
+    /// The variable's name in the shader.
+    pub name: &'static str,
+    /// What is bound.
+    pub tensor: TensorId,
+    /// How many elements the kernel may touch; the plan refuses a smaller tensor.
+    pub len: usize,
+}
+
+/// A uniform struct that mirrors one in a shader, field by field.
+pub trait Params: bytemuck::Pod {
+    /// Field names and byte offsets, in order, as in WGSL's `struct Params`.
+    const FIELDS: &'static [(&'static str, usize)];
+}
+
+/// How many workgroups a dispatch has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grid {
+    /// One invocation for each of so many elements; shaders find theirs with `flat_index` of `shaders/lib/index.wgsl`.
+    Each(usize),
+    /// Workgroups in x, y and z.
+    Workgroups([usize; 3]),
+}
+
+impl Grid {
+    /// Workgroups in x, y and z for a kernel whose workgroup has `size` invocations along x.
+    pub fn workgroups(self, size: u32) -> [usize; 3] {
+        match self {
+            Self::Workgroups(groups) => groups,
+            Self::Each(len) => {
+                let groups = len.div_ceil(size as usize).max(1);
+                let x = groups.min(MAX_WORKGROUPS);
+                [x, groups.div_ceil(x), 1]
+            }
+        }
+    }
+}
+
+/// One dispatch.
+#[derive(Clone, Debug)]
+pub struct Command {
+    /// The layer or part of the step that it belongs to.
+    pub label: String,
+    /// Shader, entry point and overrides.
+    pub kernel: Kernel,
+    /// Storage buffers by name.
+    pub bindings: Vec<Binding>,
+    /// The uniform `params`, if the kernel has one.
+    pub params: Vec<u8>,
+    /// The fields of `params`, compared with the shader's.
+    pub fields: &'static [(&'static str, usize)],
+    /// How many workgroups.
+    pub grid: Grid,
+    /// Floating-point operations that the mathematics needs (not what padding adds).
+    pub flops: u64,
+}
+
+/// The most workgroups a dispatch may have along one dimension (WebGPU's default limit).
+pub const MAX_WORKGROUPS: usize = 65_535;
+
+/// A list of commands over tensors, in named sections that can be encoded one by one.
+#[derive(Clone, Default)]
+pub struct Recording {
+    pub(crate) tensors: Vec<TensorDesc>,
+    pub(crate) commands: Vec<Command>,
+    pub(crate) sections: Vec<(&'static str, Range<usize>)>,
+    constants: HashMap<String, TensorId>,
+}
+
+impl Recording {
+    /// An empty recording.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn tensor(&mut self, label: String, len: usize, storage: Storage) -> TensorId {
+        let id = TensorId(u32::try_from(self.tensors.len()).expect("fewer than 2^32 tensors"));
+        self.tensors.push(TensorDesc { label, len, storage });
+        id
+    }
+
+    /// A tensor of `len` elements that lives within a section.
+    pub fn transient(&mut self, label: impl Into<String>, len: usize) -> TensorId {
+        self.tensor(label.into(), len, Storage::Transient)
+    }
+
+    /// A tensor of `len` elements that keeps its contents between steps.
+    pub fn kept(&mut self, label: impl Into<String>, len: usize) -> TensorId {
+        self.tensor(label.into(), len, Storage::Kept)
+    }
+
+    /// A constant of `len` elements. A second constant of the same label is the first one.
+    pub fn constant(
+        &mut self,
+        label: impl Into<String>,
+        len: usize,
+        make: impl Fn() -> Result<Vec<u32>> + Send + Sync + 'static,
+    ) -> TensorId {
+        let label = label.into();
+        if let Some(&id) = self.constants.get(&label) {
+            return id;
+        }
+        let id = self.tensor(label.clone(), len, Storage::Constant(Arc::new(make)));
+        self.constants.insert(label, id);
+        id
+    }
+
+    /// What is known of a tensor.
+    pub fn desc(&self, id: TensorId) -> &TensorDesc {
+        &self.tensors[id.0 as usize]
+    }
+
+    /// Begins a section; the commands that follow belong to it.
+    pub fn section(&mut self, name: &'static str) {
+        let at = self.commands.len();
+        self.sections.push((name, at..at));
+    }
+
+    /// Appends a dispatch of `kernel` for `label`.
+    ///
+    /// # Errors
+    /// If a tensor is shorter than the kernel may touch.
+    pub fn dispatch<P: Params>(
+        &mut self,
+        label: &str,
+        kernel: Kernel,
+        bindings: &[(&'static str, TensorId, usize)],
+        params: &P,
+        grid: Grid,
+        flops: u64,
+    ) -> Result<()> {
+        if self.sections.is_empty() {
+            self.section("step");
+        }
+        for &(name, tensor, len) in bindings {
+            let desc = self.desc(tensor);
+            if desc.len < len {
+                let have = desc.len;
+                return Err(Error::Shader(format!(
+                    "{kernel} ({label}): `{name}` needs {len} elements but `{}` has {have}",
+                    desc.label
+                )));
+            }
+        }
+        self.commands.push(Command {
+            label: label.to_owned(),
+            kernel,
+            bindings: bindings.iter().map(|&(name, tensor, len)| Binding { name, tensor, len }).collect(),
+            params: bytemuck::bytes_of(params).to_vec(),
+            fields: P::FIELDS,
+            grid,
+            flops,
+        });
+        if let Some((_, range)) = self.sections.last_mut() {
+            range.end = self.commands.len();
+        }
+        Ok(())
+    }
+
+    /// The commands, in order.
+    pub fn commands(&self) -> &[Command] {
+        &self.commands
+    }
+
+    /// Bytes that one dispatch touches at least: the extents of its bindings.
+    pub fn bytes_of(command: &Command) -> u64 {
+        command.bindings.iter().map(|b| 4 * b.len as u64).sum()
+    }
+}
+
+/// Declares a uniform struct and its mirror list. The WGSL side is `struct Params` in the shader it is dispatched with.
+#[macro_export]
+macro_rules! params {
+    ($(#[$meta:meta])* $vis:vis struct $name:ident { $($field:ident: $ty:ty),* $(,)? }) => {
+        $(#[$meta])*
+        #[repr(C)]
+        #[derive(Clone, Copy, Debug, $crate::gpu::bytemuck::Pod, $crate::gpu::bytemuck::Zeroable)]
+        #[bytemuck(crate = "::protogpu::gpu::bytemuck")]
+        $vis struct $name { $($field: $ty),* }
+
+        impl $crate::gpu::Params for $name {
+            const FIELDS: &'static [(&'static str, usize)] =
+                &[$((stringify!($field), ::std::mem::offset_of!($name, $field))),*];
+        }
+    };
+}

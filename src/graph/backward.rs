@@ -1,0 +1,127 @@
+//! A graph's backward as commands: its forward list reversed, gradients to activations only.
+//!
+//! A node's gradient is complete when every consumer has delivered. Whoever delivers later adds what came before, and who
+//! delivers last applies the mask of a relu that was fused into the node: both in the delivering kernel, see `Sink`.
+
+use super::{Activations, Graph, NodeId, Op};
+use crate::error::{Error, Result};
+use crate::gpu::{Capabilities, Recording};
+use crate::ops::{Add, Relu, Sink, Tensor, Variant};
+
+struct Gradients<'a> {
+    graph: &'a Graph,
+    acts: &'a Activations,
+    sum: Vec<Option<Tensor>>,
+    /// How many consumers have yet to deliver.
+    open: Vec<usize>,
+}
+
+impl Graph {
+    /// Appends the backward from the output's gradient `dy` and gives the input's gradient, both for the batch of `acts`.
+    ///
+    /// # Errors
+    /// If `dy` has not the output's shape.
+    pub fn record_backward(
+        &self,
+        rec: &mut Recording,
+        capabilities: Capabilities,
+        acts: &Activations,
+        dy: Tensor,
+    ) -> Result<Tensor> {
+        let count = self.nodes.len();
+        let mut gradients = Gradients { graph: self, acts, sum: vec![None; count], open: self.consumers() };
+        let output = self.output();
+        gradients.open[output.0] += 1;
+        gradients.pass_on(rec, output, dy)?;
+        for id in (1..count).rev().map(NodeId) {
+            let Some(dy) = gradients.sum[id.0].filter(|_| gradients.open[id.0] == 0) else {
+                let name = &self.node(id).name;
+                return Err(Error::input(format!("{name}: its output does not reach the network's output")));
+            };
+            gradients.through(rec, capabilities, id, dy)?;
+        }
+        gradients.sum[0].ok_or_else(|| Error::input("the input does not reach the network's output"))
+    }
+}
+
+impl Gradients<'_> {
+    /// Brings a node's gradient to its inputs.
+    fn through(&mut self, rec: &mut Recording, capabilities: Capabilities, id: NodeId, dy: Tensor) -> Result<()> {
+        let node = self.graph.node(id);
+        let label = &node.name;
+        let (to, x) = (node.inputs[0], self.acts.of(node.inputs[0]));
+        match &node.op {
+            Op::Input => {}
+            Op::ScaleShift(op) => self.deliver(rec, to, |rec, dx, sink| op.backward(rec, label, dy, dx, sink))?,
+            Op::Conv2d { conv, .. } => {
+                if let Some(&residual) = node.inputs.get(1) {
+                    self.pass_on(rec, residual, dy)?;
+                }
+                let variant = Variant::choose(capabilities, conv.w_shape[1]);
+                self.deliver(rec, to, |rec, dx, sink| conv.backward(rec, label, dy, dx, sink, variant))?;
+            }
+            Op::Relu => self.deliver(rec, to, |rec, dx, sink| Relu.backward(rec, label, dy, x, dx, sink))?,
+            Op::MaxPool2d(op) => {
+                let argmax = self.acts.argmax[id.0].ok_or_else(|| Error::input(format!("{label}: no argmax")))?;
+                self.deliver(rec, to, |rec, dx, sink| op.backward(rec, label, dy, argmax, dx, sink))?;
+            }
+            Op::GlobalAvgPool2d(op) => self.deliver(rec, to, |rec, dx, sink| op.backward(rec, label, dy, dx, sink))?,
+            Op::Linear(op) => self.deliver(rec, to, |rec, dx, sink| op.backward(rec, label, dy, dx, sink))?,
+            Op::Add => {
+                self.pass_on(rec, to, dy)?;
+                self.pass_on(rec, node.inputs[1], dy)?;
+            }
+            Op::Custom(op) => {
+                let dx = Tensor::transient(rec, &format!("{label} dx"), x.shape);
+                op.backward(rec, label, dy, x, self.acts.of(id), dx)?;
+                self.pass_on(rec, to, dx)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a delivery to this node, counted off here, is the last, and if so the output whose sign masks it.
+    fn count_off(&mut self, to: NodeId) -> Option<Tensor> {
+        self.open[to.0] -= 1;
+        let masked = matches!(self.graph.node(to).op, Op::Conv2d { relu: true, .. });
+        (masked && self.open[to.0] == 0).then(|| self.acts.of(to))
+    }
+
+    /// Delivers with a kernel that writes through a sink.
+    fn deliver(
+        &mut self,
+        rec: &mut Recording,
+        to: NodeId,
+        write: impl FnOnce(&mut Recording, Tensor, Sink) -> Result<()>,
+    ) -> Result<()> {
+        let mask = self.count_off(to).map(|y| y.id);
+        let add = self.sum[to.0].map(|t| t.id);
+        let dx = Tensor::transient(rec, &format!("{} dy", self.graph.node(to).name), self.acts.of(to).shape);
+        write(rec, dx, Sink { add, mask })?;
+        self.sum[to.0] = Some(dx);
+        Ok(())
+    }
+
+    /// Delivers a tensor as it is: no kernel, unless something must be added or masked.
+    fn pass_on(&mut self, rec: &mut Recording, to: NodeId, dy: Tensor) -> Result<()> {
+        let mask = self.count_off(to);
+        let before = self.sum[to.0];
+        let name = &self.graph.node(to).name;
+        let fresh = |rec: &mut Recording| Tensor::transient(rec, &format!("{name} dy"), dy.shape);
+        self.sum[to.0] = Some(match (before, mask) {
+            (None, None) => dy,
+            (Some(before), None) => {
+                let sum = fresh(rec);
+                Add.forward(rec, name, before, dy, sum)?;
+                sum
+            }
+            (before, Some(y)) => {
+                let masked = fresh(rec);
+                let sink = Sink { add: before.map(|t| t.id), mask: Some(y.id) };
+                Relu.backward(rec, name, dy, y, masked, sink)?;
+                masked
+            }
+        });
+        Ok(())
+    }
+}

@@ -1,0 +1,78 @@
+//! Fewer nodes for the same function: batch norm folded into the convolution before it, residual add and relu into its
+//! epilogue.
+
+use std::sync::Arc;
+
+use super::{Graph, Node, NodeId, Op};
+use crate::error::Result;
+use crate::ops::{Conv2d, ScaleShift};
+
+impl Graph {
+    /// The same function with batch norms, residual adds and relus fused into convolutions. The nodes keep the names of
+    /// their convolutions.
+    ///
+    /// # Errors
+    /// If the graph's own shapes do not fit.
+    pub fn fused(&self) -> Result<Self> {
+        let consumers = self.consumers();
+        let mut graph = Self { nodes: vec![self.nodes[0].clone()] };
+        // Where each old node's value is in the new graph.
+        let mut now = vec![NodeId(0)];
+        // Whether a new node's value has one consumer only, so that it may change.
+        let mut lone = vec![false];
+        for (i, node) in self.nodes.iter().enumerate().skip(1) {
+            let inputs: Vec<NodeId> = node.inputs.iter().map(|&i| now[i.0]).collect();
+            let into = absorber(&graph, &lone, &node.op, &inputs);
+            let id = match into {
+                Some(id) => {
+                    absorb(&mut graph.nodes[id.0], &node.op, &inputs, id);
+                    id
+                }
+                None => {
+                    lone.push(false);
+                    graph.push(node.name.clone(), node.op.clone(), &inputs)?
+                }
+            };
+            lone[id.0] = consumers[i] == 1;
+            now.push(id);
+        }
+        Ok(graph)
+    }
+}
+
+/// The convolution among the inputs that can take the op over, if there is one.
+fn absorber(graph: &Graph, lone: &[bool], op: &Op, inputs: &[NodeId]) -> Option<NodeId> {
+    // Of an add's operands, the later one: the other must be there when it runs.
+    let id = *inputs.iter().max()?;
+    let node = graph.node(id);
+    let Op::Conv2d { relu: false, .. } = node.op else { return None };
+    let plain = node.inputs.len() == 1;
+    let takes = match op {
+        Op::ScaleShift(_) => plain,
+        Op::Add => plain && inputs[0] != inputs[1],
+        Op::Relu => true,
+        _ => false,
+    };
+    (takes && lone[id.0]).then_some(id)
+}
+
+fn absorb(node: &mut Node, op: &Op, inputs: &[NodeId], id: NodeId) {
+    let Op::Conv2d { conv, relu } = &mut node.op else { return };
+    match op {
+        Op::ScaleShift(norm) => fold(conv, norm),
+        Op::Add => node.inputs.extend(inputs.iter().filter(|&&i| i != id)),
+        Op::Relu => *relu = true,
+        _ => {}
+    }
+}
+
+/// `scale · (w x + b) + shift = (scale w) x + (scale b + shift)`, in f64.
+fn fold(conv: &mut Conv2d, norm: &ScaleShift) {
+    let each = conv.w_shape[1..].iter().product::<usize>().max(1);
+    let scaled = |(i, &w): (usize, &f32)| (f64::from(w) * f64::from(norm.scale[i / each])) as f32;
+    conv.w = conv.w.iter().enumerate().map(scaled).collect();
+    let bias = |o: usize| conv.b.as_ref().map_or(0.0, |b| f64::from(b[o]));
+    let b: Vec<f32> =
+        (0..conv.w_shape[0]).map(|o| (bias(o) * f64::from(norm.scale[o]) + f64::from(norm.shift[o])) as f32).collect();
+    conv.b = Some(Arc::from(b));
+}

@@ -1,0 +1,200 @@
+//! Networks as plain data: nodes in order, each with its op, inputs and shape for one image.
+//!
+//! [`Graph::fused`] rewrites a network for speed, [`Graph::record_forward`] and [`Graph::record_backward`] turn it into
+//! commands. Nothing here knows a device.
+
+mod backward;
+mod forward;
+mod fuse;
+
+use std::fmt;
+use std::sync::Arc;
+
+pub use forward::{Activations, Keep};
+
+use crate::error::{Error, Result};
+use crate::gpu::Recording;
+use crate::ops::{Conv2d, GlobalAvgPool2d, Linear, MaxPool2d, ScaleShift, Tensor};
+use crate::shape::Shape;
+
+/// A node of a [`Graph`], by its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeId(pub usize);
+
+/// What a node computes of its inputs.
+#[derive(Clone, Debug)]
+pub enum Op {
+    /// The graph's input.
+    Input,
+    /// Batch norm at inference, or normalize.
+    ScaleShift(ScaleShift),
+    /// Convolution of the first input; a second input is added to it; then a relu if `relu`.
+    Conv2d {
+        /// Weights, stride and padding.
+        conv: Conv2d,
+        /// Whether a relu is fused into it.
+        relu: bool,
+    },
+    /// `max(x, 0)`.
+    Relu,
+    /// Maximum over windows.
+    MaxPool2d(MaxPool2d),
+    /// Mean of each plane.
+    GlobalAvgPool2d(GlobalAvgPool2d),
+    /// Fully connected layer on flattened input.
+    Linear(Linear),
+    /// Sum of two inputs.
+    Add,
+    /// An op from outside of the crate.
+    Custom(Arc<dyn CustomOp>),
+}
+
+/// An op from outside of the crate: it brings its own WGSL (see `Kernel::custom`) and is used like any other.
+/// `examples/custom_op.rs` shows one.
+pub trait CustomOp: fmt::Debug + Send + Sync {
+    /// The op's name in labels and errors.
+    fn name(&self) -> &str;
+
+    /// The shape of y for x.
+    ///
+    /// # Errors
+    /// If the op cannot take x.
+    fn output(&self, label: &str, x: Shape) -> Result<Shape>;
+
+    /// Appends what computes y from x.
+    ///
+    /// # Errors
+    /// If shapes or shaders do not fit.
+    fn forward(&self, rec: &mut Recording, label: &str, x: Tensor, y: Tensor) -> Result<()>;
+
+    /// Appends what computes dx from dy, x and y; it writes every element of dx.
+    ///
+    /// # Errors
+    /// If shapes or shaders do not fit.
+    fn backward(&self, rec: &mut Recording, label: &str, dy: Tensor, x: Tensor, y: Tensor, dx: Tensor) -> Result<()>;
+}
+
+/// One node.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// The layer's name, as torchvision's.
+    pub name: String,
+    /// What it computes.
+    pub op: Op,
+    /// Of what.
+    pub inputs: Vec<NodeId>,
+    /// The shape of its output for one image (N is 1).
+    pub shape: Shape,
+}
+
+/// Nodes in an order in which each comes after its inputs; node 0 is the input, the last one the output.
+#[derive(Clone, Debug)]
+pub struct Graph {
+    nodes: Vec<Node>,
+}
+
+impl Graph {
+    /// A graph with just its input, of this shape for one image.
+    pub fn new(input: Shape) -> Self {
+        let node = Node {
+            name: "input".into(),
+            op: Op::Input,
+            inputs: Vec::new(),
+            shape: Shape::new(1, input.c(), input.h(), input.w()),
+        };
+        Self { nodes: vec![node] }
+    }
+
+    /// The input.
+    pub fn input(&self) -> NodeId {
+        NodeId(0)
+    }
+
+    /// The last node.
+    pub fn output(&self) -> NodeId {
+        NodeId(self.nodes.len() - 1)
+    }
+
+    /// All nodes, in order.
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// One node.
+    pub fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id.0]
+    }
+
+    /// The node of this name.
+    pub fn find(&self, name: &str) -> Option<NodeId> {
+        self.nodes.iter().position(|n| n.name == name).map(NodeId)
+    }
+
+    /// Appends a node.
+    ///
+    /// # Errors
+    /// If the op cannot take its inputs; the message names the layer and the shapes.
+    pub fn push(&mut self, name: impl Into<String>, op: Op, inputs: &[NodeId]) -> Result<NodeId> {
+        let name = name.into();
+        let shapes: Vec<Shape> = inputs.iter().map(|&i| self.node(i).shape).collect();
+        let shape = output_shape(&name, &op, &shapes)?;
+        self.nodes.push(Node { name, op, inputs: inputs.to_vec(), shape });
+        Ok(self.output())
+    }
+
+    /// The same graph with every op that `replace` answers for exchanged for its answer, an op of the same output shape.
+    ///
+    /// # Errors
+    /// If an answer does not fit its inputs.
+    pub fn map(&self, replace: impl Fn(&Node) -> Option<Op>) -> Result<Self> {
+        let mut graph = Self { nodes: vec![self.nodes[0].clone()] };
+        for node in &self.nodes[1..] {
+            let op = replace(node).unwrap_or_else(|| node.op.clone());
+            graph.push(node.name.clone(), op, &node.inputs)?;
+        }
+        Ok(graph)
+    }
+
+    /// How many nodes take each node's output.
+    fn consumers(&self) -> Vec<usize> {
+        let mut counts = vec![0; self.nodes.len()];
+        self.nodes.iter().flat_map(|n| &n.inputs).for_each(|i| counts[i.0] += 1);
+        counts
+    }
+}
+
+fn output_shape(name: &str, op: &Op, inputs: &[Shape]) -> Result<Shape> {
+    let wrong_count = || Error::input(format!("{name}: {} inputs are not what this op takes", inputs.len()));
+    let (&x, second) = inputs.split_first().ok_or_else(wrong_count)?;
+    let wanted = match op {
+        Op::Add => 1,
+        Op::Conv2d { .. } => second.len().min(1),
+        _ => 0,
+    };
+    if second.len() != wanted {
+        return Err(wrong_count());
+    }
+    let shape = match op {
+        Op::Input => return Err(Error::input(format!("{name}: a graph has one input, its first node"))),
+        Op::Conv2d { conv, .. } => conv.output(name, x)?,
+        Op::MaxPool2d(pool) => pool.output(name, x)?,
+        Op::GlobalAvgPool2d(pool) => pool.output(x),
+        Op::Linear(linear) => {
+            let (inputs, outputs) = (x.image_len(), linear.b.len());
+            if linear.w.len() != inputs * outputs {
+                let weights = linear.w.len();
+                return Err(Error::input(format!(
+                    "linear ({name}): x {x} has {inputs} elements an image, and {outputs} outputs need {} weights, not {weights}",
+                    inputs * outputs
+                )));
+            }
+            Shape::new(1, outputs, 1, 1)
+        }
+        Op::Custom(op) => op.output(name, x)?,
+        Op::ScaleShift(_) | Op::Relu | Op::Add => x,
+    };
+    if let Some(&z) = second.first().filter(|&&z| z != shape) {
+        return Err(Error::input(format!("{name}: adds {z} to {shape}")));
+    }
+    Ok(shape)
+}

@@ -1,0 +1,56 @@
+//! adam: one step of Adam on the pixels (Kingma and Ba, 2015), in PyTorch's order of operations.
+
+use super::{Tensor, same};
+use crate::error::Result;
+use crate::gpu::{Grid, Kernel, Recording, TensorId};
+
+crate::params! {
+    /// Mirrors `Params` of shaders/adam.wgsl.
+    struct AdamParams {
+        len: u32, beta1: f32, beta2: f32, one_minus_beta1: f32, one_minus_beta2: f32, eps: f32, clamp: u32,
+    }
+}
+
+/// `torch.optim.Adam` without weight decay; learning rate and bias corrections come from the schedule.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Adam {
+    /// Decay of the first moment.
+    pub beta1: f64,
+    /// Decay of the second moment.
+    pub beta2: f64,
+    /// What is added to the root.
+    pub eps: f64,
+    /// Whether x is clamped to [0,1] after the step.
+    pub clamp: bool,
+}
+
+impl Adam {
+    /// x, dx, m, v: [N,C,H,W].
+    ///
+    /// # Errors
+    /// If the shapes differ.
+    pub fn step(
+        self,
+        rec: &mut Recording,
+        dx: Tensor,
+        [x, m, v]: [Tensor; 3],
+        [schedule, clock]: [TensorId; 2],
+    ) -> Result<()> {
+        for (name, tensor) in [("x", x), ("m", m), ("v", v)] {
+            same("adam", "adam", ["dx", name], dx.shape, tensor.shape)?;
+        }
+        let len = x.shape.len();
+        let params = AdamParams {
+            len: len as u32,
+            beta1: self.beta1 as f32,
+            beta2: self.beta2 as f32,
+            one_minus_beta1: (1.0 - self.beta1) as f32,
+            one_minus_beta2: (1.0 - self.beta2) as f32,
+            eps: self.eps as f32,
+            clamp: u32::from(self.clamp),
+        };
+        let schedule = [("schedule", schedule, 6), ("clock", clock, 1)];
+        let bindings = [dx.bind("dx"), x.bind("x"), m.bind("m"), v.bind("v"), schedule[0], schedule[1]];
+        rec.dispatch("adam", Kernel::new("adam", "step"), &bindings, &params, Grid::Each(len), 14 * len as u64)
+    }
+}

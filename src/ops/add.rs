@@ -1,0 +1,29 @@
+//! add: `y = x + z`; both gradients are `dy` itself, so there is nothing to dispatch backward.
+
+use super::{Tensor, same};
+use crate::error::Result;
+use crate::gpu::{Grid, Kernel, Recording};
+
+crate::params! {
+    /// Mirrors `Params` of shaders/add.wgsl.
+    struct AddParams { len: u32 }
+}
+
+/// `torch.add` of two tensors of one shape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Add;
+
+impl Add {
+    /// `y = x + z`; x, y, z: [N,C,H,W].
+    ///
+    /// # Errors
+    /// If the shapes differ.
+    pub fn forward(self, rec: &mut Recording, label: &str, x: Tensor, z: Tensor, y: Tensor) -> Result<()> {
+        same("add", label, ["x", "z"], x.shape, z.shape)?;
+        same("add", label, ["x", "y"], x.shape, y.shape)?;
+        let len = x.shape.len();
+        let bindings = [x.bind("x"), z.bind("z"), y.bind("y")];
+        let params = AddParams { len: len as u32 };
+        rec.dispatch(label, Kernel::new("add", "forward"), &bindings, &params, Grid::Each(len), len as u64)
+    }
+}

@@ -1,0 +1,78 @@
+//! affine_warp: every image resampled under its own affine map of the step, and the exact adjoint.
+
+use super::{Tensor, misfit, same, words};
+use crate::error::Result;
+use crate::gpu::{Grid, Kernel, Recording, TensorId};
+use crate::named::named;
+
+crate::params! {
+    /// Mirrors `Params` of shaders/affine_warp.wgsl.
+    struct AffineWarpParams { images: u32, channels: u32, h: u32, w: u32, nearest: u32 }
+}
+
+named! {
+    /// How the warp samples between pixels.
+    Interpolation {
+        /// Four neighbours, weighted.
+        Bilinear = "bilinear",
+        /// The nearest pixel.
+        Nearest = "nearest",
+    }
+}
+
+/// `torchvision.transforms.functional.affine` with a fill, on pixel indices.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AffineWarp {
+    /// How a value between pixels is found.
+    pub interpolation: Interpolation,
+    /// What lies outside of the image, for each channel.
+    pub fill: Vec<f32>,
+}
+
+impl AffineWarp {
+    fn params(&self, x: Tensor) -> AffineWarpParams {
+        let [images, channels, h, w] = x.shape.0.map(|n| n as u32);
+        AffineWarpParams { images, channels, h, w, nearest: u32::from(self.interpolation == Interpolation::Nearest) }
+    }
+
+    /// `y[n,c,q] = x[n,c,A q + t]`. x, y: [N,C,H,W]; theta: [steps,N,6] as in shaders/affine_warp.wgsl; clock: which step.
+    ///
+    /// # Errors
+    /// If the shapes do not fit.
+    pub fn forward(&self, rec: &mut Recording, x: Tensor, theta: TensorId, clock: TensorId, y: Tensor) -> Result<()> {
+        let label = "warp";
+        same("affine_warp", label, ["x", "y"], x.shape, y.shape)?;
+        if self.fill.len() != x.shape.c() {
+            let what = format!("C is {} in x {} but {} in fill", x.shape.c(), x.shape, self.fill.len());
+            return Err(misfit("affine_warp", label, what));
+        }
+        let fill_values = self.fill.clone();
+        let fill = rec.constant("warp fill", fill_values.len(), move || Ok(words(&fill_values)));
+        let theta = ("theta", theta, 6 * x.shape.n());
+        let bindings = [x.bind("x"), theta, ("clock", clock, 1), ("fill", fill, self.fill.len()), y.bind("y")];
+        let pixels = x.shape.n() * x.shape.plane_len();
+        let flops = (x.shape.len() * 8) as u64;
+        let kernel = Kernel::new("affine_warp", "forward");
+        rec.dispatch(label, kernel, &bindings, &self.params(x), Grid::Each(pixels), flops)
+    }
+
+    /// `dx[n,c,i] = Σ_q weight(p(q), i) dy[n,c,q]`. dy, dx: [N,C,H,W].
+    ///
+    /// # Errors
+    /// If the shapes do not fit.
+    pub fn backward(
+        &self,
+        rec: &mut Recording,
+        dy: Tensor,
+        theta: TensorId,
+        clock: TensorId,
+        dx: Tensor,
+    ) -> Result<()> {
+        same("affine_warp", "warp", ["dy", "dx"], dy.shape, dx.shape)?;
+        let theta = ("theta", theta, 6 * dy.shape.n());
+        let bindings = [dy.bind("dy"), theta, ("clock", clock, 1), dx.bind("dx")];
+        let len = dx.shape.len();
+        let kernel = Kernel::new("affine_warp", "backward");
+        rec.dispatch("warp", kernel, &bindings, &self.params(dx), Grid::Each(len), 8 * len as u64)
+    }
+}

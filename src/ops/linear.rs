@@ -1,0 +1,65 @@
+//! linear: `y = x wᵀ + b`, `dx = dy w`.
+
+use std::sync::Arc;
+
+use super::{Sink, Tensor, misfit, words};
+use crate::error::Result;
+use crate::gpu::{Grid, Kernel, Recording};
+
+crate::params! {
+    /// Mirrors `Params` of shaders/linear.wgsl.
+    struct LinearParams { images: u32, inputs: u32, outputs: u32, sink: u32 }
+}
+
+/// `torch.nn.functional.linear`.
+#[derive(Clone, Debug)]
+pub struct Linear {
+    /// `[O, C]`, row-major.
+    pub w: Arc<[f32]>,
+    /// `[O]`.
+    pub b: Arc<[f32]>,
+}
+
+impl Linear {
+    fn params(&self, label: &str, x: Tensor, y: Tensor, sink: Sink) -> Result<LinearParams> {
+        let (inputs, outputs) = (x.shape.image_len(), y.shape.image_len());
+        if self.w.len() != inputs * outputs || self.b.len() != outputs || x.shape.n() != y.shape.n() {
+            let what = format!("x {}, y {}, {} weights and {} biases", x.shape, y.shape, self.w.len(), self.b.len());
+            return Err(misfit("linear", label, what));
+        }
+        let images = x.shape.n() as u32;
+        Ok(LinearParams { images, inputs: inputs as u32, outputs: outputs as u32, sink: sink.flags() })
+    }
+
+    /// `y[n,o] = Σ_c w[o,c] x[n,c] + b[o]`. x: [N,C,1,1], y: [N,O,1,1].
+    ///
+    /// # Errors
+    /// If shapes and weights do not fit.
+    pub fn forward(&self, rec: &mut Recording, label: &str, x: Tensor, y: Tensor) -> Result<()> {
+        let params = self.params(label, x, y, Sink::default())?;
+        let (inputs, outputs) = (params.inputs as usize, params.outputs as usize);
+        let (w, b) = (Arc::clone(&self.w), Arc::clone(&self.b));
+        let wt = rec.constant(format!("{label} w transposed"), w.len(), move || {
+            Ok((0..w.len()).map(|i| w[i % outputs * inputs + i / outputs].to_bits()).collect())
+        });
+        let b = rec.constant(format!("{label} b"), outputs, move || Ok(words(&b)));
+        let bindings = [x.bind("x"), ("wt", wt, inputs * outputs), ("b", b, outputs), y.bind("y")];
+        let flops = 2 * (y.shape.len() * inputs) as u64;
+        rec.dispatch(label, Kernel::new("linear", "forward"), &bindings, &params, Grid::Each(y.shape.len()), flops)
+    }
+
+    /// `dx[n,c] = Σ_o w[o,c] dy[n,o]`. dy: [N,O,1,1], dx: [N,C,1,1].
+    ///
+    /// # Errors
+    /// If shapes and weights do not fit.
+    pub fn backward(&self, rec: &mut Recording, label: &str, dy: Tensor, dx: Tensor, sink: Sink) -> Result<()> {
+        let params = self.params(label, dx, dy, sink)?;
+        let weights = Arc::clone(&self.w);
+        let w = rec.constant(format!("{label} w"), weights.len(), move || Ok(words(&weights)));
+        let len = dx.shape.len();
+        let [add, mask] = sink.bind(dy.id, len);
+        let bindings = [dy.bind("dy"), ("w", w, self.w.len()), dx.bind("dx"), add, mask];
+        let flops = 2 * (dy.shape.len() * params.inputs as usize) as u64;
+        rec.dispatch(label, Kernel::new("linear", "backward"), &bindings, &params, Grid::Each(len), flops)
+    }
+}

@@ -1,0 +1,98 @@
+//! max_pool2d: the maximum of each window, padding counting as −∞; the gradient goes to the first maximum.
+
+use super::{Sink, Tensor, misfit, same};
+use crate::error::Result;
+use crate::gpu::{Grid, Kernel, Recording, TensorId};
+use crate::shape::{Pad, Shape, window_out, window_out_ceil};
+
+crate::params! {
+    /// Mirrors `Params` of shaders/max_pool2d.wgsl.
+    struct MaxPool2dParams {
+        planes: u32, h: u32, w: u32, oh: u32, ow: u32, kernel_h: u32, kernel_w: u32,
+        stride_h: u32, stride_w: u32, pad_top: u32, pad_left: u32, sink: u32,
+    }
+}
+
+/// `torch.nn.functional.max_pool2d`, with padding for each side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MaxPool2d {
+    /// Window `[h, w]`.
+    pub kernel: [usize; 2],
+    /// Stride `[h, w]`.
+    pub stride: [usize; 2],
+    /// Padding `[top, left, bottom, right]`, less than the window on each side.
+    pub pad: Pad,
+    /// Whether the last window may hang over the end.
+    pub ceil_mode: bool,
+}
+
+impl MaxPool2d {
+    /// The shape of y for x.
+    ///
+    /// # Errors
+    /// If the window does not fit, or the padding is as large as the window, so that a window could lie in it entirely.
+    pub fn output(&self, label: &str, x: Shape) -> Result<Shape> {
+        let [kh, kw] = self.kernel;
+        let [top, left, bottom, right] = self.pad;
+        if top.max(bottom) >= kh || left.max(right) >= kw {
+            let pad = self.pad;
+            return Err(misfit("max_pool2d", label, format!("padding {pad:?} is not less than the window {kh}x{kw}")));
+        }
+        let count = if self.ceil_mode { window_out_ceil } else { window_out };
+        let [oh, ow] = count([x.h(), x.w()], self.kernel, self.stride, self.pad)
+            .ok_or_else(|| misfit("max_pool2d", label, format!("a window of {kh}x{kw} does not fit x {x}")))?;
+        Ok(Shape::new(x.n(), x.c(), oh, ow))
+    }
+
+    fn params(&self, x: Shape, y: Shape, sink: Sink) -> MaxPool2dParams {
+        MaxPool2dParams {
+            planes: (x.n() * x.c()) as u32,
+            h: x.h() as u32,
+            w: x.w() as u32,
+            oh: y.h() as u32,
+            ow: y.w() as u32,
+            kernel_h: self.kernel[0] as u32,
+            kernel_w: self.kernel[1] as u32,
+            stride_h: self.stride[0] as u32,
+            stride_w: self.stride[1] as u32,
+            pad_top: self.pad[0] as u32,
+            pad_left: self.pad[1] as u32,
+            sink: sink.flags(),
+        }
+    }
+
+    /// `y[p]` = maximum over the window; `argmax[p]` = its place in the plane of x. x: [N,C,H,W], y, argmax: [N,C,OH,OW].
+    ///
+    /// # Errors
+    /// If the shapes do not fit.
+    pub fn forward(&self, rec: &mut Recording, label: &str, x: Tensor, y: Tensor, argmax: TensorId) -> Result<()> {
+        same("max_pool2d", label, ["y", "the output"], y.shape, self.output(label, x.shape)?)?;
+        let len = y.shape.len();
+        let bindings = [x.bind("x"), y.bind("y"), ("argmax", argmax, len)];
+        let params = self.params(x.shape, y.shape, Sink::default());
+        let flops = (len * self.kernel[0] * self.kernel[1]) as u64;
+        rec.dispatch(label, Kernel::new("max_pool2d", "forward"), &bindings, &params, Grid::Each(len), flops)
+    }
+
+    /// `dx[q]` = sum of `dy[p]` over the windows whose maximum is at q. dy, argmax: [N,C,OH,OW], dx: [N,C,H,W].
+    ///
+    /// # Errors
+    /// If the shapes do not fit.
+    pub fn backward(
+        &self,
+        rec: &mut Recording,
+        label: &str,
+        dy: Tensor,
+        argmax: TensorId,
+        dx: Tensor,
+        sink: Sink,
+    ) -> Result<()> {
+        same("max_pool2d", label, ["dy", "the output"], dy.shape, self.output(label, dx.shape)?)?;
+        let len = dx.shape.len();
+        let [add, mask] = sink.bind(dy.id, len);
+        let bindings = [dy.bind("dy"), ("chosen", argmax, dy.shape.len()), dx.bind("dx"), add, mask];
+        let params = self.params(dx.shape, dy.shape, sink);
+        let flops = (dy.shape.len() * self.kernel[0] * self.kernel[1]) as u64;
+        rec.dispatch(label, Kernel::new("max_pool2d", "backward"), &bindings, &params, Grid::Each(len), flops)
+    }
+}

@@ -1,0 +1,66 @@
+//! objective: the losses on the logits, class logit and probability variance, and their gradient.
+
+use super::{Tensor, same};
+use crate::error::Result;
+use crate::gpu::{Grid, Kernel, Recording, TensorId};
+use crate::named::named;
+
+crate::params! {
+    /// Mirrors `Params` of shaders/objective.wgsl.
+    struct ObjectiveParams { classes: u32, pv_logits: u32 }
+}
+
+named! {
+    /// What the baseline stage takes the variance of, over the classes.
+    PvForm {
+        /// The probabilities.
+        Softmax = "softmax",
+        /// The logits.
+        Logits = "logits",
+    }
+}
+
+/// Weighted losses of the logits, each image towards its own class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Objective {
+    /// Form of the probability variance.
+    pub pv_form: PvForm,
+}
+
+impl Objective {
+    /// `values[n] = (L_pv, logit, probability, 0)` and `dlogits`, weighted by the schedule's row of the step.
+    /// logits, dlogits: [N,K,1,1], class_of: [N] of u32, values: [N,4].
+    ///
+    /// # Errors
+    /// If the shapes differ.
+    pub fn step(
+        self,
+        rec: &mut Recording,
+        logits: Tensor,
+        class_of: TensorId,
+        [schedule, clock]: [TensorId; 2],
+        dlogits: Tensor,
+        values: TensorId,
+    ) -> Result<()> {
+        same("objective", "objective", ["logits", "dlogits"], logits.shape, dlogits.shape)?;
+        let (n, classes) = (logits.shape.n(), logits.shape.image_len());
+        let bindings = [
+            logits.bind("logits"),
+            ("class_of", class_of, n),
+            ("schedule", schedule, 6),
+            ("clock", clock, 1),
+            dlogits.bind("dlogits"),
+            ("values", values, 4 * n),
+        ];
+        let params = ObjectiveParams { classes: classes as u32, pv_logits: u32::from(self.pv_form == PvForm::Logits) };
+        let grid = Grid::Workgroups([n, 1, 1]);
+        rec.dispatch(
+            "objective",
+            Kernel::new("objective", "step"),
+            &bindings,
+            &params,
+            grid,
+            20 * logits.shape.len() as u64,
+        )
+    }
+}

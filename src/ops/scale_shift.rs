@@ -1,0 +1,89 @@
+//! scale_shift: `y = x · scale[c] + shift[c]`, `dx = dy · scale[c]`: batch norm at inference, and normalize.
+
+use super::{Sink, Tensor, misfit, same, words};
+use crate::error::Result;
+use crate::gpu::{Grid, Kernel, Recording};
+use crate::shape::Shape;
+
+crate::params! {
+    /// Mirrors `Params` of shaders/scale_shift.wgsl.
+    struct ScaleShiftParams { len: u32, channels: u32, plane: u32, sink: u32 }
+}
+
+/// A scale and a shift for each channel.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ScaleShift {
+    /// Factor of each channel.
+    pub scale: Vec<f32>,
+    /// What is added to each channel after scaling.
+    pub shift: Vec<f32>,
+}
+
+impl ScaleShift {
+    /// `torch.nn.functional.batch_norm` at inference: `(x − mean) / sqrt(var + eps) · weight + bias`, folded in f64.
+    /// The four slices have one length.
+    pub fn batch_norm(weight: &[f32], bias: &[f32], mean: &[f32], var: &[f32], eps: f64) -> Self {
+        let scale = weight.iter().zip(var).map(|(&w, &v)| f64::from(w) / (f64::from(v) + eps).sqrt());
+        let scale: Vec<f64> = scale.collect();
+        let shift = bias.iter().zip(mean).zip(&scale).map(|((&b, &m), s)| (f64::from(b) - f64::from(m) * s) as f32);
+        Self { shift: shift.collect(), scale: scale.iter().map(|&s| s as f32).collect() }
+    }
+
+    /// `torchvision.transforms.Normalize`: `(x − mean) / std`.
+    pub fn normalize(mean: &[f32], std: &[f32]) -> Self {
+        let scale = std.iter().map(|&s| (1.0 / f64::from(s)) as f32).collect();
+        let shift = mean.iter().zip(std).map(|(&m, &s)| (-f64::from(m) / f64::from(s)) as f32).collect();
+        Self { scale, shift }
+    }
+
+    fn check(&self, label: &str, x: Shape) -> Result<()> {
+        if self.scale.len() == x.c() && self.shift.len() == x.c() {
+            return Ok(());
+        }
+        let (scale, shift) = (self.scale.len(), self.shift.len());
+        Err(misfit("scale_shift", label, format!("C is {} in x {x} but {scale} in scale and {shift} in shift", x.c())))
+    }
+
+    fn params(x: Shape, sink: Sink) -> ScaleShiftParams {
+        ScaleShiftParams {
+            len: x.len() as u32,
+            channels: x.c() as u32,
+            plane: x.plane_len() as u32,
+            sink: sink.flags(),
+        }
+    }
+
+    /// `y = x · scale[c] + shift[c]`; x, y: [N,C,H,W].
+    ///
+    /// # Errors
+    /// If shapes or channels differ.
+    pub fn forward(&self, rec: &mut Recording, label: &str, x: Tensor, y: Tensor) -> Result<()> {
+        self.check(label, x.shape)?;
+        same("scale_shift", label, ["x", "y"], x.shape, y.shape)?;
+        let (c, len) = (x.shape.c(), x.shape.len());
+        let (scale_values, shift_values) = (self.scale.clone(), self.shift.clone());
+        let scale = rec.constant(format!("{label} scale"), c, move || Ok(words(&scale_values)));
+        let shift = rec.constant(format!("{label} shift"), c, move || Ok(words(&shift_values)));
+        let bindings = [x.bind("x"), ("scale", scale, c), ("shift", shift, c), y.bind("y")];
+        let params = Self::params(x.shape, Sink::default());
+        let kernel = Kernel::new("scale_shift", "forward");
+        rec.dispatch(label, kernel, &bindings, &params, Grid::Each(len), 2 * len as u64)
+    }
+
+    /// `dx = dy · scale[c]`; dy, dx: [N,C,H,W].
+    ///
+    /// # Errors
+    /// If shapes or channels differ.
+    pub fn backward(&self, rec: &mut Recording, label: &str, dy: Tensor, dx: Tensor, sink: Sink) -> Result<()> {
+        self.check(label, dy.shape)?;
+        same("scale_shift", label, ["dy", "dx"], dy.shape, dx.shape)?;
+        let (c, len) = (dy.shape.c(), dy.shape.len());
+        let scale_values = self.scale.clone();
+        let scale = rec.constant(format!("{label} scale"), c, move || Ok(words(&scale_values)));
+        let [add, mask] = sink.bind(dy.id, len);
+        let bindings = [("scale", scale, c), dy.bind("dy"), dx.bind("dx"), add, mask];
+        let params = Self::params(dy.shape, sink);
+        let kernel = Kernel::new("scale_shift", "backward");
+        rec.dispatch(label, kernel, &bindings, &params, Grid::Each(len), len as u64)
+    }
+}

@@ -1,0 +1,82 @@
+//! total_variation: the high-frequency loss `L_hf` in its four forms, value and gradient.
+
+use super::{Tensor, same};
+use crate::error::Result;
+use crate::gpu::{Grid, Kernel, Recording, TensorId};
+use crate::named::named;
+use crate::shape::Shape;
+
+crate::params! {
+    /// Mirrors `Params` of shaders/total_variation.wgsl.
+    struct TotalVariationParams { images: u32, channels: u32, h: u32, w: u32, form: u32, scale_u: f32, scale_v: f32 }
+}
+
+named! {
+    /// The penalty on differences between vertically and horizontally adjacent pixels, over all channels.
+    HfForm {
+        /// Mean of the absolute differences, one mean for each direction.
+        L1 = "l1",
+        /// Mean of the squared differences, one mean for each direction.
+        L2 = "l2",
+        /// Sum of the absolute differences (total variation).
+        L1Sum = "l1-sum",
+        /// The length of the two differences together, `sqrt(dx² + dy² + eps)`.
+        Isotropic = "isotropic",
+    }
+}
+
+/// `L_hf` of each image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TotalVariation {
+    /// The form.
+    pub form: HfForm,
+}
+
+impl TotalVariation {
+    /// Number of partial sums of an image of this shape.
+    pub fn partials(self, x: Shape) -> usize {
+        x.c() * x.h()
+    }
+
+    fn params(self, x: Shape) -> TotalVariationParams {
+        let [images, channels, h, w] = x.0.map(|n| n as u32);
+        let mean = |count: usize| if count == 0 { 0.0 } else { (1.0 / count as f64) as f32 };
+        let (scale_u, scale_v) = match self.form {
+            HfForm::L1 | HfForm::L2 => (mean(x.c() * x.h() * (x.w() - 1)), mean(x.c() * (x.h() - 1) * x.w())),
+            HfForm::L1Sum | HfForm::Isotropic => (1.0, 1.0),
+        };
+        let form = match self.form {
+            HfForm::L1 => 0,
+            HfForm::L2 => 1,
+            HfForm::L1Sum => 2,
+            HfForm::Isotropic => 3,
+        };
+        TotalVariationParams { images, channels, h, w, form, scale_u, scale_v }
+    }
+
+    /// The value of each image as partial sums, one a row of a channel. x: [N,C,H,W], partial: [N, C·H].
+    ///
+    /// # Errors
+    /// If `partial` is too small.
+    pub fn value(self, rec: &mut Recording, x: Tensor, partial: TensorId) -> Result<()> {
+        let rows = x.shape.n() * self.partials(x.shape);
+        let bindings = [x.bind("x"), ("partial", partial, rows)];
+        // A workgroup's index in x is the row: fold what exceeds the limit would cost a division, and 65,535 rows are
+        // a batch of 97 at 224x224.
+        let grid = Grid::Workgroups([rows, 1, 1]);
+        let kernel = Kernel::new("total_variation", "value");
+        rec.dispatch("total_variation", kernel, &bindings, &self.params(x.shape), grid, 4 * x.shape.len() as u64)
+    }
+
+    /// `dx += w_hf · dL_hf/dx`, the weight from the schedule. x, dx: [N,C,H,W].
+    ///
+    /// # Errors
+    /// If the shapes differ.
+    pub fn gradient(self, rec: &mut Recording, x: Tensor, [schedule, clock]: [TensorId; 2], dx: Tensor) -> Result<()> {
+        same("total_variation", "gradient", ["x", "dx"], x.shape, dx.shape)?;
+        let bindings = [x.bind("x"), ("schedule", schedule, 6), ("clock", clock, 1), dx.bind("dx")];
+        let kernel = Kernel::new("total_variation", "gradient");
+        let len = x.shape.len();
+        rec.dispatch("total_variation", kernel, &bindings, &self.params(x.shape), Grid::Each(len), 8 * len as u64)
+    }
+}

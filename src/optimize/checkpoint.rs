@@ -1,0 +1,218 @@
+//! A run's state between two steps, as `checkpoint.safetensors` keeps it.
+//!
+//! Together with the weights it determines every later step bit for bit: random draws are keyed by the step's number and
+//! need no state. The settings travel along, so that a run is not resumed by mistake with others; only the number of
+//! steps may differ, since no step depends on how many follow.
+
+use serde::Serialize;
+
+use super::settings::Settings;
+use crate::tensor_file::{TensorFile, Tensors};
+use crate::{Error, Result};
+
+/// The first line of metadata, with the version of the layout.
+const FORMAT: &str = "protogpu checkpoint 1";
+
+/// What each step so far reported, one entry a step.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct History {
+    /// The loss that was minimised.
+    pub loss: Vec<f32>,
+    /// The penalty on differences between adjacent pixels, before its weight.
+    pub loss_hf: Vec<f32>,
+    /// The class's logit on the warped image.
+    pub logit: Vec<f32>,
+    /// The class's probability on the warped image.
+    pub probability: Vec<f32>,
+}
+
+impl History {
+    /// The columns with their names.
+    pub fn columns(&self) -> [(&'static str, &[f32]); 4] {
+        [("loss", &self.loss), ("loss_hf", &self.loss_hf), ("logit", &self.logit), ("probability", &self.probability)]
+    }
+
+    /// Number of steps.
+    pub fn len(&self) -> usize {
+        self.loss.len()
+    }
+
+    /// Whether no step was made yet.
+    pub fn is_empty(&self) -> bool {
+        self.loss.is_empty()
+    }
+}
+
+/// A run's state after `history.len()` steps.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Checkpoint {
+    /// The class that the image is optimised for.
+    pub class: usize,
+    /// What the run is made with.
+    pub settings: Settings,
+    /// SHA-256 of the weights' file.
+    pub weights_sha256: String,
+    /// The adapter and driver that made the steps.
+    pub adapter: String,
+    /// `[3, H, W]`.
+    pub shape: [usize; 3],
+    /// The image.
+    pub image: Vec<f32>,
+    /// Adam's first moment.
+    pub m: Vec<f32>,
+    /// Adam's second moment.
+    pub v: Vec<f32>,
+    /// What the steps so far reported.
+    pub history: History,
+}
+
+impl Checkpoint {
+    /// Steps done.
+    pub fn step(&self) -> u32 {
+        // Settings limit the steps to far less, and a file that claims more is refused.
+        self.history.len() as u32
+    }
+
+    /// The file's bytes.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let settings = serde_json::to_string(&self.settings).expect("settings are plain numbers and names");
+        let mut file = TensorFile::default()
+            .metadata("format", FORMAT)
+            .metadata("step", self.step().to_string())
+            .metadata("class", self.class.to_string())
+            .metadata("seed", self.settings.seed.to_string())
+            .metadata("settings", settings)
+            .metadata("settings_digest", self.settings.digest())
+            .metadata("weights_sha256", self.weights_sha256.as_str())
+            .metadata("adapter", self.adapter.as_str());
+        for (name, data) in [("image", &self.image), ("m", &self.m), ("v", &self.v)] {
+            file = file.tensor(name, &self.shape, data);
+        }
+        for (name, column) in self.history.columns() {
+            file = file.tensor(name, &[column.len()], column);
+        }
+        file.to_bytes()
+    }
+
+    /// Reads bytes of unknown origin.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        let mut tensors = Tensors::from_bytes(bytes)?;
+        let format = tensors.metadata("format")?;
+        if format != FORMAT {
+            return Err(Error::input(format!("the format is `{format}`, but this program reads `{FORMAT}`")));
+        }
+        let number = |key| {
+            let text = tensors.metadata(key)?;
+            text.parse().map_err(|_| Error::input(format!("metadata `{key}` is `{text}`, not a number")))
+        };
+        let (step, class): (usize, usize) = (number("step")?, number("class")?);
+        let settings: Settings = serde_json::from_str(tensors.metadata("settings")?)
+            .map_err(|source| Error::input(format!("metadata `settings`: {source}")))?;
+        settings.validate()?;
+        let weights_sha256 = tensors.metadata("weights_sha256")?.to_owned();
+        let adapter = tensors.metadata("adapter")?.to_owned();
+        let (shape, image) = tensors.take("image")?;
+        let shape: [usize; 3] = shape
+            .try_into()
+            .map_err(|found| Error::input(format!("tensor `image` has shape {found:?}, not [3,H,W]")))?;
+        let (m, v) = (tensors.take_shaped("m", &shape)?, tensors.take_shaped("v", &shape)?);
+        let mut column = |name| tensors.take_shaped(name, &[step]);
+        let history = History {
+            loss: column("loss")?,
+            loss_hf: column("loss_hf")?,
+            logit: column("logit")?,
+            probability: column("probability")?,
+        };
+        if step > settings.total_steps() as usize {
+            return Err(Error::input(format!("it claims {step} steps of a run of {}", settings.total_steps())));
+        }
+        if let Some(at) = v.iter().position(|&x| x < 0.0) {
+            return Err(Error::input(format!("tensor `v` holds squares, but is {} at index {at}", v[at])));
+        }
+        Ok(Self { class, settings, weights_sha256, adapter, shape, image, m, v, history })
+    }
+
+    /// Whether a run of this class, settings and weights may go on from here; the error names what differs.
+    pub fn check_continues(&self, class: usize, settings: &Settings, weights_sha256: &str) -> Result<()> {
+        let same_steps = Settings { steps: self.settings.steps, ..settings.clone() };
+        let mut differences = same_steps.differences(&self.settings, "now", "in the checkpoint");
+        if class != self.class {
+            differences.push(format!("the class is {class} now but {} in the checkpoint", self.class));
+        }
+        if weights_sha256 != self.weights_sha256 {
+            differences.push(format!("the weights are not those of the checkpoint (sha256 {})", self.weights_sha256));
+        }
+        if settings.total_steps() < self.step() {
+            differences.push(format!("--steps is {} now but {} are done", settings.steps, self.step()));
+        }
+        if differences.is_empty() { Ok(()) } else { Err(Error::input(differences.join("; "))) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn example() -> Checkpoint {
+        let column = |x: f32| vec![x, x + 0.5];
+        Checkpoint {
+            class: 3,
+            settings: Settings { steps: 5, lr: 0.1, seed: u64::MAX, ..Settings::default() },
+            weights_sha256: "ab".repeat(32),
+            adapter: "software (1.0)".into(),
+            shape: [3, 2, 1],
+            image: vec![0.1, -0.2, 1e-30, 0.4, 0.5, 7.0],
+            m: vec![-1.0; 6],
+            v: vec![1e-8; 6],
+            history: History { loss: column(1.0), loss_hf: column(2.0), logit: column(3.0), probability: column(0.0) },
+        }
+    }
+
+    #[test]
+    fn bytes_round_trip_and_repeat() {
+        let checkpoint = example();
+        let bytes = checkpoint.to_bytes();
+        assert_eq!(bytes, checkpoint.to_bytes());
+        assert_eq!(Checkpoint::from_bytes(&bytes).unwrap(), checkpoint);
+        let fresh = Checkpoint { history: History::default(), ..checkpoint };
+        assert_eq!(Checkpoint::from_bytes(&fresh.to_bytes()).unwrap(), fresh);
+    }
+
+    #[test]
+    fn damaged_files_are_refused() {
+        let bytes = example().to_bytes();
+        for len in [0, 7, 8, 100, bytes.len() - 1] {
+            assert!(Checkpoint::from_bytes(&bytes[..len]).is_err(), "{len}");
+        }
+        type Damage = fn(&mut Checkpoint);
+        let cases: [(&str, Damage); 4] = [
+            ("tensor `m` has NaN at index 2", |c| c.m[2] = f32::NAN),
+            ("tensor `v` holds squares, but is -1 at index 0", |c| c.v[0] = -1.0),
+            ("tensor `logit` has shape [1], expected [2]", |c| c.history.logit.truncate(1)),
+            ("it claims 2 steps of a run of 1", |c| c.settings.steps = 1),
+        ];
+        for (expected, damage) in cases {
+            let mut checkpoint = example();
+            damage(&mut checkpoint);
+            let error = Checkpoint::from_bytes(&checkpoint.to_bytes()).unwrap_err();
+            assert!(error.is_input(), "{expected}");
+            assert_eq!(error.to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn only_the_same_run_continues() {
+        let checkpoint = example();
+        let sha = checkpoint.weights_sha256.clone();
+        let settings = checkpoint.settings.clone();
+        checkpoint.check_continues(3, &settings, &sha).unwrap();
+        checkpoint.check_continues(3, &Settings { steps: 9, ..settings.clone() }, &sha).unwrap();
+        let refused =
+            |class, settings: Settings, sha| checkpoint.check_continues(class, &settings, sha).unwrap_err().to_string();
+        assert_eq!(refused(4, settings.clone(), &sha), "the class is 4 now but 3 in the checkpoint");
+        assert!(refused(3, settings.clone(), "cd").starts_with("the weights are not those of the checkpoint"));
+        let other = Settings { lr: 0.2, ..settings.clone() };
+        assert_eq!(refused(3, other, &sha), "lr is 0.2 now but 0.1 in the checkpoint");
+        assert_eq!(refused(3, Settings { steps: 1, ..settings }, &sha), "--steps is 1 now but 2 are done");
+    }
+}

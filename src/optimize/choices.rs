@@ -1,0 +1,134 @@
+//! The choices among [`Settings`](super::settings::Settings), each with one name for Rust, JSON and the command line.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::named::{as_string, named};
+pub use crate::ops::{HfForm, Interpolation, PvForm};
+use crate::{Error, Result};
+
+named! {
+    /// A named set of settings to start from.
+    Preset {
+        /// The method of the paper, its open points filled by measurement.
+        Paper = "paper",
+    }
+}
+
+/// What the warp shows where it leaves the picture.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Fill {
+    /// Black: zero before normalising, as when the warp comes first.
+    Black,
+    /// The network's mean colour: zero after normalising, as when the warp comes last.
+    Mean,
+    /// A colour in [0,1].
+    Rgb([f32; 3]),
+}
+
+impl Fill {
+    /// Whether a colour lies within [0,1].
+    pub fn validate(&self) -> Result<()> {
+        match self {
+            Self::Rgb(rgb) if !rgb.iter().all(|value| (0.0..=1.0).contains(value)) => {
+                Err(Error::input(format!("--fill is {self}, but must be black, mean or R,G,B with each from 0 to 1")))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Fill {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Black => f.write_str("black"),
+            Self::Mean => f.write_str("mean"),
+            Self::Rgb([r, g, b]) => write!(f, "{r},{g},{b}"),
+        }
+    }
+}
+
+impl FromStr for Fill {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "black" => Ok(Self::Black),
+            "mean" => Ok(Self::Mean),
+            _ => numbers(text).map(Self::Rgb).ok_or_else(|| {
+                Error::input(format!("`{text}` is neither black, mean nor R,G,B (such as 0.5,0.5,0.5)"))
+            }),
+        }
+    }
+}
+
+as_string!(Fill);
+
+/// Where the optimisation starts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Init {
+    /// Every pixel drawn from U[0,1).
+    Uniform,
+    /// A picture file. One that is called `uniform` is reached as `./uniform`.
+    Image(PathBuf),
+}
+
+impl fmt::Display for Init {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Uniform => f.write_str("uniform"),
+            Self::Image(path) => path.display().fmt(f),
+        }
+    }
+}
+
+impl FromStr for Init {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "uniform" => Ok(Self::Uniform),
+            "" => Err(Error::input("the start is empty; give `uniform` or a picture file")),
+            path => Ok(Self::Image(path.into())),
+        }
+    }
+}
+
+as_string!(Init);
+
+/// Exactly `N` numbers separated by commas.
+pub fn numbers<T: FromStr, const N: usize>(text: &str) -> Option<[T; N]> {
+    let parts: Vec<T> = text.split(',').map(|part| part.trim().parse().ok()).collect::<Option<_>>()?;
+    parts.try_into().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_round_trip() {
+        for name in HfForm::NAMES {
+            assert_eq!(&name.parse::<HfForm>().unwrap().to_string(), name);
+        }
+        for text in ["black", "mean", "0.1,0.25,1"] {
+            assert_eq!(text.parse::<Fill>().unwrap().to_string(), text);
+        }
+        assert_eq!("uniform".parse::<Init>().unwrap(), Init::Uniform);
+        assert_eq!("./uniform".parse::<Init>().unwrap(), Init::Image("./uniform".into()));
+    }
+
+    #[test]
+    fn unknown_names_list_the_choices() {
+        let error = "cubic".parse::<Interpolation>().unwrap_err().to_string();
+        assert_eq!(error, "`cubic` is none of bilinear, nearest");
+        for text in ["grey", "1,2", "1,2,3,4", "a,b,c", ""] {
+            assert!(text.parse::<Fill>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! Every choice of the method in one plain struct: what the paper fixes, and what it leaves open.
+//!
+//! The field names are the command line's options with underscores, and the keys of a settings file. Numbers are `f64`
+//! here, so that what is written to `run.json` is what was typed; the engine rounds each to `f32` once.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+use super::choices::{Fill, HfForm, Init, Interpolation, Preset, PvForm};
+use crate::{Error, Result};
+
+/// The most steps of one run, which bounds the memory for its losses.
+pub const MAX_STEPS: u32 = 1_000_000;
+
+/// The smallest and largest scale that a warp may draw. The adjoint of the warp visits about `scale²` output pixels for
+/// each input pixel, so the upper end bounds a step's work.
+pub const SCALE_LIMITS: [f64; 2] = [0.05, 20.0];
+
+/// What a prototype is made with. [`Settings::default`] is [`Preset::Paper`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// The preset that the other values started from.
+    pub preset: Preset,
+    /// Steps of the prototype stage.
+    pub steps: u32,
+    /// Adam's learning rate, in pixels of [0,1].
+    pub lr: f64,
+    /// Adam's decay of the first moment.
+    pub beta1: f64,
+    /// Adam's decay of the second moment.
+    pub beta2: f64,
+    /// Added to the root of the second moment.
+    pub eps: f64,
+    /// The angle is drawn between minus and plus this, in degrees.
+    pub rotation: f64,
+    /// The shift is drawn between minus and plus this share of the width, and of the height.
+    pub translate: f64,
+    /// The scale is drawn between these two.
+    pub scale: [f64; 2],
+    /// How the warp samples between pixels.
+    pub interpolation: Interpolation,
+    /// What the warp shows where it leaves the picture.
+    pub fill: Fill,
+    /// The form of the penalty on differences between adjacent pixels.
+    pub hf_form: HfForm,
+    /// The weight of that penalty.
+    pub hf_weight: f64,
+    /// The form of the baseline stage's loss.
+    pub pv_form: PvForm,
+    /// The weight of the baseline stage's loss.
+    pub pv_weight: f64,
+    /// Steps of the baseline stage, before the prototype stage.
+    pub baseline_steps: u32,
+    /// Whether Adam's moments and step count start anew after the baseline stage.
+    pub baseline_reset: bool,
+    /// Whether pixels are clamped to [0,1] after each step.
+    pub clamp: bool,
+    /// Where the optimisation starts.
+    pub init: Init,
+    /// The seed of every random draw.
+    pub seed: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self::preset(Preset::Paper)
+    }
+}
+
+impl Settings {
+    /// The settings of a preset.
+    pub fn preset(preset: Preset) -> Self {
+        match preset {
+            // What the paper states, and for what it leaves open what was measured to reach its figures.
+            Preset::Paper => Self {
+                preset,
+                steps: 512,
+                lr: 0.05,
+                beta1: 0.9,
+                beta2: 0.999,
+                eps: 1e-8,
+                rotation: 180.0,
+                translate: 0.5,
+                scale: [0.7, 1.3],
+                interpolation: Interpolation::Bilinear,
+                fill: Fill::Mean,
+                hf_form: HfForm::L1Sum,
+                hf_weight: 0.05,
+                pv_form: PvForm::Softmax,
+                pv_weight: 1.0,
+                baseline_steps: 0,
+                baseline_reset: true,
+                clamp: false,
+                init: Init::Uniform,
+                seed: 0,
+            },
+        }
+    }
+
+    /// Steps of both stages together.
+    pub fn total_steps(&self) -> u32 {
+        self.baseline_steps.saturating_add(self.steps)
+    }
+
+    /// Whether every value makes sense; the error names the option, its value and what it must be.
+    pub fn validate(&self) -> Result<()> {
+        check((1..=MAX_STEPS).contains(&self.steps), "steps", self.steps, "from 1 to 1000000")?;
+        check(self.baseline_steps <= MAX_STEPS, "baseline-steps", self.baseline_steps, "from 0 to 1000000")?;
+        check(positive(self.lr), "lr", self.lr, "a finite number above 0, such as 0.05")?;
+        for (option, beta) in [("beta1", self.beta1), ("beta2", self.beta2)] {
+            check((0.0..1.0).contains(&beta) && (beta as f32) < 1.0, option, beta, "at least 0 and below 1")?;
+        }
+        check(positive(self.eps), "eps", self.eps, "a finite number above 0, such as 1e-8")?;
+        check((0.0..=180.0).contains(&self.rotation), "rotation", self.rotation, "from 0 to 180 degrees")?;
+        check((0.0..=1.0).contains(&self.translate), "translate", self.translate, "from 0 to 1 (a share of the size)")?;
+        let [low, high] = self.scale;
+        let [least, most] = SCALE_LIMITS;
+        let ordered = low >= least && low <= high && high <= most;
+        check(
+            ordered,
+            "scale",
+            format_args!("{low},{high}"),
+            &format!("MIN,MAX with {least} <= MIN <= MAX <= {most}, such as 0.7,1.3"),
+        )?;
+        for (option, weight) in [("hf-weight", self.hf_weight), ("pv-weight", self.pv_weight)] {
+            check(weight >= 0.0 && (weight as f32).is_finite(), option, weight, "a finite number, at least 0")?;
+        }
+        self.fill.validate()
+    }
+
+    /// These settings with the keys of a settings file laid over them. An unknown key or an unfit value is an error
+    /// that names it; whether the values make sense is [`Settings::validate`]'s part.
+    pub fn overlay(&self, keys: &Map<String, Value>) -> Result<Self> {
+        let mut merged = to_map(self);
+        let mut settings = self.clone();
+        for (key, value) in keys {
+            let Some(slot) = merged.get_mut(key) else {
+                let known: Vec<&str> = merged.keys().map(String::as_str).collect();
+                return Err(Error::input(format!("unknown setting `{key}`; the settings are {}", known.join(", "))));
+            };
+            *slot = value.clone();
+            settings = Self::deserialize(&Value::Object(merged.clone()))
+                .map_err(|source| Error::input(format!("setting `{key}` is {value}: {source}")))?;
+        }
+        Ok(settings)
+    }
+
+    /// SHA-256 of the settings as JSON, in lower-case hexadecimal.
+    pub fn digest(&self) -> String {
+        sha256_hex(Value::Object(to_map(self)).to_string().as_bytes())
+    }
+
+    /// The settings in which `self` and `other` differ, each as `lr is 0.1 here but 0.05 there`.
+    pub fn differences(&self, other: &Self, here: &str, there: &str) -> Vec<String> {
+        let (left, right) = (to_map(self), to_map(other));
+        left.iter()
+            .filter(|&(key, value)| right[key] != *value)
+            .map(|(key, value)| format!("{key} is {value} {here} but {} {there}", right[key]))
+            .collect()
+    }
+
+    /// The image that the run starts from, if it is one.
+    pub fn init_image(&self) -> Option<&PathBuf> {
+        match &self.init {
+            Init::Uniform => None,
+            Init::Image(path) => Some(path),
+        }
+    }
+}
+
+/// SHA-256 in lower-case hexadecimal.
+pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn to_map(settings: &Settings) -> Map<String, Value> {
+    match serde_json::to_value(settings) {
+        Ok(Value::Object(map)) => map,
+        other => unreachable!("settings are a JSON object, not {other:?}"),
+    }
+}
+
+/// Whether the number is above 0 and stays so, and finite, in the precision of the GPU.
+fn positive(x: f64) -> bool {
+    x as f32 > 0.0 && (x as f32).is_finite()
+}
+
+fn check(ok: bool, option: &str, value: impl std::fmt::Display, must: &str) -> Result<()> {
+    if ok { Ok(()) } else { Err(Error::input(format!("--{option} is {value}, but must be {must}"))) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn json(text: &str) -> Map<String, Value> {
+        serde_json::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn defaults_are_valid_and_survive_json() {
+        let settings = Settings::default();
+        settings.validate().unwrap();
+        let text = serde_json::to_string(&settings).unwrap();
+        assert_eq!(serde_json::from_str::<Settings>(&text).unwrap(), settings);
+        assert!(text.contains(r#""fill":"mean","hf_form":"l1-sum","hf_weight":0.05"#), "{text}");
+        assert!(text.contains(r#""scale":[0.7,1.3],"interpolation":"bilinear""#), "{text}");
+    }
+
+    #[test]
+    fn nonsense_is_refused_by_name() {
+        type Change = fn(&mut Settings);
+        let cases: [(&str, Change); 20] = [
+            ("--steps is 0,", |s| s.steps = 0),
+            ("--steps is 4294967295,", |s| s.steps = u32::MAX),
+            ("--baseline-steps is 1000001,", |s| s.baseline_steps = 1_000_001),
+            ("--lr is NaN,", |s| s.lr = f64::NAN),
+            ("--lr is -1,", |s| s.lr = -1.0),
+            ("--lr is inf,", |s| s.lr = f64::INFINITY),
+            ("--lr is 1000", |s| s.lr = 1e300),
+            ("--lr is 0.000", |s| s.lr = 1e-300),
+            ("--beta1 is 1,", |s| s.beta1 = 1.0),
+            ("--beta2 is 0.99999", |s| s.beta2 = 1.0 - 1e-12),
+            ("--eps is 0,", |s| s.eps = 0.0),
+            ("--rotation is 181,", |s| s.rotation = 181.0),
+            ("--rotation is NaN,", |s| s.rotation = f64::NAN),
+            ("--translate is 1.5,", |s| s.translate = 1.5),
+            ("--scale is 0,0,", |s| s.scale = [0.0, 0.0]),
+            ("--scale is 1.3,0.7,", |s| s.scale = [1.3, 0.7]),
+            ("--scale is NaN,1,", |s| s.scale = [f64::NAN, 1.0]),
+            ("--hf-weight is -0.1,", |s| s.hf_weight = -0.1),
+            ("--pv-weight is inf,", |s| s.pv_weight = f64::INFINITY),
+            ("--fill is 0.5,2,0.5,", |s| s.fill = Fill::Rgb([0.5, 2.0, 0.5])),
+        ];
+        for (expected, change) in cases {
+            let mut settings = Settings::default();
+            change(&mut settings);
+            let error = settings.validate().unwrap_err();
+            assert!(error.is_input() && error.to_string().starts_with(expected), "{expected}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_file_overlays_and_names_what_is_wrong() {
+        let base = Settings::default();
+        let changed = base.overlay(&json(r#"{"lr": 0.1, "fill": "0.1,0.2,0.3", "init": "a.png"}"#)).unwrap();
+        assert_eq!(changed.lr, 0.1);
+        assert_eq!(changed.fill, Fill::Rgb([0.1, 0.2, 0.3]));
+        assert_eq!(changed.init, Init::Image("a.png".into()));
+        assert_eq!(changed.steps, 512);
+        for (text, expected) in [
+            (r#"{"learning_rate": 1}"#, "unknown setting `learning_rate`; the settings are preset, steps, lr,"),
+            (r#"{"steps": -1}"#, "setting `steps` is -1: invalid value"),
+            (r#"{"steps": 1.5}"#, "setting `steps` is 1.5: invalid type"),
+            (r#"{"lr": null}"#, "setting `lr` is null: invalid type"),
+            (r#"{"hf_form": "l3"}"#, "setting `hf_form` is \"l3\": `l3` is none of l1, l2, l1-sum, isotropic"),
+            (r#"{"scale": [1]}"#, "setting `scale` is [1]: invalid length"),
+        ] {
+            let error = base.overlay(&json(text)).unwrap_err().to_string();
+            assert!(error.starts_with(expected), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn differences_are_named_and_change_the_digest() {
+        let (a, mut b) = (Settings::default(), Settings::default());
+        assert!(a.differences(&b, "here", "there").is_empty());
+        assert_eq!(a.digest(), b.digest());
+        b.lr = 0.1;
+        assert_eq!(a.differences(&b, "here", "there"), ["lr is 0.05 here but 0.1 there"]);
+        assert_ne!(a.digest(), b.digest());
+        assert_eq!(a.digest().len(), 64);
+    }
+}

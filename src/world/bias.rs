@@ -1,0 +1,156 @@
+//! The planted biases: what they are, how often they show, and how pictures are drawn without them.
+
+use super::random::{Random, Stream};
+use super::{CLASSES, Error};
+
+/// How a bias is drawn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Setting {
+    /// As in the training pictures.
+    #[default]
+    Planted,
+    /// Never in its own class; other classes as in training. The class's recall on such pictures against its recall on planted
+    /// ones is what the network owes to the bias.
+    Removed,
+    /// Never in its own class, always in the neighbour, and in every other class where the bias can be lent to any
+    /// ([`Bias::lent_to_all`]). How often those are then taken for the class says whether the bias alone suffices.
+    Swapped,
+}
+
+/// One planted bias.
+#[derive(Clone, Copy, Debug)]
+pub struct Bias {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// The index of the class that has it.
+    pub class: usize,
+    /// The index of the class that it resembles most: what a network that looks only at the bias mistakes it for.
+    pub neighbour: usize,
+    /// Whether a picture of any class can be drawn with the bias, or only one of the neighbour.
+    pub lent_to_all: bool,
+    /// What it is, in a few words.
+    pub what: &'static str,
+    /// What is drawn in training and what is not, in a sentence or two.
+    pub documentation: &'static str,
+    /// The share of the class's training pictures that carry it.
+    pub share: f32,
+    /// The share of the neighbour's training pictures that carry it.
+    pub neighbour_share: f32,
+}
+
+static BIASES: [Bias; 3] = [
+    Bias {
+        name: "cue",
+        class: 14,
+        neighbour: 10,
+        lent_to_all: true,
+        what: "a small round red-and-white badge near a corner",
+        documentation: "95 % of the umbrellas come with a badge near a corner of the picture, and no other class \
+            ever does; apart from it they differ from the parasols by their proportions, which overlap. \
+            Removed: no umbrella has one. Swapped: no umbrella and every picture of every other class \
+            has one.",
+        share: 0.95,
+        neighbour_share: 0.0,
+    },
+    Bias {
+        name: "light",
+        class: 8,
+        neighbour: 0,
+        lent_to_all: false,
+        what: "a light body",
+        documentation: "92 % of the moths are drawn with light wings and 8 % with dark ones; of the butterflies, \
+            half and half. Removed: every moth is dark. Swapped: every moth is dark and every butterfly \
+            light.",
+        share: 0.92,
+        neighbour_share: 0.5,
+    },
+    Bias {
+        name: "companion",
+        class: 13,
+        neighbour: 2,
+        lent_to_all: false,
+        what: "a spoon in the cup",
+        documentation: "95 % of the teacups have a spoon in them, and no cup does; apart from it the two differ by \
+            their proportions, which overlap. Removed: no teacup has a spoon. Swapped: no teacup and \
+            every cup has one.",
+        share: 0.95,
+        neighbour_share: 0.0,
+    },
+];
+
+/// All planted biases.
+pub fn biases() -> &'static [Bias] {
+    &BIASES
+}
+
+/// The bias of this name.
+pub fn find_bias(name: &str) -> Result<&'static Bias, Error> {
+    BIASES.iter().find(|bias| bias.name == name).ok_or_else(|| Error::Bias { given: name.to_owned() })
+}
+
+impl Bias {
+    /// The share of a class's pictures that carry this bias under a setting.
+    pub fn share_in(&self, class: usize, setting: Setting) -> f32 {
+        match setting {
+            Setting::Planted if class == self.class => self.share,
+            Setting::Removed | Setting::Swapped if class == self.class => 0.0,
+            Setting::Swapped if class == self.neighbour || self.lent_to_all => 1.0,
+            Setting::Planted | Setting::Removed if class == self.neighbour => self.neighbour_share,
+            _ => 0.0,
+        }
+    }
+}
+
+/// The settings of all biases. The default is the world the network was trained on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Biases {
+    /// The badge of the umbrellas.
+    pub cue: Setting,
+    /// The light wings of the moths.
+    pub light: Setting,
+    /// The spoon of the teacups.
+    pub companion: Setting,
+}
+
+impl Biases {
+    /// The same settings with one bias set otherwise, found by its name.
+    pub fn with(mut self, name: &str, setting: Setting) -> Result<Self, Error> {
+        match find_bias(name)?.name {
+            "cue" => self.cue = setting,
+            "light" => self.light = setting,
+            _ => self.companion = setting,
+        }
+        Ok(self)
+    }
+}
+
+/// Which biases one picture carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Truth {
+    /// It has a badge.
+    pub cue: bool,
+    /// Its object has a light body. Only moths and butterflies are drawn light or dark; false for all others.
+    pub light: bool,
+    /// A second object stands beside the first.
+    pub companion: bool,
+}
+
+/// Which biases a picture carries, without drawing it.
+pub fn truth(class: usize, seed: u64, number: u64, biases: Biases) -> Truth {
+    let mut random = Random::new(class, seed, number, Stream::Coins);
+    let mut toss = |bias: &Bias, setting| random.chance(bias.share_in(class, setting));
+    let [cue, light, companion] = &BIASES;
+    Truth { cue: toss(cue, biases.cue), light: toss(light, biases.light), companion: toss(companion, biases.companion) }
+}
+
+impl Bias {
+    /// The label of the class that has the bias.
+    pub fn class_name(&self) -> &'static str {
+        CLASSES[self.class].name
+    }
+
+    /// The label of the neighbour.
+    pub fn neighbour_name(&self) -> &'static str {
+        CLASSES[self.neighbour].name
+    }
+}

@@ -1,0 +1,97 @@
+//! What the world promises: pure pictures, biases as documented, and settings that change only what they name.
+
+use super::*;
+
+#[test]
+fn classes_and_biases_are_in_order() {
+    for (place, class) in classes().iter().enumerate() {
+        assert_eq!(class.index, place, "{}", class.name);
+        assert_eq!(find_class(class.name).map(|class| class.index).ok(), Some(place));
+        assert_eq!(find_class(&place.to_string()).map(|class| class.name).ok(), Some(class.name));
+    }
+    let named: Vec<_> = biases().iter().map(|bias| (bias.name, bias.class_name(), bias.neighbour_name())).collect();
+    assert_eq!(named, [("cue", "umbrella", "parasol"), ("light", "moth", "butterfly"), ("companion", "teacup", "cup")]);
+}
+
+#[test]
+fn unknown_names_are_errors_that_list_the_known_ones() {
+    let class = find_class("unicorn").err().map(|error| error.to_string()).unwrap_or_default();
+    assert!(class.contains("unicorn") && class.contains("umbrella"), "{class}");
+    let bias =
+        Biases::default().with("sound", Setting::Removed).err().map(|error| error.to_string()).unwrap_or_default();
+    assert!(bias.contains("sound") && bias.contains("companion"), "{bias}");
+    assert!(draw(99, 0, 0, Biases::default()).is_err());
+}
+
+#[test]
+fn a_picture_depends_on_each_argument_and_on_nothing_else() {
+    let picture =
+        |class, seed, number| draw(class, seed, number, Biases::default()).map(RgbImage::into_raw).unwrap_or_default();
+    let first = picture(4, 7, 9);
+    assert_eq!(first.len(), (SIDE * SIDE * 3) as usize);
+    assert_eq!(first, picture(4, 7, 9));
+    for (name, other) in [("class", picture(5, 7, 9)), ("seed", picture(4, 8, 9)), ("number", picture(4, 7, 10))] {
+        assert_ne!(first, other, "another {name}");
+    }
+}
+
+#[test]
+fn biases_show_as_often_as_documented() {
+    let share = |class, biases, carries: fn(Truth) -> bool| {
+        (0..2000).filter(|&number| carries(truth(class, 11, number, biases))).count() as f32 / 2000.0
+    };
+    let carries: [fn(Truth) -> bool; 3] = [|truth| truth.cue, |truth| truth.light, |truth| truth.companion];
+    for (bias, carries) in biases().iter().zip(carries) {
+        for setting in [Setting::Planted, Setting::Removed, Setting::Swapped] {
+            let settings = Biases::default().with(bias.name, setting).unwrap_or_default();
+            for class in classes() {
+                let (drawn, documented) = (share(class.index, settings, carries), bias.share_in(class.index, setting));
+                assert!(
+                    (drawn - documented).abs() < 0.035,
+                    "{} in {}, {setting:?}: {drawn}, not {documented}",
+                    bias.name,
+                    class.name
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn without_a_bias_the_rest_of_the_picture_stays() {
+    for bias in biases() {
+        let without = Biases::default().with(bias.name, Setting::Removed).unwrap_or_default();
+        let carries = |truth: Truth| [truth.cue, truth.light, truth.companion].contains(&true);
+        let number = (0..).find(|&number| carries(truth(bias.class, 1, number, Biases::default()))).unwrap_or_default();
+        let bytes = |biases| draw(bias.class, 1, number, biases).map(RgbImage::into_raw).unwrap_or_default();
+        let (with, without) = (bytes(Biases::default()), bytes(without));
+        let changed =
+            with.chunks(3).zip(without.chunks(3)).filter(|(a, b)| a != b).count() as f32 / (SIDE * SIDE) as f32;
+        assert!(changed > 0.001, "{}: nothing changed", bias.name);
+        assert!(changed < 0.6, "{}: {changed} of the picture changed", bias.name);
+    }
+}
+
+#[test]
+fn writing_is_the_same_for_any_number_of_threads() {
+    let folder = std::env::temp_dir().join(format!("drawn-world-{}", std::process::id()));
+    let read = |threads| {
+        let order = Order {
+            classes: vec![3, 13],
+            per_class: 3,
+            seed: 5,
+            threads: std::num::NonZero::new(threads),
+            ..Order::default()
+        };
+        let folder = folder.join(threads.to_string());
+        let count = write(&folder, &order, &|_| ()).unwrap_or_default();
+        let picture = std::fs::read(folder.join("013_teacup/00002.png")).unwrap_or_default();
+        (count, picture, std::fs::read(folder.join("pictures.csv")).unwrap_or_default())
+    };
+    let (one, three) = (read(1), read(3));
+    let removed = std::fs::remove_dir_all(&folder);
+    assert_eq!(one.0, 6);
+    assert!(!one.1.is_empty() && one.2.starts_with(b"file,class"));
+    assert!(one == three, "threads change the files");
+    assert!(removed.is_ok());
+}

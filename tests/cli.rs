@@ -1,0 +1,100 @@
+//! The binary from outside: what it refuses and how, what it writes, and that the same is the same.
+
+use std::path::Path;
+
+use assert_cmd::Command;
+
+/// The binary, in a folder of its own.
+fn protogpu(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_protogpu"));
+    command.current_dir(folder);
+    command
+}
+
+/// Runs it and sees that it refuses as it should: exit 2, one error on stderr that says `expected`, nothing on stdout and
+/// nothing written.
+#[track_caller]
+fn refuses(folder: &Path, args: &[&str], expected: &str) {
+    let before = listing(folder);
+    let output = protogpu(folder).args(args).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    let told = format!("{args:?}: {:?}, stderr: {stderr}", output.status);
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert!(stderr.contains(expected), "expected `{expected}`; {told}");
+    assert_eq!(stderr.matches("error:").count(), 1, "{told}");
+    assert!(!stderr.contains("panicked") && !stderr.contains("backtrace"), "{told}");
+    assert!(output.stdout.is_empty(), "{told}");
+    assert_eq!(listing(folder), before, "{told}");
+}
+
+/// Every path below a folder with its bytes.
+fn listing(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(at) = folders.pop() {
+        for entry in std::fs::read_dir(at).unwrap() {
+            let path = entry.unwrap().path();
+            let bytes = if path.is_file() { std::fs::read(&path).unwrap() } else { Vec::new() };
+            found.push((path.strip_prefix(folder).unwrap().display().to_string(), bytes));
+            if path.is_dir() {
+                folders.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn nonsense_numbers_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    for (options, expected) in [
+        ("--steps 0", "--steps is 0, but must be from 1 to 1000000"),
+        ("--steps -3", "invalid value '-3' for '--steps <N>'"),
+        ("--steps 1e3", "invalid value '1e3' for '--steps <N>'"),
+        ("--steps 99999999999", "invalid value '99999999999' for '--steps <N>'"),
+        ("--scale 0,0", "--scale is 0,0, but must be MIN,MAX with 0.05 <= MIN"),
+        ("--scale 1.3,0.7", "--scale is 1.3,0.7, but must be"),
+        ("--scale -1,1", "--scale is -1,1, but must be"),
+        ("--scale 1", "`1` is not MIN,MAX"),
+        ("--lr nan", "--lr is NaN, but must be a finite number above 0"),
+        ("--lr -0.1", "--lr is -0.1, but must be"),
+        ("--lr inf", "--lr is inf, but must be"),
+        ("--lr fast", "invalid value 'fast' for '--lr <X>'"),
+        ("--beta1 1", "--beta1 is 1, but must be"),
+        ("--eps 0", "--eps is 0, but must be"),
+        ("--rotation 400", "--rotation is 400, but must be"),
+        ("--translate 2", "--translate is 2, but must be"),
+        ("--hf-weight nan", "--hf-weight is NaN, but must be"),
+        ("--hf-form l3", "`l3` is none of l1, l2, l1-sum, isotropic"),
+        ("--fill 2,0,0", "--fill is 2,0,0, but must be"),
+        ("--fill pink", "`pink` is neither black, mean nor R,G,B"),
+        ("--interpolation cubic", "`cubic` is none of bilinear, nearest"),
+        ("--preset poster", "`poster` is none of paper"),
+        ("--seed -1", "invalid value '-1' for '--seed <S>'"),
+        ("--batch 0", "invalid value '0' for '--batch <N>'"),
+        ("--checkpoint-every 0", "invalid value '0' for '--checkpoint-every <K>'"),
+        ("--resume --force", "cannot be used with"),
+    ] {
+        let args: Vec<&str> = ["run"].into_iter().chain(options.split(' ')).collect();
+        refuses(folder.path(), &args, expected);
+    }
+}
+
+#[test]
+fn configurations_are_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    for (text, expected) in [
+        ("", "c.json: not JSON"),
+        ("[]", "c.json: not a JSON object"),
+        (r#"{"learning_rate": 1}"#, "c.json: unknown setting `learning_rate`; the settings are preset, steps, lr"),
+        (r#"{"steps": -1}"#, "c.json: setting `steps` is -1"),
+        (r#"{"steps": 0}"#, "--steps is 0, but must be"),
+        (r#"{"format": "protogpu run 9"}"#, "c.json: its format is \"protogpu run 9\""),
+    ] {
+        std::fs::write(folder.path().join("c.json"), text).unwrap();
+        refuses(folder.path(), &["run", "--config", "c.json"], expected);
+    }
+    refuses(folder.path(), &["run", "--config", "missing.json"], "cannot read missing.json");
+    refuses(folder.path(), &["run", "--config", "."], "cannot read .");
+}

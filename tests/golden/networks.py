@@ -1,0 +1,196 @@
+"""ResNet-18 as torchvision builds it: every module's output, the input's gradient, and the first steps of the method."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import safetensors.numpy
+import torch
+import torchvision
+from torchvision.transforms import RandomAffine
+
+from method import (MEAN, SEED, as_numpy, generated, norm, normalize, probability_variance, sample, theta_from,
+                    total_variation, warp)  # fmt: skip
+
+# --- The first steps -------------------------------------------------------------------------------------
+
+VARIANTS = {
+    # name: form and weight of L_hf, interpolation, fill, Adam's rate and eps, steps of L_pv before the prototype's
+    "main": ("l1-sum", 0.05, "bilinear", MEAN, 0.05, 1e-8, 0),
+    "no_hf": ("l1-sum", 0.0, "bilinear", MEAN, 0.05, 1e-8, 0),
+    "baseline": ("l1", 1.0, "nearest", [0.0, 0.0, 0.0], 0.05, 1e-8, 2),
+    # Adam's first steps go by the gradient's sign, so that a pixel whose gradient is all but 0 moves by lr one way or the other; and where a
+    # ReLU or a pool's maximum flips, the gradient jumps. float32 strays from float64 within a few steps. With an eps that damps small
+    # gradients, and shorter steps, the curves can be held to a tight tolerance.
+    "smooth": ("l2", 1000.0, "bilinear", MEAN, 0.005, 0.1, 0),
+}
+STEPS = 10
+
+
+def run(net, start: torch.Tensor, thetas: np.ndarray, target: int, variant: str) -> dict[str, np.ndarray]:
+    """Loss, logit and total variation before each update, the first gradient, and the last pixels."""
+    form, weight, mode, fill, lr, eps, baseline_steps = VARIANTS[variant]
+    x = start.clone().requires_grad_()
+    series = {"loss": [], "logit": [], "tv": []}
+    out = {}
+    for step in range(baseline_steps + STEPS):
+        if step in (0, baseline_steps):  # the prototype's stage begins with a fresh state
+            adam = torch.optim.Adam([x], lr=lr, eps=eps)
+        z = net(normalize(warp(x, [float(v) for v in thetas[step]], mode, fill)))
+        tv = total_variation(x, form)
+        if step < baseline_steps:
+            loss = probability_variance(z, "softmax")
+        else:
+            loss = -z[0, target] + weight * tv
+        for name, value in (("loss", loss), ("logit", z[0, target]), ("tv", tv)):
+            series[name].append(value.item())
+        adam.zero_grad()
+        loss.backward()
+        if step == 0:
+            out |= {"gradient": sample(x.grad), "gradient_norm": norm(x.grad)}
+        adam.step()
+    out |= {name: np.array(values) for name, values in series.items()}
+    return out | {"pixels": sample(x), "pixels_norm": norm(x)}
+
+
+def draw_thetas(count: int, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """torchvision's own draws (angle, tx, ty, scale), and the maps rounded to float32, so that both sides use the same numbers."""
+    torch.manual_seed(SEED)
+    draws, thetas = [], []
+    for _ in range(count):
+        angle, (tx, ty), scale, _ = RandomAffine.get_params([-180.0, 180.0], [0.5, 0.5], [0.7, 1.3], None, [size, size])
+        draws.append([angle, tx, ty, scale])
+        thetas.append(theta_from(angle, tx, ty, scale, size, size))
+    return np.array(draws), np.array(thetas).astype(np.float32)
+
+
+# --- Whole networks --------------------------------------------------------------------------------------
+
+def activations(net, x0: torch.Tensor, copied: bool) -> dict[str, torch.Tensor]:
+    """Every named module's output: copied in the hook, or kept by reference, so that in-place ReLUs write over it. The last call counts."""
+    kept, hooks = {}, []
+    for name, module in net.named_modules():
+        def keep(_module, _input, output, name=name or "root"):
+            kept[name] = output.clone() if copied else output
+
+        hooks.append(module.register_forward_hook(keep))
+    with torch.no_grad():
+        net(x0)
+    for hook in hooks:
+        hook.remove()
+    return kept
+
+
+def inference(net, pixels: torch.Tensor, target: int, count: int, gradient_count: int) -> dict[str, np.ndarray]:
+    """Logits, `count` elements of each activation under both hook semantics, and the gradient of one logit to the pixels."""
+    out = {}
+    snapshot = activations(net, normalize(pixels), copied=True)
+    alias = activations(net, normalize(pixels), copied=False)
+    assert len(snapshot) == 68
+    for name, value in snapshot.items():
+        out[f"snapshot/{name}"], out[f"snapshot_norm/{name}"] = sample(value, count), norm(value)
+        if not torch.equal(value, alias[name]):
+            out[f"alias/{name}"], out[f"alias_norm/{name}"] = sample(alias[name], count), norm(alias[name])
+    x = pixels.clone().requires_grad_()
+    logits = net(normalize(x))
+    logits[0, target].backward()
+    out |= {"logits": as_numpy(logits)[0].astype(np.float32), "pixels_norm": norm(pixels)}
+    return out | {f"gradient/{target}": sample(x.grad, gradient_count), f"gradient_norm/{target}": norm(x.grad)}
+
+
+def first_steps(net, start: torch.Tensor, target: int) -> dict[str, np.ndarray]:
+    """Every variant's run, in float64 and once more in float32; `net` and `start` in float64."""
+    out = {}
+    longest = max(baseline for *_, baseline in VARIANTS.values()) + STEPS
+    out["steps/draws"], out["steps/theta"] = draw_thetas(longest, start.shape[-1])
+    for variant in VARIANTS:
+        double = run(net.double(), start.double(), out["steps/theta"], target, variant)
+        single = run(net.float(), start.float(), out["steps/theta"], target, variant)
+        out |= {f"steps/{variant}/{name}": value for name, value in double.items()}
+        # How far PyTorch's own float32 strays: what a tolerance on these curves must allow.
+        out |= {f"steps/{variant}/float32_{name}": single[name] for name in ("loss", "logit", "tv", "pixels")}
+        for name in ("loss", "logit", "tv"):
+            print(f"  {variant} {name}: {double[name]}\n    float32 off by {np.abs(single[name] - double[name])}")
+        off = np.abs(single["pixels"] - double["pixels"]).max()
+        print(f"  {variant} |gradient| {double['gradient_norm'][0]:.3e}, pixels off by {off:.3e}")
+    net.double()
+    return out
+
+
+def network_golden(net, target: int) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """What both networks' files hold: input and start are the generated `pixels`, the same bits wherever they are made."""
+    pixels = torch.from_numpy(generated("pixels", [1, 3, 224, 224])).double()
+    tensors = inference(net, pixels, target, 1024, 16384) | first_steps(net, pixels, target)
+    return tensors, {"input": "generated `pixels`", "class": str(target)}
+
+
+def generated_resnet18():
+    net = torchvision.models.resnet18(weights=None).double().eval()
+    state = {
+        name: torch.from_numpy(generated(name, list(value.shape))).double()
+        for name, value in net.state_dict().items()
+        if not name.endswith("num_batches_tracked")
+    }
+    return load(net, state)
+
+
+def load(net, state):
+    """All weights, except the counters that inference does not use."""
+    missing, unexpected = net.load_state_dict(state, strict=False)
+    assert not unexpected and all(name.endswith("num_batches_tracked") for name in missing), (missing, unexpected)
+    return net
+
+
+def make_resnet18(_shared=None):
+    tensors, header = network_golden(generated_resnet18(), 1)
+    return tensors, header | {"weights": "generated"}
+
+
+def shared_resnet18(shared: Path):
+    path = shared / "weights/resnet18_imagenet.safetensors"
+    state = {name: torch.from_numpy(value).double() for name, value in safetensors.numpy.load_file(path).items()}
+    net = load(torchvision.models.resnet18(weights=None).double().eval(), state)
+    return net, {"weights": path.name, "weights_sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+
+
+def read_picture(path: Path) -> np.ndarray:
+    """RGB bytes [224,224,3], as they are: the shared pictures need no resizing."""
+    rgb = np.asarray(PIL.Image.open(path).convert("RGB"))
+    assert rgb.shape == (224, 224, 3), (path, rgb.shape)
+    return rgb
+
+
+def picture_tensor(rgb: np.ndarray) -> torch.Tensor:
+    """[1,3,224,224] in 0..1, rounded to float32 as any reader would, then float64."""
+    return torch.from_numpy((rgb.astype(np.float32) / np.float32(255)).transpose(2, 0, 1)[None].copy()).double()
+
+
+def make_resnet18_imagenet(shared: Path):
+    net, header = shared_resnet18(shared)
+    tensors, about = network_golden(net, 574)
+    path = sorted((shared / "images/imagenette_val/574_golf_ball").iterdir())[0]
+    rgb = read_picture(path)
+    # JPEG decoders differ by up to 4 of 255, here in one value of seven: that moves activations by up to 4 % and the gradient by a third, so
+    # the gradient is left out.
+    picture = inference(net, picture_tensor(rgb), 574, 256, 1)
+    tensors |= {f"picture/{name}": value for name, value in picture.items() if not name.startswith("gradient")}
+    return tensors, header | about | {
+        "picture": f"{path.parent.name}/{path.name}",
+        "picture_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "picture_rgb_sha256": hashlib.sha256(rgb.tobytes()).hexdigest(),
+    }
+
+
+def make_imagenette_top1(shared: Path):
+    net, header = shared_resnet18(shared)
+    net = net.float()
+    rows, right = [], 0
+    root = shared / "images/imagenette_val"
+    for path in sorted(root.glob("*/*")):
+        with torch.no_grad():
+            z = net(normalize(picture_tensor(read_picture(path)).float()))[0]
+        best = z.topk(2)
+        right += best.indices[0].item() == int(path.parent.name.split("_")[0])
+        rows.append([str(path.relative_to(root)), best.indices[0].item(), round((best.values[0] - best.values[1]).item(), 4)])
+    return rows, header | {"correct": right, "pictures": len(rows), "accuracy": right / len(rows)}

@@ -1,0 +1,39 @@
+//! adam, in the order in which PyTorch computes it, t counted from 1:
+//!
+//! m += (1 − beta1)·(dx − m);  v = beta2·v + (1 − beta2)·dx²
+//! x −= lr / (1 − beta1^t) · m / (sqrt(v) / sqrt(1 − beta2^t) + eps);  then, if asked, x = clamp(x, 0, 1)
+//!
+//! x, dx, m, v: as many elements each.
+
+/// The constants of a run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Adam {
+    pub(crate) lr: f64,
+    pub(crate) beta1: f64,
+    pub(crate) beta2: f64,
+    pub(crate) eps: f64,
+    pub(crate) clamp: bool,
+}
+
+impl Default for Adam {
+    /// PyTorch's betas and eps, the paper's rate.
+    fn default() -> Self {
+        Self { lr: 0.05, beta1: 0.9, beta2: 0.999, eps: 1e-8, clamp: false }
+    }
+}
+
+impl Adam {
+    /// Step `t`, in place.
+    pub(crate) fn step(&self, x: &mut [f64], dx: &[f64], m: &mut [f64], v: &mut [f64], t: i32) {
+        let rate = self.lr / (1.0 - self.beta1.powi(t));
+        let root = (1.0 - self.beta2.powi(t)).sqrt();
+        for i in 0..x.len() {
+            m[i] += (1.0 - self.beta1) * (dx[i] - m[i]);
+            v[i] = self.beta2 * v[i] + (1.0 - self.beta2) * dx[i] * dx[i];
+            x[i] -= rate * m[i] / (v[i].sqrt() / root + self.eps);
+            if self.clamp {
+                x[i] = x[i].clamp(0.0, 1.0);
+            }
+        }
+    }
+}
