@@ -3,6 +3,7 @@
 // `params!` names the crate from inside and from outside alike.
 extern crate self as protogpu;
 
+pub mod analysis;
 pub mod atomic;
 pub mod error;
 pub mod gpu;
