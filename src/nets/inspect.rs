@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Architecture, resnet18};
+use super::Architecture;
 use crate::error::{Error, Result};
 use crate::weights::Weights;
 
@@ -69,7 +69,8 @@ impl Inspection {
     pub fn of(weights: &Weights) -> Self {
         let extent = |name: &str| weights.shape(name).and_then(|s| s.first()).copied().unwrap_or(0).min(MOST);
         let (width, classes) = (extent("conv1.weight"), extent("fc.weight"));
-        let manifest = resnet18::manifest(width, classes);
+        let architecture = Architecture::ResNet18;
+        let manifest = architecture.manifest(width, classes);
         let mut misfits = Vec::new();
         for (name, expected) in &manifest {
             match weights.shape(name) {
@@ -85,7 +86,7 @@ impl Inspection {
         for (name, _, shape) in weights.tensors().filter(|(name, ..)| !known(name)) {
             misfits.push(Misfit::Unexpected { name: name.to_owned(), shape: shape.to_vec() });
         }
-        Self { architecture: Architecture::ResNet18, width, classes, misfits }
+        Self { architecture, width, classes, misfits }
     }
 
     /// Whether the network can be built.

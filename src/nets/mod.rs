@@ -25,6 +25,15 @@ named! {
     }
 }
 
+impl Architecture {
+    /// Every tensor that a network of this width and number of classes needs, with its shape.
+    pub fn manifest(self, width: usize, classes: usize) -> Vec<(String, Vec<usize>)> {
+        match self {
+            Self::ResNet18 => resnet18::manifest(width, classes),
+        }
+    }
+}
+
 /// Mean and standard deviation of ImageNet's pixels in [0,1], by which torchvision's networks normalise.
 pub const IMAGENET_MEAN: [f32; 3] = [0.485, 0.456, 0.406];
 /// See [`IMAGENET_MEAN`].
@@ -64,6 +73,15 @@ impl Network {
         let network = Self { architecture: inspection.architecture, graph, modules, labels, weights: Arc::new(weights) };
         network.check_labels(&network.labels)?;
         Ok(network)
+    }
+
+    /// A network of any width and number of classes with weights from a seed ([`Weights::generated`]): for tests and
+    /// benchmarks that must not depend on a file.
+    ///
+    /// # Errors
+    /// If width or classes are zero.
+    pub fn generated(architecture: Architecture, width: usize, classes: usize, seed: u64) -> Result<Self> {
+        Self::from_weights(Weights::generated(&architecture.manifest(width, classes), seed)?)
     }
 
     fn check_labels(&self, labels: &Labels) -> Result<()> {
