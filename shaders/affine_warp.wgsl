@@ -45,17 +45,16 @@ fn inside(col: i32, row: i32) -> bool {
 }
 
 @compute @workgroup_size(WORKGROUP)
-fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-    let i = flat_index(id, groups);
-    let plane = params.h * params.w;
-    if i >= params.images * plane {
+fn forward(@builtin(global_invocation_id) id: vec3u) {
+    if id.x >= params.w {
         return;
     }
-    let image = i / plane;
-    let q = i % plane;
+    let plane = params.h * params.w;
+    let image = id.z;
+    let q = id.y * params.w + id.x;
     // Far outside is as good as just outside: keeps the conversion to integers in range.
     let far = vec2f(f32(params.w), f32(params.h)) + 2.0;
-    let p = clamp(source_of(map_of(image), f32(q % params.w), f32(q / params.w)), -far, far);
+    let p = clamp(source_of(map_of(image), f32(id.x), f32(id.y)), -far, far);
     var corner = vec2i(floor(p));
     var part = p - floor(p);
     if params.nearest != 0u {
@@ -84,16 +83,14 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
 }
 
 @compute @workgroup_size(WORKGROUP)
-fn backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-    let i = flat_index(id, groups);
-    let plane = params.h * params.w;
-    if i >= params.images * params.channels * plane {
+fn backward(@builtin(global_invocation_id) id: vec3u) {
+    if id.x >= params.w {
         return;
     }
-    let base = i - i % plane;
-    let col = f32(i % params.w);
-    let row = f32(i % plane / params.w);
-    let map = map_of(i / (params.channels * plane));
+    let base = id.z * params.h * params.w;
+    let col = f32(id.x);
+    let row = f32(id.y);
+    let map = map_of(id.z / params.channels);
     let d = vec2f(col - map.row_x.z, row - map.row_y.z);
     let det = map.row_x.x * map.row_y.y - map.row_x.y * map.row_y.x;
     let centre = vec2f(map.row_y.y * d.x - map.row_x.y * d.y, map.row_x.x * d.y - map.row_y.x * d.x) / det;
@@ -113,5 +110,5 @@ fn backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) g
             sum += weight * dy[base + u32(q_row) * params.w + u32(q_col)];
         }
     }
-    dx[i] = sum;
+    dx[base + id.y * params.w + id.x] = sum;
 }
