@@ -4,6 +4,8 @@
 // Backward to the input: x_step = 1, a phase for each residue of the output's row and column modulo the stride, with just
 // the taps that reach it; rows are the input's channels. `src/ops/conv2d.rs` packs w and the table.
 // x: [N,C,XH,XW], y: [N,M,YH,YW], w: [M/tile][taps*C][tile/4] of vec4f (tile: rows a kernel computes at a time), table: phases (two entries each), then taps.
+#import lib/nan
+
 struct Params {
     rows: u32,         // M: channels of y
     terms: u32,        // taps of all phases * C: length of a column of w
@@ -89,7 +91,7 @@ fn store(column: Column, m: u32, value: f32) {
     }
     out = sink(out, at);
     if params.relu != 0u {
-        out = max(out, 0.0);
+        out = rectified(out);
     }
     y[at] = out;
 }
