@@ -10,6 +10,7 @@ mod profile;
 mod readback;
 mod record;
 mod shader;
+mod texture;
 
 pub use bytemuck;
 pub use context::{AdapterChoice, Capabilities, Context, describe_adapter, list_adapters};
@@ -17,5 +18,6 @@ pub use memory::Memory;
 pub use plan::{Plan, PlanOptions, SectionSummary, Summary};
 pub use profile::KernelTime;
 pub use readback::Readback;
-pub use record::{Binding, Command, Grid, MAX_WORKGROUPS, Params, Recording, Storage, TensorDesc, TensorId};
+pub use record::{Binding, Command, Grid, MAX_WORKGROUPS, NoParams, Params, Recording, Storage, TensorDesc, TensorId};
+pub use texture::ImageTexture;
 pub use shader::{Access, Kernel, Reflected, Reflection, SOURCES, Source, reflect};

@@ -52,6 +52,15 @@ pub trait Params: bytemuck::Pod {
     const FIELDS: &'static [(&'static str, usize)];
 }
 
+/// For kernels without a uniform.
+#[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C)]
+pub struct NoParams;
+
+impl Params for NoParams {
+    const FIELDS: &'static [(&'static str, usize)] = &[];
+}
+
 /// How many workgroups a dispatch has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Grid {

@@ -18,7 +18,7 @@ const FORMAT: &str = "protogpu checkpoint 1";
 pub struct History {
     /// The loss that was minimised.
     pub loss: Vec<f32>,
-    /// The share of the penalty on differences between adjacent pixels.
+    /// The penalty on differences between adjacent pixels, before its weight.
     pub loss_hf: Vec<f32>,
     /// The class's logit on the warped image.
     pub logit: Vec<f32>,

@@ -3,9 +3,14 @@
 pub mod checkpoint;
 pub mod choices;
 pub mod draws;
+mod optimizer;
+mod schedule;
 pub mod settings;
+mod step;
 
 pub use checkpoint::{Checkpoint, History};
 pub use choices::{Fill, HfForm, Init, Interpolation, Preset, PvForm};
 pub use draws::Warp;
+pub use optimizer::{ImageState, Job, Losses, Optimizer};
+pub use schedule::{ScheduleRow, Warps};
 pub use settings::Settings;

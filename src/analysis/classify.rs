@@ -1,0 +1,52 @@
+//! Logits of pictures.
+
+use super::count_images;
+use crate::error::Result;
+use crate::gpu::{Context, Plan, Recording};
+use crate::graph::Keep;
+use crate::nets::Network;
+use crate::ops::Tensor;
+use crate::shape::Shape;
+
+/// A network's forward for up to a fixed number of pictures at once.
+pub struct Classifier {
+    plan: Plan,
+    input: Tensor,
+    logits: Tensor,
+}
+
+impl Classifier {
+    /// Plans the forward for batches of up to `batch` pictures.
+    ///
+    /// # Errors
+    /// If the adapter has not enough memory.
+    pub fn new(context: &Context, network: &Network, batch: usize) -> Result<Self> {
+        let graph = network.graph().fused()?;
+        let one = network.input();
+        let mut rec = Recording::new();
+        let input = Tensor::kept(&mut rec, "pixels", Shape::new(batch.max(1), one.c(), one.h(), one.w()));
+        rec.section("evaluate");
+        let acts = graph.record_forward(&mut rec, context.capabilities(), input, Keep::Needed)?;
+        Ok(Self { plan: Plan::new(context, rec)?, input, logits: acts.of(graph.output()) })
+    }
+
+    /// Each picture's logits, [K]. Blocks.
+    ///
+    /// # Errors
+    /// If `pixels` are not one to `batch` whole pictures, or the device is lost.
+    pub fn logits(&self, pixels: &[f32]) -> Result<Vec<Vec<f32>>> {
+        let count = count_images(pixels, self.input.shape, self.input.shape.n())?;
+        self.plan.write(self.input.id, pixels)?;
+        self.plan.submit("evaluate", 1);
+        let logits = self.plan.read(self.logits.id)?;
+        Ok(logits.chunks_exact(self.logits.shape.c()).take(count).map(<[f32]>::to_vec).collect())
+    }
+}
+
+/// Probabilities of logits, in f64: `exp(z − max z) / Σ exp(z − max z)`.
+pub fn softmax(logits: &[f32]) -> Vec<f64> {
+    let top = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let exps: Vec<f64> = logits.iter().map(|&z| libm::exp(f64::from(z) - f64::from(top))).collect();
+    let sum: f64 = exps.iter().sum();
+    exps.iter().map(|e| e / sum).collect()
+}

@@ -1,0 +1,47 @@
+//! The gradient of a logit with respect to the pixels.
+
+use super::count_images;
+use crate::error::{Error, Result};
+use crate::gpu::{Context, Plan, Recording};
+use crate::graph::Keep;
+use crate::nets::Network;
+use crate::ops::Tensor;
+use crate::shape::Shape;
+
+/// Logits and their gradient at one picture.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Gradient {
+    /// `d logit / d pixel`, [1,3,H,W]; pixels in [0,1], before normalising.
+    pub gradient: Vec<f32>,
+    /// [K].
+    pub logits: Vec<f32>,
+}
+
+/// The gradient of the logit of `class` at one picture, [3,H,W] in [0,1]. Blocks.
+///
+/// # Errors
+/// If `pixels` are no whole picture, the class is out of range, or the device is lost.
+pub fn gradient(context: &Context, network: &Network, pixels: &[f32], class: usize) -> Result<Gradient> {
+    let (one, classes) = (network.input(), network.classes());
+    count_images(pixels, one, 1)?;
+    if class >= classes {
+        return Err(Error::input(format!("class {class} is out of range: {network:?} counts from 0 to {}", classes - 1)));
+    }
+    let graph = network.graph().fused()?;
+    let mut rec = Recording::new();
+    let input = Tensor::kept(&mut rec, "pixels", one);
+    let dlogits = Tensor::kept(&mut rec, "dlogits", Shape::new(1, classes, 1, 1));
+    rec.section("evaluate");
+    let acts = graph.record_forward(&mut rec, context.capabilities(), input, Keep::Needed)?;
+    rec.section("gradient");
+    let dinput = graph.record_backward(&mut rec, context.capabilities(), &acts, dlogits)?;
+    let plan = Plan::new(context, rec)?;
+    let mut seed = vec![0.0f32; classes];
+    seed[class] = 1.0;
+    plan.write(input.id, pixels)?;
+    plan.write(dlogits.id, &seed)?;
+    plan.submit("evaluate", 1);
+    let logits = plan.read(acts.of(graph.output()).id)?;
+    plan.submit("gradient", 1);
+    Ok(Gradient { gradient: plan.read(dinput.id)?, logits })
+}

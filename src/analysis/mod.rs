@@ -1,0 +1,24 @@
+//! Looking into a network: what it says of pictures, what its modules show, and which pixels matter.
+//!
+//! Pixels are [N,3,H,W] in [0,1], before normalising.
+
+mod activations;
+mod classify;
+mod gradient;
+
+pub use activations::Activations;
+pub use classify::{Classifier, softmax};
+pub use gradient::{Gradient, gradient};
+
+use crate::error::{Error, Result};
+use crate::shape::Shape;
+
+/// Checks that `pixels` are whole images of the shape `one`, at most `most`, and gives their number.
+fn count_images(pixels: &[f32], one: Shape, most: usize) -> Result<usize> {
+    let count = pixels.len() / one.image_len();
+    if pixels.len() != count * one.image_len() || count == 0 || count > most {
+        let len = pixels.len();
+        return Err(Error::input(format!("{len} values are not 1 to {most} images of {one}")));
+    }
+    Ok(count)
+}

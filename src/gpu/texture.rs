@@ -1,0 +1,90 @@
+//! An image of a batch as a texture, for hosts that show it.
+
+use std::sync::Arc;
+
+use super::context::{Context, Pipeline};
+use super::shader::Kernel;
+use crate::error::Result;
+
+crate::params! {
+    /// Mirrors `Params` of shaders/image_texture.wgsl.
+    struct ImageTextureParams { image: u32, h: u32, w: u32 }
+}
+
+/// An `rgba8unorm` texture that is written from a buffer of f32 pixels, without a round trip through the processor.
+pub struct ImageTexture {
+    view: wgpu::TextureView,
+    texture: wgpu::Texture,
+    pipeline: Arc<Pipeline>,
+    bind_group: wgpu::BindGroup,
+    groups: [u32; 2],
+}
+
+impl ImageTexture {
+    /// A texture of `[h, w]` for image number `image` of `pixels`, [N,3,H,W].
+    ///
+    /// # Errors
+    /// If the device refuses the texture.
+    pub(crate) fn new(context: &Context, pixels: &wgpu::Buffer, image: usize, [h, w]: [usize; 2]) -> Result<Self> {
+        let pipeline = context.pipeline(&Kernel::new("image_texture", "write"))?;
+        let params = ImageTextureParams { image: image as u32, h: h as u32, w: w as u32 };
+        let (texture, view, bind_group) = context.checked("making the image's texture", || {
+            let device = context.device();
+            let texture = device.create_texture(&wgpu::TextureDescriptor {
+                label: Some("protogpu image"),
+                size: wgpu::Extent3d { width: params.w, height: params.h, depth_or_array_layers: 1 },
+                mip_level_count: 1,
+                sample_count: 1,
+                dimension: wgpu::TextureDimension::D2,
+                format: wgpu::TextureFormat::Rgba8Unorm,
+                usage: wgpu::TextureUsages::STORAGE_BINDING
+                    | wgpu::TextureUsages::TEXTURE_BINDING
+                    | wgpu::TextureUsages::COPY_SRC,
+                view_formats: &[],
+            });
+            let view = texture.create_view(&Default::default());
+            let uniform = device.create_buffer(&wgpu::BufferDescriptor {
+                label: Some("protogpu image"),
+                size: size_of_val(&params) as u64,
+                usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
+                mapped_at_creation: false,
+            });
+            context.queue().write_buffer(&uniform, 0, bytemuck::bytes_of(&params));
+            let resource = |name: &str| match name {
+                "x" => pixels.as_entire_binding(),
+                "params" => uniform.as_entire_binding(),
+                _ => wgpu::BindingResource::TextureView(&view),
+            };
+            let bindings = &pipeline.reflection.bindings;
+            let entries = bindings.iter().map(|(name, r)| wgpu::BindGroupEntry { binding: r.binding, resource: resource(name) });
+            let bind_group = device.create_bind_group(&wgpu::BindGroupDescriptor {
+                label: Some("protogpu image"),
+                layout: &pipeline.layout,
+                entries: &entries.collect::<Vec<_>>(),
+            });
+            (texture, view, bind_group)
+        })?;
+        let [x, y, _] = pipeline.reflection.workgroup;
+        let groups = [params.w.div_ceil(x), params.h.div_ceil(y)];
+        Ok(Self { view, texture, pipeline, bind_group, groups })
+    }
+
+    /// Records the copy of the image as it is at that place of the encoder, clamped to [0,1].
+    pub fn record(&self, encoder: &mut wgpu::CommandEncoder) {
+        let descriptor = wgpu::ComputePassDescriptor { label: Some("protogpu image"), timestamp_writes: None };
+        let mut pass = encoder.begin_compute_pass(&descriptor);
+        pass.set_pipeline(&self.pipeline.pipeline);
+        pass.set_bind_group(0, &self.bind_group, &[]);
+        pass.dispatch_workgroups(self.groups[0], self.groups[1], 1);
+    }
+
+    /// What a host's shader samples.
+    pub fn view(&self) -> &wgpu::TextureView {
+        &self.view
+    }
+
+    /// The texture itself.
+    pub fn texture(&self) -> &wgpu::Texture {
+        &self.texture
+    }
+}

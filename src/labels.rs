@@ -1,0 +1,386 @@
+//! What the classes are called: finding one by index, WordNet id or name, and naming its folder.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use crate::error::{Error, Result};
+use crate::suggest::{near_misses, shown};
+
+/// Index, WordNet id and name of ImageNet's classes, in torchvision's order.
+const IMAGENET: &str = include_str!("../weights/imagenet_classes.tsv");
+/// Largest label file that is read, in bytes: 21,000 classes take 0.7 MB.
+const MAX_FILE_BYTES: u64 = 2 << 20;
+/// Longest folder name, in bytes; file systems end at 255, and what goes into the folder has a name too.
+const MAX_SLUG_BYTES: usize = 64;
+
+/// One class.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Label {
+    /// The WordNet id, such as `n01440764`.
+    pub wnid: Option<String>,
+    /// The name, such as `tench`. Not necessarily the only class of this name.
+    pub name: String,
+}
+
+/// The classes of a network, in the order of its logits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Labels {
+    classes: Vec<Label>,
+}
+
+impl Labels {
+    /// ImageNet's 1,000 classes.
+    pub fn imagenet() -> Self {
+        Self::from_text("the embedded ImageNet classes", IMAGENET).expect("a test reads them")
+    }
+
+    /// Reads a file with one name a line, or with index, WordNet id and name separated by tabs.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the file cannot be read; [`Error::Input`] naming the first line that is unusable.
+    pub fn from_file(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let file = File::open(path).map_err(Error::io("read", path))?;
+        let mut bytes = Vec::new();
+        file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(Error::io("read", path))?;
+        let source = path.display().to_string();
+        if bytes.len() as u64 > MAX_FILE_BYTES {
+            return Err(Error::input(format!(
+                "{source}: is larger than {MAX_FILE_BYTES} bytes; is it a list of labels?"
+            )));
+        }
+        let text = std::str::from_utf8(&bytes).map_err(|e| {
+            let line = 1 + bytes[..e.valid_up_to()].iter().filter(|&&b| b == b'\n').count();
+            Error::input(format!("{source}: line {line} is not UTF-8 text"))
+        })?;
+        Self::from_text(&source, text)
+    }
+
+    /// Classes of these names.
+    ///
+    /// # Errors
+    /// [`Error::Input`] naming the first name that is empty or has control characters, or if there is none at all.
+    pub fn from_names(names: Vec<String>) -> Result<Self> {
+        if names.is_empty() {
+            return Err(Error::input("there is no label"));
+        }
+        for (index, name) in names.iter().enumerate() {
+            check_name(name).map_err(|what| Error::input(format!("label {index} {what}")))?;
+        }
+        Ok(Self { classes: names.into_iter().map(|name| Label { wnid: None, name }).collect() })
+    }
+
+    /// `n` classes of which nothing is known: `class 0`, `class 1`, and so on.
+    pub fn numbered(n: usize) -> Self {
+        Self { classes: (0..n).map(|index| Label { wnid: None, name: format!("class {index}") }).collect() }
+    }
+
+    fn from_text(source: &str, text: &str) -> Result<Self> {
+        let fail = |line: usize, what: String| Error::input(format!("{source}: line {}: {what}", line + 1));
+        // Windows editors put a byte order mark before the first line; lines() takes care of their line ends.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text).trim_end();
+        let tabbed = text.contains('\t');
+        let len = text.lines().count();
+        let mut classes: Vec<Option<Label>> = vec![None; len];
+        for (number, line) in text.lines().enumerate() {
+            let (index, label) = if tabbed { tabbed_line(line, len) } else { plain_line(line, number) }
+                .map_err(|what| fail(number, what))?;
+            if classes[index].replace(label).is_some() {
+                return Err(fail(number, format!("index {index} comes twice")));
+            }
+        }
+        // As many lines as indices, all below `len` and none twice: every place is taken.
+        let classes: Vec<_> = classes.into_iter().flatten().collect();
+        if classes.is_empty() {
+            return Err(Error::input(format!("{source}: holds no label")));
+        }
+        Ok(Self { classes })
+    }
+
+    /// Number of classes.
+    pub fn len(&self) -> usize {
+        self.classes.len()
+    }
+
+    /// Whether there is no class at all.
+    pub fn is_empty(&self) -> bool {
+        self.classes.is_empty()
+    }
+
+    /// The class of this index; `None` beyond the last.
+    pub fn get(&self, index: usize) -> Option<&Label> {
+        self.classes.get(index)
+    }
+
+    /// The name of class `index`.
+    ///
+    /// # Panics
+    /// If there are not that many classes, as indexing does.
+    pub fn name(&self, index: usize) -> &str {
+        &self.classes[index].name
+    }
+
+    /// Finds a class by what a person types: its index, its WordNet id or its name.
+    ///
+    /// A number is always an index. A name is first taken to the letter, then without regard to case and with spaces,
+    /// `_` and `-` alike.
+    ///
+    /// # Errors
+    /// [`Error::Input`]: for an index that is too high, with the number of classes; for a name that several classes
+    /// have, with their indices; for an unknown name, with similar ones.
+    ///
+    /// ```
+    /// let labels = protogpu::labels::Labels::imagenet();
+    /// assert_eq!(labels.find("207")?, 207);
+    /// assert_eq!(labels.find("n02099601")?, 207);
+    /// assert_eq!(labels.find("Golden_Retriever")?, 207);
+    /// // The garment and the dog.
+    /// assert_eq!((labels.find("cardigan")?, labels.find("Cardigan")?), (474, 264));
+    /// assert!(labels.find("CARDIGAN").is_err());
+    /// # Ok::<(), protogpu::Error>(())
+    /// ```
+    pub fn find(&self, query: &str) -> Result<usize> {
+        let query = query.trim();
+        if query.is_empty() {
+            return Err(Error::input("the class is empty: give an index, a WordNet id or a name"));
+        }
+        if query.bytes().all(|b| b.is_ascii_digit()) {
+            // Too many digits for a number are too high an index as well.
+            return query.parse().ok().filter(|&index| index < self.len()).ok_or_else(|| self.out_of_range(query));
+        }
+        let spoken = folded(query);
+        let ways: [&dyn Fn(&Label) -> bool; 3] = [
+            &|class| class.name == query,
+            &|class| class.wnid.as_ref().is_some_and(|wnid| wnid.eq_ignore_ascii_case(query)),
+            &|class| folded(&class.name) == spoken,
+        ];
+        for way in ways {
+            let found: Vec<_> = (0..self.len()).filter(|&index| way(&self.classes[index])).collect();
+            match found[..] {
+                [] => {}
+                [index] => return Ok(index),
+                _ => return Err(self.ambiguous(query, &found)),
+            }
+        }
+        Err(self.unknown(query))
+    }
+
+    /// A folder name for class `index`: lower-case ASCII letters, digits and `_`, at most 64 of them, never empty, and
+    /// nothing that a path or Windows would read differently. Two classes may share it: put the index before it.
+    pub fn slug(&self, index: usize) -> String {
+        let name = self.get(index).map_or("", |class| &class.name);
+        let mut slug = String::new();
+        for c in name.chars() {
+            if slug.len() == MAX_SLUG_BYTES {
+                break;
+            }
+            if c.is_ascii_alphanumeric() {
+                slug.push(c.to_ascii_lowercase());
+            } else if !slug.is_empty() && !slug.ends_with('_') {
+                slug.push('_');
+            }
+        }
+        slug.truncate(slug.trim_end_matches('_').len());
+        if slug.is_empty() || is_windows_device(&slug) { format!("class_{index}") } else { slug }
+    }
+
+    fn out_of_range(&self, query: &str) -> Error {
+        let (query, len) = (shown(query), self.len());
+        Error::input(match len.checked_sub(1) {
+            Some(last) => format!("there is no class {query}: there are {len} classes, 0 to {last}"),
+            None => format!("there is no class {query}: there are no classes"),
+        })
+    }
+
+    fn ambiguous(&self, query: &str, found: &[usize]) -> Error {
+        const AT_MOST: usize = 10;
+        let mut list = self.listed(&found[..found.len().min(AT_MOST)]);
+        if found.len() > AT_MOST {
+            list.push_str(&format!(" and {} more", found.len() - AT_MOST));
+        }
+        Error::input(format!("`{}` is the name of {} classes: {list}; give the index", shown(query), found.len()))
+    }
+
+    fn unknown(&self, query: &str) -> Error {
+        let names = self.classes.iter().zip(0..).map(|(class, index)| (class.name.as_str(), index));
+        let similar: Vec<usize> = near_misses(query, names).into_iter().map(|(_, index)| index).collect();
+        let query = shown(query);
+        if similar.is_empty() {
+            return Error::input(format!("none of the {} classes is called `{query}`", self.len()));
+        }
+        Error::input(format!("no class is called `{query}`; did you mean {}?", self.listed(&similar)))
+    }
+
+    /// `474 (cardigan), 264 (Cardigan)`
+    fn listed(&self, indices: &[usize]) -> String {
+        let listed: Vec<_> = indices.iter().map(|&index| format!("{index} ({})", shown(self.name(index)))).collect();
+        listed.join(", ")
+    }
+}
+
+/// `index <tab> WordNet id <tab> name`, the index below `len`.
+fn tabbed_line(line: &str, len: usize) -> Result<(usize, Label), String> {
+    let columns: Vec<_> = line.split('\t').map(str::trim).collect();
+    let [index, wnid, name] = columns[..] else {
+        return Err(format!("{} columns, where index, WordNet id and name are expected", columns.len()));
+    };
+    let index = index.parse().ok().filter(|&index| index < len);
+    let index =
+        index.ok_or_else(|| format!("`{}` is not an index below the number of lines, {len}", shown(columns[0])))?;
+    check_name(name).map_err(|what| format!("the name {what}"))?;
+    let wnid = (!wnid.is_empty()).then(|| wnid.to_string());
+    Ok((index, Label { wnid, name: name.to_string() }))
+}
+
+fn plain_line(line: &str, number: usize) -> Result<(usize, Label), String> {
+    let name = line.trim();
+    check_name(name).map_err(|what| format!("the name {what}"))?;
+    Ok((number, Label { wnid: None, name: name.to_string() }))
+}
+
+fn check_name(name: &str) -> Result<(), &'static str> {
+    if name.trim().is_empty() {
+        return Err("is empty");
+    }
+    // They would reach the terminal, and a name of two lines is none.
+    if name.chars().any(char::is_control) {
+        return Err("has control characters");
+    }
+    Ok(())
+}
+
+/// Lower case, with spaces, `_` and `-` alike and runs of them one.
+fn folded(name: &str) -> String {
+    let lower = name.to_lowercase();
+    lower.split([' ', '_', '-']).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+/// Names that Windows takes for a device in any folder: `con`, `com1`, ...
+fn is_windows_device(slug: &str) -> bool {
+    matches!(slug, "con" | "prn" | "aux" | "nul")
+        || matches!(slug.as_bytes(), [b'c', b'o', b'm', b'0'..=b'9'] | [b'l', b'p', b't', b'0'..=b'9'])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(names: &[&str]) -> Labels {
+        Labels::from_names(names.iter().map(|name| name.to_string()).collect()).unwrap()
+    }
+
+    fn error<T: std::fmt::Debug>(result: Result<T>) -> String {
+        result.unwrap_err().to_string()
+    }
+
+    #[test]
+    fn imagenet_is_in_torchvisions_order() {
+        let labels = Labels::imagenet();
+        assert_eq!(labels.len(), 1000);
+        for (index, wnid, name) in
+            [(0, "n01440764", "tench"), (639, "n03710721", "maillot tank suit"), (999, "n15075141", "toilet tissue")]
+        {
+            assert_eq!(labels.get(index), Some(&Label { wnid: Some(wnid.into()), name: name.into() }));
+        }
+        assert_eq!(labels.get(1000), None);
+        let slugs: std::collections::BTreeSet<_> = (0..1000).map(|index| labels.slug(index)).collect();
+        // The dog and the garment share one.
+        assert_eq!(slugs.len(), 999);
+    }
+
+    #[test]
+    fn classes_are_found_by_index_id_and_name() {
+        let labels = Labels::imagenet();
+        for (query, index) in [
+            (" 134 ", 134),
+            ("0134", 134),
+            ("N02012849", 134),
+            ("crane bird", 134),
+            ("Crane-BIRD", 134),
+            ("_crane__bird_", 134),
+            ("crane", 517),
+            ("cardigan", 474),
+            ("Cardigan", 264),
+        ] {
+            assert_eq!(labels.find(query).unwrap(), index, "{query}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_found_is_explained() {
+        let labels = Labels::imagenet();
+        assert_eq!(error(labels.find("1000")), "there is no class 1000: there are 1000 classes, 0 to 999");
+        assert!(error(labels.find("99999999999999999999999")).contains("there are 1000 classes"));
+        assert_eq!(
+            error(labels.find("CARDIGAN")),
+            "`CARDIGAN` is the name of 2 classes: 264 (Cardigan), 474 (cardigan); give the index"
+        );
+        let message = error(labels.find("goldn retriever"));
+        assert!(
+            message.starts_with("no class is called `goldn retriever`; did you mean 207 (golden retriever)"),
+            "{message}"
+        );
+        assert_eq!(error(labels.find("qqqqq\u{1b}[2J")), "none of the 1000 classes is called `qqqqq\\u{1b}[2J`");
+        assert!(error(labels.find(" ")).contains("the class is empty"));
+        assert!(error(labels.find(&"long ".repeat(100_000))).len() < 200);
+        assert!(error(Labels::numbered(0).find("0")).contains("no classes"));
+        let many = super::Labels::from_names(vec!["same".into(); 12]).unwrap();
+        assert!(error(many.find("same")).contains("9 (same) and 2 more; give the index"));
+    }
+
+    #[test]
+    fn files_in_both_forms() {
+        let folder = tempfile::tempdir().unwrap();
+        let read = |content: &[u8]| {
+            let path = folder.path().join("labels");
+            std::fs::write(&path, content).unwrap();
+            Labels::from_file(&path)
+        };
+        assert_eq!(read(b"\xef\xbb\xbfcat\r\n a dog \r\n\r\n").unwrap(), labels(&["cat", "a dog"]));
+        let tabbed = read(b"1\tn2\tdog\n0\t\tcat\n").unwrap();
+        assert_eq!(tabbed.get(0), Some(&Label { wnid: None, name: "cat".into() }));
+        assert_eq!(tabbed.get(1), Some(&Label { wnid: Some("n2".into()), name: "dog".into() }));
+
+        for (content, expected) in [
+            (&b"cat\n\ndog"[..], "line 2: the name is empty"),
+            (b"cat\nd\x07g", "line 2: the name has control characters"),
+            (b"cat\ndog\n\xff", "line 3 is not UTF-8 text"),
+            (b"0\tn1\tcat\nn2\tdog", "line 2: 2 columns, where index, WordNet id and name are expected"),
+            (b"0\tn1\tcat\n2\tn2\tdog", "line 2: `2` is not an index below the number of lines, 2"),
+            (b"0\tn1\tcat\n0\tn2\tdog", "line 2: index 0 comes twice"),
+            (b"0\tn1\tcat\n1\tn2\t ", "line 2: 2 columns"),
+            (b" \n\n", "holds no label"),
+            (&vec![b'a'; 3 << 20], "is larger than 2097152 bytes"),
+        ] {
+            let message = error(read(content));
+            assert!(message.contains("labels: ") && message.contains(expected), "{message}");
+        }
+        assert!(error(Labels::from_file(folder.path().join("none"))).contains("cannot read"));
+        assert!(error(Labels::from_names(vec![])).contains("no label"));
+        assert!(error(Labels::from_names(vec!["a".into(), "".into()])).contains("label 1 is empty"));
+    }
+
+    #[test]
+    fn slugs_are_safe_folder_names() {
+        let long = "very ".repeat(100);
+        let labels = labels(&[
+            "Black-and-Tan  Coonhound",
+            "../../etc/passwd",
+            "..",
+            "日本",
+            "CON",
+            "lpt1",
+            "Ångström",
+            &long,
+            "C:\\x",
+        ]);
+        let slugs: Vec<_> = (0..10).map(|index| labels.slug(index)).collect();
+        assert_eq!(
+            slugs[..7],
+            ["black_and_tan_coonhound", "etc_passwd", "class_2", "class_3", "class_4", "class_5", "ngstr_m"]
+        );
+        assert_eq!((slugs[7].len(), &slugs[7][59..]), (64, "_very"));
+        assert_eq!(slugs[8..], ["c_x", "class_9"]);
+    }
+}

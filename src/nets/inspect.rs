@@ -1,0 +1,116 @@
+//! Which network a file's tensors are, and everything that does not fit.
+
+use std::fmt;
+
+use super::Architecture;
+use crate::error::{Error, Result};
+use crate::weights::Weights;
+
+/// One tensor that does not fit.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Misfit {
+    /// The network needs it and the file has it not.
+    Missing {
+        /// The tensor.
+        name: String,
+        /// The shape that it should have.
+        shape: Vec<usize>,
+    },
+    /// The file has it and the network does not know it.
+    Unexpected {
+        /// The tensor.
+        name: String,
+        /// Its shape.
+        shape: Vec<usize>,
+    },
+    /// It has another shape than the network's widths ask for.
+    Misshaped {
+        /// The tensor.
+        name: String,
+        /// Its shape.
+        shape: Vec<usize>,
+        /// The shape that it should have.
+        expected: Vec<usize>,
+    },
+}
+
+impl fmt::Display for Misfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing { name, shape } => write!(f, "missing `{name}` {shape:?}"),
+            Self::Unexpected { name, shape } => write!(f, "unexpected `{name}` {shape:?}"),
+            Self::Misshaped { name, shape, expected } => write!(f, "`{name}` is {shape:?} but should be {expected:?}"),
+        }
+    }
+}
+
+/// What the tensors of a file say about the network in it.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct Inspection {
+    /// The nearest architecture.
+    pub architecture: Architecture,
+    /// Channels of the first layer.
+    pub width: usize,
+    /// Number of classes.
+    pub classes: usize,
+    /// Everything that does not fit; empty for a network that can be built.
+    pub misfits: Vec<Misfit>,
+}
+
+/// The longest list of misfits in one error message.
+const SHOWN: usize = 12;
+
+/// More channels or classes than any network has; keeps arithmetic on a hostile file's shapes small.
+const MOST: usize = 1 << 20;
+
+impl Inspection {
+    /// Compares a file's tensors with the architecture's.
+    pub fn of(weights: &Weights) -> Self {
+        let extent = |name: &str| weights.shape(name).and_then(|s| s.first()).copied().unwrap_or(0).min(MOST);
+        let (width, classes) = (extent("conv1.weight"), extent("fc.weight"));
+        let architecture = Architecture::ResNet18;
+        let manifest = architecture.manifest(width, classes);
+        let mut misfits = Vec::new();
+        for (name, expected) in &manifest {
+            match weights.shape(name) {
+                None => misfits.push(Misfit::Missing { name: name.clone(), shape: expected.clone() }),
+                Some(shape) if shape != expected.as_slice() => {
+                    let (name, shape, expected) = (name.clone(), shape.to_vec(), expected.clone());
+                    misfits.push(Misfit::Misshaped { name, shape, expected });
+                }
+                Some(_) => {}
+            }
+        }
+        let known = |name: &str| name.ends_with(".num_batches_tracked") || manifest.iter().any(|(n, _)| n == name);
+        for (name, _, shape) in weights.tensors().filter(|(name, ..)| !known(name)) {
+            misfits.push(Misfit::Unexpected { name: name.to_owned(), shape: shape.to_vec() });
+        }
+        Self { architecture, width, classes, misfits }
+    }
+
+    /// Whether the network can be built.
+    ///
+    /// # Errors
+    /// With every misfit, if there is one.
+    pub fn check(&self, weights: &Weights) -> Result<()> {
+        if self.misfits.is_empty() && self.width > 0 && self.classes > 0 {
+            return Ok(());
+        }
+        let lines = self.misfits.iter().take(SHOWN).map(|m| format!("\n  {m}"));
+        let mut message = format!(
+            "{} is not a {} as torchvision names its tensors:{}",
+            weights.name(),
+            self.architecture,
+            lines.collect::<String>()
+        );
+        if self.misfits.len() > SHOWN {
+            let more = self.misfits.len() - SHOWN;
+            message += &format!("\n  and {more} more; `protogpu weights inspect` lists all");
+        }
+        if self.misfits.is_empty() {
+            message += " it has no channels or no classes";
+        }
+        Err(Error::input(message))
+    }
+}

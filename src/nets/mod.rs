@@ -1,0 +1,164 @@
+//! Networks: recognised in a file's tensors, built once each, with torchvision's names.
+
+mod inspect;
+mod modules;
+mod resnet18;
+
+use std::fmt;
+use std::sync::Arc;
+
+pub use inspect::{Inspection, Misfit};
+pub use modules::{Module, Semantics};
+
+use crate::error::{Error, Result};
+use crate::graph::Graph;
+use crate::labels::Labels;
+use crate::named::named;
+use crate::shape::Shape;
+use crate::weights::Weights;
+
+named! {
+    /// A network's architecture, by torchvision's name.
+    Architecture {
+        /// He et al. (2015), 18 layers, of any width and number of classes.
+        ResNet18 = "resnet18",
+    }
+}
+
+impl Architecture {
+    /// Every tensor that a network of this width and number of classes needs, with its shape.
+    pub fn manifest(self, width: usize, classes: usize) -> Vec<(String, Vec<usize>)> {
+        match self {
+            Self::ResNet18 => resnet18::manifest(width, classes),
+        }
+    }
+}
+
+/// Mean and standard deviation of ImageNet's pixels in [0,1], by which torchvision's networks normalise.
+pub const IMAGENET_MEAN: [f32; 3] = [0.485, 0.456, 0.406];
+/// See [`IMAGENET_MEAN`].
+pub const IMAGENET_STD: [f32; 3] = [0.229, 0.224, 0.225];
+
+/// Height and width of the pictures that a network takes.
+pub const SIDE: usize = 224;
+
+/// A network with its weights: a graph from pixels in [0,1] to logits, and the names of its modules.
+#[derive(Clone)]
+pub struct Network {
+    architecture: Architecture,
+    graph: Graph,
+    modules: Vec<Module>,
+    labels: Labels,
+    weights: Arc<Weights>,
+}
+
+impl Network {
+    /// Builds the network that a file's tensors describe. The labels are those in the file's metadata, ImageNet's for
+    /// 1,000 classes, or numbers.
+    ///
+    /// # Errors
+    /// If the tensors are no known network's (every one that is missing, unexpected or of a wrong shape is named), hold
+    /// NaN or infinities, or come with another number of labels than classes.
+    pub fn from_weights(weights: Weights) -> Result<Self> {
+        let inspection = Inspection::of(&weights);
+        inspection.check(&weights)?;
+        let labels = match weights.labels()? {
+            Some(names) => Labels::from_names(names)?,
+            None if inspection.classes == 1000 => Labels::imagenet(),
+            None => Labels::numbered(inspection.classes),
+        };
+        let (graph, modules) = match inspection.architecture {
+            Architecture::ResNet18 => resnet18::build(&weights)?,
+        };
+        let network = Self { architecture: inspection.architecture, graph, modules, labels, weights: Arc::new(weights) };
+        network.check_labels(&network.labels)?;
+        Ok(network)
+    }
+
+    /// A network of any width and number of classes with weights from a seed ([`Weights::generated`]): for tests and
+    /// benchmarks that must not depend on a file.
+    ///
+    /// # Errors
+    /// If width or classes are zero.
+    pub fn generated(architecture: Architecture, width: usize, classes: usize, seed: u64) -> Result<Self> {
+        Self::from_weights(Weights::generated(&architecture.manifest(width, classes), seed)?)
+    }
+
+    fn check_labels(&self, labels: &Labels) -> Result<()> {
+        if labels.len() == self.classes() {
+            return Ok(());
+        }
+        let (name, have, want) = (self.weights.name(), labels.len(), self.classes());
+        Err(Error::input(format!("{name} has {want} classes but there are {have} labels: give one label for each class")))
+    }
+
+    /// The same network with other labels.
+    ///
+    /// # Errors
+    /// If their number is not the number of classes.
+    pub fn with_labels(mut self, labels: Labels) -> Result<Self> {
+        self.check_labels(&labels)?;
+        self.labels = labels;
+        Ok(self)
+    }
+
+    /// The same network with another graph, say one in which [`Graph::map`] exchanged ops.
+    ///
+    /// # Errors
+    /// If its input or output has another shape, or it has another number of nodes.
+    pub fn with_graph(mut self, graph: Graph) -> Result<Self> {
+        let ends = |g: &Graph| (g.nodes().len(), g.node(g.input()).shape, g.node(g.output()).shape);
+        if ends(&graph) != ends(&self.graph) {
+            let (new, old) = (ends(&graph), ends(&self.graph));
+            return Err(Error::input(format!("nodes, input and output are {new:?} in the new graph but {old:?} in the old")));
+        }
+        self.graph = graph;
+        Ok(self)
+    }
+
+    /// Which network it is.
+    pub fn architecture(&self) -> Architecture {
+        self.architecture
+    }
+
+    /// From pixels in [0,1], [1,3,224,224], to logits [1,K,1,1]; nothing fused.
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// Every named module, in the order of torchvision's `named_modules()`, the root first.
+    pub fn modules(&self) -> &[Module] {
+        &self.modules
+    }
+
+    /// Names of the classes.
+    pub fn labels(&self) -> &Labels {
+        &self.labels
+    }
+
+    /// Where the weights came from.
+    pub fn weights(&self) -> &Weights {
+        &self.weights
+    }
+
+    /// Number of classes, K.
+    pub fn classes(&self) -> usize {
+        self.graph.node(self.graph.output()).shape.c()
+    }
+
+    /// Shape of the input for one image.
+    pub fn input(&self) -> Shape {
+        self.graph.node(self.graph.input()).shape
+    }
+
+    /// The colour in [0,1] that normalising makes zero.
+    pub fn mean(&self) -> [f32; 3] {
+        IMAGENET_MEAN
+    }
+}
+
+impl fmt::Debug for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} with {} classes from {}", self.architecture, self.classes(), self.weights.name())
+    }
+}

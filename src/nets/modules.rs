@@ -1,0 +1,33 @@
+//! What a network's named modules show when they are looked at.
+
+use crate::graph::NodeId;
+use crate::named::named;
+
+named! {
+    /// What a forward hook keeps of a module's output.
+    Semantics {
+        /// A copy, made at the hook.
+        Snapshot = "snapshot",
+        /// A reference, over which in-place ReLUs and additions write later, as most PyTorch hooks do.
+        TorchAlias = "torch-alias",
+    }
+}
+
+/// A named module of torchvision's network, and the nodes that hold its output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Module {
+    /// Its name in `named_modules()`; the root is called `root`.
+    pub name: String,
+    pub(crate) snapshot: NodeId,
+    pub(crate) alias: NodeId,
+}
+
+impl Module {
+    /// The node whose output the module shows.
+    pub fn node(&self, semantics: Semantics) -> NodeId {
+        match semantics {
+            Semantics::Snapshot => self.snapshot,
+            Semantics::TorchAlias => self.alias,
+        }
+    }
+}

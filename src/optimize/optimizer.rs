@@ -1,0 +1,347 @@
+//! The prototype loop on a device: many images at once, each with its own class, seed, warps and Adam state.
+
+use std::time::{Duration, Instant};
+
+use super::checkpoint::History;
+use super::draws::uniform_image;
+use super::schedule::{Drawn, ScheduleRow, Warps};
+use super::settings::Settings;
+use super::step::{self, RECORD_LEN, State, WINDOW};
+use crate::error::{Error, Result};
+use crate::gpu::{Capabilities, Context, ImageTexture, Plan, Readback, Recording, Summary};
+use crate::nets::Network;
+use crate::shape::Shape;
+
+/// One image of a batch.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Job {
+    /// Index of the class.
+    pub class: usize,
+    /// Seed of the start and of the warps.
+    pub seed: u64,
+    /// Pixels to start from, [3,H,W] in [0,1]; drawn from U[0,1) if `None`.
+    pub init: Option<Vec<f32>>,
+}
+
+/// What an image's optimisation goes on from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ImageState {
+    /// Pixels, [3,H,W], unclamped.
+    pub image: Vec<f32>,
+    /// Adam's first moment, [3,H,W].
+    pub m: Vec<f32>,
+    /// Adam's second moment, [3,H,W].
+    pub v: Vec<f32>,
+}
+
+/// How long a submission should take: short enough for a responsive desktop and far from any driver's watchdog, long
+/// enough for the wait between submissions not to matter.
+const SUBMISSION: Duration = Duration::from_millis(100);
+
+/// A batch of images on their way to prototypes.
+///
+/// [`Optimizer::advance`] is the simple way: it blocks. A host that must not block records steps into its own encoder with
+/// [`Optimizer::record`], asks for the losses with [`Optimizer::record_losses`] and takes them when they have arrived.
+pub struct Optimizer {
+    context: Context,
+    plan: Plan,
+    state: State,
+    settings: Settings,
+    jobs: Vec<Job>,
+    warps: Box<dyn Warps>,
+    shape: Shape,
+    /// Steps recorded or submitted so far, over both stages.
+    step: u64,
+    /// The step with which the window on the adapter begins, and the window's length.
+    window: (u64, usize),
+    /// Losses that have been read back.
+    histories: Vec<History>,
+    step_time: Option<Duration>,
+}
+
+impl Optimizer {
+    /// Plans everything for a batch, and uploads weights and starting images.
+    ///
+    /// # Errors
+    /// If there is no job, a class or starting image does not fit the network, a setting makes no sense, or the adapter
+    /// has not enough memory.
+    pub fn new(context: &Context, network: &Network, settings: &Settings, jobs: &[Job]) -> Result<Self> {
+        let one = network.input();
+        let keys = jobs.iter().map(|job| (job.seed, job.class)).collect();
+        let drawn = Drawn { settings: settings.clone(), keys, width: one.w(), height: one.h() };
+        Self::with_warps(context, network, settings, jobs, Box::new(drawn))
+    }
+
+    /// [`Optimizer::new`] with warps of one's own in place of the drawn ones.
+    ///
+    /// # Errors
+    /// As [`Optimizer::new`].
+    pub fn with_warps(
+        context: &Context,
+        network: &Network,
+        settings: &Settings,
+        jobs: &[Job],
+        warps: Box<dyn Warps>,
+    ) -> Result<Self> {
+        settings.validate()?;
+        check_jobs(network, jobs)?;
+        let mut rec = Recording::new();
+        let window = WINDOW.min(settings.total_steps() as usize);
+        let state = step::record(&mut rec, context.capabilities(), network, settings, jobs.len(), window)?;
+        let plan = Plan::new(context, rec)?;
+        let mut optimizer = Self {
+            context: context.clone(),
+            shape: state.image.shape,
+            plan,
+            state,
+            settings: settings.clone(),
+            jobs: jobs.to_vec(),
+            warps,
+            step: 0,
+            window: (0, 0),
+            histories: vec![History::default(); jobs.len()],
+            step_time: None,
+        };
+        optimizer.start()?;
+        Ok(optimizer)
+    }
+
+    /// What a batch of `n` would do and take; needs no device.
+    ///
+    /// # Errors
+    /// If network and settings do not fit.
+    pub fn summary(capabilities: Capabilities, network: &Network, settings: &Settings, n: usize) -> Result<Summary> {
+        let mut rec = Recording::new();
+        let window = WINDOW.min(settings.total_steps() as usize);
+        step::record(&mut rec, capabilities, network, settings, n, window)?;
+        Ok(Summary::new(&rec))
+    }
+
+    fn start(&mut self) -> Result<()> {
+        let classes: Vec<u32> = self.jobs.iter().map(|job| job.class as u32).collect();
+        self.plan.write(self.state.class_of, &classes)?;
+        let len = self.shape.image_len();
+        let pixels = |job: &Job| job.init.clone().unwrap_or_else(|| uniform_image(job.seed, job.class, len));
+        let image: Vec<f32> = self.jobs.iter().flat_map(pixels).collect();
+        self.plan.write(self.state.image.id, &image)
+    }
+
+    /// Goes on from states saved at `step`, with the losses up to there.
+    ///
+    /// # Errors
+    /// If their number or lengths do not fit, or the step lies past the end.
+    pub fn load(&mut self, step: u64, states: &[ImageState], histories: Vec<History>) -> Result<()> {
+        let len = self.shape.image_len();
+        let fits = |s: &ImageState| [&s.image, &s.m, &s.v].iter().all(|part| part.len() == len);
+        let counts = [states.len(), histories.len()];
+        if counts != [self.jobs.len(); 2] || !states.iter().all(fits) || step > self.total_steps() {
+            return Err(Error::input(format!("{} saved states at step {step} do not fit this run", states.len())));
+        }
+        let all = |part: fn(&ImageState) -> &Vec<f32>| -> Vec<f32> { states.iter().flat_map(part).copied().collect() };
+        self.plan.write(self.state.image.id, &all(|s| &s.image))?;
+        self.plan.write(self.state.m.id, &all(|s| &s.m))?;
+        self.plan.write(self.state.v.id, &all(|s| &s.v))?;
+        self.step = step;
+        self.window = (step, 0);
+        self.histories = histories;
+        Ok(())
+    }
+
+    /// Steps recorded or submitted so far, over both stages.
+    pub fn step(&self) -> u64 {
+        self.step
+    }
+
+    /// Steps of both stages together.
+    pub fn total_steps(&self) -> u64 {
+        u64::from(self.settings.total_steps())
+    }
+
+    /// The images of the batch.
+    pub fn jobs(&self) -> &[Job] {
+        &self.jobs
+    }
+
+    /// Each image's losses, as far as they have been read back.
+    pub fn histories(&self) -> &[History] {
+        &self.histories
+    }
+
+    /// The plan, for profiling.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Uploads the next window of the schedule if the last one is used up, and gives the steps that are ready.
+    fn ready(&mut self) -> Result<usize> {
+        let (begin, len) = self.window;
+        if self.step < begin + len as u64 {
+            return Ok((begin + len as u64 - self.step) as usize);
+        }
+        let len = (self.total_steps() - self.step).min(WINDOW as u64) as usize;
+        let steps = self.step..self.step + len as u64;
+        let rows: Vec<ScheduleRow> = steps.clone().map(|step| ScheduleRow::of(&self.settings, step)).collect();
+        let images = 0..self.jobs.len();
+        let theta: Vec<[f32; 6]> =
+            steps.flat_map(|step| images.clone().map(move |image| (image, step))).map(|(i, s)| self.warps.theta(i, s)).collect();
+        self.plan.write(self.state.schedule, &rows)?;
+        self.plan.write(self.state.theta, &theta)?;
+        self.plan.write(self.state.clock, &[0u32])?;
+        self.window = (self.step, len);
+        Ok(len)
+    }
+
+    /// Records up to `steps` steps into a host's encoder and gives how many: fewer at the end of the run, and at the end of
+    /// a stretch of 512 steps whose losses must be asked for before the next one begins. What was recorded before must have
+    /// been submitted.
+    ///
+    /// # Errors
+    /// If losses of the last stretch have not been taken.
+    pub fn record(&mut self, encoder: &mut wgpu::CommandEncoder, steps: usize) -> Result<usize> {
+        let unread = self.step - self.read_steps();
+        if unread > 0 && self.step == self.window.0 + self.window.1 as u64 && self.step < self.total_steps() {
+            return Err(Error::input(format!("the losses of {unread} steps must be taken before the next is recorded")));
+        }
+        let count = self.ready()?.min(steps);
+        let descriptor = wgpu::ComputePassDescriptor { label: Some("protogpu step"), timestamp_writes: None };
+        let mut pass = encoder.begin_compute_pass(&descriptor);
+        (0..count).for_each(|_| self.plan.encode(&mut pass, "step"));
+        self.step += count as u64;
+        Ok(count)
+    }
+
+    /// Records a copy of the losses of the steps recorded so far; call [`Readback::submitted`] after submitting, and give
+    /// what [`Readback::try_take`] delivers to [`Optimizer::take_losses`].
+    pub fn record_losses(&self, encoder: &mut wgpu::CommandEncoder) -> Losses {
+        Losses { readback: self.plan.record_read(encoder, &[self.state.history]), window: self.window.0, end: self.step }
+    }
+
+    /// Takes losses that have arrived; nothing if they have not.
+    ///
+    /// # Errors
+    /// If a loss is NaN or infinite (the message names the step and the class), or the device is lost.
+    pub fn take_losses(&mut self, losses: &mut Losses) -> Result<bool> {
+        let Some(parts) = losses.readback.try_take()? else { return Ok(false) };
+        self.append(&parts.concat(), losses.window, losses.end)?;
+        Ok(true)
+    }
+
+    fn read_steps(&self) -> u64 {
+        self.histories.first().map_or(0, |h| h.len() as u64)
+    }
+
+    fn append(&mut self, records: &[f32], window: u64, end: u64) -> Result<()> {
+        let n = self.jobs.len();
+        for step in self.read_steps().max(window)..end {
+            for (image, history) in self.histories.iter_mut().enumerate() {
+                let at = ((step - window) as usize * n + image) * RECORD_LEN;
+                let [loss, loss_hf, _, logit, probability] = [0, 1, 2, 3, 4].map(|i| records[at + i]);
+                if !loss.is_finite() {
+                    let (class, seed) = (self.jobs[image].class, self.jobs[image].seed);
+                    return Err(Error::NotFinite(format!(
+                        "the loss of class {class}, seed {seed} became {loss} at step {step}: try a smaller --lr or other weights"
+                    )));
+                }
+                history.loss.push(loss);
+                history.loss_hf.push(loss_hf);
+                history.logit.push(logit);
+                history.probability.push(probability);
+            }
+        }
+        Ok(())
+    }
+
+    /// Does `steps` steps, or as many as are left, waits for them and reads their losses.
+    ///
+    /// # Errors
+    /// If a loss becomes NaN or infinite, or the device is lost.
+    pub fn advance(&mut self, steps: usize) -> Result<()> {
+        let end = self.total_steps().min(self.step + steps as u64);
+        while self.step < end {
+            let wanted = self.submission_len().min((end - self.step) as usize);
+            let started = Instant::now();
+            let mut encoder = self.context.device().create_command_encoder(&Default::default());
+            let count = self.record(&mut encoder, wanted)?;
+            let last = self.step == end || self.step == self.window.0 + self.window.1 as u64;
+            let losses = last.then(|| self.record_losses(&mut encoder));
+            self.context.queue().submit([encoder.finish()]);
+            self.context.wait()?;
+            self.step_time = Some(started.elapsed() / count.max(1) as u32);
+            if let Some(mut losses) = losses {
+                losses.readback.submitted();
+                let records = losses.readback.wait()?.concat();
+                self.append(&records, losses.window, losses.end)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Steps of the next submission: as many as fit into [`SUBMISSION`], one until that is known.
+    fn submission_len(&self) -> usize {
+        self.step_time.map_or(1, |time| (SUBMISSION.as_secs_f64() / time.as_secs_f64().max(1e-6)) as usize).clamp(1, WINDOW)
+    }
+
+    /// Each image's pixels and Adam state after the steps submitted so far; waits for them.
+    ///
+    /// # Errors
+    /// If the device is lost.
+    pub fn states(&self) -> Result<Vec<ImageState>> {
+        let tensors = [self.state.image.id, self.state.m.id, self.state.v.id];
+        let parts = self.plan.read_later(&tensors).wait()?;
+        let len = self.shape.image_len();
+        let of = |part: usize, i: usize| parts[part][i * len..(i + 1) * len].to_vec();
+        Ok((0..self.jobs.len()).map(|i| ImageState { image: of(0, i), m: of(1, i), v: of(2, i) }).collect())
+    }
+
+    /// Each image's logits, [K], unwarped and unclamped; waits for them.
+    ///
+    /// # Errors
+    /// If the device is lost.
+    pub fn logits(&self) -> Result<Vec<Vec<f32>>> {
+        self.plan.submit("evaluate", 1);
+        let logits = self.plan.read(self.state.logits.id)?;
+        Ok(logits.chunks_exact(self.state.logits.shape.c()).map(<[f32]>::to_vec).collect())
+    }
+
+    /// The pixels of the whole batch, [N,3,H,W] of f32, unclamped.
+    pub fn image_buffer(&self) -> &wgpu::Buffer {
+        self.plan.buffer(self.state.image.id).expect("the image is kept")
+    }
+
+    /// A texture that shows one image of the batch; record its update after the steps.
+    ///
+    /// # Errors
+    /// If there is no such image.
+    pub fn image_texture(&self, image: usize) -> Result<ImageTexture> {
+        if image >= self.jobs.len() {
+            let count = self.jobs.len();
+            return Err(Error::input(format!("there is no image {image}: the batch has {count}, counted from 0")));
+        }
+        ImageTexture::new(&self.context, self.image_buffer(), image, [self.shape.h(), self.shape.w()])
+    }
+}
+
+fn check_jobs(network: &Network, jobs: &[Job]) -> Result<()> {
+    if jobs.is_empty() {
+        return Err(Error::input("there is no class to make a prototype of"));
+    }
+    let (classes, input) = (network.classes(), network.input());
+    for job in jobs {
+        if job.class >= classes {
+            let class = job.class;
+            return Err(Error::input(format!("class {class} is out of range: {network:?} counts from 0 to {}", classes - 1)));
+        }
+        if job.init.as_ref().is_some_and(|pixels| pixels.len() != input.image_len()) {
+            return Err(Error::input(format!("the image to start from does not have the network's input shape {input}")));
+        }
+    }
+    Ok(())
+}
+
+/// Losses on their way back, see [`Optimizer::record_losses`].
+pub struct Losses {
+    /// The copy; call [`Readback::submitted`] on it after submitting the encoder.
+    pub readback: Readback,
+    window: u64,
+    end: u64,
+}

@@ -1,0 +1,84 @@
+//! What differs from step to step, worked out beforehand: the losses' weights, Adam's bias corrections, the warps.
+
+use super::draws::draw_warp;
+use super::settings::Settings;
+
+/// One step's row; mirrors `ScheduleRow` of shaders/lib/schedule.wgsl.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
+pub struct ScheduleRow {
+    /// `lr / (1 − beta1^t)`.
+    pub step_size: f32,
+    /// `1 / sqrt(1 − beta2^t)`.
+    pub inv_sqrt_bias2: f32,
+    /// 1 where Adam's moments count as zero before the step.
+    pub reset: f32,
+    /// Weight of the class logit's loss.
+    pub w_class: f32,
+    /// Weight of the probability variance.
+    pub w_pv: f32,
+    /// Weight of the total variation.
+    pub w_hf: f32,
+}
+
+impl ScheduleRow {
+    /// 32-bit words of a row.
+    pub const LEN: usize = 6;
+
+    /// The row of a step, counted from 0 through both stages: first the baseline on the probability variance alone, then
+    /// the prototype on class logit and total variation.
+    pub fn of(settings: &Settings, step: u64) -> Self {
+        let baseline = u64::from(settings.baseline_steps);
+        let in_baseline = step < baseline;
+        let fresh = settings.baseline_reset && !in_baseline;
+        let t = (if fresh { step - baseline } else { step } + 1) as f64;
+        let weight = |applies: bool, weight: f64| if applies { weight as f32 } else { 0.0 };
+        Self {
+            step_size: (settings.lr / (1.0 - libm::pow(settings.beta1, t))) as f32,
+            inv_sqrt_bias2: (1.0 / (1.0 - libm::pow(settings.beta2, t)).sqrt()) as f32,
+            reset: if fresh && step == baseline { 1.0 } else { 0.0 },
+            w_class: weight(!in_baseline, 1.0),
+            w_pv: weight(in_baseline, settings.pv_weight),
+            w_hf: weight(!in_baseline, settings.hf_weight),
+        }
+    }
+}
+
+/// Where the warps come from: for each image and step the six numbers of shaders/affine_warp.wgsl.
+pub trait Warps: Send {
+    /// The warp of an image of the batch at a step.
+    fn theta(&self, image: usize, step: u64) -> [f32; 6];
+}
+
+/// The method's own draws, from each image's class and seed.
+pub(super) struct Drawn {
+    pub(super) settings: Settings,
+    pub(super) keys: Vec<(u64, usize)>,
+    pub(super) width: usize,
+    pub(super) height: usize,
+}
+
+impl Warps for Drawn {
+    fn theta(&self, image: usize, step: u64) -> [f32; 6] {
+        let (seed, class) = self.keys[image];
+        draw_warp(&self.settings, seed, class, step, self.width, self.height).theta(self.width, self.height)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_baseline_comes_first_and_alone_and_adam_starts_anew_after_it() {
+        let settings = Settings { baseline_steps: 2, hf_weight: 0.25, ..Settings::default() };
+        let rows: Vec<_> = (0..4).map(|step| ScheduleRow::of(&settings, step)).collect();
+        let weights: Vec<_> = rows.iter().map(|r| (r.w_class, r.w_pv, r.w_hf, r.reset)).collect();
+        assert_eq!(weights, [(0., 1., 0., 0.), (0., 1., 0., 0.), (1., 0., 0.25, 1.), (1., 0., 0.25, 0.)]);
+        assert_eq!(rows[2].step_size, rows[0].step_size);
+        let kept = Settings { baseline_reset: false, ..settings };
+        let row = ScheduleRow::of(&kept, 2);
+        assert_eq!(row.reset, 0.0);
+        assert!((row.step_size - (0.05 / (1.0 - 0.9f64.powi(3))) as f32).abs() < 1e-7);
+    }
+}

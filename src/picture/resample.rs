@@ -1,0 +1,70 @@
+//! Bilinear resizing with antialiasing, as Pillow does it on 8-bit pictures, of the part that is kept.
+//!
+//! Output pixel `o` of `out` lies over the input at `centre = (o + ½)·in/out`; input pixels weigh by a triangle of
+//! half-width `support = max(in/out, 1)` around it, so that shrinking averages over everything it covers. Columns
+//! first, then rows, each rounded to 8 bits, with weights in fixed point: this makes it equal to the bit. Newer versions
+//! of Pillow do the rows first for some sizes, which moves some values by one level of 255.
+
+use image::RgbImage;
+
+/// Fractional bits of a weight: 32, less 8 for the pixel and 2 to spare.
+const WEIGHT_BITS: u32 = 22;
+const CHANNELS: usize = 3;
+
+/// The input pixels that one output pixel is made of.
+struct Taps {
+    first: usize,
+    weights: Vec<i32>,
+}
+
+impl Taps {
+    fn of(output: usize, in_len: usize, out_len: usize) -> Self {
+        let scale = in_len as f64 / out_len as f64;
+        let support = scale.max(1.0);
+        let centre = (output as f64 + 0.5) * scale;
+        // `as` clips what is negative to 0, as is wanted.
+        let first = (centre - support + 0.5) as usize;
+        let end = ((centre + support + 0.5) as usize).min(in_len);
+        let triangle = |input: usize| (1.0 - ((input as f64 - centre + 0.5) / support).abs()).max(0.0);
+        let weights: Vec<f64> = (first..end).map(triangle).collect();
+        let sum: f64 = weights.iter().sum();
+        let fixed = |weight: &f64| (weight / sum * f64::from(1 << WEIGHT_BITS) + 0.5) as i32;
+        Self { first, weights: weights.iter().map(fixed).collect() }
+    }
+
+    /// One output value of `input`, whose values for this channel are `stride` apart and begin at `offset`.
+    fn apply(&self, input: &[u8], offset: usize, stride: usize) -> u8 {
+        let values = input[offset + self.first * stride..].iter().step_by(stride);
+        let weighted = values.zip(&self.weights).map(|(&value, &weight)| i32::from(value) * weight);
+        let sum = weighted.sum::<i32>() + (1 << (WEIGHT_BITS - 1));
+        (sum >> WEIGHT_BITS).clamp(0, 255) as u8
+    }
+}
+
+/// What a square of `side` pixels at `[top, left]` of `picture` resized to `[height, width]` shows.
+///
+/// Only what the square needs is computed and held, at most `side` columns of the input's height: a picture of
+/// 16384x8 does not become one of 524288x256 on the way.
+pub(super) fn resized_crop(picture: &RgbImage, resized: [usize; 2], origin: [usize; 2], side: usize) -> RgbImage {
+    let [in_height, in_width] = [picture.height() as usize, picture.width() as usize];
+    let taps = |axis: usize, in_len| -> Vec<Taps> {
+        (origin[axis]..origin[axis] + side).map(|output| Taps::of(output, in_len, resized[axis])).collect()
+    };
+    let (rows, columns) = (taps(0, in_height), taps(1, in_width));
+
+    let first_row = rows.iter().map(|taps| taps.first).min().unwrap_or(0);
+    let end_row = rows.iter().map(|taps| taps.first + taps.weights.len()).max().unwrap_or(0);
+    let input = picture.as_raw();
+    let narrow: Vec<u8> = (first_row..end_row)
+        .flat_map(|row| columns.iter().flat_map(move |taps| (0..CHANNELS).map(move |channel| (row, taps, channel))))
+        .map(|(row, taps, channel)| taps.apply(input, row * in_width * CHANNELS + channel, CHANNELS))
+        .collect();
+
+    let row_len = side * CHANNELS;
+    let mut output = Vec::with_capacity(side * row_len);
+    for taps in &rows {
+        let taps = Taps { first: taps.first - first_row, weights: taps.weights.clone() };
+        output.extend((0..row_len).map(|at| taps.apply(&narrow, at, row_len)));
+    }
+    RgbImage::from_raw(side as u32, side as u32, output).expect("the buffer has side x side pixels")
+}

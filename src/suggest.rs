@@ -1,0 +1,62 @@
+//! "Did you mean ...?": names close to one that was not found.
+
+/// How many names a message suggests.
+const AT_MOST: usize = 4;
+/// Names longer than this are not compared: the cost is the product of both lengths.
+const LONGEST: usize = 120;
+/// Below this similarity (1 is equal, 0 has no letter in common) a name is no suggestion.
+const SIMILAR: f64 = 0.55;
+
+/// The candidates that resemble `query`, best first: those that contain it, then those few typing errors away.
+pub(crate) fn near_misses<'a, T>(query: &str, candidates: impl Iterator<Item = (&'a str, T)>) -> Vec<(&'a str, T)> {
+    let query = query.to_lowercase();
+    if query.is_empty() || query.len() > LONGEST {
+        return Vec::new();
+    }
+    let mut scored: Vec<_> = candidates
+        .filter(|(name, _)| name.len() <= LONGEST)
+        .filter_map(|(name, value)| {
+            let lower = name.to_lowercase();
+            let alike = strsim::normalized_damerau_levenshtein(&query, &lower);
+            let score = if lower.contains(&query) { 1.0 + alike } else { alike };
+            (score >= SIMILAR).then_some((score, name, value))
+        })
+        .collect();
+    // A stable sort: equally good names keep the order in which they were given.
+    scored.sort_by(|a, b| b.0.total_cmp(&a.0));
+    scored.into_iter().take(AT_MOST).map(|(_, name, value)| (name, value)).collect()
+}
+
+/// Text from outside, fit for a message: control characters escaped, cut at 80 characters.
+pub(crate) fn shown(text: &str) -> String {
+    const LONGEST_SHOWN: usize = 80;
+    let mut shown = String::new();
+    for c in text.chars().take(LONGEST_SHOWN) {
+        if c.is_control() { shown.extend(c.escape_default()) } else { shown.push(c) }
+    }
+    if text.chars().nth(LONGEST_SHOWN).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn containing_names_come_before_similar_ones() {
+        let names = ["tabby", "tiger cat", "tiger", "tench"];
+        let found = near_misses("tigr", names.into_iter().zip(0..));
+        assert_eq!(found, [("tiger", 2)]);
+        let found = near_misses("Tiger", names.into_iter().zip(0..));
+        assert_eq!(found, [("tiger", 2), ("tiger cat", 1)]);
+        assert!(near_misses(&"x".repeat(1_000_000), names.into_iter().zip(0..)).is_empty());
+    }
+
+    #[test]
+    fn shown_text_is_short_and_on_one_line() {
+        assert_eq!(shown("a\nb\u{1b}[31m"), "a\\nb\\u{1b}[31m");
+        assert_eq!(shown(&"é".repeat(1000)).chars().count(), 81);
+    }
+}
