@@ -2,6 +2,7 @@
 // dx[q] = sum of dy[p] over the windows p whose argmax is q. x: [N,C,H,W], y, argmax: [N,C,OH,OW].
 // Memory-bound; the backward gathers, so that no two invocations write one element.
 #import lib/index
+#import lib/nan
 #import lib/sink
 
 struct Params {
@@ -48,7 +49,7 @@ fn forward(@builtin(global_invocation_id) id: vec3u) {
         for (var col = col0; col < col1; col++) {
             let v = x[(plane * params.h + row) * params.w + col];
             // NaN wins and stays, as in PyTorch: a fault must not disappear in a pool.
-            if v > best || (v != v && best == best) {
+            if v > best || (is_nan(v) && !is_nan(best)) {
                 best = v;
                 at = row * params.w + col;
             }

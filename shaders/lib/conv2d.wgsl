@@ -5,6 +5,8 @@
 // the taps that reach it; rows are the input's channels. Where these are few, the residues are rows instead of phases
 // ("folded"): row m is channel m / (fold_h*fold_w), moved by the rest. `src/ops/conv2d.rs` packs w and the table.
 // x: [N,C,XH,XW], y: [N,M,YH,YW], w: [M/tile][taps*C][tile/4] of vec4f (tile: rows a kernel computes at a time), table: phases (two entries each), then taps.
+#import lib/nan
+
 struct Params {
     rows: u32,         // M: channels of y, times fold_h*fold_w
     y_channels: u32,
@@ -125,7 +127,7 @@ fn store(column: Column, row: Row, value: f32) {
     }
     out = sink(out, at);
     if params.relu != 0u {
-        out = max(out, 0.0);
+        out = rectified(out);
     }
     y[at] = out;
 }
