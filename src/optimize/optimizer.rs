@@ -264,7 +264,7 @@ impl Optimizer {
     /// # Errors
     /// If a loss becomes NaN or infinite, or the device is lost.
     pub fn advance(&mut self, steps: usize) -> Result<()> {
-        let end = self.total_steps().min(self.step + steps as u64);
+        let end = self.total_steps().min(self.step.saturating_add(steps as u64));
         while self.step < end {
             let wanted = self.submission_len().min((end - self.step) as usize);
             let started = Instant::now();
