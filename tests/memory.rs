@@ -3,12 +3,7 @@
 use std::collections::HashMap;
 
 use proptest::prelude::*;
-use protogpu::gpu::{Grid, Kernel, Memory, Recording, TensorId};
-
-protogpu::params! {
-    /// Nothing is dispatched here.
-    struct NoParams {}
-}
+use protogpu::gpu::{Grid, Kernel, Memory, NoParams, Recording, TensorId};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
@@ -32,7 +27,7 @@ fn record(tensors: &[(Kind, usize)], commands: &[Vec<usize>]) -> Recording {
     for command in commands {
         let bindings: Vec<_> = command.iter().map(|&i| ("x", ids[i], tensors[i].1)).collect();
         let kernel = Kernel::new("add", "forward");
-        rec.dispatch("command", kernel, &bindings, &NoParams {}, Grid::Each(1), 0).expect("the lengths fit");
+        rec.dispatch("command", kernel, &bindings, &NoParams, Grid::Each(1), 0).expect("the lengths fit");
     }
     rec
 }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::mem::offset_of;
 use std::path::Path;
 
 use protogpu::Shape;
@@ -11,6 +12,7 @@ use protogpu::ops::{
     Adam, Add, AffineWarp, Conv2d, Epilogue, GlobalAvgPool2d, HfForm, Interpolation, Linear, MaxPool2d, Objective,
     PvForm, Relu, ScaleShift, Sink, Tensor, TotalVariation, Variant,
 };
+use protogpu::optimize::ScheduleRow;
 
 /// WebGPU's default limits, which every adapter has.
 const MAX_INVOCATIONS: u32 = 256;
@@ -262,6 +264,26 @@ fn rust_and_wgsl_agree_on_parameters_and_bindings() {
         }
     }
     none(&faults);
+}
+
+/// The storage struct that every step's kernels read a row of.
+#[test]
+fn the_schedules_row_is_mirrored() {
+    let text = Source::Builtin("objective").resolve().expect("its fragments are there");
+    let module = naga::front::wgsl::parse_str(&text).expect("valid");
+    let found = module.types.iter().find(|(_, t)| t.name.as_deref() == Some("ScheduleRow")).expect("the struct").1;
+    let naga::TypeInner::Struct { members, span } = &found.inner else { panic!("{found:?}") };
+    let shader: Vec<_> = members.iter().map(|m| (m.name.as_deref().unwrap_or(""), m.offset as usize)).collect();
+    let rust = [
+        ("step_size", offset_of!(ScheduleRow, step_size)),
+        ("inv_sqrt_bias2", offset_of!(ScheduleRow, inv_sqrt_bias2)),
+        ("reset", offset_of!(ScheduleRow, reset)),
+        ("w_class", offset_of!(ScheduleRow, w_class)),
+        ("w_pv", offset_of!(ScheduleRow, w_pv)),
+        ("w_hf", offset_of!(ScheduleRow, w_hf)),
+    ];
+    assert_eq!(shader, rust);
+    assert_eq!((*span as usize, 4 * ScheduleRow::LEN), (size_of::<ScheduleRow>(), size_of::<ScheduleRow>()));
 }
 
 /// What wgpu itself says to every pipeline and bind group at default limits. Its noop device has no subgroups.

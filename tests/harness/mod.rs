@@ -10,8 +10,10 @@ use std::error::Error;
 use std::sync::OnceLock;
 
 use protogpu::Shape;
+use protogpu::gpu::bytemuck;
 use protogpu::gpu::{AdapterChoice, Context, Plan, PlanOptions, Recording, TensorId};
 use protogpu::ops;
+use protogpu::optimize::ScheduleRow;
 
 pub(crate) use compare::{adjoint, batch_independent, close, exact, gradient, images, root};
 pub(crate) use table::Table;
@@ -53,9 +55,8 @@ impl Rig {
     }
 
     /// The schedule's rows and the clock at `step`.
-    pub(crate) fn schedule(&mut self, rows: &[Row], step: u32) -> [TensorId; 2] {
-        let words: Vec<u32> = rows.iter().flat_map(|r| r.words()).collect();
-        [self.words("schedule", &words), self.words("clock", &[step])]
+    pub(crate) fn schedule(&mut self, rows: &[ScheduleRow], step: u32) -> [TensorId; 2] {
+        [self.words("schedule", bytemuck::cast_slice(rows)), self.words("clock", &[step])]
     }
 
     /// A tensor that begins as NaN.
@@ -103,22 +104,9 @@ impl Ready {
     }
 }
 
-/// `ScheduleRow` of shaders/lib/schedule.wgsl.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Row {
-    pub(crate) step_size: f32,
-    pub(crate) inv_sqrt_bias2: f32,
-    pub(crate) reset: f32,
-    pub(crate) w_class: f32,
-    pub(crate) w_pv: f32,
-    pub(crate) w_hf: f32,
-}
-
-impl Row {
-    fn words(self) -> [u32; 6] {
-        [self.step_size, self.inv_sqrt_bias2, self.reset, self.w_class, self.w_pv, self.w_hf].map(f32::to_bits)
-    }
-}
+/// A row of the schedule that does nothing.
+pub(crate) const QUIET: ScheduleRow =
+    ScheduleRow { step_size: 0.0, inv_sqrt_bias2: 0.0, reset: 0.0, w_class: 0.0, w_pv: 0.0, w_hf: 0.0 };
 
 /// The combinations of a [`protogpu::ops::Sink`]: whether something is added, whether it is masked.
 pub(crate) const SINKS: [[bool; 2]; 4] = [[false, false], [true, false], [false, true], [true, true]];

@@ -1,8 +1,9 @@
 //! adam: steps in a row against the twin, a reset in between, clamping, and NaN before the first step.
 
 use protogpu::ops::Adam;
+use protogpu::optimize::ScheduleRow;
 
-use crate::harness::{Outcome, Rig, Row, Table, batch_independent, by, close, exact, images};
+use crate::harness::{Outcome, QUIET, Rig, Table, batch_independent, by, close, exact, images};
 use crate::twin::random::Random;
 use crate::twin::{Tensor, adam};
 
@@ -18,12 +19,12 @@ fn t_of(step: usize) -> i32 {
     step as i32 % 3 + 1
 }
 
-fn schedule(p: &adam::Adam) -> Vec<Row> {
-    let row = |step| Row {
+fn schedule(p: &adam::Adam) -> Vec<ScheduleRow> {
+    let row = |step| ScheduleRow {
         step_size: (p.lr / (1.0 - p.beta1.powi(t_of(step)))) as f32,
         inv_sqrt_bias2: (1.0 / (1.0 - p.beta2.powi(t_of(step))).sqrt()) as f32,
         reset: if restarts(step) { 1.0 } else { 0.0 },
-        ..Row::default()
+        ..QUIET
     };
     (0..STEPS).map(row).collect()
 }

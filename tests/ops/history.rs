@@ -1,8 +1,9 @@
 //! history: the losses of each step in their place, and the clock.
 
-use protogpu::gpu::{Grid, Kernel};
+use protogpu::gpu::{Grid, Kernel, NoParams};
+use protogpu::optimize::ScheduleRow;
 
-use crate::harness::{Outcome, Rig, Row, Table, batch_independent, close, images, root};
+use crate::harness::{Outcome, QUIET, Rig, Table, batch_independent, close, images, root};
 use crate::twin::Tensor;
 use crate::twin::random::Random;
 
@@ -11,19 +12,14 @@ protogpu::params! {
     struct HistoryParams { images: u32, partials: u32 }
 }
 
-protogpu::params! {
-    /// `tick` has none.
-    struct NoParams {}
-}
-
 const STEPS: usize = 3;
 
-fn rows() -> Vec<Row> {
-    let row = |step: usize| Row {
+fn rows() -> Vec<ScheduleRow> {
+    let row = |step: usize| ScheduleRow {
         w_class: 0.5 + step as f32,
         w_pv: 8.0 - step as f32,
         w_hf: 0.25 * step as f32,
-        ..Row::default()
+        ..QUIET
     };
     (0..STEPS).map(row).collect()
 }
@@ -46,7 +42,7 @@ fn run(partial: &Tensor, values: &Tensor) -> Outcome<(Tensor, u32)> {
     let grid = Grid::Workgroups([n, 1, 1]);
     rig.rec.dispatch("history", Kernel::new("history", "write"), &bindings, &params, grid, 0)?;
     let bindings = [("ticking", clock, 1)];
-    rig.rec.dispatch("tick", Kernel::new("history", "tick"), &bindings, &NoParams {}, Grid::Each(1), 0)?;
+    rig.rec.dispatch("tick", Kernel::new("history", "tick"), &bindings, &NoParams, Grid::Each(1), 0)?;
     let ready = rig.ready()?;
     ready.plan.submit("step", STEPS);
     ready.plan.check_sentinels()?;

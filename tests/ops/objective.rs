@@ -1,17 +1,16 @@
 //! objective: class logit and both forms of the probability variance, weighted by the schedule.
 
 use protogpu::ops::{Objective, PvForm};
+use protogpu::optimize::ScheduleRow;
 
-use crate::harness::{Outcome, Rig, Row, Table, batch_independent, close, gradient, images};
+use crate::harness::{Outcome, QUIET, Rig, Table, batch_independent, close, gradient, images};
 use crate::twin::probability_variance::{self, Form, softmax};
 use crate::twin::random::Random;
 use crate::twin::{Tensor, class_logit};
 
 /// The first row would show if the clock were not read. Both weights are exact as f32.
-const ROWS: [Row; 2] = {
-    let zero = Row { step_size: 0.0, inv_sqrt_bias2: 0.0, reset: 0.0, w_class: 0.0, w_pv: 0.0, w_hf: 0.0 };
-    [Row { w_class: f32::NAN, w_pv: f32::NAN, ..zero }, Row { w_class: 0.5, w_pv: 12.0, ..zero }]
-};
+const ROWS: [ScheduleRow; 2] =
+    [ScheduleRow { w_class: f32::NAN, w_pv: f32::NAN, ..QUIET }, ScheduleRow { w_class: 0.5, w_pv: 12.0, ..QUIET }];
 
 /// exp may err by 3 + 2|x| units in the last place, here 3 + 2·8, in p's numerator and denominator alike; then a division,
 /// squares and sums over up to 16 terms a lane.

@@ -1,8 +1,9 @@
 //! total_variation: value and gradient in the four forms, also of flat images and of one row or column.
 
 use protogpu::ops::{HfForm, TotalVariation};
+use protogpu::optimize::ScheduleRow;
 
-use crate::harness::{Outcome, Rig, Row, Table, batch_independent, by, close, gradient, images, root};
+use crate::harness::{Outcome, QUIET, Rig, Table, batch_independent, by, close, gradient, images, root};
 use crate::twin::Tensor;
 use crate::twin::random::Random;
 use crate::twin::total_variation::{self, Form};
@@ -16,10 +17,7 @@ const FORMS: [(HfForm, Form); 4] = [
 
 /// 0.75 is exact as f32; the row before it would show if the clock were not read.
 const W_HF: f64 = 0.75;
-const ROWS: [Row; 2] = {
-    let row = Row { step_size: 0.0, inv_sqrt_bias2: 0.0, reset: 0.0, w_class: 0.0, w_pv: 0.0, w_hf: f32::NAN };
-    [row, Row { w_hf: W_HF as f32, ..row }]
-};
+const ROWS: [ScheduleRow; 2] = [ScheduleRow { w_hf: f32::NAN, ..QUIET }, ScheduleRow { w_hf: W_HF as f32, ..QUIET }];
 
 /// The sums of the rows, [N,C·H,1,1].
 fn partials(x: &Tensor, form: HfForm) -> Outcome<Tensor> {
