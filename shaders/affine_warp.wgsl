@@ -32,12 +32,36 @@ fn map_of(image: u32) -> Map {
     return Map(vec3f(theta[at], theta[at + 1u], theta[at + 2u]), vec3f(theta[at + 3u], theta[at + 4u], theta[at + 5u]));
 }
 
-// Where output pixel (col, row) reads: fractional (column, row) of x.
-fn source_of(map: Map, col: f32, row: f32) -> vec2f {
-    return vec2f(
-        map.row_x.x * col + map.row_x.y * row + map.row_x.z,
-        map.row_y.x * col + map.row_y.y * row + map.row_y.z,
-    );
+// Where an output pixel reads: column and row of x, as whole pixels and what is left over. One f32 for both would be 1e-5 of a
+// pixel off at best, enough to take another pixel now and then where the nearest is asked for.
+struct Place {
+    whole: vec2f,
+    part: vec2f,     // of [0,1)
+}
+
+fn place_of(map: Map, q: vec2f) -> Place {
+    let x = split(map.row_x, q);
+    let y = split(map.row_y, q);
+    let part = vec2f(x.y, y.y);
+    // Far outside is as good as just outside: keeps the conversion to integers in range.
+    let far = vec2f(f32(params.w), f32(params.h)) + 8.0;
+    return Place(clamp(vec2f(x.x, y.x) + floor(part), -far, far), part - floor(part));
+}
+
+// axis.x * q.x + axis.y * q.y + axis.z. The products of q with the leading twelve bits are exact, for q below 4,096.
+fn split(axis: vec3f, q: vec2f) -> vec2f {
+    let lead = bitcast<vec2f>(bitcast<vec2u>(axis.xy) & vec2u(0xfffff000u));
+    let exact = vec3f(lead * q, axis.z);
+    let whole = floor(exact);
+    let part = exact - whole;
+    return vec2f(whole.x + whole.y + whole.z, part.x + part.y + part.z + dot(axis.xy - lead, q));
+}
+
+// Half to even, as PyTorch.
+fn nearest_of(place: Place) -> vec2f {
+    let odd = (vec2i(place.whole) & vec2i(1)) != vec2i();
+    let up = (place.part > vec2f(0.5)) | ((place.part == vec2f(0.5)) & odd);
+    return place.whole + select(vec2f(), vec2f(1.0), up);
 }
 
 fn inside(col: i32, row: i32) -> bool {
@@ -45,21 +69,18 @@ fn inside(col: i32, row: i32) -> bool {
 }
 
 @compute @workgroup_size(WORKGROUP)
-fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-    let i = flat_index(id, groups);
-    let plane = params.h * params.w;
-    if i >= params.images * plane {
+fn forward(@builtin(global_invocation_id) id: vec3u) {
+    if id.x >= params.w {
         return;
     }
-    let image = i / plane;
-    let q = i % plane;
-    // Far outside is as good as just outside: keeps the conversion to integers in range.
-    let far = vec2f(f32(params.w), f32(params.h)) + 2.0;
-    let p = clamp(source_of(map_of(image), f32(q % params.w), f32(q / params.w)), -far, far);
-    var corner = vec2i(floor(p));
-    var part = p - floor(p);
+    let plane = params.h * params.w;
+    let image = id.z;
+    let q = id.y * params.w + id.x;
+    let place = place_of(map_of(image), vec2f(id.xy));
+    var corner = vec2i(place.whole);
+    var part = place.part;
     if params.nearest != 0u {
-        corner = vec2i(round(p));
+        corner = vec2i(nearest_of(place));
         part = vec2f();
     }
     var weights = array<f32, 4>((1.0 - part.x) * (1.0 - part.y), part.x * (1.0 - part.y), (1.0 - part.x) * part.y, part.x * part.y);
@@ -84,17 +105,14 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
 }
 
 @compute @workgroup_size(WORKGROUP)
-fn backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-    let i = flat_index(id, groups);
-    let plane = params.h * params.w;
-    if i >= params.images * params.channels * plane {
+fn backward(@builtin(global_invocation_id) id: vec3u) {
+    if id.x >= params.w {
         return;
     }
-    let base = i - i % plane;
-    let col = f32(i % params.w);
-    let row = f32(i % plane / params.w);
-    let map = map_of(i / (params.channels * plane));
-    let d = vec2f(col - map.row_x.z, row - map.row_y.z);
+    let base = id.z * params.h * params.w;
+    let at = vec2f(id.xy);
+    let map = map_of(id.z / params.channels);
+    let d = at - vec2f(map.row_x.z, map.row_y.z);
     let det = map.row_x.x * map.row_y.y - map.row_x.y * map.row_y.x;
     let centre = vec2f(map.row_y.y * d.x - map.row_x.y * d.y, map.row_x.x * d.y - map.row_y.x * d.x) / det;
     // Taps reach one pixel far; a little more for rounding, since a weight outside is zero anyway.
@@ -105,13 +123,14 @@ fn backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) g
     var sum = 0.0;
     for (var q_row = low.y; q_row <= high.y; q_row++) {
         for (var q_col = low.x; q_col <= high.x; q_col++) {
-            let p = source_of(map, f32(q_col), f32(q_row));
-            var weight = max(1.0 - abs(p.x - col), 0.0) * max(1.0 - abs(p.y - row), 0.0);
+            let place = place_of(map, vec2f(f32(q_col), f32(q_row)));
+            let away = abs(place.whole - at + place.part);
+            var weight = max(1.0 - away.x, 0.0) * max(1.0 - away.y, 0.0);
             if params.nearest != 0u {
-                weight = select(0.0, 1.0, round(p.x) == col && round(p.y) == row);
+                weight = select(0.0, 1.0, all(nearest_of(place) == at));
             }
             sum += weight * dy[base + u32(q_row) * params.w + u32(q_col)];
         }
     }
-    dx[i] = sum;
+    dx[base + id.y * params.w + id.x] = sum;
 }

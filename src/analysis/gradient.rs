@@ -25,7 +25,10 @@ pub fn gradient(context: &Context, network: &Network, pixels: &[f32], class: usi
     let (one, classes) = (network.input(), network.classes());
     count_images(pixels, one, 1)?;
     if class >= classes {
-        return Err(Error::input(format!("class {class} is out of range: {network:?} counts from 0 to {}", classes - 1)));
+        return Err(Error::input(format!(
+            "class {class} is out of range: {network:?} counts from 0 to {}",
+            classes - 1
+        )));
     }
     let graph = network.graph().fused()?;
     let mut rec = Recording::new();

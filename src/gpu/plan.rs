@@ -140,7 +140,8 @@ impl Plan {
         self.buffer_index(tensor).map(|i| &self.buffers[i])
     }
 
-    pub(super) fn context(&self) -> &Context {
+    /// The device that the plan was made on.
+    pub fn context(&self) -> &Context {
         &self.context
     }
 

@@ -1,0 +1,352 @@
+//! Whole networks against PyTorch: every module's output, the input's gradient, the first steps of the method. And what
+//! must not change the numbers: fusing, the convolution's kernel, the rest of the batch.
+//!
+//! `tests/golden/README.md` says where the expected values come from. With the ImageNet weights in `PROTOGPU_SHARED` or
+//! `../shared`, the same once more with them. `cargo test --test networks -- --nocapture` prints every error measured.
+
+mod twin;
+
+use std::path::PathBuf;
+use std::sync::LazyLock;
+
+use protogpu::analysis::{Activations, Gradient, gradient};
+use protogpu::gpu::{AdapterChoice, Capabilities, Context, Plan, Recording};
+use protogpu::graph::{Graph, Keep};
+use protogpu::nets::{Architecture, Network, Semantics};
+use protogpu::ops::{HfForm, Interpolation, Tensor};
+use protogpu::optimize::{Fill, History, Job, Optimizer, Settings, Warps};
+use protogpu::weights::Weights;
+use protogpu::{Result, Shape};
+use twin::generated::generated;
+use twin::golden::{Golden, norm, sample_indices};
+
+/// Activations, as the L2 norm of the error over that of the golden's sample. Sums of up to 4,608 products in f32 err by
+/// about sqrt(4608)·6e-8 = 4e-6 a layer; 20 layers deep, this leaves room for every order of summing.
+const ACTIVATIONS: f64 = 1e-4;
+/// Logits, likewise.
+const LOGITS: f64 = 1e-4;
+/// The gradient jumps where rounding tips a ReLU or the choice of a maximum.
+const GRADIENT: f64 = 1e-3;
+/// Losses and logits of the first steps, each.
+const LOSSES: f64 = 1e-3;
+
+/// One device for all tests: each convolution is compiled once.
+static CONTEXT: LazyLock<Context> = LazyLock::new(|| Context::new(&AdapterChoice::Best).expect("an adapter"));
+
+static PIXELS: LazyLock<Vec<f32>> = LazyLock::new(|| generated("pixels", &[1, 3, 224, 224], 0));
+
+/// A network and what PyTorch computes with it.
+struct Case {
+    network: Network,
+    golden: Golden,
+    class: usize,
+}
+
+static GENERATED: LazyLock<Case> = LazyLock::new(|| {
+    let network = Network::generated(Architecture::ResNet18, 64, 1000, 0).expect("a network");
+    Case { network, golden: Golden::open("resnet18"), class: 1 }
+});
+
+static IMAGENET: LazyLock<Option<Case>> = LazyLock::new(|| {
+    let shared = std::env::var_os("PROTOGPU_SHARED").map_or_else(
+        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared"),
+        PathBuf::from,
+    );
+    let path = shared.join("weights/resnet18_imagenet.safetensors");
+    if !path.exists() {
+        println!("skipped: there is no {}", path.display());
+        return None;
+    }
+    let weights = Weights::open(path).expect("weights");
+    let golden = Golden::open("resnet18_imagenet");
+    assert_eq!(golden.metadata("weights_sha256").as_deref(), Some(weights.sha256()), "other weights than the golden's");
+    Some(Case { network: Network::from_weights(weights).expect("a network"), golden, class: 574 })
+});
+
+/// |got − want| / |want|, L2.
+fn relative(got: &[f64], want: &[f64]) -> f64 {
+    assert_eq!(got.len(), want.len());
+    let difference: Vec<f64> = got.iter().zip(want).map(|(g, w)| g - w).collect();
+    norm(&difference) / norm(want)
+}
+
+fn f64s(values: &[f32]) -> Vec<f64> {
+    values.iter().copied().map(f64::from).collect()
+}
+
+impl Case {
+    /// The larger of the errors of a golden's sample and of its norm.
+    fn error(&self, key: &str, norm_key: &str, got: &[f32]) -> f64 {
+        let (got, want, want_norm) = (f64s(got), self.golden.vec(key), self.golden.number(norm_key));
+        let sampled: Vec<f64> = sample_indices(got.len(), want.len()).into_iter().map(|i| got[i]).collect();
+        relative(&sampled, &want).max((norm(&got) - want_norm).abs() / want_norm)
+    }
+
+    fn every_module(&self) {
+        let activations = Activations::new(&CONTEXT, &self.network, 1).expect("a plan");
+        activations.run(&PIXELS).expect("a run");
+        let modules = activations.modules();
+        assert_eq!(modules.len(), 68);
+        assert_eq!(modules.len(), self.golden.children("snapshot/").len());
+        let mut wrong = Vec::new();
+        let mut worst = (0.0, String::new());
+        for module in modules {
+            let name = &module.name;
+            for (semantics, kind) in [(Semantics::Snapshot, "snapshot"), (Semantics::TorchAlias, "alias")] {
+                // The golden holds the alias only where it differs.
+                let kind = if self.golden.has(&format!("{kind}/{name}")) { kind } else { "snapshot" };
+                let (_, got) = activations.read(module, semantics).expect("a readback");
+                let error = self.error(&format!("{kind}/{name}"), &format!("{kind}_norm/{name}"), &got);
+                println!("{kind}/{name}: {error:.1e}");
+                if !(error <= ACTIVATIONS) {
+                    wrong.push(format!("{kind}/{name}: {error:.1e}"));
+                }
+                if error > worst.0 {
+                    worst = (error, name.clone());
+                }
+            }
+        }
+        println!("worst of 68 modules: {:.1e} ({})", worst.0, worst.1);
+        assert!(wrong.is_empty(), "more than {ACTIVATIONS:.0e} off: {wrong:#?}");
+    }
+
+    fn logits_and_gradient(&self) {
+        let Gradient { gradient, logits } = gradient(&CONTEXT, &self.network, &PIXELS, self.class).expect("a gradient");
+        let class = self.class;
+        let off = relative(&f64s(&logits), &self.golden.vec("logits"));
+        println!("logits: {off:.1e}");
+        assert!(off <= LOGITS, "logits: {off:.1e}");
+        let off = self.error(&format!("gradient/{class}"), &format!("gradient_norm/{class}"), &gradient);
+        println!("gradient: {off:.1e}");
+        assert!(off <= GRADIENT, "gradient: {off:.1e}");
+    }
+
+    /// Ten steps of a variant with the golden's pixels and warps.
+    fn first_steps(&self, variant: &Variant) {
+        let name = variant.name;
+        let golden = |key: &str| self.golden.vec(&format!("steps/{name}/{key}"));
+        let job = Job { class: self.class, seed: 0, init: Some(PIXELS.clone()) };
+        let warps = Given(self.golden.vec("steps/theta"));
+        let mut optimizer =
+            Optimizer::with_warps(&CONTEXT, &self.network, &variant.settings(), &[job], Box::new(warps)).expect("a plan");
+        optimizer.advance(1).expect("a step");
+        // Adam's first moment after one step is (1 − beta1) times the gradient.
+        let m = &optimizer.states().expect("a readback")[0].m;
+        let dx: Vec<f32> = m.iter().map(|m| m / 0.1).collect();
+        let off = self.error(&format!("steps/{name}/gradient"), &format!("steps/{name}/gradient_norm"), &dx);
+        println!("{name}: gradient of the first step: {off:.1e}");
+
+        optimizer.advance(variant.settings().total_steps() as usize).expect("the other steps");
+        let History { loss, loss_hf, logit, .. } = &optimizer.histories()[0];
+        let mut wrong = Vec::new();
+        for (what, got) in [("loss", loss), ("logit", logit), ("tv", loss_hf)] {
+            let (want, single) = (golden(what), golden(&format!("float32_{what}")));
+            assert_eq!(got.len(), want.len(), "{name}: steps");
+            // How far PyTorch's own f32 has strayed up to each step.
+            let mut strayed = 0.0f64;
+            for (step, ((&got, want), single)) in got.iter().zip(want).zip(single).enumerate() {
+                strayed = strayed.max((single - want).abs());
+                let off = (f64::from(got) - want).abs();
+                let allowed = LOSSES * want.abs() + if step < variant.exact_steps { 0.0 } else { 10.0 * strayed };
+                let line = format!(
+                    "{name} {what} {step}: {got} for {want:.6}, {:.1e}, where PyTorch's f32 is {:.1e} off",
+                    off / want.abs(),
+                    strayed / want.abs()
+                );
+                println!("{line}");
+                if !(off <= allowed) {
+                    wrong.push(line);
+                }
+            }
+        }
+        assert!(wrong.is_empty(), "{wrong:#?}");
+
+        let image = &optimizer.states().expect("a readback")[0].image;
+        let off = self.error(&format!("steps/{name}/pixels"), &format!("steps/{name}/pixels_norm"), image);
+        let strayed = relative(&golden("float32_pixels"), &golden("pixels"));
+        println!("{name}: pixels: {off:.1e}, PyTorch's f32: {strayed:.1e}");
+        assert!(off <= LOSSES + 10.0 * strayed, "{name}: pixels: {off:.1e}, PyTorch's f32: {strayed:.1e}");
+    }
+}
+
+/// A way to run the first steps, as in `tests/golden/networks.py`.
+struct Variant {
+    name: &'static str,
+    hf: (HfForm, f64),
+    warp: (Interpolation, Fill),
+    adam: (f64, f64),
+    baseline_steps: u32,
+    /// Steps whose losses must be right to 1e-3 by themselves. With an eps of 1e-8, the sign of a gradient that is all but
+    /// zero decides over a whole lr, and any two f32 programs part after a step or two.
+    exact_steps: usize,
+}
+
+impl Variant {
+    fn settings(&self) -> Settings {
+        Settings {
+            steps: 10,
+            lr: self.adam.0,
+            eps: self.adam.1,
+            interpolation: self.warp.0,
+            fill: self.warp.1,
+            hf_form: self.hf.0,
+            hf_weight: self.hf.1,
+            baseline_steps: self.baseline_steps,
+            ..Settings::default()
+        }
+    }
+}
+
+const PAPER: (f64, f64) = (0.05, 1e-8);
+const BILINEAR: (Interpolation, Fill) = (Interpolation::Bilinear, Fill::Mean);
+const MAIN: Variant = Variant {
+    name: "main",
+    hf: (HfForm::L1Sum, 0.05),
+    warp: BILINEAR,
+    adam: PAPER,
+    baseline_steps: 0,
+    exact_steps: 1,
+};
+const NO_HF: Variant = Variant { name: "no_hf", hf: (HfForm::L1Sum, 0.0), ..MAIN };
+const BASELINE: Variant = Variant {
+    name: "baseline",
+    hf: (HfForm::L1, 1.0),
+    warp: (Interpolation::Nearest, Fill::Black),
+    baseline_steps: 2,
+    exact_steps: 3,
+    ..MAIN
+};
+const SMOOTH: Variant =
+    Variant { name: "smooth", hf: (HfForm::L2, 1000.0), adam: (0.005, 0.1), exact_steps: usize::MAX, ..MAIN };
+
+/// The golden's maps, six numbers a step.
+struct Given(Vec<f64>);
+
+impl Warps for Given {
+    fn theta(&self, _image: usize, step: u64) -> [f32; 6] {
+        std::array::from_fn(|i| self.0[6 * step as usize + i] as f32)
+    }
+}
+
+macro_rules! for_both {
+    ($($test:ident => $imagenet:ident: $run:expr;)*) => {$(
+        #[test]
+        fn $test() {
+            let run: fn(&Case) = $run;
+            run(&GENERATED);
+        }
+
+        #[test]
+        fn $imagenet() {
+            let run: fn(&Case) = $run;
+            if let Some(case) = &*IMAGENET {
+                run(case);
+            }
+        }
+    )*};
+}
+
+for_both! {
+    every_module => every_module_with_imagenet_weights: Case::every_module;
+    logits_and_gradient => logits_and_gradient_with_imagenet_weights: Case::logits_and_gradient;
+    first_steps_main => first_steps_main_with_imagenet_weights: |case| case.first_steps(&MAIN);
+    first_steps_no_hf => first_steps_no_hf_with_imagenet_weights: |case| case.first_steps(&NO_HF);
+    first_steps_baseline => first_steps_baseline_with_imagenet_weights: |case| case.first_steps(&BASELINE);
+    first_steps_smooth => first_steps_smooth_with_imagenet_weights: |case| case.first_steps(&SMOOTH);
+}
+
+/// A network of a quarter of the width, for what needs no golden.
+fn small() -> Network {
+    Network::generated(Architecture::ResNet18, 16, 15, 0).expect("a network")
+}
+
+/// Logits, and the gradient of their sum under fixed weights, of one image.
+fn evaluate(graph: &Graph, capabilities: Capabilities) -> Result<[Vec<f64>; 2]> {
+    let mut rec = Recording::new();
+    let x = Tensor::kept(&mut rec, "pixels", Shape::new(1, 3, 224, 224));
+    let classes = graph.node(graph.output()).shape;
+    let dy = Tensor::kept(&mut rec, "dlogits", classes);
+    rec.section("forward");
+    let acts = graph.record_forward(&mut rec, capabilities, x, Keep::Needed)?;
+    rec.section("backward");
+    let dx = graph.record_backward(&mut rec, capabilities, &acts, dy)?;
+    let plan = Plan::new(&CONTEXT, rec)?;
+    plan.write(x.id, &PIXELS)?;
+    plan.write(dy.id, &generated("dlogits", &[classes.len()], 0))?;
+    plan.submit("forward", 1);
+    let logits = plan.read(acts.of(graph.output()).id)?;
+    plan.submit("backward", 1);
+    Ok([f64s(&logits), f64s(&plan.read(dx.id)?)])
+}
+
+/// Two ways to compute the same, each with its own order of sums.
+fn same_function(what: &str, a: [Vec<f64>; 2], b: [Vec<f64>; 2]) {
+    let [logits, gradient] = [relative(&a[0], &b[0]), relative(&a[1], &b[1])];
+    println!("{what}: logits {logits:.1e}, gradient {gradient:.1e}");
+    assert!(logits <= LOGITS, "{what}: logits {logits:.1e}");
+    assert!(gradient <= GRADIENT, "{what}: gradient {gradient:.1e}");
+}
+
+#[test]
+fn fusing_changes_nothing() {
+    let network = small();
+    let fused = network.graph().fused().expect("a graph");
+    let nodes = [network.graph(), &fused].map(|graph| graph.nodes().len());
+    // Left are the input, normalize, 20 convolutions, two pools and fc.
+    assert_eq!(nodes, [70, 25]);
+    let [a, b] = [network.graph(), &fused].map(|graph| evaluate(graph, CONTEXT.capabilities()).expect("a run"));
+    same_function("fused", a, b);
+}
+
+#[test]
+fn the_convolutions_kernels_agree() {
+    let graph = small().graph().fused().expect("a graph");
+    let own = CONTEXT.capabilities();
+    if own.subgroup_size != Some(8) {
+        println!("skipped: only adapters with subgroups of eight use the other kernel");
+        return;
+    }
+    let without = Capabilities { subgroup_size: None, ..own };
+    let [a, b] = [own, without].map(|capabilities| evaluate(&graph, capabilities).expect("a run"));
+    same_function("workgroup and subgroup", a, b);
+}
+
+#[test]
+fn a_batch_changes_no_bit() {
+    let network = small();
+    let settings = Settings { steps: 3, ..Settings::default() };
+    let run = |jobs: &[Job]| {
+        let mut optimizer = Optimizer::new(&CONTEXT, &network, &settings, jobs).expect("a plan");
+        optimizer.advance(3).expect("three steps");
+        (optimizer.states().expect("a readback"), optimizer.histories().to_vec(), optimizer.logits().expect("logits"))
+    };
+    let job = |class, seed| Job { class, seed, init: None };
+    let jobs = [job(3, 0), job(14, 7), job(3, 1)];
+    let (states, histories, logits) = run(&jobs);
+    for (i, job) in jobs.iter().enumerate() {
+        let alone = run(std::slice::from_ref(job));
+        assert!(alone.0[0] == states[i], "image {i}: pixels and Adam's state");
+        assert_eq!(alone.1[0], histories[i], "image {i}: losses");
+        assert_eq!(alone.2[0], logits[i], "image {i}: logits");
+    }
+    assert_ne!(states[0], states[2], "another seed, another image");
+}
+
+/// Without an adapter and with WebGPU's default limits: what every adapter must be able to take.
+#[test]
+fn plans_fit_the_default_limits() {
+    let network = &GENERATED.network;
+    for batch in [1, 8] {
+        let jobs: Vec<Job> = (0..batch).map(|class| Job { class, seed: 0, init: None }).collect();
+        let mut optimizer = Optimizer::new(&Context::noop(), network, &Settings::default(), &jobs).expect("a plan");
+        let summary = optimizer.plan().summary();
+        println!("batch of {batch}:\n{summary}");
+        let step = &summary.sections[0];
+        // A forward is 3.63 GFLOP an image; the backward to the input as much again.
+        let gflop = step.flops as f64 / batch as f64 / 1e9;
+        assert!((7.2..7.6).contains(&gflop), "{gflop} GFLOP a step");
+        let mut encoder = optimizer.plan().context().device().create_command_encoder(&Default::default());
+        assert_eq!(optimizer.record(&mut encoder, 2).expect("commands"), 2);
+        optimizer.plan().context().queue().submit([encoder.finish()]);
+    }
+}
