@@ -85,7 +85,9 @@ fn k_backward(theta: &[Theta], shape: [usize; 4]) -> f64 {
     15.0 * reach(theta, shape) + 8.0
 }
 
-const SHAPES: [[usize; 4]; 5] = [[2, 3, 13, 11], [3, 2, 7, 9], [1, 3, 8, 8], [2, 1, 1, 17], [1, 2, 17, 1]];
+/// Odd and all different, one row, one column; 64 and 65 columns, around a workgroup's.
+const SHAPES: [[usize; 4]; 7] =
+    [[2, 3, 13, 11], [3, 2, 7, 9], [1, 3, 8, 8], [2, 1, 1, 17], [1, 2, 17, 1], [2, 1, 5, 64], [1, 2, 3, 65]];
 const BOTH: [Interpolation; 2] = [Interpolation::Bilinear, Interpolation::Nearest];
 
 #[test]
