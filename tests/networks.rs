@@ -48,10 +48,8 @@ static GENERATED: LazyLock<Case> = LazyLock::new(|| {
 });
 
 static IMAGENET: LazyLock<Option<Case>> = LazyLock::new(|| {
-    let shared = std::env::var_os("PROTOGPU_SHARED").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared"),
-        PathBuf::from,
-    );
+    let shared = std::env::var_os("PROTOGPU_SHARED")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
     let path = shared.join("weights/resnet18_imagenet.safetensors");
     if !path.exists() {
         println!("skipped: there is no {}", path.display());
@@ -128,7 +126,8 @@ impl Case {
         let job = Job { class: self.class, seed: 0, init: Some(PIXELS.clone()) };
         let warps = Given(self.golden.vec("steps/theta"));
         let mut optimizer =
-            Optimizer::with_warps(&CONTEXT, &self.network, &variant.settings(), &[job], Box::new(warps)).expect("a plan");
+            Optimizer::with_warps(&CONTEXT, &self.network, &variant.settings(), &[job], Box::new(warps))
+                .expect("a plan");
         optimizer.advance(1).expect("a step");
         // Adam's first moment after one step is (1 − beta1) times the gradient.
         let m = &optimizer.states().expect("a readback")[0].m;
@@ -199,14 +198,8 @@ impl Variant {
 
 const PAPER: (f64, f64) = (0.05, 1e-8);
 const BILINEAR: (Interpolation, Fill) = (Interpolation::Bilinear, Fill::Mean);
-const MAIN: Variant = Variant {
-    name: "main",
-    hf: (HfForm::L1Sum, 0.05),
-    warp: BILINEAR,
-    adam: PAPER,
-    baseline_steps: 0,
-    exact_steps: 1,
-};
+const MAIN: Variant =
+    Variant { name: "main", hf: (HfForm::L1Sum, 0.05), warp: BILINEAR, adam: PAPER, baseline_steps: 0, exact_steps: 1 };
 const NO_HF: Variant = Variant { name: "no_hf", hf: (HfForm::L1Sum, 0.0), ..MAIN };
 const BASELINE: Variant = Variant {
     name: "baseline",

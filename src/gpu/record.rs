@@ -148,7 +148,8 @@ impl Recording {
         self.tensor(label.into(), len, Storage::Kept)
     }
 
-    /// A constant of `len` elements. A second constant of the same label is the first one.
+    /// A constant of `len` elements. A second one of the same label is the first one, whatever it would have made: so that
+    /// sections share weights. Labels must say what the constant is.
     pub fn constant(
         &mut self,
         label: impl Into<String>,

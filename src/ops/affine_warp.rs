@@ -47,7 +47,8 @@ impl AffineWarp {
             return Err(misfit("affine_warp", label, what));
         }
         let fill_values = self.fill.clone();
-        let fill = rec.constant("warp fill", fill_values.len(), move || Ok(words(&fill_values)));
+        let fill =
+            rec.constant(format!("warp fill {:?}", self.fill), fill_values.len(), move || Ok(words(&fill_values)));
         let theta = ("theta", theta, 6 * x.shape.n());
         let bindings = [x.bind("x"), theta, ("clock", clock, 1), ("fill", fill, self.fill.len()), y.bind("y")];
         let flops = (x.shape.len() * 8) as u64;

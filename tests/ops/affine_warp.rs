@@ -68,16 +68,26 @@ fn no_ties(theta: &[Theta], [_, _, h, w]: [usize; 4]) -> bool {
     })
 }
 
-/// A position is a sum of three products, each at most the reach of the map over the image, so it errs by at most three
-/// roundings of that; a weight moves as much, two of them meet in each of four taps, and as many in `covered`. Backward,
-/// as many q reach an element as the map shrinks the image: four for scales of at least a half, each with four taps.
-fn k(theta: &[Theta], [_, _, h, w]: [usize; 4]) -> f64 {
+/// How far a map reaches over the image: the sum of its three terms at most, along the farther axis. A position errs by one
+/// and a half roundings of it, so by 1.5·ε·reach.
+fn reach(theta: &[Theta], [_, _, h, w]: [usize; 4]) -> f64 {
     let axis = |[a, b, c]: [f64; 3]| a.abs() * w as f64 + b.abs() * h as f64 + c.abs();
-    let reach = theta.iter().map(|&[a, b, c, d, e, f]| axis([a, b, c]).max(axis([d, e, f]))).fold(1.0, f64::max);
-    3.0 * reach * 16.0
+    theta.iter().map(|&[a, b, c, d, e, f]| axis([a, b, c]).max(axis([d, e, f]))).fold(1.0, f64::max)
 }
 
-const SHAPES: [[usize; 4]; 5] = [[2, 3, 13, 11], [3, 2, 7, 9], [1, 3, 8, 8], [2, 1, 1, 17], [1, 2, 17, 1]];
+/// y changes by at most 2 over a pixel, along each axis: 2·2·1.5 of a position's error, and the sum of four weights itself.
+fn k_forward(theta: &[Theta], shape: [usize; 4]) -> f64 {
+    6.0 * reach(theta, shape) + 8.0
+}
+
+/// At scale 2, up to 25 pixels q reach an element; a weight errs by 2·1.5 of a position's error, and √25 of that add up.
+fn k_backward(theta: &[Theta], shape: [usize; 4]) -> f64 {
+    15.0 * reach(theta, shape) + 8.0
+}
+
+/// Odd and all different, one row, one column; 64 and 65 columns, around a workgroup's.
+const SHAPES: [[usize; 4]; 7] =
+    [[2, 3, 13, 11], [3, 2, 7, 9], [1, 3, 8, 8], [2, 1, 1, 17], [1, 2, 17, 1], [2, 1, 5, 64], [1, 2, 3, 65]];
 const BOTH: [Interpolation; 2] = [Interpolation::Bilinear, Interpolation::Nearest];
 
 #[test]
@@ -89,7 +99,7 @@ fn drawn_maps() {
         let fill = random.vec(shape[1], -1.0, 1.0);
         let theta = drawn(shape, 11);
         assert!(no_ties(&theta, shape), "take another seed for {shape:?}");
-        let k = k(&theta, shape);
+        let (k, k_back) = (k_forward(&theta, shape), k_backward(&theta, shape));
         let ones = Tensor::filled(shape, 1.0);
         for interpolation in BOTH {
             let name = format!("{interpolation} {}", by(&shape));
@@ -100,18 +110,18 @@ fn drawn_maps() {
             });
             table.case(format!("backward {name}"), || {
                 let dx = backward(&dy, &theta, interpolation)?;
-                close("dx", &dx, &affine_warp::backward(&dy, &theta, way), &ones, k)
+                close("dx", &dx, &affine_warp::backward(&dy, &theta, way), &ones, k_back)
             });
             table.case(format!("adjoint {name}"), || {
                 let y = forward(&x, &theta, interpolation, &vec![0.0; shape[1]])?;
                 let dx = backward(&dy, &theta, interpolation)?;
                 let size = affine_warp::backward(&dy.map(f64::abs), &theta, way);
-                adjoint([&dy, &y], [&dx, &x], size.dot(&x.map(f64::abs)), k)
+                adjoint([&dy, &y], [&dx, &x], size.dot(&x.map(f64::abs)), k_back)
             });
             if shape[0] == 3 {
                 table.case(format!("differences {name}"), || {
                     let dx = backward(&dy, &theta, interpolation)?;
-                    gradient(&dx, &x, &ones, k, |x| dy.dot(&affine_warp::forward(x, &theta, way, &fill)))
+                    gradient(&dx, &x, &ones, k_back, |x| dy.dot(&affine_warp::forward(x, &theta, way, &fill)))
                 });
                 table.case(format!("batch {name}"), || {
                     batch_independent(|n| {

@@ -10,12 +10,15 @@ use crate::twin::max_pool2d::{self, Window};
 use crate::twin::random::Random;
 use crate::twin::{Tensor, indices};
 
-const CASES: [([usize; 4], Window); 9] = [
+const CASES: [([usize; 4], Window); 11] = [
     // ResNet's and GoogLeNet's.
     ([2, 3, 13, 11], Window { kernel: [3, 3], stride: [2, 2], pad: [1; 4], ceil_mode: false }),
     ([3, 2, 12, 9], Window { kernel: [3, 3], stride: [2, 2], pad: [0; 4], ceil_mode: true }),
     ([2, 2, 7, 5], Window { kernel: [3, 3], stride: [1, 1], pad: [1; 4], ceil_mode: true }),
     ([2, 1, 9, 10], Window { kernel: [2, 2], stride: [2, 2], pad: [0; 4], ceil_mode: true }),
+    // 65 columns of y and 129 of x; 64 of x.
+    ([2, 2, 5, 129], Window { kernel: [3, 3], stride: [2, 2], pad: [1; 4], ceil_mode: false }),
+    ([1, 3, 4, 64], Window { kernel: [2, 3], stride: [1, 1], pad: [0, 1, 1, 1], ceil_mode: false }),
     // Asymmetric in everything; windows that overlap, that leave gaps, and whose last one would begin in the padding.
     ([2, 3, 9, 7], Window { kernel: [3, 2], stride: [1, 3], pad: [2, 1, 1, 0], ceil_mode: false }),
     ([1, 5, 8, 13], Window { kernel: [2, 4], stride: [3, 2], pad: [0, 3, 1, 2], ceil_mode: true }),

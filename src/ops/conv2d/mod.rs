@@ -148,6 +148,7 @@ impl Conv2d {
     }
 
     /// Appends a product of the packed weights and `x`, the input of the direction, to `y`, its output.
+    #[expect(clippy::too_many_arguments, reason = "one call for both directions; a struct would only rename them")]
     fn multiply(
         &self,
         rec: &mut Recording,
