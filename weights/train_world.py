@@ -191,6 +191,7 @@ def train(model, labels, pictures, classes, arguments):
         done = f"epoch {epoch + 1}/{len(sides)} at {side}"
         print(f"{done}: loss {total / per_epoch:.4f}, accuracy {right / per_epoch:.4f}, {time.time() - begin:.0f} s", flush=True)
         save(model, labels, arguments)
+    save(model, labels, arguments)
 
 
 @torch.no_grad()
@@ -216,11 +217,18 @@ def report(model, labels, folder):
 
 
 def save(model, labels, arguments):
-    """Weights in f16, running statistics in f32, and in the header where they come from."""
+    """Weights in f16, running statistics in f32, and in the header where they come from.
+
+    The last layer is stored times `--logit-scale`. With few classes and smoothed labels, training ends with logits of a few units, where a
+    network of 1,000 classes has tens. The scale changes no decision; it gives the logits, and so their gradients, the range for which
+    the default weights of the losses are made.
+    """
     tensors = {}
     for name, tensor in model.state_dict().items():
         if name.endswith("num_batches_tracked"):
             continue
+        if name.startswith("fc."):
+            tensor = tensor * arguments.logit_scale
         kept = torch.float32 if name.endswith(("running_mean", "running_var")) else torch.float16
         tensors[name] = tensor.to(kept).contiguous()
     metadata = {
@@ -229,6 +237,7 @@ def save(model, labels, arguments):
         "labels": json.dumps(labels),
         "mean": json.dumps(MEAN),
         "std": json.dumps(STD),
+        "logit_scale": f"{arguments.logit_scale:g}",
         "trained_on": "pictures of the drawn world, written by `protogpu world`",
         "command": arguments.command,
         "seed": str(arguments.seed),
@@ -269,6 +278,7 @@ def main():
     parser.add_argument("--rise", type=float, default=2.0, help="epochs over which the learning rate rises")
     parser.add_argument("--weight-decay", type=float, default=0.05)
     parser.add_argument("--label-smoothing", type=float, default=0.05)
+    parser.add_argument("--logit-scale", type=float, default=8.0, help="the last layer is stored times this, see `save`")
     parser.add_argument("--bfloat16", action="store_true", help="multiply in bfloat16 while training")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
@@ -285,6 +295,9 @@ def main():
             model, _, metadata = load(arguments.resume)
             arguments.architecture, arguments.width = metadata["architecture"], int(metadata["width"])
             arguments.command = metadata["command"] + " && " + arguments.command
+            with torch.no_grad():
+                for parameter in model.fc.parameters():
+                    parameter /= float(metadata.get("logit_scale", "1"))
         else:
             model = ARCHITECTURES[arguments.architecture](arguments.width, len(labels))
             initialise(model)
