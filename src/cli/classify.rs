@@ -100,7 +100,11 @@ fn pictures(given: &[PathBuf]) -> Result<Vec<PathBuf>> {
         let before = found.len();
         add_folder(path, &mut found)?;
         if found.len() == before {
-            return Err(Error::input(format!("{} is a folder without pictures ({})", path.display(), ENDINGS.join(", "))));
+            return Err(Error::input(format!(
+                "{} is a folder without pictures ({})",
+                path.display(),
+                ENDINGS.join(", ")
+            )));
         }
         found[before..].sort();
     }

@@ -147,7 +147,8 @@ impl RunArgs {
             print_json(&plan)?;
         } else {
             let description = &adapter.description;
-            let jobs = format!("{} of {}, {n} at once, {steps} steps each", plural(classes.len()), names(classes, network));
+            let jobs =
+                format!("{} of {}, {n} at once, {steps} steps each", plural(classes.len()), names(classes, network));
             print(&format!("adapter   {description}\nnetwork   {network:?}\nto make   {jobs}\n{summary}\n"))?;
         }
         Ok(ExitCode::SUCCESS)

@@ -100,7 +100,8 @@ impl<'a> Found<'a> {
         let _ = writeln!(text, "  sha256      {}", self.sha256);
         if let Some(labels) = &self.labels {
             let more = if labels.len() > 5 { ", ..." } else { "" };
-            let _ = writeln!(text, "  labels      {}: {}{more}", labels.len(), labels[..labels.len().min(5)].join(", "));
+            let _ =
+                writeln!(text, "  labels      {}: {}{more}", labels.len(), labels[..labels.len().min(5)].join(", "));
         }
         for (key, value) in self.metadata.iter().filter(|(key, _)| *key != "labels") {
             let _ = writeln!(text, "  metadata    {}: {}", shown(key), shown(value));
