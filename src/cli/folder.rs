@@ -198,7 +198,9 @@ fn probe(folder: &Path) -> Result<()> {
         // Nothing was begun, so that another folder mends it; a disk that fills up later is a failure.
         kind if is_full(kind) => {
             let (folder, room) = (folder.display(), ROOM_BYTES >> 20);
-            Error::input(format!("cannot write to {folder}: {kind}; {room} MiB are needed. Give another --out"))
+            Error::input(format!(
+                "no room for {room} MiB in {folder} ({kind}): make some, or give another folder with --out"
+            ))
         }
         kind => Error::io("write to", folder)(io::Error::from(kind)),
     })

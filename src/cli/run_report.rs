@@ -10,7 +10,7 @@ use super::folder::Folder;
 use super::run_record::ClassRecord;
 use super::run_targets::Target;
 use super::terminal::{print, print_json};
-use super::top::{Top, percent, top_table};
+use super::top::{Top, percent};
 
 /// One prototype, finished now or before.
 #[derive(Serialize)]
@@ -49,13 +49,11 @@ impl Made {
         let _ = writeln!(text, "  picture  {}", picture.display());
         let _ = writeln!(text, "  pixels   {}", pixels.display());
         let _ = writeln!(text, "  numbers  {}", record.display());
-        if let Some(first) = self.top.first() {
-            let _ = writeln!(text, "  seen as  {} ({}), {}", first.name, first.index, percent(first.probability));
-        }
-        let rest = self.top.get(1..).unwrap_or_default();
-        if !rest.is_empty() {
-            let line = |line: &str| format!("         {line}\n");
-            text.extend(top_table(rest).lines().map(line));
+        let mut seen = self.top.iter().map(|t| format!("{} ({}) {}", t.name, t.index, percent(t.probability)));
+        if let Some(first) = seen.next() {
+            let then: Vec<String> = seen.take(2).collect();
+            let then = if then.is_empty() { String::new() } else { format!("; then {}", then.join(", ")) };
+            let _ = writeln!(text, "  seen as  {first}{then}");
         }
         text
     }

@@ -54,7 +54,7 @@ pub(crate) fn classes(given: &[String], config: Option<&Config>, network: &Netwo
         (true, None) => {
             let (file, count, name) = (network.weights().name(), labels.len(), labels.name(labels.len().min(2) - 1));
             return Err(Error::input(format!(
-                "which class? {file} has {count}; choose with --class by index or name, such as --class '{name}'"
+                "which class? {file} has {count} of them: choose with --class by index or name, such as --class '{name}'"
             )));
         }
     }
