@@ -19,5 +19,5 @@ pub use plan::{Plan, PlanOptions, SectionSummary, Summary};
 pub use profile::KernelTime;
 pub use readback::Readback;
 pub use record::{Binding, Command, Grid, MAX_WORKGROUPS, NoParams, Params, Recording, Storage, TensorDesc, TensorId};
-pub use texture::ImageTexture;
 pub use shader::{Access, Kernel, Reflected, Reflection, SOURCES, Source, reflect};
+pub use texture::ImageTexture;

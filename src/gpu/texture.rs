@@ -56,7 +56,8 @@ impl ImageTexture {
                 _ => wgpu::BindingResource::TextureView(&view),
             };
             let bindings = &pipeline.reflection.bindings;
-            let entries = bindings.iter().map(|(name, r)| wgpu::BindGroupEntry { binding: r.binding, resource: resource(name) });
+            let entries =
+                bindings.iter().map(|(name, r)| wgpu::BindGroupEntry { binding: r.binding, resource: resource(name) });
             let bind_group = device.create_bind_group(&wgpu::BindGroupDescriptor {
                 label: Some("protogpu image"),
                 layout: &pipeline.layout,

@@ -70,7 +70,8 @@ impl Network {
         let (graph, modules) = match inspection.architecture {
             Architecture::ResNet18 => resnet18::build(&weights)?,
         };
-        let network = Self { architecture: inspection.architecture, graph, modules, labels, weights: Arc::new(weights) };
+        let network =
+            Self { architecture: inspection.architecture, graph, modules, labels, weights: Arc::new(weights) };
         network.check_labels(&network.labels)?;
         Ok(network)
     }
@@ -89,7 +90,9 @@ impl Network {
             return Ok(());
         }
         let (name, have, want) = (self.weights.name(), labels.len(), self.classes());
-        Err(Error::input(format!("{name} has {want} classes but there are {have} labels: give one label for each class")))
+        Err(Error::input(format!(
+            "{name} has {want} classes but there are {have} labels: give one label for each class"
+        )))
     }
 
     /// The same network with other labels.
@@ -110,7 +113,9 @@ impl Network {
         let ends = |g: &Graph| (g.nodes().len(), g.node(g.input()).shape, g.node(g.output()).shape);
         if ends(&graph) != ends(&self.graph) {
             let (new, old) = (ends(&graph), ends(&self.graph));
-            return Err(Error::input(format!("nodes, input and output are {new:?} in the new graph but {old:?} in the old")));
+            return Err(Error::input(format!(
+                "nodes, input and output are {new:?} in the new graph but {old:?} in the old"
+            )));
         }
         self.graph = graph;
         Ok(self)

@@ -97,7 +97,9 @@ impl Builder<'_> {
         let (weight, bias, mean, var) = (part("weight")?, part("bias")?, part("running_mean")?, part("running_var")?);
         if let Some(i) = var.iter().position(|&v| v < 0.0) {
             let value = var[i];
-            return Err(Error::input(format!("`{name}.running_var` is {value} at {i}, and a variance is not negative")));
+            return Err(Error::input(format!(
+                "`{name}.running_var` is {value} at {i}, and a variance is not negative"
+            )));
         }
         let norm = ScaleShift::batch_norm(&weight, &bias, &mean, &var, BN_EPS);
         self.graph.push(name, Op::ScaleShift(norm), &[x])

@@ -182,8 +182,10 @@ impl Optimizer {
         let steps = self.step..self.step + len as u64;
         let rows: Vec<ScheduleRow> = steps.clone().map(|step| ScheduleRow::of(&self.settings, step)).collect();
         let images = 0..self.jobs.len();
-        let theta: Vec<[f32; 6]> =
-            steps.flat_map(|step| images.clone().map(move |image| (image, step))).map(|(i, s)| self.warps.theta(i, s)).collect();
+        let theta: Vec<[f32; 6]> = steps
+            .flat_map(|step| images.clone().map(move |image| (image, step)))
+            .map(|(i, s)| self.warps.theta(i, s))
+            .collect();
         self.plan.write(self.state.schedule, &rows)?;
         self.plan.write(self.state.theta, &theta)?;
         self.plan.write(self.state.clock, &[0u32])?;
@@ -200,7 +202,9 @@ impl Optimizer {
     pub fn record(&mut self, encoder: &mut wgpu::CommandEncoder, steps: usize) -> Result<usize> {
         let unread = self.step - self.read_steps();
         if unread > 0 && self.step == self.window.0 + self.window.1 as u64 && self.step < self.total_steps() {
-            return Err(Error::input(format!("the losses of {unread} steps must be taken before the next is recorded")));
+            return Err(Error::input(format!(
+                "the losses of {unread} steps must be taken before the next is recorded"
+            )));
         }
         let count = self.ready()?.min(steps);
         let descriptor = wgpu::ComputePassDescriptor { label: Some("protogpu step"), timestamp_writes: None };
@@ -213,7 +217,11 @@ impl Optimizer {
     /// Records a copy of the losses of the steps recorded so far; call [`Readback::submitted`] after submitting, and give
     /// what [`Readback::try_take`] delivers to [`Optimizer::take_losses`].
     pub fn record_losses(&self, encoder: &mut wgpu::CommandEncoder) -> Losses {
-        Losses { readback: self.plan.record_read(encoder, &[self.state.history]), window: self.window.0, end: self.step }
+        Losses {
+            readback: self.plan.record_read(encoder, &[self.state.history]),
+            window: self.window.0,
+            end: self.step,
+        }
     }
 
     /// Takes losses that have arrived; nothing if they have not.
@@ -278,7 +286,9 @@ impl Optimizer {
 
     /// Steps of the next submission: as many as fit into [`SUBMISSION`], one until that is known.
     fn submission_len(&self) -> usize {
-        self.step_time.map_or(1, |time| (SUBMISSION.as_secs_f64() / time.as_secs_f64().max(1e-6)) as usize).clamp(1, WINDOW)
+        self.step_time
+            .map_or(1, |time| (SUBMISSION.as_secs_f64() / time.as_secs_f64().max(1e-6)) as usize)
+            .clamp(1, WINDOW)
     }
 
     /// Each image's pixels and Adam state after the steps submitted so far; waits for them.
@@ -329,10 +339,15 @@ fn check_jobs(network: &Network, jobs: &[Job]) -> Result<()> {
     for job in jobs {
         if job.class >= classes {
             let class = job.class;
-            return Err(Error::input(format!("class {class} is out of range: {network:?} counts from 0 to {}", classes - 1)));
+            return Err(Error::input(format!(
+                "class {class} is out of range: {network:?} counts from 0 to {}",
+                classes - 1
+            )));
         }
         if job.init.as_ref().is_some_and(|pixels| pixels.len() != input.image_len()) {
-            return Err(Error::input(format!("the image to start from does not have the network's input shape {input}")));
+            return Err(Error::input(format!(
+                "the image to start from does not have the network's input shape {input}"
+            )));
         }
     }
     Ok(())

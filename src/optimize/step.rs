@@ -121,5 +121,12 @@ fn end_step(
     let grid = Grid::Workgroups([n, 1, 1]);
     rec.dispatch("history", Kernel::new("history", "write"), &bindings, &params, grid, (n * partials) as u64)?;
     let tick = [("ticking", state.clock, 1)];
-    rec.dispatch("history", Kernel::new("history", "tick"), &tick, &crate::gpu::NoParams, Grid::Workgroups([1, 1, 1]), 0)
+    rec.dispatch(
+        "history",
+        Kernel::new("history", "tick"),
+        &tick,
+        &crate::gpu::NoParams,
+        Grid::Workgroups([1, 1, 1]),
+        0,
+    )
 }
