@@ -26,7 +26,7 @@ impl ImageTexture {
     /// # Errors
     /// If the device refuses the texture.
     pub(crate) fn new(context: &Context, pixels: &wgpu::Buffer, image: usize, [h, w]: [usize; 2]) -> Result<Self> {
-        let pipeline = context.pipeline(&Kernel::new("image_texture", "write"))?;
+        let pipeline = context.pipeline(&Kernel::new("image_texture", "draw"))?;
         let params = ImageTextureParams { image: image as u32, h: h as u32, w: w as u32 };
         let (texture, view, bind_group) = context.checked("making the image's texture", || {
             let device = context.device();
