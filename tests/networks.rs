@@ -26,8 +26,11 @@ use twin::golden::{Golden, norm, sample_indices};
 const ACTIVATIONS: f64 = 1e-4;
 /// Logits, likewise.
 const LOGITS: f64 = 1e-4;
-/// The gradient jumps where rounding tips a ReLU or the choice of a maximum.
+/// The gradient jumps where rounding tips a ReLU or the choice of a maximum: one unit in two million is 1e-3.
 const GRADIENT: f64 = 1e-3;
+/// The steps' own graph is fused, and a warp shows flat fill: several units are tipped. A pixel taken from the wrong place
+/// shows as 0.1.
+const FUSED_GRADIENT: f64 = 2e-2;
 /// Losses and logits of the first steps, each.
 const LOSSES: f64 = 1e-3;
 
@@ -91,7 +94,7 @@ impl Case {
                 let (_, got) = activations.read(module, semantics).expect("a readback");
                 let error = self.error(&format!("{kind}/{name}"), &format!("{kind}_norm/{name}"), &got);
                 println!("{kind}/{name}: {error:.1e}");
-                if !(error <= ACTIVATIONS) {
+                if error.is_nan() || error > ACTIVATIONS {
                     wrong.push(format!("{kind}/{name}: {error:.1e}"));
                 }
                 if error > worst.0 {
@@ -129,6 +132,7 @@ impl Case {
         let dx: Vec<f32> = m.iter().map(|m| m / 0.1).collect();
         let off = self.error(&format!("steps/{name}/gradient"), &format!("steps/{name}/gradient_norm"), &dx);
         println!("{name}: gradient of the first step: {off:.1e}");
+        assert!(off <= FUSED_GRADIENT, "{name}: gradient of the first step: {off:.1e}");
 
         optimizer.advance(variant.settings().total_steps() as usize).expect("the other steps");
         let History { loss, loss_hf, logit, .. } = &optimizer.histories()[0];
@@ -136,19 +140,18 @@ impl Case {
         for (what, got) in [("loss", loss), ("logit", logit), ("tv", loss_hf)] {
             let (want, single) = (golden(what), golden(&format!("float32_{what}")));
             assert_eq!(got.len(), want.len(), "{name}: steps");
-            // How far PyTorch's own f32 has strayed up to each step.
-            let mut strayed = 0.0f64;
-            for (step, ((&got, want), single)) in got.iter().zip(want).zip(single).enumerate() {
-                strayed = strayed.max((single - want).abs());
+            // How far PyTorch's own f32 strays from its f64.
+            let strayed = single.iter().zip(&want).map(|(single, want)| (single - want).abs()).fold(0.0, f64::max);
+            for (step, (&got, want)) in got.iter().zip(want).enumerate() {
                 let off = (f64::from(got) - want).abs();
                 let allowed = LOSSES * want.abs() + if step < variant.exact_steps { 0.0 } else { 10.0 * strayed };
                 let line = format!(
-                    "{name} {what} {step}: {got} for {want:.6}, {:.1e}, where PyTorch's f32 is {:.1e} off",
+                    "{name} {what} {step}: {got} for {want:.6}, {:.1e} off, allowed {:.1e}",
                     off / want.abs(),
-                    strayed / want.abs()
+                    allowed / want.abs()
                 );
                 println!("{line}");
-                if !(off <= allowed) {
+                if off.is_nan() || off > allowed {
                     wrong.push(line);
                 }
             }
@@ -171,7 +174,7 @@ struct Variant {
     adam: (f64, f64),
     baseline_steps: u32,
     /// Steps whose losses must be right to 1e-3 by themselves. With an eps of 1e-8, the sign of a gradient that is all but
-    /// zero decides over a whole lr, and any two f32 programs part after a step or two.
+    /// zero decides over a whole lr, and any two f32 programs part sooner or later; then PyTorch's own straying is the scale.
     exact_steps: usize,
 }
 
@@ -201,7 +204,6 @@ const BASELINE: Variant = Variant {
     hf: (HfForm::L1, 1.0),
     warp: (Interpolation::Nearest, Fill::Black),
     baseline_steps: 2,
-    exact_steps: 3,
     ..MAIN
 };
 const SMOOTH: Variant =

@@ -193,13 +193,12 @@ impl Plan {
     /// Begins to copy tensors to where the processor can read them; what comes back delivers them later.
     pub fn read_later(&self, tensors: &[TensorId]) -> Readback {
         let mut encoder = self.context.device().create_command_encoder(&Default::default());
-        let mut readback = self.record_read(&mut encoder, tensors);
+        let readback = self.record_read(&mut encoder, tensors);
         self.context.queue().submit([encoder.finish()]);
-        readback.submitted();
         readback
     }
 
-    /// Records the copies into a host's encoder; call [`Readback::submitted`] after submitting it.
+    /// Records the copies into a host's encoder; they arrive some time after it was submitted.
     pub fn record_read(&self, encoder: &mut wgpu::CommandEncoder, tensors: &[TensorId]) -> Readback {
         let parts = tensors.iter().filter_map(|&t| {
             let len = 4 * self.recording.desc(t).len as u64;
@@ -225,9 +224,8 @@ impl Plan {
         for (i, desc) in self.recording.tensors.iter().enumerate() {
             let Some(buffer) = self.memory.buffer_of[i].map(|b| &self.buffers[b]) else { continue };
             let mut encoder = self.context.device().create_command_encoder(&Default::default());
-            let mut readback = Readback::record(&self.context, &mut encoder, &[(buffer, 0, buffer.size())]);
+            let readback = Readback::record(&self.context, &mut encoder, &[(buffer, 0, buffer.size())]);
             self.context.queue().submit([encoder.finish()]);
-            readback.submitted();
             let words = readback.wait()?.into_iter().next().unwrap_or_default();
             let guard = (self.guard / 4) as usize;
             let inside = guard..guard + desc.len;

@@ -79,9 +79,8 @@ impl Plan {
             pass.dispatch_workgroups(x, y, z);
         }
         encoder.resolve_query_set(&queries, 0..count, &resolved, 0);
-        let mut readback = super::Readback::record(context, &mut encoder, &[(&resolved, 0, size)]);
+        let readback = super::Readback::record(context, &mut encoder, &[(&resolved, 0, size)]);
         context.queue().submit([encoder.finish()]);
-        readback.submitted();
         let words: Vec<u32> = readback.wait()?.concat().into_iter().map(f32::to_bits).collect();
         let ticks: Vec<u64> = words.chunks_exact(2).map(|w| u64::from(w[0]) | u64::from(w[1]) << 32).collect();
         let period_ms = f64::from(context.queue().get_timestamp_period()) * 1e-6;

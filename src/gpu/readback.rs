@@ -5,12 +5,12 @@ use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use super::context::Context;
 use crate::error::{Error, Result};
 
-/// Tensors on their way from the adapter. Map begins after submission; [`Readback::try_take`] never blocks.
+/// Tensors on their way from the adapter, from the moment at which the encoder with the copies is submitted.
 pub struct Readback {
     context: Context,
     staging: wgpu::Buffer,
     lens: Vec<usize>,
-    mapped: Option<Receiver<std::result::Result<(), wgpu::BufferAsyncError>>>,
+    mapped: Receiver<std::result::Result<(), wgpu::BufferAsyncError>>,
 }
 
 impl Readback {
@@ -33,30 +33,25 @@ impl Readback {
             at += bytes;
         }
         let lens = parts.iter().map(|p| (p.2 / 4) as usize).collect();
-        Self { context: context.clone(), staging, lens, mapped: None }
-    }
-
-    /// To be called once after the encoder with the copies was submitted.
-    pub fn submitted(&mut self) {
-        let (sender, receiver) = channel();
-        self.staging.map_async(wgpu::MapMode::Read, .., move |result| {
+        let (sender, mapped) = channel();
+        encoder.map_buffer_on_submit(&staging, wgpu::MapMode::Read, .., move |result| {
             // Nobody may wait any more; then there is nobody to tell.
             let _ = sender.send(result);
         });
-        self.mapped = Some(receiver);
+        Self { context: context.clone(), staging, lens, mapped }
     }
 
-    /// The tensors, in the order asked for, if they have arrived. The device must be polled by its owner.
+    /// The tensors, in the order asked for, if they have arrived. Never blocks; the device must be polled by its owner.
     ///
     /// # Errors
-    /// If the copy failed: the device is lost.
+    /// If the copy failed: the device is lost, or the encoder was dropped instead of submitted.
     pub fn try_take(&mut self) -> Result<Option<Vec<Vec<f32>>>> {
         let lost =
             || Error::Device("a readback failed: the device is lost, or its commands were never submitted".into());
-        match self.mapped.as_ref().map(Receiver::try_recv) {
-            None | Some(Err(TryRecvError::Empty)) => Ok(None),
-            Some(Ok(Ok(()))) => self.take().map(Some).ok_or_else(lost),
-            Some(Ok(Err(_)) | Err(TryRecvError::Disconnected)) => Err(lost()),
+        match self.mapped.try_recv() {
+            Err(TryRecvError::Empty) => Ok(None),
+            Ok(Ok(())) => self.take().map(Some).ok_or_else(lost),
+            Ok(Err(_)) | Err(TryRecvError::Disconnected) => Err(lost()),
         }
     }
 

@@ -193,18 +193,16 @@ impl Optimizer {
         Ok(len)
     }
 
-    /// Records up to `steps` steps into a host's encoder and gives how many: fewer at the end of the run, and at the end of
-    /// a stretch of 512 steps whose losses must be asked for before the next one begins. What was recorded before must have
-    /// been submitted.
+    /// Records up to `steps` steps into a host's encoder and gives how many: fewer at the end of the run and of a stretch of
+    /// 512 steps, none until the losses of a finished stretch were taken, since the next writes over them. What was
+    /// recorded before must have been submitted.
     ///
     /// # Errors
-    /// If losses of the last stretch have not been taken.
+    /// If the device refuses the stretch's schedule.
     pub fn record(&mut self, encoder: &mut wgpu::CommandEncoder, steps: usize) -> Result<usize> {
-        let unread = self.step - self.read_steps();
-        if unread > 0 && self.step == self.window.0 + self.window.1 as u64 && self.step < self.total_steps() {
-            return Err(Error::input(format!(
-                "the losses of {unread} steps must be taken before the next is recorded"
-            )));
+        let stretch_ends = self.step == self.window.0 + self.window.1 as u64;
+        if self.step == self.total_steps() || stretch_ends && self.read_steps() < self.step {
+            return Ok(0);
         }
         let count = self.ready()?.min(steps);
         let descriptor = wgpu::ComputePassDescriptor { label: Some("protogpu step"), timestamp_writes: None };
@@ -214,8 +212,8 @@ impl Optimizer {
         Ok(count)
     }
 
-    /// Records a copy of the losses of the steps recorded so far; call [`Readback::submitted`] after submitting, and give
-    /// what [`Readback::try_take`] delivers to [`Optimizer::take_losses`].
+    /// Records a copy of the losses of the steps recorded so far, which [`Optimizer::take_losses`] delivers when the
+    /// encoder was submitted and the device polled.
     pub fn record_losses(&self, encoder: &mut wgpu::CommandEncoder) -> Losses {
         Losses {
             readback: self.plan.record_read(encoder, &[self.state.history]),
@@ -224,7 +222,7 @@ impl Optimizer {
         }
     }
 
-    /// Takes losses that have arrived; nothing if they have not.
+    /// Appends losses that have arrived to [`Optimizer::histories`]; `false` if they have not. Never blocks.
     ///
     /// # Errors
     /// If a loss is NaN or infinite (the message names the step and the class), or the device is lost.
@@ -275,8 +273,7 @@ impl Optimizer {
             self.context.queue().submit([encoder.finish()]);
             self.context.wait()?;
             self.step_time = Some(started.elapsed() / count.max(1) as u32);
-            if let Some(mut losses) = losses {
-                losses.readback.submitted();
+            if let Some(losses) = losses {
                 let records = losses.readback.wait()?.concat();
                 self.append(&records, losses.window, losses.end)?;
             }
@@ -355,8 +352,7 @@ fn check_jobs(network: &Network, jobs: &[Job]) -> Result<()> {
 
 /// Losses on their way back, see [`Optimizer::record_losses`].
 pub struct Losses {
-    /// The copy; call [`Readback::submitted`] on it after submitting the encoder.
-    pub readback: Readback,
+    readback: Readback,
     window: u64,
     end: u64,
 }
