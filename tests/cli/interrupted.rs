@@ -50,16 +50,22 @@ fn killed_at_any_moment_and_resumed() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path().join("out/0_butterfly_seed0");
     let mut moments = Vec::new();
-    for _ in 0..4 {
-        let clock = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().subsec_nanos();
-        // From before the first file to after the last, wherever the machine is by then.
-        let moment = Duration::from_millis(200 + u64::from(clock / 1000 % 900));
+    for step in [0, 3, 8, 13, 16] {
         let mut child = start(folder.path(), &["--resume"]);
+        // Some way into the run, however fast the machine is, and then anywhere: in a step, a file, or between two.
+        let snapshot = at.join(format!("snapshots/step_{step:06}.png"));
+        while step > 0 && !snapshot.exists() && child.try_wait().unwrap().is_none() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let clock = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().subsec_nanos();
+        let moment = Duration::from_millis(u64::from(clock / 1000 % 150));
         std::thread::sleep(moment);
         let ended = child.try_wait().unwrap();
-        signal(&child, "KILL");
+        if ended.is_none() {
+            signal(&child, "KILL");
+        }
         let (_, stderr) = end(child);
-        moments.push(moment);
+        moments.push((step, moment));
         assert!(ended.is_none_or(|status| status.success()), "{moments:?}: {stderr}");
         assert!(!stderr.contains("error:"), "{moments:?}: {stderr}");
         // A record promises that the rest is there.
