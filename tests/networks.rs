@@ -99,7 +99,7 @@ impl Case {
                 let (_, got) = activations.read(module, semantics).expect("a readback");
                 let error = self.error(&format!("{kind}/{name}"), &format!("{kind}_norm/{name}"), &got);
                 println!("{kind}/{name}: {error:.1e}");
-                if !(error <= ACTIVATIONS) {
+                if error.is_nan() || error > ACTIVATIONS {
                     wrong.push(format!("{kind}/{name}: {error:.1e}"));
                 }
                 if error > worst.0 {
@@ -156,7 +156,7 @@ impl Case {
                     allowed / want.abs()
                 );
                 println!("{line}");
-                if !(off <= allowed) {
+                if off.is_nan() || off > allowed {
                     wrong.push(line);
                 }
             }
