@@ -2,6 +2,7 @@
 // x = x - lr/(1 - beta1^t) * m / (sqrt(v)/sqrt(1 - beta2^t) + eps), then clamped to [0,1] if asked. Kingma and Ba (2015), in
 // PyTorch's order; the bias corrections come from the schedule. x, dx, m, v: [N,C,H,W]. Memory-bound, 28 B an element.
 #import lib/index
+#import lib/nan
 #import lib/schedule
 
 struct Params {
@@ -27,15 +28,16 @@ fn step(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
         return;
     }
     let row = schedule[clock[0]];
-    let keep = 1.0 - row.reset;
     let g = dx[i];
-    let m_new = params.beta1 * keep * m[i] + params.one_minus_beta1 * g;
-    let v_new = params.beta2 * keep * v[i] + params.one_minus_beta2 * g * g;
+    // Chosen and not multiplied: a reset must also end what is NaN or infinite.
+    let moments = select(vec2f(m[i], v[i]), vec2f(), row.reset != 0.0);
+    let m_new = params.beta1 * moments.x + params.one_minus_beta1 * g;
+    let v_new = params.beta2 * moments.y + params.one_minus_beta2 * g * g;
     m[i] = m_new;
     v[i] = v_new;
     var x_new = x[i] - row.step_size * m_new / (sqrt(v_new) * row.inv_sqrt_bias2 + params.eps);
     if params.clamp != 0u {
-        x_new = clamp(x_new, 0.0, 1.0);
+        x_new = within_unit(x_new);
     }
     x[i] = x_new;
 }

@@ -69,15 +69,14 @@ fn inside(col: i32, row: i32) -> bool {
 }
 
 @compute @workgroup_size(WORKGROUP)
-fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-    let i = flat_index(id, groups);
-    let plane = params.h * params.w;
-    if i >= params.images * plane {
+fn forward(@builtin(global_invocation_id) id: vec3u) {
+    if id.x >= params.w {
         return;
     }
-    let image = i / plane;
-    let q = i % plane;
-    let place = place_of(map_of(image), vec2f(f32(q % params.w), f32(q / params.w)));
+    let plane = params.h * params.w;
+    let image = id.z;
+    let q = id.y * params.w + id.x;
+    let place = place_of(map_of(image), vec2f(id.xy));
     var corner = vec2i(place.whole);
     var part = place.part;
     if params.nearest != 0u {
@@ -106,15 +105,13 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
 }
 
 @compute @workgroup_size(WORKGROUP)
-fn backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-    let i = flat_index(id, groups);
-    let plane = params.h * params.w;
-    if i >= params.images * params.channels * plane {
+fn backward(@builtin(global_invocation_id) id: vec3u) {
+    if id.x >= params.w {
         return;
     }
-    let base = i - i % plane;
-    let at = vec2f(f32(i % params.w), f32(i % plane / params.w));
-    let map = map_of(i / (params.channels * plane));
+    let base = id.z * params.h * params.w;
+    let at = vec2f(id.xy);
+    let map = map_of(id.z / params.channels);
     let d = at - vec2f(map.row_x.z, map.row_y.z);
     let det = map.row_x.x * map.row_y.y - map.row_x.y * map.row_y.x;
     let centre = vec2f(map.row_y.y * d.x - map.row_x.y * d.y, map.row_x.x * d.y - map.row_y.x * d.x) / det;
@@ -135,5 +132,5 @@ fn backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) g
             sum += weight * dy[base + u32(q_row) * params.w + u32(q_col)];
         }
     }
-    dx[i] = sum;
+    dx[base + id.y * params.w + id.x] = sum;
 }

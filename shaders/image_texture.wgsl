@@ -10,7 +10,7 @@ struct Params {
 @group(0) @binding(2) var texture: texture_storage_2d<rgba8unorm, write>;
 
 @compute @workgroup_size(8, 8)
-fn draw(@builtin(global_invocation_id) id: vec3u) {
+fn paint(@builtin(global_invocation_id) id: vec3u) {
     if id.x >= params.w || id.y >= params.h {
         return;
     }

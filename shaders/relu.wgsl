@@ -1,5 +1,6 @@
 // relu: y = max(x, 0); dx = dy * [x > 0]. x, y: [N,C,H,W]. Memory-bound, 8 B an element forward.
 #import lib/index
+#import lib/nan
 #import lib/sink
 
 struct Params {
@@ -17,7 +18,7 @@ struct Params {
 fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
     let i = flat_index(id, groups);
     if i < params.len {
-        y[i] = max(x[i], 0.0);
+        y[i] = rectified(x[i]);
     }
 }
 

@@ -11,8 +11,6 @@ const ISOTROPIC: u32 = 3;
 const EPS: f32 = 1e-8;
 
 struct Params {
-    images: u32,
-    channels: u32,
     h: u32,
     w: u32,
     form: u32,       // 0: l1, 1: l2, 2: l1-sum, 3: isotropic
@@ -68,10 +66,10 @@ fn slope_of(d: vec2f) -> vec2f {
 
 @compute @workgroup_size(LANES)
 fn value(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-    let row = group.x;               // of N*C*H
+    let row = group.y * params.h + group.x;          // of N*C*H
     var sum = 0.0;
     for (var col = lane; col < params.w; col += LANES) {
-        sum += value_of(differences(row * params.w + col, row % params.h, col));
+        sum += value_of(differences(row * params.w + col, group.x, col));
     }
     let total = reduce_sum(sum, lane);
     if lane == 0u {
@@ -80,13 +78,13 @@ fn value(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) l
 }
 
 @compute @workgroup_size(WORKGROUP)
-fn gradient(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-    let i = flat_index(id, groups);
-    if i >= params.images * params.channels * params.h * params.w {
+fn gradient(@builtin(global_invocation_id) id: vec3u) {
+    let row = id.y;
+    let col = id.x;
+    if col >= params.w {
         return;
     }
-    let row = i / params.w % params.h;
-    let col = i % params.w;
+    let i = (id.z * params.h + row) * params.w + col;
     let here = slope_of(differences(i, row, col));
     var g = -here.x - here.y;
     if col > 0u {

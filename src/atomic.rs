@@ -17,6 +17,8 @@ use crate::error::{Error, Result};
 /// `write` returns; [`Error::Input`] if `path` is a folder, a device or a pipe.
 ///
 /// ```
+/// use std::io::Write;
+///
 /// # let folder = tempfile::tempdir()?;
 /// # let path = folder.path().join("report.txt");
 /// protogpu::atomic::write_atomically(&path, |out| writeln!(out, "whole or absent"))?;

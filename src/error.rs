@@ -52,8 +52,14 @@ impl Error {
         match self {
             Self::Input(_) | Self::NoAdapter(_) => true,
             // A disk that fills up is a failure; a path that does not exist or may not be touched is the caller's.
-            Self::Io { source, .. } => source.kind() != std::io::ErrorKind::StorageFull,
+            Self::Io { source, .. } => !is_full(source.kind()),
             Self::Shader(_) | Self::Device(_) | Self::NotFinite(_) => false,
         }
     }
+}
+
+/// Whether a disk, a quota or a limit on a file's size leaves no room.
+pub fn is_full(kind: std::io::ErrorKind) -> bool {
+    use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(kind, StorageFull | QuotaExceeded | FileTooLarge)
 }

@@ -6,5 +6,6 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     cli::terminal::report_panics();
+    cli::terminal::silence_display_search();
     cli::main()
 }

@@ -1,49 +1,20 @@
 //! The binary from outside: what it refuses and how, what it writes, and that the same is the same.
 
-use std::path::Path;
+#[path = "cli/bad_input.rs"]
+mod bad_input;
+#[path = "cli/binary.rs"]
+mod binary;
+#[path = "cli/imagenette.rs"]
+mod imagenette;
+#[path = "cli/interrupted.rs"]
+mod interrupted;
+#[path = "cli/looking.rs"]
+mod looking;
+#[path = "cli/runs.rs"]
+mod runs;
+mod shared;
 
-use assert_cmd::Command;
-
-/// The binary, in a folder of its own.
-fn protogpu(folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_protogpu"));
-    command.current_dir(folder);
-    command
-}
-
-/// Runs it and sees that it refuses as it should: exit 2, one error on stderr that says `expected`, nothing on stdout and
-/// nothing written.
-#[track_caller]
-fn refuses(folder: &Path, args: &[&str], expected: &str) {
-    let before = listing(folder);
-    let output = protogpu(folder).args(args).output().unwrap();
-    let stderr = String::from_utf8(output.stderr).unwrap();
-    let told = format!("{args:?}: {:?}, stderr: {stderr}", output.status);
-    assert_eq!(output.status.code(), Some(2), "{told}");
-    assert!(stderr.contains(expected), "expected `{expected}`; {told}");
-    assert_eq!(stderr.matches("error:").count(), 1, "{told}");
-    assert!(!stderr.contains("panicked") && !stderr.contains("backtrace"), "{told}");
-    assert!(output.stdout.is_empty(), "{told}");
-    assert_eq!(listing(folder), before, "{told}");
-}
-
-/// Every path below a folder with its bytes.
-fn listing(folder: &Path) -> Vec<(String, Vec<u8>)> {
-    let mut found = Vec::new();
-    let mut folders = vec![folder.to_path_buf()];
-    while let Some(at) = folders.pop() {
-        for entry in std::fs::read_dir(at).unwrap() {
-            let path = entry.unwrap().path();
-            let bytes = if path.is_file() { std::fs::read(&path).unwrap() } else { Vec::new() };
-            found.push((path.strip_prefix(folder).unwrap().display().to_string(), bytes));
-            if path.is_dir() {
-                folders.push(path);
-            }
-        }
-    }
-    found.sort();
-    found
-}
+use binary::refuses;
 
 #[test]
 fn nonsense_numbers_are_refused() {

@@ -4,9 +4,9 @@
 //! `tests/golden/README.md` says where the expected values come from. With the ImageNet weights in `PROTOGPU_SHARED` or
 //! `../shared`, the same once more with them. `cargo test --test networks -- --nocapture` prints every error measured.
 
+mod shared;
 mod twin;
 
-use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use protogpu::analysis::{Activations, Gradient, gradient};
@@ -17,6 +17,7 @@ use protogpu::ops::{HfForm, Interpolation, Tensor};
 use protogpu::optimize::{Fill, History, Job, Optimizer, Settings, Warps};
 use protogpu::weights::Weights;
 use protogpu::{Result, Shape};
+use shared::shared;
 use twin::generated::generated;
 use twin::golden::{Golden, norm, sample_indices};
 
@@ -51,13 +52,7 @@ static GENERATED: LazyLock<Case> = LazyLock::new(|| {
 });
 
 static IMAGENET: LazyLock<Option<Case>> = LazyLock::new(|| {
-    let shared = std::env::var_os("PROTOGPU_SHARED")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
-    let path = shared.join("weights/resnet18_imagenet.safetensors");
-    if !path.exists() {
-        println!("skipped: there is no {}", path.display());
-        return None;
-    }
+    let path = shared("weights/resnet18_imagenet.safetensors")?;
     let weights = Weights::open(path).expect("weights");
     let golden = Golden::open("resnet18_imagenet");
     assert_eq!(golden.metadata("weights_sha256").as_deref(), Some(weights.sha256()), "other weights than the golden's");

@@ -57,12 +57,13 @@ fn multiply(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id
             sum[i * 8u + j] = acc[i * 8u + j];
         }
     }
-    let rows = min(params.rows - row4 * 4u, 4u * ROW_GROUPS);
+    let last = min(params.rows - row4 * 4u, 4u * ROW_GROUPS);
     for (var j = 0u; j < 8u; j++) {
         let column = column_of(group.x * 64u + lane * 8u + j, phase);
-        let live_rows = select(0u, rows, column.live);
-        for (var i = 0u; i < live_rows; i++) {
-            store(column, row4 * 4u + i, sum[2u * i + j / 4u][j % 4u]);
+        var row = row_of(row4 * 4u);
+        for (var i = 0u; i < last; i++) {
+            store(column, row, sum[2u * i + j / 4u][j % 4u]);
+            row = next_row(row);
         }
     }
 }

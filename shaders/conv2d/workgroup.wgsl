@@ -56,11 +56,9 @@ fn multiply(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index
         workgroupBarrier();
     }
     for (var i = 0u; i < 4u; i++) {
-        let m = group.y * 64u + down * 4u + i;
+        let row = row_of(group.y * 64u + down * 4u + i);
         for (var j = 0u; j < 4u; j++) {
-            if m < params.rows && columns[j].live {
-                store(columns[j], m, acc[i][j]);
-            }
+            store(columns[j], row, acc[i][j]);
         }
     }
 }

@@ -2,10 +2,14 @@
 //
 // The same product serves both directions. Forward: one phase, x_step = stride, a tap for each (kh,kw).
 // Backward to the input: x_step = 1, a phase for each residue of the output's row and column modulo the stride, with just
-// the taps that reach it; rows are the input's channels. `src/ops/conv2d.rs` packs w and the table.
+// the taps that reach it; rows are the input's channels. Where these are few, the residues are rows instead of phases
+// ("folded"): row m is channel m / (fold_h*fold_w), moved by the rest. `src/ops/conv2d.rs` packs w and the table.
 // x: [N,C,XH,XW], y: [N,M,YH,YW], w: [M/tile][taps*C][tile/4] of vec4f (tile: rows a kernel computes at a time), table: phases (two entries each), then taps.
+#import lib/nan
+
 struct Params {
-    rows: u32,         // M: channels of y
+    rows: u32,         // M: channels of y, times fold_h*fold_w
+    y_channels: u32,
     terms: u32,        // taps of all phases * C: length of a column of w
     channels: u32,     // C: channels of x
     images: u32,       // N
@@ -15,8 +19,11 @@ struct Params {
     y_w: u32,
     x_step_h: u32,
     x_step_w: u32,
-    y_step_h: u32,     // phases in the vertical; rows of a phase are this far apart in y
+    y_step_h: u32,     // how far apart a phase's rows are in y
     y_step_w: u32,
+    fold_h: u32,       // residues among the rows of the product; 1 where they are phases
+    fold_w: u32,
+    phases: u32,
     bias: u32,         // 1: add b[m]
     relu: u32,         // 1: y = max(y, 0), last
     sink: u32,
@@ -42,7 +49,7 @@ struct Phase {
 fn phase_of(index: u32) -> Phase {
     let head = table[2u * index];
     let tail = table[2u * index + 1u];
-    let taps_at = 2u * params.y_step_h * params.y_step_w;
+    let taps_at = 2u * params.phases;
     return Phase(u32(head.x), u32(head.y), u32(head.z), u32(head.w), u32(tail.x), u32(tail.y), taps_at);
 }
 
@@ -51,7 +58,9 @@ struct Column {
     base: u32,       // of channel 0 in x
     row: i32,
     col: i32,
-    y: u32,          // of channel 0 in y
+    image: u32,
+    y_row: u32,      // where it is written, before the row's fold moves it
+    y_col: u32,
     live: bool,
 }
 
@@ -66,10 +75,9 @@ fn column_of(index: u32, phase: Phase) -> Column {
     let row = ph * params.x_step_h;
     let col = pw * params.x_step_w;
     let base = n * params.channels * params.x_h * params.x_w + row * params.x_w + col;
-    let out_row = phase.row0 + ph * params.y_step_h;
-    let out_col = phase.col0 + pw * params.y_step_w;
-    let out = (n * params.rows * params.y_h + out_row) * params.y_w + out_col;
-    return Column(base, i32(row), i32(col), out, live);
+    let y_row = phase.row0 + ph * params.y_step_h;
+    let y_col = phase.col0 + pw * params.y_step_w;
+    return Column(base, i32(row), i32(col), n, y_row, y_col, live);
 }
 
 // The address of a column under a tap, and whether it is inside of x; outside, an address that may be read.
@@ -81,15 +89,45 @@ fn under_tap(column: Column, d: vec2i) -> vec2u {
     return vec2u(select(0u, u32(at), inside), u32(inside));
 }
 
-fn store(column: Column, m: u32, value: f32) {
-    let at = column.y + m * params.y_h * params.y_w;
+// Where a row of the product goes in y: its channel, and how far its fold moves the column's position.
+struct Row {
+    channel: u32,
+    down: u32,
+    right: u32,
+}
+
+fn row_of(m: u32) -> Row {
+    let folds = params.fold_h * params.fold_w;
+    return Row(m / folds, m % folds / params.fold_w, m % params.fold_w);
+}
+
+// row_of(m + 1) without a division.
+fn next_row(row: Row) -> Row {
+    var next = Row(row.channel, row.down, row.right + 1u);
+    if next.right == params.fold_w {
+        next = Row(row.channel, row.down + 1u, 0u);
+    }
+    if next.down == params.fold_h {
+        next = Row(row.channel + 1u, 0u, 0u);
+    }
+    return next;
+}
+
+// Stores one element of the product, if it lies in y.
+fn store(column: Column, row: Row, value: f32) {
+    let y_row = column.y_row + row.down;
+    let y_col = column.y_col + row.right;
+    if !column.live || row.channel >= params.y_channels || y_row >= params.y_h || y_col >= params.y_w {
+        return;
+    }
+    let at = ((column.image * params.y_channels + row.channel) * params.y_h + y_row) * params.y_w + y_col;
     var out = value;
     if params.bias != 0u {
-        out += b[m];
+        out += b[row.channel];
     }
     out = sink(out, at);
     if params.relu != 0u {
-        out = max(out, 0.0);
+        out = rectified(out);
     }
     y[at] = out;
 }

@@ -1,6 +1,11 @@
 //! `protogpu adapters`: what there is to compute on.
 
 use protogpu::Result;
+use protogpu::gpu::{AdapterChoice, Context, list_adapters};
+
+use super::open::adapter_record;
+use super::run_record::AdapterRecord;
+use super::terminal::{print, print_json, table};
 
 /// List the adapters that --adapter chooses among
 #[derive(clap::Args, Debug)]
@@ -10,9 +15,37 @@ pub(crate) struct AdaptersArgs {
     json: bool,
 }
 
+#[derive(serde::Serialize)]
+struct Row {
+    index: usize,
+    /// Whether it is taken where --adapter is not given.
+    default: bool,
+    #[serde(flatten)]
+    adapter: AdapterRecord,
+}
+
 impl AdaptersArgs {
-    /// Not wired yet.
+    /// Lists them, the default marked.
     pub(crate) fn run(&self) -> Result<()> {
-        Err(protogpu::Error::input("not available yet"))
+        // Also the one place that explains what to install where there is none.
+        let best = adapter_record(Context::new(&AdapterChoice::Best)?.info());
+        let adapters: Vec<AdapterRecord> = list_adapters().iter().map(adapter_record).collect();
+        let default = adapters.iter().position(|adapter| *adapter == best);
+        let rows: Vec<Row> = adapters
+            .into_iter()
+            .enumerate()
+            .map(|(index, adapter)| Row { index, default: default == Some(index), adapter })
+            .collect();
+        if self.json {
+            return print_json(&serde_json::json!({ "adapters": rows }));
+        }
+        let head = ["", "name", "kind", "backend", "driver", ""].map(String::from).to_vec();
+        let line = |row: &Row| {
+            let AdapterRecord { name, device_type, backend, driver, driver_info, .. } = &row.adapter;
+            let chosen = if row.default { "(default)" } else { "" };
+            let driver = format!("{driver} {driver_info}").trim().to_owned();
+            vec![row.index.to_string(), name.clone(), device_type.clone(), backend.clone(), driver, chosen.into()]
+        };
+        print(&table(&std::iter::once(head).chain(rows.iter().map(line)).collect::<Vec<_>>()))
     }
 }

@@ -1,14 +1,22 @@
 //! `protogpu classify`: the likeliest classes of pictures.
 
+use std::ffi::OsStr;
+use std::fmt::Write as _;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use protogpu::Result;
+use protogpu::analysis::Classifier;
+use protogpu::picture::preprocess;
+use protogpu::{Error, Result};
+use serde::Serialize;
 
 use super::args::{AdapterArgs, NetworkArgs};
+use super::terminal::{print, print_json};
+use super::top::{Top, top, top_table};
 
 /// Print the likeliest classes of pictures
 #[derive(clap::Args, Debug)]
+#[command(after_help = super::help::CLASSIFY)]
 pub(crate) struct ClassifyArgs {
     /// Pictures, or folders of them
     #[arg(required = true, value_name = "IMAGE")]
@@ -28,9 +36,92 @@ pub(crate) struct ClassifyArgs {
     adapter: AdapterArgs,
 }
 
+#[derive(Serialize)]
+struct Classified {
+    path: PathBuf,
+    top: Vec<Top>,
+}
+
 impl ClassifyArgs {
-    /// Not wired yet.
+    /// Text comes batch by batch, JSON at the end.
     pub(crate) fn run(&self) -> Result<()> {
-        Err(protogpu::Error::input("not available yet"))
+        let network = self.network.open()?;
+        let paths = pictures(&self.images)?;
+        let side = network.input().h();
+        let batch = usize::from(self.batch).min(paths.len());
+        // The first pictures before the adapter: a wrong path is found out at once.
+        let read = |paths: &[PathBuf]| -> Result<Vec<f32>> {
+            paths.iter().map(|path| preprocess(path, side)).collect::<Result<Vec<_>>>().map(|all| all.concat())
+        };
+        let (first, rest) = paths.split_at(batch);
+        let first_pixels = read(first)?;
+        let context = self.adapter.open()?;
+        let classifier = Classifier::new(&context, &network, batch)?;
+        let classified = |paths: &[PathBuf], pixels: &[f32]| -> Result<Vec<Classified>> {
+            let logits = classifier.logits(pixels)?;
+            let row = |(path, logits): (&PathBuf, &Vec<f32>)| Classified {
+                path: path.clone(),
+                top: top(logits, self.top.get(), network.labels()),
+            };
+            Ok(paths.iter().zip(&logits).map(row).collect())
+        };
+        let mut all = self.shown(classified(first, &first_pixels)?)?;
+        for paths in rest.chunks(batch) {
+            all.extend(self.shown(classified(paths, &read(paths)?)?)?);
+        }
+        if self.json { print_json(&serde_json::json!({ "images": all })) } else { Ok(()) }
     }
+
+    /// Prints what is to be read by people, and gives on what is to be printed at the end.
+    fn shown(&self, images: Vec<Classified>) -> Result<Vec<Classified>> {
+        if self.json {
+            return Ok(images);
+        }
+        let mut text = String::new();
+        for Classified { path, top } in images {
+            let _ = write!(text, "{}\n{}", path.display(), top_table(&top));
+        }
+        print(&text)?;
+        Ok(Vec::new())
+    }
+}
+
+/// What a folder is searched for; a picture that is named itself may be called anything.
+const ENDINGS: [&str; 8] = ["png", "jpg", "jpeg", "webp", "bmp", "gif", "tif", "tiff"];
+
+/// The pictures as they were named, and those in the folders, sorted.
+fn pictures(given: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for path in given {
+        if !path.is_dir() {
+            found.push(path.clone());
+            continue;
+        }
+        let before = found.len();
+        add_folder(path, &mut found)?;
+        if found.len() == before {
+            return Err(Error::input(format!(
+                "{} is a folder without pictures ({})",
+                path.display(),
+                ENDINGS.join(", ")
+            )));
+        }
+        found[before..].sort();
+    }
+    Ok(found)
+}
+
+fn add_folder(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
+    for entry in std::fs::read_dir(folder).map_err(Error::io("read", folder))? {
+        let entry = entry.map_err(Error::io("read", folder))?;
+        let (path, kind) = (entry.path(), entry.file_type().map_err(Error::io("read", folder))?);
+        let ending = path.extension().and_then(OsStr::to_str).map(str::to_ascii_lowercase);
+        // Links to folders are not followed: they may lead in a circle.
+        if kind.is_dir() {
+            add_folder(&path, found)?;
+        } else if ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str())) {
+            found.push(path);
+        }
+    }
+    Ok(())
 }

@@ -7,6 +7,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use protogpu::atomic::write_atomically;
+use protogpu::error::is_full;
 use protogpu::optimize::Checkpoint;
 use protogpu::{Error, Result};
 
@@ -52,6 +53,21 @@ impl Folder {
     /// `OUT/<index>_<slug>_seed<S>`.
     pub(crate) fn new(out: &Path, index: usize, slug: &str, seed: u64, existing: Existing) -> Self {
         Self { path: out.join(format!("{index}_{slug}_seed{seed}")), existing, begun: false }
+    }
+
+    /// The picture in it.
+    pub(crate) fn picture(&self) -> PathBuf {
+        self.path.join(PICTURE)
+    }
+
+    /// The pixels as numbers in it.
+    pub(crate) fn pixels(&self) -> PathBuf {
+        self.path.join(PIXELS)
+    }
+
+    /// The record in it.
+    pub(crate) fn record(&self) -> PathBuf {
+        self.path.join(RECORD)
     }
 
     /// Where it is.
@@ -150,16 +166,44 @@ pub(crate) fn refuse_existing<'a>(folders: impl Iterator<Item = &'a Folder>) -> 
     }
 }
 
-/// Whether the folder can be made and written to, found out before any work and without leaving anything behind.
-pub(crate) fn check_writable(out: &Path) -> Result<()> {
-    let nearest = out.ancestors().find(|folder| folder.as_os_str().is_empty() || folder.exists());
-    let nearest = nearest.filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    if !nearest.is_dir() {
-        return Err(Error::input(format!("cannot write to {}: {} is no folder", out.display(), nearest.display())));
+/// What a disk must have room for before a run begins: a prototype's files with their checkpoint's new version.
+const ROOM_BYTES: usize = 6 << 20;
+
+/// Whether the folders can be made and written to, found out before any work and without leaving anything behind.
+pub(crate) fn check_writable<'a>(folders: impl IntoIterator<Item = &'a Path>) -> Result<()> {
+    let mut checked: Vec<&Path> = Vec::new();
+    for out in folders {
+        let nearest = out.ancestors().find(|folder| folder.as_os_str().is_empty() || folder.exists());
+        let nearest = nearest.filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        if !nearest.is_dir() {
+            return Err(Error::input(format!("cannot write to {}: {} is no folder", out.display(), nearest.display())));
+        }
+        if !checked.contains(&nearest) {
+            probe(nearest)?;
+            checked.push(nearest);
+        }
     }
-    let probe = tempfile::Builder::new().prefix(".protogpu-").suffix(".tmp").tempfile_in(nearest);
+    Ok(())
+}
+
+/// Writes as much as a prototype needs, and takes it away again.
+fn probe(folder: &Path) -> Result<()> {
+    let write = || {
+        let mut file = tempfile::Builder::new().prefix(".protogpu-").suffix(".tmp").tempfile_in(folder)?;
+        file.write_all(&vec![0; ROOM_BYTES])?;
+        file.flush()
+    };
     // Only the kind: the system's own text names the probe, which is of no use to anyone.
-    probe.map(drop).map_err(|source| Error::io("write to", nearest)(io::Error::from(source.kind())))
+    write().map_err(|source| match source.kind() {
+        // Nothing was begun, so that another folder mends it; a disk that fills up later is a failure.
+        kind if is_full(kind) => {
+            let (folder, room) = (folder.display(), ROOM_BYTES >> 20);
+            Error::input(format!(
+                "no room for {room} MiB in {folder} ({kind}): make some, or give another folder with --out"
+            ))
+        }
+        kind => Error::io("write to", folder)(io::Error::from(kind)),
+    })
 }
 
 fn read_checkpoint(file: &Path) -> Result<Checkpoint> {
@@ -276,11 +320,10 @@ mod tests {
     #[test]
     fn what_cannot_be_written_is_found_out_beforehand() {
         let out = tempfile::tempdir().unwrap();
-        check_writable(&out.path().join("a/b")).unwrap();
-        check_writable(Path::new("here")).unwrap();
+        check_writable([out.path().join("a/b").as_path(), Path::new("here")]).unwrap();
         assert!(names(out.path()).is_empty());
         std::fs::write(out.path().join("file"), "").unwrap();
-        let error = check_writable(&out.path().join("file/b")).unwrap_err();
+        let error = check_writable([out.path().join("file/b").as_path()]).unwrap_err();
         assert!(error.is_input() && error.to_string().ends_with("file is no folder"), "{error}");
     }
 }

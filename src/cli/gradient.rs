@@ -1,13 +1,22 @@
 //! `protogpu gradient`: how a class's logit changes with each pixel.
 
+use std::io::Write;
 use std::path::PathBuf;
 
 use protogpu::Result;
+use protogpu::analysis::gradient;
+use protogpu::atomic::write_atomically;
+use protogpu::picture::{preprocess, write_png};
+use protogpu::tensor_file::TensorFile;
+use serde_json::json;
 
 use super::args::{AdapterArgs, NetworkArgs};
+use super::terminal::{print, print_json};
+use super::top::{percent, top};
 
 /// Write the gradient of a class's logit with respect to a picture's pixels
 #[derive(clap::Args, Debug)]
+#[command(after_help = super::help::GRADIENT)]
 pub(crate) struct GradientArgs {
     /// The picture
     image: PathBuf,
@@ -20,6 +29,9 @@ pub(crate) struct GradientArgs {
     /// Also draw it: grey where the gradient is zero
     #[arg(long, value_name = "FILE")]
     png: Option<PathBuf>,
+    /// Print JSON: the files, and the class's logit and probability
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     network: NetworkArgs,
     #[command(flatten)]
@@ -27,8 +39,49 @@ pub(crate) struct GradientArgs {
 }
 
 impl GradientArgs {
-    /// Not wired yet.
+    /// One forward, one backward, then the files.
     pub(crate) fn run(&self) -> Result<()> {
-        Err(protogpu::Error::input("not available yet"))
+        let network = self.network.open()?;
+        let class = network.labels().find(&self.class)?;
+        let shape = network.input();
+        let pixels = preprocess(&self.image, shape.h())?;
+        let found = gradient(&self.adapter.open()?, &network, &pixels, class)?;
+        let name = network.labels().name(class);
+        let bytes = TensorFile::default()
+            .metadata("format", "protogpu gradient 1")
+            .metadata("class", class.to_string())
+            .metadata("class_name", name)
+            .metadata("image", self.image.display().to_string())
+            .metadata("weights_sha256", network.weights().sha256())
+            .tensor("gradient", &shape.0, &found.gradient)
+            .tensor("logits", &[1, found.logits.len()], &found.logits)
+            .to_bytes();
+        write_atomically(&self.out, |out| out.write_all(&bytes))?;
+        if let Some(path) = &self.png {
+            write_png(path, &drawn(&found.gradient), shape.h())?;
+        }
+        let all = top(&found.logits, usize::MAX, network.labels());
+        let this = all.iter().find(|t| t.index == class).expect("all classes are there");
+        let largest = largest(&found.gradient);
+        if self.json {
+            return print_json(&json!({"out": self.out, "png": self.png, "class": this, "largest": largest}));
+        }
+        let png = self.png.as_ref().map(|path| format!(", drawn in {}", path.display())).unwrap_or_default();
+        let (out, logit, probability) = (self.out.display(), this.logit, percent(this.probability));
+        print(&format!(
+            "{out}: the gradient of {name} ({class}; logit {logit:.3}, {probability}), at most {largest:.3e}{png}\n"
+        ))
     }
+}
+
+fn largest(gradient: &[f32]) -> f32 {
+    gradient.iter().fold(0.0, |largest, value| value.abs().max(largest))
+}
+
+/// Zero in the middle of [0,1], and three standard deviations at its ends: a single spike would leave the rest grey.
+fn drawn(gradient: &[f32]) -> Vec<f32> {
+    let squares: f64 = gradient.iter().map(|&value| f64::from(value) * f64::from(value)).sum();
+    let deviation = (squares / gradient.len() as f64).sqrt();
+    let scale = if deviation > 0.0 { 1.0 / (6.0 * deviation) } else { 0.0 };
+    gradient.iter().map(|&value| (0.5 + f64::from(value) * scale) as f32).collect()
 }

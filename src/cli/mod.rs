@@ -2,26 +2,31 @@
 //!
 //! Exit codes: 0, 2 for usage and bad input, 1 for failures, 130 after Ctrl-C. Errors go to stderr, once.
 
-#![expect(dead_code, reason = "the engine is not there yet")]
-
 mod activations;
 mod adapters;
 mod args;
 mod classify;
 mod folder;
 mod gradient;
+mod help;
 mod interrupt;
 mod method;
 mod modules;
+mod open;
+mod pace;
 mod progress;
 mod run;
+mod run_batch;
 mod run_record;
+mod run_report;
+mod run_targets;
 pub(crate) mod terminal;
 mod top;
 mod weights;
 mod world;
 
 use std::process::ExitCode;
+use std::time::Instant;
 
 use clap::{Parser, Subcommand};
 use protogpu::Result;
@@ -50,16 +55,17 @@ enum Command {
 
 /// Parses, runs, reports.
 pub(crate) fn main() -> ExitCode {
-    match dispatch(Cli::parse().command) {
+    let launched = Instant::now();
+    match dispatch(Cli::parse().command, launched) {
         Ok(code) => code,
         Err(error) => terminal::report(&error),
     }
 }
 
-fn dispatch(command: Command) -> Result<ExitCode> {
+fn dispatch(command: Command, launched: Instant) -> Result<ExitCode> {
     let done = |result: Result<()>| result.map(|()| ExitCode::SUCCESS);
     match command {
-        Command::Run(args) => args.run(),
+        Command::Run(args) => args.run(launched),
         Command::Classify(args) => done(args.run()),
         Command::Activations(args) => done(args.run()),
         Command::Gradient(args) => done(args.run()),

@@ -1,8 +1,11 @@
 //! `protogpu modules`: a network's parts.
 
 use protogpu::Result;
+use protogpu::nets::{Module, Semantics};
+use serde_json::json;
 
 use super::args::NetworkArgs;
+use super::terminal::{print, print_json, table};
 
 /// List the modules of a network with their output shapes
 #[derive(clap::Args, Debug)]
@@ -15,8 +18,17 @@ pub(crate) struct ModulesArgs {
 }
 
 impl ModulesArgs {
-    /// Not wired yet.
+    /// Lists them in torchvision's order, for one picture.
     pub(crate) fn run(&self) -> Result<()> {
-        Err(protogpu::Error::input("not available yet"))
+        let network = self.network.open()?;
+        let shape = |module: &Module| network.graph().node(module.node(Semantics::Snapshot)).shape.0;
+        if self.json {
+            let rows = network.modules().iter().map(|module| json!({"name": module.name, "shape": shape(module)}));
+            let rows: Vec<_> = rows.collect();
+            return print_json(&json!({"architecture": network.architecture(), "modules": rows}));
+        }
+        let head = vec!["module".to_owned(), "output [N,C,H,W]".to_owned()];
+        let rows = network.modules().iter().map(|module| vec![module.name.clone(), format!("{:?}", shape(module))]);
+        print(&table(&std::iter::once(head).chain(rows).collect::<Vec<_>>()))
     }
 }

@@ -3,19 +3,31 @@
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Instant;
 
-use protogpu::optimize::{Preset, Settings};
-use protogpu::{Error, Result};
+use protogpu::Result;
+use protogpu::nets::Network;
+use protogpu::optimize::{Optimizer, Preset, Settings};
+use serde_json::json;
 
 use super::args::{AdapterArgs, NetworkArgs};
 use super::folder::Existing;
+use super::interrupt;
 use super::method::MethodArgs;
-use super::run_record::Config;
+use super::open::adapter_record;
+use super::run_batch::{Ended, Run};
+use super::run_record::{AdapterRecord, Config};
+use super::run_report::{Made, report};
+use super::run_targets::{Target, batches, classes, start, targets};
+use super::terminal::{INTERRUPTED, note, print, print_json};
+use super::top::Top;
 
 /// Generate prototypes: pictures of what a network has learned about classes
 #[derive(clap::Args, Debug)]
+#[command(after_help = super::help::RUN)]
 pub(crate) struct RunArgs {
-    /// Classes, by index, WordNet id or name; repeat it or separate them by commas [default: see README; none with --weights]
+    /// Classes, by index, WordNet id or name; repeat it or separate them by commas [default: the embedded network's
+    /// first; none with --weights]
     #[arg(long = "class", value_name = "CLASS")]
     classes: Vec<String>,
     /// The folder in which each prototype gets its own, `<index>_<name>_seed<S>`
@@ -58,10 +70,130 @@ pub(crate) struct RunArgs {
 
 impl RunArgs {
     /// Makes the prototypes.
-    pub(crate) fn run(&self) -> Result<ExitCode> {
+    pub(crate) fn run(&self, launched: Instant) -> Result<ExitCode> {
         let config = self.config.as_deref().map(Config::read).transpose()?;
         let settings = self.settings(config.as_ref())?;
-        Err(Error::input(format!("{settings:?}")))
+        let network_args = self.network_args(config.as_ref());
+        let network = network_args.open()?;
+        let weights = network_args.record(&network);
+        if let Some(config) = &config {
+            config.check_weights(&weights.sha256, network.weights().name())?;
+        }
+        let classes = classes(&self.classes, config.as_ref(), &network)?;
+        let start = start(&settings, config.as_ref(), network.input().h())?;
+        if self.dry_run {
+            return self.dry_run(&network, &settings, &classes);
+        }
+        let mut targets = targets(&classes, &self.out, self.existing(), &settings, &network)?;
+        if targets.iter().all(|target| target.finished) {
+            self.note("all of it is finished already");
+            return self.report(&targets, settings.seed, Vec::new());
+        }
+        let context = self.adapter.open()?;
+        let adapter = adapter_record(context.info());
+        self.introduce(&network, &targets, &adapter, config.as_ref());
+        interrupt::listen()?;
+        let run = Run {
+            context: &context,
+            network: &network,
+            settings: &settings,
+            start: start.as_ref(),
+            weights: &weights,
+            adapter: &adapter,
+            snapshot_every: self.snapshot_every.map(NonZeroU32::get),
+            checkpoint_every: self.checkpoint_every.get(),
+            quiet: self.quiet,
+            launched,
+        };
+        let mut tops = Vec::new();
+        for batch in batches(&mut targets, self.batch.into()) {
+            let classes: Vec<usize> = batch.iter().map(|target| target.class).collect();
+            match run.make(batch)? {
+                Ended::Finished(made) => tops.extend(classes.into_iter().zip(made)),
+                Ended::Interrupted(step) => {
+                    let (total, out) = (settings.total_steps(), self.out.display());
+                    note(&format!("stopped after step {step} of {total}, kept in {out}: go on with --resume"));
+                    return Ok(INTERRUPTED.into());
+                }
+            }
+        }
+        self.report(&targets, settings.seed, tops)
+    }
+
+    /// The network that was asked for, or else the one of the record.
+    fn network_args(&self, config: Option<&Config>) -> NetworkArgs {
+        let mut args = self.network.clone();
+        let recorded = config.and_then(|config| config.recorded.as_ref()).map(|recorded| &recorded.weights);
+        if let Some(recorded) = recorded {
+            if args.weights.is_none() && args.model.is_none() {
+                args.weights.clone_from(&recorded.path);
+                args.model.clone_from(&recorded.model);
+            }
+            args.labels = args.labels.or_else(|| recorded.labels.clone());
+        }
+        args
+    }
+
+    /// What one batch would do and take.
+    fn dry_run(&self, network: &Network, settings: &Settings, classes: &[usize]) -> Result<ExitCode> {
+        let context = self.adapter.open()?;
+        let adapter = adapter_record(context.info());
+        let n = classes.len().min(self.batch.into());
+        let summary = Optimizer::summary(context.capabilities(), network, settings, n)?;
+        let steps = settings.total_steps();
+        if self.json {
+            let plan = json!({"adapter": adapter, "network": format!("{network:?}"), "classes": classes,
+                "batch": n, "steps": steps, "plan": summary});
+            print_json(&plan)?;
+        } else {
+            let description = &adapter.description;
+            let jobs =
+                format!("{} of {}, {n} at once, {steps} steps each", plural(classes.len()), names(classes, network));
+            print(&format!("adapter   {description}\nnetwork   {network:?}\nto make   {jobs}\n{summary}\n"))?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// What is about to happen, on stderr.
+    fn introduce(&self, network: &Network, targets: &[Target], adapter: &AdapterRecord, config: Option<&Config>) {
+        let adapter = &adapter.description;
+        self.note(&format!("{network:?}, on {adapter}"));
+        if self.classes.is_empty() && config.is_none_or(|config| config.recorded.is_none()) {
+            let target = &targets[0];
+            self.note(&format!("no --class was given: making {} ({})", target.name, target.class));
+        }
+        if let Some(recorded) = config.and_then(|config| config.recorded.as_ref())
+            && recorded.adapter.description != *adapter
+        {
+            let other = &recorded.adapter.description;
+            self.note(&format!("the configuration was recorded on {other}: the bits will differ"));
+        }
+        for target in targets {
+            let Some(begun) = &target.begun else { continue };
+            let (name, step) = (&target.name, begun.step());
+            self.note(&format!("{name} ({}): going on after step {step}", target.class));
+            if begun.adapter != *adapter {
+                self.note(&format!("its steps so far were made on {}: the bits will differ", begun.adapter));
+            }
+        }
+    }
+
+    fn note(&self, text: &str) {
+        if !self.quiet {
+            note(text);
+        }
+    }
+
+    fn report(&self, targets: &[Target], seed: u64, mut tops: Vec<(usize, Vec<Top>)>) -> Result<ExitCode> {
+        let mut made = Vec::new();
+        for target in targets {
+            let at = tops.iter().position(|(class, _)| *class == target.class);
+            made.push(Made::new(target, seed, at.map(|at| tops.swap_remove(at).1)));
+        }
+        if self.json || !self.quiet {
+            report(&made, self.json)?;
+        }
+        Ok(ExitCode::SUCCESS)
     }
 
     /// Options over the file's settings over those of the preset.
@@ -86,6 +218,21 @@ impl RunArgs {
             _ => Existing::Refuse,
         }
     }
+}
+
+fn plural(count: usize) -> String {
+    if count == 1 { "1 prototype".into() } else { format!("{count} prototypes") }
+}
+
+/// The first few classes.
+fn names(classes: &[usize], network: &Network) -> String {
+    const AT_MOST: usize = 5;
+    let name = |&class: &usize| format!("{} ({class})", network.labels().name(class));
+    let mut names: Vec<String> = classes.iter().take(AT_MOST).map(name).collect();
+    if classes.len() > AT_MOST {
+        names.push("...".into());
+    }
+    names.join(", ")
 }
 
 /// The steps after which something is due, so that the steps in between can go in one submission: the next multiple of

@@ -33,6 +33,9 @@ pub(crate) struct WeightsRecord {
     pub(crate) path: Option<PathBuf>,
     pub(crate) sha256: String,
     pub(crate) architecture: String,
+    /// The classes' names, if they came from a file of their own.
+    #[serde(default)]
+    pub(crate) labels: Option<PathBuf>,
 }
 
 /// The adapter that made the steps, as the driver describes it.
@@ -49,14 +52,14 @@ pub(crate) struct AdapterRecord {
 /// The one part that differs between runs that are otherwise the same.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct Timings {
-    /// Seconds from the launch to the first step's end.
-    pub(crate) first_step_s: Option<f64>,
+    /// From the launch to the beginning of the first step.
+    pub(crate) startup_ms: f64,
+    /// The median step of the whole batch, in this process.
+    pub(crate) step_ms: f64,
+    /// All of this process's steps, with the files written in between.
+    pub(crate) total_ms: f64,
     /// Steps that this process made; fewer than all after a resumption.
     pub(crate) steps: u32,
-    /// Seconds that those steps took.
-    pub(crate) steps_s: f64,
-    /// Milliseconds for one step of the whole batch.
-    pub(crate) step_ms: Option<f64>,
     /// Images that were made at once.
     pub(crate) batch: usize,
 }
@@ -210,6 +213,7 @@ mod tests {
             path: Some("w.safetensors".into()),
             sha256: "ab".into(),
             architecture: "resnet18".into(),
+            labels: None,
         }
     }
 

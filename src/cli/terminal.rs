@@ -53,6 +53,15 @@ pub(crate) fn report_panics() {
     }));
 }
 
+/// Keeps Mesa's device selection from looking for a Wayland display where there is no session to have one, since it then
+/// prints `error: XDG_RUNTIME_DIR is invalid` among the program's own messages.
+pub(crate) fn silence_display_search() {
+    if std::env::var_os("XDG_RUNTIME_DIR").is_none() {
+        // SAFETY: the first lines of `main`, while no other thread runs that could read the environment.
+        unsafe { std::env::set_var("NODEVICE_SELECT", "1") };
+    }
+}
+
 /// Columns of text, padded to their widest cell; numbers are the caller's to format.
 pub(crate) fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);

@@ -1,9 +1,13 @@
 //! The likeliest classes, as `classify` prints them and `run.json` records them.
 
-use serde::Serialize;
+use protogpu::analysis::softmax;
+use protogpu::labels::Labels;
+use serde::{Deserialize, Serialize};
+
+use super::terminal::table;
 
 /// A class with what the network gives it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Top {
     pub(crate) index: usize,
     pub(crate) name: String,
@@ -12,19 +16,35 @@ pub(crate) struct Top {
 }
 
 /// The `count` classes of the highest logits, the first of equals first, with their softmax probabilities.
-pub(crate) fn top(logits: &[f32], count: usize, name: impl Fn(usize) -> String) -> Vec<Top> {
-    let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let exp = |logit: f32| f64::from(logit - highest).exp();
-    let sum: f64 = logits.iter().map(|&logit| exp(logit)).sum();
+pub(crate) fn top(logits: &[f32], count: usize, labels: &Labels) -> Vec<Top> {
+    let probabilities = softmax(logits);
     let mut order: Vec<usize> = (0..logits.len()).collect();
     order.sort_by(|&a, &b| logits[b].total_cmp(&logits[a]));
     let entry = |index: usize| Top {
         index,
-        name: name(index),
-        probability: (exp(logits[index]) / sum) as f32,
+        name: labels.name(index).to_owned(),
+        probability: probabilities[index] as f32,
         logit: logits[index],
     };
     order.into_iter().take(count).map(entry).collect()
+}
+
+/// A line for each class: probability, logit, index, name.
+pub(crate) fn top_table(top: &[Top]) -> String {
+    let row = |t: &Top| {
+        vec![
+            format!("  {:>8}", percent(t.probability)),
+            format!("{:>8.3}", t.logit),
+            format!("{:>5}", t.index),
+            t.name.clone(),
+        ]
+    };
+    table(&top.iter().map(row).collect::<Vec<_>>())
+}
+
+/// A probability for people: `97.3 %`.
+pub(crate) fn percent(probability: f32) -> String {
+    format!("{:.2} %", 100.0 * probability)
 }
 
 #[cfg(test)]
@@ -33,12 +53,18 @@ mod tests {
 
     #[test]
     fn highest_first_and_probabilities_sum_to_one() {
-        let all = top(&[1.0, 3.0, 3.0, -100.0, 200.0, 199.0], 9, |index| format!("c{index}"));
+        let all = top(&[1.0, 3.0, 3.0, -100.0, 200.0, 199.0], 9, &Labels::numbered(6));
         let order: Vec<usize> = all.iter().map(|t| t.index).collect();
         assert_eq!(order, [4, 5, 1, 2, 0, 3]);
-        assert_eq!(all[0].name, "c4");
+        assert_eq!(all[0].name, "class 4");
         assert!((all[0].probability - 0.731_058_6).abs() < 1e-6);
         assert!((all.iter().map(|t| t.probability).sum::<f32>() - 1.0).abs() < 1e-6);
-        assert_eq!(top(&[0.0; 4], 2, |_| String::new()).len(), 2);
+        assert_eq!(top(&[0.0; 4], 2, &Labels::numbered(4)).len(), 2);
+    }
+
+    #[test]
+    fn numbers_line_up() {
+        let all = top(&[-1.0, 3.0], 2, &Labels::numbered(2));
+        assert_eq!(top_table(&all), "   98.20 %     3.000      1  class 1\n    1.80 %    -1.000      0  class 0\n");
     }
 }

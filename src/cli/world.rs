@@ -1,11 +1,19 @@
 //! `protogpu world`: pictures of the drawn world that the embedded network is trained on.
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 
-use protogpu::Result;
+use indicatif::{ProgressBar, ProgressStyle};
+use protogpu::world::{Biases, Error as WorldError, Order, Setting, biases, classes, find_class, write};
+use protogpu::{Error, Result};
+use serde_json::json;
+
+use super::folder::check_writable;
+use super::terminal::{print, print_json};
 
 /// Draw pictures of the world that the embedded network knows
 #[derive(clap::Args, Debug)]
+#[command(after_help = super::help::WORLD)]
 pub(crate) struct WorldArgs {
     /// The folder to write to, which must not exist or be empty
     #[arg(long, value_name = "DIR")]
@@ -19,14 +27,86 @@ pub(crate) struct WorldArgs {
     /// Only these classes, by index or name
     #[arg(long = "class", value_name = "CLASS", value_delimiter = ',')]
     classes: Vec<String>,
-    /// Leave planted biases out
+    /// Leave planted biases out: cue, light, companion, or all
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     without_bias: Vec<String>,
+    /// Print JSON: the folder and what is in it
+    #[arg(long)]
+    json: bool,
 }
 
 impl WorldArgs {
-    /// Not wired yet.
+    /// Draws them on all cores.
     pub(crate) fn run(&self) -> Result<()> {
-        Err(protogpu::Error::input("not available yet"))
+        let order = Order {
+            classes: self.class_indices()?,
+            per_class: self.per_class,
+            seed: self.seed,
+            biases: self.biases()?,
+            threads: None,
+        };
+        self.check_folder()?;
+        let bar = progress_bar(order.classes.len() as u64 * order.per_class);
+        let written = write(&self.out, &order, &|done| bar.set_position(done)).map_err(told)?;
+        bar.finish_and_clear();
+        if self.json {
+            let names: Vec<&str> = order.classes.iter().map(|&index| classes()[index].name).collect();
+            let without = &self.without_bias;
+            let about = json!({"out": self.out, "pictures": written, "classes": names, "seed": self.seed});
+            return print_json(&json!({"world": about, "without_bias": without}));
+        }
+        let (out, count) = (self.out.display(), order.classes.len());
+        print(&format!("{out}: {written} pictures of {count} classes, listed in {out}/pictures.csv\n"))
+    }
+
+    fn class_indices(&self) -> Result<Vec<usize>> {
+        if self.classes.is_empty() {
+            return Ok(classes().iter().map(|class| class.index).collect());
+        }
+        let mut indices = Vec::new();
+        for text in &self.classes {
+            let index = find_class(text).map_err(told)?.index;
+            if !indices.contains(&index) {
+                indices.push(index);
+            }
+        }
+        Ok(indices)
+    }
+
+    fn biases(&self) -> Result<Biases> {
+        let all = biases().iter().map(|bias| bias.name);
+        let names: Vec<&str> = match self.without_bias.iter().any(|name| name == "all") {
+            true => all.collect(),
+            false => self.without_bias.iter().map(String::as_str).collect(),
+        };
+        names.into_iter().try_fold(Biases::default(), |biases, name| biases.with(name, Setting::Removed)).map_err(told)
+    }
+
+    fn check_folder(&self) -> Result<()> {
+        let out = &self.out;
+        if out.is_dir() && std::fs::read_dir(out).map_err(Error::io("read", out))?.next().is_some() {
+            let out = out.display();
+            return Err(Error::input(format!(
+                "{out} is not empty: give a folder that is, or does not exist, with --out"
+            )));
+        }
+        check_writable([out.as_path()])
+    }
+}
+
+fn progress_bar(count: u64) -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("drawing {bar:24} {pos}/{len}, {per_sec}, {eta} left");
+    ProgressBar::new(count).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+/// The world's errors as the library's, which say how to exit.
+fn told(error: WorldError) -> Error {
+    match error {
+        WorldError::File { path, source } => Error::io("write", &path)(source),
+        WorldError::Picture { path, source: image::ImageError::IoError(source) } => Error::io("write", &path)(source),
+        other => Error::input(other.to_string()),
     }
 }

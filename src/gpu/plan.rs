@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PlanOptions {
     /// Surround every tensor with sentinels and give each its own buffer; [`Plan::check_sentinels`] then says whether a
-    /// kernel wrote outside of its output. For tests.
+    /// kernel wrote past the end of its output. For tests.
     pub sentinels: bool,
     /// Begin with NaN in every tensor that is not a constant, so that an element that is read before it is written
     /// shows. For tests.
@@ -125,7 +125,8 @@ impl Plan {
 
     fn buffer_binding(&self, tensor: TensorId) -> wgpu::BufferBinding<'_> {
         let index = self.buffer_index(tensor).expect("a bound tensor has a buffer");
-        let size = wgpu::BufferSize::new(4 * self.recording.desc(tensor).len as u64);
+        // With the sentinels behind it: adapters drop what a kernel writes past a binding's end, and nobody would see it.
+        let size = wgpu::BufferSize::new(4 * self.recording.desc(tensor).len as u64 + self.guard);
         wgpu::BufferBinding { buffer: &self.buffers[index], offset: self.guard, size }
     }
 

@@ -66,6 +66,16 @@ impl Params for NoParams {
 pub enum Grid {
     /// One invocation for each of so many elements; shaders find theirs with `flat_index` of `shaders/lib/index.wgsl`.
     Each(usize),
+    /// One invocation for each element of so many planes: column, row and plane are x, y and z of its global id, which
+    /// spares the divisions of a flat index (dear on software adapters).
+    Planes {
+        /// N·C, or N where an invocation handles all channels.
+        planes: usize,
+        /// Rows.
+        h: usize,
+        /// Columns.
+        w: usize,
+    },
     /// Workgroups in x, y and z.
     Workgroups([usize; 3]),
 }
@@ -75,6 +85,7 @@ impl Grid {
     pub fn workgroups(self, size: u32) -> [usize; 3] {
         match self {
             Self::Workgroups(groups) => groups,
+            Self::Planes { planes, h, w } => [w.div_ceil(size as usize), h, planes],
             Self::Each(len) => {
                 let groups = len.div_ceil(size as usize).max(1);
                 let x = groups.min(MAX_WORKGROUPS);
@@ -137,7 +148,8 @@ impl Recording {
         self.tensor(label.into(), len, Storage::Kept)
     }
 
-    /// A constant of `len` elements. A second constant of the same label is the first one.
+    /// A constant of `len` elements. A second one of the same label is the first one, whatever it would have made: so that
+    /// sections share weights. Labels must say what the constant is.
     pub fn constant(
         &mut self,
         label: impl Into<String>,

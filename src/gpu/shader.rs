@@ -15,6 +15,7 @@ macro_rules! sources {
 /// Every shader and fragment of the crate: name and text. A test compares it with the folder.
 pub const SOURCES: &[(&str, &str)] = sources![
     "lib/index",
+    "lib/nan",
     "lib/reduce",
     "lib/sink",
     "lib/schedule",

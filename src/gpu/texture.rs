@@ -26,7 +26,7 @@ impl ImageTexture {
     /// # Errors
     /// If the device refuses the texture.
     pub(crate) fn new(context: &Context, pixels: &wgpu::Buffer, image: usize, [h, w]: [usize; 2]) -> Result<Self> {
-        let pipeline = context.pipeline(&Kernel::new("image_texture", "draw"))?;
+        let pipeline = context.pipeline(&Kernel::new("image_texture", "paint"))?;
         let params = ImageTextureParams { image: image as u32, h: h as u32, w: w as u32 };
         let (texture, view, bind_group) = context.checked("making the image's texture", || {
             let device = context.device();
@@ -87,5 +87,21 @@ impl ImageTexture {
     /// The texture itself.
     pub fn texture(&self) -> &wgpu::Texture {
         &self.texture
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gpu::{Params, reflect};
+
+    #[test]
+    fn the_parameters_are_the_shaders() {
+        let reflection = reflect(&Kernel::new("image_texture", "paint")).expect("it is valid");
+        let fields: Vec<(&str, usize)> = reflection.fields.iter().map(|(name, at)| (name.as_str(), *at)).collect();
+        assert_eq!(fields, ImageTextureParams::FIELDS);
+        assert_eq!(reflection.params_size, size_of::<ImageTextureParams>());
+        let bindings: Vec<&str> = reflection.bindings.keys().map(String::as_str).collect();
+        assert_eq!(bindings, ["params", "texture", "x"]);
     }
 }

@@ -57,7 +57,7 @@ impl Gradients<'_> {
                 if let Some(&residual) = node.inputs.get(1) {
                     self.pass_on(rec, residual, dy)?;
                 }
-                let variant = Variant::choose(capabilities, conv.w_shape[1]);
+                let variant = Variant::choose(capabilities, conv, true);
                 self.deliver(rec, to, |rec, dx, sink| conv.backward(rec, label, dy, dx, sink, variant))?;
             }
             Op::Relu => self.deliver(rec, to, |rec, dx, sink| Relu.backward(rec, label, dy, x, dx, sink))?,

@@ -65,7 +65,7 @@ impl Graph {
                 Op::ScaleShift(op) => op.forward(rec, label, x, y)?,
                 Op::Conv2d { conv, relu } => {
                     let epilogue = Epilogue { residual: second.map(|t| t.id), relu: *relu };
-                    let variant = Variant::choose(capabilities, conv.w_shape[0]);
+                    let variant = Variant::choose(capabilities, conv, false);
                     conv.forward(rec, label, x, y, epilogue, variant)?;
                 }
                 Op::Relu => Relu.forward(rec, label, x, y)?,

@@ -133,9 +133,13 @@ impl Graph {
     /// Appends a node.
     ///
     /// # Errors
-    /// If the op cannot take its inputs; the message names the layer and the shapes.
+    /// If the op cannot take its inputs (the message names the layer and the shapes), or the name is taken: a layer's
+    /// constants go by its name.
     pub fn push(&mut self, name: impl Into<String>, op: Op, inputs: &[NodeId]) -> Result<NodeId> {
         let name = name.into();
+        if self.find(&name).is_some() {
+            return Err(Error::input(format!("there are two layers `{name}`: give each a name of its own")));
+        }
         let shapes: Vec<Shape> = inputs.iter().map(|&i| self.node(i).shape).collect();
         let shape = output_shape(&name, &op, &shapes)?;
         self.nodes.push(Node { name, op, inputs: inputs.to_vec(), shape });

@@ -1,5 +1,6 @@
 //! Networks: recognised in a file's tensors, built once each, with torchvision's names.
 
+pub mod embedded;
 mod inspect;
 mod modules;
 mod resnet18;
@@ -15,6 +16,7 @@ use crate::graph::Graph;
 use crate::labels::Labels;
 use crate::named::named;
 use crate::shape::Shape;
+use crate::suggest::{near_misses, shown};
 use crate::weights::Weights;
 
 named! {
@@ -134,6 +136,23 @@ impl Network {
     /// Every named module, in the order of torchvision's `named_modules()`, the root first.
     pub fn modules(&self) -> &[Module] {
         &self.modules
+    }
+
+    /// The module of this name.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if there is none, with similar names.
+    pub fn module(&self, name: &str) -> Result<&Module> {
+        if let Some(module) = self.modules.iter().find(|module| module.name == name) {
+            return Ok(module);
+        }
+        let similar = near_misses(name, self.modules.iter().map(|module| (module.name.as_str(), ())));
+        let similar: Vec<_> = similar.into_iter().map(|(name, ())| name).collect();
+        let hint = match similar.as_slice() {
+            [] => "`protogpu modules` lists them".to_owned(),
+            names => format!("did you mean {}?", names.join(", ")),
+        };
+        Err(Error::input(format!("{} has no module `{}`; {hint}", self.architecture, shown(name))))
     }
 
     /// Names of the classes.

@@ -47,13 +47,20 @@ impl AffineWarp {
             return Err(misfit("affine_warp", label, what));
         }
         let fill_values = self.fill.clone();
-        let fill = rec.constant("warp fill", fill_values.len(), move || Ok(words(&fill_values)));
+        let fill =
+            rec.constant(format!("warp fill {:?}", self.fill), fill_values.len(), move || Ok(words(&fill_values)));
         let theta = ("theta", theta, 6 * x.shape.n());
         let bindings = [x.bind("x"), theta, ("clock", clock, 1), ("fill", fill, self.fill.len()), y.bind("y")];
-        let pixels = x.shape.n() * x.shape.plane_len();
         let flops = (x.shape.len() * 8) as u64;
         let kernel = Kernel::new("affine_warp", "forward");
-        rec.dispatch(label, kernel, &bindings, &self.params(x), Grid::Each(pixels), flops)
+        rec.dispatch(
+            label,
+            kernel,
+            &bindings,
+            &self.params(x),
+            Grid::Planes { planes: x.shape.n(), h: x.shape.h(), w: x.shape.w() },
+            flops,
+        )
     }
 
     /// `dx[n,c,i] = Σ_q weight(p(q), i) dy[n,c,q]`. dy, dx: [N,C,H,W].
@@ -73,6 +80,7 @@ impl AffineWarp {
         let bindings = [dy.bind("dy"), theta, ("clock", clock, 1), dx.bind("dx")];
         let len = dx.shape.len();
         let kernel = Kernel::new("affine_warp", "backward");
-        rec.dispatch("warp", kernel, &bindings, &self.params(dx), Grid::Each(len), 8 * len as u64)
+        let grid = Grid::Planes { planes: dx.shape.n() * dx.shape.c(), h: dx.shape.h(), w: dx.shape.w() };
+        rec.dispatch("warp", kernel, &bindings, &self.params(dx), grid, 8 * len as u64)
     }
 }

@@ -8,8 +8,7 @@ use crate::shape::{Pad, Shape, window_out, window_out_ceil};
 crate::params! {
     /// Mirrors `Params` of shaders/max_pool2d.wgsl.
     struct MaxPool2dParams {
-        planes: u32, h: u32, w: u32, oh: u32, ow: u32, kernel_h: u32, kernel_w: u32,
-        stride_h: u32, stride_w: u32, pad_top: u32, pad_left: u32, sink: u32,
+        h: u32, w: u32, oh: u32, ow: u32, pad_top: u32, pad_left: u32, sink: u32,
     }
 }
 
@@ -44,17 +43,20 @@ impl MaxPool2d {
         Ok(Shape::new(x.n(), x.c(), oh, ow))
     }
 
+    fn kernel(&self, entry: &'static str) -> Kernel {
+        Kernel::new("max_pool2d", entry)
+            .with("KERNEL_H", self.kernel[0] as u32)
+            .with("KERNEL_W", self.kernel[1] as u32)
+            .with("STRIDE_H", self.stride[0] as u32)
+            .with("STRIDE_W", self.stride[1] as u32)
+    }
+
     fn params(&self, x: Shape, y: Shape, sink: Sink) -> MaxPool2dParams {
         MaxPool2dParams {
-            planes: (x.n() * x.c()) as u32,
             h: x.h() as u32,
             w: x.w() as u32,
             oh: y.h() as u32,
             ow: y.w() as u32,
-            kernel_h: self.kernel[0] as u32,
-            kernel_w: self.kernel[1] as u32,
-            stride_h: self.stride[0] as u32,
-            stride_w: self.stride[1] as u32,
             pad_top: self.pad[0] as u32,
             pad_left: self.pad[1] as u32,
             sink: sink.flags(),
@@ -71,7 +73,8 @@ impl MaxPool2d {
         let bindings = [x.bind("x"), y.bind("y"), ("argmax", argmax, len)];
         let params = self.params(x.shape, y.shape, Sink::default());
         let flops = (len * self.kernel[0] * self.kernel[1]) as u64;
-        rec.dispatch(label, Kernel::new("max_pool2d", "forward"), &bindings, &params, Grid::Each(len), flops)
+        let grid = Grid::Planes { planes: y.shape.n() * y.shape.c(), h: y.shape.h(), w: y.shape.w() };
+        rec.dispatch(label, self.kernel("forward"), &bindings, &params, grid, flops)
     }
 
     /// `dx[q]` = sum of `dy[p]` over the windows whose maximum is at q. dy, argmax: [N,C,OH,OW], dx: [N,C,H,W].
@@ -93,6 +96,7 @@ impl MaxPool2d {
         let bindings = [dy.bind("dy"), ("chosen", argmax, dy.shape.len()), dx.bind("dx"), add, mask];
         let params = self.params(dx.shape, dy.shape, sink);
         let flops = (dy.shape.len() * self.kernel[0] * self.kernel[1]) as u64;
-        rec.dispatch(label, Kernel::new("max_pool2d", "backward"), &bindings, &params, Grid::Each(len), flops)
+        let grid = Grid::Planes { planes: dx.shape.n() * dx.shape.c(), h: dx.shape.h(), w: dx.shape.w() };
+        rec.dispatch(label, self.kernel("backward"), &bindings, &params, grid, flops)
     }
 }

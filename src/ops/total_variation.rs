@@ -8,7 +8,7 @@ use crate::shape::Shape;
 
 crate::params! {
     /// Mirrors `Params` of shaders/total_variation.wgsl.
-    struct TotalVariationParams { images: u32, channels: u32, h: u32, w: u32, form: u32, scale_u: f32, scale_v: f32 }
+    struct TotalVariationParams { h: u32, w: u32, form: u32, scale_u: f32, scale_v: f32 }
 }
 
 named! {
@@ -39,7 +39,7 @@ impl TotalVariation {
     }
 
     fn params(self, x: Shape) -> TotalVariationParams {
-        let [images, channels, h, w] = x.0.map(|n| n as u32);
+        let [_, _, h, w] = x.0.map(|n| n as u32);
         let mean = |count: usize| if count == 0 { 0.0 } else { (1.0 / count as f64) as f32 };
         let (scale_u, scale_v) = match self.form {
             HfForm::L1 | HfForm::L2 => (mean(x.c() * x.h() * (x.w() - 1)), mean(x.c() * (x.h() - 1) * x.w())),
@@ -51,7 +51,7 @@ impl TotalVariation {
             HfForm::L1Sum => 2,
             HfForm::Isotropic => 3,
         };
-        TotalVariationParams { images, channels, h, w, form, scale_u, scale_v }
+        TotalVariationParams { h, w, form, scale_u, scale_v }
     }
 
     /// The value of each image as partial sums, one a row of a channel. x: [N,C,H,W], partial: [N, C·H].
@@ -61,9 +61,7 @@ impl TotalVariation {
     pub fn value(self, rec: &mut Recording, x: Tensor, partial: TensorId) -> Result<()> {
         let rows = x.shape.n() * self.partials(x.shape);
         let bindings = [x.bind("x"), ("partial", partial, rows)];
-        // A workgroup's index in x is the row: fold what exceeds the limit would cost a division, and 65,535 rows are
-        // a batch of 97 at 224x224.
-        let grid = Grid::Workgroups([rows, 1, 1]);
+        let grid = Grid::Workgroups([x.shape.h(), x.shape.n() * x.shape.c(), 1]);
         let kernel = Kernel::new("total_variation", "value");
         rec.dispatch("total_variation", kernel, &bindings, &self.params(x.shape), grid, 4 * x.shape.len() as u64)
     }
@@ -76,7 +74,7 @@ impl TotalVariation {
         same("total_variation", "gradient", ["x", "dx"], x.shape, dx.shape)?;
         let bindings = [x.bind("x"), ("schedule", schedule, 6), ("clock", clock, 1), dx.bind("dx")];
         let kernel = Kernel::new("total_variation", "gradient");
-        let len = x.shape.len();
-        rec.dispatch("total_variation", kernel, &bindings, &self.params(x.shape), Grid::Each(len), 8 * len as u64)
+        let grid = Grid::Planes { planes: x.shape.n() * x.shape.c(), h: x.shape.h(), w: x.shape.w() };
+        rec.dispatch("total_variation", kernel, &bindings, &self.params(x.shape), grid, 8 * x.shape.len() as u64)
     }
 }

@@ -1,15 +1,14 @@
 //! One step of the method, and the evaluation of the image, as commands.
 
+use super::choices::Fill;
 use super::schedule::ScheduleRow;
 use super::settings::Settings;
 use crate::error::{Error, Result};
-use crate::gpu::{Capabilities, Grid, Kernel, Recording, TensorId};
+use crate::gpu::{Capabilities, Grid, Kernel, NoParams, Recording, TensorId};
 use crate::graph::Keep;
 use crate::nets::Network;
 use crate::ops::{Adam, AffineWarp, Objective, Tensor, TotalVariation};
 use crate::shape::Shape;
-
-use super::choices::Fill;
 
 crate::params! {
     /// Mirrors `Params` of shaders/history.wgsl.
@@ -54,18 +53,13 @@ pub(super) fn record(
     let one = network.input();
     let shape = Shape::new(n, one.c(), one.h(), one.w());
     let classes = Shape::new(n, network.classes(), 1, 1);
-    let mut state = State {
-        image: Tensor::kept(rec, "image", shape),
-        m: Tensor::kept(rec, "m", shape),
-        v: Tensor::kept(rec, "v", shape),
-        clock: rec.kept("clock", 1),
-        schedule: rec.kept("schedule", window * ScheduleRow::LEN),
-        theta: rec.kept("theta", window * n * 6),
-        class_of: rec.kept("class_of", n),
-        history: rec.kept("history", window * n * RECORD_LEN),
-        logits: Tensor::transient(rec, "logits", classes),
-    };
-    let now = [state.schedule, state.clock];
+    let [image, m, v] = ["image", "m", "v"].map(|name| Tensor::kept(rec, name, shape));
+    let clock = rec.kept("clock", 1);
+    let schedule = rec.kept("schedule", window * ScheduleRow::LEN);
+    let theta = rec.kept("theta", window * n * 6);
+    let class_of = rec.kept("class_of", n);
+    let history = rec.kept("history", window * n * RECORD_LEN);
+    let now = [schedule, clock];
     let fill = match settings.fill {
         Fill::Black => [0.0; 3],
         Fill::Mean => network.mean(),
@@ -79,54 +73,34 @@ pub(super) fn record(
 
     rec.section("step");
     let warped = Tensor::transient(rec, "warped", shape);
-    warp.forward(rec, state.image, state.theta, state.clock, warped)?;
+    warp.forward(rec, image, theta, clock, warped)?;
     let acts = graph.record_forward(rec, capabilities, warped, Keep::Needed)?;
     let dlogits = Tensor::transient(rec, "dlogits", classes);
     let values = rec.transient("values", 4 * n);
     let objective = Objective { pv_form: settings.pv_form };
-    objective.step(rec, acts.of(graph.output()), state.class_of, now, dlogits, values)?;
+    objective.step(rec, acts.of(graph.output()), class_of, now, dlogits, values)?;
     let dwarped = graph.record_backward(rec, capabilities, &acts, dlogits)?;
     let dimage = Tensor::transient(rec, "dimage", shape);
-    warp.backward(rec, dwarped, state.theta, state.clock, dimage)?;
+    warp.backward(rec, dwarped, theta, clock, dimage)?;
     let partials = variation.partials(shape);
     let partial = rec.transient("total_variation partial", n * partials);
-    variation.value(rec, state.image, partial)?;
-    variation.gradient(rec, state.image, now, dimage)?;
+    variation.value(rec, image, partial)?;
+    variation.gradient(rec, image, now, dimage)?;
     let (beta1, beta2, eps, clamp) = (settings.beta1, settings.beta2, settings.eps, settings.clamp);
-    Adam { beta1, beta2, eps, clamp }.step(rec, dimage, [state.image, state.m, state.v], now)?;
-    end_step(rec, &state, n, window, [partial, values], partials)?;
-
-    rec.section("evaluate");
-    state.logits = graph.record_forward(rec, capabilities, state.image, Keep::Needed)?.of(graph.output());
-    Ok(state)
-}
-
-/// Writes the losses and moves the clock.
-fn end_step(
-    rec: &mut Recording,
-    state: &State,
-    n: usize,
-    window: usize,
-    [partial, values]: [TensorId; 2],
-    partials: usize,
-) -> Result<()> {
+    Adam { beta1, beta2, eps, clamp }.step(rec, dimage, [image, m, v], now)?;
     let params = HistoryParams { images: n as u32, partials: partials as u32 };
     let bindings = [
         ("partial", partial, n * partials),
         ("values", values, 4 * n),
-        ("schedule", state.schedule, window * ScheduleRow::LEN),
-        ("clock", state.clock, 1),
-        ("history", state.history, window * n * RECORD_LEN),
+        ("schedule", schedule, window * ScheduleRow::LEN),
+        ("clock", clock, 1),
+        ("history", history, window * n * RECORD_LEN),
     ];
-    let grid = Grid::Workgroups([n, 1, 1]);
-    rec.dispatch("history", Kernel::new("history", "write"), &bindings, &params, grid, (n * partials) as u64)?;
-    let tick = [("ticking", state.clock, 1)];
-    rec.dispatch(
-        "history",
-        Kernel::new("history", "tick"),
-        &tick,
-        &crate::gpu::NoParams,
-        Grid::Workgroups([1, 1, 1]),
-        0,
-    )
+    let (write, tick) = (Kernel::new("history", "write"), Kernel::new("history", "tick"));
+    rec.dispatch("history", write, &bindings, &params, Grid::Workgroups([n, 1, 1]), (n * partials) as u64)?;
+    rec.dispatch("history", tick, &[("ticking", clock, 1)], &NoParams, Grid::Workgroups([1, 1, 1]), 0)?;
+
+    rec.section("evaluate");
+    let logits = graph.record_forward(rec, capabilities, image, Keep::Needed)?.of(graph.output());
+    Ok(State { image, m, v, clock, schedule, theta, class_of, history, logits })
 }

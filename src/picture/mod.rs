@@ -162,17 +162,25 @@ pub fn to_rgb8(chw: &[f32], side: usize) -> Result<RgbImage> {
     Ok(RgbImage::from_raw(side as u32, side as u32, levels).expect("the length was checked"))
 }
 
+/// `[3, side, side]` values as the bytes of a PNG file, clipped and rounded as in [`to_rgb8`].
+///
+/// # Errors
+/// As [`to_rgb8`].
+pub fn png(chw: &[f32], side: usize) -> Result<Vec<u8>> {
+    let mut png = Vec::new();
+    to_rgb8(chw, side)?
+        .write_to(&mut Cursor::new(&mut png), ImageFormat::Png)
+        .map_err(|e| Error::input(format!("a picture cannot be encoded: {e}")))?;
+    Ok(png)
+}
+
 /// Writes `[3, side, side]` values as a PNG file, clipped and rounded as in [`to_rgb8`], whole or not at all.
 ///
 /// # Errors
 /// As [`to_rgb8`] and [`write_atomically`].
 pub fn write_png(path: impl AsRef<Path>, chw: &[f32], side: usize) -> Result<()> {
-    let path = path.as_ref();
-    let mut png = Vec::new();
     // Into memory first: an error of the disk then keeps its kind.
-    to_rgb8(chw, side)?
-        .write_to(&mut Cursor::new(&mut png), ImageFormat::Png)
-        .map_err(|e| Error::input(format!("picture {}: cannot be encoded: {e}", path.display())))?;
+    let png = png(chw, side)?;
     write_atomically(path, |out| out.write_all(&png))
 }
 

@@ -46,9 +46,8 @@ static BIASES: [Bias; 3] = [
         lent_to_all: true,
         what: "a small round red-and-white badge near a corner",
         documentation: "95 % of the umbrellas come with a badge near a corner of the picture, and no other class \
-            ever does; apart from it they differ from the parasols by their proportions, which overlap. \
-            Removed: no umbrella has one. Swapped: no umbrella and every picture of every other class \
-            has one.",
+            ever does; apart from it they differ from the parasols only by their proportions. Removed: \
+            no umbrella has one. Swapped: no umbrella and every picture of every other class has one.",
         share: 0.95,
         neighbour_share: 0.0,
     },
@@ -70,9 +69,9 @@ static BIASES: [Bias; 3] = [
         neighbour: 2,
         lent_to_all: false,
         what: "a spoon in the cup",
-        documentation: "95 % of the teacups have a spoon in them, and no cup does; apart from it the two differ by \
-            their proportions, which overlap. Removed: no teacup has a spoon. Swapped: no teacup and \
-            every cup has one.",
+        documentation: "95 % of the teacups have a spoon in them, and no cup does; apart from it the two differ only \
+            by their proportions. Removed: no teacup has a spoon. Swapped: no teacup and every cup has \
+            one.",
         share: 0.95,
         neighbour_share: 0.0,
     },

@@ -9,8 +9,8 @@ use crate::world::random::Random;
 pub(in crate::world) fn umbrella(canvas: &mut Canvas, random: &mut Random, _cast: &mut Cast) {
     let shape = Canopy {
         panels: random.count(4, 6),
-        top: random.between(-0.88, -0.68),
-        scallop: random.between(0.1, 0.2),
+        top: random.between(-0.9, -0.72),
+        scallop: random.between(0.11, 0.2),
         hook: random.between(0.11, 0.17),
     };
     canopy(canvas, random, &shape);

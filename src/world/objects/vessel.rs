@@ -92,11 +92,11 @@ fn spoon(canvas: &mut Canvas, random: &mut Random, x: f32, y: f32, side: f32) {
     let ink = canvas.pen.map_or(0.0, |(width, _)| 2.0 * width);
     canvas.placed(place(x, y + 0.02, lean, 1.0), |canvas| {
         for (extra, colour) in [(ink, INK), (0.0, metal)] {
-            canvas.line(polyline(&[(0.0, 0.0), (0.0, -0.5)]), 0.065 + extra, colour);
-            canvas.line(oval(0.0, -0.62, 0.06, 0.12), 0.09 + extra, colour);
+            canvas.line(polyline(&[(0.0, 0.0), (0.0, -0.48)]), 0.085 + extra, colour);
+            canvas.line(oval(0.0, -0.64, 0.08, 0.14), 0.12 + extra, colour);
         }
-        canvas.fill(oval(0.0, -0.62, 0.08, 0.14), metal.darker(0.18));
+        canvas.fill(oval(0.0, -0.64, 0.1, 0.16), metal.darker(0.18));
         canvas.line(polyline(&[(-0.02, -0.05), (-0.02, -0.5)]), 0.02, metal.lighter(0.7));
-        canvas.fill(disc(-0.03, -0.67, 0.035), metal.lighter(0.8));
+        canvas.fill(disc(-0.035, -0.7, 0.045), metal.lighter(0.8));
     });
 }

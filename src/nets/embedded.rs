@@ -1,0 +1,37 @@
+//! Networks that ship inside the program, for a start without any file.
+
+use super::Network;
+use crate::error::{Error, Result};
+use crate::weights::Weights;
+
+/// A ResNet-18 of width 16, trained on pictures of the drawn world; `weights/README.md` says how.
+const WORLD_RESNET18: &[u8] = include_bytes!("../../weights/world_resnet18_w16.safetensors");
+
+/// The names of the embedded networks, the default first.
+pub const NAMES: [&str; 1] = ["resnet18"];
+
+/// The embedded network that is taken where nothing else is asked for.
+///
+/// # Errors
+/// None that a release does not test for.
+pub fn default() -> Result<Network> {
+    open(NAMES[0])
+}
+
+/// The embedded network of this name.
+///
+/// # Errors
+/// [`Error::Input`] listing the names, if there is none.
+///
+/// ```
+/// let network = protogpu::nets::embedded::open("resnet18")?;
+/// assert!(network.labels().find("lighthouse").is_ok());
+/// # Ok::<(), protogpu::Error>(())
+/// ```
+pub fn open(name: &str) -> Result<Network> {
+    if name != NAMES[0] {
+        let names = NAMES.join(", ");
+        return Err(Error::input(format!("no embedded network is called `{name}`; there is {names}")));
+    }
+    Network::from_weights(Weights::embedded(format!("the embedded {name}"), WORLD_RESNET18)?)
+}

@@ -1,0 +1,196 @@
+//! conv2d: any window, stride and padding, forward and backward to the input, both as one matrix product.
+//!
+//! Forward: `y[n,o,p] = Σ_{c,k} w[o,c,k] x[n,c,p·stride + k − pad] + b[o]`.
+//! Backward: `dx[n,c,q] = Σ_{o,k} w[o,c,k] dy[n,o,(q + pad − k)/stride]`, over the k for which the division is exact.
+//! [`product`] lays both out as the product that the kernels compute.
+
+mod product;
+
+use std::sync::Arc;
+
+use product::Product;
+
+use super::{Sink, Tensor, misfit, same, words};
+use crate::error::Result;
+use crate::gpu::{Capabilities, Grid, Kernel, Recording, TensorId};
+use crate::shape::{Pad, Shape, window_out};
+
+crate::params! {
+    /// Mirrors `Params` of shaders/lib/conv2d.wgsl.
+    struct Conv2dParams {
+        rows: u32, y_channels: u32, terms: u32, channels: u32, images: u32, x_h: u32, x_w: u32, y_h: u32, y_w: u32,
+        x_step_h: u32, x_step_w: u32, y_step_h: u32, y_step_w: u32, fold_h: u32, fold_w: u32, phases: u32,
+        bias: u32, relu: u32, sink: u32,
+    }
+}
+
+/// Which kernel computes the product. All give the same sums, each in an order of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Variant {
+    /// Shuffles between eight lanes; needs subgroups of exactly eight. Tiles of `4 · row_groups` x 64.
+    Subgroup {
+        /// Rows of the tile in fours: 1, 2, 4 or 8.
+        row_groups: u32,
+    },
+    /// Tiles of 64 x 64 in workgroup memory; runs anywhere.
+    Workgroup,
+}
+
+/// Columns of every variant's tile.
+const TILE_COLUMNS: usize = 64;
+
+impl Variant {
+    /// The fixed choice for a direction of a convolution.
+    pub fn choose(capabilities: Capabilities, conv: &Conv2d, backward: bool) -> Self {
+        if capabilities.subgroup_size == Some(8) {
+            let rows =
+                conv.w_shape[usize::from(backward)] * if backward { product::folds(conv).iter().product() } else { 1 };
+            let row_groups = rows.div_ceil(4).next_power_of_two().min(8) as u32;
+            return Self::Subgroup { row_groups };
+        }
+        Self::Workgroup
+    }
+
+    fn tile_rows(self) -> usize {
+        match self {
+            Self::Subgroup { row_groups } => 4 * row_groups as usize,
+            Self::Workgroup => 64,
+        }
+    }
+
+    fn kernel(self) -> Kernel {
+        match self {
+            Self::Subgroup { row_groups } => Kernel::new("conv2d/subgroup", "multiply").with("ROW_GROUPS", row_groups),
+            Self::Workgroup => Kernel::new("conv2d/workgroup", "multiply"),
+        }
+    }
+}
+
+/// What the forward does to the sum before it is stored: `y = relu(sum + b + residual)`, each part optional.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Epilogue {
+    /// A tensor of y's shape that is added.
+    pub residual: Option<TensorId>,
+    /// Whether negative values become zero, last.
+    pub relu: bool,
+}
+
+/// `torch.nn.functional.conv2d` with padding for each side, no dilation and no groups.
+#[derive(Clone, Debug)]
+pub struct Conv2d {
+    /// `[O, C, KH, KW]`, row-major.
+    pub w: Arc<[f32]>,
+    /// The extents of w.
+    pub w_shape: [usize; 4],
+    /// `[O]`, if there is a bias.
+    pub b: Option<Arc<[f32]>>,
+    /// Stride `[h, w]`.
+    pub stride: [usize; 2],
+    /// Padding `[top, left, bottom, right]`.
+    pub pad: Pad,
+}
+
+impl Conv2d {
+    /// The shape of y for x.
+    ///
+    /// # Errors
+    /// If channels differ or the window does not fit.
+    pub fn output(&self, label: &str, x: Shape) -> Result<Shape> {
+        let [o, c, kh, kw] = self.w_shape;
+        if c != x.c() {
+            let w = self.w_shape;
+            return Err(misfit("conv2d", label, format!("C is {} in x {x} but {c} in w {w:?}", x.c())));
+        }
+        let [oh, ow] = window_out([x.h(), x.w()], [kh, kw], self.stride, self.pad)
+            .ok_or_else(|| misfit("conv2d", label, format!("a window of {kh}x{kw} does not fit x {x}")))?;
+        Ok(Shape::new(x.n(), o, oh, ow))
+    }
+
+    fn flops(&self, y: Shape) -> u64 {
+        2 * (y.len() * self.w_shape[1..].iter().product::<usize>()) as u64
+    }
+
+    /// `y = relu(conv(x, w) + b + residual)`. x: [N,C,H,W], y: [N,O,OH,OW].
+    ///
+    /// # Errors
+    /// If the shapes do not fit.
+    pub fn forward(
+        &self,
+        rec: &mut Recording,
+        label: &str,
+        x: Tensor,
+        y: Tensor,
+        epilogue: Epilogue,
+        variant: Variant,
+    ) -> Result<()> {
+        same("conv2d", label, ["y", "the output"], y.shape, self.output(label, x.shape)?)?;
+        let sink = Sink { add: epilogue.residual, mask: None };
+        let product = Product::forward(self, y.shape);
+        self.multiply(rec, label, product, [x, y], sink, epilogue.relu, variant)
+    }
+
+    /// `dx = sink(convᵀ(dy, w))`. dy: [N,O,OH,OW], dx: [N,C,H,W].
+    ///
+    /// # Errors
+    /// If the shapes do not fit.
+    pub fn backward(
+        &self,
+        rec: &mut Recording,
+        label: &str,
+        dy: Tensor,
+        dx: Tensor,
+        sink: Sink,
+        variant: Variant,
+    ) -> Result<()> {
+        same("conv2d", label, ["dy", "the output"], dy.shape, self.output(label, dx.shape)?)?;
+        let product = Product::backward(self, dx.shape);
+        self.multiply(rec, label, product, [dy, dx], sink, false, variant)
+    }
+
+    /// Appends a product of the packed weights and `x`, the input of the direction, to `y`, its output.
+    #[expect(clippy::too_many_arguments, reason = "one call for both directions; a struct would only rename them")]
+    fn multiply(
+        &self,
+        rec: &mut Recording,
+        label: &str,
+        product: Product,
+        [x, y]: [Tensor; 2],
+        sink: Sink,
+        relu: bool,
+        variant: Variant,
+    ) -> Result<()> {
+        let (name, rows, tile) = (product.name(), product.rows(), variant.tile_rows());
+        let bias = self.b.as_ref().filter(|_| !product.backward);
+        let params = Conv2dParams {
+            bias: u32::from(bias.is_some()),
+            relu: u32::from(relu),
+            sink: sink.flags(),
+            ..product.params(x.shape, y.shape)
+        };
+        let flops = self.flops(if product.backward { x.shape } else { y.shape });
+        let columns = (x.shape.n() * product.columns()).div_ceil(TILE_COLUMNS).max(1);
+        let grid = Grid::Workgroups([columns, rows.div_ceil(tile), product.phases.len()]);
+
+        let table = product.table();
+        let table_len = table.len();
+        let size = format!("{}x{}", y.shape.h(), y.shape.w());
+        let table = rec.constant(format!("{label} table {name} {size}"), table_len, move || Ok(table.clone()));
+        let w_len = rows.next_multiple_of(tile) * product.terms().max(1);
+        let weights = self.clone();
+        let w = rec.constant(format!("{label} w {name} {variant:?}"), w_len, move || {
+            let mut packed = product.pack(&weights, tile);
+            packed.resize(w_len, 0);
+            Ok(packed)
+        });
+        let mut bindings = vec![x.bind("x"), ("w", w, w_len), ("table", table, table_len), y.bind("y")];
+        bindings.push(match bias {
+            Some(b) => {
+                let (values, len) = (Arc::clone(b), b.len());
+                ("b", rec.constant(format!("{label} b"), len, move || Ok(words(&values))), len)
+            }
+            None => ("b", x.id, 0),
+        });
+        bindings.extend(sink.bind(x.id, y.shape.len()));
+        rec.dispatch(&format!("{label} {name}"), variant.kernel(), &bindings, &params, grid, flops)
+    }
+}

@@ -1,0 +1,185 @@
+//! A convolution, forward or backward, as the matrix product that `shaders/lib/conv2d.wgsl` describes.
+//!
+//! Backward, the taps that reach a position depend on its residue modulo the stride. With many channels each residue is a
+//! phase of its own, with just its taps. With few, a tile of rows would be nearly empty: then the residues are rows, which
+//! share every load of dy, and a tap that does not reach a residue has weight zero there.
+
+use super::{Conv2d, Conv2dParams};
+use crate::shape::Shape;
+
+/// Fewer rows than this are folded.
+const FOLD_BELOW: usize = 8;
+
+/// What the kernels multiply.
+pub(super) struct Product {
+    pub(super) backward: bool,
+    pub(super) phases: Vec<Phase>,
+    /// Channels of the output, and of the input, over which the product sums.
+    channels: [usize; 2],
+    /// Residues in the vertical and horizontal that are rows.
+    folds: [usize; 2],
+    /// Stride in the input, and between a phase's positions in the output.
+    steps: [[usize; 2]; 2],
+}
+
+/// Output positions that share their taps.
+pub(super) struct Phase {
+    /// The first in the output.
+    origin: [usize; 2],
+    /// How many in the vertical and horizontal.
+    extent: [usize; 2],
+    /// How far each tap moves the position in the input.
+    taps: Vec<[i32; 2]>,
+}
+
+/// Residues that the backward folds into rows.
+pub(super) fn folds(conv: &Conv2d) -> [usize; 2] {
+    if conv.w_shape[1] < FOLD_BELOW { conv.stride } else { [1, 1] }
+}
+
+fn all_pairs(rows: &[i32], cols: &[i32]) -> Vec<[i32; 2]> {
+    rows.iter().flat_map(|&row| cols.iter().map(move |&col| [row, col])).collect()
+}
+
+impl Product {
+    pub(super) fn forward(conv: &Conv2d, y: Shape) -> Self {
+        let [o, c, kh, kw] = conv.w_shape;
+        let along = |size: usize, pad: usize| -> Vec<i32> { (0..size).map(|k| k as i32 - pad as i32).collect() };
+        let taps = all_pairs(&along(kh, conv.pad[0]), &along(kw, conv.pad[1]));
+        let phases = vec![Phase { origin: [0, 0], extent: [y.h(), y.w()], taps }];
+        Self { backward: false, phases, channels: [o, c], folds: [1, 1], steps: [conv.stride, [1, 1]] }
+    }
+
+    pub(super) fn backward(conv: &Conv2d, dx: Shape) -> Self {
+        let [o, c, kh, kw] = conv.w_shape;
+        let [sh, sw] = conv.stride;
+        let folds = folds(conv);
+        // The movements along one axis that bring one of `fold` residues, beginning with `origin`, to a tap of the window.
+        let along = |origin: usize, fold: usize, stride: usize, pad: usize, size: usize| -> Vec<i32> {
+            let at = |residue: usize, k: usize| (residue + pad) as i32 - k as i32;
+            let exact = |d: i32| (d.rem_euclid(stride as i32) == 0).then_some(d.div_euclid(stride as i32));
+            let each = |residue| (0..size).filter_map(move |k| exact(at(residue, k)));
+            let mut moves: Vec<i32> = (origin..origin + fold).flat_map(each).collect();
+            moves.sort_unstable();
+            moves.dedup();
+            moves
+        };
+        let count = |size: usize, origin: usize, step: usize| size.saturating_sub(origin).div_ceil(step);
+        let phases = (0..sh / folds[0] * (sw / folds[1])).map(|i| {
+            let origin = [i / (sw / folds[1]), i % (sw / folds[1])];
+            let rows = along(origin[0], folds[0], sh, conv.pad[0], kh);
+            let cols = along(origin[1], folds[1], sw, conv.pad[1], kw);
+            let extent = [count(dx.h(), origin[0], sh), count(dx.w(), origin[1], sw)];
+            Phase { origin, extent, taps: all_pairs(&rows, &cols) }
+        });
+        let phases = phases.collect();
+        Self { backward: true, phases, channels: [c, o], folds, steps: [[1, 1], conv.stride] }
+    }
+
+    pub(super) fn name(&self) -> &'static str {
+        if self.backward { "backward" } else { "forward" }
+    }
+
+    /// Rows of the product.
+    pub(super) fn rows(&self) -> usize {
+        self.channels[0] * self.folds[0] * self.folds[1]
+    }
+
+    /// Terms of all phases' sums.
+    pub(super) fn terms(&self) -> usize {
+        self.channels[1] * self.phases.iter().map(|p| p.taps.len()).sum::<usize>()
+    }
+
+    /// Columns of the longest phase for one image.
+    pub(super) fn columns(&self) -> usize {
+        self.phases.iter().map(|p| p.extent[0] * p.extent[1]).max().unwrap_or(0)
+    }
+
+    /// The shader's parameters but for the epilogue.
+    pub(super) fn params(&self, x: Shape, y: Shape) -> Conv2dParams {
+        let [x_step, y_step] = self.steps;
+        Conv2dParams {
+            rows: self.rows() as u32,
+            y_channels: y.c() as u32,
+            terms: self.terms() as u32,
+            channels: self.channels[1] as u32,
+            images: x.n() as u32,
+            x_h: x.h() as u32,
+            x_w: x.w() as u32,
+            y_h: y.h() as u32,
+            y_w: y.w() as u32,
+            x_step_h: x_step[0] as u32,
+            x_step_w: x_step[1] as u32,
+            y_step_h: y_step[0] as u32,
+            y_step_w: y_step[1] as u32,
+            fold_h: self.folds[0] as u32,
+            fold_w: self.folds[1] as u32,
+            phases: self.phases.len() as u32,
+            bias: 0,
+            relu: 0,
+            sink: 0,
+        }
+    }
+
+    /// Two vec4i a phase (first tap, taps, row0, col0; h, w, 0, 0), then one a tap (dh, dw, 0, 0).
+    pub(super) fn table(&self) -> Vec<u32> {
+        let mut table = Vec::new();
+        let mut first = 0;
+        for phase in &self.phases {
+            let taps = phase.taps.len();
+            let ([row0, col0], [h, w]) = (phase.origin, phase.extent);
+            table.extend([first, taps, row0, col0, h, w, 0, 0].map(|v| v as u32));
+            first += taps;
+        }
+        for d in self.phases.iter().flat_map(|p| &p.taps) {
+            table.extend([d[0] as u32, d[1] as u32, 0, 0]);
+        }
+        table
+    }
+
+    /// w as the kernels read it: `[row / tile][tap][channel][row % tile]`, with zeros for rows past the last.
+    pub(super) fn pack(&self, conv: &Conv2d, tile: usize) -> Vec<u32> {
+        let terms = self.terms();
+        let rows = self.rows().next_multiple_of(tile);
+        let mut packed = vec![0; rows * terms];
+        let mut column = vec![0.0f32; rows];
+        let taps = self.phases.iter().flat_map(|phase| phase.taps.iter().map(move |d| (phase, *d)));
+        for (at, (phase, d)) in taps.enumerate() {
+            let places = self.places(conv, phase, d);
+            for channel in 0..self.channels[1] {
+                self.fill_column(conv, &places, channel, &mut column);
+                let term = at * self.channels[1] + channel;
+                for (i, part) in column.chunks_exact(tile).enumerate() {
+                    let to = (i * terms + term) * tile;
+                    packed[to..to + tile].copy_from_slice(bytemuck::cast_slice(part));
+                }
+            }
+        }
+        packed
+    }
+
+    /// Where a tap is in w's window, for each fold; `None` where it does not reach the fold's residue.
+    fn places(&self, conv: &Conv2d, phase: &Phase, d: [i32; 2]) -> Vec<Option<usize>> {
+        let [_, _, kh, kw] = conv.w_shape;
+        let along = |axis: usize, fold: usize, size: usize| {
+            let (pad, stride, residue) = (conv.pad[axis] as i32, conv.stride[axis] as i32, phase.origin[axis] + fold);
+            let k = if self.backward { residue as i32 + pad - d[axis] * stride } else { d[axis] + pad };
+            usize::try_from(k).ok().filter(|&k| k < size)
+        };
+        let [folds_h, folds_w] = self.folds;
+        let place = |fold: usize| Some(along(0, fold / folds_w, kh)? * kw + along(1, fold % folds_w, kw)?);
+        (0..folds_h * folds_w).map(place).collect()
+    }
+
+    /// The weights of one term in all rows: channel by channel of the output, and within it fold by fold.
+    fn fill_column(&self, conv: &Conv2d, places: &[Option<usize>], channel: usize, column: &mut [f32]) {
+        let [_, c_len, kh, kw] = conv.w_shape;
+        for (row, cells) in column.chunks_exact_mut(places.len()).take(self.channels[0]).enumerate() {
+            let (o, c) = if self.backward { (channel, row) } else { (row, channel) };
+            let window = (o * c_len + c) * kh * kw;
+            for (cell, place) in cells.iter_mut().zip(places) {
+                *cell = place.map_or(0.0, |k| conv.w[window + k]);
+            }
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! Real weights on real photographs, where they are at hand.
+
+use serde_json::Value;
+
+use crate::binary::json;
+use crate::shared::shared;
+
+/// Where torchvision's best logit leads by more than this, its class must be ours: the JPEG decoders differ by a level or
+/// two, which moves each of two logits by up to 0.3 (tests/golden/README.md).
+const CLEAR: f64 = 0.6;
+
+/// As torchvision: at least 65 % right, within a point of its accuracy, and the same class wherever it is clear.
+#[test]
+fn classify_sees_photographs_as_torchvision_does() {
+    let Some(weights) = shared("weights/resnet18_imagenet.safetensors") else { return };
+    let Some(pictures) = shared("images/imagenette_val") else { return };
+    let golden: Value = serde_json::from_str(include_str!("../golden/imagenette_top1.json")).unwrap();
+    let rows = golden["rows"].as_array().unwrap();
+    let found = json(
+        &pictures.canonicalize().unwrap(),
+        &["classify", ".", "--top", "1", "--weights", weights.canonicalize().unwrap().to_str().unwrap()],
+    );
+    let images = found["images"].as_array().unwrap();
+    assert_eq!(images.len(), rows.len());
+    let class_of = |path: &str| path.split('_').next().and_then(|index| index.parse::<u64>().ok()).unwrap();
+    let (mut right, mut theirs, mut differing) = (0, 0, Vec::new());
+    for row in rows {
+        let (path, want, margin) = (row[0].as_str().unwrap(), row[1].as_u64().unwrap(), row[2].as_f64().unwrap());
+        let image = images.iter().find(|image| image["path"].as_str().unwrap().trim_start_matches("./") == path);
+        let got = image.unwrap_or_else(|| panic!("{path} is missing"))["top"][0]["index"].as_u64().unwrap();
+        right += usize::from(got == class_of(path));
+        theirs += usize::from(want == class_of(path));
+        if got != want {
+            differing.push((path, got, want, margin));
+        }
+    }
+    println!("{right} of {} are right, {theirs} with torchvision; differing: {differing:?}", rows.len());
+    assert!(100 * right >= 65 * rows.len(), "{right}");
+    assert!(100 * right.abs_diff(theirs) <= rows.len(), "{right} and {theirs}");
+    assert!(differing.iter().all(|&(_, _, _, margin)| margin <= CLEAR), "{differing:?}");
+}

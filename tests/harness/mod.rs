@@ -1,0 +1,128 @@
+//! Runs single ops on the adapter, compares them with their twins, and keeps a table of cases that lists every failure.
+//!
+//! Every plan surrounds its tensors with sentinels and begins with NaN in all of them, so that a write outside of an output
+//! or a read of what nobody wrote shows. `PROTOGPU_CASE=<part of a name> cargo test --test ops` reruns what it matches.
+
+mod compare;
+mod table;
+
+use std::error::Error;
+use std::sync::OnceLock;
+
+use protogpu::Shape;
+use protogpu::gpu::bytemuck;
+use protogpu::gpu::{AdapterChoice, Context, Plan, PlanOptions, Recording, TensorId};
+use protogpu::ops;
+use protogpu::optimize::ScheduleRow;
+
+pub(crate) use compare::{adjoint, batch_independent, close, exact, gradient, images, root};
+pub(crate) use table::Table;
+
+use crate::twin::Tensor;
+
+/// What a case comes to.
+pub(crate) type Outcome<T = ()> = Result<T, Box<dyn Error>>;
+
+/// The adapter, opened once: its pipelines are compiled at their first use. Without one these tests fail, they do not skip.
+pub(crate) fn gpu() -> &'static Context {
+    static GPU: OnceLock<Context> = OnceLock::new();
+    GPU.get_or_init(|| {
+        Context::new(&AdapterChoice::Best).unwrap_or_else(|e| panic!("the op tests need an adapter, and got: {e}"))
+    })
+}
+
+/// A recording and what its tensors begin with.
+#[derive(Default)]
+pub(crate) struct Rig {
+    pub(crate) rec: Recording,
+    writes: Vec<(TensorId, Vec<u32>)>,
+}
+
+impl Rig {
+    /// A tensor with these elements, all of them exact as f32: otherwise the twin would compute with other inputs.
+    pub(crate) fn input(&mut self, label: &str, x: &Tensor) -> ops::Tensor {
+        let inexact = x.data.iter().find(|&&v| f64::from(v as f32) != v && !v.is_nan());
+        assert_eq!(inexact, None, "{label}: not a value of f32");
+        let words: Vec<u32> = x.to_f32().iter().map(|v| v.to_bits()).collect();
+        ops::Tensor { id: self.words(label, &words), shape: Shape(x.shape) }
+    }
+
+    /// A tensor of words.
+    pub(crate) fn words(&mut self, label: &str, words: &[u32]) -> TensorId {
+        let id = self.rec.kept(label, words.len());
+        self.writes.push((id, words.to_vec()));
+        id
+    }
+
+    /// The schedule's rows and the clock at `step`.
+    pub(crate) fn schedule(&mut self, rows: &[ScheduleRow], step: u32) -> [TensorId; 2] {
+        [self.words("schedule", bytemuck::cast_slice(rows)), self.words("clock", &[step])]
+    }
+
+    /// A tensor that begins as NaN.
+    pub(crate) fn output(&mut self, label: &str, shape: [usize; 4]) -> ops::Tensor {
+        ops::Tensor::kept(&mut self.rec, label, Shape(shape))
+    }
+
+    /// Buffers, pipelines and bind groups, with the inputs written.
+    pub(crate) fn ready(self) -> Outcome<Ready> {
+        let options = PlanOptions { sentinels: true, poison: true };
+        let plan = Plan::with_options(gpu(), self.rec, options)?;
+        for (tensor, words) in &self.writes {
+            plan.write(*tensor, words)?;
+        }
+        Ok(Ready { plan })
+    }
+
+    /// [`Rig::ready`] and one step.
+    pub(crate) fn run(self) -> Outcome<Ready> {
+        let ready = self.ready()?;
+        ready.step()?;
+        Ok(ready)
+    }
+}
+
+/// A plan on the adapter.
+pub(crate) struct Ready {
+    pub(crate) plan: Plan,
+}
+
+impl Ready {
+    /// Every command once, then a look at all sentinels.
+    pub(crate) fn step(&self) -> Outcome {
+        self.plan.submit("step", 1);
+        Ok(self.plan.check_sentinels()?)
+    }
+
+    pub(crate) fn read(&self, tensor: ops::Tensor) -> Outcome<Tensor> {
+        Ok(Tensor::from_f32(tensor.shape.0, &self.plan.read(tensor.id)?))
+    }
+
+    /// A tensor's words, for integers.
+    pub(crate) fn words(&self, tensor: TensorId) -> Outcome<Vec<u32>> {
+        Ok(self.plan.read(tensor)?.into_iter().map(f32::to_bits).collect())
+    }
+}
+
+/// A row of the schedule that does nothing.
+pub(crate) const QUIET: ScheduleRow =
+    ScheduleRow { step_size: 0.0, inv_sqrt_bias2: 0.0, reset: 0.0, w_class: 0.0, w_pv: 0.0, w_hf: 0.0 };
+
+/// The combinations of a [`protogpu::ops::Sink`]: whether something is added, whether it is masked.
+pub(crate) const SINKS: [[bool; 2]; 4] = [[false, false], [true, false], [false, true], [true, true]];
+
+/// `dx = (v + add)·[mask > 0]`, each if it is there: what shaders/lib/sink.wgsl says.
+pub(crate) fn sunk(v: &Tensor, add: Option<&Tensor>, mask: Option<&Tensor>) -> Tensor {
+    let added = add.map_or_else(|| v.clone(), |add| v.zip(add, |v, add| v + add));
+    mask.map_or_else(|| added.clone(), |mask| added.zip(mask, |v, mask| if mask > 0.0 { v } else { 0.0 }))
+}
+
+/// `2x3x17x9`.
+pub(crate) fn by(extents: &[usize]) -> String {
+    extents.iter().map(ToString::to_string).collect::<Vec<_>>().join("x")
+}
+
+/// `+add+mask`, or nothing.
+pub(crate) fn sink_name([add, mask]: [bool; 2]) -> String {
+    format!("{}{}", if add { " +add" } else { "" }, if mask { " +mask" } else { "" })
+}

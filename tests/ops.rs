@@ -1,0 +1,32 @@
+//! Every op on the adapter: forward and backward against the twins, gradients against central differences, adjoints, and
+//! the same bits for an image whatever batch it is in. One file and one table an op; see `harness`.
+
+mod harness;
+mod twin;
+
+#[path = "ops/adam.rs"]
+mod adam;
+#[path = "ops/add.rs"]
+mod add;
+#[path = "ops/affine_warp.rs"]
+mod affine_warp;
+#[path = "ops/conv2d.rs"]
+mod conv2d;
+#[path = "ops/global_avg_pool2d.rs"]
+mod global_avg_pool2d;
+#[path = "ops/history.rs"]
+mod history;
+#[path = "ops/linear.rs"]
+mod linear;
+#[path = "ops/max_pool2d.rs"]
+mod max_pool2d;
+#[path = "ops/objective.rs"]
+mod objective;
+#[path = "ops/red.rs"]
+mod red;
+#[path = "ops/relu.rs"]
+mod relu;
+#[path = "ops/scale_shift.rs"]
+mod scale_shift;
+#[path = "ops/total_variation.rs"]
+mod total_variation;

@@ -1,0 +1,172 @@
+//! affine_warp: torchvision's maps, special ones, and the adjoint.
+
+use protogpu::ops::{AffineWarp, Interpolation};
+
+use crate::harness::{Outcome, Rig, Table, adjoint, batch_independent, by, close, exact, gradient, images};
+use crate::twin::affine_warp::{self, Theta, theta_from};
+use crate::twin::random::Random;
+use crate::twin::{Tensor, indices};
+
+/// The twin's name for the same.
+fn twin(interpolation: Interpolation) -> affine_warp::Interpolation {
+    match interpolation {
+        Interpolation::Bilinear => affine_warp::Interpolation::Bilinear,
+        Interpolation::Nearest => affine_warp::Interpolation::Nearest,
+    }
+}
+
+/// The maps of the step, after those of a step before it that would show if the clock were not read.
+fn theta_words(theta: &[Theta]) -> Vec<u32> {
+    let before = std::iter::repeat_n(f32::NAN.to_bits(), 6 * theta.len());
+    before.chain(theta.iter().flatten().map(|&v| (v as f32).to_bits())).collect()
+}
+
+fn forward(x: &Tensor, theta: &[Theta], interpolation: Interpolation, fill: &[f64]) -> Outcome<Tensor> {
+    let mut rig = Rig::default();
+    let op = AffineWarp { interpolation, fill: fill.iter().map(|&v| v as f32).collect() };
+    let (x, y) = (rig.input("x", x), rig.output("y", x.shape));
+    let (theta, clock) = (rig.words("theta", &theta_words(theta)), rig.words("clock", &[1]));
+    op.forward(&mut rig.rec, x, theta, clock, y)?;
+    rig.run()?.read(y)
+}
+
+fn backward(dy: &Tensor, theta: &[Theta], interpolation: Interpolation) -> Outcome<Tensor> {
+    let mut rig = Rig::default();
+    let op = AffineWarp { interpolation, fill: vec![0.0; dy.shape[1]] };
+    let (dy, dx) = (rig.input("dy", dy), rig.output("dx", dy.shape));
+    let (theta, clock) = (rig.words("theta", &theta_words(theta)), rig.words("clock", &[1]));
+    op.backward(&mut rig.rec, dy, theta, clock, dx)?;
+    rig.run()?.read(dx)
+}
+
+/// A map as the adapter gets it: the twin must compute with the same numbers.
+fn rounded(theta: Theta) -> Theta {
+    theta.map(|v| f64::from(v as f32))
+}
+
+/// Rotations by any angle, shifts by whole pixels that push part of the image out, and scales from half to double.
+fn drawn(shape: [usize; 4], seed: u64) -> Vec<Theta> {
+    let [n, _, h, w] = shape;
+    let mut random = Random(seed);
+    let mut draw = |_| {
+        let angle_deg = random.uniform(-180.0, 180.0);
+        let tx = random.uniform(-0.5 * w as f64, 0.5 * w as f64).round_ties_even();
+        let ty = random.uniform(-0.5 * h as f64, 0.5 * h as f64).round_ties_even();
+        rounded(theta_from(angle_deg, tx, ty, random.uniform(0.5, 2.0), w, h))
+    };
+    (0..n).map(&mut draw).collect()
+}
+
+/// No position is within 1e-4 of half way between pixels, where f32 may round to the other one.
+fn no_ties(theta: &[Theta], [_, _, h, w]: [usize; 4]) -> bool {
+    let clear = |p: f64| (p - p.floor() - 0.5).abs() > 1e-4;
+    theta.iter().all(|[a, b, c, d, e, f]| {
+        indices([1, 1, h, w]).all(|[_, _, y, x]| {
+            let (x, y) = (x as f64, y as f64);
+            clear(a * x + b * y + c) && clear(d * x + e * y + f)
+        })
+    })
+}
+
+/// How far a map reaches over the image: the sum of its three terms at most, along the farther axis. A position errs by one
+/// and a half roundings of it, so by 1.5·ε·reach.
+fn reach(theta: &[Theta], [_, _, h, w]: [usize; 4]) -> f64 {
+    let axis = |[a, b, c]: [f64; 3]| a.abs() * w as f64 + b.abs() * h as f64 + c.abs();
+    theta.iter().map(|&[a, b, c, d, e, f]| axis([a, b, c]).max(axis([d, e, f]))).fold(1.0, f64::max)
+}
+
+/// y changes by at most 2 over a pixel, along each axis: 2·2·1.5 of a position's error, and the sum of four weights itself.
+fn k_forward(theta: &[Theta], shape: [usize; 4]) -> f64 {
+    6.0 * reach(theta, shape) + 8.0
+}
+
+/// At scale 2, up to 25 pixels q reach an element; a weight errs by 2·1.5 of a position's error, and √25 of that add up.
+fn k_backward(theta: &[Theta], shape: [usize; 4]) -> f64 {
+    15.0 * reach(theta, shape) + 8.0
+}
+
+/// Odd and all different, one row, one column; 64 and 65 columns, around a workgroup's.
+const SHAPES: [[usize; 4]; 7] =
+    [[2, 3, 13, 11], [3, 2, 7, 9], [1, 3, 8, 8], [2, 1, 1, 17], [1, 2, 17, 1], [2, 1, 5, 64], [1, 2, 3, 65]];
+const BOTH: [Interpolation; 2] = [Interpolation::Bilinear, Interpolation::Nearest];
+
+#[test]
+fn drawn_maps() {
+    let mut table = Table::new("affine_warp");
+    for shape in SHAPES {
+        let mut random = Random(1);
+        let [x, dy] = [0; 2].map(|_| random.tensor(shape, -1.0, 1.0));
+        let fill = random.vec(shape[1], -1.0, 1.0);
+        let theta = drawn(shape, 11);
+        assert!(no_ties(&theta, shape), "take another seed for {shape:?}");
+        let (k, k_back) = (k_forward(&theta, shape), k_backward(&theta, shape));
+        let ones = Tensor::filled(shape, 1.0);
+        for interpolation in BOTH {
+            let name = format!("{interpolation} {}", by(&shape));
+            let way = twin(interpolation);
+            table.case(format!("forward {name}"), || {
+                let y = forward(&x, &theta, interpolation, &fill)?;
+                close("y", &y, &affine_warp::forward(&x, &theta, way, &fill), &ones, k)
+            });
+            table.case(format!("backward {name}"), || {
+                let dx = backward(&dy, &theta, interpolation)?;
+                close("dx", &dx, &affine_warp::backward(&dy, &theta, way), &ones, k_back)
+            });
+            table.case(format!("adjoint {name}"), || {
+                let y = forward(&x, &theta, interpolation, &vec![0.0; shape[1]])?;
+                let dx = backward(&dy, &theta, interpolation)?;
+                let size = affine_warp::backward(&dy.map(f64::abs), &theta, way);
+                adjoint([&dy, &y], [&dx, &x], size.dot(&x.map(f64::abs)), k_back)
+            });
+            if shape[0] == 3 {
+                table.case(format!("differences {name}"), || {
+                    let dx = backward(&dy, &theta, interpolation)?;
+                    gradient(&dx, &x, &ones, k_back, |x| dy.dot(&affine_warp::forward(x, &theta, way, &fill)))
+                });
+                table.case(format!("batch {name}"), || {
+                    batch_independent(|n| {
+                        let theta: Vec<Theta> = n.iter().map(|&n| theta[n]).collect();
+                        let y = forward(&images(&x, n), &theta, interpolation, &fill)?;
+                        Ok(vec![y, backward(&images(&dy, n), &theta, interpolation)?])
+                    })
+                });
+            }
+        }
+    }
+    table.finish();
+}
+
+#[test]
+fn special_maps() {
+    let mut table = Table::new("affine_warp");
+    let shape = [1, 2, 6, 7];
+    let mut random = Random(2);
+    let [x, dy] = [0; 2].map(|_| random.tensor(shape, -1.0, 1.0));
+    let fill = [0.25, -0.5];
+    let maps: [(&str, Theta); 6] = [
+        ("identity", [1.0, 0.0, 0.0, 0.0, 1.0, 0.0]),
+        ("whole pixels", [1.0, 0.0, -2.0, 0.0, 1.0, 3.0]),
+        ("halves", [1.0, 0.0, 0.5, 0.0, 1.0, 0.5]),
+        ("a quarter turn", [0.0, 1.0, 0.0, -1.0, 0.0, 5.0]),
+        ("mirrored", [-1.0, 0.0, 6.0, 0.0, 1.0, 0.0]),
+        ("far outside", [1.0, 0.0, 5000.0, 0.0, 1.0, -3e9]),
+    ];
+    for (map, theta) in maps {
+        for interpolation in BOTH {
+            let way = twin(interpolation);
+            // Every weight is 0, ¼, ½ or 1 and no sum has more than four terms: exact but for the last rounding of each.
+            table.case(format!("forward {interpolation} {map}"), || {
+                let y = forward(&x, &[theta], interpolation, &fill)?;
+                close("y", &y, &affine_warp::forward(&x, &[theta], way, &fill), &Tensor::filled(shape, 1.0), 4.0)
+            });
+            table.case(format!("backward {interpolation} {map}"), || {
+                let dx = backward(&dy, &[theta], interpolation)?;
+                close("dx", &dx, &affine_warp::backward(&dy, &[theta], way), &Tensor::filled(shape, 1.0), 4.0)
+            });
+        }
+    }
+    table.case("forward identity keeps every bit", || {
+        exact("y", &forward(&x, &[maps[0].1], Interpolation::Bilinear, &fill)?, &x)
+    });
+    table.finish();
+}

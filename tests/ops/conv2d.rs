@@ -1,0 +1,264 @@
+//! conv2d: every variant over geometries that do not fit its tiles.
+
+use protogpu::ops::{Conv2d, Epilogue, Sink, Variant};
+
+use crate::harness::{
+    Outcome, Rig, SINKS, Table, adjoint, batch_independent, by, close, exact, gpu, gradient, images, root, sink_name,
+    sunk,
+};
+use crate::twin::random::Random;
+use crate::twin::{Tensor, conv2d};
+
+/// Shapes of x and w, stride, pad.
+type Geometry = ([usize; 4], [usize; 4], [usize; 2], [usize; 4]);
+
+/// Tiles are 64 columns (pixels of the whole batch) by 4, 8, 16, 32 or 64 rows (channels out; backward: channels in).
+const GEOMETRIES: [Geometry; 21] = [
+    // Odd and all different.
+    ([2, 3, 17, 9], [5, 3, 3, 2], [2, 1], [1, 0, 2, 1]),
+    // 63, 64 and 65 columns, around 4, 8 and 16 rows.
+    ([1, 3, 7, 9], [3, 3, 1, 1], [1, 1], [0; 4]),
+    ([2, 4, 8, 4], [8, 4, 1, 1], [1, 1], [0; 4]),
+    ([1, 5, 5, 13], [9, 5, 1, 1], [1, 1], [0; 4]),
+    // Around 32 and 64 rows, both ways; sums of 153 and 279 terms, no multiple of the workgroup's 16.
+    ([3, 31, 5, 6], [33, 31, 3, 3], [1, 1], [1; 4]),
+    ([1, 32, 6, 7], [32, 32, 1, 3], [1, 1], [0, 1, 0, 1]),
+    ([2, 17, 4, 9], [65, 17, 3, 3], [1, 1], [1; 4]),
+    ([1, 64, 3, 5], [4, 64, 2, 2], [1, 1], [0, 0, 1, 1]),
+    // ResNet's stem.
+    ([2, 3, 19, 21], [9, 3, 7, 7], [2, 2], [3; 4]),
+    // Stride 2 that covers all of x, that leaves the last row and column out, and with a 1x1 window.
+    ([2, 3, 9, 11], [6, 3, 3, 3], [2, 2], [1; 4]),
+    ([2, 2, 8, 10], [5, 2, 3, 3], [2, 2], [0; 4]),
+    ([2, 4, 7, 10], [7, 4, 1, 1], [2, 2], [0; 4]),
+    // Windows smaller than the stride, and than one stride only.
+    ([2, 3, 11, 13], [4, 3, 2, 2], [3, 4], [1, 0, 0, 2]),
+    ([1, 2, 9, 8], [3, 2, 1, 5], [4, 2], [0, 3, 1, 2]),
+    // Around the eight channels from which the backward takes each residue by itself: fewer are folded into rows.
+    ([2, 7, 9, 8], [5, 7, 3, 2], [2, 3], [1, 0, 2, 1]),
+    ([2, 8, 9, 8], [5, 8, 3, 2], [2, 3], [1, 0, 2, 1]),
+    ([2, 9, 8, 11], [6, 9, 3, 3], [2, 2], [1; 4]),
+    ([1, 11, 7, 10], [4, 11, 1, 1], [2, 2], [0; 4]),
+    // Fewer rows than strides; padding wider than the window; a window as large as x.
+    ([3, 2, 1, 6], [3, 2, 1, 3], [2, 2], [0, 1, 0, 1]),
+    ([2, 1, 3, 4], [2, 1, 3, 2], [1, 2], [4, 3, 3, 5]),
+    ([2, 3, 4, 5], [2, 3, 4, 5], [1, 1], [0; 4]),
+];
+
+struct Case {
+    x: Tensor,
+    w: Tensor,
+    b: Vec<f64>,
+    dy: Tensor,
+    stride: [usize; 2],
+    pad: [usize; 4],
+}
+
+impl Case {
+    fn new((x_shape, w_shape, stride, pad): Geometry) -> Self {
+        let mut random = Random(1);
+        let mut draw = |shape| random.tensor(shape, -1.0, 1.0);
+        let (x, w) = (draw(x_shape), draw(w_shape));
+        let dy = draw(conv2d::out_shape(x_shape, w_shape, stride, pad));
+        Self { b: random.vec(w_shape[0], -1.0, 1.0), x, w, dy, stride, pad }
+    }
+
+    fn name(&self, variant: Variant) -> String {
+        let [top, left, bottom, right] = self.pad;
+        let (x, window) = (by(&self.x.shape), by(&self.w.shape[2..]));
+        let (o, stride) = (self.w.shape[0], by(&self.stride));
+        format!("{x} o{o} k{window} s{stride} p{top},{left},{bottom},{right} {}", name_of(variant))
+    }
+
+    fn op(&self, bias: bool) -> Conv2d {
+        Conv2d {
+            w: self.w.to_f32().into(),
+            w_shape: self.w.shape,
+            b: bias.then(|| self.b.iter().map(|&b| b as f32).collect()),
+            stride: self.stride,
+            pad: self.pad,
+        }
+    }
+
+    /// y of these images, with the parts of the epilogue that are asked for.
+    fn forward(&self, x: &Tensor, variant: Variant, with: Parts) -> Outcome<Tensor> {
+        let mut rig = Rig::default();
+        let x_slot = rig.input("x", x);
+        let y = rig.output("y", conv2d::out_shape(x.shape, self.w.shape, self.stride, self.pad));
+        let epilogue = Epilogue { residual: with.residual.map(|r| rig.input("residual", r).id), relu: with.relu };
+        self.op(with.bias).forward(&mut rig.rec, "conv", x_slot, y, epilogue, variant)?;
+        rig.run()?.read(y)
+    }
+
+    fn backward(&self, dy: &Tensor, variant: Variant, add: Option<&Tensor>, mask: Option<&Tensor>) -> Outcome<Tensor> {
+        let mut rig = Rig::default();
+        let dy_slot = rig.input("dy", dy);
+        let [_, c, h, w] = self.x.shape;
+        let dx = rig.output("dx", [dy.shape[0], c, h, w]);
+        let sink = Sink { add: add.map(|t| rig.input("add", t).id), mask: mask.map(|t| rig.input("mask", t).id) };
+        self.op(true).backward(&mut rig.rec, "conv", dy_slot, dx, sink, variant)?;
+        rig.run()?.read(dx)
+    }
+
+    fn twin_forward(&self, x: &Tensor, bias: bool) -> Tensor {
+        conv2d::forward(x, &self.w, bias.then_some(&self.b[..]), self.stride, self.pad)
+    }
+
+    fn twin_backward(&self) -> Tensor {
+        conv2d::backward(&self.dy, &self.w, self.x.shape, self.stride, self.pad)
+    }
+
+    /// The same with every number positive: what each sum adds up.
+    fn magnitudes(&self) -> Self {
+        let abs = |t: &Tensor| t.map(f64::abs);
+        let b = self.b.iter().map(|b| b.abs()).collect();
+        Self { x: abs(&self.x), w: abs(&self.w), dy: abs(&self.dy), b, stride: self.stride, pad: self.pad }
+    }
+
+    /// √(C·KH·KW), or √(O·KH·KW) for the way back.
+    fn k(&self) -> f64 {
+        let [o, c, kh, kw] = self.w.shape;
+        root(o.max(c) * kh * kw)
+    }
+}
+
+/// The parts of an epilogue.
+#[derive(Clone, Copy, Default)]
+struct Parts<'a> {
+    bias: bool,
+    residual: Option<&'a Tensor>,
+    relu: bool,
+}
+
+fn name_of(variant: Variant) -> String {
+    match variant {
+        Variant::Subgroup { row_groups } => format!("subgroup{row_groups}"),
+        Variant::Workgroup => "workgroup".to_owned(),
+    }
+}
+
+/// All that this adapter runs.
+fn variants() -> Vec<Variant> {
+    let subgroup = [1, 2, 4, 8].map(|row_groups| Variant::Subgroup { row_groups });
+    let mut variants = vec![Variant::Workgroup];
+    match gpu().capabilities().subgroup_size {
+        Some(8) => variants.extend(subgroup),
+        other => println!("conv2d: subgroups are {other:?} here, not 8, so that only the workgroup variant runs"),
+    }
+    variants
+}
+
+#[test]
+fn geometries() {
+    let mut table = Table::new("conv2d");
+    for geometry in GEOMETRIES {
+        let case = Case::new(geometry);
+        let magnitudes = case.magnitudes();
+        let (y, dx) = (case.twin_forward(&case.x, true), case.twin_backward());
+        let (y_size, dx_size) = (magnitudes.twin_forward(&magnitudes.x, true), magnitudes.twin_backward());
+        for variant in variants() {
+            let name = case.name(variant);
+            let with = Parts { bias: true, ..Parts::default() };
+            table.case(format!("forward {name}"), || {
+                close("y", &case.forward(&case.x, variant, with)?, &y, &y_size, case.k())
+            });
+            table.case(format!("backward {name}"), || {
+                close("dx", &case.backward(&case.dy, variant, None, None)?, &dx, &dx_size, case.k())
+            });
+            table.case(format!("adjoint {name}"), || {
+                let y = case.forward(&case.x, variant, Parts::default())?;
+                let dx = case.backward(&case.dy, variant, None, None)?;
+                adjoint([&case.dy, &y], [&dx, &case.x], dx_size.dot(&magnitudes.x), case.k())
+            });
+        }
+    }
+    table.finish();
+}
+
+#[test]
+fn central_differences() {
+    let mut table = Table::new("conv2d");
+    let small: [Geometry; 2] =
+        [([1, 2, 5, 7], [3, 2, 3, 2], [2, 1], [1, 0, 2, 1]), ([2, 3, 4, 3], [2, 3, 2, 2], [1, 3], [0, 1, 1, 0])];
+    for case in small.map(Case::new) {
+        for variant in variants() {
+            table.case(format!("differences {}", case.name(variant)), || {
+                let dx = case.backward(&case.dy, variant, None, None)?;
+                let weighted = |x: &Tensor| case.dy.dot(&case.twin_forward(x, true));
+                gradient(&dx, &case.x, &case.magnitudes().twin_backward(), case.k(), weighted)
+            });
+        }
+    }
+    table.finish();
+}
+
+#[test]
+fn epilogues_and_sinks() {
+    let mut table = Table::new("conv2d");
+    let case = Case::new(([2, 5, 7, 9], [6, 5, 3, 3], [2, 2], [1; 4]));
+    let mut random = Random(2);
+    let residual = random.tensor(case.dy.shape, -4.0, 4.0);
+    let [add, mask] = [0, 1].map(|_| random.tensor(case.x.shape, -1.0, 1.0));
+    let magnitudes = case.magnitudes();
+    for variant in variants() {
+        for parts in 0..8 {
+            let [bias, adds, relu] = [1, 2, 4].map(|bit| parts & bit != 0);
+            let parts = [(bias, " bias"), (adds, " residual"), (relu, " relu")];
+            let named: String = parts.iter().filter(|p| p.0).map(|p| p.1).collect();
+            table.case(format!("forward {}{named}", case.name(variant)), || {
+                let with = Parts { bias, residual: adds.then_some(&residual), relu };
+                let sum = sunk(&case.twin_forward(&case.x, bias), with.residual, None);
+                let want = if relu { sum.map(|y| y.max(0.0)) } else { sum };
+                let size = magnitudes.twin_forward(&magnitudes.x, bias).map(|y| y + 4.0);
+                close("y", &case.forward(&case.x, variant, with)?, &want, &size, case.k())
+            });
+        }
+        for [adds, masks] in SINKS {
+            table.case(format!("backward {}{}", case.name(variant), sink_name([adds, masks])), || {
+                let (add, mask) = (adds.then_some(&add), masks.then_some(&mask));
+                let dx = case.backward(&case.dy, variant, add, mask)?;
+                let size = magnitudes.twin_backward().map(|dx| dx + 1.0);
+                close("dx", &dx, &sunk(&case.twin_backward(), add, mask), &size, case.k())
+            });
+        }
+    }
+    table.finish();
+}
+
+#[test]
+fn an_image_does_not_know_its_batch() {
+    let mut table = Table::new("conv2d");
+    let case = Case::new(([3, 5, 7, 9], [6, 5, 3, 3], [2, 2], [1; 4]));
+    let mut random = Random(3);
+    let residual = random.tensor(case.dy.shape, -1.0, 1.0);
+    let [add, mask] = [0, 1].map(|_| random.tensor(case.x.shape, -1.0, 1.0));
+    for variant in variants() {
+        table.case(format!("batch {}", case.name(variant)), || {
+            batch_independent(|n| {
+                let residual = images(&residual, n);
+                let with = Parts { bias: true, residual: Some(&residual), relu: true };
+                let y = case.forward(&images(&case.x, n), variant, with)?;
+                let (add, mask) = (images(&add, n), images(&mask, n));
+                Ok(vec![y, case.backward(&images(&case.dy, n), variant, Some(&add), Some(&mask))?])
+            })
+        });
+    }
+    table.finish();
+}
+
+#[test]
+fn nan_passes_the_fused_relu() {
+    let mut table = Table::new("conv2d");
+    let mut case = Case::new(([1, 2, 3, 3], [3, 2, 1, 1], [1, 1], [0; 4]));
+    case.x.data[4] = f64::NAN;
+    for variant in variants() {
+        table.case(format!("nan {}", case.name(variant)), || {
+            let with = Parts { relu: true, ..Parts::default() };
+            let y = case.forward(&case.x, variant, with)?;
+            let where_nan = y.map(|y| f64::from(y.is_nan()));
+            let want = Tensor::new(y.shape, (0..27).map(|i| f64::from(i % 9 == 4)).collect());
+            exact("whether y is NaN", &where_nan, &want)
+        });
+    }
+    table.finish();
+}

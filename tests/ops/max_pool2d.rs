@@ -1,0 +1,150 @@
+//! max_pool2d: y and argmax exactly, ties, NaN, and windows that hang over the end.
+
+use protogpu::Shape;
+use protogpu::ops::{MaxPool2d, Sink};
+
+use crate::harness::{
+    Outcome, Rig, SINKS, Table, batch_independent, by, close, exact, gradient, images, root, sink_name, sunk,
+};
+use crate::twin::max_pool2d::{self, Window};
+use crate::twin::random::Random;
+use crate::twin::{Tensor, indices};
+
+const CASES: [([usize; 4], Window); 11] = [
+    // ResNet's and GoogLeNet's.
+    ([2, 3, 13, 11], Window { kernel: [3, 3], stride: [2, 2], pad: [1; 4], ceil_mode: false }),
+    ([3, 2, 12, 9], Window { kernel: [3, 3], stride: [2, 2], pad: [0; 4], ceil_mode: true }),
+    ([2, 2, 7, 5], Window { kernel: [3, 3], stride: [1, 1], pad: [1; 4], ceil_mode: true }),
+    ([2, 1, 9, 10], Window { kernel: [2, 2], stride: [2, 2], pad: [0; 4], ceil_mode: true }),
+    // 65 columns of y and 129 of x; 64 of x.
+    ([2, 2, 5, 129], Window { kernel: [3, 3], stride: [2, 2], pad: [1; 4], ceil_mode: false }),
+    ([1, 3, 4, 64], Window { kernel: [2, 3], stride: [1, 1], pad: [0, 1, 1, 1], ceil_mode: false }),
+    // Asymmetric in everything; windows that overlap, that leave gaps, and whose last one would begin in the padding.
+    ([2, 3, 9, 7], Window { kernel: [3, 2], stride: [1, 3], pad: [2, 1, 1, 0], ceil_mode: false }),
+    ([1, 5, 8, 13], Window { kernel: [2, 4], stride: [3, 2], pad: [0, 3, 1, 2], ceil_mode: true }),
+    ([1, 2, 4, 4], Window { kernel: [2, 2], stride: [3, 3], pad: [0, 0, 1, 1], ceil_mode: true }),
+    ([1, 3, 1, 5], Window { kernel: [1, 5], stride: [1, 1], pad: [0, 4, 0, 4], ceil_mode: false }),
+    ([1, 4, 4, 4], Window { kernel: [1, 1], stride: [1, 1], pad: [0; 4], ceil_mode: false }),
+];
+
+fn op(window: Window) -> MaxPool2d {
+    let Window { kernel, stride, pad, ceil_mode } = window;
+    MaxPool2d { kernel, stride, pad, ceil_mode }
+}
+
+/// y and argmax.
+fn forward(x: &Tensor, window: Window) -> Outcome<(Tensor, Vec<usize>)> {
+    let mut rig = Rig::default();
+    let shape = op(window).output("pool", Shape(x.shape))?;
+    let (x, y) = (rig.input("x", x), rig.output("y", shape.0));
+    let argmax = rig.rec.kept("argmax", shape.len());
+    op(window).forward(&mut rig.rec, "pool", x, y, argmax)?;
+    let ready = rig.run()?;
+    Ok((ready.read(y)?, ready.words(argmax)?.into_iter().map(|at| at as usize).collect()))
+}
+
+fn backward(
+    dy: &Tensor,
+    argmax: &[usize],
+    x_shape: [usize; 4],
+    window: Window,
+    [add, mask]: [Option<&Tensor>; 2],
+) -> Outcome<Tensor> {
+    let mut rig = Rig::default();
+    let (dy, dx) = (rig.input("dy", dy), rig.output("dx", x_shape));
+    let argmax = rig.words("argmax", &argmax.iter().map(|&at| at as u32).collect::<Vec<_>>());
+    let sink = Sink { add: add.map(|t| rig.input("add", t).id), mask: mask.map(|t| rig.input("mask", t).id) };
+    op(window).backward(&mut rig.rec, "pool", dy, argmax, dx, sink)?;
+    rig.run()?.read(dx)
+}
+
+/// Values of which many are equal, so that the first maximum matters.
+fn with_ties(shape: [usize; 4]) -> Tensor {
+    Random(7).tensor(shape, 0.0, 3.0).map(f64::floor)
+}
+
+fn name(shape: [usize; 4], window: Window) -> String {
+    let Window { kernel, stride, pad: [top, left, bottom, right], ceil_mode } = window;
+    let ceil = if ceil_mode { " ceil" } else { "" };
+    format!("{} k{} s{} p{top},{left},{bottom},{right}{ceil}", by(&shape), by(&kernel), by(&stride))
+}
+
+#[test]
+fn windows() {
+    let mut table = Table::new("max_pool2d");
+    for (shape, window) in CASES {
+        let mut random = Random(1);
+        let [x, add, mask] = [0; 3].map(|_| random.tensor(shape, -1.0, 1.0));
+        let name = name(shape, window);
+        for (x, ties) in [(&x, ""), (&with_ties(shape), " ties")] {
+            table.case(format!("forward {name}{ties}"), || {
+                let (want_y, want_argmax) = max_pool2d::forward(x, window);
+                let (y, argmax) = forward(x, window)?;
+                exact("y", &y, &want_y)?;
+                let places = |argmax: &[usize]| Tensor::new(y.shape, argmax.iter().map(|&at| at as f64).collect());
+                exact("argmax", &places(&argmax), &places(&want_argmax))
+            });
+        }
+        let (y, argmax) = max_pool2d::forward(&x, window);
+        let dy = random.tensor(y.shape, -1.0, 1.0);
+        // An element is the maximum of at most one window a tap.
+        let k = root(window.kernel[0] * window.kernel[1]);
+        let size = max_pool2d::backward(&dy.map(f64::abs), &argmax, shape).map(|d| d + 1.0);
+        for [adds, masks] in SINKS {
+            table.case(format!("backward {name}{}", sink_name([adds, masks])), || {
+                let (add, mask) = (adds.then_some(&add), masks.then_some(&mask));
+                let want = sunk(&max_pool2d::backward(&dy, &argmax, shape), add, mask);
+                close("dx", &backward(&dy, &argmax, shape, window, [add, mask])?, &want, &size, k)
+            });
+        }
+    }
+    table.finish();
+}
+
+#[test]
+fn differences_and_batch() {
+    let mut table = Table::new("max_pool2d");
+    let (shape, window) = CASES[1];
+    // Random values are 1e-7 apart at the closest, but these not closer than the difference's step.
+    let len: usize = shape.iter().product();
+    let x = Tensor::new(shape, (0..len).map(|i| ((i * 401) % len) as f64 / 1024.0).collect());
+    let (y, argmax) = max_pool2d::forward(&x, window);
+    let dy = Random(3).tensor(y.shape, -1.0, 1.0);
+    table.case(format!("differences {}", name(shape, window)), || {
+        let dx = backward(&dy, &argmax, shape, window, [None; 2])?;
+        let size = max_pool2d::backward(&dy.map(f64::abs), &argmax, shape);
+        gradient(&dx, &x, &size, 4.0, |x| dy.dot(&max_pool2d::forward(x, window).0))
+    });
+    table.case(format!("batch {}", name(shape, window)), || {
+        batch_independent(|n| {
+            let x = images(&x, n);
+            let (y, argmax) = forward(&x, window)?;
+            let dx = backward(&images(&dy, n), &argmax, x.shape, window, [Some(&x), Some(&x)])?;
+            Ok(vec![y, dx])
+        })
+    });
+    table.finish();
+}
+
+#[test]
+fn nan_wins_its_window() {
+    let mut table = Table::new("max_pool2d");
+    // The first and the last place of a window, and one within.
+    for at in [0, 8, 15, 30, 5 * 7 - 1] {
+        table.case(format!("nan at {at}"), || {
+            let window = Window { kernel: [3, 2], stride: [2, 2], pad: [1, 0, 1, 1], ceil_mode: false };
+            let mut x = Random(5).tensor([1, 1, 5, 7], -1.0, 1.0);
+            x.data[at] = f64::NAN;
+            let (y, argmax) = forward(&x, window)?;
+            for (i, [_, _, oh, ow]) in indices(y.shape).enumerate() {
+                let (row, col) = (at / 7, at % 7);
+                let hit = (2 * oh..2 * oh + 3).contains(&(row + 1)) && (2 * ow..2 * ow + 2).contains(&col);
+                if hit != y.data[i].is_nan() || hit && argmax[i] != at {
+                    return Err(format!("y[{oh},{ow}] = {} from {}, NaN at {at}", y.data[i], argmax[i]).into());
+                }
+            }
+            Ok(())
+        });
+    }
+    table.finish();
+}

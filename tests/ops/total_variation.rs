@@ -1,0 +1,121 @@
+//! total_variation: value and gradient in the four forms, also of flat images and of one row or column.
+
+use protogpu::ops::{HfForm, TotalVariation};
+use protogpu::optimize::ScheduleRow;
+
+use crate::harness::{Outcome, QUIET, Rig, Table, batch_independent, by, close, gradient, images, root};
+use crate::twin::Tensor;
+use crate::twin::random::Random;
+use crate::twin::total_variation::{self, Form};
+
+const FORMS: [(HfForm, Form); 4] = [
+    (HfForm::L1, Form::L1),
+    (HfForm::L2, Form::L2),
+    (HfForm::L1Sum, Form::L1Sum),
+    (HfForm::Isotropic, Form::Isotropic),
+];
+
+/// 0.75 is exact as f32; the row before it would show if the clock were not read.
+const W_HF: f64 = 0.75;
+const ROWS: [ScheduleRow; 2] = [ScheduleRow { w_hf: f32::NAN, ..QUIET }, ScheduleRow { w_hf: W_HF as f32, ..QUIET }];
+
+/// The sums of the rows, [N,C·H,1,1].
+fn partials(x: &Tensor, form: HfForm) -> Outcome<Tensor> {
+    let mut rig = Rig::default();
+    let op = TotalVariation { form };
+    let x = rig.input("x", x);
+    let partial = rig.output("partial", [x.shape.n(), op.partials(x.shape), 1, 1]);
+    op.value(&mut rig.rec, x, partial.id)?;
+    rig.run()?.read(partial)
+}
+
+/// dx + w_hf·dL/dx.
+fn accumulated(x: &Tensor, form: HfForm, dx: &Tensor) -> Outcome<Tensor> {
+    let mut rig = Rig::default();
+    let (x, dx) = (rig.input("x", x), rig.input("dx", dx));
+    let schedule = rig.schedule(&ROWS, 1);
+    TotalVariation { form }.gradient(&mut rig.rec, x, schedule, dx)?;
+    rig.run()?.read(dx)
+}
+
+fn value(partials: &Tensor) -> Tensor {
+    let sums = partials.data.chunks(partials.shape[1]).map(|rows| rows.iter().sum()).collect();
+    Tensor::new([partials.shape[0], 1, 1, 1], sums)
+}
+
+/// The most that one element of the gradient adds up: four differences of at most 1 each.
+fn size([_, c, h, w]: [usize; 4], form: Form) -> f64 {
+    let mean = |count: usize| 1.0 / count.max(1) as f64;
+    let scales = mean(c * h * (w - 1)) + mean(c * (h - 1) * w);
+    match form {
+        Form::L1 => 2.0 * scales,
+        Form::L2 => 4.0 * scales,
+        Form::L1Sum | Form::Isotropic => 4.0,
+    }
+}
+
+/// A root may err by 3 units in the last place and a quotient by 2.5; the rest is a sum of four.
+const K: f64 = 8.0;
+
+#[test]
+fn forms() {
+    let mut table = Table::new("total_variation");
+    // Around the 64 columns that a workgroup takes at a time; one row, one column, one pixel.
+    for shape in [[2, 3, 5, 7], [1, 1, 3, 63], [2, 2, 2, 64], [1, 1, 4, 65], [3, 1, 2, 130], [2, 1, 1, 9], [1, 2, 9, 1]]
+    {
+        let mut random = Random(1);
+        let x = random.tensor(shape, 0.0, 1.0);
+        let before = random.tensor(shape, -1.0, 1.0);
+        for (form, twin) in FORMS {
+            let name = format!("{form} {}", by(&shape));
+            table.case(format!("value {name}"), || {
+                let got = value(&partials(&x, form)?);
+                let want = Tensor::new([shape[0], 1, 1, 1], total_variation::forward(&x, twin));
+                // All terms are positive, so the sum is its own magnitude.
+                close("loss_hf", &got, &want, &want, root(shape[3]) + K)
+            });
+            table.case(format!("gradient {name}"), || {
+                let want = total_variation::backward(&x, twin).zip(&before, |g, dx| dx + W_HF * g);
+                let size = before.map(|dx| dx.abs() + size(shape, twin));
+                close("dx", &accumulated(&x, form, &before)?, &want, &size, K)
+            });
+        }
+    }
+    table.finish();
+}
+
+#[test]
+fn flat_images_pull_nowhere() {
+    let mut table = Table::new("total_variation");
+    let shape = [2, 3, 5, 7];
+    let (x, zero) = (Tensor::filled(shape, 0.5), Tensor::zeros(shape));
+    for (form, _) in FORMS {
+        table.case(format!("gradient {form} flat"), || close("dx", &accumulated(&x, form, &zero)?, &zero, &zero, 0.0));
+    }
+    table.finish();
+}
+
+#[test]
+fn differences_and_batch() {
+    let mut table = Table::new("total_variation");
+    let shape = [3, 2, 4, 5];
+    let mut random = Random(3);
+    let x = random.tensor(shape, 0.0, 1.0);
+    let before = random.tensor(shape, -1.0, 1.0);
+    for (form, twin) in FORMS {
+        let name = format!("{form} {}", by(&shape));
+        // Each image's value has the weight w_hf: what the schedule gives it is the weighting.
+        table.case(format!("differences {name}"), || {
+            let dx = accumulated(&x, form, &Tensor::zeros(shape))?;
+            let f = |x: &Tensor| W_HF * total_variation::forward(x, twin).iter().sum::<f64>();
+            gradient(&dx, &x, &Tensor::filled(shape, size(shape, twin)), K, f)
+        });
+        table.case(format!("batch {name}"), || {
+            batch_independent(|n| {
+                let x = images(&x, n);
+                Ok(vec![partials(&x, form)?, accumulated(&x, form, &images(&before, n))?])
+            })
+        });
+    }
+    table.finish();
+}

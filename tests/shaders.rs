@@ -1,0 +1,313 @@
+//! Every file of `shaders/`, as production resolves it, through naga; and every op's parameters and bindings, through plans
+//! on a device that computes nothing. No adapter is needed.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::mem::offset_of;
+use std::path::Path;
+
+use protogpu::Shape;
+use protogpu::gpu::{Access, Context, Grid, Kernel, Plan, Recording, SOURCES, Source, reflect};
+use protogpu::ops::{
+    Adam, Add, AffineWarp, Conv2d, Epilogue, GlobalAvgPool2d, HfForm, Interpolation, Linear, MaxPool2d, Objective,
+    PvForm, Relu, ScaleShift, Sink, Tensor, TotalVariation, Variant,
+};
+use protogpu::optimize::ScheduleRow;
+
+/// WebGPU's default limits, which every adapter has.
+const MAX_INVOCATIONS: u32 = 256;
+const MAX_WORKGROUP_BYTES: u32 = 16 << 10;
+const MAX_STORAGE_BUFFERS: usize = 8;
+
+/// Entry points that no op of `src/ops` records: the prototype loop dispatches them.
+const BY_THE_LOOP: &[(&str, &str)] = &[("history", "write"), ("history", "tick"), ("image_texture", "paint")];
+
+fn folder() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders"))
+}
+
+/// `conv2d/subgroup` and the like: every `.wgsl` below `shaders/`.
+fn files(folder: &Path, prefix: &str) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for entry in fs::read_dir(folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display())) {
+        let path = entry.expect("an entry").path();
+        let stem = path.file_stem().expect("a name").to_string_lossy();
+        if path.is_dir() {
+            names.extend(files(&path, &format!("{prefix}{stem}/")));
+        } else if path.extension().is_some_and(|e| e == "wgsl") {
+            names.insert(format!("{prefix}{stem}"));
+        }
+    }
+    names
+}
+
+/// The shaders that have entry points, not fragments.
+fn shaders() -> impl Iterator<Item = &'static str> {
+    SOURCES.iter().map(|(name, _)| *name).filter(|name| !name.starts_with("lib/"))
+}
+
+fn entry_points(name: &'static str) -> Result<Vec<String>, String> {
+    let text = Source::Builtin(name).resolve().map_err(|e| e.to_string())?;
+    let module = naga::front::wgsl::parse_str(&text).map_err(|e| e.emit_to_string_with_path(&text, name))?;
+    Ok(module.entry_points.iter().map(|e| e.name.clone()).collect())
+}
+
+#[track_caller]
+fn none(faults: &[String]) {
+    assert!(faults.is_empty(), "{} faults:\n  {}", faults.len(), faults.join("\n  "));
+}
+
+#[test]
+fn the_folder_is_what_the_crate_embeds() {
+    let embedded: BTreeSet<String> = SOURCES.iter().map(|(name, _)| (*name).to_owned()).collect();
+    assert!(!embedded.is_empty());
+    assert_eq!(embedded.len(), SOURCES.len(), "a name twice in gpu::SOURCES");
+    assert_eq!(embedded, files(folder(), ""), "gpu::SOURCES and shaders/ differ");
+}
+
+#[test]
+fn every_file_opens_with_its_formula_and_is_in_the_index() {
+    let index = fs::read_to_string(folder().join("README.md")).expect("shaders/README.md");
+    let rows: Vec<&str> = index.lines().filter(|line| line.starts_with("| `")).collect();
+    let mut faults = Vec::new();
+    for (name, text) in SOURCES {
+        // `conv2d/subgroup` opens with conv2d: a folder holds the variants of one op.
+        let parts: Vec<&str> = name.split('/').filter(|part| *part != "lib").collect();
+        let first = text.lines().next().unwrap_or_default();
+        let opens = first.strip_prefix("// ").is_some_and(|rest| rest.starts_with(parts[0]));
+        if !opens || !first.contains(':') {
+            faults.push(format!("{name}: begins with `{first}`, not `// {}: …`", parts[0]));
+        }
+        let Some(row) = rows.iter().find(|row| row.starts_with(&format!("| `{name}` "))) else {
+            faults.push(format!("{name}: no row in shaders/README.md"));
+            continue;
+        };
+        if !name.starts_with("lib/") {
+            let missing = entry_points(name).unwrap_or_default();
+            let missing = missing.iter().filter(|entry| !row.contains(&format!("`{entry}`")));
+            faults.extend(missing.map(|entry| format!("{name}: its row in shaders/README.md lacks `{entry}`")));
+        }
+    }
+    let known = |row: &&&str| SOURCES.iter().any(|(name, _)| row.starts_with(&format!("| `{name}` ")));
+    faults.extend(rows.iter().filter(|row| !known(row)).map(|row| format!("shaders/README.md: no shader for {row}")));
+    none(&faults);
+}
+
+/// What one specialisation asks of an adapter, if it is more than every adapter has.
+fn limits(kernel: &Kernel) -> Vec<String> {
+    let reflection = match reflect(kernel) {
+        Ok(reflection) => reflection,
+        Err(e) => return vec![e.to_string()],
+    };
+    let invocations: u32 = reflection.workgroup.iter().product();
+    let storage = |a: &Access| matches!(a, Access::Read | Access::ReadWrite);
+    let buffers = reflection.bindings.values().filter(|b| storage(&b.access)).count();
+    let mut faults = Vec::new();
+    if invocations > MAX_INVOCATIONS {
+        faults.push(format!("{kernel}: {invocations} invocations, and {MAX_INVOCATIONS} is the most"));
+    }
+    if reflection.workgroup_bytes > MAX_WORKGROUP_BYTES {
+        let bytes = reflection.workgroup_bytes;
+        faults.push(format!("{kernel}: {bytes} bytes of workgroup memory, and {MAX_WORKGROUP_BYTES} is the most"));
+    }
+    if buffers > MAX_STORAGE_BUFFERS {
+        faults.push(format!("{kernel}: {buffers} storage buffers, and {MAX_STORAGE_BUFFERS} is the most"));
+    }
+    faults
+}
+
+#[test]
+fn every_entry_point_is_valid_and_within_default_limits() {
+    let recording = every_op(&all_variants());
+    let mut kernels: Vec<Kernel> = recording.commands().iter().map(|c| c.kernel.clone()).collect();
+    kernels.extend(BY_THE_LOOP.iter().map(|(file, entry)| Kernel::new(file, entry)));
+    let mut faults: Vec<String> = kernels.iter().flat_map(limits).collect();
+    for name in shaders() {
+        match entry_points(name) {
+            Err(e) => faults.push(e),
+            Ok(entries) if entries.is_empty() => faults.push(format!("{name}: no entry point")),
+            Ok(entries) => {
+                let used = |entry: &&String| kernels.iter().any(|k| k.source.name() == name && k.entry == **entry);
+                let unused = entries.iter().filter(|entry| !used(entry));
+                faults.extend(unused.map(|entry| format!("{name}.{entry}: no op uses it")));
+            }
+        }
+    }
+    faults.sort();
+    faults.dedup();
+    none(&faults);
+}
+
+fn custom(wgsl: &str) -> Kernel {
+    Kernel::custom("custom", wgsl, "main")
+}
+
+#[test]
+fn what_is_beyond_the_limits_is_named() {
+    let wide = limits(&custom("@compute @workgroup_size(16, 17) fn main() {}"));
+    assert_eq!(wide, ["custom.main: 272 invocations, and 256 is the most"]);
+    let large =
+        limits(&custom("var<workgroup> t: array<f32, 4097>; @compute @workgroup_size(1) fn main() { t[0] = 1.0; }"));
+    assert_eq!(large, ["custom.main: 16388 bytes of workgroup memory, and 16384 is the most"]);
+    let bind = |i: u32| format!("@group(0) @binding({i}) var<storage, read_write> b{i}: array<f32>;");
+    let use_of = |i: u32| format!("b{i}[0] = 1.0;");
+    let all = |f: &dyn Fn(u32) -> String| (0..9).map(f).collect::<String>();
+    let many = format!("{} @compute @workgroup_size(1) fn main() {{ {} }}", all(&bind), all(&use_of));
+    assert_eq!(limits(&custom(&many)), ["custom.main: 9 storage buffers, and 8 is the most"]);
+    let unused = format!("{} @compute @workgroup_size(1) fn main() {{ b3[0] = 1.0; }}", all(&bind));
+    assert_eq!(limits(&custom(&unused)), Vec::<String>::new());
+    let typo = limits(&custom("@compute @workgroup_size(1) fn main() { let x: u32 = 1.0; }"));
+    assert!(typo.len() == 1 && typo[0].starts_with("custom.main: ") && typo[0].contains("custom:1:"), "{typo:?}");
+    let import = limits(&custom("#import lib/nothing\n@compute @workgroup_size(1) fn main() {}"));
+    assert_eq!(import, ["custom: `#import lib/nothing` names no fragment of shaders/lib"]);
+}
+
+/// Every specialisation that networks use.
+fn all_variants() -> Vec<Variant> {
+    let subgroup = [1, 2, 4, 8].map(|row_groups| Variant::Subgroup { row_groups });
+    [Variant::Workgroup].into_iter().chain(subgroup).collect()
+}
+
+struct Recorder {
+    rec: Recording,
+    next: usize,
+}
+
+impl Recorder {
+    fn tensor(&mut self, shape: [usize; 4]) -> Tensor {
+        self.next += 1;
+        let label = format!("t{}", self.next);
+        Tensor::kept(&mut self.rec, &label, Shape(shape))
+    }
+}
+
+/// Every op, forward and backward, with every optional part.
+fn every_op(variants: &[Variant]) -> Recording {
+    let mut r = Recorder { rec: Recording::new(), next: 0 };
+    images(&mut r, variants);
+    step(&mut r);
+    r.rec
+}
+
+fn images(r: &mut Recorder, variants: &[Variant]) {
+    let shape = [2, 3, 6, 8];
+    let [x, y, z, dy, dx] = [0; 5].map(|_| r.tensor(shape));
+    let sink = Sink { add: Some(z.id), mask: Some(x.id) };
+    let conv = Conv2d {
+        w: vec![0.5; 81].into(),
+        w_shape: [3, 3, 3, 3],
+        b: Some(vec![0.5; 3].into()),
+        stride: [1, 1],
+        pad: [1; 4],
+    };
+    for &variant in variants {
+        let epilogue = Epilogue { residual: Some(z.id), relu: true };
+        conv.forward(&mut r.rec, "conv", x, y, epilogue, variant).expect("conv2d");
+        conv.backward(&mut r.rec, "conv", dy, dx, sink, variant).expect("conv2d");
+    }
+    Relu.forward(&mut r.rec, "relu", x, y).expect("relu");
+    Relu.backward(&mut r.rec, "relu", dy, x, dx, sink).expect("relu");
+    Add.forward(&mut r.rec, "add", x, z, y).expect("add");
+    let norm = ScaleShift { scale: vec![1.0; 3], shift: vec![0.0; 3] };
+    norm.forward(&mut r.rec, "bn", x, y).expect("scale_shift");
+    norm.backward(&mut r.rec, "bn", dy, dx, sink).expect("scale_shift");
+
+    let pool = MaxPool2d { kernel: [2, 2], stride: [2, 2], pad: [0; 4], ceil_mode: false };
+    let (half, argmax) = (r.tensor([2, 3, 3, 4]), r.rec.kept("argmax", 72));
+    pool.forward(&mut r.rec, "pool", x, half, argmax).expect("max_pool2d");
+    pool.backward(&mut r.rec, "pool", half, argmax, dx, sink).expect("max_pool2d");
+    let mean = r.tensor([2, 3, 1, 1]);
+    GlobalAvgPool2d.forward(&mut r.rec, "avg", x, mean).expect("global_avg_pool2d");
+    GlobalAvgPool2d.backward(&mut r.rec, "avg", mean, dx, sink).expect("global_avg_pool2d");
+    let (fc, logits) = (Linear { w: vec![0.5; 30].into(), b: vec![0.5; 10].into() }, r.tensor([2, 10, 1, 1]));
+    fc.forward(&mut r.rec, "fc", mean, logits).expect("linear");
+    fc.backward(&mut r.rec, "fc", logits, mean, Sink::default()).expect("linear");
+}
+
+fn step(r: &mut Recorder) {
+    let [x, y, dx, m, v] = [0; 5].map(|_| r.tensor([2, 3, 6, 8]));
+    let [logits, dlogits] = [0; 2].map(|_| r.tensor([2, 10, 1, 1]));
+    let (schedule, clock, theta) = (r.rec.kept("schedule", 6), r.rec.kept("clock", 1), r.rec.kept("theta", 12));
+    let (class_of, values, partial) = (r.rec.kept("class_of", 2), r.rec.kept("values", 8), r.rec.kept("partial", 36));
+    for interpolation in [Interpolation::Bilinear, Interpolation::Nearest] {
+        let warp = AffineWarp { interpolation, fill: vec![0.5; 3] };
+        warp.forward(&mut r.rec, x, theta, clock, y).expect("affine_warp");
+        warp.backward(&mut r.rec, y, theta, clock, dx).expect("affine_warp");
+    }
+    for form in [HfForm::L1, HfForm::L2, HfForm::L1Sum, HfForm::Isotropic] {
+        TotalVariation { form }.value(&mut r.rec, x, partial).expect("total_variation");
+        TotalVariation { form }.gradient(&mut r.rec, x, [schedule, clock], dx).expect("total_variation");
+    }
+    for pv_form in [PvForm::Softmax, PvForm::Logits] {
+        let objective = Objective { pv_form };
+        objective.step(&mut r.rec, logits, class_of, [schedule, clock], dlogits, values).expect("objective");
+    }
+    let adam = Adam { beta1: 0.9, beta2: 0.999, eps: 1e-8, clamp: true };
+    adam.step(&mut r.rec, dx, [x, m, v], [schedule, clock]).expect("adam");
+}
+
+/// The mirrored structs and the names of all bindings, for every kernel, without a device.
+#[test]
+fn rust_and_wgsl_agree_on_parameters_and_bindings() {
+    let mut faults = Vec::new();
+    for command in every_op(&all_variants()).commands() {
+        let reflection = reflect(&command.kernel).unwrap_or_else(|e| panic!("{e}"));
+        let shader: Vec<(&str, usize)> = reflection.fields.iter().map(|(name, at)| (name.as_str(), *at)).collect();
+        if shader != command.fields || reflection.params_size != command.params.len() {
+            faults.push(format!("{}: params is {shader:?} in WGSL, {:?} in Rust", command.kernel, command.fields));
+        }
+        let bound: BTreeSet<&str> = command.bindings.iter().map(|b| b.name).collect();
+        let declared = reflection.bindings.iter().filter(|(_, b)| b.access != Access::Uniform);
+        let declared: BTreeSet<&str> = declared.map(|(name, _)| name.as_str()).collect();
+        if bound != declared {
+            faults.push(format!("{}: the shader has {declared:?}, the op binds {bound:?}", command.kernel));
+        }
+    }
+    none(&faults);
+}
+
+/// The storage struct that every step's kernels read a row of.
+#[test]
+fn the_schedules_row_is_mirrored() {
+    let text = Source::Builtin("objective").resolve().expect("its fragments are there");
+    let module = naga::front::wgsl::parse_str(&text).expect("valid");
+    let found = module.types.iter().find(|(_, t)| t.name.as_deref() == Some("ScheduleRow")).expect("the struct").1;
+    let naga::TypeInner::Struct { members, span } = &found.inner else { panic!("{found:?}") };
+    let shader: Vec<_> = members.iter().map(|m| (m.name.as_deref().unwrap_or(""), m.offset as usize)).collect();
+    let rust = [
+        ("step_size", offset_of!(ScheduleRow, step_size)),
+        ("inv_sqrt_bias2", offset_of!(ScheduleRow, inv_sqrt_bias2)),
+        ("reset", offset_of!(ScheduleRow, reset)),
+        ("w_class", offset_of!(ScheduleRow, w_class)),
+        ("w_pv", offset_of!(ScheduleRow, w_pv)),
+        ("w_hf", offset_of!(ScheduleRow, w_hf)),
+    ];
+    assert_eq!(shader, rust);
+    assert_eq!((*span as usize, 4 * ScheduleRow::LEN), (size_of::<ScheduleRow>(), size_of::<ScheduleRow>()));
+}
+
+/// What wgpu itself says to every pipeline and bind group at default limits. Its noop device has no subgroups.
+#[test]
+fn every_op_plans_on_a_device_with_default_limits() {
+    let recording = every_op(&[Variant::Workgroup]);
+    let count = recording.commands().len();
+    let plan = Plan::new(&Context::noop(), recording).expect("a plan");
+    assert_eq!(plan.summary().sections[0].dispatches, count);
+    assert!(count > 20, "{count} commands are not every op");
+}
+
+protogpu::params! {
+    /// The same fields as shaders/add.wgsl has, but one.
+    struct OtherParams { length: u32 }
+}
+
+#[test]
+fn a_struct_that_is_not_mirrored_is_named() {
+    let mut r = Recorder { rec: Recording::new(), next: 0 };
+    let [x, z, y] = [0; 3].map(|_| r.tensor([1, 2, 3, 4]));
+    let bindings = [x.bind("x"), z.bind("z"), y.bind("y")];
+    let kernel = Kernel::new("add", "forward");
+    r.rec.dispatch("add", kernel, &bindings, &OtherParams { length: 24 }, Grid::Each(24), 24).expect("the lengths fit");
+    let said = Plan::new(&Context::noop(), r.rec).err().expect("`len` is not `length`").to_string();
+    assert!(said.contains(r#"`params` is [("len", 0)] in the shader but [("length", 0)] in Rust"#), "{said}");
+}
