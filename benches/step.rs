@@ -1,6 +1,6 @@
 //! A step of the method: how long one takes, and where the time goes. See README.md beside this file.
 //!
-//! `cargo bench --bench step [-- BATCH]` or `make bench`.
+//! `make bench`, or `cargo bench --profile dev --bench step -- [BATCH]`.
 
 use std::time::Instant;
 

@@ -49,7 +49,7 @@ impl Activations {
         &self.modules
     }
 
-    /// A module's output in the last run, [N,C,H,W]. Blocks.
+    /// A module's output in the last run, `[N,C,H,W]`. Blocks.
     ///
     /// # Errors
     /// If the device is lost.

@@ -30,7 +30,7 @@ impl Classifier {
         Ok(Self { plan: Plan::new(context, rec)?, input, logits: acts.of(graph.output()) })
     }
 
-    /// Each picture's logits, [K]. Blocks.
+    /// Each picture's logits, `[K]`. Blocks.
     ///
     /// # Errors
     /// If `pixels` are not one to `batch` whole pictures, or the device is lost.

@@ -11,13 +11,13 @@ use crate::shape::Shape;
 /// Logits and their gradient at one picture.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Gradient {
-    /// `d logit / d pixel`, [1,3,H,W]; pixels in [0,1], before normalising.
+    /// `d logit / d pixel`, `[1,3,H,W]`; pixels in `[0,1]`, before normalising.
     pub gradient: Vec<f32>,
-    /// [K].
+    /// `[K]`.
     pub logits: Vec<f32>,
 }
 
-/// The gradient of the logit of `class` at one picture, [3,H,W] in [0,1]. Blocks.
+/// The gradient of the logit of `class` at one picture, `[3,H,W]` in `[0,1]`. Blocks.
 ///
 /// # Errors
 /// If `pixels` are no whole picture, the class is out of range, or the device is lost.

@@ -1,6 +1,6 @@
 //! Looking into a network: what it says of pictures, what its modules show, and which pixels matter.
 //!
-//! Pixels are [N,3,H,W] in [0,1], before normalising.
+//! Pixels are `[N,3,H,W]` in `[0,1]`, before normalising.
 
 mod activations;
 mod classify;

@@ -20,7 +20,7 @@ use super::terminal::{print, print_json};
 pub(crate) struct ActivationsArgs {
     /// The picture
     image: PathBuf,
-    /// The safetensors file to write: a tensor [N,C,H,W] for each module, the whole network's as `root`
+    /// The safetensors file to write: a tensor `[N,C,H,W]` for each module, the whole network's as `root`
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
     /// Only these modules, as `protogpu modules` names them; repeat it or separate them by commas

@@ -23,7 +23,7 @@ pub(crate) struct GradientArgs {
     /// The class: index, WordNet id or name
     #[arg(long, value_name = "CLASS")]
     class: String,
-    /// The safetensors file to write: `gradient` [1,3,224,224] for pixels in [0,1], and `logits`
+    /// The safetensors file to write: `gradient` `[1,3,224,224]` for pixels in `[0,1]`, and `logits`
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
     /// Also draw it: grey where the gradient is zero
@@ -78,7 +78,7 @@ fn largest(gradient: &[f32]) -> f32 {
     gradient.iter().fold(0.0, |largest, value| value.abs().max(largest))
 }
 
-/// Zero in the middle of [0,1], and three standard deviations at its ends: a single spike would leave the rest grey.
+/// Zero in the middle of `[0,1]`, and three standard deviations at its ends: a single spike would leave the rest grey.
 fn drawn(gradient: &[f32]) -> Vec<f32> {
     let squares: f64 = gradient.iter().map(|&value| f64::from(value) * f64::from(value)).sum();
     let deviation = (squares / gradient.len() as f64).sqrt();

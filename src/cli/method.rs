@@ -10,7 +10,7 @@ pub(crate) struct MethodArgs {
     /// Named settings to start from: paper
     #[arg(long, value_name = "NAME")]
     pub(crate) preset: Option<Preset>,
-    /// Steps of the prototype stage [512]
+    /// Steps of the prototype stage `[512]`
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     steps: Option<u32>,
     /// Adam's learning rate [0.05]
@@ -25,7 +25,7 @@ pub(crate) struct MethodArgs {
     /// Adam's epsilon [1e-8]
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     eps: Option<f64>,
-    /// Rotate by up to this many degrees in each step [180]
+    /// Rotate by up to this many degrees in each step `[180]`
     #[arg(long, value_name = "DEGREES", allow_negative_numbers = true)]
     rotation: Option<f64>,
     /// Shift by up to this share of the width and height in each step [0.5]
@@ -49,22 +49,22 @@ pub(crate) struct MethodArgs {
     /// What the baseline stage takes the variance of: softmax or logits [softmax]
     #[arg(long, value_name = "FORM")]
     pv_form: Option<PvForm>,
-    /// Weight of the baseline stage's loss [1]
+    /// Weight of the baseline stage's loss `[1]`
     #[arg(long, value_name = "W", allow_negative_numbers = true)]
     pv_weight: Option<f64>,
-    /// Steps of the baseline stage, before the prototype stage [0]
+    /// Steps of the baseline stage, before the prototype stage `[0]`
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     baseline_steps: Option<u32>,
     /// Start Adam anew after the baseline stage [true]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     baseline_reset: Option<bool>,
-    /// Clamp the pixels to [0,1] after each step [false]
+    /// Clamp the pixels to `[0,1]` after each step [false]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     clamp: Option<bool>,
     /// Start from uniform noise or from a picture: uniform, or an image file [uniform]
     #[arg(long, value_name = "uniform|IMAGE")]
     init: Option<Init>,
-    /// Seed of every random draw [0]
+    /// Seed of every random draw `[0]`
     #[arg(long, value_name = "S", allow_negative_numbers = true)]
     seed: Option<u64>,
 }

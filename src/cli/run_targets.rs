@@ -32,7 +32,7 @@ impl Target {
 
 /// A picture to start from.
 pub(crate) struct Start {
-    /// [3,H,W] in [0,1].
+    /// `[3,H,W]` in `[0,1]`.
     pub(crate) pixels: Vec<f32>,
     /// Of the file.
     pub(crate) sha256: String,

@@ -21,7 +21,7 @@ pub struct ImageTexture {
 }
 
 impl ImageTexture {
-    /// A texture of `[h, w]` for image number `image` of `pixels`, [N,3,H,W].
+    /// A texture of `[h, w]` for image number `image` of `pixels`, `[N,3,H,W]`.
     ///
     /// # Errors
     /// If the device refuses the texture.
@@ -70,7 +70,7 @@ impl ImageTexture {
         Ok(Self { view, texture, pipeline, bind_group, groups })
     }
 
-    /// Records the copy of the image as it is at that place of the encoder, clamped to [0,1].
+    /// Records the copy of the image as it is at that place of the encoder, clamped to `[0,1]`.
     pub fn record(&self, encoder: &mut wgpu::CommandEncoder) {
         let descriptor = wgpu::ComputePassDescriptor { label: Some("protogpu image"), timestamp_writes: None };
         let mut pass = encoder.begin_compute_pass(&descriptor);

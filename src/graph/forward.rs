@@ -30,7 +30,7 @@ impl Activations {
 }
 
 impl Graph {
-    /// Appends the forward of a batch. `input`: [N,C,H,W] with the graph's C, H and W.
+    /// Appends the forward of a batch. `input`: `[N,C,H,W]` with the graph's C, H and W.
     ///
     /// # Errors
     /// If the input's shape is not the graph's.

@@ -36,7 +36,7 @@ impl Architecture {
     }
 }
 
-/// Mean and standard deviation of ImageNet's pixels in [0,1], by which torchvision's networks normalise.
+/// Mean and standard deviation of ImageNet's pixels in `[0,1]`, by which torchvision's networks normalise.
 pub const IMAGENET_MEAN: [f32; 3] = [0.485, 0.456, 0.406];
 /// See [`IMAGENET_MEAN`].
 pub const IMAGENET_STD: [f32; 3] = [0.229, 0.224, 0.225];
@@ -44,7 +44,7 @@ pub const IMAGENET_STD: [f32; 3] = [0.229, 0.224, 0.225];
 /// Height and width of the pictures that a network takes.
 pub const SIDE: usize = 224;
 
-/// A network with its weights: a graph from pixels in [0,1] to logits, and the names of its modules.
+/// A network with its weights: a graph from pixels in `[0,1]` to logits, and the names of its modules.
 #[derive(Clone)]
 pub struct Network {
     architecture: Architecture,
@@ -128,7 +128,7 @@ impl Network {
         self.architecture
     }
 
-    /// From pixels in [0,1], [1,3,224,224], to logits [1,K,1,1]; nothing fused.
+    /// From pixels in `[0,1]`, `[1,3,224,224]`, to logits `[1,K,1,1]`; nothing fused.
     pub fn graph(&self) -> &Graph {
         &self.graph
     }
@@ -175,7 +175,7 @@ impl Network {
         self.graph.node(self.graph.input()).shape
     }
 
-    /// The colour in [0,1] that normalising makes zero.
+    /// The colour in `[0,1]` that normalising makes zero.
     pub fn mean(&self) -> [f32; 3] {
         IMAGENET_MEAN
     }

@@ -20,12 +20,12 @@ pub struct Adam {
     pub beta2: f64,
     /// What is added to the root.
     pub eps: f64,
-    /// Whether x is clamped to [0,1] after the step.
+    /// Whether x is clamped to `[0,1]` after the step.
     pub clamp: bool,
 }
 
 impl Adam {
-    /// x, dx, m, v: [N,C,H,W].
+    /// x, dx, m, v: `[N,C,H,W]`.
     ///
     /// # Errors
     /// If the shapes differ.

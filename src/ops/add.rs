@@ -14,7 +14,7 @@ crate::params! {
 pub struct Add;
 
 impl Add {
-    /// `y = x + z`; x, y, z: [N,C,H,W].
+    /// `y = x + z`; x, y, z: `[N,C,H,W]`.
     ///
     /// # Errors
     /// If the shapes differ.

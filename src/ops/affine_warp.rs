@@ -35,7 +35,7 @@ impl AffineWarp {
         AffineWarpParams { images, channels, h, w, nearest: u32::from(self.interpolation == Interpolation::Nearest) }
     }
 
-    /// `y[n,c,q] = x[n,c,A q + t]`. x, y: [N,C,H,W]; theta: [steps,N,6] as in shaders/affine_warp.wgsl; clock: which step.
+    /// `y[n,c,q] = x[n,c,A q + t]`. x, y: `[N,C,H,W]`; theta: `[steps,N,6]` as in shaders/affine_warp.wgsl; clock: which step.
     ///
     /// # Errors
     /// If the shapes do not fit.
@@ -63,7 +63,7 @@ impl AffineWarp {
         )
     }
 
-    /// `dx[n,c,i] = Σ_q weight(p(q), i) dy[n,c,q]`. dy, dx: [N,C,H,W].
+    /// `dx[n,c,i] = Σ_q weight(p(q), i) dy[n,c,q]`. dy, dx: `[N,C,H,W]`.
     ///
     /// # Errors
     /// If the shapes do not fit.

@@ -24,7 +24,7 @@ impl GlobalAvgPool2d {
         GlobalAvgPool2dParams { planes: (x.n() * x.c()) as u32, plane: x.plane_len() as u32, sink: sink.flags() }
     }
 
-    /// `y[n,c]` = mean of `x[n,c,:,:]`. x: [N,C,H,W], y: [N,C,1,1].
+    /// `y[n,c]` = mean of `x[n,c,:,:]`. x: `[N,C,H,W]`, y: `[N,C,1,1]`.
     ///
     /// # Errors
     /// If the shapes do not fit.
@@ -36,7 +36,7 @@ impl GlobalAvgPool2d {
         rec.dispatch(label, kernel, &[x.bind("x"), y.bind("y")], &params, grid, flops)
     }
 
-    /// `dx = dy / (H·W)` everywhere. dy: [N,C,1,1], dx: [N,C,H,W].
+    /// `dx = dy / (H·W)` everywhere. dy: `[N,C,1,1]`, dx: `[N,C,H,W]`.
     ///
     /// # Errors
     /// If the shapes do not fit.

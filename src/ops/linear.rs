@@ -31,7 +31,7 @@ impl Linear {
         Ok(LinearParams { images, inputs: inputs as u32, outputs: outputs as u32, sink: sink.flags() })
     }
 
-    /// `y[n,o] = Σ_c w[o,c] x[n,c] + b[o]`. x: [N,C,1,1], y: [N,O,1,1].
+    /// `y[n,o] = Σ_c w[o,c] x[n,c] + b[o]`. x: `[N,C,1,1]`, y: `[N,O,1,1]`.
     ///
     /// # Errors
     /// If shapes and weights do not fit.
@@ -48,7 +48,7 @@ impl Linear {
         rec.dispatch(label, Kernel::new("linear", "forward"), &bindings, &params, Grid::Each(y.shape.len()), flops)
     }
 
-    /// `dx[n,c] = Σ_o w[o,c] dy[n,o]`. dy: [N,O,1,1], dx: [N,C,1,1].
+    /// `dx[n,c] = Σ_o w[o,c] dy[n,o]`. dy: `[N,O,1,1]`, dx: `[N,C,1,1]`.
     ///
     /// # Errors
     /// If shapes and weights do not fit.

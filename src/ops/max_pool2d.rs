@@ -63,7 +63,7 @@ impl MaxPool2d {
         }
     }
 
-    /// `y[p]` = maximum over the window; `argmax[p]` = its place in the plane of x. x: [N,C,H,W], y, argmax: [N,C,OH,OW].
+    /// `y[p]` = maximum over the window; `argmax[p]` = its place in the plane of x. x: `[N,C,H,W]`, y, argmax: `[N,C,OH,OW]`.
     ///
     /// # Errors
     /// If the shapes do not fit.
@@ -77,7 +77,7 @@ impl MaxPool2d {
         rec.dispatch(label, self.kernel("forward"), &bindings, &params, grid, flops)
     }
 
-    /// `dx[q]` = sum of `dy[p]` over the windows whose maximum is at q. dy, argmax: [N,C,OH,OW], dx: [N,C,H,W].
+    /// `dx[q]` = sum of `dy[p]` over the windows whose maximum is at q. dy, argmax: `[N,C,OH,OW]`, dx: `[N,C,H,W]`.
     ///
     /// # Errors
     /// If the shapes do not fit.

@@ -29,7 +29,7 @@ pub struct Objective {
 
 impl Objective {
     /// `values[n] = (L_pv, logit, probability, 0)` and `dlogits`, weighted by the schedule's row of the step.
-    /// logits, dlogits: [N,K,1,1], class_of: [N] of u32, values: [N,4].
+    /// logits, dlogits: `[N,K,1,1]`, class_of: `[N]` of u32, values: `[N,4]`.
     ///
     /// # Errors
     /// If the shapes differ.

@@ -14,7 +14,7 @@ crate::params! {
 pub struct Relu;
 
 impl Relu {
-    /// `y = max(x, 0)`; x, y: [N,C,H,W].
+    /// `y = max(x, 0)`; x, y: `[N,C,H,W]`.
     ///
     /// # Errors
     /// If the shapes differ.

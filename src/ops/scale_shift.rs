@@ -53,7 +53,7 @@ impl ScaleShift {
         }
     }
 
-    /// `y = x · scale[c] + shift[c]`; x, y: [N,C,H,W].
+    /// `y = x · scale[c] + shift[c]`; x, y: `[N,C,H,W]`.
     ///
     /// # Errors
     /// If shapes or channels differ.
@@ -70,7 +70,7 @@ impl ScaleShift {
         rec.dispatch(label, kernel, &bindings, &params, Grid::Each(len), 2 * len as u64)
     }
 
-    /// `dx = dy · scale[c]`; dy, dx: [N,C,H,W].
+    /// `dx = dy · scale[c]`; dy, dx: `[N,C,H,W]`.
     ///
     /// # Errors
     /// If shapes or channels differ.

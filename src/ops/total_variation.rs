@@ -54,7 +54,7 @@ impl TotalVariation {
         TotalVariationParams { h, w, form, scale_u, scale_v }
     }
 
-    /// The value of each image as partial sums, one a row of a channel. x: [N,C,H,W], partial: [N, C·H].
+    /// The value of each image as partial sums, one a row of a channel. x: `[N,C,H,W]`, partial: [N, C·H].
     ///
     /// # Errors
     /// If `partial` is too small.
@@ -66,7 +66,7 @@ impl TotalVariation {
         rec.dispatch("total_variation", kernel, &bindings, &self.params(x.shape), grid, 4 * x.shape.len() as u64)
     }
 
-    /// `dx += w_hf · dL_hf/dx`, the weight from the schedule. x, dx: [N,C,H,W].
+    /// `dx += w_hf · dL_hf/dx`, the weight from the schedule. x, dx: `[N,C,H,W]`.
     ///
     /// # Errors
     /// If the shapes differ.

@@ -26,12 +26,12 @@ pub enum Fill {
     Black,
     /// The network's mean colour: zero after normalising, as when the warp comes last.
     Mean,
-    /// A colour in [0,1].
+    /// A colour in `[0,1]`.
     Rgb([f32; 3]),
 }
 
 impl Fill {
-    /// Whether a colour lies within [0,1].
+    /// Whether a colour lies within `[0,1]`.
     pub fn validate(&self) -> Result<()> {
         match self {
             Self::Rgb(rgb) if !rgb.iter().all(|value| (0.0..=1.0).contains(value)) => {

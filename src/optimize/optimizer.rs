@@ -19,18 +19,18 @@ pub struct Job {
     pub class: usize,
     /// Seed of the start and of the warps.
     pub seed: u64,
-    /// Pixels to start from, [3,H,W] in [0,1]; drawn from U[0,1) if `None`.
+    /// Pixels to start from, `[3,H,W]` in `[0,1]`; drawn from U[0,1) if `None`.
     pub init: Option<Vec<f32>>,
 }
 
 /// What an image's optimisation goes on from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ImageState {
-    /// Pixels, [3,H,W], unclamped.
+    /// Pixels, `[3,H,W]`, unclamped.
     pub image: Vec<f32>,
-    /// Adam's first moment, [3,H,W].
+    /// Adam's first moment, `[3,H,W]`.
     pub m: Vec<f32>,
-    /// Adam's second moment, [3,H,W].
+    /// Adam's second moment, `[3,H,W]`.
     pub v: Vec<f32>,
 }
 
@@ -300,7 +300,7 @@ impl Optimizer {
         Ok((0..self.jobs.len()).map(|i| ImageState { image: of(0, i), m: of(1, i), v: of(2, i) }).collect())
     }
 
-    /// Each image's logits, [K], unwarped and unclamped; waits for them.
+    /// Each image's logits, `[K]`, unwarped and unclamped; waits for them.
     ///
     /// # Errors
     /// If the device is lost.
@@ -310,7 +310,7 @@ impl Optimizer {
         Ok(logits.chunks_exact(self.state.logits.shape.c()).map(<[f32]>::to_vec).collect())
     }
 
-    /// The pixels of the whole batch, [N,3,H,W] of f32, unclamped.
+    /// The pixels of the whole batch, `[N,3,H,W]` of f32, unclamped.
     pub fn image_buffer(&self) -> &wgpu::Buffer {
         self.plan.buffer(self.state.image.id).expect("the image is kept")
     }

@@ -27,7 +27,7 @@ pub struct Settings {
     pub preset: Preset,
     /// Steps of the prototype stage.
     pub steps: u32,
-    /// Adam's learning rate, in pixels of [0,1].
+    /// Adam's learning rate, in pixels of `[0,1]`.
     pub lr: f64,
     /// Adam's decay of the first moment.
     pub beta1: f64,
@@ -57,7 +57,7 @@ pub struct Settings {
     pub baseline_steps: u32,
     /// Whether Adam's moments and step count start anew after the baseline stage.
     pub baseline_reset: bool,
-    /// Whether pixels are clamped to [0,1] after each step.
+    /// Whether pixels are clamped to `[0,1]` after each step.
     pub clamp: bool,
     /// Where the optimisation starts.
     pub init: Init,

@@ -110,7 +110,7 @@ impl Conv2d {
         2 * (y.len() * self.w_shape[1..].iter().product::<usize>()) as u64
     }
 
-    /// `y = relu(conv(x, w) + b + residual)`. x: [N,C,H,W], y: [N,O,OH,OW].
+    /// `y = relu(conv(x, w) + b + residual)`. x: `[N,C,H,W]`, y: `[N,O,OH,OW]`.
     ///
     /// # Errors
     /// If the shapes do not fit.
@@ -129,7 +129,7 @@ impl Conv2d {
         self.multiply(rec, label, product, [x, y], sink, epilogue.relu, variant)
     }
 
-    /// `dx = sink(convᵀ(dy, w))`. dy: [N,O,OH,OW], dx: [N,C,H,W].
+    /// `dx = sink(convᵀ(dy, w))`. dy: `[N,O,OH,OW]`, dx: `[N,C,H,W]`.
     ///
     /// # Errors
     /// If the shapes do not fit.

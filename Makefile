@@ -1,0 +1,34 @@
+# One profile for everything: dependencies optimised, own code checked (see [profile.dev] in Cargo.toml). Nothing is compiled
+# twice, and what is slow runs on the adapter.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+# Vulkan's loader wants a folder of its own; a login session has one, a container or a CI job has not.
+export XDG_RUNTIME_DIR := $(or $(XDG_RUNTIME_DIR),$(CURDIR)/target/runtime)
+ARGS ?=
+
+.PHONY: help run test bench check driver cargo
+help:
+	@echo "make run     a prototype by the embedded network, into out/; ARGS='--class 3 --steps 64' to choose"
+	@echo "make test    check, then all tests; needs an adapter or software Vulkan, installed where possible"
+	@echo "make bench   times a step and its kernels"
+	@echo "make check   format, clippy and documentation, without a warning"
+
+run: cargo driver
+	cargo run --locked -- run $(ARGS)
+
+test: driver check
+	cargo test --locked
+
+bench: cargo driver
+	cargo bench --locked --profile dev $(ARGS)
+
+check: cargo
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
+
+driver:
+	@mkdir -p -m 700 "$(XDG_RUNTIME_DIR)"
+	@sh .ci/driver
+
+cargo:
+	@command -v cargo >/dev/null || { echo "no cargo: install Rust from https://rustup.rs, then try again" >&2; exit 1; }
