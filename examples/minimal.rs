@@ -20,7 +20,7 @@ fn main() -> protogpu::Result<()> {
     write_png("prototype.png", &optimizer.states()?[0].image, SIDE)?;
     let probabilities = softmax(&optimizer.logits()?[0]);
     let best = (0..probabilities.len()).max_by(|&a, &b| probabilities[a].total_cmp(&probabilities[b])).unwrap_or(0);
-    let name = network.labels().name(best).unwrap_or("?");
+    let name = network.labels().name(best);
     println!("prototype.png after {steps} steps: {name}, probability {:.3}", probabilities[best]);
     Ok(())
 }

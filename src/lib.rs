@@ -52,3 +52,8 @@ pub mod world;
 
 pub use error::{Error, Result};
 pub use shape::Shape;
+
+/// The README's example compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
