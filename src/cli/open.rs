@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use protogpu::Result;
-use protogpu::gpu::{Context, describe_adapter};
+use protogpu::gpu::{AdapterInfo, Context, describe_adapter};
 use protogpu::labels::Labels;
 use protogpu::nets::{Network, embedded};
 use protogpu::weights::Weights;
@@ -60,7 +60,7 @@ impl AdapterArgs {
 }
 
 /// What a record says of an adapter.
-pub(crate) fn adapter_record(info: &wgpu::AdapterInfo) -> AdapterRecord {
+pub(crate) fn adapter_record(info: &AdapterInfo) -> AdapterRecord {
     AdapterRecord {
         description: describe_adapter(info),
         name: info.name.clone(),

@@ -1,7 +1,9 @@
 //! The loop of a run: a batch from its first step or checkpoint to its files.
 
+use std::io;
 use std::time::Instant;
 
+use protogpu::error::is_full;
 use protogpu::gpu::Context;
 use protogpu::nets::Network;
 use protogpu::optimize::{Checkpoint, ImageState, Job, Optimizer, Settings};
@@ -238,6 +240,10 @@ impl Batch<'_> {
         match error {
             Error::Device(message) => Error::Device(format!("{message}; {kept}: go on with --resume")),
             Error::NotFinite(message) => Error::NotFinite(format!("{message} ({kept})")),
+            Error::Io { action, path, source } if is_full(source.kind()) => {
+                let told = format!("{source}; {kept}: make room and go on with --resume");
+                Error::Io { action, path, source: io::Error::new(source.kind(), told) }
+            }
             other => other,
         }
     }

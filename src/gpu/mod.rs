@@ -21,3 +21,4 @@ pub use readback::Readback;
 pub use record::{Binding, Command, Grid, MAX_WORKGROUPS, NoParams, Params, Recording, Storage, TensorDesc, TensorId};
 pub use shader::{Access, Kernel, Reflected, Reflection, SOURCES, Source, reflect};
 pub use texture::ImageTexture;
+pub use wgpu::{self, AdapterInfo};

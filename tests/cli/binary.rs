@@ -12,7 +12,8 @@ pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_protogpu");
 /// The binary, in a folder of its own.
 pub(crate) fn protogpu(folder: &Path) -> Command {
     let mut command = Command::new(BINARY);
-    command.current_dir(folder);
+    // As on a machine without a desktop, where drivers that look for one complain among the program's own messages.
+    command.current_dir(folder).env_remove("XDG_RUNTIME_DIR");
     command
 }
 

@@ -1,4 +1,4 @@
-//! Runs that are stopped or killed end, after `--resume`, in the same bytes as one that nothing disturbed.
+//! Runs that are stopped, killed or out of room end, after `--resume`, in the same bytes as one that nothing disturbed.
 #![cfg(unix)]
 
 use std::path::Path;
@@ -50,16 +50,22 @@ fn killed_at_any_moment_and_resumed() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path().join("out/0_butterfly_seed0");
     let mut moments = Vec::new();
-    for _ in 0..4 {
-        let clock = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().subsec_nanos();
-        // From before the first file to after the last, wherever the machine is by then.
-        let moment = Duration::from_millis(200 + u64::from(clock / 1000 % 900));
+    for step in [0, 3, 8, 13, 16] {
         let mut child = start(folder.path(), &["--resume"]);
+        // Some way into the run, however fast the machine is, and then anywhere: in a step, a file, or between two.
+        let snapshot = at.join(format!("snapshots/step_{step:06}.png"));
+        while step > 0 && !snapshot.exists() && child.try_wait().unwrap().is_none() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let clock = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().subsec_nanos();
+        let moment = Duration::from_millis(u64::from(clock / 1000 % 150));
         std::thread::sleep(moment);
         let ended = child.try_wait().unwrap();
-        signal(&child, "KILL");
+        if ended.is_none() {
+            signal(&child, "KILL");
+        }
         let (_, stderr) = end(child);
-        moments.push(moment);
+        moments.push((step, moment));
         assert!(ended.is_none_or(|status| status.success()), "{moments:?}: {stderr}");
         assert!(!stderr.contains("error:"), "{moments:?}: {stderr}");
         // A record promises that the rest is there.
@@ -70,4 +76,26 @@ fn killed_at_any_moment_and_resumed() {
     println!("killed after {moments:?}");
     succeeds(folder.path(), &[&OPTIONS[..], &["--resume"]].concat());
     assert_same_files(&results(&folder.path().join("out")), &undisturbed());
+}
+
+/// On a file system of its own with room for one prototype and a half, where the system lets a test make one.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_disk_that_fills_up_keeps_the_state() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = "mount -t tmpfs -o size=7M none small && echo mounted; cd small; \
+        \"$0\" run --steps 2 --checkpoint-every 1 --class 0,1,2,3 --batch 4; echo \"exit $?\"; ls */*";
+    std::fs::create_dir(folder.path().join("small")).unwrap();
+    let mut unshare = Command::new("unshare");
+    unshare.current_dir(folder.path()).args(["--mount", "--map-root-user", "sh", "-c", script, BINARY]);
+    let Ok(output) = unshare.output() else { return println!("skipped: there is no `unshare`") };
+    let [stdout, stderr] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+    if !stdout.contains("mounted") {
+        return println!("skipped: nothing can be mounted here: {stderr}");
+    }
+    assert!(stdout.contains("exit 1\n"), "{stdout}{stderr}");
+    assert_eq!(stderr.matches("error:").count(), 1, "{stderr}");
+    assert!(stderr.contains("No space left on device") && stderr.contains("make room and go on"), "{stderr}");
+    // What was kept is whole, and what was half written is gone.
+    assert!(stdout.contains("checkpoint.safetensors") && !stdout.contains(".tmp"), "{stdout}");
 }
