@@ -3,7 +3,7 @@
 export PATH := $(PATH):$(HOME)/.cargo/bin
 # Vulkan's loader wants a folder of its own; a login session has one, a container or a CI job has not.
 export XDG_RUNTIME_DIR := $(or $(XDG_RUNTIME_DIR),$(CURDIR)/target/runtime)
-ARGS ?=
+ARGS ?= --force
 
 .PHONY: help run test bench check driver cargo
 help:
@@ -19,7 +19,7 @@ test: driver check
 	cargo test --locked
 
 bench: cargo driver
-	cargo bench --locked --profile dev $(ARGS)
+	cargo bench --locked --profile dev
 
 check: cargo
 	cargo fmt --check

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
 use protogpu::gpu::Context;
-use protogpu::nets::{Architecture, Network, SIDE};
+use protogpu::nets::{SIDE, embedded};
 use protogpu::optimize::{Job, Losses, Optimizer, Settings};
 
 const STEPS_A_FRAME: usize = 2;
@@ -24,7 +24,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // All that the guest asks for is a device and a queue.
     let context = Context::from_device(device.clone(), queue.clone());
-    let network = Network::generated(Architecture::ResNet18, 16, 15, 0)?;
+    let network = embedded::default()?;
     let settings = Settings { steps, ..Settings::default() };
     let jobs = [Job { class: 3, seed: 0, init: None }];
     let mut optimizer = Optimizer::new(&context, &network, &settings, &jobs)?;

@@ -2,16 +2,17 @@
 
 use protogpu::analysis::softmax;
 use protogpu::gpu::{AdapterChoice, Context};
-use protogpu::nets::{Architecture, Network, SIDE};
+use protogpu::nets::{SIDE, embedded};
 use protogpu::optimize::{Job, Optimizer, Settings};
 use protogpu::picture::write_png;
 
 fn main() -> protogpu::Result<()> {
     let steps = std::env::args().nth(1).and_then(|steps| steps.parse().ok()).unwrap_or(16);
     let context = Context::new(&AdapterChoice::Best)?;
-    let network = Network::generated(Architecture::ResNet18, 16, 15, 0)?;
+    let network = embedded::default()?;
     let settings = Settings { steps, ..Settings::default() };
-    let job = Job { class: 3, seed: 0, init: None };
+    let class = network.labels().find("lighthouse")?;
+    let job = Job { class, seed: 0, init: None };
 
     let mut optimizer = Optimizer::new(&context, &network, &settings, &[job])?;
     optimizer.advance(steps as usize)?;
@@ -19,6 +20,7 @@ fn main() -> protogpu::Result<()> {
     write_png("prototype.png", &optimizer.states()?[0].image, SIDE)?;
     let probabilities = softmax(&optimizer.logits()?[0]);
     let best = (0..probabilities.len()).max_by(|&a, &b| probabilities[a].total_cmp(&probabilities[b])).unwrap_or(0);
-    println!("prototype.png after {steps} steps: class {best}, probability {:.3}", probabilities[best]);
+    let name = network.labels().name(best);
+    println!("prototype.png after {steps} steps: {name}, probability {:.3}", probabilities[best]);
     Ok(())
 }

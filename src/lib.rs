@@ -1,4 +1,33 @@
-//! protogpu: Prototype Generation on the GPU.
+//! Prototype Generation on the GPU: what an image network has learned, drawn by handwritten WGSL kernels.
+//!
+//! ```
+//! use protogpu::gpu::{AdapterChoice, Context};
+//! use protogpu::nets::embedded;
+//! use protogpu::optimize::{Job, Optimizer, Settings};
+//!
+//! let context = Context::new(&AdapterChoice::Best)?;
+//! let network = embedded::default()?;
+//! let class = network.labels().find("lighthouse")?;
+//!
+//! // 512 steps make a prototype; two show how.
+//! let settings = Settings { steps: 2, ..Settings::default() };
+//! let job = Job { class, seed: 0, init: None };
+//! let mut optimizer = Optimizer::new(&context, &network, &settings, &[job])?;
+//! optimizer.advance(2)?;
+//!
+//! let image = &optimizer.states()?[0].image;
+//! assert_eq!(image.len(), 3 * 224 * 224);
+//! let history = &optimizer.histories()[0];
+//! assert!(history.loss[1] < history.loss[0]);
+//! # Ok::<(), protogpu::Error>(())
+//! ```
+//!
+//! [`nets::Network`] is a network with its weights, [`optimize::Optimizer`] makes prototypes of its classes, [`analysis`] looks
+//! into it. A program with a device of its own starts from [`gpu::Context::from_device`] and records steps with
+//! [`optimize::Optimizer::record`]; nothing then blocks. [`graph::CustomOp`] brings ops from outside.
+//!
+//! Below that, ops append commands to a [`gpu::Recording`], which is plain data, and a [`gpu::Plan`] makes buffers, pipelines and
+//! bind groups of it once. Gradients go to pixels and activations; weights get none.
 
 // `params!` names the crate from inside and from outside alike.
 extern crate self as protogpu;
@@ -23,3 +52,8 @@ pub mod world;
 
 pub use error::{Error, Result};
 pub use shape::Shape;
+
+/// The README's example compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

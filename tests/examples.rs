@@ -25,7 +25,7 @@ fn run(name: &str, folder: &Path, args: &[&str]) -> String {
 fn minimal() {
     let folder = tempfile::tempdir().expect("a folder");
     let told = run("minimal", folder.path(), &["4"]);
-    assert!(told.starts_with("prototype.png after 4 steps: class "), "{told}");
+    assert!(told.starts_with("prototype.png after 4 steps: "), "{told}");
     let picture = image::open(folder.path().join("prototype.png")).expect("a picture");
     assert_eq!((picture.width(), picture.height()), (224, 224));
 }
