@@ -3,11 +3,11 @@
 export PATH := $(PATH):$(HOME)/.cargo/bin
 # Vulkan's loader wants a folder of its own; a login session has one, a container or a CI job has not.
 export XDG_RUNTIME_DIR := $(or $(XDG_RUNTIME_DIR),$(CURDIR)/target/runtime)
-ARGS ?= --force
+ARGS ?= --class umbrella --force
 
 .PHONY: help run test bench check driver cargo
 help:
-	@echo "make run     a prototype by the embedded network, into out/; ARGS='--class 3 --steps 64' to choose"
+	@echo "make run     a prototype by the embedded network, into out/; ARGS='--class key --seed 3' for another"
 	@echo "make test    check, then all tests; needs an adapter or software Vulkan, installed where possible"
 	@echo "make bench   times a step and its kernels"
 	@echo "make check   format, clippy and documentation, without a warning"
