@@ -15,7 +15,7 @@ help:
 run: cargo driver
 	cargo run --locked -- run $(ARGS)
 
-test: driver check
+test: cargo driver check
 	cargo test --locked
 
 bench: cargo driver

@@ -145,8 +145,10 @@ impl Folder {
             }
         }
         // What a killed process had not yet renamed.
-        for file in files_in(&self.path, |name| name.starts_with(".protogpu-") && name.ends_with(".tmp")) {
-            remove(&file)?;
+        for folder in [&self.path, &self.path.join(SNAPSHOTS)] {
+            for file in files_in(folder, |name| name.starts_with(".protogpu-") && name.ends_with(".tmp")) {
+                remove(&file)?;
+            }
         }
         Ok(())
     }
@@ -310,6 +312,7 @@ mod tests {
         folder.finish(b"png", b"pixels", "{}").unwrap();
         std::fs::write(folder.path().join("notes.txt"), "mine").unwrap();
         std::fs::write(folder.path().join(".protogpu-x.tmp"), "half").unwrap();
+        std::fs::write(folder.path().join("snapshots/.protogpu-y.tmp"), "half").unwrap();
         let mut folder = Folder::new(out.path(), 1, "fish", 7, Existing::Replace);
         assert!(matches!(folder.state(4, accept).unwrap(), State::Fresh));
         folder.write_checkpoint(&checkpoint(1)).unwrap();

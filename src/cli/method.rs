@@ -12,7 +12,7 @@ pub(crate) struct MethodArgs {
     pub(crate) preset: Option<Preset>,
     /// Steps of the prototype stage `[512]`
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
-    steps: Option<u32>,
+    pub(crate) steps: Option<u32>,
     /// Adam's learning rate [0.05]
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     lr: Option<f64>,

@@ -84,7 +84,8 @@ impl RunArgs {
         if self.dry_run {
             return self.dry_run(&network, &settings, &classes);
         }
-        let mut targets = targets(&classes, &self.out, self.existing(), &settings, &network)?;
+        let steps_given = self.method.steps.is_some() || config.is_some();
+        let mut targets = targets(&classes, &self.out, self.existing(), &settings, steps_given, &network)?;
         if targets.iter().all(|target| target.finished) {
             self.note("all of it is finished already");
             return self.report(&targets, settings.seed, Vec::new());

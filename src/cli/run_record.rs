@@ -134,7 +134,11 @@ pub(crate) struct RecordedAdapter {
 impl Config {
     /// Reads a settings file or a `run.json`.
     pub(crate) fn read(path: &Path) -> Result<Self> {
-        let bytes = std::fs::metadata(path).map_err(Error::io("read", path))?.len();
+        let found = std::fs::metadata(path).map_err(Error::io("read", path))?;
+        if !found.is_file() {
+            return Err(Error::input(format!("cannot read {}: it is no file", path.display())));
+        }
+        let bytes = found.len();
         if bytes > MAX_BYTES {
             return Err(Error::input(format!("{} has {bytes} bytes, which no settings have", path.display())));
         }

@@ -94,6 +94,7 @@ pub(crate) fn targets(
     out: &Path,
     existing: Existing,
     settings: &Settings,
+    steps_given: bool,
     network: &Network,
 ) -> Result<Vec<Target>> {
     let labels = network.labels();
@@ -108,6 +109,10 @@ pub(crate) fn targets(
             let input = network.input();
             if found.shape != [input.c(), input.h(), input.w()] {
                 return Err(Error::input(format!("its image is {:?}, but the network takes {input}", found.shape)));
+            }
+            let (steps, begun) = (settings.steps, found.settings.steps);
+            if steps != begun && !steps_given {
+                return Err(Error::input(format!("it was begun with --steps {begun}: repeat that, or give more")));
             }
             found.check_continues(class, settings, sha256)
         })?;

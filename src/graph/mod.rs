@@ -195,7 +195,8 @@ fn output_shape(name: &str, op: &Op, inputs: &[Shape]) -> Result<Shape> {
             Shape::new(1, outputs, 1, 1)
         }
         Op::Custom(op) => op.output(name, x)?,
-        Op::ScaleShift(_) | Op::Relu | Op::Add => x,
+        Op::ScaleShift(op) => op.output(name, x)?,
+        Op::Relu | Op::Add => x,
     };
     if let Some(&z) = second.first().filter(|&&z| z != shape) {
         return Err(Error::input(format!("{name}: adds {z} to {shape}")));

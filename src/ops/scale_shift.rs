@@ -44,6 +44,14 @@ impl ScaleShift {
         Err(misfit("scale_shift", label, format!("C is {} in x {x} but {scale} in scale and {shift} in shift", x.c())))
     }
 
+    /// The shape of y for x: the same.
+    ///
+    /// # Errors
+    /// If the channels differ.
+    pub fn output(&self, label: &str, x: Shape) -> Result<Shape> {
+        self.check(label, x).map(|()| x)
+    }
+
     fn params(x: Shape, sink: Sink) -> ScaleShiftParams {
         ScaleShiftParams {
             len: x.len() as u32,

@@ -133,8 +133,13 @@ impl Optimizer {
     pub fn load(&mut self, step: u64, states: &[ImageState], histories: Vec<History>) -> Result<()> {
         let len = self.shape.image_len();
         let fits = |s: &ImageState| [&s.image, &s.m, &s.v].iter().all(|part| part.len() == len);
+        let complete = |h: &History| h.columns().iter().all(|(_, column)| column.len() as u64 == step);
         let counts = [states.len(), histories.len()];
-        if counts != [self.jobs.len(); 2] || !states.iter().all(fits) || step > self.total_steps() {
+        if counts != [self.jobs.len(); 2]
+            || !states.iter().all(fits)
+            || !histories.iter().all(complete)
+            || step > self.total_steps()
+        {
             return Err(Error::input(format!("{} saved states at step {step} do not fit this run", states.len())));
         }
         let all = |part: fn(&ImageState) -> &Vec<f32>| -> Vec<f32> { states.iter().flat_map(part).copied().collect() };

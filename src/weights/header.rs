@@ -195,7 +195,9 @@ fn without_prefix(mut tensors: BTreeMap<String, Tensor>) -> BTreeMap<String, Ten
             .into_iter()
             .find(|&prefix| tensors.keys().all(|name| name.len() > prefix.len() && name.starts_with(prefix)))
     };
-    while let Some(prefix) = strip(&tensors) {
+    // Wrappers nest two or three deep; a hostile name could repeat a prefix a million times.
+    for _ in 0..4 {
+        let Some(prefix) = strip(&tensors) else { break };
         tensors = tensors.into_iter().map(|(name, tensor)| (name[prefix.len()..].to_string(), tensor)).collect();
     }
     tensors

@@ -97,6 +97,10 @@ impl Conv2d {
     /// If channels differ or the window does not fit.
     pub fn output(&self, label: &str, x: Shape) -> Result<Shape> {
         let [o, c, kh, kw] = self.w_shape;
+        if self.w.len() != o * c * kh * kw || self.b.as_ref().is_some_and(|b| b.len() != o) {
+            let (w, b) = (self.w.len(), self.b.as_ref().map(|b| b.len()));
+            return Err(misfit("conv2d", label, format!("{w} weights and {b:?} biases for w {:?}", self.w_shape)));
+        }
         if c != x.c() {
             let w = self.w_shape;
             return Err(misfit("conv2d", label, format!("C is {} in x {x} but {c} in w {w:?}", x.c())));
