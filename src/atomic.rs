@@ -59,9 +59,17 @@ fn replaceable(path: &Path) -> Result<PathBuf> {
     }
 }
 
+/// What the names of files written aside begin and end with.
+pub const ASIDE: [&str; 2] = [".protogpu-", ".tmp"];
+
+/// Whether a name is that of a file written aside: where no process writes, the leftover of one that was killed.
+pub fn is_aside(name: &str) -> bool {
+    name.starts_with(ASIDE[0]) && name.ends_with(ASIDE[1])
+}
+
 fn aside_in(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".protogpu-").suffix(".tmp");
+    builder.prefix(ASIDE[0]).suffix(ASIDE[1]);
     #[cfg(unix)]
     {
         // Temporary files are private by default; a result is not (the umask still applies).

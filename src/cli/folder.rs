@@ -6,7 +6,7 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use protogpu::atomic::write_atomically;
+use protogpu::atomic::{ASIDE, is_aside, write_atomically};
 use protogpu::error::is_full;
 use protogpu::optimize::Checkpoint;
 use protogpu::{Error, Result};
@@ -146,7 +146,7 @@ impl Folder {
         }
         // What a killed process had not yet renamed.
         for folder in [&self.path, &self.path.join(SNAPSHOTS)] {
-            for file in files_in(folder, |name| name.starts_with(".protogpu-") && name.ends_with(".tmp")) {
+            for file in files_in(folder, is_aside) {
                 remove(&file)?;
             }
         }
@@ -191,7 +191,7 @@ pub(crate) fn check_writable<'a>(folders: impl IntoIterator<Item = &'a Path>) ->
 /// Writes as much as a prototype needs, and takes it away again.
 fn probe(folder: &Path) -> Result<()> {
     let write = || {
-        let mut file = tempfile::Builder::new().prefix(".protogpu-").suffix(".tmp").tempfile_in(folder)?;
+        let mut file = tempfile::Builder::new().prefix(ASIDE[0]).suffix(ASIDE[1]).tempfile_in(folder)?;
         file.write_all(&vec![0; ROOM_BYTES])?;
         file.flush()
     };

@@ -33,8 +33,6 @@ impl std::str::FromStr for AdapterChoice {
 pub struct Capabilities {
     /// The size of every subgroup, where it is the same for all and shuffles are allowed.
     pub subgroup_size: Option<u32>,
-    /// Whether the adapter is the processor itself (software Vulkan), where workgroup memory and barriers are slow.
-    pub software: bool,
 }
 
 /// A device to plan and run on: one of its own, or a host's. Cheap to clone.
@@ -183,10 +181,7 @@ impl Context {
         let info = self.info();
         let same = info.subgroup_min_size == info.subgroup_max_size;
         let usable = same && self.device().features().contains(wgpu::Features::SUBGROUP);
-        Capabilities {
-            subgroup_size: usable.then_some(info.subgroup_max_size),
-            software: info.device_type == wgpu::DeviceType::Cpu,
-        }
+        Capabilities { subgroup_size: usable.then_some(info.subgroup_max_size) }
     }
 
     /// The pipeline of a kernel, made at its first use.
