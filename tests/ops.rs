@@ -28,5 +28,7 @@ mod red;
 mod relu;
 #[path = "ops/scale_shift.rs"]
 mod scale_shift;
+#[path = "ops/texels.rs"]
+mod texels;
 #[path = "ops/total_variation.rs"]
 mod total_variation;

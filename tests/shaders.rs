@@ -9,8 +9,8 @@ use std::path::Path;
 use protogpu::Shape;
 use protogpu::gpu::{Access, Context, Grid, Kernel, Plan, Recording, SOURCES, Source, reflect};
 use protogpu::ops::{
-    Adam, Add, AffineWarp, Conv2d, Epilogue, GlobalAvgPool2d, HfForm, Interpolation, Linear, MaxPool2d, Objective,
-    PvForm, Relu, ScaleShift, Sink, Tensor, TotalVariation, Variant,
+    Adam, Add, AffineWarp, Algorithm, Conv2d, Epilogue, GlobalAvgPool2d, HfForm, Interpolation, Linear, MaxPool2d,
+    Objective, PvForm, Relu, ScaleShift, Sink, Tensor, Tile, TotalVariation, Variant, sink_texels,
 };
 use protogpu::optimize::ScheduleRow;
 
@@ -18,6 +18,8 @@ use protogpu::optimize::ScheduleRow;
 const MAX_INVOCATIONS: u32 = 256;
 const MAX_WORKGROUP_BYTES: u32 = 16 << 10;
 const MAX_STORAGE_BUFFERS: usize = 8;
+/// Not a default limit: over texels only, see `Capabilities`.
+const MAX_STORAGE_TEXTURES: usize = 5;
 
 /// Entry points that no op of `src/ops` records: the prototype loop dispatches them.
 const BY_THE_LOOP: &[(&str, &str)] = &[("history", "write"), ("history", "tick"), ("image_texture", "paint")];
@@ -110,6 +112,10 @@ fn limits(kernel: &Kernel) -> Vec<String> {
         let bytes = reflection.workgroup_bytes;
         faults.push(format!("{kernel}: {bytes} bytes of workgroup memory, and {MAX_WORKGROUP_BYTES} is the most"));
     }
+    let textures = reflection.bindings.values().filter(|b| matches!(b.access, Access::Texture(..))).count();
+    if textures > MAX_STORAGE_TEXTURES {
+        faults.push(format!("{kernel}: {textures} storage textures, and {MAX_STORAGE_TEXTURES} is the most"));
+    }
     if buffers > MAX_STORAGE_BUFFERS {
         faults.push(format!("{kernel}: {buffers} storage buffers, and {MAX_STORAGE_BUFFERS} is the most"));
     }
@@ -165,7 +171,9 @@ fn what_is_beyond_the_limits_is_named() {
 /// Every specialisation that networks use.
 fn all_variants() -> Vec<Variant> {
     let subgroup = [1, 2, 4, 8].map(|row_groups| Variant::Subgroup { row_groups });
-    [Variant::Workgroup].into_iter().chain(subgroup).collect()
+    let tiles = [Tile::Two, Tile::Four].map(Algorithm::Winograd);
+    let texels = [Algorithm::Direct, tiles[0], tiles[1]].map(Variant::Texels);
+    [Variant::Workgroup].into_iter().chain(subgroup).chain(texels).collect()
 }
 
 struct Recorder {
@@ -185,6 +193,9 @@ impl Recorder {
 fn every_op(variants: &[Variant]) -> Recording {
     let mut r = Recorder { rec: Recording::new(), next: 0 };
     images(&mut r, variants);
+    if variants.iter().any(|v| matches!(v, Variant::Texels(_))) {
+        texels(&mut r);
+    }
     step(&mut r);
     r.rec
 }
@@ -222,6 +233,21 @@ fn images(r: &mut Recorder, variants: &[Variant]) {
     let (fc, logits) = (Linear { w: vec![0.5; 30].into(), b: vec![0.5; 10].into() }, r.tensor([2, 10, 1, 1]));
     fc.forward(&mut r.rec, "fc", mean, logits).expect("linear");
     fc.backward(&mut r.rec, "fc", logits, mean, Sink::default()).expect("linear");
+}
+
+/// What has kernels of its own where tensors are texels.
+fn texels(r: &mut Recorder) {
+    let [x, y] = [[2, 3, 6, 8], [2, 3, 3, 4]].map(|shape| Tensor::transient_texels(&mut r.rec, "texels", Shape(shape)));
+    let sink = Sink { add: Some(x.id), mask: Some(x.id) };
+    let dx = Tensor::transient_texels(&mut r.rec, "dx", x.shape);
+    let pool = MaxPool2d { kernel: [2, 2], stride: [2, 2], pad: [0; 4], ceil_mode: false };
+    let argmax = MaxPool2d::argmax(&mut r.rec, "pool", y);
+    pool.forward(&mut r.rec, "pool", x, y, argmax).expect("max_pool2d");
+    pool.backward(&mut r.rec, "pool", y, argmax, dx, sink).expect("max_pool2d");
+    let mean = r.tensor([2, 3, 1, 1]);
+    GlobalAvgPool2d.forward(&mut r.rec, "avg", x, mean).expect("global_avg_pool2d");
+    GlobalAvgPool2d.backward(&mut r.rec, "avg", mean, dx, sink).expect("global_avg_pool2d");
+    sink_texels(&mut r.rec, "sink", x, dx, sink).expect("texels_sink");
 }
 
 fn step(r: &mut Recorder) {

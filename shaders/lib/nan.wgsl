@@ -13,3 +13,8 @@ fn rectified(v: f32) -> f32 {
 fn within_unit(v: f32) -> f32 {
     return select(clamp(v, 0.0, 1.0), v, is_nan(v));
 }
+
+// `is_nan` of four.
+fn are_nan(v: vec4f) -> vec4<bool> {
+    return (bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u);
+}

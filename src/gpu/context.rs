@@ -5,7 +5,7 @@ use std::collections::hash_map::Entry;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::shader::{Access, Kernel, Reflection, Source, reflect};
+use super::shader::{Access, Kernel, Reflection, Source, TextureFormat, TextureUse, reflect};
 use crate::error::{Error, Result};
 
 /// Which adapter to take.
@@ -28,11 +28,23 @@ impl std::str::FromStr for AdapterChoice {
     }
 }
 
+/// Storage textures that a kernel over texels may have; WebGPU promises four.
+const STORAGE_TEXTURES: u32 = 5;
+
 /// What the choice of kernels depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Capabilities {
     /// The size of every subgroup, where it is the same for all and shuffles are allowed.
     pub subgroup_size: Option<u32>,
+    /// Whether tensors lie in textures where that is faster: on software adapters that can read storage textures.
+    pub texels: bool,
+}
+
+impl Capabilities {
+    /// Whether convolutions go over texels: their kernels shuffle between eight lanes.
+    pub fn prefers_texels(self) -> bool {
+        self.texels && self.subgroup_size == Some(8)
+    }
 }
 
 /// A device to plan and run on: one of its own, or a host's. Cheap to clone.
@@ -124,11 +136,14 @@ impl Context {
     pub fn new(choice: &AdapterChoice) -> Result<Self> {
         let adapter = choose(enumerate(&instance()), choice)?;
         let info = adapter.get_info();
-        let wanted = wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::SUBGROUP;
+        let wanted = wgpu::Features::TIMESTAMP_QUERY
+            | wgpu::Features::SUBGROUP
+            | wgpu::Features::TEXTURE_ADAPTER_SPECIFIC_FORMAT_FEATURES;
         let offered = adapter.limits();
         let limits = wgpu::Limits {
             max_buffer_size: offered.max_buffer_size,
             max_storage_buffer_binding_size: offered.max_storage_buffer_binding_size,
+            max_storage_textures_per_shader_stage: offered.max_storage_textures_per_shader_stage.min(STORAGE_TEXTURES),
             ..wgpu::Limits::default()
         };
         let descriptor = wgpu::DeviceDescriptor {
@@ -181,7 +196,12 @@ impl Context {
         let info = self.info();
         let same = info.subgroup_min_size == info.subgroup_max_size;
         let usable = same && self.device().features().contains(wgpu::Features::SUBGROUP);
-        Capabilities { subgroup_size: usable.then_some(info.subgroup_max_size) }
+        let readable = self.device().features().contains(wgpu::Features::TEXTURE_ADAPTER_SPECIFIC_FORMAT_FEATURES)
+            && self.device().limits().max_storage_textures_per_shader_stage >= STORAGE_TEXTURES;
+        Capabilities {
+            subgroup_size: usable.then_some(info.subgroup_max_size),
+            texels: readable && info.device_type == wgpu::DeviceType::Cpu,
+        }
     }
 
     /// The pipeline of a kernel, made at its first use.
@@ -286,9 +306,15 @@ fn layout_entry(reflected: &super::shader::Reflected) -> wgpu::BindGroupLayoutEn
         Access::Uniform => buffer(wgpu::BufferBindingType::Uniform),
         Access::Read => buffer(wgpu::BufferBindingType::Storage { read_only: true }),
         Access::ReadWrite => buffer(wgpu::BufferBindingType::Storage { read_only: false }),
-        Access::StorageTexture => wgpu::BindingType::StorageTexture {
-            access: wgpu::StorageTextureAccess::WriteOnly,
-            format: wgpu::TextureFormat::Rgba8Unorm,
+        Access::Texture(format, usage) => wgpu::BindingType::StorageTexture {
+            access: match usage {
+                TextureUse::Read => wgpu::StorageTextureAccess::ReadOnly,
+                TextureUse::Write => wgpu::StorageTextureAccess::WriteOnly,
+            },
+            format: match format {
+                TextureFormat::Rgba8Unorm => wgpu::TextureFormat::Rgba8Unorm,
+                TextureFormat::Rgba32Float => wgpu::TextureFormat::Rgba32Float,
+            },
             view_dimension: wgpu::TextureViewDimension::D2,
         },
     };

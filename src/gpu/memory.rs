@@ -1,14 +1,16 @@
 //! Which tensors share a buffer: those whose lifetimes do not overlap.
 
-use super::record::{Recording, Storage};
+use super::record::{Layout, Recording, Storage};
 
 /// Where each tensor lies.
 #[derive(Clone, Debug)]
 pub struct Memory {
     /// For each tensor, the buffer that holds it; `None` for a tensor that no command uses and nobody keeps.
     pub buffer_of: Vec<Option<usize>>,
-    /// Length of each buffer in 32-bit elements.
+    /// Length of each buffer in elements.
     pub buffer_len: Vec<usize>,
+    /// What the elements of each buffer are; with [`Layout::Texels`] it is a texture.
+    pub buffer_layout: Vec<Layout>,
 }
 
 impl Memory {
@@ -25,46 +27,48 @@ impl Memory {
             }
         }
         let mut buffer_of = vec![None; count];
-        let mut buffer_len = Vec::new();
-        let mut own = |len: usize| {
+        let (mut buffer_len, mut buffer_layout) = (Vec::new(), Vec::new());
+        let mut own = |len: usize, layout: Layout| {
             buffer_len.push(len);
+            buffer_layout.push(layout);
             Some(buffer_len.len() - 1)
         };
         let mut transient = Vec::new();
         for (i, tensor) in recording.tensors.iter().enumerate() {
             match (&tensor.storage, alive[i]) {
-                (Storage::Transient, Some(life)) => transient.push((i, tensor.len, life)),
-                (Storage::Kept, _) | (Storage::Constant(_), Some(_)) => buffer_of[i] = own(tensor.len),
+                (Storage::Transient, Some(life)) => transient.push((i, tensor, life)),
+                (Storage::Kept, _) | (Storage::Constant(_), Some(_)) => buffer_of[i] = own(tensor.len, tensor.layout),
                 _ => {}
             }
         }
-        transient.sort_by_key(|&(i, len, _)| (std::cmp::Reverse(len), i));
-        let mut shared: Vec<(usize, Vec<(usize, usize)>)> = Vec::new();
-        for (i, len, life) in transient {
+        transient.sort_by_key(|&(i, tensor, _)| (std::cmp::Reverse(tensor.len), i));
+        let mut shared: Vec<(usize, Layout, Vec<(usize, usize)>)> = Vec::new();
+        for (i, tensor, life) in transient {
             let free = |lives: &[(usize, usize)]| lives.iter().all(|l| l.1 < life.0 || life.1 < l.0);
-            match shared.iter_mut().find(|(_, lives)| free(lives)) {
-                Some((buffer, lives)) => {
+            match shared.iter_mut().find(|(_, layout, lives)| *layout == tensor.layout && free(lives)) {
+                Some((buffer, _, lives)) => {
                     buffer_of[i] = Some(*buffer);
                     lives.push(life);
                 }
                 None => {
-                    let buffer = own(len);
+                    let buffer = own(tensor.len, tensor.layout);
                     buffer_of[i] = buffer;
-                    shared.extend(buffer.map(|b| (b, vec![life])));
+                    shared.extend(buffer.map(|b| (b, tensor.layout, vec![life])));
                 }
             }
         }
-        Self { buffer_of, buffer_len }
+        Self { buffer_of, buffer_len, buffer_layout }
     }
 
     /// A buffer for every tensor, for tests that look for writes outside of it.
     pub fn separate(recording: &Recording) -> Self {
         let buffer_len: Vec<usize> = recording.tensors.iter().map(|t| t.len).collect();
-        Self { buffer_of: (0..buffer_len.len()).map(Some).collect(), buffer_len }
+        let buffer_layout = recording.tensors.iter().map(|t| t.layout).collect();
+        Self { buffer_of: (0..buffer_len.len()).map(Some).collect(), buffer_len, buffer_layout }
     }
 
     /// All buffers together, in bytes.
     pub fn bytes(&self) -> u64 {
-        self.buffer_len.iter().map(|&len| 4 * len as u64).sum()
+        self.buffer_len.iter().zip(&self.buffer_layout).map(|(&len, layout)| layout.bytes(len)).sum()
     }
 }

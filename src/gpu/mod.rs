@@ -5,6 +5,7 @@
 
 mod context;
 mod memory;
+mod place;
 mod plan;
 mod profile;
 mod readback;
@@ -18,7 +19,10 @@ pub use memory::Memory;
 pub use plan::{Plan, PlanOptions, SectionSummary, Summary};
 pub use profile::KernelTime;
 pub use readback::Readback;
-pub use record::{Binding, Command, Grid, MAX_WORKGROUPS, NoParams, Params, Recording, Storage, TensorDesc, TensorId};
-pub use shader::{Access, Kernel, Reflected, Reflection, SOURCES, Source, reflect};
+pub use record::{
+    Binding, Command, Grid, Layout, MAX_WORKGROUPS, NoParams, Params, Recording, Storage, TEXTURE_WIDTH, TensorDesc,
+    TensorId,
+};
+pub use shader::{Access, Kernel, Reflected, Reflection, SOURCES, Source, TextureFormat, TextureUse, reflect};
 pub use texture::ImageTexture;
 pub use wgpu::{self, AdapterInfo};

@@ -1,14 +1,14 @@
 //! A recording made ready: buffers, pipelines and bind groups, built once; a step only encodes a list of dispatches.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
 use super::context::{Context, Pipeline};
 use super::memory::Memory;
+use super::place::{self, Fresh, GUARD_BYTES, Place, SENTINEL};
 use super::readback::Readback;
-use super::record::{Command, MAX_WORKGROUPS, Recording, Storage, TensorId};
+use super::record::{Command, Layout, MAX_WORKGROUPS, Recording, Storage, TensorId};
 use super::shader::Access;
 use crate::error::{Error, Result};
 
@@ -23,15 +23,11 @@ pub struct PlanOptions {
     pub poison: bool,
 }
 
-/// Bytes before and after a tensor that hold sentinels; a multiple of every adapter's offset alignment.
-const GUARD_BYTES: u64 = 256;
-const SENTINEL: u32 = 0x5AFE_C0DE;
-
 /// Everything that a recording needs on a device.
 pub struct Plan {
     context: Context,
     recording: Recording,
-    buffers: Vec<wgpu::Buffer>,
+    places: Vec<Place>,
     memory: Memory,
     guard: u64,
     steps: Vec<Step>,
@@ -61,10 +57,10 @@ impl Plan {
     pub fn with_options(context: &Context, recording: Recording, options: PlanOptions) -> Result<Self> {
         let memory = if options.sentinels { Memory::separate(&recording) } else { Memory::plan(&recording) };
         let guard = if options.sentinels { GUARD_BYTES } else { 0 };
-        let buffers = create_buffers(context, &recording, &memory, guard, options)?;
+        let places = place::create(context, &recording, &memory, Fresh { guard, poison: options.poison })?;
         let (params, offsets) = create_params(context, &recording)?;
         let mut plan =
-            Self { context: context.clone(), recording, buffers, memory, guard, steps: Vec::new(), _params: None };
+            Self { context: context.clone(), recording, places, memory, guard, steps: Vec::new(), _params: None };
         for (command, offset) in plan.recording.commands.iter().zip(offsets) {
             plan.steps.push(plan.step(command, &params, offset)?);
         }
@@ -87,16 +83,18 @@ impl Plan {
         for (name, reflected) in &reflection.bindings {
             let resource = if reflected.access == Access::Uniform {
                 let size = wgpu::BufferSize::new(command.params.len() as u64);
-                wgpu::BufferBinding { buffer: params, offset: params_offset, size }
+                wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer: params, offset: params_offset, size })
             } else {
                 let bound = command.bindings.iter().find(|b| b.name == name);
                 let bound = bound.ok_or_else(|| fault(format!("nothing is bound to `{name}`")))?;
-                self.buffer_binding(bound.tensor)
+                let texture = matches!(reflected.access, Access::Texture(..));
+                if texture != (self.recording.desc(bound.tensor).layout == Layout::Texels) {
+                    let label = &self.recording.desc(bound.tensor).label;
+                    return Err(fault(format!("`{label}` is not what `{name}` is: one is a texture, one is a buffer")));
+                }
+                self.resource(bound.tensor)
             };
-            entries.push(wgpu::BindGroupEntry {
-                binding: reflected.binding,
-                resource: wgpu::BindingResource::Buffer(resource),
-            });
+            entries.push(wgpu::BindGroupEntry { binding: reflected.binding, resource });
         }
         if let Some(extra) = command.bindings.iter().find(|b| !reflection.bindings.contains_key(b.name)) {
             return Err(fault(format!("the shader has no binding `{}`", extra.name)));
@@ -123,11 +121,17 @@ impl Plan {
         self.memory.buffer_of[tensor.0 as usize]
     }
 
-    fn buffer_binding(&self, tensor: TensorId) -> wgpu::BufferBinding<'_> {
-        let index = self.buffer_index(tensor).expect("a bound tensor has a buffer");
-        // With the sentinels behind it: adapters drop what a kernel writes past a binding's end, and nobody would see it.
-        let size = wgpu::BufferSize::new(4 * self.recording.desc(tensor).len as u64 + self.guard);
-        wgpu::BufferBinding { buffer: &self.buffers[index], offset: self.guard, size }
+    fn resource(&self, tensor: TensorId) -> wgpu::BindingResource<'_> {
+        let index = self.buffer_index(tensor).expect("a bound tensor has a place");
+        match &self.places[index] {
+            Place::Texture(view) => wgpu::BindingResource::TextureView(view),
+            Place::Buffer(buffer) => {
+                // With the sentinels behind it: adapters drop what a kernel writes past a binding's end, and nobody would
+                // see it.
+                let size = wgpu::BufferSize::new(4 * self.recording.desc(tensor).len as u64 + self.guard);
+                wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset: self.guard, size })
+            }
+        }
     }
 
     /// The recording that the plan was made of.
@@ -135,9 +139,10 @@ impl Plan {
         &self.recording
     }
 
-    /// The buffer that holds a tensor from offset 0, or `None` if nothing uses it. A transient's buffer is shared.
+    /// The buffer that holds a tensor from offset 0, or `None` if nothing uses it or it is a texture. A transient's buffer is
+    /// shared.
     pub fn buffer(&self, tensor: TensorId) -> Option<&wgpu::Buffer> {
-        self.buffer_index(tensor).map(|i| &self.buffers[i])
+        self.places[self.buffer_index(tensor)?].buffer()
     }
 
     /// The device that the plan was made on.
@@ -222,7 +227,7 @@ impl Plan {
     /// With the tensor's label and the offset, if a sentinel changed.
     pub fn check_sentinels(&self) -> Result<()> {
         for (i, desc) in self.recording.tensors.iter().enumerate() {
-            let Some(buffer) = self.memory.buffer_of[i].map(|b| &self.buffers[b]) else { continue };
+            let Some(buffer) = self.memory.buffer_of[i].and_then(|b| self.places[b].buffer()) else { continue };
             let mut encoder = self.context.device().create_command_encoder(&Default::default());
             let readback = Readback::record(&self.context, &mut encoder, &[(buffer, 0, buffer.size())]);
             self.context.queue().submit([encoder.finish()]);
@@ -244,62 +249,6 @@ impl Plan {
     pub fn summary(&self) -> Summary {
         Summary::new(&self.recording)
     }
-}
-
-fn create_buffers(
-    context: &Context,
-    recording: &Recording,
-    memory: &Memory,
-    guard: u64,
-    options: PlanOptions,
-) -> Result<Vec<wgpu::Buffer>> {
-    let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
-    let mut label_of: HashMap<usize, &str> = HashMap::new();
-    let mut fill_of: HashMap<usize, &(dyn Fn() -> Result<Vec<u32>> + Send + Sync)> = HashMap::new();
-    for (desc, buffer) in recording.tensors.iter().zip(&memory.buffer_of) {
-        let Some(buffer) = *buffer else { continue };
-        label_of.entry(buffer).or_insert(&desc.label);
-        if let Storage::Constant(make) = &desc.storage {
-            fill_of.insert(buffer, make.as_ref());
-        }
-    }
-    let mut buffers = Vec::with_capacity(memory.buffer_len.len());
-    for (i, &len) in memory.buffer_len.iter().enumerate() {
-        let label = label_of.get(&i).copied();
-        let size = (4 * len as u64).max(4) + 2 * guard;
-        let most = context.device().limits().max_storage_buffer_binding_size;
-        if size > most {
-            let label = label.unwrap_or_default();
-            return Err(Error::input(format!(
-                "`{label}` takes {size} bytes in one buffer, and this adapter allows {most}: use a smaller batch"
-            )));
-        }
-        let mut words = match fill_of.get(&i) {
-            Some(make) => Some(make()?),
-            None if options.poison => Some(vec![f32::NAN.to_bits(); len]),
-            None => None,
-        };
-        if let Some(words) = words.as_mut().filter(|_| guard > 0) {
-            let around = vec![SENTINEL; (guard / 4) as usize];
-            words.splice(0..0, around.iter().copied());
-            words.extend(around);
-        }
-        let doing = format!("making a buffer of {size} bytes for `{}`", label.unwrap_or_default());
-        buffers.push(context.checked(&doing, || {
-            let mapped = words.is_some();
-            let descriptor = wgpu::BufferDescriptor { label, size, usage, mapped_at_creation: mapped };
-            let buffer = context.device().create_buffer(&descriptor);
-            if let Some(words) = &words {
-                let bytes: &[u8] = bytemuck::cast_slice(words);
-                if let Ok(mut view) = buffer.get_mapped_range_mut(..bytes.len() as u64) {
-                    view.copy_from_slice(bytes);
-                }
-                buffer.unmap();
-            }
-            buffer
-        })?);
-    }
-    Ok(buffers)
 }
 
 /// All commands' uniforms in one buffer, each at an aligned offset.
@@ -360,11 +309,11 @@ impl Summary {
                 name,
                 dispatches: commands.len(),
                 flops: commands.iter().map(|c| c.flops).sum(),
-                bytes: commands.iter().map(Recording::bytes_of).sum(),
+                bytes: commands.iter().map(|c| recording.bytes_of(c)).sum(),
             }
         };
         let sum = |wanted: fn(&Storage) -> bool| {
-            recording.tensors.iter().filter(|t| wanted(&t.storage)).map(|t| 4 * t.len as u64).sum()
+            recording.tensors.iter().filter(|t| wanted(&t.storage)).map(|t| t.layout.bytes(t.len)).sum()
         };
         Self {
             sections: recording.sections.iter().map(section).collect(),

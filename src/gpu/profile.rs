@@ -1,7 +1,6 @@
 //! How long each dispatch takes, by the adapter's own clock.
 
 use super::plan::Plan;
-use super::record::Recording;
 use crate::error::{Error, Result};
 
 /// One dispatch and its time.
@@ -42,7 +41,7 @@ impl Plan {
             label: command.label.clone(),
             time_ms,
             flops: command.flops,
-            bytes: Recording::bytes_of(command),
+            bytes: self.recording().bytes_of(command),
         };
         Ok(commands.iter().zip(times).map(row).collect())
     }

@@ -24,13 +24,38 @@ pub enum Storage {
     Constant(Arc<dyn Fn() -> Result<Vec<u32>> + Send + Sync>),
 }
 
+/// What a tensor's elements are, and in what they lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// Words of 32 bits in a storage buffer.
+    Words,
+    /// `vec4f` in a texture, [`TEXTURE_WIDTH`] to a row. Software adapters fetch a texel several times faster than they
+    /// load from a buffer. Shaders address it with `texel` of `shaders/lib/quads_texture.wgsl`.
+    Texels,
+}
+
+impl Layout {
+    /// Bytes that `len` elements take.
+    pub fn bytes(self, len: usize) -> u64 {
+        match self {
+            Self::Words => 4 * len as u64,
+            Self::Texels => 16 * len.next_multiple_of(TEXTURE_WIDTH) as u64,
+        }
+    }
+}
+
+/// Texels in a row of a tensor's texture; a power of two that every adapter allows.
+pub const TEXTURE_WIDTH: usize = 4096;
+
 /// Name, size and storage of one tensor.
 #[derive(Clone)]
 pub struct TensorDesc {
     /// What it is, for labels and messages: `layer1.0.conv1 y`.
     pub label: String,
-    /// Number of 32-bit elements.
+    /// Number of elements.
     pub len: usize,
+    /// What the elements are.
+    pub layout: Layout,
     /// Where its elements come from.
     pub storage: Storage,
 }
@@ -132,20 +157,25 @@ impl Recording {
         Self::default()
     }
 
-    fn tensor(&mut self, label: String, len: usize, storage: Storage) -> TensorId {
+    fn tensor(&mut self, label: String, len: usize, layout: Layout, storage: Storage) -> TensorId {
         let id = TensorId(u32::try_from(self.tensors.len()).expect("fewer than 2^32 tensors"));
-        self.tensors.push(TensorDesc { label, len, storage });
+        self.tensors.push(TensorDesc { label, len, layout, storage });
         id
     }
 
     /// A tensor of `len` elements that lives within a section.
     pub fn transient(&mut self, label: impl Into<String>, len: usize) -> TensorId {
-        self.tensor(label.into(), len, Storage::Transient)
+        self.transient_of(label, len, Layout::Words)
+    }
+
+    /// A tensor of `len` elements of this layout that lives within a section.
+    pub fn transient_of(&mut self, label: impl Into<String>, len: usize, layout: Layout) -> TensorId {
+        self.tensor(label.into(), len, layout, Storage::Transient)
     }
 
     /// A tensor of `len` elements that keeps its contents between steps.
     pub fn kept(&mut self, label: impl Into<String>, len: usize) -> TensorId {
-        self.tensor(label.into(), len, Storage::Kept)
+        self.tensor(label.into(), len, Layout::Words, Storage::Kept)
     }
 
     /// A constant of `len` elements. A second one of the same label is the first one, whatever it would have made: so that
@@ -156,11 +186,22 @@ impl Recording {
         len: usize,
         make: impl Fn() -> Result<Vec<u32>> + Send + Sync + 'static,
     ) -> TensorId {
+        self.constant_of(label, len, Layout::Words, make)
+    }
+
+    /// [`Recording::constant`] of this layout; `make` gives four words for each texel.
+    pub fn constant_of(
+        &mut self,
+        label: impl Into<String>,
+        len: usize,
+        layout: Layout,
+        make: impl Fn() -> Result<Vec<u32>> + Send + Sync + 'static,
+    ) -> TensorId {
         let label = label.into();
         if let Some(&id) = self.constants.get(&label) {
             return id;
         }
-        let id = self.tensor(label.clone(), len, Storage::Constant(Arc::new(make)));
+        let id = self.tensor(label.clone(), len, layout, Storage::Constant(Arc::new(make)));
         self.constants.insert(label, id);
         id
     }
@@ -223,8 +264,12 @@ impl Recording {
     }
 
     /// Bytes that one dispatch touches at least: the extents of its bindings.
-    pub fn bytes_of(command: &Command) -> u64 {
-        command.bindings.iter().map(|b| 4 * b.len as u64).sum()
+    pub fn bytes_of(&self, command: &Command) -> u64 {
+        let element = |tensor| match self.desc(tensor).layout {
+            Layout::Words => 4,
+            Layout::Texels => 16,
+        };
+        command.bindings.iter().map(|b| element(b.tensor) * b.len as u64).sum()
     }
 }
 

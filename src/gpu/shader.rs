@@ -20,19 +20,28 @@ pub const SOURCES: &[(&str, &str)] = sources![
     "lib/sink",
     "lib/schedule",
     "lib/conv2d",
+    "lib/conv2d_phase",
+    "lib/texels",
     "adam",
     "add",
     "affine_warp",
     "conv2d/subgroup",
+    "conv2d/texels/finish",
+    "conv2d/texels/product",
+    "conv2d/texels/winograd",
     "conv2d/workgroup",
     "global_avg_pool2d",
+    "global_avg_pool2d_texels",
     "history",
     "image_texture",
     "linear",
     "max_pool2d",
+    "max_pool2d_texels",
     "objective",
     "relu",
     "scale_shift",
+    "texels",
+    "texels_sink",
     "total_variation",
 ];
 
@@ -151,8 +160,26 @@ pub enum Access {
     Read,
     /// `var<storage, read_write>`.
     ReadWrite,
-    /// `texture_storage_2d<rgba8unorm, write>`.
-    StorageTexture,
+    /// `texture_storage_2d<FORMAT, read>` or `write`.
+    Texture(TextureFormat, TextureUse),
+}
+
+/// The formats of storage textures in the crate's shaders.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TextureFormat {
+    /// Pictures for a screen.
+    Rgba8Unorm,
+    /// Tensors of [`super::Layout::Texels`].
+    Rgba32Float,
+}
+
+/// What a kernel does with a storage texture.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TextureUse {
+    /// `textureLoad`.
+    Read,
+    /// `textureStore`.
+    Write,
 }
 
 /// What one entry point needs: the source of truth for everything that Rust binds or dispatches.
@@ -217,7 +244,8 @@ pub fn reflect(kernel: &Kernel) -> Result<Reflection> {
             naga::AddressSpace::Uniform => Access::Uniform,
             naga::AddressSpace::Storage { access } if access.contains(naga::StorageAccess::STORE) => Access::ReadWrite,
             naga::AddressSpace::Storage { .. } => Access::Read,
-            naga::AddressSpace::Handle => Access::StorageTexture,
+            naga::AddressSpace::Handle => texture(&module.types[variable.ty].inner)
+                .ok_or_else(|| Error::Shader(format!("{kernel}: `{}` is of no kind that is bound", label(variable))))?,
             _ => continue,
         };
         let (Some(name), Some(at)) = (&variable.name, &variable.binding) else {
@@ -236,4 +264,19 @@ pub fn reflect(kernel: &Kernel) -> Result<Reflection> {
         reflection.bindings.insert(name.clone(), Reflected { binding: at.binding, access });
     }
     Ok(reflection)
+}
+
+fn label(variable: &naga::GlobalVariable) -> &str {
+    variable.name.as_deref().unwrap_or("a variable")
+}
+
+fn texture(ty: &naga::TypeInner) -> Option<Access> {
+    let naga::TypeInner::Image { class: naga::ImageClass::Storage { format, access }, .. } = ty else { return None };
+    let format = match format {
+        naga::StorageFormat::Rgba8Unorm => TextureFormat::Rgba8Unorm,
+        naga::StorageFormat::Rgba32Float => TextureFormat::Rgba32Float,
+        _ => return None,
+    };
+    let written = access.contains(naga::StorageAccess::STORE);
+    Some(Access::Texture(format, if written { TextureUse::Write } else { TextureUse::Read }))
 }

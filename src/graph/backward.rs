@@ -6,7 +6,7 @@
 use super::{Activations, Graph, NodeId, Op};
 use crate::error::{Error, Result};
 use crate::gpu::{Capabilities, Recording};
-use crate::ops::{Add, Relu, Sink, Tensor, Variant};
+use crate::ops::{Add, Format, Relu, Sink, Tensor, Variant, sink_texels};
 
 struct Gradients<'a> {
     graph: &'a Graph,
@@ -87,6 +87,15 @@ impl Gradients<'_> {
         (masked && self.open[to.0] == 0).then(|| self.acts.of(to))
     }
 
+    /// A tensor for a node's gradient, in the format of its output.
+    fn fresh(&self, rec: &mut Recording, of: NodeId) -> Tensor {
+        let (label, y) = (format!("{} dy", self.graph.node(of).name), self.acts.of(of));
+        match y.format {
+            Format::Nchw => Tensor::transient(rec, &label, y.shape),
+            Format::Texels => Tensor::transient_texels(rec, &label, y.shape),
+        }
+    }
+
     /// Delivers with a kernel that writes through a sink.
     fn deliver(
         &mut self,
@@ -96,7 +105,7 @@ impl Gradients<'_> {
     ) -> Result<()> {
         let mask = self.count_off(to).map(|y| y.id);
         let add = self.sum[to.0].map(|t| t.id);
-        let dx = Tensor::transient(rec, &format!("{} dy", self.graph.node(to).name), self.acts.of(to).shape);
+        let dx = self.fresh(rec, to);
         write(rec, dx, Sink { add, mask })?;
         self.sum[to.0] = Some(dx);
         Ok(())
@@ -107,16 +116,21 @@ impl Gradients<'_> {
         let mask = self.count_off(to);
         let before = self.sum[to.0];
         let name = &self.graph.node(to).name;
-        let fresh = |rec: &mut Recording| Tensor::transient(rec, &format!("{name} dy"), dy.shape);
         self.sum[to.0] = Some(match (before, mask) {
             (None, None) => dy,
+            (before, mask) if dy.format == Format::Texels => {
+                let sum = self.fresh(rec, to);
+                let sink = Sink { add: before.map(|t| t.id), mask: mask.map(|t| t.id) };
+                sink_texels(rec, name, dy, sum, sink)?;
+                sum
+            }
             (Some(before), None) => {
-                let sum = fresh(rec);
+                let sum = self.fresh(rec, to);
                 Add.forward(rec, name, before, dy, sum)?;
                 sum
             }
             (before, Some(y)) => {
-                let masked = fresh(rec);
+                let masked = self.fresh(rec, to);
                 let sink = Sink { add: before.map(|t| t.id), mask: Some(y.id) };
                 Relu.backward(rec, name, dy, y, masked, sink)?;
                 masked

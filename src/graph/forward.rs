@@ -3,7 +3,7 @@
 use super::{Graph, NodeId, Op};
 use crate::error::{Error, Result};
 use crate::gpu::{Capabilities, Recording, TensorId};
-use crate::ops::{Add, Epilogue, Relu, Tensor, Variant};
+use crate::ops::{Add, Epilogue, Format, MaxPool2d, Relu, Tensor, Variant};
 use crate::shape::Shape;
 
 /// How long activations live.
@@ -49,14 +49,17 @@ impl Graph {
                 input.shape, self.nodes[0].shape
             )));
         }
+        let formats = self.formats(capabilities, keep);
         let mut acts = Activations { y: vec![input], argmax: vec![None] };
-        for node in &self.nodes[1..] {
+        for (node, format) in self.nodes.iter().zip(formats).skip(1) {
             let label = &node.name;
             let shape = batch(node.shape);
             let x = acts.of(node.inputs[0]);
-            let y = match keep {
-                Keep::Needed => Tensor::transient(rec, &format!("{label} y"), shape),
-                Keep::All => Tensor::kept(rec, &format!("{label} y"), shape),
+            let name = format!("{label} y");
+            let y = match (keep, format) {
+                (Keep::Needed, Format::Nchw) => Tensor::transient(rec, &name, shape),
+                (Keep::Needed, Format::Texels) => Tensor::transient_texels(rec, &name, shape),
+                (Keep::All, _) => Tensor::kept(rec, &name, shape),
             };
             let second = node.inputs.get(1).map(|&i| acts.of(i));
             let mut argmax = None;
@@ -70,7 +73,7 @@ impl Graph {
                 }
                 Op::Relu => Relu.forward(rec, label, x, y)?,
                 Op::MaxPool2d(op) => {
-                    let chosen = rec.transient(format!("{label} argmax"), shape.len());
+                    let chosen = MaxPool2d::argmax(rec, label, y);
                     op.forward(rec, label, x, y, chosen)?;
                     argmax = Some(chosen);
                 }

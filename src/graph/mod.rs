@@ -4,6 +4,7 @@
 //! commands. Nothing here knows a device.
 
 mod backward;
+mod formats;
 mod forward;
 mod fuse;
 

@@ -1,13 +1,18 @@
 //! global_avg_pool2d: the mean of each plane (`adaptive_avg_pool2d` to 1x1).
 
-use super::{Sink, Tensor, same};
+use super::{Format, Sink, Tensor, same, texels};
 use crate::error::Result;
-use crate::gpu::{Grid, Kernel, Recording};
+use crate::gpu::{Grid, Kernel, Layout, Recording};
 use crate::shape::Shape;
 
 crate::params! {
     /// Mirrors `Params` of shaders/global_avg_pool2d.wgsl.
     struct GlobalAvgPool2dParams { planes: u32, plane: u32, sink: u32 }
+}
+
+crate::params! {
+    /// Mirrors `Params` of shaders/global_avg_pool2d_texels.wgsl.
+    struct TexelsParams { channels: u32, quads: u32, plane: u32 }
 }
 
 /// `torch.nn.functional.adaptive_avg_pool2d(x, 1)`.
@@ -24,25 +29,54 @@ impl GlobalAvgPool2d {
         GlobalAvgPool2dParams { planes: (x.n() * x.c()) as u32, plane: x.plane_len() as u32, sink: sink.flags() }
     }
 
-    /// `y[n,c]` = mean of `x[n,c,:,:]`. x: `[N,C,H,W]`, y: `[N,C,1,1]`.
+    fn texels_params(x: Shape) -> TexelsParams {
+        TexelsParams { channels: x.c() as u32, quads: x.c().div_ceil(4) as u32, plane: x.plane_len() as u32 }
+    }
+
+    /// `y[n,c]` = mean of `x[n,c,:,:]`. x: `[N,C,H,W]`, in any format, y: `[N,C,1,1]`.
     ///
     /// # Errors
     /// If the shapes do not fit.
     pub fn forward(self, rec: &mut Recording, label: &str, x: Tensor, y: Tensor) -> Result<()> {
         same("global_avg_pool2d", label, ["y", "the output"], y.shape, self.output(x.shape))?;
+        if x.format == Format::Texels {
+            let kernel = Kernel::new("global_avg_pool2d_texels", "forward");
+            let params = Self::texels_params(x.shape);
+            let grid = Grid::Planes { planes: 1, h: x.shape.n(), w: x.shape.c().div_ceil(4) };
+            let bindings = [x.bind("x"), y.bind("mean")];
+            return rec.dispatch(label, kernel, &bindings, &params, grid, x.shape.len() as u64);
+        }
         let kernel = Kernel::new("global_avg_pool2d", "forward");
         let params = Self::params(x.shape, Sink::default());
         let (grid, flops) = (Grid::Each(y.shape.len()), x.shape.len() as u64);
         rec.dispatch(label, kernel, &[x.bind("x"), y.bind("y")], &params, grid, flops)
     }
 
-    /// `dx = dy / (H·W)` everywhere. dy: `[N,C,1,1]`, dx: `[N,C,H,W]`.
+    /// `dx = dy / (H·W)` everywhere. dy: `[N,C,1,1]`, dx: `[N,C,H,W]`, in any format; the sink in that of dx.
     ///
     /// # Errors
     /// If the shapes do not fit.
     pub fn backward(self, rec: &mut Recording, label: &str, dy: Tensor, dx: Tensor, sink: Sink) -> Result<()> {
         same("global_avg_pool2d", label, ["dy", "the output"], dy.shape, self.output(dx.shape))?;
         let len = dx.shape.len();
+        if dx.format == Format::Texels {
+            // Where a sink's part does not apply, some texture that is not written is bound.
+            let spare = match sink.add.or(sink.mask) {
+                Some(id) => id,
+                None => rec.constant_of("zero texel", 1, Layout::Texels, || Ok(vec![0; 4])),
+            };
+            let [add, mask] = sink.bind(spare, dx.texels());
+            let kernel = Kernel::new("global_avg_pool2d_texels", "backward").with("SINK", sink.flags());
+            let bindings = [dy.bind("dy"), dx.bind("y"), add, mask];
+            return rec.dispatch(
+                label,
+                kernel,
+                &bindings,
+                &Self::texels_params(dx.shape),
+                texels::grid(dx),
+                len as u64,
+            );
+        }
         let [add, mask] = sink.bind(dy.id, len);
         let kernel = Kernel::new("global_avg_pool2d", "backward");
         let params = Self::params(dx.shape, sink);

@@ -1,14 +1,21 @@
 //! max_pool2d: the maximum of each window, padding counting as −∞; the gradient goes to the first maximum.
 
-use super::{Sink, Tensor, misfit, same};
+use super::{Format, Sink, Tensor, misfit, same, texels};
 use crate::error::Result;
-use crate::gpu::{Grid, Kernel, Recording, TensorId};
+use crate::gpu::{Grid, Kernel, Layout, Recording, TensorId};
 use crate::shape::{Pad, Shape, window_out, window_out_ceil};
 
 crate::params! {
     /// Mirrors `Params` of shaders/max_pool2d.wgsl.
     struct MaxPool2dParams {
         h: u32, w: u32, oh: u32, ow: u32, pad_top: u32, pad_left: u32, sink: u32,
+    }
+}
+
+crate::params! {
+    /// Mirrors `Params` of shaders/max_pool2d_texels.wgsl.
+    struct MaxPool2dTexelsParams {
+        quads: u32, h: u32, w: u32, oh: u32, ow: u32, pad_top: u32, pad_left: u32,
     }
 }
 
@@ -43,8 +50,8 @@ impl MaxPool2d {
         Ok(Shape::new(x.n(), x.c(), oh, ow))
     }
 
-    fn kernel(&self, entry: &'static str) -> Kernel {
-        Kernel::new("max_pool2d", entry)
+    fn kernel(&self, file: &'static str, entry: &'static str) -> Kernel {
+        Kernel::new(file, entry)
             .with("KERNEL_H", self.kernel[0] as u32)
             .with("KERNEL_W", self.kernel[1] as u32)
             .with("STRIDE_H", self.stride[0] as u32)
@@ -63,18 +70,44 @@ impl MaxPool2d {
         }
     }
 
-    /// `y[p]` = maximum over the window; `argmax[p]` = its place in the plane of x. x: `[N,C,H,W]`, y, argmax: `[N,C,OH,OW]`.
+    fn texels_params(&self, x: Shape, y: Shape) -> MaxPool2dTexelsParams {
+        let MaxPool2dParams { h, w, oh, ow, pad_top, pad_left, .. } = self.params(x, y, Sink::default());
+        MaxPool2dTexelsParams { quads: x.c().div_ceil(4) as u32, h, w, oh, ow, pad_top, pad_left }
+    }
+
+    /// A tensor for the places of the maxima of y, laid out as y.
+    pub fn argmax(rec: &mut Recording, label: &str, y: Tensor) -> TensorId {
+        match y.format {
+            Format::Nchw => rec.transient(format!("{label} argmax"), y.shape.len()),
+            Format::Texels => rec.transient_of(format!("{label} argmax"), y.texels(), Layout::Texels),
+        }
+    }
+
+    /// `y[p]` = maximum over the window; `argmax[p]` = its place in the plane of x. x: `[N,C,H,W]`, y, argmax: `[N,C,OH,OW]`;
+    /// all in one format.
     ///
     /// # Errors
     /// If the shapes do not fit.
     pub fn forward(&self, rec: &mut Recording, label: &str, x: Tensor, y: Tensor, argmax: TensorId) -> Result<()> {
         same("max_pool2d", label, ["y", "the output"], y.shape, self.output(label, x.shape)?)?;
         let len = y.shape.len();
+        let flops = (len * self.kernel[0] * self.kernel[1]) as u64;
+        if y.format == Format::Texels {
+            let bindings = [x.bind("x"), y.bind("y"), ("argmax", argmax, y.texels())];
+            let kernel = self.kernel("max_pool2d_texels", "forward");
+            return rec.dispatch(
+                label,
+                kernel,
+                &bindings,
+                &self.texels_params(x.shape, y.shape),
+                texels::grid(y),
+                flops,
+            );
+        }
         let bindings = [x.bind("x"), y.bind("y"), ("argmax", argmax, len)];
         let params = self.params(x.shape, y.shape, Sink::default());
-        let flops = (len * self.kernel[0] * self.kernel[1]) as u64;
         let grid = Grid::Planes { planes: y.shape.n() * y.shape.c(), h: y.shape.h(), w: y.shape.w() };
-        rec.dispatch(label, self.kernel("forward"), &bindings, &params, grid, flops)
+        rec.dispatch(label, self.kernel("max_pool2d", "forward"), &bindings, &params, grid, flops)
     }
 
     /// `dx[q]` = sum of `dy[p]` over the windows whose maximum is at q. dy, argmax: `[N,C,OH,OW]`, dx: `[N,C,H,W]`.
@@ -91,12 +124,24 @@ impl MaxPool2d {
         sink: Sink,
     ) -> Result<()> {
         same("max_pool2d", label, ["dy", "the output"], dy.shape, self.output(label, dx.shape)?)?;
-        let len = dx.shape.len();
-        let [add, mask] = sink.bind(dy.id, len);
+        let flops = (dy.shape.len() * self.kernel[0] * self.kernel[1]) as u64;
+        if dx.format == Format::Texels {
+            let [add, mask] = sink.bind(dy.id, dx.texels());
+            let bindings = [dy.bind("x"), ("chosen", argmax, dy.texels()), dx.bind("y"), add, mask];
+            let kernel = self.kernel("max_pool2d_texels", "backward").with("SINK", sink.flags());
+            return rec.dispatch(
+                label,
+                kernel,
+                &bindings,
+                &self.texels_params(dx.shape, dy.shape),
+                texels::grid(dx),
+                flops,
+            );
+        }
+        let [add, mask] = sink.bind(dy.id, dx.shape.len());
         let bindings = [dy.bind("dy"), ("chosen", argmax, dy.shape.len()), dx.bind("dx"), add, mask];
         let params = self.params(dx.shape, dy.shape, sink);
-        let flops = (dy.shape.len() * self.kernel[0] * self.kernel[1]) as u64;
         let grid = Grid::Planes { planes: dx.shape.n() * dx.shape.c(), h: dx.shape.h(), w: dx.shape.w() };
-        rec.dispatch(label, self.kernel("backward"), &bindings, &params, grid, flops)
+        rec.dispatch(label, self.kernel("max_pool2d", "backward"), &bindings, &params, grid, flops)
     }
 }

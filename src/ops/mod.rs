@@ -12,23 +12,35 @@ mod max_pool2d;
 mod objective;
 mod relu;
 mod scale_shift;
+mod texels;
 mod total_variation;
 
 pub use adam::Adam;
 pub use add::Add;
 pub use affine_warp::{AffineWarp, Interpolation};
-pub use conv2d::{Conv2d, Epilogue, Variant};
+pub use conv2d::{Algorithm, Conv2d, Epilogue, Tile, Variant};
 pub use global_avg_pool2d::GlobalAvgPool2d;
 pub use linear::Linear;
 pub use max_pool2d::MaxPool2d;
 pub use objective::{Objective, PvForm};
 pub use relu::Relu;
 pub use scale_shift::ScaleShift;
+pub use texels::{pack, sink_texels, unpack};
 pub use total_variation::{HfForm, TotalVariation};
 
 use crate::error::{Error, Result};
-use crate::gpu::{Recording, TensorId};
+use crate::gpu::{Layout, Recording, TensorId};
 use crate::shape::Shape;
+
+/// How a tensor's elements are laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// `[N,C,H,W]`, row-major, in a buffer.
+    Nchw,
+    /// `[N,⌈C/4⌉,H,W]` of vec4f with four channels each, in a texture; channels past the last are zero. For software adapters,
+    /// see [`Layout::Texels`].
+    Texels,
+}
 
 /// A tensor and its shape.
 #[derive(Clone, Copy, Debug)]
@@ -37,23 +49,49 @@ pub struct Tensor {
     pub id: TensorId,
     /// Its shape, `[N, C, H, W]`; vectors are `[N, C, 1, 1]`.
     pub shape: Shape,
+    /// How it is laid out.
+    pub format: Format,
 }
 
 impl Tensor {
+    /// `[N,C,H,W]` in a buffer.
+    pub fn new(id: TensorId, shape: Shape) -> Self {
+        Self { id, shape, format: Format::Nchw }
+    }
+
     /// A tensor that lives within the section.
     pub fn transient(rec: &mut Recording, label: &str, shape: Shape) -> Self {
-        Self { id: rec.transient(label, shape.len()), shape }
+        Self::new(rec.transient(label, shape.len()), shape)
+    }
+
+    /// A tensor in a texture that lives within the section.
+    pub fn transient_texels(rec: &mut Recording, label: &str, shape: Shape) -> Self {
+        let id = rec.transient_of(label, texels_of(shape), Layout::Texels);
+        Self { id, shape, format: Format::Texels }
     }
 
     /// A tensor that keeps its elements between steps.
     pub fn kept(rec: &mut Recording, label: &str, shape: Shape) -> Self {
-        Self { id: rec.kept(label, shape.len()), shape }
+        Self::new(rec.kept(label, shape.len()), shape)
     }
 
     /// The binding of the whole tensor to the variable `name`.
     pub fn bind(self, name: &'static str) -> (&'static str, TensorId, usize) {
-        (name, self.id, self.shape.len())
+        let len = match self.format {
+            Format::Nchw => self.shape.len(),
+            Format::Texels => self.texels(),
+        };
+        (name, self.id, len)
     }
+
+    /// Texels that it takes, or would take.
+    fn texels(self) -> usize {
+        texels_of(self.shape)
+    }
+}
+
+fn texels_of(shape: Shape) -> usize {
+    shape.n() * shape.c().div_ceil(4) * shape.plane_len()
 }
 
 /// How a backward kernel writes the gradient of its input: `dx = (v + add) * [mask > 0]`, see `shaders/lib/sink.wgsl`.

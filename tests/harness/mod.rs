@@ -12,7 +12,7 @@ use std::sync::OnceLock;
 use protogpu::Shape;
 use protogpu::gpu::bytemuck;
 use protogpu::gpu::{AdapterChoice, Context, Plan, PlanOptions, Recording, TensorId};
-use protogpu::ops;
+use protogpu::ops::{self, Format, Sink};
 use protogpu::optimize::ScheduleRow;
 
 pub(crate) use compare::{adjoint, batch_independent, close, exact, gradient, images, root};
@@ -31,20 +31,56 @@ pub(crate) fn gpu() -> &'static Context {
     })
 }
 
+/// The formats that ops with kernels for texels are tested in; texels only where this adapter uses them.
+pub(crate) fn formats() -> Vec<Format> {
+    if gpu().capabilities().prefers_texels() {
+        return vec![Format::Nchw, Format::Texels];
+    }
+    println!("this is no software adapter that reads textures, so that nothing over texels runs");
+    vec![Format::Nchw]
+}
+
+/// Nothing, or ` texels`.
+pub(crate) fn format_name(format: Format) -> &'static str {
+    match format {
+        Format::Nchw => "",
+        Format::Texels => " texels",
+    }
+}
+
 /// A recording and what its tensors begin with.
 #[derive(Default)]
 pub(crate) struct Rig {
     pub(crate) rec: Recording,
     writes: Vec<(TensorId, Vec<u32>)>,
+    /// Outputs that are texels, and where they are unpacked to.
+    unpacked: Vec<[ops::Tensor; 2]>,
 }
 
 impl Rig {
+    /// [`Rig::input`] in a format.
+    pub(crate) fn input_as(&mut self, format: Format, label: &str, x: &Tensor) -> Outcome<ops::Tensor> {
+        let tensor = self.input(label, x);
+        Ok(if format == Format::Texels { ops::pack(&mut self.rec, label, tensor)? } else { tensor })
+    }
+
+    /// [`Rig::output`] in a format; [`Ready::read`] gives it as any other.
+    pub(crate) fn output_as(&mut self, format: Format, label: &str, shape: [usize; 4]) -> ops::Tensor {
+        let plain = self.output(label, shape);
+        if format == Format::Nchw {
+            return plain;
+        }
+        let texels = ops::Tensor::transient_texels(&mut self.rec, label, Shape(shape));
+        self.unpacked.push([texels, plain]);
+        texels
+    }
+
     /// A tensor with these elements, all of them exact as f32: otherwise the twin would compute with other inputs.
     pub(crate) fn input(&mut self, label: &str, x: &Tensor) -> ops::Tensor {
         let inexact = x.data.iter().find(|&&v| f64::from(v as f32) != v && !v.is_nan());
         assert_eq!(inexact, None, "{label}: not a value of f32");
         let words: Vec<u32> = x.to_f32().iter().map(|v| v.to_bits()).collect();
-        ops::Tensor { id: self.words(label, &words), shape: Shape(x.shape) }
+        ops::Tensor::new(self.words(label, &words), Shape(x.shape))
     }
 
     /// A tensor of words.
@@ -64,14 +100,25 @@ impl Rig {
         ops::Tensor::kept(&mut self.rec, label, Shape(shape))
     }
 
+    /// What is added to a gradient and what masks it, in a format.
+    pub(crate) fn sink(&mut self, format: Format, [add, mask]: [Option<&Tensor>; 2]) -> Outcome<Sink> {
+        let mut part = |label, x: Option<&Tensor>| -> Outcome<Option<TensorId>> {
+            x.map(|x| self.input_as(format, label, x).map(|t| t.id)).transpose()
+        };
+        Ok(Sink { add: part("add", add)?, mask: part("mask", mask)? })
+    }
+
     /// Buffers, pipelines and bind groups, with the inputs written.
-    pub(crate) fn ready(self) -> Outcome<Ready> {
+    pub(crate) fn ready(mut self) -> Outcome<Ready> {
+        for [texels, plain] in &self.unpacked {
+            ops::unpack(&mut self.rec, "read", *texels, *plain, Sink::default(), false)?;
+        }
         let options = PlanOptions { sentinels: true, poison: true };
         let plan = Plan::with_options(gpu(), self.rec, options)?;
         for (tensor, words) in &self.writes {
             plan.write(*tensor, words)?;
         }
-        Ok(Ready { plan })
+        Ok(Ready { plan, unpacked: self.unpacked })
     }
 
     /// [`Rig::ready`] and one step.
@@ -85,6 +132,7 @@ impl Rig {
 /// A plan on the adapter.
 pub(crate) struct Ready {
     pub(crate) plan: Plan,
+    unpacked: Vec<[ops::Tensor; 2]>,
 }
 
 impl Ready {
@@ -95,7 +143,8 @@ impl Ready {
     }
 
     pub(crate) fn read(&self, tensor: ops::Tensor) -> Outcome<Tensor> {
-        Ok(Tensor::from_f32(tensor.shape.0, &self.plan.read(tensor.id)?))
+        let plain = self.unpacked.iter().find(|[texels, _]| texels.id == tensor.id).map_or(tensor, |[_, plain]| *plain);
+        Ok(Tensor::from_f32(tensor.shape.0, &self.plan.read(plain.id)?))
     }
 
     /// A tensor's words, for integers.

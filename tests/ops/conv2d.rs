@@ -1,6 +1,6 @@
 //! conv2d: every variant over geometries that do not fit its tiles.
 
-use protogpu::ops::{Conv2d, Epilogue, Sink, Variant};
+use protogpu::ops::{Algorithm, Conv2d, Epilogue, Format, Tile, Variant};
 
 use crate::harness::{
     Outcome, Rig, SINKS, Table, adjoint, batch_independent, by, close, exact, gpu, gradient, images, root, sink_name,
@@ -80,22 +80,38 @@ impl Case {
         }
     }
 
+    /// All that this adapter runs and that fit the geometry.
+    fn variants(&self) -> Vec<Variant> {
+        variants().into_iter().filter(|v| v.fits(&self.op(false))).collect()
+    }
+
     /// y of these images, with the parts of the epilogue that are asked for.
     fn forward(&self, x: &Tensor, variant: Variant, with: Parts) -> Outcome<Tensor> {
         let mut rig = Rig::default();
-        let x_slot = rig.input("x", x);
-        let y = rig.output("y", conv2d::out_shape(x.shape, self.w.shape, self.stride, self.pad));
-        let epilogue = Epilogue { residual: with.residual.map(|r| rig.input("residual", r).id), relu: with.relu };
+        let x_slot = rig.input_as(with.formats[0], "x", x)?;
+        let y = rig.output_as(with.formats[1], "y", conv2d::out_shape(x.shape, self.w.shape, self.stride, self.pad));
+        let sink = rig.sink(with.formats[1], [with.residual, None])?;
+        let epilogue = Epilogue { residual: sink.add, relu: with.relu };
         self.op(with.bias).forward(&mut rig.rec, "conv", x_slot, y, epilogue, variant)?;
         rig.run()?.read(y)
     }
 
     fn backward(&self, dy: &Tensor, variant: Variant, add: Option<&Tensor>, mask: Option<&Tensor>) -> Outcome<Tensor> {
+        self.backward_as([Format::Nchw; 2], dy, variant, [add, mask])
+    }
+
+    fn backward_as(
+        &self,
+        formats: [Format; 2],
+        dy: &Tensor,
+        variant: Variant,
+        sink: [Option<&Tensor>; 2],
+    ) -> Outcome<Tensor> {
         let mut rig = Rig::default();
-        let dy_slot = rig.input("dy", dy);
+        let dy_slot = rig.input_as(formats[0], "dy", dy)?;
         let [_, c, h, w] = self.x.shape;
-        let dx = rig.output("dx", [dy.shape[0], c, h, w]);
-        let sink = Sink { add: add.map(|t| rig.input("add", t).id), mask: mask.map(|t| rig.input("mask", t).id) };
+        let dx = rig.output_as(formats[1], "dx", [dy.shape[0], c, h, w]);
+        let sink = rig.sink(formats[1], sink)?;
         self.op(true).backward(&mut rig.rec, "conv", dy_slot, dx, sink, variant)?;
         rig.run()?.read(dx)
     }
@@ -123,17 +139,28 @@ impl Case {
 }
 
 /// The parts of an epilogue.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 struct Parts<'a> {
+    /// Of x and of y.
+    formats: [Format; 2],
     bias: bool,
     residual: Option<&'a Tensor>,
     relu: bool,
+}
+
+impl Default for Parts<'_> {
+    fn default() -> Self {
+        Self { formats: [Format::Nchw; 2], bias: false, residual: None, relu: false }
+    }
 }
 
 fn name_of(variant: Variant) -> String {
     match variant {
         Variant::Subgroup { row_groups } => format!("subgroup{row_groups}"),
         Variant::Workgroup => "workgroup".to_owned(),
+        Variant::Texels(Algorithm::Direct) => "texels".to_owned(),
+        Variant::Texels(Algorithm::Winograd(Tile::Two)) => "texels-winograd2".to_owned(),
+        Variant::Texels(Algorithm::Winograd(Tile::Four)) => "texels-winograd4".to_owned(),
     }
 }
 
@@ -145,7 +172,24 @@ fn variants() -> Vec<Variant> {
         Some(8) => variants.extend(subgroup),
         other => println!("conv2d: subgroups are {other:?} here, not 8, so that only the workgroup variant runs"),
     }
+    if gpu().capabilities().prefers_texels() {
+        let tiles = [Tile::Two, Tile::Four].map(Algorithm::Winograd);
+        variants.extend([Algorithm::Direct, tiles[0], tiles[1]].map(Variant::Texels));
+    } else {
+        println!(
+            "conv2d: this is no software adapter that reads textures, so that the variants over texels do not run"
+        );
+    }
     variants
+}
+
+/// By how much a variant's rounding exceeds that of a plain sum: the largest entries of Winograd's matrices.
+fn growth(variant: Variant) -> f64 {
+    match variant {
+        Variant::Texels(Algorithm::Winograd(Tile::Two)) => 4.0,
+        Variant::Texels(Algorithm::Winograd(Tile::Four)) => 100.0,
+        _ => 1.0,
+    }
 }
 
 #[test]
@@ -156,19 +200,18 @@ fn geometries() {
         let magnitudes = case.magnitudes();
         let (y, dx) = (case.twin_forward(&case.x, true), case.twin_backward());
         let (y_size, dx_size) = (magnitudes.twin_forward(&magnitudes.x, true), magnitudes.twin_backward());
-        for variant in variants() {
-            let name = case.name(variant);
+        for variant in case.variants() {
+            let (name, k) = (case.name(variant), growth(variant) * case.k());
             let with = Parts { bias: true, ..Parts::default() };
-            table.case(format!("forward {name}"), || {
-                close("y", &case.forward(&case.x, variant, with)?, &y, &y_size, case.k())
-            });
+            table
+                .case(format!("forward {name}"), || close("y", &case.forward(&case.x, variant, with)?, &y, &y_size, k));
             table.case(format!("backward {name}"), || {
-                close("dx", &case.backward(&case.dy, variant, None, None)?, &dx, &dx_size, case.k())
+                close("dx", &case.backward(&case.dy, variant, None, None)?, &dx, &dx_size, k)
             });
             table.case(format!("adjoint {name}"), || {
                 let y = case.forward(&case.x, variant, Parts::default())?;
                 let dx = case.backward(&case.dy, variant, None, None)?;
-                adjoint([&case.dy, &y], [&dx, &case.x], dx_size.dot(&magnitudes.x), case.k())
+                adjoint([&case.dy, &y], [&dx, &case.x], dx_size.dot(&magnitudes.x), k)
             });
         }
     }
@@ -181,7 +224,7 @@ fn central_differences() {
     let small: [Geometry; 2] =
         [([1, 2, 5, 7], [3, 2, 3, 2], [2, 1], [1, 0, 2, 1]), ([2, 3, 4, 3], [2, 3, 2, 2], [1, 3], [0, 1, 1, 0])];
     for case in small.map(Case::new) {
-        for variant in variants() {
+        for variant in case.variants() {
             table.case(format!("differences {}", case.name(variant)), || {
                 let dx = case.backward(&case.dy, variant, None, None)?;
                 let weighted = |x: &Tensor| case.dy.dot(&case.twin_forward(x, true));
@@ -200,13 +243,13 @@ fn epilogues_and_sinks() {
     let residual = random.tensor(case.dy.shape, -4.0, 4.0);
     let [add, mask] = [0, 1].map(|_| random.tensor(case.x.shape, -1.0, 1.0));
     let magnitudes = case.magnitudes();
-    for variant in variants() {
+    for variant in case.variants() {
         for parts in 0..8 {
             let [bias, adds, relu] = [1, 2, 4].map(|bit| parts & bit != 0);
             let parts = [(bias, " bias"), (adds, " residual"), (relu, " relu")];
             let named: String = parts.iter().filter(|p| p.0).map(|p| p.1).collect();
             table.case(format!("forward {}{named}", case.name(variant)), || {
-                let with = Parts { bias, residual: adds.then_some(&residual), relu };
+                let with = Parts { bias, residual: adds.then_some(&residual), relu, ..Parts::default() };
                 let sum = sunk(&case.twin_forward(&case.x, bias), with.residual, None);
                 let want = if relu { sum.map(|y| y.max(0.0)) } else { sum };
                 let size = magnitudes.twin_forward(&magnitudes.x, bias).map(|y| y + 4.0);
@@ -225,18 +268,66 @@ fn epilogues_and_sinks() {
     table.finish();
 }
 
+/// Where a convolution's neighbours are texels too: all that is stored goes through other kernels than in a buffer.
+#[test]
+fn texels_in_and_out() {
+    let mut table = Table::new("conv2d");
+    let geometries: [Geometry; 5] = [
+        // For Winograd's tiles: fewer rows than a tile has, and some left over; channels that are no multiple of four.
+        ([2, 5, 7, 9], [6, 5, 3, 3], [1, 1], [1; 4]),
+        ([2, 9, 1, 2], [3, 9, 3, 3], [1, 1], [1, 2, 1, 0]),
+        ([1, 4, 10, 5], [8, 4, 3, 3], [1, 1], [0, 3, 4, 0]),
+        // Residues as phases, and as rows.
+        ([2, 9, 8, 11], [6, 9, 3, 3], [2, 2], [1; 4]),
+        ([2, 3, 19, 21], [9, 3, 7, 7], [2, 2], [3; 4]),
+    ];
+    for case in geometries.map(Case::new) {
+        let mut random = Random(2);
+        let residual = random.tensor(case.dy.shape, -4.0, 4.0);
+        let [add, mask] = [0, 1].map(|_| random.tensor(case.x.shape, -1.0, 1.0));
+        let magnitudes = case.magnitudes();
+        let texels = |v: &Variant| matches!(v, Variant::Texels(_));
+        for (variant, [x_format, y_format]) in case.variants().into_iter().filter(texels).flat_map(|v| {
+            let [n, t] = [Format::Nchw, Format::Texels];
+            [[n, t], [t, n], [t, t]].map(|formats| (v, formats))
+        }) {
+            let name = format!("{} {x_format:?} {y_format:?}", case.name(variant));
+            let k = growth(variant) * case.k();
+            table.case(format!("forward {name}"), || {
+                let formats = [x_format, y_format];
+                let with = Parts { formats, bias: true, residual: Some(&residual), relu: true };
+                let want = sunk(&case.twin_forward(&case.x, true), with.residual, None).map(|y| y.max(0.0));
+                let size = magnitudes.twin_forward(&magnitudes.x, true).map(|y| y + 4.0);
+                close("y", &case.forward(&case.x, variant, with)?, &want, &size, k)
+            });
+            for [adds, masks] in SINKS {
+                table.case(format!("backward {name}{}", sink_name([adds, masks])), || {
+                    let sink = [adds.then_some(&add), masks.then_some(&mask)];
+                    let dx = case.backward_as([x_format, y_format], &case.dy, variant, sink)?;
+                    let size = magnitudes.twin_backward().map(|dx| dx + 1.0);
+                    close("dx", &dx, &sunk(&case.twin_backward(), sink[0], sink[1]), &size, k)
+                });
+            }
+        }
+    }
+    table.finish();
+}
+
 #[test]
 fn an_image_does_not_know_its_batch() {
     let mut table = Table::new("conv2d");
-    let case = Case::new(([3, 5, 7, 9], [6, 5, 3, 3], [2, 2], [1; 4]));
-    let mut random = Random(3);
-    let residual = random.tensor(case.dy.shape, -1.0, 1.0);
-    let [add, mask] = [0, 1].map(|_| random.tensor(case.x.shape, -1.0, 1.0));
-    for variant in variants() {
+    let geometry = |stride| ([3, 5, 7, 9], [6, 5, 3, 3], [stride; 2], [1; 4]);
+    for (case, variant) in [1, 2].iter().flat_map(|&stride| {
+        let case = Case::new(geometry(stride));
+        case.variants().into_iter().map(move |variant| (Case::new(geometry(stride)), variant))
+    }) {
+        let mut random = Random(3);
+        let residual = random.tensor(case.dy.shape, -1.0, 1.0);
+        let [add, mask] = [0, 1].map(|_| random.tensor(case.x.shape, -1.0, 1.0));
         table.case(format!("batch {}", case.name(variant)), || {
             batch_independent(|n| {
                 let residual = images(&residual, n);
-                let with = Parts { bias: true, residual: Some(&residual), relu: true };
+                let with = Parts { bias: true, residual: Some(&residual), relu: true, ..Parts::default() };
                 let y = case.forward(&images(&case.x, n), variant, with)?;
                 let (add, mask) = (images(&add, n), images(&mask, n));
                 Ok(vec![y, case.backward(&images(&case.dy, n), variant, Some(&add), Some(&mask))?])
@@ -251,9 +342,12 @@ fn nan_passes_the_fused_relu() {
     let mut table = Table::new("conv2d");
     let mut case = Case::new(([1, 2, 3, 3], [3, 2, 1, 1], [1, 1], [0; 4]));
     case.x.data[4] = f64::NAN;
-    for variant in variants() {
-        table.case(format!("nan {}", case.name(variant)), || {
-            let with = Parts { relu: true, ..Parts::default() };
+    for (variant, format) in case.variants().into_iter().flat_map(|v| {
+        let texels = matches!(v, Variant::Texels(_)).then_some(Format::Texels);
+        [Format::Nchw].into_iter().chain(texels).map(move |format| (v, format))
+    }) {
+        table.case(format!("nan {} {format:?}", case.name(variant)), || {
+            let with = Parts { formats: [format; 2], relu: true, ..Parts::default() };
             let y = case.forward(&case.x, variant, with)?;
             let where_nan = y.map(|y| f64::from(y.is_nan()));
             let want = Tensor::new(y.shape, (0..27).map(|i| f64::from(i % 9 == 4)).collect());

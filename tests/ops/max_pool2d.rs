@@ -1,10 +1,11 @@
 //! max_pool2d: y and argmax exactly, ties, NaN, and windows that hang over the end.
 
 use protogpu::Shape;
-use protogpu::ops::{MaxPool2d, Sink};
+use protogpu::ops::{Format, MaxPool2d};
 
 use crate::harness::{
-    Outcome, Rig, SINKS, Table, batch_independent, by, close, exact, gradient, images, root, sink_name, sunk,
+    Outcome, Rig, SINKS, Table, batch_independent, by, close, exact, format_name, formats, gradient, images, root,
+    sink_name, sunk,
 };
 use crate::twin::max_pool2d::{self, Window};
 use crate::twin::random::Random;
@@ -33,17 +34,23 @@ fn op(window: Window) -> MaxPool2d {
 }
 
 /// y and argmax.
-fn forward(x: &Tensor, window: Window) -> Outcome<(Tensor, Vec<usize>)> {
+fn forward(format: Format, x: &Tensor, window: Window) -> Outcome<(Tensor, Vec<usize>)> {
     let mut rig = Rig::default();
     let shape = op(window).output("pool", Shape(x.shape))?;
-    let (x, y) = (rig.input("x", x), rig.output("y", shape.0));
-    let argmax = rig.rec.kept("argmax", shape.len());
-    op(window).forward(&mut rig.rec, "pool", x, y, argmax)?;
+    let (x, y) = (rig.input_as(format, "x", x)?, rig.output_as(format, "y", shape.0));
+    // Integers in a buffer, values of f32 in a texture.
+    let argmax = rig.output_as(format, "argmax", shape.0);
+    op(window).forward(&mut rig.rec, "pool", x, y, argmax.id)?;
     let ready = rig.run()?;
-    Ok((ready.read(y)?, ready.words(argmax)?.into_iter().map(|at| at as usize).collect()))
+    let places = match format {
+        Format::Nchw => ready.words(argmax.id)?.into_iter().map(|at| at as usize).collect(),
+        Format::Texels => ready.read(argmax)?.data.into_iter().map(|at| at as usize).collect(),
+    };
+    Ok((ready.read(y)?, places))
 }
 
 fn backward(
+    format: Format,
     dy: &Tensor,
     argmax: &[usize],
     x_shape: [usize; 4],
@@ -51,9 +58,13 @@ fn backward(
     [add, mask]: [Option<&Tensor>; 2],
 ) -> Outcome<Tensor> {
     let mut rig = Rig::default();
-    let (dy, dx) = (rig.input("dy", dy), rig.output("dx", x_shape));
-    let argmax = rig.words("argmax", &argmax.iter().map(|&at| at as u32).collect::<Vec<_>>());
-    let sink = Sink { add: add.map(|t| rig.input("add", t).id), mask: mask.map(|t| rig.input("mask", t).id) };
+    let places = Tensor::new(dy.shape, argmax.iter().map(|&at| at as f64).collect());
+    let (dy, dx) = (rig.input_as(format, "dy", dy)?, rig.output_as(format, "dx", x_shape));
+    let argmax = match format {
+        Format::Nchw => rig.words("argmax", &argmax.iter().map(|&at| at as u32).collect::<Vec<_>>()),
+        Format::Texels => rig.input_as(format, "argmax", &places)?.id,
+    };
+    let sink = rig.sink(format, [add, mask])?;
     op(window).backward(&mut rig.rec, "pool", dy, argmax, dx, sink)?;
     rig.run()?.read(dx)
 }
@@ -72,14 +83,14 @@ fn name(shape: [usize; 4], window: Window) -> String {
 #[test]
 fn windows() {
     let mut table = Table::new("max_pool2d");
-    for (shape, window) in CASES {
+    for ((shape, window), format) in CASES.into_iter().flat_map(|case| formats().into_iter().map(move |f| (case, f))) {
         let mut random = Random(1);
         let [x, add, mask] = [0; 3].map(|_| random.tensor(shape, -1.0, 1.0));
-        let name = name(shape, window);
+        let name = format!("{}{}", name(shape, window), format_name(format));
         for (x, ties) in [(&x, ""), (&with_ties(shape), " ties")] {
             table.case(format!("forward {name}{ties}"), || {
                 let (want_y, want_argmax) = max_pool2d::forward(x, window);
-                let (y, argmax) = forward(x, window)?;
+                let (y, argmax) = forward(format, x, window)?;
                 exact("y", &y, &want_y)?;
                 let places = |argmax: &[usize]| Tensor::new(y.shape, argmax.iter().map(|&at| at as f64).collect());
                 exact("argmax", &places(&argmax), &places(&want_argmax))
@@ -94,7 +105,7 @@ fn windows() {
             table.case(format!("backward {name}{}", sink_name([adds, masks])), || {
                 let (add, mask) = (adds.then_some(&add), masks.then_some(&mask));
                 let want = sunk(&max_pool2d::backward(&dy, &argmax, shape), add, mask);
-                close("dx", &backward(&dy, &argmax, shape, window, [add, mask])?, &want, &size, k)
+                close("dx", &backward(format, &dy, &argmax, shape, window, [add, mask])?, &want, &size, k)
             });
         }
     }
@@ -111,18 +122,20 @@ fn differences_and_batch() {
     let (y, argmax) = max_pool2d::forward(&x, window);
     let dy = Random(3).tensor(y.shape, -1.0, 1.0);
     table.case(format!("differences {}", name(shape, window)), || {
-        let dx = backward(&dy, &argmax, shape, window, [None; 2])?;
+        let dx = backward(Format::Nchw, &dy, &argmax, shape, window, [None; 2])?;
         let size = max_pool2d::backward(&dy.map(f64::abs), &argmax, shape);
         gradient(&dx, &x, &size, 4.0, |x| dy.dot(&max_pool2d::forward(x, window).0))
     });
-    table.case(format!("batch {}", name(shape, window)), || {
-        batch_independent(|n| {
-            let x = images(&x, n);
-            let (y, argmax) = forward(&x, window)?;
-            let dx = backward(&images(&dy, n), &argmax, x.shape, window, [Some(&x), Some(&x)])?;
-            Ok(vec![y, dx])
-        })
-    });
+    for format in formats() {
+        table.case(format!("batch {}{}", name(shape, window), format_name(format)), || {
+            batch_independent(|n| {
+                let x = images(&x, n);
+                let (y, argmax) = forward(format, &x, window)?;
+                let dx = backward(format, &images(&dy, n), &argmax, x.shape, window, [Some(&x), Some(&x)])?;
+                Ok(vec![y, dx])
+            })
+        });
+    }
     table.finish();
 }
 
@@ -130,12 +143,13 @@ fn differences_and_batch() {
 fn nan_wins_its_window() {
     let mut table = Table::new("max_pool2d");
     // The first and the last place of a window, and one within.
-    for at in [0, 8, 15, 30, 5 * 7 - 1] {
-        table.case(format!("nan at {at}"), || {
+    for (at, format) in [0, 8, 15, 30, 5 * 7 - 1].into_iter().flat_map(|at| formats().into_iter().map(move |f| (at, f)))
+    {
+        table.case(format!("nan at {at}{}", format_name(format)), || {
             let window = Window { kernel: [3, 2], stride: [2, 2], pad: [1, 0, 1, 1], ceil_mode: false };
             let mut x = Random(5).tensor([1, 1, 5, 7], -1.0, 1.0);
             x.data[at] = f64::NAN;
-            let (y, argmax) = forward(&x, window)?;
+            let (y, argmax) = forward(format, &x, window)?;
             for (i, [_, _, oh, ow]) in indices(y.shape).enumerate() {
                 let (row, col) = (at / 7, at % 7);
                 let hit = (2 * oh..2 * oh + 3).contains(&(row + 1)) && (2 * ow..2 * ow + 2).contains(&col);

@@ -5,12 +5,16 @@
 //! [`product`] lays both out as the product that the kernels compute.
 
 mod product;
+mod texels;
+mod winograd;
 
 use std::sync::Arc;
 
 use product::Product;
+use texels::Stages;
+pub use winograd::Tile;
 
-use super::{Sink, Tensor, misfit, same, words};
+use super::{Format, Sink, Tensor, misfit, pack, same, unpack, words};
 use crate::error::Result;
 use crate::gpu::{Capabilities, Grid, Kernel, Recording, TensorId};
 use crate::shape::{Pad, Shape, window_out};
@@ -24,45 +28,53 @@ crate::params! {
     }
 }
 
-/// Which kernel computes the product. All give the same sums, each in an order of its own.
+/// How a convolution is computed. All give the same sums, each in an order of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Variant {
-    /// Shuffles between eight lanes; needs subgroups of exactly eight. Tiles of `4 · row_groups` x 64.
+    /// One kernel that shuffles between eight lanes; needs subgroups of exactly eight. Tiles of `4 · row_groups` x 64.
     Subgroup {
         /// Rows of the tile in fours: 1, 2, 4 or 8.
         row_groups: u32,
     },
-    /// Tiles of 64 x 64 in workgroup memory; runs anywhere.
+    /// One kernel with tiles of 64 x 64 in workgroup memory; runs anywhere.
     Workgroup,
+    /// Over texels, in stages; needs textures that can be read and subgroups of exactly eight: software adapters.
+    Texels(Algorithm),
 }
 
-/// Columns of every variant's tile.
+/// What a convolution over texels multiplies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Algorithm {
+    /// Windows as they are.
+    Direct,
+    /// Winograd's tiles; for 3x3 windows with stride 1.
+    Winograd(Tile),
+}
+
+/// Columns of the tiles of the variants with one kernel.
 const TILE_COLUMNS: usize = 64;
 
 impl Variant {
     /// The fixed choice for a direction of a convolution.
     pub fn choose(capabilities: Capabilities, conv: &Conv2d, backward: bool) -> Self {
-        if capabilities.subgroup_size == Some(8) {
-            let rows =
-                conv.w_shape[usize::from(backward)] * if backward { product::folds(conv).iter().product() } else { 1 };
-            let row_groups = rows.div_ceil(4).next_power_of_two().min(8) as u32;
-            return Self::Subgroup { row_groups };
+        if capabilities.subgroup_size != Some(8) {
+            return Self::Workgroup;
         }
-        Self::Workgroup
+        if capabilities.prefers_texels() {
+            let winograd = Self::Texels(Algorithm::Winograd(Tile::Four));
+            let direct = Self::Texels(Algorithm::Direct);
+            return if winograd.fits(conv) { winograd } else { direct };
+        }
+        let rows =
+            conv.w_shape[usize::from(backward)] * if backward { product::folds(conv).iter().product() } else { 1 };
+        let row_groups = rows.div_ceil(4).next_power_of_two().min(8) as u32;
+        Self::Subgroup { row_groups }
     }
 
-    fn tile_rows(self) -> usize {
-        match self {
-            Self::Subgroup { row_groups } => 4 * row_groups as usize,
-            Self::Workgroup => 64,
-        }
-    }
-
-    fn kernel(self) -> Kernel {
-        match self {
-            Self::Subgroup { row_groups } => Kernel::new("conv2d/subgroup", "multiply").with("ROW_GROUPS", row_groups),
-            Self::Workgroup => Kernel::new("conv2d/workgroup", "multiply"),
-        }
+    /// Whether the convolution can be computed so.
+    pub fn fits(self, conv: &Conv2d) -> bool {
+        let Self::Texels(Algorithm::Winograd(_)) = self else { return true };
+        conv.w_shape[2..] == [3, 3] && conv.stride == [1, 1]
     }
 }
 
@@ -163,7 +175,22 @@ impl Conv2d {
         relu: bool,
         variant: Variant,
     ) -> Result<()> {
-        let (name, rows, tile) = (product.name(), product.rows(), variant.tile_rows());
+        if !variant.fits(self) {
+            let (window, stride) = (&self.w_shape[2..], self.stride);
+            return Err(misfit(
+                "conv2d",
+                label,
+                format!("{variant:?} is not for windows {window:?}, stride {stride:?}"),
+            ));
+        }
+        let (kernel, tile) = match variant {
+            Variant::Subgroup { row_groups } => {
+                (Kernel::new("conv2d/subgroup", "multiply").with("ROW_GROUPS", row_groups), 4 * row_groups as usize)
+            }
+            Variant::Workgroup => (Kernel::new("conv2d/workgroup", "multiply"), 64),
+            Variant::Texels(algorithm) => return self.over_texels(rec, label, product, [x, y], sink, relu, algorithm),
+        };
+        let (name, rows) = (product.name(), product.rows());
         let bias = self.b.as_ref().filter(|_| !product.backward);
         let params = Conv2dParams {
             bias: u32::from(bias.is_some()),
@@ -195,6 +222,29 @@ impl Conv2d {
             None => ("b", x.id, 0),
         });
         bindings.extend(sink.bind(x.id, y.shape.len()));
-        rec.dispatch(&format!("{label} {name}"), variant.kernel(), &bindings, &params, grid, flops)
+        rec.dispatch(&format!("{label} {name}"), kernel, &bindings, &params, grid, flops)
+    }
+
+    /// The same over texels. What comes or goes in a buffer is packed before, or unpacked after, with the sink.
+    #[expect(clippy::too_many_arguments, reason = "as `multiply`")]
+    fn over_texels(
+        &self,
+        rec: &mut Recording,
+        label: &str,
+        product: Product,
+        [x, y]: [Tensor; 2],
+        sink: Sink,
+        relu: bool,
+        algorithm: Algorithm,
+    ) -> Result<()> {
+        let name = format!("{label} {}", product.name());
+        let x = pack(rec, &name, x)?;
+        let stages = |y, sink, relu| Stages { conv: self, label, product, x, y, sink, relu };
+        if y.format == Format::Texels {
+            return stages(y, sink, relu).record(rec, algorithm);
+        }
+        let packed = Tensor::transient_texels(rec, &format!("{name} texels"), y.shape);
+        stages(packed, Sink::default(), false).record(rec, algorithm)?;
+        unpack(rec, &name, packed, y, sink, relu)
     }
 }

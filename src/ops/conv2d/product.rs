@@ -11,25 +11,27 @@ use crate::shape::Shape;
 const FOLD_BELOW: usize = 8;
 
 /// What the kernels multiply.
+#[derive(Clone)]
 pub(super) struct Product {
     pub(super) backward: bool,
     pub(super) phases: Vec<Phase>,
     /// Channels of the output, and of the input, over which the product sums.
-    channels: [usize; 2],
+    pub(super) channels: [usize; 2],
     /// Residues in the vertical and horizontal that are rows.
-    folds: [usize; 2],
+    pub(super) folds: [usize; 2],
     /// Stride in the input, and between a phase's positions in the output.
-    steps: [[usize; 2]; 2],
+    pub(super) steps: [[usize; 2]; 2],
 }
 
 /// Output positions that share their taps.
+#[derive(Clone)]
 pub(super) struct Phase {
     /// The first in the output.
-    origin: [usize; 2],
+    pub(super) origin: [usize; 2],
     /// How many in the vertical and horizontal.
-    extent: [usize; 2],
-    /// How far each tap moves the position in the input.
-    taps: Vec<[i32; 2]>,
+    pub(super) extent: [usize; 2],
+    /// How far each tap moves the position in the input: consecutive rows times consecutive columns.
+    pub(super) taps: Vec<[i32; 2]>,
 }
 
 /// Residues that the backward folds into rows.
@@ -158,6 +160,42 @@ impl Product {
         packed
     }
 
+    /// Calls `put` with tap, channel of the input, row and value of each weight. Rows are whole fours of channels, fold by
+    /// fold: one texel of the product is one texel of the output.
+    pub(super) fn each_weight(&self, conv: &Conv2d, mut put: impl FnMut(usize, usize, usize, f32)) {
+        let [rows, channels] = self.channels;
+        let taps = self.phases.iter().flat_map(|phase| phase.taps.iter().map(move |d| (phase, *d)));
+        for (tap, (phase, d)) in taps.enumerate() {
+            for (fold, place) in self.places(conv, phase, d).into_iter().enumerate() {
+                let Some(place) = place else { continue };
+                for channel in 0..channels {
+                    for row in 0..rows {
+                        let to = fold * rows.next_multiple_of(4) + row;
+                        put(tap, channel, to, conv.w[self.window(conv, channel, row) + place]);
+                    }
+                }
+            }
+        }
+    }
+
+    /// A function that gives the 3x3 window for a channel of the input and of the output, in the order of the taps.
+    pub(super) fn windows(&self, conv: &Conv2d) -> impl Fn(usize, usize) -> [f64; 9] {
+        let phase = &self.phases[0];
+        let places: Vec<usize> =
+            phase.taps.iter().filter_map(|d| self.places(conv, phase, *d).first().copied().flatten()).collect();
+        move |channel, row| {
+            let window = self.window(conv, channel, row);
+            std::array::from_fn(|tap| f64::from(conv.w[window + places[tap]]))
+        }
+    }
+
+    /// Where the window for a channel of the input and of the output begins in w.
+    fn window(&self, conv: &Conv2d, channel: usize, row: usize) -> usize {
+        let [_, c_len, kh, kw] = conv.w_shape;
+        let (o, c) = if self.backward { (channel, row) } else { (row, channel) };
+        (o * c_len + c) * kh * kw
+    }
+
     /// Where a tap is in w's window, for each fold; `None` where it does not reach the fold's residue.
     fn places(&self, conv: &Conv2d, phase: &Phase, d: [i32; 2]) -> Vec<Option<usize>> {
         let [_, _, kh, kw] = conv.w_shape;
@@ -173,10 +211,8 @@ impl Product {
 
     /// The weights of one term in all rows: channel by channel of the output, and within it fold by fold.
     fn fill_column(&self, conv: &Conv2d, places: &[Option<usize>], channel: usize, column: &mut [f32]) {
-        let [_, c_len, kh, kw] = conv.w_shape;
         for (row, cells) in column.chunks_exact_mut(places.len()).take(self.channels[0]).enumerate() {
-            let (o, c) = if self.backward { (channel, row) } else { (row, channel) };
-            let window = (o * c_len + c) * kh * kw;
+            let window = self.window(conv, channel, row);
             for (cell, place) in cells.iter_mut().zip(places) {
                 *cell = place.map_or(0.0, |k| conv.w[window + k]);
             }

@@ -1,0 +1,113 @@
+// conv2d product: y[m,p] = sum over taps t and channels c of w[t,c,m] * x[c,p*step+t], for subgroups of eight.
+// A subgroup computes 4*ROW_GROUPS rows x 8*COLUMNS columns. A lane fetches four channels of each of its columns, and its
+// share of w, which shuffles hand to all lanes. x: [N,C/4,H,W], w: [M/tile][taps*C][ROW_GROUPS], texels of four rows;
+// y: [M/4][columns], texels of four rows. Compute-bound: 2*M*C*taps*P FLOP.
+#import lib/texels
+#import lib/conv2d_phase
+
+struct Params {
+    row_quads: u32,  // ceil(M/4)
+    terms: u32,      // taps of all phases * 4*quads
+    quads: u32,      // ceil(C/4)
+    x_h: u32,
+    x_w: u32,
+    plane: u32,      // from one quad of channels to the next in x
+    x_step_h: u32,
+    x_step_w: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(3) var w: texture_storage_2d<rgba32float, read>;
+
+override ROW_GROUPS: u32 = 8;
+override COLUMNS: u32 = 8;
+// 1: a column is its own place in x, and there is one tap.
+override FLAT: u32 = 0;
+
+@compute @workgroup_size(8)
+fn multiply(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
+    let phase = phase_of(group.z);
+    let first_column = group.x * COLUMNS * 8u + lane;
+    let quads = params.quads;
+    let plane = params.plane;
+    let size = vec2i(i32(params.x_h), i32(params.x_w));
+    // Where the lane's columns begin. Arrays are as long as the loops over them: that lets the driver unroll these.
+    var base: array<u32, 8>;
+    var spot: array<vec2i, 8>;
+    for (var j = 0u; j < 8u; j++) {
+        let column = min(first_column + 8u * j, phase.columns - 1u);
+        if FLAT != 0u {
+            base[j] = phase.base + column;
+        } else {
+            let positions = phase.h * phase.w;
+            let image = column / positions;
+            let p = column - image * positions;
+            let row = p / phase.w;
+            base[j] = image * quads * plane;
+            spot[j] = vec2i(vec2u(row * params.x_step_h, (p - row * phase.w) * params.x_step_w));
+        }
+    }
+    var acc: array<array<array<f32, 8>, 4>, 8>;
+    var w_at = (group.y * params.terms + phase.first_term) * ROW_GROUPS + lane % ROW_GROUPS;
+    for (var tap_h = 0u; tap_h < phase.taps_h; tap_h++) {
+        for (var tap_w = 0u; tap_w < phase.taps_w; tap_w++) {
+            var at = base;
+            var inside: array<bool, 8>;
+            if FLAT == 0u {
+                let tap = vec2i(phase.tap_row + i32(tap_h), phase.tap_col + i32(tap_w));
+                for (var j = 0u; j < 8u; j++) {
+                    let s = spot[j] + tap;
+                    inside[j] = all(s >= vec2i()) && all(s < size);
+                    at[j] += u32(select(0, s.x * size.y + s.y, inside[j]));
+                }
+            }
+            var away = 0u;
+            for (var c = 0u; c < quads; c++) {
+                var share: array<vec4f, 4>;
+                for (var k = 0u; k < 4u; k++) {
+                    share[k] = textureLoad(w, texel(w_at + k * ROW_GROUPS));
+                }
+                var v: array<vec4f, 8>;
+                for (var j = 0u; j < 8u; j++) {
+                    if j < COLUMNS {
+                        v[j] = load(at[j] + away);
+                        if FLAT == 0u {
+                            v[j] = select(vec4f(), v[j], inside[j]);
+                        }
+                    }
+                }
+                for (var i = 0u; i < 8u; i++) {
+                    if i < ROW_GROUPS {
+                        let a0 = subgroupShuffle(share[0], i);
+                        let a1 = subgroupShuffle(share[1], i);
+                        let a2 = subgroupShuffle(share[2], i);
+                        let a3 = subgroupShuffle(share[3], i);
+                        for (var j = 0u; j < 8u; j++) {
+                            if j < COLUMNS {
+                                let sum = a0 * v[j].x + a1 * v[j].y + a2 * v[j].z + a3 * v[j].w;
+                                acc[i][0][j] += sum.x;
+                                acc[i][1][j] += sum.y;
+                                acc[i][2][j] += sum.z;
+                                acc[i][3][j] += sum.w;
+                            }
+                        }
+                    }
+                }
+                away += plane;
+                w_at += 4u * ROW_GROUPS;
+            }
+        }
+    }
+    for (var i = 0u; i < 8u; i++) {
+        let row = group.y * ROW_GROUPS + i;
+        if i < ROW_GROUPS && row < params.row_quads {
+            for (var j = 0u; j < 8u; j++) {
+                let column = first_column + 8u * j;
+                if j < COLUMNS && column < phase.columns {
+                    let sum = vec4f(acc[i][0][j], acc[i][1][j], acc[i][2][j], acc[i][3][j]);
+                    store(phase.first + row * phase.columns + column, sum);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,172 @@
+// conv2d winograd: y = Aᵀ [(G g Gᵀ) ⊙ (Bᵀ d B)] A for 3x3 windows at stride 1, tiles of 2x2 (points 0, 1, -1) or 4x4 (0, ±1, ±2)
+// of y. After Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks" (2015). Between `input` and `output` the
+// product sums over channels for each of the 16 or 36 elements. One invocation a tile and quad of channels: x, y, z of the
+// grid are the tile, the quad and the image. x: [N,C/4,H,W], between: [elements][C/4][N*tiles], y: [N,M/4,YH,YW], texels.
+#import lib/texels
+
+struct Params {
+    quads: u32,      // of x for `input`, of y for `output`
+    images: u32,
+    x_h: u32,
+    x_w: u32,
+    top: i32,        // padding before x
+    left: i32,
+    tiles_h: u32,
+    tiles_w: u32,
+    y_h: u32,
+    y_w: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(3) var<storage, read> b: array<vec4f>;
+
+// Bᵀ times a column.
+fn before2(d: array<vec4f, 4>) -> array<vec4f, 4> {
+    return array<vec4f, 4>(d[0] - d[2], d[1] + d[2], d[2] - d[1], d[1] - d[3]);
+}
+
+fn before4(d: array<vec4f, 6>) -> array<vec4f, 6> {
+    let even = d[4] - 4.0 * d[2];
+    let odd = d[3] - 4.0 * d[1];
+    let outer = d[4] - d[2];
+    let inner = 2.0 * (d[3] - d[1]);
+    return array<vec4f, 6>(
+        4.0 * d[0] - 5.0 * d[2] + d[4], even + odd, even - odd, outer + inner, outer - inner, 4.0 * d[1] - 5.0 * d[3] + d[5],
+    );
+}
+
+// Aᵀ times a column.
+fn after2(m: array<vec4f, 4>) -> array<vec4f, 2> {
+    return array<vec4f, 2>(m[0] + m[1] + m[2], m[1] - m[2] - m[3]);
+}
+
+fn after4(m: array<vec4f, 6>) -> array<vec4f, 4> {
+    let sum1 = m[1] + m[2];
+    let sum2 = m[3] + m[4];
+    let part1 = m[1] - m[2];
+    let part2 = m[3] - m[4];
+    return array<vec4f, 4>(m[0] + sum1 + sum2, part1 + 2.0 * part2, sum1 + 4.0 * sum2, part1 + 8.0 * part2 + m[5]);
+}
+
+// An element of x or of the zeros around it.
+fn padded(first: u32, row: i32, col: i32) -> vec4f {
+    let inside = row >= 0 && row < i32(params.x_h) && col >= 0 && col < i32(params.x_w);
+    let at = first + select(0u, u32(row * i32(params.x_w) + col), inside);
+    return select(vec4f(), load(at), inside);
+}
+
+@compute @workgroup_size(LANES)
+fn input2(@builtin(global_invocation_id) id: vec3u) {
+    let tiles = params.tiles_h * params.tiles_w;
+    if id.x >= tiles {
+        return;
+    }
+    let first = (id.z * params.quads + id.y) * params.x_h * params.x_w;
+    let row = i32(id.x / params.tiles_w * 2u) - params.top;
+    let col = i32(id.x % params.tiles_w * 2u) - params.left;
+    var half: array<array<vec4f, 4>, 4>;
+    for (var j = 0u; j < 4u; j++) {
+        var d: array<vec4f, 4>;
+        for (var i = 0u; i < 4u; i++) {
+            d[i] = padded(first, row + i32(i), col + i32(j));
+        }
+        half[j] = before2(d);
+    }
+    let columns = params.images * tiles;
+    let to = id.y * columns + id.z * tiles + id.x;
+    for (var i = 0u; i < 4u; i++) {
+        let v = before2(array<vec4f, 4>(half[0][i], half[1][i], half[2][i], half[3][i]));
+        for (var j = 0u; j < 4u; j++) {
+            store((4u * i + j) * params.quads * columns + to, v[j]);
+        }
+    }
+}
+
+@compute @workgroup_size(LANES)
+fn input4(@builtin(global_invocation_id) id: vec3u) {
+    let tiles = params.tiles_h * params.tiles_w;
+    if id.x >= tiles {
+        return;
+    }
+    let first = (id.z * params.quads + id.y) * params.x_h * params.x_w;
+    let row = i32(id.x / params.tiles_w * 4u) - params.top;
+    let col = i32(id.x % params.tiles_w * 4u) - params.left;
+    var half: array<array<vec4f, 6>, 6>;
+    for (var j = 0u; j < 6u; j++) {
+        var d: array<vec4f, 6>;
+        for (var i = 0u; i < 6u; i++) {
+            d[i] = padded(first, row + i32(i), col + i32(j));
+        }
+        half[j] = before4(d);
+    }
+    let columns = params.images * tiles;
+    let to = id.y * columns + id.z * tiles + id.x;
+    for (var i = 0u; i < 6u; i++) {
+        let v = before4(array<vec4f, 6>(half[0][i], half[1][i], half[2][i], half[3][i], half[4][i], half[5][i]));
+        for (var j = 0u; j < 6u; j++) {
+            store((6u * i + j) * params.quads * columns + to, v[j]);
+        }
+    }
+}
+
+@compute @workgroup_size(LANES)
+fn output2(@builtin(global_invocation_id) id: vec3u, @builtin(workgroup_id) group: vec3u) {
+    let tiles = params.tiles_h * params.tiles_w;
+    let bias = b[group.y];
+    if id.x >= tiles {
+        return;
+    }
+    let columns = params.images * tiles;
+    let at = id.y * columns + id.z * tiles + id.x;
+    var half: array<array<vec4f, 2>, 4>;
+    for (var j = 0u; j < 4u; j++) {
+        var m: array<vec4f, 4>;
+        for (var i = 0u; i < 4u; i++) {
+            m[i] = load((4u * i + j) * params.quads * columns + at);
+        }
+        half[j] = after2(m);
+    }
+    let row = id.x / params.tiles_w * 2u;
+    let col = id.x % params.tiles_w * 2u;
+    let to = ((id.z * params.quads + id.y) * params.y_h + row) * params.y_w + col;
+    for (var i = 0u; i < 2u; i++) {
+        let v = after2(array<vec4f, 4>(half[0][i], half[1][i], half[2][i], half[3][i]));
+        for (var j = 0u; j < 2u; j++) {
+            if row + i < params.y_h && col + j < params.y_w {
+                let p = to + i * params.y_w + j;
+                store(p, sink(v[j] + bias, p));
+            }
+        }
+    }
+}
+
+@compute @workgroup_size(LANES)
+fn output4(@builtin(global_invocation_id) id: vec3u, @builtin(workgroup_id) group: vec3u) {
+    let tiles = params.tiles_h * params.tiles_w;
+    let bias = b[group.y];
+    if id.x >= tiles {
+        return;
+    }
+    let columns = params.images * tiles;
+    let at = id.y * columns + id.z * tiles + id.x;
+    var half: array<array<vec4f, 4>, 6>;
+    for (var j = 0u; j < 6u; j++) {
+        var m: array<vec4f, 6>;
+        for (var i = 0u; i < 6u; i++) {
+            m[i] = load((6u * i + j) * params.quads * columns + at);
+        }
+        half[j] = after4(m);
+    }
+    let row = id.x / params.tiles_w * 4u;
+    let col = id.x % params.tiles_w * 4u;
+    let to = ((id.z * params.quads + id.y) * params.y_h + row) * params.y_w + col;
+    for (var i = 0u; i < 4u; i++) {
+        let v = after4(array<vec4f, 6>(half[0][i], half[1][i], half[2][i], half[3][i], half[4][i], half[5][i]));
+        for (var j = 0u; j < 4u; j++) {
+            if row + i < params.y_h && col + j < params.y_w {
+                let p = to + i * params.y_w + j;
+                store(p, sink(v[j] + bias, p));
+            }
+        }
+    }
+}

@@ -1,0 +1,86 @@
+// max_pool2d_texels: as max_pool2d, four channels at a time; argmax holds the places as f32. x, y, z of the grid are the
+// position in the plane, the quad of channels and the image. Memory-bound.
+#import lib/nan
+#import lib/texels
+
+struct Params {
+    quads: u32,      // ceil(C/4)
+    h: u32,
+    w: u32,
+    oh: u32,
+    ow: u32,
+    pad_top: u32,
+    pad_left: u32,
+}
+
+override KERNEL_H: u32 = 3;
+override KERNEL_W: u32 = 3;
+override STRIDE_H: u32 = 2;
+override STRIDE_W: u32 = 2;
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(3) var argmax: texture_storage_2d<rgba32float, write>;
+@group(0) @binding(4) var chosen: texture_storage_2d<rgba32float, read>;
+
+@compute @workgroup_size(LANES)
+fn forward(@builtin(global_invocation_id) id: vec3u) {
+    let plane = params.oh * params.ow;
+    if id.x >= plane {
+        return;
+    }
+    let top = i32(id.x / params.ow * STRIDE_H) - i32(params.pad_top);
+    let left = i32(id.x % params.ow * STRIDE_W) - i32(params.pad_left);
+    // The part of the window that is inside of x: never empty, see `MaxPool2d::output`.
+    let row0 = u32(max(top, 0));
+    let col0 = u32(max(left, 0));
+    let row1 = min(u32(top + i32(KERNEL_H)), params.h);
+    let col1 = min(u32(left + i32(KERNEL_W)), params.w);
+    let first = (id.z * params.quads + id.y) * params.h * params.w;
+    var best = load(first + row0 * params.w + col0);
+    var at = vec4f(f32(row0 * params.w + col0));
+    // Loops that a driver can unroll; places past the window's end repeat its last, which wins over nothing.
+    for (var i = 0u; i < KERNEL_H; i++) {
+        for (var j = 0u; j < KERNEL_W; j++) {
+            let place = min(row0 + i, row1 - 1u) * params.w + min(col0 + j, col1 - 1u);
+            let v = load(first + place);
+            // NaN wins and stays, as in PyTorch.
+            let wins = (v > best) | (are_nan(v) & !are_nan(best));
+            best = select(best, v, wins);
+            at = select(at, vec4f(f32(place)), wins);
+        }
+    }
+    let to = (id.z * params.quads + id.y) * plane + id.x;
+    store(to, best);
+    textureStore(argmax, texel(to), at);
+}
+
+@compute @workgroup_size(LANES)
+fn backward(@builtin(global_invocation_id) id: vec3u) {
+    let plane = params.h * params.w;
+    if id.x >= plane {
+        return;
+    }
+    let row = id.x / params.w + params.pad_top;
+    let col = id.x % params.w + params.pad_left;
+    // The windows that contain q: p*stride <= q + pad < p*stride + kernel.
+    let p_row0 = (max(row + 1u, KERNEL_H) - KERNEL_H + STRIDE_H - 1u) / STRIDE_H;
+    let p_col0 = (max(col + 1u, KERNEL_W) - KERNEL_W + STRIDE_W - 1u) / STRIDE_W;
+    let p_row1 = min(row / STRIDE_H + 1u, params.oh);
+    let p_col1 = min(col / STRIDE_W + 1u, params.ow);
+    let first = (id.z * params.quads + id.y) * params.oh * params.ow;
+    let q = vec4f(f32(id.x));
+    var sum = vec4f();
+    // As many windows as can contain a place; those past the last count as nothing.
+    for (var i = 0u; i < (KERNEL_H + STRIDE_H - 1u) / STRIDE_H; i++) {
+        for (var j = 0u; j < (KERNEL_W + STRIDE_W - 1u) / STRIDE_W; j++) {
+            let p_row = p_row0 + i;
+            let p_col = p_col0 + j;
+            let live = p_row < p_row1 && p_col < p_col1;
+            let p = first + select(0u, p_row * params.ow + p_col, live);
+            let wins = textureLoad(chosen, texel(p)) == q;
+            sum += select(vec4f(), load(p), wins & vec4<bool>(live));
+        }
+    }
+    let to = (id.z * params.quads + id.y) * plane + id.x;
+    store(to, sink(sum, to));
+}

@@ -1,0 +1,56 @@
+// texels: pack: y [N,ceil(C/4),H,W] of vec4f in a texture, from x [N,C,H,W]. unpack: the way back, y = relu(sink(x)).
+// x, y, z of the grid are the position in the plane, the quad of channels and the image. Memory-bound.
+#import lib/nan
+#import lib/sink
+
+struct Params {
+    channels: u32,
+    quads: u32,      // ceil(C/4)
+    plane: u32,      // H*W
+    relu: u32,       // unpack: 1: y = max(y, 0), last
+    sink: u32,       // unpack
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(2) var packed: texture_storage_2d<rgba32float, write>;
+@group(0) @binding(3) var texels: texture_storage_2d<rgba32float, read>;
+@group(0) @binding(4) var<storage, read_write> y: array<f32>;
+
+fn texel(i: u32) -> vec2u {
+    return vec2u(i & 4095u, i >> 12u);
+}
+
+@compute @workgroup_size(8)
+fn pack(@builtin(global_invocation_id) id: vec3u) {
+    if id.x >= params.plane {
+        return;
+    }
+    let first = id.z * params.channels + 4u * id.y;
+    var v = vec4f();
+    for (var k = 0u; k < 4u; k++) {
+        if 4u * id.y + k < params.channels {
+            v[k] = x[(first + k) * params.plane + id.x];
+        }
+    }
+    textureStore(packed, texel((id.z * params.quads + id.y) * params.plane + id.x), v);
+}
+
+@compute @workgroup_size(8)
+fn unpack(@builtin(global_invocation_id) id: vec3u) {
+    if id.x >= params.plane {
+        return;
+    }
+    let v = textureLoad(texels, texel((id.z * params.quads + id.y) * params.plane + id.x));
+    let first = id.z * params.channels + 4u * id.y;
+    for (var k = 0u; k < 4u; k++) {
+        if 4u * id.y + k < params.channels {
+            let at = (first + k) * params.plane + id.x;
+            var out = sink(v[k], at);
+            if params.relu != 0u {
+                out = rectified(out);
+            }
+            y[at] = out;
+        }
+    }
+}

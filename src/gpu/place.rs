@@ -1,0 +1,129 @@
+//! Where tensors lie on the device: storage buffers, and textures for [`Layout::Texels`].
+
+use std::collections::HashMap;
+
+use super::context::Context;
+use super::memory::Memory;
+use super::record::{Layout, Recording, Storage, TEXTURE_WIDTH};
+use crate::error::{Error, Result};
+
+/// Bytes before and after a tensor in a buffer that hold sentinels; a multiple of every adapter's offset alignment.
+pub(super) const GUARD_BYTES: u64 = 256;
+pub(super) const SENTINEL: u32 = 0x5AFE_C0DE;
+
+/// One or more tensors' memory.
+pub(super) enum Place {
+    Buffer(wgpu::Buffer),
+    Texture(wgpu::TextureView),
+}
+
+impl Place {
+    pub(super) fn buffer(&self) -> Option<&wgpu::Buffer> {
+        match self {
+            Self::Buffer(buffer) => Some(buffer),
+            Self::Texture(_) => None,
+        }
+    }
+}
+
+/// What places begin with where no constant says so.
+#[derive(Clone, Copy)]
+pub(super) struct Fresh {
+    /// Bytes of sentinels around each buffer's tensor.
+    pub(super) guard: u64,
+    /// NaN in place of zeros.
+    pub(super) poison: bool,
+}
+
+/// A tensor's constant elements.
+type Make<'a> = &'a (dyn Fn() -> Result<Vec<u32>> + Send + Sync);
+
+/// Makes all places of a recording, one at a time, and uploads its constants.
+pub(super) fn create(context: &Context, recording: &Recording, memory: &Memory, fresh: Fresh) -> Result<Vec<Place>> {
+    let mut label_of: HashMap<usize, &str> = HashMap::new();
+    let mut fill_of: HashMap<usize, Make> = HashMap::new();
+    for (desc, buffer) in recording.tensors.iter().zip(&memory.buffer_of) {
+        let Some(buffer) = *buffer else { continue };
+        label_of.entry(buffer).or_insert(&desc.label);
+        if let Storage::Constant(make) = &desc.storage {
+            fill_of.insert(buffer, make.as_ref());
+        }
+    }
+    let place = |(i, (&len, &layout)): (usize, (&usize, &Layout))| {
+        let label = label_of.get(&i).copied().unwrap_or_default();
+        let constant = fill_of.get(&i).map(|make| make()).transpose()?;
+        match layout {
+            Layout::Words => buffer(context, label, len, constant, fresh),
+            Layout::Texels => texture(context, label, len, constant, fresh),
+        }
+    };
+    memory.buffer_len.iter().zip(&memory.buffer_layout).enumerate().map(place).collect()
+}
+
+fn buffer(context: &Context, label: &str, len: usize, constant: Option<Vec<u32>>, fresh: Fresh) -> Result<Place> {
+    let size = Layout::Words.bytes(len).max(4) + 2 * fresh.guard;
+    let most = context.device().limits().max_storage_buffer_binding_size;
+    if size > most {
+        return Err(Error::input(format!(
+            "`{label}` takes {size} bytes in one buffer, and this adapter allows {most}: use a smaller batch"
+        )));
+    }
+    let mut words = constant.or_else(|| fresh.poison.then(|| vec![f32::NAN.to_bits(); len]));
+    if let Some(words) = words.as_mut().filter(|_| fresh.guard > 0) {
+        let around = vec![SENTINEL; (fresh.guard / 4) as usize];
+        words.splice(0..0, around.iter().copied());
+        words.extend(around);
+    }
+    let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
+    context
+        .checked(&format!("making a buffer of {size} bytes for `{label}`"), || {
+            let mapped = words.is_some();
+            let descriptor = wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: mapped };
+            let buffer = context.device().create_buffer(&descriptor);
+            if let Some(words) = &words {
+                let bytes: &[u8] = bytemuck::cast_slice(words);
+                if let Ok(mut view) = buffer.get_mapped_range_mut(..bytes.len() as u64) {
+                    view.copy_from_slice(bytes);
+                }
+                buffer.unmap();
+            }
+            buffer
+        })
+        .map(Place::Buffer)
+}
+
+fn texture(context: &Context, label: &str, len: usize, constant: Option<Vec<u32>>, fresh: Fresh) -> Result<Place> {
+    let rows = len.div_ceil(TEXTURE_WIDTH).max(1);
+    let most = context.device().limits().max_texture_dimension_2d as usize;
+    if rows > most {
+        return Err(Error::input(format!(
+            "`{label}` takes {rows} rows of {TEXTURE_WIDTH} texels, and this adapter allows {most}: use a smaller batch"
+        )));
+    }
+    let words = constant.or_else(|| fresh.poison.then(|| vec![f32::NAN.to_bits(); 4 * len]));
+    let extent = |height| wgpu::Extent3d { width: TEXTURE_WIDTH as u32, height, depth_or_array_layers: 1 };
+    let size = extent(rows as u32);
+    context
+        .checked(&format!("making a texture of {} bytes for `{label}`", Layout::Texels.bytes(len)), || {
+            let texture = context.device().create_texture(&wgpu::TextureDescriptor {
+                label: Some(label),
+                size,
+                mip_level_count: 1,
+                sample_count: 1,
+                dimension: wgpu::TextureDimension::D2,
+                format: wgpu::TextureFormat::Rgba32Float,
+                usage: wgpu::TextureUsages::STORAGE_BINDING | wgpu::TextureUsages::COPY_DST,
+                view_formats: &[],
+            });
+            if let Some(mut words) = words {
+                words.resize(4 * TEXTURE_WIDTH * rows, 0);
+                let bytes_per_row = Some(16 * TEXTURE_WIDTH as u32);
+                let layout = wgpu::TexelCopyBufferLayout { offset: 0, bytes_per_row, rows_per_image: None };
+                context.queue().write_texture(texture.as_image_copy(), bytemuck::cast_slice(&words), layout, size);
+                // The staging memory goes with the submission, and not with the last texture.
+                context.queue().submit([]);
+            }
+            texture.create_view(&Default::default())
+        })
+        .map(Place::Texture)
+}

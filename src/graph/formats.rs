@@ -1,0 +1,41 @@
+//! Which outputs are texels: those that only ops touch which know them.
+
+use super::{Graph, Keep, NodeId, Op};
+use crate::gpu::Capabilities;
+use crate::ops::Format;
+
+impl Graph {
+    /// A format for each node's output. On software adapters everything between convolutions and pools is texels; what is
+    /// read back, and what other ops write or read, is not. A residual has the format of the sum that it goes into.
+    pub(super) fn formats(&self, capabilities: Capabilities, keep: Keep) -> Vec<Format> {
+        let mut texels: Vec<bool> =
+            self.nodes.iter().map(|n| matches!(n.op, Op::Conv2d { .. } | Op::MaxPool2d(_))).collect();
+        if keep == Keep::All || !capabilities.prefers_texels() {
+            texels.fill(false);
+        }
+        if let Some(output) = texels.last_mut() {
+            *output = false;
+        }
+        // One that must not be texels may rule out others.
+        loop {
+            let before = texels.clone();
+            for (i, node) in self.nodes.iter().enumerate() {
+                let mut both = |a: NodeId| {
+                    let together = texels[a.0] && texels[i];
+                    (texels[a.0], texels[i]) = (together, together);
+                };
+                match node.op {
+                    // Packs its input and unpacks its output if need be, but adds a residual only in the output's format.
+                    Op::Conv2d { .. } => node.inputs.iter().skip(1).for_each(|&residual| both(residual)),
+                    Op::MaxPool2d(_) => node.inputs.iter().for_each(|&x| both(x)),
+                    Op::GlobalAvgPool2d(_) => {}
+                    _ => node.inputs.iter().for_each(|x| texels[x.0] = false),
+                }
+            }
+            if texels == before {
+                break;
+            }
+        }
+        texels.into_iter().map(|yes| if yes { Format::Texels } else { Format::Nchw }).collect()
+    }
+}

@@ -1,0 +1,302 @@
+//! A convolution over texels (four channels in a vec4f, in textures): a product of all columns, and a last stage with the
+//! epilogue; with Winograd's tiles a stage before and after the product. `shaders/conv2d/texels/` has the other half.
+
+use super::product::{self, Product};
+use super::winograd::Tile;
+use super::{Algorithm, Conv2d};
+use crate::error::Result;
+use crate::gpu::{Grid, Kernel, Layout, Recording, TensorId};
+use crate::ops::{Sink, Tensor, words};
+
+crate::params! {
+    /// Mirrors `Params` of shaders/conv2d/texels/winograd.wgsl.
+    struct WinogradParams {
+        quads: u32, images: u32, x_h: u32, x_w: u32, top: i32, left: i32, tiles_h: u32, tiles_w: u32, y_h: u32, y_w: u32,
+    }
+}
+
+crate::params! {
+    /// Mirrors `Params` of shaders/conv2d/texels/product.wgsl.
+    struct ProductParams {
+        row_quads: u32, terms: u32, quads: u32, x_h: u32, x_w: u32, plane: u32, x_step_h: u32, x_step_w: u32,
+    }
+}
+
+crate::params! {
+    /// Mirrors `Params` of shaders/conv2d/texels/finish.wgsl.
+    struct FinishParams {
+        y_quads: u32, images: u32, y_h: u32, y_w: u32, y_step_h: u32, y_step_w: u32, fold_w: u32,
+    }
+}
+
+/// Positions that share their taps, as `Phase` of shaders/lib/conv2d_phase.wgsl.
+struct Phase {
+    first_term: usize,
+    base: usize,
+    taps: [usize; 2],
+    /// The first tap.
+    tap: [i32; 2],
+    extent: [usize; 2],
+    first: usize,
+    columns: usize,
+    origin: [usize; 2],
+}
+
+impl Phase {
+    fn words(&self) -> [u32; 12] {
+        let ([taps_h, taps_w], [h, w], [row0, col0]) = (self.taps, self.extent, self.origin);
+        let (term, base, first, columns) = (self.first_term, self.base, self.first, self.columns);
+        let [tap_row, tap_col] = self.tap.map(|d| d as usize);
+        [term, base, taps_h, taps_w, tap_row, tap_col, h, w, first, columns, row0, col0].map(|v| v as u32)
+    }
+}
+
+/// A texture of vec4f that is no tensor of the network.
+#[derive(Clone, Copy)]
+struct Texels {
+    id: TensorId,
+    len: usize,
+}
+
+impl Texels {
+    fn bind(self, name: &'static str) -> (&'static str, TensorId, usize) {
+        (name, self.id, self.len)
+    }
+}
+
+/// What the stages of one convolution share. x and y are texels.
+pub(super) struct Stages<'a> {
+    pub(super) conv: &'a Conv2d,
+    pub(super) label: &'a str,
+    pub(super) product: Product,
+    pub(super) x: Tensor,
+    pub(super) y: Tensor,
+    pub(super) sink: Sink,
+    pub(super) relu: bool,
+}
+
+impl Stages<'_> {
+    /// Appends all stages.
+    pub(super) fn record(&self, rec: &mut Recording, algorithm: Algorithm) -> Result<()> {
+        match algorithm {
+            Algorithm::Direct => self.direct(rec),
+            Algorithm::Winograd(tile) => self.winograd(rec, tile),
+        }
+    }
+
+    fn name(&self, stage: &str) -> String {
+        format!("{} {} {stage}", self.label, self.product.name())
+    }
+
+    fn transient(&self, rec: &mut Recording, stage: &str, len: usize) -> Texels {
+        Texels { id: rec.transient_of(self.name(stage), len, Layout::Texels), len }
+    }
+
+    fn images(&self) -> usize {
+        self.x.shape.n()
+    }
+
+    fn x_quads(&self) -> usize {
+        self.x.shape.c().div_ceil(4)
+    }
+
+    fn y_quads(&self) -> usize {
+        self.y.shape.c().div_ceil(4)
+    }
+
+    /// Quads of the product's rows: each fold has all of y's.
+    fn row_quads(&self) -> usize {
+        self.product.folds.iter().product::<usize>() * self.y_quads()
+    }
+
+    fn direct(&self, rec: &mut Recording) -> Result<()> {
+        let phases = self.phases();
+        let sum = self.multiply(rec, &phases, (self.x.id, self.x.texels()), None)?;
+        let (y, [_, y_step]) = (self.y.shape, self.product.steps);
+        let params = FinishParams {
+            y_quads: self.y_quads() as u32,
+            images: y.n() as u32,
+            y_h: y.h() as u32,
+            y_w: y.w() as u32,
+            y_step_h: y_step[0] as u32,
+            y_step_w: y_step[1] as u32,
+            fold_w: self.product.folds[1] as u32,
+        };
+        let table = self.table(rec, &phases, Algorithm::Direct);
+        let (b, [add, mask]) = (self.bias(rec), self.sink.bind(sum.id, self.y.texels()));
+        let bindings = [sum.bind("x"), self.y.bind("y"), b, table, add, mask];
+        let strided = phases.len() > 1 || y_step != [1, 1];
+        let kernel = Kernel::new("conv2d/texels/finish", "finish").with("STRIDED", u32::from(strided));
+        let longest = phases.iter().map(|p| p.extent[0] * p.extent[1]).max().unwrap_or(0);
+        let grid = Grid::Planes { planes: phases.len() * y.n(), h: self.row_quads(), w: longest };
+        rec.dispatch(&self.name("finish"), self.with_sink(kernel), &bindings, &params, grid, 0)
+    }
+
+    fn winograd(&self, rec: &mut Recording, tile: Tile) -> Result<()> {
+        let (x, y) = (self.x.shape, self.y.shape);
+        let tiles = [y.h(), y.w()].map(|size| size.div_ceil(tile.size()));
+        let columns = self.images() * tiles[0] * tiles[1];
+        let (x_quads, y_quads) = (self.x_quads(), self.y_quads());
+        let [top, left] = first_tap(&self.product.phases[0]).0.map(|d| -d);
+        let params = WinogradParams {
+            quads: x_quads as u32,
+            images: self.images() as u32,
+            x_h: x.h() as u32,
+            x_w: x.w() as u32,
+            top,
+            left,
+            tiles_h: tiles[0] as u32,
+            tiles_w: tiles[1] as u32,
+            y_h: y.h() as u32,
+            y_w: y.w() as u32,
+        };
+        let grid = |quads| Grid::Planes { planes: self.images(), h: quads, w: tiles[0] * tiles[1] };
+        let kernel = |entry| Kernel::new("conv2d/texels/winograd", entry);
+        let tiled = self.transient(rec, "tiles", tile.elements() * x_quads * columns);
+        let bindings = [self.x.bind("x"), tiled.bind("y")];
+        rec.dispatch(&self.name("tiles"), kernel(tile.input()), &bindings, &params, grid(x_quads), 0)?;
+
+        let element = |i: usize| Phase {
+            first_term: 4 * x_quads * i,
+            base: i * x_quads * columns,
+            taps: [1, 1],
+            tap: [0, 0],
+            extent: [1, columns],
+            first: i * y_quads * columns,
+            columns,
+            origin: [0, 0],
+        };
+        let elements: Vec<Phase> = (0..tile.elements()).map(element).collect();
+        let sum = self.multiply(rec, &elements, (tiled.id, tiled.len), Some(tile))?;
+
+        let (b, [add, mask]) = (self.bias(rec), self.sink.bind(sum.id, self.y.texels()));
+        let bindings = [sum.bind("x"), self.y.bind("y"), b, add, mask];
+        let params = WinogradParams { quads: y_quads as u32, ..params };
+        let kernel = self.with_sink(kernel(tile.output()));
+        rec.dispatch(&self.name("untile"), kernel, &bindings, &params, grid(y_quads), 0)
+    }
+
+    fn with_sink(&self, kernel: Kernel) -> Kernel {
+        kernel.with("SINK", self.sink.flags()).with("RELU", u32::from(self.relu))
+    }
+
+    fn phases(&self) -> Vec<Phase> {
+        let (mut first, mut first_tap_at) = (0, 0);
+        let phase = |p: &product::Phase| {
+            let (tap, taps) = first_tap(p);
+            let columns = self.images() * p.extent[0] * p.extent[1];
+            let phase = Phase {
+                first_term: 4 * self.x_quads() * first_tap_at,
+                base: 0,
+                taps,
+                tap,
+                extent: p.extent,
+                first,
+                columns,
+                origin: p.origin,
+            };
+            first += self.row_quads() * columns;
+            first_tap_at += p.taps.len();
+            phase
+        };
+        self.product.phases.iter().map(phase).collect()
+    }
+
+    /// The product of all phases: of windows, or of the elements of tiles.
+    fn multiply(
+        &self,
+        rec: &mut Recording,
+        phases: &[Phase],
+        (x, x_len): (TensorId, usize),
+        tile: Option<Tile>,
+    ) -> Result<Texels> {
+        let columns = phases.iter().map(|p| p.columns).max().unwrap_or(0);
+        let row_quads = self.row_quads();
+        let sum = self.transient(rec, "product", row_quads * phases.iter().map(|p| p.columns).sum::<usize>());
+        let taps: usize = phases.iter().map(|p| p.taps[0] * p.taps[1]).sum();
+        let terms = 4 * self.x_quads() * taps;
+        let (shape, x_step) = (self.x.shape, self.product.steps[0]);
+        let params = ProductParams {
+            row_quads: row_quads as u32,
+            terms: terms as u32,
+            quads: self.x_quads() as u32,
+            x_h: shape.h() as u32,
+            x_w: shape.w() as u32,
+            plane: if tile.is_some() { columns } else { shape.plane_len() } as u32,
+            x_step_h: x_step[0] as u32,
+            x_step_w: x_step[1] as u32,
+        };
+        // At most 8 quads of rows and 64 columns to a workgroup, divided evenly. The order of a sum does not depend on it.
+        let evenly = |count: usize| count.max(1).div_ceil(count.max(1).div_ceil(8));
+        let (tile_quads, tile_columns) = (evenly(row_quads), evenly(columns.div_ceil(8)));
+        let w = self.weights(rec, tile_quads, terms, tile);
+        let algorithm = tile.map_or(Algorithm::Direct, Algorithm::Winograd);
+        let bindings = [("x", x, x_len), w.bind("w"), self.table(rec, phases, algorithm), sum.bind("y")];
+        let kernel = Kernel::new("conv2d/texels/product", "multiply")
+            .with("ROW_GROUPS", tile_quads as u32)
+            .with("COLUMNS", tile_columns as u32)
+            .with("FLAT", u32::from(tile.is_some()));
+        let groups = [columns.div_ceil(8 * tile_columns).max(1), row_quads.div_ceil(tile_quads), phases.len()];
+        let flops = self.conv.flops(if self.product.backward { self.x.shape } else { self.y.shape });
+        rec.dispatch(&self.name("product"), kernel, &bindings, &params, Grid::Workgroups(groups), flops)?;
+        Ok(sum)
+    }
+
+    fn table(&self, rec: &mut Recording, phases: &[Phase], algorithm: Algorithm) -> (&'static str, TensorId, usize) {
+        let table: Vec<u32> = phases.iter().flat_map(Phase::words).collect();
+        let (len, x, y) = (table.len(), self.x.shape, self.y.shape);
+        let label = self.name(&format!("table {algorithm:?} {x} {y}"));
+        ("table", rec.constant(label, len, move || Ok(table.clone())), len)
+    }
+
+    /// Zeros where there is no bias, so that one kernel does for both.
+    fn bias(&self, rec: &mut Recording) -> (&'static str, TensorId, usize) {
+        let len = 4 * self.y_quads();
+        let bias = self.conv.b.clone().filter(|_| !self.product.backward);
+        let label = if bias.is_some() { self.name("b") } else { format!("{len} zeros") };
+        let make = move || {
+            let mut padded = bias.as_ref().map_or_else(Vec::new, |b| words(b));
+            padded.resize(len, 0);
+            Ok(padded)
+        };
+        ("b", rec.constant(label, len, make), len)
+    }
+
+    /// `[row quad / tile][tap][channel][row quad % tile]` of four rows; zeros past the last row and channel.
+    fn weights(&self, rec: &mut Recording, tile_quads: usize, terms: usize, tile: Option<Tile>) -> Texels {
+        let len = self.row_quads().next_multiple_of(tile_quads) * terms;
+        let (conv, product, x_channels) = (self.conv.clone(), self.product.clone(), 4 * self.x_quads());
+        let algorithm = tile.map_or(Algorithm::Direct, Algorithm::Winograd);
+        let label = self.name(&format!("w {algorithm:?} {tile_quads}"));
+        let make = move || {
+            let mut packed = vec![0u32; 4 * len];
+            let mut put = |term: usize, row: usize, value: f32| {
+                let (quad, at) = (row / 4, row % 4);
+                let block = (quad / tile_quads * terms + term) * tile_quads;
+                packed[4 * (block + quad % tile_quads) + at] = value.to_bits();
+            };
+            match tile {
+                None => {
+                    product.each_weight(&conv, |tap, channel, row, value| put(tap * x_channels + channel, row, value))
+                }
+                Some(tile) => tile.each_weight(&product, &conv, |element, channel, row, value| {
+                    put(element * x_channels + channel, row, value);
+                }),
+            }
+            Ok(packed)
+        };
+        Texels { id: rec.constant_of(label, len, Layout::Texels, make), len }
+    }
+}
+
+/// The first tap of a phase, and how many there are in the vertical and horizontal.
+fn first_tap(phase: &product::Phase) -> ([i32; 2], [usize; 2]) {
+    let along = |axis: usize| {
+        let mut moves: Vec<i32> = phase.taps.iter().map(|d| d[axis]).collect();
+        moves.sort_unstable();
+        moves.dedup();
+        (moves.first().copied().unwrap_or(0), moves.len())
+    };
+    let ((row, rows), (col, cols)) = (along(0), along(1));
+    ([row, col], [rows, cols])
+}

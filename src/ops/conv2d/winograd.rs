@@ -1,0 +1,89 @@
+//! Winograd's transform of 3x3 windows, for `shaders/conv2d/texels/winograd.wgsl`.
+
+use super::Conv2d;
+use super::product::Product;
+
+/// How many outputs in a square are computed at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Tile {
+    /// F(2x2, 3x3): 16 multiplications where 36 would be.
+    Two,
+    /// F(4x4, 3x3): 36 multiplications where 144 would be; loses about a digit.
+    Four,
+}
+
+/// G of F(2x2, 3x3), by rows.
+const G2: [[f64; 3]; 4] = [[1.0, 0.0, 0.0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0.0, 0.0, 1.0]];
+
+/// G of F(4x4, 3x3), by rows.
+const G4: [[f64; 3]; 6] = [
+    [1.0 / 4.0, 0.0, 0.0],
+    [-1.0 / 6.0, -1.0 / 6.0, -1.0 / 6.0],
+    [-1.0 / 6.0, 1.0 / 6.0, -1.0 / 6.0],
+    [1.0 / 24.0, 1.0 / 12.0, 1.0 / 6.0],
+    [1.0 / 24.0, -1.0 / 12.0, 1.0 / 6.0],
+    [0.0, 0.0, 1.0],
+];
+
+impl Tile {
+    /// Outputs along a side.
+    pub(super) fn size(self) -> usize {
+        match self {
+            Self::Two => 2,
+            Self::Four => 4,
+        }
+    }
+
+    fn side(self) -> usize {
+        self.size() + 2
+    }
+
+    /// Elements of a transformed tile.
+    pub(super) fn elements(self) -> usize {
+        self.side() * self.side()
+    }
+
+    pub(super) fn input(self) -> &'static str {
+        match self {
+            Self::Two => "input2",
+            Self::Four => "input4",
+        }
+    }
+
+    pub(super) fn output(self) -> &'static str {
+        match self {
+            Self::Two => "output2",
+            Self::Four => "output4",
+        }
+    }
+
+    fn g(self) -> &'static [[f64; 3]] {
+        match self {
+            Self::Two => &G2,
+            Self::Four => &G4,
+        }
+    }
+
+    /// `G g Gᵀ` of a window, in f64, rounded once; zeros where the convolution has no such row.
+    fn transform(self, g: &[f64; 9], out: &mut [f32]) {
+        for (i, a) in self.g().iter().enumerate() {
+            let row = [0, 1, 2].map(|j| a[0] * g[j] + a[1] * g[3 + j] + a[2] * g[6 + j]);
+            for (j, b) in self.g().iter().enumerate() {
+                out[i * self.side() + j] = (row[0] * b[0] + row[1] * b[1] + row[2] * b[2]) as f32;
+            }
+        }
+    }
+
+    /// Calls `put` with element, channel, row and value of each transformed weight.
+    pub(super) fn each_weight(self, product: &Product, conv: &Conv2d, mut put: impl FnMut(usize, usize, usize, f32)) {
+        let mut out = vec![0.0; self.elements()];
+        let windows = product.windows(conv);
+        for channel in 0..product.channels[1] {
+            for row in 0..product.channels[0] {
+                let g = windows(channel, row);
+                self.transform(&g, &mut out);
+                out.iter().enumerate().for_each(|(element, &value)| put(element, channel, row, value));
+            }
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! Between `[N,C,H,W]` in buffers and texels: four channels together, `[N,⌈C/4⌉,H,W]` of vec4f, in textures.
+
+use super::{Format, Sink, Tensor};
+use crate::error::Result;
+use crate::gpu::{Grid, Kernel, Recording};
+
+crate::params! {
+    /// Mirrors `Params` of shaders/texels.wgsl.
+    struct TexelsParams { channels: u32, quads: u32, plane: u32, relu: u32, sink: u32 }
+}
+
+crate::params! {
+    /// Mirrors `Params` of shaders/texels_sink.wgsl.
+    struct TexelsSinkParams { quads: u32, plane: u32 }
+}
+
+fn params(x: Tensor, relu: bool, sink: Sink) -> TexelsParams {
+    TexelsParams {
+        channels: x.shape.c() as u32,
+        quads: x.shape.c().div_ceil(4) as u32,
+        plane: x.shape.plane_len() as u32,
+        relu: u32::from(relu),
+        sink: sink.flags(),
+    }
+}
+
+/// One invocation a texel.
+pub(super) fn grid(x: Tensor) -> Grid {
+    Grid::Planes { planes: x.shape.n(), h: x.shape.c().div_ceil(4), w: x.shape.plane_len() }
+}
+
+/// x as texels; x itself if it is that already.
+///
+/// # Errors
+/// If a tensor is shorter than its shape.
+pub fn pack(rec: &mut Recording, label: &str, x: Tensor) -> Result<Tensor> {
+    if x.format == Format::Texels {
+        return Ok(x);
+    }
+    let packed = Tensor::transient_texels(rec, &format!("{label} packed"), x.shape);
+    let bindings = [x.bind("x"), packed.bind("packed")];
+    let params = params(x, false, Sink::default());
+    rec.dispatch(&format!("{label} pack"), Kernel::new("texels", "pack"), &bindings, &params, grid(x), 0)?;
+    Ok(packed)
+}
+
+/// `y = relu(sink(x))`: x is texels, y and what the sink names are not.
+///
+/// # Errors
+/// If a tensor is shorter than its shape.
+pub fn unpack(rec: &mut Recording, label: &str, x: Tensor, y: Tensor, sink: Sink, relu: bool) -> Result<()> {
+    // Where a sink's part does not apply, something that the kernel does not write is bound: there must be a buffer.
+    let spare = match sink.add.or(sink.mask) {
+        Some(id) => id,
+        None => rec.constant("zero", 1, || Ok(vec![0])),
+    };
+    let [add, mask] = sink.bind(spare, y.shape.len());
+    let bindings = [x.bind("texels"), y.bind("y"), add, mask];
+    let params = params(x, relu, sink);
+    rec.dispatch(&format!("{label} unpack"), Kernel::new("texels", "unpack"), &bindings, &params, grid(x), 0)
+}
+
+/// `y = sink(x)`: all are texels.
+///
+/// # Errors
+/// If a tensor is shorter than its shape.
+pub fn sink_texels(rec: &mut Recording, label: &str, x: Tensor, y: Tensor, sink: Sink) -> Result<()> {
+    let [add, mask] = sink.bind(x.id, x.texels());
+    let TexelsParams { quads, plane, .. } = params(x, false, sink);
+    let kernel = Kernel::new("texels_sink", "forward").with("SINK", sink.flags());
+    let bindings = [x.bind("x"), y.bind("y"), add, mask];
+    rec.dispatch(label, kernel, &bindings, &TexelsSinkParams { quads, plane }, grid(x), 0)
+}

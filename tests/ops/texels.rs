@@ -1,0 +1,49 @@
+//! texels: packing and unpacking exactly, with the sink and the relu of the way back.
+
+use protogpu::ops::{self, Format};
+
+use crate::harness::{Outcome, Rig, SINKS, Table, by, exact, formats, sink_name, sunk};
+use crate::twin::Tensor;
+use crate::twin::random::Random;
+
+#[test]
+fn there_and_back() {
+    let mut table = Table::new("texels");
+    if !formats().contains(&Format::Texels) {
+        return;
+    }
+    // Channels around fours; a plane of one, and one of more texels than a row of the texture has.
+    for shape in [[2, 1, 3, 5], [1, 4, 1, 1], [3, 5, 7, 9], [2, 3, 65, 66]] {
+        let mut random = Random(1);
+        // Sums and differences of these are exact.
+        let [x, add, mask] = [0; 3].map(|_| random.tensor(shape, -8.0, 8.0).map(f64::round));
+        for ([adds, masks], relu) in SINKS.into_iter().flat_map(|sink| [(sink, false), (sink, true)]) {
+            let relu_name = if relu { " relu" } else { "" };
+            let name = format!("{}{}{relu_name}", by(&shape), sink_name([adds, masks]));
+            let parts = [adds.then_some(&add), masks.then_some(&mask)];
+            let kept = sunk(&x, parts[0], parts[1]);
+            let want = if relu { kept.map(|v| v.max(0.0)) } else { kept.clone() };
+            table.case(format!("unpack {name}"), || exact("y", &unpack(&x, parts, relu)?, &want));
+            if !relu {
+                table.case(format!("sink {name}"), || exact("y", &sink(&x, parts)?, &kept));
+            }
+        }
+    }
+    table.finish();
+}
+
+fn unpack(x: &Tensor, parts: [Option<&Tensor>; 2], relu: bool) -> Outcome<Tensor> {
+    let mut rig = Rig::default();
+    let (texels, y) = (rig.input_as(Format::Texels, "x", x)?, rig.output("y", x.shape));
+    let sink = rig.sink(Format::Nchw, parts)?;
+    ops::unpack(&mut rig.rec, "unpack", texels, y, sink, relu)?;
+    rig.run()?.read(y)
+}
+
+fn sink(x: &Tensor, parts: [Option<&Tensor>; 2]) -> Outcome<Tensor> {
+    let mut rig = Rig::default();
+    let (texels, y) = (rig.input_as(Format::Texels, "x", x)?, rig.output_as(Format::Texels, "y", x.shape));
+    let sink = rig.sink(Format::Texels, parts)?;
+    ops::sink_texels(&mut rig.rec, "sink", texels, y, sink)?;
+    rig.run()?.read(y)
+}
