@@ -46,6 +46,7 @@ pub mod picture;
 pub mod shape;
 mod suggest;
 pub mod tensor_file;
+pub mod tuning;
 pub mod weights;
 #[cfg(feature = "cli")]
 pub mod world;

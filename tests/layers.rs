@@ -11,6 +11,7 @@ const LAYERS: &[&[&str]] = &[
     &["gpu"],
     &["ops"],
     &["graph"],
+    &["tuning"],
     &["weights", "labels", "picture"],
     &["nets"],
     &["optimize", "analysis"],

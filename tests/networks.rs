@@ -13,8 +13,8 @@ use protogpu::analysis::{Activations, Gradient, gradient};
 use protogpu::gpu::{AdapterChoice, Capabilities, Context, Plan, Recording};
 use protogpu::graph::{Graph, Keep};
 use protogpu::nets::{Architecture, Network, Semantics};
-use protogpu::ops::{HfForm, Interpolation, Tensor};
-use protogpu::optimize::{Fill, History, Job, Optimizer, Settings, Warps};
+use protogpu::ops::{Choices, HfForm, Interpolation, Tensor};
+use protogpu::optimize::{Fill, History, Job, Optimizer, Parts, Settings, Warps};
 use protogpu::weights::Weights;
 use protogpu::{Result, Shape};
 use shared::shared;
@@ -123,8 +123,9 @@ impl Case {
         let golden = |key: &str| self.golden.vec(&format!("steps/{name}/{key}"));
         let job = Job { class: self.class, seed: 0, init: Some(PIXELS.clone()) };
         let warps = Given(self.golden.vec("steps/theta"));
+        let parts = Parts { warps: Some(Box::new(warps)), ..Parts::default() };
         let mut optimizer =
-            Optimizer::with_warps(&CONTEXT, &self.network, &variant.settings(), &[job], Box::new(warps))
+            Optimizer::with_parts(&CONTEXT, &self.network, &variant.settings(), &[job], parts)
                 .expect("a plan");
         optimizer.advance(1).expect("a step");
         // Adam's first moment after one step is (1 − beta1) times the gradient.
@@ -251,15 +252,15 @@ fn small() -> Network {
 }
 
 /// Logits, and the gradient of their sum under fixed weights, of one image.
-fn evaluate(graph: &Graph, capabilities: Capabilities) -> Result<[Vec<f64>; 2]> {
+fn evaluate(graph: &Graph, choices: &Choices) -> Result<[Vec<f64>; 2]> {
     let mut rec = Recording::new();
     let x = Tensor::kept(&mut rec, "pixels", Shape::new(1, 3, 224, 224));
     let classes = graph.node(graph.output()).shape;
     let dy = Tensor::kept(&mut rec, "dlogits", classes);
     rec.section("forward");
-    let acts = graph.record_forward(&mut rec, capabilities, x, Keep::Needed)?;
+    let acts = graph.record_forward(&mut rec, choices, x, Keep::Needed)?;
     rec.section("backward");
-    let dx = graph.record_backward(&mut rec, capabilities, &acts, dy)?;
+    let dx = graph.record_backward(&mut rec, choices, &acts, dy)?;
     let plan = Plan::new(&CONTEXT, rec)?;
     plan.write(x.id, &PIXELS)?;
     plan.write(dy.id, &generated("dlogits", &[classes.len()], 0))?;
@@ -284,7 +285,7 @@ fn fusing_changes_nothing() {
     let nodes = [network.graph(), &fused].map(|graph| graph.nodes().len());
     // Left are the input, normalize, 20 convolutions, two pools and fc.
     assert_eq!(nodes, [70, 25]);
-    let [a, b] = [network.graph(), &fused].map(|graph| evaluate(graph, CONTEXT.capabilities()).expect("a run"));
+    let [a, b] = [network.graph(), &fused].map(|graph| evaluate(graph, &Choices::fixed(CONTEXT.capabilities())).expect("a run"));
     same_function("fused", a, b);
 }
 
@@ -294,12 +295,12 @@ fn the_convolutions_kernels_agree() {
     let own = CONTEXT.capabilities();
     let buffers = Capabilities { texels: false, ..own };
     let workgroups = Capabilities { subgroup_size: None, ..buffers };
-    let any = evaluate(&graph, workgroups).expect("a run");
+    let any = evaluate(&graph, &Choices::fixed(workgroups)).expect("a run");
     for (what, capabilities) in [("subgroups", buffers), ("texels", own)] {
         if capabilities == workgroups {
             println!("skipped: this adapter has no kernels for {what}");
         } else {
-            same_function(what, evaluate(&graph, capabilities).expect("a run"), any.clone());
+            same_function(what, evaluate(&graph, &Choices::fixed(capabilities)).expect("a run"), any.clone());
         }
     }
 }

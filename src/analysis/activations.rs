@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::gpu::{Context, Plan, Recording};
 use crate::graph::{self, Keep};
 use crate::nets::{Module, Network, Semantics};
-use crate::ops::Tensor;
+use crate::ops::{Choices, Tensor};
 use crate::shape::Shape;
 
 /// A network's forward with nothing fused and everything kept, for a fixed number of pictures at once.
@@ -26,7 +26,7 @@ impl Activations {
         let mut rec = Recording::new();
         let input = Tensor::kept(&mut rec, "pixels", Shape::new(batch.max(1), one.c(), one.h(), one.w()));
         rec.section("evaluate");
-        let acts = network.graph().record_forward(&mut rec, context.capabilities(), input, Keep::All)?;
+        let acts = network.graph().record_forward(&mut rec, &Choices::fixed(context.capabilities()), input, Keep::All)?;
         Ok(Self { plan: Plan::new(context, rec)?, input, acts, modules: network.modules().to_vec() })
     }
 

@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::gpu::{Context, Plan, Recording};
 use crate::graph::Keep;
 use crate::nets::Network;
-use crate::ops::Tensor;
+use crate::ops::{Choices, Tensor};
 use crate::shape::Shape;
 
 /// A network's forward for up to a fixed number of pictures at once.
@@ -26,7 +26,7 @@ impl Classifier {
         let mut rec = Recording::new();
         let input = Tensor::kept(&mut rec, "pixels", Shape::new(batch.max(1), one.c(), one.h(), one.w()));
         rec.section("evaluate");
-        let acts = graph.record_forward(&mut rec, context.capabilities(), input, Keep::Needed)?;
+        let acts = graph.record_forward(&mut rec, &Choices::fixed(context.capabilities()), input, Keep::Needed)?;
         Ok(Self { plan: Plan::new(context, rec)?, input, logits: acts.of(graph.output()) })
     }
 

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use protogpu::Result;
 use protogpu::nets::Network;
+use protogpu::ops::Choices;
 use protogpu::optimize::{Optimizer, Preset, Settings};
 use serde_json::json;
 
@@ -140,7 +141,7 @@ impl RunArgs {
         let context = self.adapter.open()?;
         let adapter = adapter_record(context.info());
         let n = classes.len().min(self.batch.into());
-        let summary = Optimizer::summary(context.capabilities(), network, settings, n)?;
+        let summary = Optimizer::summary(&Choices::fixed(context.capabilities()), network, settings, n)?;
         let steps = settings.total_steps();
         if self.json {
             let plan = json!({"adapter": adapter, "network": format!("{network:?}"), "classes": classes,

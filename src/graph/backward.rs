@@ -5,8 +5,8 @@
 
 use super::{Activations, Graph, NodeId, Op};
 use crate::error::{Error, Result};
-use crate::gpu::{Capabilities, Recording};
-use crate::ops::{Add, Format, Relu, Sink, Tensor, Variant, sink_texels};
+use crate::gpu::Recording;
+use crate::ops::{Add, Choices, Format, Relu, Sink, Tensor, sink_texels};
 
 struct Gradients<'a> {
     graph: &'a Graph,
@@ -24,7 +24,7 @@ impl Graph {
     pub fn record_backward(
         &self,
         rec: &mut Recording,
-        capabilities: Capabilities,
+        choices: &Choices,
         acts: &Activations,
         dy: Tensor,
     ) -> Result<Tensor> {
@@ -38,7 +38,7 @@ impl Graph {
                 let name = &self.node(id).name;
                 return Err(Error::input(format!("{name}: its output does not reach the network's output")));
             };
-            gradients.through(rec, capabilities, id, dy)?;
+            gradients.through(rec, choices, id, dy)?;
         }
         gradients.sum[0].ok_or_else(|| Error::input("the input does not reach the network's output"))
     }
@@ -46,7 +46,7 @@ impl Graph {
 
 impl Gradients<'_> {
     /// Brings a node's gradient to its inputs.
-    fn through(&mut self, rec: &mut Recording, capabilities: Capabilities, id: NodeId, dy: Tensor) -> Result<()> {
+    fn through(&mut self, rec: &mut Recording, choices: &Choices, id: NodeId, dy: Tensor) -> Result<()> {
         let node = self.graph.node(id);
         let label = &node.name;
         let (to, x) = (node.inputs[0], self.acts.of(node.inputs[0]));
@@ -57,7 +57,7 @@ impl Gradients<'_> {
                 if let Some(&residual) = node.inputs.get(1) {
                     self.pass_on(rec, residual, dy)?;
                 }
-                let variant = Variant::choose(capabilities, conv, true);
+                let variant = choices.variant(conv, x.shape, true);
                 self.deliver(rec, to, |rec, dx, sink| conv.backward(rec, label, dy, dx, sink, variant))?;
             }
             Op::Relu => self.deliver(rec, to, |rec, dx, sink| Relu.backward(rec, label, dy, x, dx, sink))?,

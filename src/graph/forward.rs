@@ -2,8 +2,8 @@
 
 use super::{Graph, NodeId, Op};
 use crate::error::{Error, Result};
-use crate::gpu::{Capabilities, Recording, TensorId};
-use crate::ops::{Add, Epilogue, Format, MaxPool2d, Relu, Tensor, Variant};
+use crate::gpu::{Recording, TensorId};
+use crate::ops::{Add, Choices, Epilogue, Format, MaxPool2d, Relu, Tensor};
 use crate::shape::Shape;
 
 /// How long activations live.
@@ -37,7 +37,7 @@ impl Graph {
     pub fn record_forward(
         &self,
         rec: &mut Recording,
-        capabilities: Capabilities,
+        choices: &Choices,
         input: Tensor,
         keep: Keep,
     ) -> Result<Activations> {
@@ -49,7 +49,7 @@ impl Graph {
                 input.shape, self.nodes[0].shape
             )));
         }
-        let formats = self.formats(capabilities, keep);
+        let formats = self.formats(choices.capabilities(), keep);
         let mut acts = Activations { y: vec![input], argmax: vec![None] };
         for (node, format) in self.nodes.iter().zip(formats).skip(1) {
             let label = &node.name;
@@ -68,7 +68,7 @@ impl Graph {
                 Op::ScaleShift(op) => op.forward(rec, label, x, y)?,
                 Op::Conv2d { conv, relu } => {
                     let epilogue = Epilogue { residual: second.map(|t| t.id), relu: *relu };
-                    let variant = Variant::choose(capabilities, conv, false);
+                    let variant = choices.variant(conv, x.shape, false);
                     conv.forward(rec, label, x, y, epilogue, variant)?;
                 }
                 Op::Relu => Relu.forward(rec, label, x, y)?,

@@ -8,6 +8,7 @@ mod formats;
 mod forward;
 mod fuse;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ pub use forward::{Activations, Keep};
 
 use crate::error::{Error, Result};
 use crate::gpu::Recording;
-use crate::ops::{Conv2d, GlobalAvgPool2d, Linear, MaxPool2d, ScaleShift, Tensor};
+use crate::ops::{Choices, Conv2d, GlobalAvgPool2d, Linear, MaxPool2d, ScaleShift, Tensor, Variant};
 use crate::shape::Shape;
 
 /// A node of a [`Graph`], by its place.
@@ -158,6 +159,20 @@ impl Graph {
             graph.push(node.name.clone(), op, &node.inputs)?;
         }
         Ok(graph)
+    }
+
+    /// Every convolution with the shape of its input, for one image.
+    pub fn convolutions(&self) -> impl Iterator<Item = (&Conv2d, Shape)> {
+        self.nodes.iter().filter_map(|node| match &node.op {
+            Op::Conv2d { conv, .. } => Some((conv, self.node(node.inputs[0]).shape)),
+            _ => None,
+        })
+    }
+
+    /// What `choices` come to for each direction of each convolution, for a record that a replay reads.
+    pub fn chosen(&self, choices: &Choices) -> BTreeMap<String, Variant> {
+        let both = |(conv, x)| [false, true].map(|backward| (Choices::key(conv, x, backward), choices.variant(conv, x, backward)));
+        self.convolutions().flat_map(both).collect()
     }
 
     /// How many nodes take each node's output.

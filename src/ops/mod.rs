@@ -18,7 +18,7 @@ mod total_variation;
 pub use adam::Adam;
 pub use add::Add;
 pub use affine_warp::{AffineWarp, Interpolation};
-pub use conv2d::{Algorithm, Conv2d, Epilogue, Tile, Variant};
+pub use conv2d::{Algorithm, Choices, Conv2d, Epilogue, Tile, Variant};
 pub use global_avg_pool2d::GlobalAvgPool2d;
 pub use linear::Linear;
 pub use max_pool2d::MaxPool2d;

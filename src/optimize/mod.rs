@@ -11,6 +11,6 @@ mod step;
 pub use checkpoint::{Checkpoint, History};
 pub use choices::{Fill, HfForm, Init, Interpolation, Preset, PvForm};
 pub use draws::Warp;
-pub use optimizer::{ImageState, Job, Losses, Optimizer};
+pub use optimizer::{ImageState, Job, Losses, Optimizer, Parts};
 pub use schedule::{ScheduleRow, Warps};
 pub use settings::Settings;

@@ -8,8 +8,9 @@ use super::schedule::{Drawn, ScheduleRow, Warps};
 use super::settings::Settings;
 use super::step::{self, RECORD_LEN, State, WINDOW};
 use crate::error::{Error, Result};
-use crate::gpu::{Capabilities, Context, ImageTexture, Plan, Readback, Recording, Summary};
+use crate::gpu::{Context, ImageTexture, Plan, Readback, Recording, Summary};
 use crate::nets::Network;
+use crate::ops::Choices;
 use crate::shape::Shape;
 
 /// One image of a batch.
@@ -66,28 +67,26 @@ impl Optimizer {
     /// If there is no job, a class or starting image does not fit the network, a setting makes no sense, or the adapter
     /// has not enough memory.
     pub fn new(context: &Context, network: &Network, settings: &Settings, jobs: &[Job]) -> Result<Self> {
-        let one = network.input();
-        let keys = jobs.iter().map(|job| (job.seed, job.class)).collect();
-        let drawn = Drawn { settings: settings.clone(), keys, width: one.w(), height: one.h() };
-        Self::with_warps(context, network, settings, jobs, Box::new(drawn))
+        Self::with_parts(context, network, settings, jobs, Parts::default())
     }
 
-    /// [`Optimizer::new`] with warps of one's own in place of the drawn ones.
+    /// [`Optimizer::new`] with warps or convolutions of one's own choice.
     ///
     /// # Errors
     /// As [`Optimizer::new`].
-    pub fn with_warps(
+    pub fn with_parts(
         context: &Context,
         network: &Network,
         settings: &Settings,
         jobs: &[Job],
-        warps: Box<dyn Warps>,
+        parts: Parts,
     ) -> Result<Self> {
         settings.validate()?;
         check_jobs(network, jobs)?;
         let mut rec = Recording::new();
         let window = WINDOW.min(settings.total_steps() as usize);
-        let state = step::record(&mut rec, context.capabilities(), network, settings, jobs.len(), window)?;
+        let choices = parts.choices.unwrap_or_else(|| Choices::fixed(context.capabilities()));
+        let state = step::record(&mut rec, &choices, network, settings, jobs.len(), window)?;
         let plan = Plan::new(context, rec)?;
         let mut optimizer = Self {
             context: context.clone(),
@@ -96,7 +95,7 @@ impl Optimizer {
             state,
             settings: settings.clone(),
             jobs: jobs.to_vec(),
-            warps,
+            warps: parts.warps.unwrap_or_else(|| Box::new(drawn(network, settings, jobs))),
             step: 0,
             window: (0, 0),
             histories: vec![History::default(); jobs.len()],
@@ -110,10 +109,10 @@ impl Optimizer {
     ///
     /// # Errors
     /// If network and settings do not fit.
-    pub fn summary(capabilities: Capabilities, network: &Network, settings: &Settings, n: usize) -> Result<Summary> {
+    pub fn summary(choices: &Choices, network: &Network, settings: &Settings, n: usize) -> Result<Summary> {
         let mut rec = Recording::new();
         let window = WINDOW.min(settings.total_steps() as usize);
-        step::record(&mut rec, capabilities, network, settings, n, window)?;
+        step::record(&mut rec, choices, network, settings, n, window)?;
         Ok(Summary::new(&rec))
     }
 
@@ -331,6 +330,21 @@ impl Optimizer {
         }
         ImageTexture::new(&self.context, self.image_buffer(), image, [self.shape.h(), self.shape.w()])
     }
+}
+
+/// What an [`Optimizer`] takes in place of its own.
+#[derive(Default)]
+pub struct Parts {
+    /// Which kernels compute the convolutions; the fixed choice if `None`. See [`crate::tuning`].
+    pub choices: Option<Choices>,
+    /// Warps in place of the drawn ones.
+    pub warps: Option<Box<dyn Warps>>,
+}
+
+fn drawn(network: &Network, settings: &Settings, jobs: &[Job]) -> Drawn {
+    let one = network.input();
+    let keys = jobs.iter().map(|job| (job.seed, job.class)).collect();
+    Drawn { settings: settings.clone(), keys, width: one.w(), height: one.h() }
 }
 
 fn check_jobs(network: &Network, jobs: &[Job]) -> Result<()> {

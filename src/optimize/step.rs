@@ -4,10 +4,10 @@ use super::choices::Fill;
 use super::schedule::ScheduleRow;
 use super::settings::Settings;
 use crate::error::{Error, Result};
-use crate::gpu::{Capabilities, Grid, Kernel, NoParams, Recording, TensorId};
+use crate::gpu::{Grid, Kernel, NoParams, Recording, TensorId};
 use crate::graph::Keep;
 use crate::nets::Network;
-use crate::ops::{Adam, AffineWarp, Objective, Tensor, TotalVariation};
+use crate::ops::{Adam, AffineWarp, Choices, Objective, Tensor, TotalVariation};
 use crate::shape::Shape;
 
 crate::params! {
@@ -43,7 +43,7 @@ pub(super) struct State {
 /// Appends the sections `step` and `evaluate` for `n` images.
 pub(super) fn record(
     rec: &mut Recording,
-    capabilities: Capabilities,
+    choices: &Choices,
     network: &Network,
     settings: &Settings,
     n: usize,
@@ -74,12 +74,12 @@ pub(super) fn record(
     rec.section("step");
     let warped = Tensor::transient(rec, "warped", shape);
     warp.forward(rec, image, theta, clock, warped)?;
-    let acts = graph.record_forward(rec, capabilities, warped, Keep::Needed)?;
+    let acts = graph.record_forward(rec, choices, warped, Keep::Needed)?;
     let dlogits = Tensor::transient(rec, "dlogits", classes);
     let values = rec.transient("values", 4 * n);
     let objective = Objective { pv_form: settings.pv_form };
     objective.step(rec, acts.of(graph.output()), class_of, now, dlogits, values)?;
-    let dwarped = graph.record_backward(rec, capabilities, &acts, dlogits)?;
+    let dwarped = graph.record_backward(rec, choices, &acts, dlogits)?;
     let dimage = Tensor::transient(rec, "dimage", shape);
     warp.backward(rec, dwarped, theta, clock, dimage)?;
     let partials = variation.partials(shape);
@@ -101,6 +101,6 @@ pub(super) fn record(
     rec.dispatch("history", tick, &[("ticking", clock, 1)], &NoParams, Grid::Workgroups([1, 1, 1]), 0)?;
 
     rec.section("evaluate");
-    let logits = graph.record_forward(rec, capabilities, image, Keep::Needed)?.of(graph.output());
+    let logits = graph.record_forward(rec, choices, image, Keep::Needed)?.of(graph.output());
     Ok(State { image, m, v, clock, schedule, theta, class_of, history, logits })
 }

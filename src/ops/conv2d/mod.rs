@@ -4,19 +4,21 @@
 //! Backward: `dx[n,c,q] = Σ_{o,k} w[o,c,k] dy[n,o,(q + pad − k)/stride]`, over the k for which the division is exact.
 //! [`product`] lays both out as the product that the kernels compute.
 
+mod choices;
 mod product;
 mod texels;
 mod winograd;
 
 use std::sync::Arc;
 
+pub use choices::Choices;
 use product::Product;
 use texels::Stages;
 pub use winograd::Tile;
 
 use super::{Format, Sink, Tensor, misfit, pack, same, unpack, words};
 use crate::error::Result;
-use crate::gpu::{Capabilities, Grid, Kernel, Recording, TensorId};
+use crate::gpu::{Grid, Kernel, Recording, TensorId};
 use crate::shape::{Pad, Shape, window_out};
 
 crate::params! {
@@ -29,7 +31,8 @@ crate::params! {
 }
 
 /// How a convolution is computed. All give the same sums, each in an order of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub enum Variant {
     /// One kernel that shuffles between eight lanes; needs subgroups of exactly eight. Tiles of `4 · row_groups` x 64.
     Subgroup {
@@ -53,30 +56,6 @@ pub enum Algorithm {
 
 /// Columns of the tiles of the variants with one kernel.
 const TILE_COLUMNS: usize = 64;
-
-impl Variant {
-    /// The fixed choice for a direction of a convolution.
-    pub fn choose(capabilities: Capabilities, conv: &Conv2d, backward: bool) -> Self {
-        if capabilities.subgroup_size != Some(8) {
-            return Self::Workgroup;
-        }
-        if capabilities.prefers_texels() {
-            let winograd = Self::Texels(Algorithm::Winograd(Tile::Four));
-            let direct = Self::Texels(Algorithm::Direct);
-            return if winograd.fits(conv) { winograd } else { direct };
-        }
-        let rows =
-            conv.w_shape[usize::from(backward)] * if backward { product::folds(conv).iter().product() } else { 1 };
-        let row_groups = rows.div_ceil(4).next_power_of_two().min(8) as u32;
-        Self::Subgroup { row_groups }
-    }
-
-    /// Whether the convolution can be computed so.
-    pub fn fits(self, conv: &Conv2d) -> bool {
-        let Self::Texels(Algorithm::Winograd(_)) = self else { return true };
-        conv.w_shape[2..] == [3, 3] && conv.stride == [1, 1]
-    }
-}
 
 /// What the forward does to the sum before it is stored: `y = relu(sum + b + residual)`, each part optional.
 #[derive(Clone, Copy, Debug, Default)]

@@ -1,0 +1,176 @@
+//! Which variant computes which convolution.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use super::{Algorithm, Conv2d, Tile, Variant, product};
+use crate::error::{Error, Result};
+use crate::gpu::Capabilities;
+use crate::shape::Shape;
+
+/// Variants by name.
+const NAMED: [(&str, Variant); 8] = [
+    ("subgroup1", Variant::Subgroup { row_groups: 1 }),
+    ("subgroup2", Variant::Subgroup { row_groups: 2 }),
+    ("subgroup4", Variant::Subgroup { row_groups: 4 }),
+    ("subgroup8", Variant::Subgroup { row_groups: 8 }),
+    ("workgroup", Variant::Workgroup),
+    ("texels", Variant::Texels(Algorithm::Direct)),
+    ("texels-winograd2", Variant::Texels(Algorithm::Winograd(Tile::Two))),
+    ("texels-winograd4", Variant::Texels(Algorithm::Winograd(Tile::Four))),
+];
+
+impl fmt::Display for Variant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match NAMED.iter().find(|(_, variant)| variant == self) {
+            Some((name, _)) => f.write_str(name),
+            None => write!(f, "{self:?}"),
+        }
+    }
+}
+
+impl FromStr for Variant {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let names = || NAMED.map(|(name, _)| name).join(", ");
+        let found = NAMED.iter().find(|(name, _)| *name == text).map(|(_, variant)| *variant);
+        found.ok_or_else(|| Error::input(format!("`{text}` is no variant of a convolution: {}", names())))
+    }
+}
+
+crate::named::as_string!(Variant);
+
+/// Narrower outputs than this have too few tiles of 4x4 for them to pay.
+const WIDE: usize = 12;
+
+impl Variant {
+    /// The fixed choice for a direction of a convolution. `x`: the shape of its input.
+    pub fn choose(capabilities: Capabilities, conv: &Conv2d, x: Shape, backward: bool) -> Self {
+        if capabilities.subgroup_size != Some(8) {
+            return Self::Workgroup;
+        }
+        if capabilities.prefers_texels() {
+            let tile = if x.h().min(x.w()) < WIDE { Tile::Two } else { Tile::Four };
+            let winograd = Self::Texels(Algorithm::Winograd(tile));
+            return if winograd.fits(conv) { winograd } else { Self::Texels(Algorithm::Direct) };
+        }
+        let rows = conv.w_shape[usize::from(backward)] * if backward { product::folds(conv).iter().product() } else { 1 };
+        let row_groups = rows.div_ceil(4).next_power_of_two().min(8) as u32;
+        Self::Subgroup { row_groups }
+    }
+
+    /// Every variant that fits the convolution and may be the fastest on such an adapter, the fixed choice first.
+    pub fn candidates(capabilities: Capabilities, conv: &Conv2d, x: Shape, backward: bool) -> Vec<Self> {
+        let fixed = Self::choose(capabilities, conv, x, backward);
+        let others = NAMED.iter().map(|(_, variant)| *variant);
+        let fits = |v: &Self| *v != fixed && v.fits(conv) && v.runs(capabilities);
+        [fixed].into_iter().chain(others.filter(fits)).collect()
+    }
+
+    /// Whether the convolution can be computed so.
+    pub fn fits(self, conv: &Conv2d) -> bool {
+        let Self::Texels(Algorithm::Winograd(_)) = self else { return true };
+        conv.w_shape[2..] == [3, 3] && conv.stride == [1, 1]
+    }
+
+    /// Whether such adapters run it. Where tensors are texels, only what is over texels does.
+    fn runs(self, capabilities: Capabilities) -> bool {
+        match self {
+            Self::Texels(_) => capabilities.prefers_texels(),
+            Self::Subgroup { .. } => capabilities.subgroup_size == Some(8) && !capabilities.prefers_texels(),
+            Self::Workgroup => !capabilities.prefers_texels(),
+        }
+    }
+}
+
+/// A variant for each direction of each convolution that is known, and the fixed choice for all others. Convolutions are
+/// told apart by their extents alone, and not by their batch: an image comes out the same in any batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choices {
+    capabilities: Capabilities,
+    known: BTreeMap<String, Variant>,
+}
+
+impl Choices {
+    /// The fixed choice for all.
+    pub fn fixed(capabilities: Capabilities) -> Self {
+        Self::known(capabilities, BTreeMap::new())
+    }
+
+    /// These by [`Choices::key`], and the fixed choice for all others and where an adapter does not run what is known.
+    pub fn known(capabilities: Capabilities, known: BTreeMap<String, Variant>) -> Self {
+        Self { capabilities, known }
+    }
+
+    /// What the choice depends on.
+    pub fn capabilities(&self) -> Capabilities {
+        self.capabilities
+    }
+
+    /// The name of a direction of a convolution of x: `3x3 s1x1 p1,1,1,1 64>128 on 56x56 forward`.
+    pub fn key(conv: &Conv2d, x: Shape, backward: bool) -> String {
+        let ([o, c, kh, kw], [sh, sw], [top, left, bottom, right]) = (conv.w_shape, conv.stride, conv.pad);
+        let direction = if backward { "backward" } else { "forward" };
+        let (h, w) = (x.h(), x.w());
+        format!("{kh}x{kw} s{sh}x{sw} p{top},{left},{bottom},{right} {c}>{o} on {h}x{w} {direction}")
+    }
+
+    /// The variant for a direction of a convolution of x.
+    pub fn variant(&self, conv: &Conv2d, x: Shape, backward: bool) -> Variant {
+        let known = self.known.get(&Self::key(conv, x, backward)).copied();
+        known
+            .filter(|v| v.fits(conv) && v.runs(self.capabilities))
+            .unwrap_or_else(|| Variant::choose(self.capabilities, conv, x, backward))
+    }
+
+    /// All that are known.
+    pub fn all(&self) -> &BTreeMap<String, Variant> {
+        &self.known
+    }
+
+    /// Whether a direction of a convolution is known.
+    pub fn knows(&self, key: &str) -> bool {
+        self.known.contains_key(key)
+    }
+
+    /// Makes one known.
+    pub fn set(&mut self, key: String, variant: Variant) {
+        self.known.insert(key, variant);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_back() {
+        for (name, variant) in NAMED {
+            assert_eq!((variant.to_string().as_str(), name.parse::<Variant>().unwrap()), (name, variant));
+        }
+        assert!("winograd".parse::<Variant>().unwrap_err().to_string().contains("texels-winograd4"));
+    }
+
+    #[test]
+    fn what_an_adapter_does_not_run_is_not_chosen() {
+        let conv = Conv2d {
+            w: vec![0.0; 9].into(),
+            w_shape: [1, 1, 3, 3],
+            b: None,
+            stride: [1, 1],
+            pad: [1; 4],
+        };
+        let x = Shape::new(1, 1, 16, 16);
+        let [any, software] = [(None, false), (Some(8), true)]
+            .map(|(subgroup_size, texels)| Capabilities { subgroup_size, texels });
+        let known = [(Choices::key(&conv, x, false), Variant::Texels(Algorithm::Direct))];
+        let chosen = |capabilities| Choices::known(capabilities, known.clone().into()).variant(&conv, x, false);
+        assert_eq!(chosen(software), Variant::Texels(Algorithm::Direct));
+        assert_eq!(chosen(any), Variant::Workgroup);
+        assert_eq!(Choices::key(&conv, x, true), "3x3 s1x1 p1,1,1,1 1>1 on 16x16 backward");
+        assert_eq!(Variant::candidates(software, &conv, x, true).len(), 3);
+        assert_eq!(Variant::candidates(any, &conv, x, true), [Variant::Workgroup]);
+    }
+}

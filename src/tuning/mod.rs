@@ -1,0 +1,170 @@
+//! Which variant of each convolution is the fastest on an adapter: short timed trials, and the file that keeps their outcome.
+
+mod file;
+
+use std::time::Instant;
+
+pub use file::TuningFile;
+
+use crate::error::Result;
+use crate::gpu::{Context, Plan, Recording};
+use crate::graph::Graph;
+use crate::ops::{Choices, Conv2d, Epilogue, Sink, Tensor, Variant, pack, unpack};
+use crate::shape::Shape;
+
+/// A variant must be this much faster than the fixed choice to replace it: noise shall not decide.
+const MARGIN: f64 = 0.95;
+/// Timed rounds of all candidates in turn; the fastest counts.
+const ROUNDS: usize = 4;
+/// A round lasts about this long at least, so that a submission does not count.
+const ROUND_MS: f64 = 2.0;
+/// Most repetitions in a round.
+const REPETITIONS: f64 = 64.0;
+/// How far a variant may be from the fixed choice, relative to the largest output.
+const TOLERANCE: f32 = 1e-3;
+
+/// One direction of one convolution, and how its candidates did.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct Trial {
+    /// See [`Choices::key`].
+    pub key: String,
+    /// Each candidate, the fixed choice first.
+    pub candidates: Vec<Candidate>,
+    /// The fastest that is accurate.
+    pub chosen: Variant,
+}
+
+/// A variant in a trial.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct Candidate {
+    /// What was tried.
+    pub variant: Variant,
+    /// The fastest round, for one convolution.
+    pub time_ms: f64,
+    /// Largest difference from the fixed choice's output, relative to the largest output.
+    pub difference: f32,
+}
+
+/// Tries every direction of every convolution of `graph` that `choices` does not know, on `batch` images, and makes the
+/// fastest variants known. `report` hears of each trial.
+///
+/// # Errors
+/// If the device is lost or out of memory.
+pub fn tune(
+    context: &Context,
+    graph: &Graph,
+    batch: usize,
+    choices: &mut Choices,
+    mut report: impl FnMut(&Trial),
+) -> Result<()> {
+    for (conv, x) in graph.convolutions() {
+        for backward in [false, true] {
+            let key = Choices::key(conv, x, backward);
+            let candidates = Variant::candidates(choices.capabilities(), conv, x, backward);
+            if choices.knows(&key) {
+                continue;
+            }
+            if candidates.len() > 1 {
+                let x = Shape::new(batch, x.c(), x.h(), x.w());
+                let trial = attempt(context, conv, x, backward, key.clone(), &candidates)?;
+                choices.set(key, trial.chosen);
+                report(&trial);
+            } else {
+                choices.set(key, candidates[0]);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn attempt(
+    context: &Context,
+    conv: &Conv2d,
+    x: Shape,
+    backward: bool,
+    key: String,
+    variants: &[Variant],
+) -> Result<Trial> {
+    let mut entrants = Vec::new();
+    for &variant in variants {
+        entrants.push(Entrant::new(context, conv, x, backward, variant)?);
+    }
+    for _ in 0..ROUNDS {
+        entrants.iter_mut().try_for_each(Entrant::round)?;
+    }
+    let reference = &entrants[0];
+    let candidate = |e: &Entrant| Candidate {
+        variant: e.variant,
+        time_ms: e.best_ms,
+        difference: difference(&e.output, &reference.output),
+    };
+    let candidates: Vec<Candidate> = entrants.iter().map(candidate).collect();
+    let fixed = &candidates[0];
+    let accurate = candidates[1..].iter().filter(|c| c.difference <= TOLERANCE);
+    let fastest = accurate.min_by(|a, b| a.time_ms.total_cmp(&b.time_ms));
+    let chosen = fastest.filter(|c| c.time_ms < MARGIN * fixed.time_ms).unwrap_or(fixed).variant;
+    Ok(Trial { key, candidates, chosen })
+}
+
+/// A variant with its plan.
+struct Entrant {
+    variant: Variant,
+    plan: Plan,
+    output: Vec<f32>,
+    repetitions: usize,
+    best_ms: f64,
+}
+
+impl Entrant {
+    /// Plans the convolution alone, runs it once, which compiles its kernels, and keeps what it computed.
+    fn new(context: &Context, conv: &Conv2d, x: Shape, backward: bool, variant: Variant) -> Result<Self> {
+        let y = conv.output("trial", x)?;
+        let (from, to) = if backward { (y, x) } else { (x, y) };
+        let mut rec = Recording::new();
+        let (input, output) = (Tensor::kept(&mut rec, "input", from), Tensor::kept(&mut rec, "output", to));
+        let texels = matches!(variant, Variant::Texels(_));
+        rec.section("before");
+        let (a, b) = if texels {
+            (pack(&mut rec, "trial", input)?, Tensor::transient_texels(&mut rec, "trial output", to))
+        } else {
+            (input, output)
+        };
+        rec.section("trial");
+        if backward {
+            conv.backward(&mut rec, "trial", a, b, Sink::default(), variant)?;
+        } else {
+            conv.forward(&mut rec, "trial", a, b, Epilogue::default(), variant)?;
+        }
+        rec.section("after");
+        if texels {
+            unpack(&mut rec, "trial", b, output, Sink::default(), false)?;
+        }
+        let plan = Plan::new(context, rec)?;
+        plan.write(input.id, &pixels(from.len()))?;
+        ["before", "trial", "after"].iter().for_each(|section| drop(plan.submit(section, 1)));
+        let output = plan.read(output.id)?;
+        let mut entrant = Self { variant, plan, output, repetitions: 1, best_ms: f64::INFINITY };
+        entrant.round()?;
+        entrant.repetitions = (ROUND_MS / entrant.best_ms).clamp(1.0, REPETITIONS) as usize;
+        Ok(entrant)
+    }
+
+    fn round(&mut self) -> Result<()> {
+        let started = Instant::now();
+        self.plan.submit("trial", self.repetitions);
+        self.plan.context().wait()?;
+        let time_ms = started.elapsed().as_secs_f64() * 1e3 / self.repetitions as f64;
+        self.best_ms = self.best_ms.min(time_ms);
+        Ok(())
+    }
+}
+
+/// Values in [0,1) without a pattern: Weyl's sequence of the golden ratio.
+fn pixels(len: usize) -> Vec<f32> {
+    (0..len as u32).map(|i| i.wrapping_mul(0x9E37_79B9) as f32 / 4_294_967_296.0).collect()
+}
+
+fn difference(a: &[f32], b: &[f32]) -> f32 {
+    let largest = b.iter().fold(f32::MIN_POSITIVE, |m, v| m.max(v.abs()));
+    a.iter().zip(b).fold(0.0f32, |m, (a, b)| m.max((a - b).abs())) / largest
+}
