@@ -51,8 +51,9 @@ impl Error {
     pub fn is_input(&self) -> bool {
         match self {
             Self::Input(_) | Self::NoAdapter(_) => true,
-            // A disk that fills up is a failure; a path that does not exist or may not be touched is the caller's.
-            Self::Io { source, .. } => !is_full(source.kind()),
+            // A disk that fills up or a server that goes away is a failure; a path that does not exist or may not be
+            // touched is the caller's.
+            Self::Io { source, .. } => !is_full(source.kind()) && !is_gone(source.kind()),
             Self::Shader(_) | Self::Device(_) | Self::NotFinite(_) => false,
         }
     }
@@ -62,4 +63,10 @@ impl Error {
 pub fn is_full(kind: std::io::ErrorKind) -> bool {
     use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
     matches!(kind, StorageFull | QuotaExceeded | FileTooLarge)
+}
+
+/// Whether the other end of a connection is gone, or was never there.
+fn is_gone(kind: std::io::ErrorKind) -> bool {
+    use std::io::ErrorKind::{ConnectionAborted, ConnectionRefused};
+    matches!(kind, ConnectionAborted | ConnectionRefused)
 }

@@ -10,9 +10,15 @@ mod imagenette;
 mod interrupted;
 #[path = "cli/looking.rs"]
 mod looking;
+#[path = "cli/pull.rs"]
+mod pull;
 #[path = "cli/runs.rs"]
 mod runs;
+#[path = "cli/server.rs"]
+mod server;
 mod shared;
+#[path = "cli/weights.rs"]
+mod weights;
 
 use binary::refuses;
 

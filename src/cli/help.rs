@@ -8,6 +8,8 @@ Examples:
       Two at once, in ./out/14_umbrella_seed7 and ./out/8_moth_seed7
   protogpu run --weights resnet18_imagenet.safetensors --class goldfish
       One of a network of your own, a ResNet-18 with torchvision's names
+  protogpu run --weights imagenet --class goldfish
+      One of torchvision's, which `protogpu weights pull resnet18` fetches
   protogpu run --weights resnet18_imagenet.safetensors --class goldfish --resume
       Goes on after Ctrl-C or a crash, to the same bits as without it
   protogpu run --config out/1_goldfish_seed0/run.json --out again
@@ -36,3 +38,20 @@ Examples:
 pub(crate) const GRADIENT: &str = "\
 Example:
   protogpu gradient photo.jpg --class lighthouse --out gradient.safetensors --png gradient.png";
+
+pub(crate) const PULL: &str = "\
+Examples:
+  protogpu weights pull resnet18
+  protogpu weights pull resnet18 --from https://mirror.example/resnet18-f37072fd.pth
+  protogpu weights pull resnet18 --from resnet18-f37072fd.pth
+      On a machine without a network, of a file that was carried there
+
+Files are kept in the user's cache folder, or in the folder that PROTOGPU_CACHE names. Proxies are those of
+HTTPS_PROXY, HTTP_PROXY and ALL_PROXY, but for the hosts of NO_PROXY. A download that broke off goes on where it was.";
+
+pub(crate) const CONVERT: &str = "\
+Examples:
+  protogpu weights convert checkpoint.pth weights.safetensors
+  protogpu weights convert checkpoint.pth average.safetensors --key model_ema
+
+Other subcommands read PyTorch's files as well, each time anew; a converted one opens at once.";

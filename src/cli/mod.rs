@@ -5,7 +5,9 @@
 mod activations;
 mod adapters;
 mod args;
+mod cache;
 mod classify;
+mod download;
 mod folder;
 mod gradient;
 mod help;
@@ -23,6 +25,9 @@ mod run_targets;
 pub(crate) mod terminal;
 mod top;
 mod weights;
+mod weights_convert;
+mod weights_inspect;
+mod weights_pull;
 mod world;
 
 use std::process::ExitCode;

@@ -1,22 +1,33 @@
 //! Opening what most subcommands begin with: a network, an adapter, and what is recorded of both.
 
+use std::path::Path;
 use std::sync::Arc;
 
-use protogpu::Result;
 use protogpu::gpu::{AdapterInfo, Context, describe_adapter};
 use protogpu::labels::Labels;
 use protogpu::nets::{Network, embedded};
 use protogpu::weights::Weights;
+use protogpu::{Error, Result};
 
 use super::args::{AdapterArgs, NetworkArgs};
+use super::cache;
 use super::run_record::{AdapterRecord, WeightsRecord};
 use super::terminal::{FAILURE, note};
 
 impl NetworkArgs {
-    /// The file's network, the named embedded one, or the default, with the labels that were asked for.
+    /// The file's network, the published one, the named embedded one, or the default, with the labels that were asked for.
     pub(crate) fn open(&self) -> Result<Network> {
         let network = match (&self.weights, &self.model) {
-            (Some(path), _) => Network::from_weights(Weights::open(path)?)?,
+            (Some(_), _) if self.is_published() => {
+                Network::from_weights(Weights::open(cache::imagenet(self.model())?)?)?
+            }
+            (Some(path), Some(name)) => {
+                let path = path.display();
+                return Err(Error::input(format!(
+                    "--model {name} cannot be used with --weights {path}: a file's network is recognised by its tensors"
+                )));
+            }
+            (Some(path), None) => Network::from_weights(Weights::open(path)?)?,
             (None, Some(name)) => embedded::open(name)?,
             (None, None) => embedded::default()?,
         };
@@ -28,15 +39,23 @@ impl NetworkArgs {
 
     /// What a record says of the network that these options opened.
     pub(crate) fn record(&self, network: &Network) -> WeightsRecord {
-        let is_embedded = self.weights.is_none();
-        let model = self.model.as_deref().unwrap_or(embedded::NAMES[0]);
+        let is_named = self.weights.is_none() || self.is_published();
         WeightsRecord {
-            model: is_embedded.then(|| model.to_owned()),
+            model: is_named.then(|| self.model().to_owned()),
             path: self.weights.clone(),
             sha256: network.weights().sha256().to_owned(),
             architecture: network.architecture().to_string(),
             labels: self.labels.clone(),
         }
+    }
+
+    fn model(&self) -> &str {
+        self.model.as_deref().unwrap_or(embedded::NAMES[0])
+    }
+
+    /// Whether it is not a file that was named, but the published weights.
+    fn is_published(&self) -> bool {
+        self.weights.as_deref() == Some(Path::new(cache::IMAGENET))
     }
 }
 

@@ -73,6 +73,38 @@ impl Progress {
     }
 }
 
+/// The progress of a download, on stderr where that is a terminal.
+pub(crate) struct Arriving(Option<ProgressBar>);
+
+impl Arriving {
+    /// Begins at `first` bytes of `total`, if that is known.
+    pub(crate) fn new(label: &str, first: u64, total: Option<u64>, quiet: bool) -> Self {
+        if quiet || !std::io::stderr().is_terminal() {
+            return Self(None);
+        }
+        let name = label.rsplit('/').next().unwrap_or(label).to_owned();
+        let bar = ProgressBar::new(total.unwrap_or(0)).with_position(first).with_prefix(name);
+        let style = ProgressStyle::with_template("{prefix} {bar:24} {bytes}/{total_bytes} {bytes_per_sec}, {eta} left");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        Self(Some(bar))
+    }
+
+    /// After so many bytes in all.
+    pub(crate) fn update(&self, bytes: u64) {
+        if let Some(bar) = &self.0 {
+            bar.set_position(bytes);
+        }
+    }
+}
+
+impl Drop for Arriving {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.0 {
+            bar.abandon();
+        }
+    }
+}
+
 fn describe(figures: Figures, done: u32, left: u32, elapsed: Duration) -> String {
     let Figures { loss, logit, probability } = figures;
     let rate = f64::from(done) / elapsed.as_secs_f64().max(1e-9);

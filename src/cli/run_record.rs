@@ -27,9 +27,9 @@ pub(crate) struct ClassRecord {
 /// Which weights a run used.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct WeightsRecord {
-    /// The embedded network's name; none for a file.
+    /// The embedded or published network's name; none for a file.
     pub(crate) model: Option<String>,
-    /// The file as it was given; none for an embedded network.
+    /// The file as it was given, or `imagenet` for published weights; none for an embedded network.
     pub(crate) path: Option<PathBuf>,
     pub(crate) sha256: String,
     pub(crate) architecture: String,

@@ -1,9 +1,11 @@
 //! Which network a file's tensors are, and everything that does not fit.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use super::Architecture;
 use crate::error::{Error, Result};
+use crate::suggest::shown;
 use crate::weights::Weights;
 
 /// One tensor that does not fit.
@@ -38,9 +40,11 @@ pub enum Misfit {
 impl fmt::Display for Misfit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Missing { name, shape } => write!(f, "missing `{name}` {shape:?}"),
-            Self::Unexpected { name, shape } => write!(f, "unexpected `{name}` {shape:?}"),
-            Self::Misshaped { name, shape, expected } => write!(f, "`{name}` is {shape:?} but should be {expected:?}"),
+            Self::Missing { name, shape } => write!(f, "missing `{}` {shape:?}", shown(name)),
+            Self::Unexpected { name, shape } => write!(f, "unexpected `{}` {shape:?}", shown(name)),
+            Self::Misshaped { name, shape, expected } => {
+                write!(f, "`{}` is {shape:?} but should be {expected:?}", shown(name))
+            }
         }
     }
 }
@@ -65,12 +69,19 @@ const SHOWN: usize = 12;
 const MOST: usize = 1 << 20;
 
 impl Inspection {
-    /// Compares a file's tensors with the architecture's.
+    /// Compares a file's tensors with every architecture's, and keeps what fits best.
     pub fn of(weights: &Weights) -> Self {
+        let all = Architecture::NAMES.iter().filter_map(|name| name.parse().ok());
+        let inspections = all.map(|architecture| Self::against(architecture, weights));
+        inspections.min_by_key(|inspection| inspection.misfits.len()).expect("there is an architecture")
+    }
+
+    /// Compares a file's tensors with one architecture's, of the width and classes that the file itself says.
+    fn against(architecture: Architecture, weights: &Weights) -> Self {
         let extent = |name: &str| weights.shape(name).and_then(|s| s.first()).copied().unwrap_or(0).min(MOST);
-        let (width, classes) = (extent("conv1.weight"), extent("fc.weight"));
-        let architecture = Architecture::ResNet18;
+        let [width, classes] = architecture.sized_by().map(extent);
         let manifest = architecture.manifest(width, classes);
+        let known: HashMap<&str, &[usize]> = manifest.iter().map(|(name, shape)| (&name[..], &shape[..])).collect();
         let mut misfits = Vec::new();
         for (name, expected) in &manifest {
             match weights.shape(name) {
@@ -82,8 +93,8 @@ impl Inspection {
                 Some(_) => {}
             }
         }
-        let known = |name: &str| name.ends_with(".num_batches_tracked") || manifest.iter().any(|(n, _)| n == name);
-        for (name, _, shape) in weights.tensors().filter(|(name, ..)| !known(name)) {
+        let is_known = |name: &str| name.ends_with(".num_batches_tracked") || known.contains_key(name);
+        for (name, _, shape) in weights.tensors().filter(|(name, ..)| !is_known(name)) {
             misfits.push(Misfit::Unexpected { name: name.to_owned(), shape: shape.to_vec() });
         }
         Self { architecture, width, classes, misfits }

@@ -34,6 +34,13 @@ impl Architecture {
             Self::ResNet18 => resnet18::manifest(width, classes),
         }
     }
+
+    /// The tensors whose first extents are the width and the number of classes.
+    fn sized_by(self) -> [&'static str; 2] {
+        match self {
+            Self::ResNet18 => ["conv1.weight", "fc.weight"],
+        }
+    }
 }
 
 /// Mean and standard deviation of ImageNet's pixels in `[0,1]`, by which torchvision's networks normalise.

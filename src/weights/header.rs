@@ -16,11 +16,12 @@ use serde::Deserialize;
 use serde::de::value::{Error as AnyError, StrDeserializer};
 use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 
+use super::prefix::wrapper_prefix;
 use crate::error::{Error, Result};
 use crate::suggest::shown;
 
 /// Longest accepted header, in bytes. ResNet-18's is 9 kB; 21,000 class names beside it come to 0.5 MB.
-const MAX_HEADER_BYTES: u64 = 16 << 20;
+pub(super) const MAX_HEADER_BYTES: u64 = 16 << 20;
 /// Most extents of one tensor.
 const MAX_RANK: usize = 8;
 /// The header's length comes in so many bytes.
@@ -40,6 +41,8 @@ pub(super) struct Tensor {
 pub(super) struct Contents {
     pub(super) tensors: BTreeMap<String, Tensor>,
     pub(super) metadata: BTreeMap<String, String>,
+    /// What stood before every name and was removed.
+    pub(super) prefix: String,
 }
 
 /// Reads and checks the header of `file`. Messages begin with `source`, the file's name.
@@ -62,7 +65,9 @@ pub(super) fn read(source: &str, file: &[u8]) -> Result<Contents> {
         })
         .collect::<Result<BTreeMap<_, _>>>()?;
     check_no_holes(&tensors, data_begin, file.len()).map_err(fail)?;
-    Ok(Contents { tensors: without_prefix(tensors), metadata: metadata.0 })
+    let prefix = wrapper_prefix(tensors.keys().map(String::as_str));
+    let bare = |(name, tensor): (String, Tensor)| (name[prefix.len()..].to_owned(), tensor);
+    Ok(Contents { tensors: tensors.into_iter().map(bare).collect(), metadata: metadata.0, prefix })
 }
 
 /// The header's JSON, copied: the file may be mapped, and a `str` must not change under its reader.
@@ -97,15 +102,17 @@ fn text_of(file: &[u8]) -> Result<String, String> {
 
 /// Names a format that is not safetensors by its first bytes, with the cure.
 fn foreign_format(file: &[u8]) -> Option<&'static str> {
-    const PYTORCH: &str = "a PyTorch checkpoint; convert it once with \
-         `safetensors.torch.save_file(torch.load(path, weights_only=True), \"weights.safetensors\")`";
     let text = file.trim_ascii_start();
     let starts = |prefix: &[u8]| text.get(..prefix.len()).is_some_and(|t| t.eq_ignore_ascii_case(prefix));
     match file {
         [] => Some("an empty file"),
-        [b'P', b'K', 3, 4, ..] => Some(PYTORCH),
-        // A pickle of protocol 2 to 5: PyTorch before 1.6.
-        [0x80, 2..=5, ..] => Some(PYTORCH),
+        // A pickle of protocol 2 to 5.
+        [0x80, 2..=5, ..] => {
+            Some("a Python pickle that torch.save did not write; save the network's state_dict() with it")
+        }
+        _ if file.get(257..262) == Some(b"ustar") => {
+            Some("a tar archive (of PyTorch before 0.1.10?); load it with PyTorch and save it again")
+        }
         [0x1f, 0x8b, ..] => Some("a gzip archive; unpack it first"),
         [0x89, b'H', b'D', b'F', ..] => Some("an HDF5 file (Keras?), which protogpu does not read"),
         [b'G', b'G', b'U', b'F', ..] => Some("a GGUF file, which protogpu does not read"),
@@ -185,22 +192,6 @@ fn check_no_holes(tensors: &BTreeMap<String, Tensor>, data_begin: usize, file_le
         return Err(format!("has {} bytes too many, after its last tensor `{}`", file_len - covered, shown(last)));
     }
     Ok(())
-}
-
-/// Removes what wrappers put before every name: `DataParallel` (`module.`), `torch.compile` (`_orig_mod.`) and
-/// training loops (`model.`), as often as all names have it.
-fn without_prefix(mut tensors: BTreeMap<String, Tensor>) -> BTreeMap<String, Tensor> {
-    let strip = |tensors: &BTreeMap<String, Tensor>| {
-        ["module.", "model.", "_orig_mod."]
-            .into_iter()
-            .find(|&prefix| tensors.keys().all(|name| name.len() > prefix.len() && name.starts_with(prefix)))
-    };
-    // Wrappers nest two or three deep; a hostile name could repeat a prefix a million times.
-    for _ in 0..4 {
-        let Some(prefix) = strip(&tensors) else { break };
-        tensors = tensors.into_iter().map(|(name, tensor)| (name[prefix.len()..].to_string(), tensor)).collect();
-    }
-    tensors
 }
 
 impl<'de> Deserialize<'de> for Header {

@@ -1,29 +1,33 @@
-//! Weights: named tensors from a safetensors file, from bytes in the binary, or from a seed.
+//! Weights: named tensors from a safetensors file, from a file of PyTorch, from bytes in the binary, or from a seed.
 //!
 //! There is one type, [`Weights`], and one format underneath it, so that networks, tests and benches ask the same
-//! questions of all three: is there a tensor of this name, what is its shape, what are its values?
+//! questions of all of them: is there a tensor of this name, what is its shape, what are its values? [`Checkpoint`] is
+//! what makes that format of a file of PyTorch.
 
+mod checkpoint;
+mod file_bytes;
 mod generated;
 mod header;
+mod prefix;
+mod pytorch;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fmt::Write as _;
-use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use half::{bf16, f16};
-use memmap2::Mmap;
-use sha2::{Digest, Sha256};
 
+pub use checkpoint::Checkpoint;
 pub use safetensors::Dtype;
 
 use crate::atomic::write_atomically;
 use crate::error::{Error, Result};
 use crate::suggest::{near_misses, shown};
+use file_bytes::{FileBytes, sha256};
 use header::{Contents, Tensor};
 
 /// Named tensors, with the metadata that came with them.
@@ -33,49 +37,25 @@ use header::{Contents, Tensor};
 pub struct Weights {
     name: String,
     path: Option<PathBuf>,
-    storage: Storage,
+    /// A safetensors file, also where the weights came from another.
+    storage: FileBytes,
     contents: Contents,
+    notes: Vec<String>,
+    file_bytes: usize,
     sha256: OnceLock<String>,
 }
 
-/// Where the bytes of the safetensors file lie.
-enum Storage {
-    Mapped(Mmap),
-    Bytes(Cow<'static, [u8]>),
-}
-
-impl Storage {
-    fn bytes(&self) -> &[u8] {
-        match self {
-            Self::Mapped(map) => map,
-            Self::Bytes(bytes) => bytes,
-        }
-    }
-}
-
 impl Weights {
-    /// Opens a safetensors file, which is not trusted: its header is checked against the file before anything is
-    /// believed, and takes at most a small multiple of 16 MiB to read. The tensors stay on disk, memory-mapped, so the
-    /// file should not change while the weights are in use.
+    /// Opens a safetensors file or one of PyTorch, whatever it is called. It is not trusted: its header is checked
+    /// against the file before anything is believed, and takes at most a small multiple of 16 MiB to read. The tensors
+    /// stay on disk, memory-mapped, so the file should not change while the weights are in use; those of a file of
+    /// PyTorch are copied, see [`Checkpoint`].
     ///
     /// # Errors
     /// [`Error::Io`] if the file cannot be read; [`Error::Input`] saying what is wrong with it and what may help.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        // Asked before opening: opening a pipe would wait for its writer.
-        let there = std::fs::metadata(path).map_err(Error::io("read", path))?;
-        if !there.is_file() {
-            let what = if there.is_dir() { "a folder" } else { "not a regular file" };
-            return Err(Error::input(format!("cannot read weights from {}: it is {what}", path.display())));
-        }
-        let file = File::open(path).map_err(Error::io("read", path))?;
-        // SAFETY: the mapping is private and read-only, and is only ever read as plain bytes that are copied out, for
-        // which any value is valid: the header is copied before it is parsed, tensors are converted element by element.
-        // Another process that writes to the file meanwhile can therefore change numbers, and one that truncates it can
-        // end this process with a bus error; neither can be excluded for a mapped file, and the doc comment says so.
-        let map = unsafe { Mmap::map(&file) }.map_err(Error::io("read", path))?;
-        let name = path.display().to_string();
-        Self::from_storage(name, Some(path.to_path_buf()), Storage::Mapped(map))
+        Self::from_storage(path.display().to_string(), Some(path.to_path_buf()), FileBytes::open(path)?)
     }
 
     /// Weights in the program itself, usually by `include_bytes!`: the bytes of a safetensors file. `name` is what
@@ -84,7 +64,7 @@ impl Weights {
     /// # Errors
     /// [`Error::Input`] as for [`Weights::open`].
     pub fn embedded(name: impl Into<String>, bytes: &'static [u8]) -> Result<Self> {
-        Self::from_storage(name.into(), None, Storage::Bytes(Cow::Borrowed(bytes)))
+        Self::from_storage(name.into(), None, FileBytes::Bytes(Cow::Borrowed(bytes)))
     }
 
     /// As [`Weights::embedded`], of bytes that were read or made at run time.
@@ -92,7 +72,7 @@ impl Weights {
     /// # Errors
     /// [`Error::Input`] as for [`Weights::open`].
     pub fn from_bytes(name: impl Into<String>, bytes: Vec<u8>) -> Result<Self> {
-        Self::from_storage(name.into(), None, Storage::Bytes(Cow::Owned(bytes)))
+        Self::from_storage(name.into(), None, FileBytes::Bytes(Cow::Owned(bytes)))
     }
 
     /// Pseudo-random weights of these names and shapes, the same on every machine: for tests and benches, where what
@@ -123,9 +103,18 @@ impl Weights {
         Self::from_bytes(format!("generated weights (seed {seed})"), generated::file(manifest, seed)?)
     }
 
-    fn from_storage(name: String, path: Option<PathBuf>, storage: Storage) -> Result<Self> {
-        let contents = header::read(&name, storage.bytes())?;
-        Ok(Self { name, path, storage, contents, sha256: OnceLock::new() })
+    fn from_storage(name: String, path: Option<PathBuf>, storage: FileBytes) -> Result<Self> {
+        let file_bytes = storage.get().len();
+        if pytorch::is_pytorch(storage.get()) {
+            let checkpoint = Checkpoint::of(name.clone(), storage, None)?;
+            let storage = FileBytes::Bytes(Cow::Owned(checkpoint.to_bytes()?));
+            let (sha256, notes) = (OnceLock::from(checkpoint.sha256()), checkpoint.notes().to_vec());
+            let contents = header::read(&name, storage.get())?;
+            return Ok(Self { name, path, storage, contents, notes, file_bytes, sha256 });
+        }
+        let contents = header::read(&name, storage.get())?;
+        let notes = prefix::note(&contents.prefix).into_iter().collect();
+        Ok(Self { name, path, storage, contents, notes, file_bytes, sha256: OnceLock::new() })
     }
 
     /// What messages call these weights: the path as it was given, or the name.
@@ -140,18 +129,17 @@ impl Weights {
 
     /// SHA-256 of the file's bytes in lower-case hexadecimal, computed when first asked for.
     pub fn sha256(&self) -> &str {
-        self.sha256.get_or_init(|| {
-            let mut hex = String::with_capacity(64);
-            for byte in Sha256::digest(self.storage.bytes()) {
-                let _ = write!(hex, "{byte:02x}");
-            }
-            hex
-        })
+        self.sha256.get_or_init(|| sha256(self.storage.get()))
+    }
+
+    /// What had to be done to read the file and was no matter of course, each in a sentence, as [`Checkpoint::notes`].
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// Size of the file, in bytes.
     pub fn file_bytes(&self) -> usize {
-        self.storage.bytes().len()
+        self.file_bytes
     }
 
     /// What the header holds under `__metadata__`.
@@ -196,7 +184,7 @@ impl Weights {
     pub fn tensor_f32(&self, name: &str) -> Result<Vec<f32>> {
         let tensor = self.contents.tensors.get(name).ok_or_else(|| self.missing(name))?;
         let Tensor { dtype, bytes, .. } = tensor;
-        let bytes = &self.storage.bytes()[bytes.clone()];
+        let bytes = &self.storage.get()[bytes.clone()];
         // Converted element by element: nothing says that the bytes are aligned, or this machine little-endian.
         let values: Vec<f32> = match dtype {
             Dtype::F32 => bytes.as_chunks().0.iter().map(|&b| f32::from_le_bytes(b)).collect(),
@@ -214,12 +202,12 @@ impl Weights {
         Ok(values)
     }
 
-    /// Writes the weights as a safetensors file, as they were read or generated.
+    /// Writes the weights as a safetensors file: as they were read or generated, or made of a file of PyTorch.
     ///
     /// # Errors
     /// As [`write_atomically`].
     pub fn write(&self, path: impl AsRef<Path>) -> Result<()> {
-        write_atomically(path, |out| out.write_all(self.storage.bytes()))
+        write_atomically(path, |out| out.write_all(self.storage.get()))
     }
 
     fn missing(&self, name: &str) -> Error {

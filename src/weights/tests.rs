@@ -107,7 +107,7 @@ fn files_that_cannot_be_opened() {
     assert!(message(folder.path()).ends_with("it is a folder"));
     assert!(cfg!(windows) || message(Path::new("/dev/null")).ends_with("not a regular file"));
     let empty = folder.path().join("empty");
-    File::create(&empty).unwrap();
+    std::fs::File::create(&empty).unwrap();
     assert!(message(&empty).contains("but an empty file"), "{}", message(&empty));
 }
 

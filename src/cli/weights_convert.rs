@@ -1,0 +1,44 @@
+//! `protogpu weights convert`: a safetensors file from one of PyTorch.
+
+use std::path::PathBuf;
+
+use protogpu::weights::Checkpoint;
+use protogpu::{Error, Result};
+
+use super::terminal::{note, print};
+
+/// Make a safetensors file of one that PyTorch saved, without Python and without running what is in it
+#[derive(clap::Args, Debug)]
+#[command(after_help = super::help::CONVERT)]
+pub(crate) struct ConvertArgs {
+    /// A state dict or a whole checkpoint, by torch.save of any version since 0.4
+    #[arg(value_name = "IN.pth")]
+    file: PathBuf,
+    /// The file to write
+    #[arg(value_name = "OUT.safetensors")]
+    out: PathBuf,
+    /// Under what the checkpoint has the network's tensors [default: state_dict, model, and the like]
+    #[arg(long, value_name = "KEY")]
+    key: Option<String>,
+}
+
+impl ConvertArgs {
+    /// Converts.
+    pub(crate) fn run(&self) -> Result<()> {
+        let checkpoint = Checkpoint::open(&self.file, self.key.as_deref())?;
+        let same =
+            |a: &PathBuf, b: &PathBuf| a.canonicalize().ok().zip(b.canonicalize().ok()).is_some_and(|(a, b)| a == b);
+        if same(&self.file, &self.out) {
+            return Err(Error::input(format!(
+                "{} would be written over itself: name another file",
+                self.out.display()
+            )));
+        }
+        for text in checkpoint.notes() {
+            note(&format!("{}: {text}", self.file.display()));
+        }
+        checkpoint.write(&self.out, &[])?;
+        let written = std::fs::metadata(&self.out).map_err(Error::io("read", &self.out))?.len();
+        print(&format!("{}: {} tensors, {written} bytes\n", self.out.display(), checkpoint.tensors().len()))
+    }
+}

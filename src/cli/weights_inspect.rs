@@ -1,0 +1,124 @@
+//! `protogpu weights inspect`: what is in a weights file.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use protogpu::Result;
+use protogpu::nets::Inspection;
+use protogpu::weights::Weights;
+use serde::Serialize;
+
+use super::terminal::{print, print_json};
+
+/// Say what network a file holds, and what is missing, unexpected, of the wrong shape or no number
+#[derive(clap::Args, Debug)]
+pub(crate) struct InspectArgs {
+    /// A safetensors file, or one of PyTorch (.pth)
+    file: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What is found in a file.
+#[derive(Serialize)]
+struct Found<'a> {
+    path: &'a Path,
+    bytes: usize,
+    sha256: &'a str,
+    #[serde(flatten)]
+    inspection: Inspection,
+    parameters: usize,
+    /// How many tensors of each dtype.
+    dtypes: BTreeMap<String, usize>,
+    tensors: Vec<Row<'a>>,
+    /// What was done to read the file.
+    notes: &'a [String],
+    /// Tensors whose values cannot be used, each with the reason.
+    unusable: Vec<String>,
+    labels: Option<Vec<String>>,
+    metadata: &'a BTreeMap<String, String>,
+    usable: bool,
+}
+
+#[derive(Serialize)]
+struct Row<'a> {
+    name: &'a str,
+    dtype: String,
+    shape: &'a [usize],
+}
+
+impl InspectArgs {
+    /// Looks into the file.
+    pub(crate) fn run(&self) -> Result<()> {
+        let weights = Weights::open(&self.file)?;
+        let found = Found::of(&weights, &self.file);
+        if self.json { print_json(&found) } else { print(&found.text()) }
+    }
+}
+
+impl<'a> Found<'a> {
+    fn of(weights: &'a Weights, path: &'a Path) -> Self {
+        let inspection = Inspection::of(weights);
+        let row = |(name, dtype, shape): (&'a str, _, &'a [usize])| Row { name, dtype: format!("{dtype}"), shape };
+        // Counters are integers, and no network reads them.
+        let read = weights.tensors().filter(|(name, ..)| !name.ends_with(".num_batches_tracked"));
+        let mut unusable: Vec<String> =
+            read.filter_map(|(name, ..)| weights.tensor_f32(name).err()).map(|error| error.to_string()).collect();
+        let labels = weights.labels().unwrap_or_else(|error| {
+            unusable.push(error.to_string());
+            None
+        });
+        let mut dtypes = BTreeMap::new();
+        for (_, dtype, _) in weights.tensors() {
+            *dtypes.entry(dtype.to_string()).or_insert(0) += 1;
+        }
+        Self {
+            path,
+            bytes: weights.file_bytes(),
+            sha256: weights.sha256(),
+            usable: unusable.is_empty() && inspection.check(weights).is_ok(),
+            inspection,
+            parameters: weights.parameter_count(),
+            dtypes,
+            notes: weights.notes(),
+            tensors: weights.tensors().map(row).collect(),
+            unusable,
+            labels,
+            metadata: weights.metadata(),
+        }
+    }
+
+    fn text(&self) -> String {
+        let Inspection { architecture, width, classes, misfits } = &self.inspection;
+        let dtypes: Vec<String> = self.dtypes.iter().map(|(dtype, count)| format!("{count} {dtype}")).collect();
+        let mut text = format!("{}\n", self.path.display());
+        let verdict = if self.usable { "" } else { ", but unusable as it is" };
+        let _ = writeln!(text, "  network     {architecture} of width {width}, {classes} classes{verdict}");
+        let _ = writeln!(text, "  tensors     {} ({})", self.tensors.len(), dtypes.join(", "));
+        let _ = writeln!(text, "  parameters  {}", self.parameters);
+        let _ = writeln!(text, "  size        {} bytes", self.bytes);
+        let _ = writeln!(text, "  sha256      {}", self.sha256);
+        if let Some(labels) = &self.labels {
+            let more = if labels.len() > 5 { ", ..." } else { "" };
+            let _ =
+                writeln!(text, "  labels      {}: {}{more}", labels.len(), labels[..labels.len().min(5)].join(", "));
+        }
+        for (key, value) in self.metadata.iter().filter(|(key, _)| *key != "labels") {
+            let _ = writeln!(text, "  metadata    {}: {}", shown(key), shown(value));
+        }
+        for note in self.notes {
+            let _ = writeln!(text, "  note        {note}");
+        }
+        for problem in misfits.iter().map(ToString::to_string).chain(self.unusable.iter().cloned()) {
+            let _ = writeln!(text, "  problem     {problem}");
+        }
+        text
+    }
+}
+
+/// Text from a stranger's file, without what would steer the terminal.
+fn shown(text: &str) -> String {
+    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
+}

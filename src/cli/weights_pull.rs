@@ -1,0 +1,239 @@
+//! `protogpu weights pull`: published weights, fetched, verified, converted and kept.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use protogpu::atomic::is_aside;
+use protogpu::nets::{Architecture, Inspection};
+use protogpu::weights::{Checkpoint, Weights};
+use protogpu::{Error, Result};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use super::cache::{self, LICENCE, Published};
+use super::download::Download;
+use super::terminal::{note, print, print_json};
+
+/// Fetch published weights, verify and convert them, and keep them for --weights imagenet
+#[derive(clap::Args, Debug)]
+#[command(after_help = super::help::PULL)]
+pub(crate) struct PullArgs {
+    /// resnet18 or googlenet
+    model: String,
+    /// Where to take the file from instead: a mirror's address, or a file
+    #[arg(long, value_name = "URL|FILE")]
+    from: Option<String>,
+    /// SHA-256 of that file, if it is not the published one; its first digits do, eight or more
+    #[arg(long, value_name = "HEX", requires = "from", value_parser = hash)]
+    sha256: Option<String>,
+    /// Fetch it again, even if it is there
+    #[arg(long)]
+    force: bool,
+    /// Print nothing but errors
+    #[arg(long)]
+    quiet: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+fn hash(text: &str) -> Result<String, String> {
+    let digits = text.to_ascii_lowercase();
+    if (8..=64).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        Ok(digits)
+    } else {
+        Err("a SHA-256 is 64 hexadecimal digits, of which at least the first 8 must be given".into())
+    }
+}
+
+/// Where a file comes from.
+enum Source<'a> {
+    Url(&'a str),
+    File(&'a Path),
+}
+
+impl PullArgs {
+    /// Fetches what is not there.
+    pub(crate) fn run(&self) -> Result<()> {
+        let published = Published::of(&self.model)?;
+        let (folder, path) = (cache::folder()?, published.path()?);
+        if path.exists() && !self.force {
+            return self.report(published, &path, &Weights::open(&path)?, "there already");
+        }
+        std::fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
+        let _lock = lock(&folder)?;
+        match self.source(published)? {
+            Source::File(file) => {
+                verify(file, self.expected(published)).map_err(Unverified::report)?;
+                self.convert(published, file, &path)?;
+            }
+            Source::Url(url) => {
+                self.note(&format!("fetching {url}"));
+                let download = Download::new(url, &folder, published.file_name(), self.quiet);
+                let part = download.fetch()?;
+                if let Err(unverified) = verify(part, self.expected(published)) {
+                    // Asked again, it would be taken for whole.
+                    download.discard()?;
+                    return Err(unverified.of(url));
+                }
+                self.convert(published, part, &path)?;
+                download.discard()?;
+            }
+        }
+        self.report(published, &path, &Weights::open(&path)?, "verified and converted")
+    }
+
+    fn source<'a>(&'a self, published: &'a Published) -> Result<Source<'a>> {
+        let Some(from) = &self.from else { return Ok(Source::Url(published.url)) };
+        match from.split_once("://") {
+            Some(("http" | "https", _)) => Ok(Source::Url(from)),
+            Some(("file", path)) => Ok(Source::File(Path::new(path))),
+            Some((scheme, _)) => Err(Error::input(format!(
+                "--from is {from}, but {scheme} is not spoken: give an address of http or https, or a file"
+            ))),
+            None => Ok(Source::File(Path::new(from))),
+        }
+    }
+
+    fn expected<'a>(&'a self, published: &'a Published) -> &'a str {
+        self.sha256.as_deref().unwrap_or(published.sha256)
+    }
+
+    /// Writes the converted file.
+    fn convert(&self, published: &Published, file: &Path, path: &Path) -> Result<()> {
+        // A network that this program knows must be in it; the others are kept for one that does.
+        if let Ok(architecture) = published.model.parse::<Architecture>() {
+            let weights = Weights::open(file)?;
+            let inspection = Inspection::of(&weights);
+            inspection.check(&weights)?;
+            if inspection.architecture != architecture {
+                let (file, found) = (file.display(), inspection.architecture);
+                return Err(Error::input(format!("{file} holds a {found}, not a {architecture}")));
+            }
+        }
+        let checkpoint = Checkpoint::open(file, None)?;
+        let from = self.from.as_deref().unwrap_or(published.url);
+        checkpoint.write(path, &origin(published, &checkpoint.sha256(), from))
+    }
+
+    fn report(&self, published: &Published, path: &Path, weights: &Weights, how: &str) -> Result<()> {
+        let known = |key: &str| weights.metadata().get(key).map_or("unknown", String::as_str);
+        let [source, source_sha256, licence] = ["source", "source_sha256", "license"].map(known);
+        if self.json {
+            return print_json(&json!({"model": published.model, "path": path, "bytes": weights.file_bytes(),
+                "sha256": weights.sha256(), "source": source, "source_sha256": source_sha256, "licence": licence}));
+        }
+        if self.quiet {
+            return Ok(());
+        }
+        let (model, path) = (published.model, path.display());
+        print(&format!(
+            "{}\n  source   {source}\n           sha256 {source_sha256}\n  licence  {licence}\n  file     {path} ({how})\n  \
+             use      protogpu run --model {model} --weights {} --class goldfish\n",
+            published.about,
+            cache::IMAGENET
+        ))
+    }
+
+    fn note(&self, text: &str) {
+        if !self.quiet {
+            note(text);
+        }
+    }
+}
+
+/// What the converted file says of its origin: of the published file the same wherever it was fetched, so that the
+/// converted one is the same on every machine.
+fn origin<'a>(published: &'a Published, sha256: &str, from: &'a str) -> [(&'a str, &'a str); 2] {
+    if sha256 == published.sha256 {
+        [("license", LICENCE), ("source", published.url)]
+    } else {
+        [("license", "unknown: this is not the file that torchvision publishes"), ("source", from)]
+    }
+}
+
+/// Waits for nobody: two processes would write into one part.
+fn lock(folder: &Path) -> Result<File> {
+    let path = folder.join(".lock");
+    let cannot = |source| Error::io("write", &path)(source);
+    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(cannot)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(std::fs::TryLockError::WouldBlock) => {
+            let folder = folder.display();
+            return Err(Error::input(format!("another protogpu is fetching weights into {folder}: wait for it")));
+        }
+        Err(std::fs::TryLockError::Error(source)) => return Err(cannot(source)),
+    }
+    // What a killed process had not yet renamed; nobody else writes here now.
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    for entry in entries.filter(|entry| entry.file_name().to_str().is_some_and(is_aside)) {
+        std::fs::remove_file(entry.path()).map_err(Error::io("remove", &entry.path()))?;
+    }
+    Ok(file)
+}
+
+/// Why a file is not the expected one.
+enum Unverified {
+    Unread(PathBuf, io::Error),
+    Other { path: PathBuf, found: String, expected: String },
+}
+
+/// Whether a file's SHA-256 begins with these digits.
+fn verify(path: &Path, expected: &str) -> Result<(), Unverified> {
+    let read = || -> io::Result<String> {
+        let (mut file, mut hash, mut buffer) = (File::open(path)?, Sha256::new(), vec![0; 1 << 16]);
+        loop {
+            match file.read(&mut buffer)? {
+                0 => break,
+                n => hash.update(&buffer[..n]),
+            }
+        }
+        Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    };
+    let found = read().map_err(|source| Unverified::Unread(path.to_path_buf(), source))?;
+    if found.starts_with(expected) {
+        return Ok(());
+    }
+    Err(Unverified::Other { path: path.to_path_buf(), found, expected: expected.to_owned() })
+}
+
+impl Unverified {
+    /// Of a file that was given.
+    fn report(self) -> Error {
+        match self {
+            Self::Unread(path, source) => Error::io("read", &path)(source),
+            Self::Other { path, found, expected } => Error::input(format!(
+                "{} is not the published file: its sha256 is {found}, not {expected}. If it is to be taken all the same, \
+                 give its hash with --sha256",
+                path.display()
+            )),
+        }
+    }
+
+    /// Of what arrived from a server.
+    fn of(self, url: &str) -> Error {
+        match self {
+            Self::Other { found, expected, .. } => Error::input(format!(
+                "{url} sent something else: its sha256 is {found}, not {expected}. Nothing of it is kept; try again, or \
+                 another place with --from URL|FILE"
+            )),
+            unread => unread.report(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_published_file_is_the_same_wherever_it_was_fetched() {
+        let published = Published::of("resnet18").unwrap();
+        let genuine = origin(published, published.sha256, "http://mirror/w.pth");
+        assert_eq!(genuine, [("license", LICENCE), ("source", published.url)]);
+        let [licence, source] = origin(published, "ab", "http://mirror/w.pth");
+        assert!(licence.1.starts_with("unknown") && source == ("source", "http://mirror/w.pth"), "{licence:?}");
+    }
+}

@@ -1,0 +1,159 @@
+//! A file of `torch.save`, and the safetensors file that is made of it.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::path::Path;
+
+use safetensors::Dtype;
+use serde_json::{Map, Value, json};
+
+use super::file_bytes::{FileBytes, sha256};
+use super::header::MAX_HEADER_BYTES;
+use super::pytorch::{self, View};
+use crate::atomic::write_atomically;
+use crate::error::{Error, Result};
+
+/// The most bytes that converting may make of one: tensors that share a storage are written out each, and a file may say
+/// that a million of them share one.
+const MOST_TIMES: u64 = 4;
+
+/// The tensors in a file of PyTorch (`.pth`, `.pt`), read without Python and without running what the file asks for.
+///
+/// Read are the zip format and the older format of one stream, with state dicts and whole checkpoints in them; values are
+/// F32, F16, BF16, F64 (which is rounded to F32 on writing) and integers, in views of any strides, sharing storages or
+/// not. The file is a pickle, a program in effect, and is not trusted: nothing is built of it but tensors and plain
+/// containers, any other Python object is refused by its name, and memory stays below a small multiple of the file. The
+/// formats are defined by `torch/serialization.py` of PyTorch and `pickletools.py` of Python.
+pub struct Checkpoint {
+    name: String,
+    file: FileBytes,
+    tensors: BTreeMap<String, View>,
+    notes: Vec<String>,
+}
+
+impl Checkpoint {
+    /// Opens a file; `key` says under which of a checkpoint's keys the network's tensors are, where the usual ones
+    /// (`state_dict`, `model`, ...) do not lead to them. The file is mapped and should not change meanwhile.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if it cannot be read; [`Error::Input`] if it is none of PyTorch, damaged, asks for a Python object
+    /// that is no tensor or plain container, holds no dictionary of tensors, or one whose values lie outside of it.
+    pub fn open(path: impl AsRef<Path>, key: Option<&str>) -> Result<Self> {
+        let path = path.as_ref();
+        Self::of(path.display().to_string(), FileBytes::open(path)?, key)
+    }
+
+    pub(super) fn of(name: String, file: FileBytes, key: Option<&str>) -> Result<Self> {
+        if !pytorch::is_pytorch(file.get()) {
+            // What the bytes are is known where safetensors are read.
+            return Err(match super::header::read(&name, file.get()) {
+                Ok(_) => Error::input(format!("{name}: is a safetensors file already")),
+                Err(error) => error,
+            });
+        }
+        let pytorch::Found { tensors, notes } = pytorch::read(&name, file.get(), key)?;
+        let this = Self { name, file, tensors, notes };
+        let (len, file_len) = (this.data_len(), this.file.get().len() as u64);
+        if len > MOST_TIMES.saturating_mul(file_len) {
+            let name = &this.name;
+            return Err(Error::input(format!(
+                "{name}: its tensors share storages, and written out each they would take {len} bytes, more than \
+                 {MOST_TIMES} times the file"
+            )));
+        }
+        Ok(this)
+    }
+
+    /// What had to be done to find the tensors and was no matter of course, each in a sentence: a key of the checkpoint,
+    /// a prefix removed, entries left out, values rounded.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// Every tensor's name, dtype when written, and shape, in the order of the names.
+    pub fn tensors(&self) -> impl ExactSizeIterator<Item = (&str, Dtype, &[usize])> {
+        self.tensors.iter().map(|(name, view)| (name.as_str(), view.written_dtype(), view.shape.as_slice()))
+    }
+
+    /// SHA-256 of the file's bytes in lower-case hexadecimal.
+    pub fn sha256(&self) -> String {
+        sha256(self.file.get())
+    }
+
+    /// Size of the file, in bytes.
+    pub fn file_bytes(&self) -> usize {
+        self.file.get().len()
+    }
+
+    /// Writes the tensors as a safetensors file. Metadata are `format: pt`, the file's hash, and the given lines; the same
+    /// file gives the same bytes.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if the names take more room than safetensors' header has; else as [`write_atomically`].
+    pub fn write(&self, path: impl AsRef<Path>, metadata: &[(&str, &str)]) -> Result<()> {
+        let header = self.header(metadata)?;
+        write_atomically(path, |out| self.write_to(out, &header))
+    }
+
+    /// The safetensors file, in memory.
+    pub(super) fn to_bytes(&self) -> Result<Vec<u8>> {
+        let header = self.header(&[])?;
+        let mut bytes = Vec::with_capacity(header.len() + self.data_len() as usize);
+        self.write_to(&mut bytes, &header).expect("memory can be written to");
+        Ok(bytes)
+    }
+
+    fn data_len(&self) -> u64 {
+        self.tensors.values().fold(0, |sum, view| sum.saturating_add(view.written_len()))
+    }
+
+    /// Tensors in the order in which they are written: the widest values first, so that all are aligned.
+    fn in_order(&self) -> Vec<(&str, &View)> {
+        let mut tensors: Vec<_> = self.tensors.iter().map(|(name, view)| (name.as_str(), view)).collect();
+        tensors.sort_by_key(|(_, view)| std::cmp::Reverse(view.written_dtype().bitsize()));
+        tensors
+    }
+
+    /// Length and JSON, with which a safetensors file begins.
+    fn header(&self, metadata: &[(&str, &str)]) -> Result<Vec<u8>> {
+        let mut lines = Map::from_iter([
+            ("format".to_owned(), Value::from("pt")),
+            ("source_sha256".to_owned(), Value::from(self.sha256())),
+        ]);
+        lines.extend(metadata.iter().map(|&(key, value)| (key.to_owned(), Value::from(value))));
+        let mut header = Map::from_iter([("__metadata__".to_owned(), Value::Object(lines))]);
+        let mut end = 0;
+        for (name, view) in self.in_order() {
+            let begin = end;
+            end += view.written_len();
+            let (dtype, shape) = (view.written_dtype().to_string(), &view.shape);
+            header.insert(name.to_owned(), json!({"dtype": dtype, "shape": shape, "data_offsets": [begin, end]}));
+        }
+        let mut text = Value::Object(header).to_string();
+        // The values begin at a multiple of 8.
+        text.push_str(&" ".repeat(text.len().next_multiple_of(8) - text.len()));
+        if text.len() as u64 > MAX_HEADER_BYTES {
+            let (name, len) = (&self.name, text.len());
+            return Err(Error::input(format!(
+                "{name}: its names and shapes take {len} bytes; at most {MAX_HEADER_BYTES} fit a safetensors file"
+            )));
+        }
+        Ok([&(text.len() as u64).to_le_bytes(), text.as_bytes()].concat())
+    }
+
+    fn write_to(&self, out: &mut impl Write, header: &[u8]) -> io::Result<()> {
+        out.write_all(header)?;
+        self.in_order().into_iter().try_for_each(|(_, view)| view.write(self.file.get(), out))
+    }
+}
+
+/// Names and sizes, not ten million numbers.
+impl std::fmt::Debug for Checkpoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Checkpoint")
+            .field("name", &self.name)
+            .field("tensors", &self.tensors.len())
+            .field("file_bytes", &self.file_bytes())
+            .finish_non_exhaustive()
+    }
+}

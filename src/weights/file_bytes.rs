@@ -1,0 +1,53 @@
+//! The bytes of a file, memory-mapped where there is a file.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+use std::fs::File;
+use std::path::Path;
+
+use memmap2::Mmap;
+use sha2::{Digest, Sha256};
+
+use crate::error::{Error, Result};
+
+/// Where the bytes of a weights file lie.
+pub(super) enum FileBytes {
+    Mapped(Mmap),
+    Bytes(Cow<'static, [u8]>),
+}
+
+impl FileBytes {
+    /// Maps a regular file.
+    pub(super) fn open(path: &Path) -> Result<Self> {
+        // Asked before opening: opening a pipe would wait for its writer.
+        let there = std::fs::metadata(path).map_err(Error::io("read", path))?;
+        if !there.is_file() {
+            let what = if there.is_dir() { "a folder" } else { "not a regular file" };
+            return Err(Error::input(format!("cannot read weights from {}: it is {what}", path.display())));
+        }
+        let file = File::open(path).map_err(Error::io("read", path))?;
+        // SAFETY: the mapping is private and read-only, and is only ever read as plain bytes that are copied out, for
+        // which any value is valid: headers and pickles' strings are copied before they are parsed, tensors are
+        // converted element by element. Another process that writes to the file meanwhile can therefore change numbers,
+        // and one that truncates it can end this process with a bus error; neither can be excluded for a mapped file,
+        // and the doc comments say so.
+        let map = unsafe { Mmap::map(&file) }.map_err(Error::io("read", path))?;
+        Ok(Self::Mapped(map))
+    }
+
+    pub(super) fn get(&self) -> &[u8] {
+        match self {
+            Self::Mapped(map) => map,
+            Self::Bytes(bytes) => bytes,
+        }
+    }
+}
+
+/// SHA-256 in lower-case hexadecimal.
+pub(super) fn sha256(bytes: &[u8]) -> String {
+    let mut hex = String::with_capacity(64);
+    for byte in Sha256::digest(bytes) {
+        let _ = write!(hex, "{byte:02x}");
+    }
+    hex
+}

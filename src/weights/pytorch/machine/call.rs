@@ -1,0 +1,136 @@
+//! The instructions that name Python objects and call them.
+
+use super::{Done, EMPTY_TUPLE, Global, INERT, Id, MAX_RANK, Machine, Storage, Tensor, Value, damaged, shown};
+
+impl Machine<'_> {
+    /// Two lines: module and name.
+    pub(super) fn global(&mut self) -> Done {
+        let module = self.line()?;
+        let name = self.line()?;
+        self.name(&module, &name)
+    }
+
+    pub(super) fn stack_global(&mut self) -> Done {
+        let (name, module) = (self.pop()?, self.pop()?);
+        match (self.values.text(module), self.values.text(name)) {
+            (Some(module), Some(name)) => {
+                let (module, name) = (module.to_owned(), name.to_owned());
+                self.name(&module, &name)
+            }
+            _ => damaged("the name of an object is no text"),
+        }
+    }
+
+    fn line(&mut self) -> Result<String, String> {
+        let rest = &self.bytes[self.at..];
+        let n = rest.iter().position(|&byte| byte == b'\n').unwrap_or(rest.len());
+        let line = self.take(n)?.to_vec();
+        self.take(1)?;
+        String::from_utf8(line).or_else(|_| damaged("the name of an object is not UTF-8"))
+    }
+
+    /// The one place that decides what a pickle may ask for.
+    fn name(&mut self, module: &str, name: &str) -> Done {
+        match Global::of(module, name) {
+            Some(global) => self.push(Value::Global(global)),
+            None => Err(format!(
+                "asks for the Python object `{}`, but only tensors and plain containers are built from a file. If you \
+                 trust where it comes from, save its tensors alone, in Python: torch.save(model.state_dict(), \
+                 \"weights.pth\")",
+                shown(&format!("{module}.{name}"))
+            )),
+        }
+    }
+
+    /// Calls the object below the arguments.
+    pub(super) fn call(&mut self) -> Done {
+        let (arguments, object) = (self.pop()?, self.pop()?);
+        let Value::Global(global) = *self.values.get(object) else { return damaged("it calls what is no object") };
+        let Some(arguments) = self.values.tuple(arguments) else { return damaged("arguments are no tuple") };
+        let first = arguments.first().copied();
+        match global {
+            Global::Inert => self.push_id(INERT),
+            Global::Namespace => self.push(Value::Dict(Vec::new())),
+            Global::Size => match first {
+                Some(tuple) if self.values.items(tuple).is_some() => self.push_id(tuple),
+                None => self.push_id(EMPTY_TUPLE),
+                _ => damaged("a torch.Size is no tuple"),
+            },
+            Global::OrderedDict => self.ordered_dict(first),
+            Global::RebuildParameter => match first {
+                Some(tensor) if self.values.tensor(tensor).is_some() => self.push_id(tensor),
+                _ => damaged("a parameter is no tensor"),
+            },
+            Global::RebuildTensor => {
+                let tensor = rebuilt(self, arguments)
+                    .map_or_else(|| damaged("the parts of a tensor are wrong, or it has more than 8 extents"), Ok)?;
+                self.pay(tensor.shape.len())?;
+                self.push(Value::Tensor(Box::new(tensor)))
+            }
+            Global::Storage(_) => damaged("it calls a storage"),
+        }
+    }
+
+    /// Of nothing, or of pairs, as Python 2 wrote it.
+    fn ordered_dict(&mut self, pairs: Option<Id>) -> Done {
+        let Some(pairs) = pairs else { return self.push(Value::Dict(Vec::new())) };
+        let pair = |&id: &Id| match self.values.items(id) {
+            Some(&[key, value]) => Some((key, value)),
+            _ => None,
+        };
+        let Some(items) = self.values.items(pairs) else { return damaged("an OrderedDict is made of no list") };
+        let count = items.len();
+        let Some(entries) = items.iter().map(pair).collect() else {
+            return damaged("an OrderedDict is made of no pairs");
+        };
+        self.pay(2 * count)?;
+        self.push(Value::Dict(entries))
+    }
+
+    /// Attributes of a container or tensor, which are not kept: `_metadata` of a state dict, options of a namespace.
+    pub(super) fn build(&mut self) -> Done {
+        let _state = self.pop()?;
+        match self.values.get(self.top()?) {
+            Value::Dict(_) | Value::Tensor(_) | Value::Inert => Ok(()),
+            _ => damaged("it sets attributes of what has none"),
+        }
+    }
+
+    /// What is kept beside the pickle: `("storage", kind, key, device, elements)`, and in the older format whether it is
+    /// a part of another storage.
+    pub(super) fn persistent(&mut self) -> Done {
+        let id = self.pop()?;
+        let (what, kind, key, len, view) = match *self.values.tuple(id).unwrap_or_default() {
+            [what, kind, key, _, len] => (what, kind, key, len, INERT),
+            [what, kind, key, _, len, view] => (what, kind, key, len, view),
+            _ => return damaged("a storage has other parts than five or six"),
+        };
+        if view != INERT {
+            return Err(
+                "has a storage that is a part of another, as PyTorch before 0.4 saved them: load it with a newer \
+                 PyTorch and save it again"
+                    .into(),
+            );
+        }
+        let values = &self.values;
+        match (values.text(what), values.get(kind), values.text(key), values.count(len)) {
+            (Some("storage"), &Value::Global(Global::Storage(dtype)), Some(_), Some(len)) => {
+                self.push(Value::Storage(Box::new(Storage { dtype, key, len })))
+            }
+            _ => damaged("the parts of a storage are wrong"),
+        }
+    }
+}
+
+/// `(storage, offset, size, stride, ...)`.
+fn rebuilt(machine: &Machine, arguments: &[Id]) -> Option<Tensor> {
+    let &[storage, offset, size, stride, ..] = arguments else { return None };
+    let values = &machine.values;
+    let extents = |id: Id| -> Option<Vec<u64>> {
+        let items = values.items(id).filter(|items| items.len() <= MAX_RANK)?;
+        items.iter().map(|&item| values.count(item)).collect()
+    };
+    let (shape, stride) = (extents(size)?, extents(stride)?);
+    values.storage(storage)?;
+    (shape.len() == stride.len()).then_some(Tensor { storage, offset: values.count(offset)?, shape, stride })
+}

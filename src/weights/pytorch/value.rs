@@ -1,0 +1,157 @@
+//! What a pickle may hold.
+
+use safetensors::Dtype;
+
+/// The place of a value in [`Values`]. Values name each other by place, so that those that hold themselves end no program.
+pub(super) type Id = u32;
+
+/// One value.
+#[derive(Debug)]
+pub(super) enum Value {
+    /// None, a float, bytes, a set, a device, an integer beyond 64 bits: nothing that a tensor is made of.
+    Inert,
+    Bool(bool),
+    Int(i64),
+    Text(Box<str>),
+    List(Vec<Id>),
+    Tuple(Vec<Id>),
+    Dict(Vec<(Id, Id)>),
+    Global(Global),
+    Storage(Box<Storage>),
+    Tensor(Box<Tensor>),
+}
+
+/// A run of elements in the file.
+#[derive(Debug)]
+pub(super) struct Storage {
+    pub(super) dtype: Dtype,
+    /// A text.
+    pub(super) key: Id,
+    /// How many elements.
+    pub(super) len: u64,
+}
+
+/// A view of a storage, offset and strides in elements.
+#[derive(Debug)]
+pub(super) struct Tensor {
+    /// A storage.
+    pub(super) storage: Id,
+    pub(super) offset: u64,
+    pub(super) shape: Vec<u64>,
+    pub(super) stride: Vec<u64>,
+}
+
+/// The Python objects that a pickle may ask for by name.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Global {
+    /// Makes a dictionary of nothing or of pairs.
+    OrderedDict,
+    /// Holds named options, which are not kept.
+    Namespace,
+    /// Gives what it is given.
+    Size,
+    /// Makes a tensor of storage, offset, size and stride.
+    RebuildTensor,
+    /// Gives the tensor that it is given.
+    RebuildParameter,
+    /// A kind of storage.
+    Storage(Dtype),
+    /// Makes a value that no tensor is made of.
+    Inert,
+}
+
+impl Global {
+    /// The object of this name, if a pickle may have it.
+    pub(super) fn of(module: &str, name: &str) -> Option<Self> {
+        match (module, name) {
+            ("collections", "OrderedDict") => Some(Self::OrderedDict),
+            ("argparse", "Namespace") => Some(Self::Namespace),
+            ("torch", "Size") => Some(Self::Size),
+            ("torch._utils", "_rebuild_tensor" | "_rebuild_tensor_v2") => Some(Self::RebuildTensor),
+            ("torch._utils", "_rebuild_parameter" | "_rebuild_parameter_with_state") => Some(Self::RebuildParameter),
+            // How protocol 2 writes bytes.
+            ("_codecs", "encode") | ("collections", "Counter") | ("torch", "device") => Some(Self::Inert),
+            ("builtins" | "__builtin__", "set" | "frozenset" | "bytes" | "bytearray" | "complex") => Some(Self::Inert),
+            ("torch", name) if DTYPES.contains(&name) => Some(Self::Inert),
+            ("torch", name) => storage_dtype(name).map(Self::Storage),
+            _ => None,
+        }
+    }
+}
+
+/// The names of PyTorch's dtypes, which checkpoints hold as settings.
+const DTYPES: [&str; 12] = [
+    "float32",
+    "float64",
+    "float16",
+    "bfloat16",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "uint8",
+    "bool",
+    "complex64",
+    "complex128",
+];
+
+fn storage_dtype(name: &str) -> Option<Dtype> {
+    Some(match name {
+        "DoubleStorage" => Dtype::F64,
+        "FloatStorage" => Dtype::F32,
+        "HalfStorage" => Dtype::F16,
+        "BFloat16Storage" => Dtype::BF16,
+        "LongStorage" => Dtype::I64,
+        "IntStorage" => Dtype::I32,
+        "ShortStorage" => Dtype::I16,
+        "CharStorage" => Dtype::I8,
+        "ByteStorage" => Dtype::U8,
+        "BoolStorage" => Dtype::BOOL,
+        _ => return None,
+    })
+}
+
+/// All values of a pickle.
+#[derive(Debug)]
+pub(super) struct Values(pub(super) Vec<Value>);
+
+impl Values {
+    pub(super) fn get(&self, id: Id) -> &Value {
+        &self.0[id as usize]
+    }
+
+    pub(super) fn text(&self, id: Id) -> Option<&str> {
+        if let Value::Text(text) = self.get(id) { Some(text) } else { None }
+    }
+
+    /// An integer that counts something.
+    pub(super) fn count(&self, id: Id) -> Option<u64> {
+        if let Value::Int(int) = self.get(id) { u64::try_from(*int).ok() } else { None }
+    }
+
+    pub(super) fn tuple(&self, id: Id) -> Option<&[Id]> {
+        if let Value::Tuple(items) = self.get(id) { Some(items) } else { None }
+    }
+
+    /// A list's or tuple's items.
+    pub(super) fn items(&self, id: Id) -> Option<&[Id]> {
+        if let Value::List(items) | Value::Tuple(items) = self.get(id) { Some(items) } else { None }
+    }
+
+    pub(super) fn dict(&self, id: Id) -> Option<&[(Id, Id)]> {
+        if let Value::Dict(entries) = self.get(id) { Some(entries) } else { None }
+    }
+
+    pub(super) fn tensor(&self, id: Id) -> Option<&Tensor> {
+        if let Value::Tensor(tensor) = self.get(id) { Some(tensor) } else { None }
+    }
+
+    pub(super) fn storage(&self, id: Id) -> Option<&Storage> {
+        if let Value::Storage(storage) = self.get(id) { Some(storage) } else { None }
+    }
+
+    /// What a dictionary has under a text.
+    pub(super) fn entry(&self, dict: Id, key: &str) -> Option<Id> {
+        self.dict(dict)?.iter().find(|(k, _)| self.text(*k) == Some(key)).map(|&(_, value)| value)
+    }
+}
