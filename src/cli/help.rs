@@ -36,3 +36,15 @@ Examples:
 pub(crate) const GRADIENT: &str = "\
 Example:
   protogpu gradient photo.jpg --class lighthouse --out gradient.safetensors --png gradient.png";
+
+pub(crate) const BENCH: &str = "\
+Examples:
+  protogpu bench
+      Every architecture at full width with generated weights, one, 8 and 32 images at once
+  protogpu bench --batch 1 --kernels
+      One image, and the time of every dispatch
+  protogpu bench --weights resnet18_imagenet.safetensors --batch 4,16 --json
+
+A step is timed by the clock, a kernel by the adapter's own, each dispatch by itself. GFLOP/s count what the mathematics
+needs, GB/s the extents of what is bound, each once; they are held against a copy of 128 MiB and against multiply-adds in
+registers, measured at the start. benches/README.md says what the numbers are not.";

@@ -5,6 +5,9 @@
 mod activations;
 mod adapters;
 mod args;
+mod bench;
+mod bench_measure;
+mod bench_report;
 mod classify;
 mod folder;
 mod gradient;
@@ -51,6 +54,7 @@ enum Command {
     #[command(subcommand)]
     Weights(weights::WeightsCommand),
     World(world::WorldArgs),
+    Bench(bench::BenchArgs),
 }
 
 /// Parses, runs, reports.
@@ -73,6 +77,7 @@ fn dispatch(command: Command, launched: Instant) -> Result<ExitCode> {
         Command::Modules(args) => done(args.run()),
         Command::Weights(command) => done(command.run()),
         Command::World(args) => done(args.run()),
+        Command::Bench(args) => done(args.run()),
     }
 }
 

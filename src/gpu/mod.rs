@@ -11,14 +11,16 @@ mod readback;
 mod record;
 mod shader;
 mod texture;
+mod yardstick;
 
 pub use bytemuck;
 pub use context::{AdapterChoice, Capabilities, Context, describe_adapter, list_adapters};
 pub use memory::Memory;
 pub use plan::{Plan, PlanOptions, SectionSummary, Summary};
-pub use profile::KernelTime;
+pub use profile::{KernelTime, KernelTotal};
 pub use readback::Readback;
 pub use record::{Binding, Command, Grid, MAX_WORKGROUPS, NoParams, Params, Recording, Storage, TensorDesc, TensorId};
 pub use shader::{Access, Kernel, Reflected, Reflection, SOURCES, Source, reflect};
 pub use texture::ImageTexture;
 pub use wgpu::{self, AdapterInfo};
+pub use yardstick::Yardstick;

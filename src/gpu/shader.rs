@@ -23,6 +23,7 @@ pub const SOURCES: &[(&str, &str)] = sources![
     "adam",
     "add",
     "affine_warp",
+    "bench",
     "conv2d/subgroup",
     "conv2d/workgroup",
     "global_avg_pool2d",
