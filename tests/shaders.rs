@@ -20,13 +20,8 @@ const MAX_WORKGROUP_BYTES: u32 = 16 << 10;
 const MAX_STORAGE_BUFFERS: usize = 8;
 
 /// Entry points that no op of `src/ops` records: the prototype loop dispatches them, or the yardstick.
-const BY_OTHERS: &[(&str, &str)] = &[
-    ("history", "write"),
-    ("history", "tick"),
-    ("image_texture", "paint"),
-    ("bench", "copy"),
-    ("bench", "peak"),
-];
+const BY_OTHERS: &[(&str, &str)] =
+    &[("history", "write"), ("history", "tick"), ("image_texture", "paint"), ("bench", "copy"), ("bench", "peak")];
 
 fn folder() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders"))

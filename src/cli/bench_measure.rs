@@ -141,12 +141,7 @@ fn warm_up(optimizer: &mut Optimizer) -> Result<Duration> {
     )))
 }
 
-fn time_steps(
-    optimizer: &mut Optimizer,
-    warm: Duration,
-    effort: Effort,
-    yardstick: &Yardstick,
-) -> Result<StepTimes> {
+fn time_steps(optimizer: &mut Optimizer, warm: Duration, effort: Effort, yardstick: &Yardstick) -> Result<StepTimes> {
     let fit = (SAMPLE.as_secs_f64() / warm.as_secs_f64().max(1e-6)).clamp(1.0, 512.0) as usize;
     let asked = effort.steps.map(|steps| steps as usize);
     let each = asked.map_or(fit, |steps| fit.min((steps / SAMPLES).max(1)));
@@ -257,6 +252,20 @@ mod tests {
         let five = [1.0, 2.0, 3.0, 4.0, 5.0];
         assert_eq!([0.0, 0.25, 0.5, 0.75].map(|share| quantile(&five, share)), [1.0, 2.0, 3.0, 4.0]);
         assert_eq!([0.0, 0.25, 0.5, 0.75].map(|share| quantile(&[7.0], share)), [7.0; 4]);
+    }
+
+    /// A device with WebGPU's default limits.
+    #[test]
+    fn a_batch_that_is_too_large_is_no_error() {
+        let network = Network::generated(protogpu::nets::Architecture::ResNet18, 8, 5, 0).unwrap();
+        let effort = Effort { steps: Some(1), seconds: Duration::from_secs(1) };
+        let yardstick = Yardstick { copy_gb_per_s: 1.0, peak_gflop_per_s: 1.0 };
+        let measured = measure(&Context::noop(), &network, 1000, effort, &yardstick).unwrap();
+        let Outcome::DoesNotFit(why) = &measured.outcome else { panic!("1000 images fit") };
+        assert!(why.contains("this adapter allows 134217728"), "{why}");
+        let json = serde_json::to_value(&measured).unwrap();
+        let keys: Vec<&String> = json.as_object().unwrap().keys().collect();
+        assert_eq!(keys, ["batch", "plan", "does_not_fit"]);
     }
 
     #[test]

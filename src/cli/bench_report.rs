@@ -13,7 +13,7 @@ pub(crate) fn head_text(report: &Report) -> String {
     let Report { version, adapter, timestamps, yardstick, .. } = report;
     let (copy, peak) = (yardstick.copy_gb_per_s, yardstick.peak_gflop_per_s);
     let mut text = format!("{}\nprotogpu {version}\n", adapter.description);
-    let _ = writeln!(text, "measured  copy {copy:.1} GB/s, peak {peak:.1} GFLOP/s");
+    let _ = writeln!(text, "at best   copy {copy:.1} GB/s, peak {peak:.1} GFLOP/s, as measured now");
     if !timestamps {
         text.push_str("This adapter has no timestamps, so that there are no tables of kernels.\n");
     }
@@ -46,15 +46,17 @@ pub(crate) fn batch_text(measured: &Measured, every_dispatch: bool) -> String {
 }
 
 fn step_text(times: &StepTimes) -> String {
-    let StepTimes { steps, samples, steps_per_sample, median_ms, fastest_ms, .. } = times;
+    let StepTimes { steps, steps_per_sample, median_ms, fastest_ms, .. } = times;
     let [lower, upper] = times.quartiles_ms;
     let mut text = format!(
-        "time      {median_ms:.2} ms a step, median of {steps} steps in {samples} samples of {steps_per_sample} \
-         (quartiles {lower:.2} and {upper:.2}, fastest {fastest_ms:.2})\n"
+        "time      {median_ms:.2} ms a step, median of {} in samples of {steps_per_sample} \
+         (quartiles {lower:.2} and {upper:.2}, fastest {fastest_ms:.2})\n",
+        count(*steps)
     );
     let (rate, images, gflop) = (times.steps_per_s, times.image_steps_per_s, times.gflop_per_s);
     let of_peak = percent(times.of_peak);
-    let _ = writeln!(text, "rate      {rate:.2} steps/s, {images:.2} image-steps/s, {gflop:.1} GFLOP/s, {of_peak} of peak");
+    let _ =
+        writeln!(text, "rate      {rate:.2} steps/s, {images:.2} image-steps/s, {gflop:.1} GFLOP/s, {of_peak} of peak");
     if *steps_per_sample > 1 {
         let _ = writeln!(text, "alone     {:.2} ms a step that is waited for by itself", times.single_step_ms);
     }
@@ -63,7 +65,7 @@ fn step_text(times: &StepTimes) -> String {
 
 fn kernels_text(kernels: &KernelTable, every_dispatch: bool) -> String {
     let KernelTable { steps, time_ms, .. } = kernels;
-    let mut text = format!("\nkernels, median of {steps} steps; {time_ms:.2} ms together\n");
+    let mut text = format!("\nkernels, median of {}; {time_ms:.2} ms together\n", count(*steps));
     text.push_str(&rows_text(&kernels.kernels));
     if every_dispatch {
         text.push_str("\ndispatches, in order\n");
@@ -89,6 +91,10 @@ fn rows_text(rows: &[Row]) -> String {
         ]
     };
     table(&std::iter::once(head).chain(rows.iter().map(line)).collect::<Vec<_>>())
+}
+
+fn count(steps: usize) -> String {
+    if steps == 1 { "1 step".into() } else { format!("{steps} steps") }
 }
 
 fn percent(share: f64) -> String {
