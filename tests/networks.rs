@@ -10,7 +10,7 @@ mod twin;
 use std::sync::LazyLock;
 
 use protogpu::analysis::{Activations, Gradient, gradient};
-use protogpu::gpu::{AdapterChoice, Capabilities, Context, Plan, Recording};
+use protogpu::gpu::{AdapterChoice, Capabilities, Context, Plan, Recording, Summary};
 use protogpu::graph::{Graph, Keep};
 use protogpu::nets::{Architecture, Network, Semantics};
 use protogpu::ops::{Choices, HfForm, Interpolation, Tensor};
@@ -125,8 +125,7 @@ impl Case {
         let warps = Given(self.golden.vec("steps/theta"));
         let parts = Parts { warps: Some(Box::new(warps)), ..Parts::default() };
         let mut optimizer =
-            Optimizer::with_parts(&CONTEXT, &self.network, &variant.settings(), &[job], parts)
-                .expect("a plan");
+            Optimizer::with_parts(&CONTEXT, &self.network, &variant.settings(), &[job], parts).expect("a plan");
         optimizer.advance(1).expect("a step");
         // Adam's first moment after one step is (1 − beta1) times the gradient.
         let m = &optimizer.states().expect("a readback")[0].m;
@@ -285,7 +284,8 @@ fn fusing_changes_nothing() {
     let nodes = [network.graph(), &fused].map(|graph| graph.nodes().len());
     // Left are the input, normalize, 20 convolutions, two pools and fc.
     assert_eq!(nodes, [70, 25]);
-    let [a, b] = [network.graph(), &fused].map(|graph| evaluate(graph, &Choices::fixed(CONTEXT.capabilities())).expect("a run"));
+    let [a, b] =
+        [network.graph(), &fused].map(|graph| evaluate(graph, &Choices::fixed(CONTEXT.capabilities())).expect("a run"));
     same_function("fused", a, b);
 }
 
@@ -326,21 +326,44 @@ fn a_batch_changes_no_bit() {
     assert_ne!(states[0], states[2], "another seed, another image");
 }
 
+#[test]
+fn a_profiled_step_is_a_step() {
+    let network = small();
+    let settings = Settings { steps: 3, ..Settings::default() };
+    let optimizer = || Optimizer::new(&CONTEXT, &network, &settings, &[Job { class: 3, seed: 0, init: None }]);
+    let (mut plain, mut profiled) = (optimizer().expect("a plan"), optimizer().expect("a plan"));
+    if !CONTEXT.has_timestamps() {
+        assert!(profiled.profile().expect_err("no timestamps").is_input());
+        return println!("skipped: only adapters with timestamps profile");
+    }
+    plain.advance(3).expect("three steps");
+    profiled.advance(1).expect("a step");
+    let times = profiled.profile().expect("a profile");
+    profiled.advance(1).expect("a step");
+    let step = &Summary::new(profiled.recording()).sections[0];
+    assert_eq!((times.len(), times.iter().map(|t| t.flops).sum()), (step.dispatches, step.flops));
+    assert!(times.iter().all(|t| t.time_ms >= 0.0) && times.iter().any(|t| t.time_ms > 0.0));
+    assert_eq!((profiled.step(), profiled.histories()), (3, plain.histories()));
+    assert!(profiled.states().expect("a readback") == plain.states().expect("a readback"), "pixels and Adam's state");
+    assert!(profiled.profile().expect_err("three of three").to_string().contains("all 3 steps are made"));
+}
+
 /// Without an adapter and with WebGPU's default limits: what every adapter must be able to take.
 #[test]
 fn plans_fit_the_default_limits() {
     let network = &GENERATED.network;
     for batch in [1, 8] {
         let jobs: Vec<Job> = (0..batch).map(|class| Job { class, seed: 0, init: None }).collect();
-        let mut optimizer = Optimizer::new(&Context::noop(), network, &Settings::default(), &jobs).expect("a plan");
-        let summary = optimizer.plan().summary();
+        let context = Context::noop();
+        let mut optimizer = Optimizer::new(&context, network, &Settings::default(), &jobs).expect("a plan");
+        let summary = Summary::new(optimizer.recording());
         println!("batch of {batch}:\n{summary}");
         let step = &summary.sections[0];
         // A forward is 3.63 GFLOP an image; the backward to the input as much again.
         let gflop = step.flops as f64 / batch as f64 / 1e9;
         assert!((7.2..7.6).contains(&gflop), "{gflop} GFLOP a step");
-        let mut encoder = optimizer.plan().context().device().create_command_encoder(&Default::default());
+        let mut encoder = context.device().create_command_encoder(&Default::default());
         assert_eq!(optimizer.record(&mut encoder, 2).expect("commands"), 2);
-        optimizer.plan().context().queue().submit([encoder.finish()]);
+        context.queue().submit([encoder.finish()]);
     }
 }

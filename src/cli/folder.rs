@@ -249,6 +249,7 @@ mod tests {
             settings: Settings { steps: 4, ..Settings::default() },
             weights_sha256: "ab".into(),
             adapter: "soft".into(),
+            kernels: Default::default(),
             shape: [3, 1, 1],
             image: vec![0.5; 3],
             m: vec![0.0; 3],

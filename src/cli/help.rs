@@ -55,3 +55,26 @@ Examples:
   protogpu weights convert checkpoint.pth average.safetensors --key model_ema
 
 Other subcommands read PyTorch's files as well, each time anew; a converted one opens at once.";
+
+pub(crate) const BENCH: &str = "\
+Examples:
+  protogpu bench
+      Every architecture at full width with generated weights, one, 8 and 32 images at once
+  protogpu bench --batch 1 --kernels
+      One image, and the time of every dispatch
+  protogpu bench --weights resnet18_imagenet.safetensors --batch 4,16 --json
+
+A step is timed by the clock, a kernel by the adapter's own, each dispatch by itself. GFLOP/s count what the mathematics
+needs, GB/s the extents of what is bound, each once; they are held against a copy of 128 MiB and against multiply-adds in
+registers, measured at the start. benches/README.md says what the numbers are not.";
+
+pub(crate) const TUNE: &str = "\
+Examples:
+  protogpu tune
+  protogpu tune --weights resnet18_imagenet.safetensors
+  protogpu tune --batch 8
+      What `protogpu run --batch 8 --tune batch` then uses
+
+Each direction of each convolution is computed by every variant that fits it; the fastest counts if its output stays within
+1e-3 of the fixed choice's. The outcome is kept for this adapter, driver and version in the user's cache folder, or in the
+one that PROTOGPU_CACHE names. A run records its kernels in run.json, and a replay uses these.";

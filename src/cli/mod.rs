@@ -5,6 +5,9 @@
 mod activations;
 mod adapters;
 mod args;
+mod bench;
+mod bench_measure;
+mod bench_report;
 mod cache;
 mod classify;
 mod download;
@@ -24,6 +27,8 @@ mod run_report;
 mod run_targets;
 pub(crate) mod terminal;
 mod top;
+mod tune;
+mod tuned;
 mod weights;
 mod weights_convert;
 mod weights_inspect;
@@ -56,6 +61,8 @@ enum Command {
     #[command(subcommand)]
     Weights(weights::WeightsCommand),
     World(world::WorldArgs),
+    Bench(bench::BenchArgs),
+    Tune(tune::TuneArgs),
 }
 
 /// Parses, runs, reports.
@@ -78,6 +85,8 @@ fn dispatch(command: Command, launched: Instant) -> Result<ExitCode> {
         Command::Modules(args) => done(args.run()),
         Command::Weights(command) => done(command.run()),
         Command::World(args) => done(args.run()),
+        Command::Bench(args) => done(args.run()),
+        Command::Tune(args) => done(args.run()),
     }
 }
 

@@ -22,6 +22,7 @@ use super::run_report::{Made, report};
 use super::run_targets::{Target, batches, classes, start, targets};
 use super::terminal::{INTERRUPTED, note, print, print_json};
 use super::top::Top;
+use super::tuned::TuneArgs;
 
 /// Generate prototypes: pictures of what a network has learned about classes
 #[derive(clap::Args, Debug)]
@@ -66,6 +67,8 @@ pub(crate) struct RunArgs {
     #[command(flatten)]
     adapter: AdapterArgs,
     #[command(flatten)]
+    tune: TuneArgs,
+    #[command(flatten)]
     method: MethodArgs,
 }
 
@@ -94,6 +97,8 @@ impl RunArgs {
         let context = self.adapter.open()?;
         let adapter = adapter_record(context.info());
         self.introduce(&network, &targets, &adapter, config.as_ref());
+        let recorded = config.as_ref().and_then(|config| config.recorded.as_ref()).map(|recorded| &recorded.kernels);
+        let choices = self.tune.choices(&context, &network, self.batch.into(), recorded, self.quiet)?;
         interrupt::listen()?;
         let run = Run {
             context: &context,
@@ -102,6 +107,7 @@ impl RunArgs {
             start: start.as_ref(),
             weights: &weights,
             adapter: &adapter,
+            choices: &choices,
             snapshot_every: self.snapshot_every.map(NonZeroU32::get),
             checkpoint_every: self.checkpoint_every.get(),
             quiet: self.quiet,

@@ -1,12 +1,14 @@
 //! The loop of a run: a batch from its first step or checkpoint to its files.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::time::Instant;
 
 use protogpu::error::is_full;
 use protogpu::gpu::Context;
 use protogpu::nets::Network;
-use protogpu::optimize::{Checkpoint, ImageState, Job, Optimizer, Settings};
+use protogpu::ops::{Choices, Variant};
+use protogpu::optimize::{Checkpoint, ImageState, Job, Optimizer, Parts, Settings};
 use protogpu::tensor_file::TensorFile;
 use protogpu::{Error, Result, picture};
 
@@ -28,6 +30,7 @@ pub(crate) struct Run<'a> {
     pub(crate) start: Option<&'a Start>,
     pub(crate) weights: &'a WeightsRecord,
     pub(crate) adapter: &'a AdapterRecord,
+    pub(crate) choices: &'a Choices,
     pub(crate) snapshot_every: Option<u32>,
     pub(crate) checkpoint_every: u32,
     pub(crate) quiet: bool,
@@ -58,8 +61,15 @@ impl Run<'_> {
         let init = self.start.map(|start| start.pixels.clone());
         let job = |target: &&mut Target| Job { class: target.class, seed: self.settings.seed, init: init.clone() };
         let jobs: Vec<Job> = targets.iter().map(job).collect();
-        let mut optimizer = Optimizer::new(self.context, self.network, self.settings, &jobs)?;
         let begun: Vec<&Checkpoint> = targets.iter().filter_map(|target| target.begun.as_deref()).collect();
+        let choices = match begun.first() {
+            // What was begun goes on as it began.
+            Some(checkpoint) => Choices::known(self.context.capabilities(), checkpoint.kernels.clone()),
+            None => self.choices.clone(),
+        };
+        let kernels = self.network.graph().fused()?.chosen(&choices);
+        let parts = Parts { choices: Some(choices), ..Parts::default() };
+        let mut optimizer = Optimizer::with_parts(self.context, self.network, self.settings, &jobs, parts)?;
         let step = begun.first().map_or(0, |checkpoint| checkpoint.step());
         if !begun.is_empty() {
             let state = |c: &&Checkpoint| ImageState { image: c.image.clone(), m: c.m.clone(), v: c.v.clone() };
@@ -69,7 +79,7 @@ impl Run<'_> {
         }
         let progress = Progress::new(names, step, self.settings.total_steps(), self.quiet);
         let (kept, startup_ms) = (step, self.launched.elapsed().as_secs_f64() * 1e3);
-        Ok(Batch { run: self, targets, optimizer, progress, pace: Pace::new(), kept, startup_ms })
+        Ok(Batch { run: self, targets, optimizer, kernels, progress, pace: Pace::new(), kept, startup_ms })
     }
 
     /// The steps after which something is due.
@@ -82,6 +92,8 @@ struct Batch<'a> {
     run: &'a Run<'a>,
     targets: Vec<&'a mut Target>,
     optimizer: Optimizer,
+    /// What computes each direction of each convolution.
+    kernels: BTreeMap<String, Variant>,
     progress: Progress,
     pace: Pace,
     /// The step up to which the state is on disk.
@@ -167,6 +179,7 @@ impl Batch<'_> {
                 settings: self.run.settings.clone(),
                 weights_sha256: self.run.weights.sha256.clone(),
                 adapter: self.run.adapter.description.clone(),
+                kernels: self.kernels.clone(),
                 shape: [input.c(), input.h(), input.w()],
                 image,
                 m,
@@ -219,6 +232,7 @@ impl Batch<'_> {
                 init_sha256: run.start.map(|start| start.sha256.as_str()),
                 weights: run.weights,
                 adapter: run.adapter,
+                kernels: &self.kernels,
                 history: &self.optimizer.histories()[at],
                 top: top.clone(),
                 timings: timings.clone(),

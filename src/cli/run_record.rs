@@ -2,8 +2,10 @@
 //!
 //! Everything but `timings` is the same for the same run, byte for byte.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use protogpu::ops::Variant;
 use protogpu::optimize::{History, Settings};
 use protogpu::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -72,6 +74,8 @@ pub(crate) struct RunRecord<'a> {
     pub(crate) init_sha256: Option<&'a str>,
     pub(crate) weights: &'a WeightsRecord,
     pub(crate) adapter: &'a AdapterRecord,
+    /// What computes each direction of each convolution.
+    pub(crate) kernels: &'a BTreeMap<String, Variant>,
     #[serde(flatten)]
     pub(crate) history: &'a History,
     pub(crate) top: Vec<Top>,
@@ -123,6 +127,8 @@ pub(crate) struct Recorded {
     pub(crate) init_sha256: Option<String>,
     pub(crate) weights: WeightsRecord,
     pub(crate) adapter: RecordedAdapter,
+    #[serde(default)]
+    pub(crate) kernels: BTreeMap<String, Variant>,
 }
 
 /// What matters of the recorded adapter.
@@ -238,6 +244,7 @@ mod tests {
             init_sha256: Some("cd"),
             weights: &weights(),
             adapter: &adapter,
+            kernels: &[("3x3".to_owned(), Variant::Workgroup)].into(),
             history: &history,
             top: vec![],
             timings: Timings::default(),
@@ -254,6 +261,7 @@ mod tests {
         assert_eq!((settings.lr, settings.seed), (0.1, u64::MAX));
         let recorded = config.recorded.as_ref().unwrap();
         assert_eq!(recorded.class.index, 1);
+        assert_eq!(recorded.kernels["3x3"], Variant::Workgroup);
         assert_eq!(recorded.weights, weights());
         config.check_weights("ab", "w").unwrap();
         config.check_init("cd", Path::new("a.png")).unwrap();

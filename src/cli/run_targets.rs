@@ -123,17 +123,20 @@ pub(crate) fn targets(
     classes.iter().zip(folders).map(target).collect()
 }
 
-/// Groups what is left to do: at most `batch` at once, and only such as have made equally many steps.
+/// Groups what is left to do: at most `batch` at once, and only such as have made equally many steps with the same kernels.
 pub(crate) fn batches(targets: &mut [Target], batch: usize) -> Vec<Vec<&mut Target>> {
-    let mut groups: Vec<(u32, Vec<&mut Target>)> = Vec::new();
+    let together = |a: &Target, b: &Target| {
+        let kernels = |target: &Target| target.begun.as_ref().map(|checkpoint| checkpoint.kernels.clone());
+        a.step() == b.step() && kernels(a) == kernels(b)
+    };
+    let mut groups: Vec<Vec<&mut Target>> = Vec::new();
     for target in targets.iter_mut().filter(|target| !target.finished) {
-        let step = target.step();
-        match groups.iter_mut().find(|(at, group)| *at == step && group.len() < batch) {
-            Some((_, group)) => group.push(target),
-            None => groups.push((step, vec![target])),
+        match groups.iter_mut().find(|group| together(group[0], target) && group.len() < batch) {
+            Some(group) => group.push(target),
+            None => groups.push(vec![target]),
         }
     }
-    groups.into_iter().map(|(_, group)| group).collect()
+    groups
 }
 
 #[cfg(test)]

@@ -204,6 +204,11 @@ impl Context {
         }
     }
 
+    /// Whether the device has the timestamps that [`super::Plan::profile`] needs.
+    pub fn has_timestamps(&self) -> bool {
+        self.device().features().contains(wgpu::Features::TIMESTAMP_QUERY)
+    }
+
     /// The pipeline of a kernel, made at its first use.
     pub(super) fn pipeline(&self, kernel: &Kernel) -> Result<Arc<Pipeline>> {
         let mut kernels = self.inner.kernels.lock().unwrap_or_else(PoisonError::into_inner);

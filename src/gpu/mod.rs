@@ -12,12 +12,13 @@ mod readback;
 mod record;
 mod shader;
 mod texture;
+mod yardstick;
 
 pub use bytemuck;
 pub use context::{AdapterChoice, Capabilities, Context, describe_adapter, list_adapters};
 pub use memory::Memory;
 pub use plan::{Plan, PlanOptions, SectionSummary, Summary};
-pub use profile::KernelTime;
+pub use profile::{KernelTime, KernelTotal};
 pub use readback::Readback;
 pub use record::{
     Binding, Command, Grid, Layout, MAX_WORKGROUPS, NoParams, Params, Recording, Storage, TEXTURE_WIDTH, TensorDesc,
@@ -26,3 +27,4 @@ pub use record::{
 pub use shader::{Access, Kernel, Reflected, Reflection, SOURCES, Source, TextureFormat, TextureUse, reflect};
 pub use texture::ImageTexture;
 pub use wgpu::{self, AdapterInfo};
+pub use yardstick::Yardstick;

@@ -4,7 +4,7 @@ use super::plan::Plan;
 use crate::error::{Error, Result};
 
 /// One dispatch and its time.
-#[derive(Clone, Debug, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct KernelTime {
     /// The kernel, `file.entry` with overrides.
     pub kernel: String,
@@ -18,15 +18,61 @@ pub struct KernelTime {
     pub bytes: u64,
 }
 
+impl KernelTime {
+    /// Each dispatch with the median of its times in several profiles of the same section.
+    pub fn medians(profiles: &[Vec<Self>]) -> Vec<Self> {
+        let median = |at: usize| {
+            let mut times: Vec<f64> = profiles.iter().map(|profile| profile[at].time_ms).collect();
+            times.sort_by(f64::total_cmp);
+            times[times.len() / 2]
+        };
+        let first = profiles.first().map_or(&[][..], Vec::as_slice);
+        first.iter().enumerate().map(|(at, row)| Self { time_ms: median(at), ..row.clone() }).collect()
+    }
+}
+
+/// All dispatches of one kernel.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct KernelTotal {
+    /// The kernel, `file.entry` with overrides.
+    pub kernel: String,
+    /// How many dispatches.
+    pub dispatches: usize,
+    /// Milliseconds of all together.
+    pub time_ms: f64,
+    /// Floating-point operations that the mathematics needs.
+    pub flops: u64,
+    /// Bytes touched at least.
+    pub bytes: u64,
+}
+
+impl KernelTotal {
+    /// Adds dispatches up by kernel; the kernel that takes longest comes first.
+    pub fn of(times: &[KernelTime]) -> Vec<Self> {
+        let mut totals: Vec<Self> = Vec::new();
+        for KernelTime { kernel, time_ms, flops, bytes, .. } in times {
+            let at = totals.iter().position(|total| total.kernel == *kernel).unwrap_or_else(|| {
+                totals.push(Self { kernel: kernel.clone(), dispatches: 0, time_ms: 0.0, flops: 0, bytes: 0 });
+                totals.len() - 1
+            });
+            let total = &mut totals[at];
+            total.dispatches += 1;
+            total.time_ms += time_ms;
+            total.flops += flops;
+            total.bytes += bytes;
+        }
+        totals.sort_by(|a, b| b.time_ms.total_cmp(&a.time_ms));
+        totals
+    }
+}
+
 impl Plan {
     /// Runs a section once with a timestamp around every dispatch; waits for it.
     ///
     /// # Errors
     /// If the adapter has no timestamps, or the device is lost.
     pub fn profile(&self, section: &str) -> Result<Vec<KernelTime>> {
-        let context = self.context();
-        let device = context.device();
-        if !device.features().contains(wgpu::Features::TIMESTAMP_QUERY) {
+        if !self.context().has_timestamps() {
             return Err(Error::input("this adapter has no timestamps"));
         }
         let range = self.range(section);
@@ -88,5 +134,36 @@ impl Plan {
             .take(count as usize / 2)
             .map(|t| t[1].saturating_sub(t[0]) as f64 * period_ms)
             .collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn time(kernel: &str, label: &str, time_ms: f64) -> KernelTime {
+        KernelTime { kernel: kernel.into(), label: label.into(), time_ms, flops: 10, bytes: 7 }
+    }
+
+    #[test]
+    fn dispatches_add_up_by_kernel_the_slowest_first() {
+        let totals = KernelTotal::of(&[time("a", "1", 1.0), time("b", "2", 4.0), time("a", "3", 2.0)]);
+        let total = |kernel: &str, dispatches, time_ms, flops, bytes| KernelTotal {
+            kernel: kernel.into(),
+            dispatches,
+            time_ms,
+            flops,
+            bytes,
+        };
+        assert_eq!(totals, [total("b", 1, 4.0, 10, 7), total("a", 2, 3.0, 20, 14)]);
+        assert!(KernelTotal::of(&[]).is_empty());
+    }
+
+    #[test]
+    fn medians_are_taken_dispatch_by_dispatch() {
+        let profile = |times: [f64; 2]| vec![time("a", "1", times[0]), time("a", "2", times[1])];
+        let medians = KernelTime::medians(&[profile([9.0, 1.0]), profile([2.0, 5.0]), profile([3.0, 4.0])]);
+        assert_eq!(medians, profile([3.0, 4.0]));
+        assert!(KernelTime::medians(&[]).is_empty());
     }
 }

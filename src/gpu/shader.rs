@@ -25,6 +25,7 @@ pub const SOURCES: &[(&str, &str)] = sources![
     "adam",
     "add",
     "affine_warp",
+    "bench",
     "conv2d/subgroup",
     "conv2d/texels/finish",
     "conv2d/texels/product",

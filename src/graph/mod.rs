@@ -171,7 +171,9 @@ impl Graph {
 
     /// What `choices` come to for each direction of each convolution, for a record that a replay reads.
     pub fn chosen(&self, choices: &Choices) -> BTreeMap<String, Variant> {
-        let both = |(conv, x)| [false, true].map(|backward| (Choices::key(conv, x, backward), choices.variant(conv, x, backward)));
+        let both = |(conv, x)| {
+            [false, true].map(|backward| (Choices::key(conv, x, backward), choices.variant(conv, x, backward)))
+        };
         self.convolutions().flat_map(both).collect()
     }
 

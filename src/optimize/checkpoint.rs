@@ -4,9 +4,12 @@
 //! need no state. The settings travel along, so that a run is not resumed by mistake with others; only the number of
 //! steps may differ, since no step depends on how many follow.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::settings::Settings;
+use crate::ops::Variant;
 use crate::tensor_file::{TensorFile, Tensors};
 use crate::{Error, Result};
 
@@ -54,6 +57,8 @@ pub struct Checkpoint {
     pub weights_sha256: String,
     /// The adapter and driver that made the steps.
     pub adapter: String,
+    /// What computes each direction of each convolution, see [`crate::ops::Choices`].
+    pub kernels: BTreeMap<String, Variant>,
     /// `[3, H, W]`.
     pub shape: [usize; 3],
     /// The image.
@@ -84,7 +89,8 @@ impl Checkpoint {
             .metadata("settings", settings)
             .metadata("settings_digest", self.settings.digest())
             .metadata("weights_sha256", self.weights_sha256.as_str())
-            .metadata("adapter", self.adapter.as_str());
+            .metadata("adapter", self.adapter.as_str())
+            .metadata("kernels", serde_json::to_string(&self.kernels).expect("names are plain data"));
         for (name, data) in [("image", &self.image), ("m", &self.m), ("v", &self.v)] {
             file = file.tensor(name, &self.shape, data);
         }
@@ -111,6 +117,8 @@ impl Checkpoint {
         settings.validate()?;
         let weights_sha256 = tensors.metadata("weights_sha256")?.to_owned();
         let adapter = tensors.metadata("adapter")?.to_owned();
+        let kernels = serde_json::from_str(tensors.metadata("kernels")?)
+            .map_err(|source| Error::input(format!("metadata `kernels`: {source}")))?;
         let (shape, image) = tensors.take("image")?;
         let shape: [usize; 3] = shape
             .try_into()
@@ -129,7 +137,7 @@ impl Checkpoint {
         if let Some(at) = v.iter().position(|&x| x < 0.0) {
             return Err(Error::input(format!("tensor `v` holds squares, but is {} at index {at}", v[at])));
         }
-        Ok(Self { class, settings, weights_sha256, adapter, shape, image, m, v, history })
+        Ok(Self { class, settings, weights_sha256, adapter, kernels, shape, image, m, v, history })
     }
 
     /// Whether a run of this class, settings and weights may go on from here; the error names what differs.
@@ -160,6 +168,7 @@ mod tests {
             settings: Settings { steps: 5, lr: 0.1, seed: u64::MAX, ..Settings::default() },
             weights_sha256: "ab".repeat(32),
             adapter: "software (1.0)".into(),
+            kernels: [("3x3".to_owned(), Variant::Workgroup)].into(),
             shape: [3, 2, 1],
             image: vec![0.1, -0.2, 1e-30, 0.4, 0.5, 7.0],
             m: vec![-1.0; 6],

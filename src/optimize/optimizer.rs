@@ -8,7 +8,7 @@ use super::schedule::{Drawn, ScheduleRow, Warps};
 use super::settings::Settings;
 use super::step::{self, RECORD_LEN, State, WINDOW};
 use crate::error::{Error, Result};
-use crate::gpu::{Context, ImageTexture, Plan, Readback, Recording, Summary};
+use crate::gpu::{Context, ImageTexture, KernelTime, Plan, Readback, Recording, Summary};
 use crate::nets::Network;
 use crate::ops::Choices;
 use crate::shape::Shape;
@@ -171,9 +171,27 @@ impl Optimizer {
         &self.histories
     }
 
-    /// The plan, for profiling.
-    pub fn plan(&self) -> &Plan {
-        &self.plan
+    /// The commands of the sections `step` and `evaluate`, for counting: plain data, with which no step can be made that
+    /// this optimizer would not know of.
+    pub fn recording(&self) -> &Recording {
+        self.plan.recording()
+    }
+
+    /// Does one step with a timestamp around every dispatch, waits for it and reads its losses. It counts as every other.
+    ///
+    /// # Errors
+    /// If the adapter has no timestamps or all steps are made; otherwise as [`Optimizer::advance`].
+    pub fn profile(&mut self) -> Result<Vec<KernelTime>> {
+        if self.step == self.total_steps() {
+            return Err(Error::input(format!("all {} steps are made: there is none to profile", self.step)));
+        }
+        // Before the next stretch writes over those of the last.
+        self.read_losses()?;
+        self.ready()?;
+        let times = self.plan.profile("step")?;
+        self.step += 1;
+        self.read_losses()?;
+        Ok(times)
     }
 
     /// Uploads the next window of the schedule if the last one is used up, and gives the steps that are ready.
@@ -234,6 +252,17 @@ impl Optimizer {
         let Some(parts) = losses.readback.try_take()? else { return Ok(false) };
         self.append(&parts.concat(), losses.window, losses.end)?;
         Ok(true)
+    }
+
+    /// Reads the losses that are not read yet; waits for them.
+    fn read_losses(&mut self) -> Result<()> {
+        if self.read_steps() == self.step {
+            return Ok(());
+        }
+        let mut encoder = self.context.device().create_command_encoder(&Default::default());
+        let losses = self.record_losses(&mut encoder);
+        self.context.queue().submit([encoder.finish()]);
+        self.append(&losses.readback.wait()?.concat(), losses.window, losses.end)
     }
 
     fn read_steps(&self) -> u64 {

@@ -69,7 +69,9 @@ impl TuningFile {
     /// If the file is unreadable or not of this adapter, driver and version: worth a warning, for new trials replace it.
     pub fn read(&self, context: &Context) -> Result<Choices> {
         let known = match std::fs::metadata(&self.path) {
-            Ok(found) if found.len() <= MAX_BYTES => self.parse(&std::fs::read(&self.path).map_err(Error::io("read", &self.path))?)?,
+            Ok(found) if found.len() <= MAX_BYTES => {
+                self.parse(&std::fs::read(&self.path).map_err(Error::io("read", &self.path))?)?
+            }
             Ok(_) => return Err(self.wrong("it is too long")),
             Err(_) => BTreeMap::new(),
         };

@@ -56,7 +56,8 @@ impl Variant {
             let winograd = Self::Texels(Algorithm::Winograd(tile));
             return if winograd.fits(conv) { winograd } else { Self::Texels(Algorithm::Direct) };
         }
-        let rows = conv.w_shape[usize::from(backward)] * if backward { product::folds(conv).iter().product() } else { 1 };
+        let rows =
+            conv.w_shape[usize::from(backward)] * if backward { product::folds(conv).iter().product() } else { 1 };
         let row_groups = rows.div_ceil(4).next_power_of_two().min(8) as u32;
         Self::Subgroup { row_groups }
     }
@@ -155,16 +156,10 @@ mod tests {
 
     #[test]
     fn what_an_adapter_does_not_run_is_not_chosen() {
-        let conv = Conv2d {
-            w: vec![0.0; 9].into(),
-            w_shape: [1, 1, 3, 3],
-            b: None,
-            stride: [1, 1],
-            pad: [1; 4],
-        };
+        let conv = Conv2d { w: vec![0.0; 9].into(), w_shape: [1, 1, 3, 3], b: None, stride: [1, 1], pad: [1; 4] };
         let x = Shape::new(1, 1, 16, 16);
-        let [any, software] = [(None, false), (Some(8), true)]
-            .map(|(subgroup_size, texels)| Capabilities { subgroup_size, texels });
+        let [any, software] =
+            [(None, false), (Some(8), true)].map(|(subgroup_size, texels)| Capabilities { subgroup_size, texels });
         let known = [(Choices::key(&conv, x, false), Variant::Texels(Algorithm::Direct))];
         let chosen = |capabilities| Choices::known(capabilities, known.clone().into()).variant(&conv, x, false);
         assert_eq!(chosen(software), Variant::Texels(Algorithm::Direct));

@@ -1,0 +1,136 @@
+//! `protogpu bench`: how fast steps are on this machine, and where their time goes.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use protogpu::Result;
+use protogpu::gpu::{Context, Yardstick};
+use protogpu::nets::{Architecture, Network};
+use protogpu::weights::Weights;
+use serde::Serialize;
+
+use super::args::AdapterArgs;
+use super::bench_measure::{Effort, Measured, measure};
+use super::bench_report::{batch_text, head_text, network_text};
+use super::open::adapter_record;
+use super::run_record::AdapterRecord;
+use super::terminal::{print, print_json};
+
+/// Time steps of the method and their kernels
+#[derive(clap::Args, Debug)]
+#[command(after_help = super::help::BENCH)]
+pub(crate) struct BenchArgs {
+    /// Architectures to time, with generated weights: resnet18 [default: all]
+    #[arg(long = "model", value_name = "NAME", value_delimiter = ',')]
+    models: Vec<Architecture>,
+    /// A safetensors file with a network to time instead
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["models", "width"])]
+    weights: Option<PathBuf>,
+    /// Channels of the first layer; 64 is full width
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=512))]
+    width: u16,
+    /// How many images at once, each number timed by itself
+    #[arg(long = "batch", value_name = "N", value_delimiter = ',', default_values_t = [1, 8, 32])]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=4096))]
+    batches: Vec<u16>,
+    /// How many steps of each batch [default: 20 times as many as fit into a tenth of a second]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    steps: Option<u32>,
+    /// Fewer steps, but one at least, where those of a batch take longer than this
+    #[arg(long, value_name = "S", default_value = "20", value_parser = seconds)]
+    seconds: Duration,
+    /// List every dispatch, layer by layer, after the sums of the kernels
+    #[arg(long)]
+    kernels: bool,
+    /// Print JSON, at the end
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    adapter: AdapterArgs,
+}
+
+/// Everything that was measured.
+#[derive(Serialize)]
+pub(crate) struct Report {
+    pub(crate) version: &'static str,
+    pub(crate) adapter: AdapterRecord,
+    /// Whether the adapter times its kernels.
+    pub(crate) timestamps: bool,
+    pub(crate) yardstick: Yardstick,
+    networks: Vec<NetworkReport>,
+}
+
+/// One network's batches.
+#[derive(Serialize)]
+struct NetworkReport {
+    architecture: Architecture,
+    width: usize,
+    classes: usize,
+    /// The file; none for generated weights.
+    weights: Option<PathBuf>,
+    batches: Vec<Measured>,
+}
+
+impl BenchArgs {
+    /// Prints text as it comes, JSON at the end.
+    pub(crate) fn run(&self) -> Result<()> {
+        // The file before the adapter: a wrong path is found out at once.
+        let given = self.weights.as_ref().map(Weights::open).transpose()?.map(Network::from_weights).transpose()?;
+        let context = self.adapter.open()?;
+        let mut report = Report {
+            version: env!("CARGO_PKG_VERSION"),
+            adapter: adapter_record(context.info()),
+            timestamps: context.has_timestamps(),
+            yardstick: Yardstick::measure(&context)?,
+            networks: Vec::new(),
+        };
+        self.show(&head_text(&report))?;
+        let networks = match given {
+            Some(network) => vec![self.time(&context, &report, &network)?],
+            None => self.generated(&context, &report)?,
+        };
+        report.networks = networks;
+        if self.json { print_json(&report) } else { Ok(()) }
+    }
+
+    /// Those that were asked for, one after the other, so that only one is in memory.
+    fn generated(&self, context: &Context, report: &Report) -> Result<Vec<NetworkReport>> {
+        let all = || Architecture::NAMES.iter().map(|name| name.parse()).collect::<Result<_>>();
+        let models = if self.models.is_empty() { all()? } else { self.models.clone() };
+        let time = |&model: &Architecture| {
+            let network = Network::generated(model, self.width.into(), 1000, 0)?;
+            self.time(context, report, &network)
+        };
+        models.iter().map(time).collect()
+    }
+
+    fn time(&self, context: &Context, report: &Report, network: &Network) -> Result<NetworkReport> {
+        self.show(&network_text(network))?;
+        let effort = Effort { steps: self.steps, seconds: self.seconds };
+        let mut batches = Vec::new();
+        for &batch in &self.batches {
+            let measured = measure(context, network, batch.into(), effort, &report.yardstick)?;
+            self.show(&batch_text(&measured, self.kernels))?;
+            batches.push(measured);
+        }
+        let inspection = protogpu::nets::Inspection::of(network.weights());
+        Ok(NetworkReport {
+            architecture: network.architecture(),
+            width: inspection.width,
+            classes: network.classes(),
+            weights: self.weights.clone(),
+            batches,
+        })
+    }
+
+    /// For people.
+    fn show(&self, text: &str) -> Result<()> {
+        if self.json { Ok(()) } else { print(text) }
+    }
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let number: f64 = text.parse().map_err(|error| format!("{error}"))?;
+    let duration = Duration::try_from_secs_f64(number).map_err(|error| error.to_string())?;
+    if duration.is_zero() { Err("must be above 0".into()) } else { Ok(duration) }
+}

@@ -1,0 +1,102 @@
+//! What `protogpu bench` prints for people.
+
+use std::fmt::Write as _;
+
+use protogpu::nets::{Inspection, Network};
+
+use super::bench::Report;
+use super::bench_measure::{KernelTable, Measured, Outcome, Row, StepTimes};
+use super::terminal::table;
+
+/// Adapter, version, and what the adapter does at best.
+pub(crate) fn head_text(report: &Report) -> String {
+    let Report { version, adapter, timestamps, yardstick, .. } = report;
+    let (copy, peak) = (yardstick.copy_gb_per_s, yardstick.peak_gflop_per_s);
+    let mut text = format!("{}\nprotogpu {version}\n", adapter.description);
+    let _ = writeln!(text, "at best   copy {copy:.1} GB/s, peak {peak:.1} GFLOP/s, as measured now");
+    if !timestamps {
+        text.push_str("This adapter has no timestamps, so that there are no tables of kernels.\n");
+    }
+    text
+}
+
+/// Which network follows.
+pub(crate) fn network_text(network: &Network) -> String {
+    let (width, classes) = (Inspection::of(network.weights()).width, network.classes());
+    let (architecture, weights) = (network.architecture(), network.weights().name());
+    format!("\n{architecture} of width {width}, {classes} classes, {weights}\n")
+}
+
+/// A batch's plan, steps and kernels.
+pub(crate) fn batch_text(measured: &Measured, every_dispatch: bool) -> String {
+    let Measured { batch, plan, outcome } = measured;
+    let mut text = format!("\nbatch of {batch}\n{plan}\n");
+    match outcome {
+        Outcome::DoesNotFit(why) => {
+            let _ = writeln!(text, "does not fit this adapter: {why}");
+        }
+        Outcome::Fits { step, kernels } => {
+            text.push_str(&step_text(step));
+            if let Some(kernels) = kernels {
+                text.push_str(&kernels_text(kernels, every_dispatch));
+            }
+        }
+    }
+    text
+}
+
+fn step_text(times: &StepTimes) -> String {
+    let StepTimes { steps, steps_per_sample, median_ms, fastest_ms, .. } = times;
+    let [lower, upper] = times.quartiles_ms;
+    let mut text = format!(
+        "time      {median_ms:.2} ms a step, median of {} in samples of {steps_per_sample} \
+         (quartiles {lower:.2} and {upper:.2}, fastest {fastest_ms:.2})\n",
+        count(*steps)
+    );
+    let (rate, images, gflop) = (times.steps_per_s, times.image_steps_per_s, times.gflop_per_s);
+    let of_peak = percent(times.of_peak);
+    let _ =
+        writeln!(text, "rate      {rate:.2} steps/s, {images:.2} image-steps/s, {gflop:.1} GFLOP/s, {of_peak} of peak");
+    if *steps_per_sample > 1 {
+        let _ = writeln!(text, "alone     {:.2} ms a step that is waited for by itself", times.single_step_ms);
+    }
+    text
+}
+
+fn kernels_text(kernels: &KernelTable, every_dispatch: bool) -> String {
+    let KernelTable { steps, time_ms, .. } = kernels;
+    let mut text = format!("\nkernels, median of {}; {time_ms:.2} ms together\n", count(*steps));
+    text.push_str(&rows_text(&kernels.kernels));
+    if every_dispatch {
+        text.push_str("\ndispatches, in order\n");
+        text.push_str(&rows_text(&kernels.dispatches));
+    }
+    text
+}
+
+fn rows_text(rows: &[Row]) -> String {
+    let head = ["ms", "share", "GFLOP/s", "of peak", "GB/s", "of copy"];
+    let head = head.iter().map(|title| format!("{title:>8}")).chain([" n  kernel".to_owned()]).collect();
+    let line = |row: &Row| {
+        let Row { kernel, label, dispatches, time_ms, share, gflop_per_s, gb_per_s, of_peak, of_copy } = row;
+        let name = label.as_ref().map_or_else(|| kernel.clone(), |label| format!("{kernel} ({label})"));
+        vec![
+            format!("{time_ms:>8.3}"),
+            format!("{:>8}", percent(*share)),
+            format!("{gflop_per_s:>8.1}"),
+            format!("{:>8}", percent(*of_peak)),
+            format!("{gb_per_s:>8.1}"),
+            format!("{:>8}", percent(*of_copy)),
+            format!("{dispatches:>2}  {name}"),
+        ]
+    };
+    table(&std::iter::once(head).chain(rows.iter().map(line)).collect::<Vec<_>>())
+}
+
+fn count(steps: usize) -> String {
+    if steps == 1 { "1 step".into() } else { format!("{steps} steps") }
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.1} %", 100.0 * share)
+}

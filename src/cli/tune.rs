@@ -1,0 +1,85 @@
+//! `protogpu tune`: trials of kernels.
+
+use std::time::Instant;
+
+use protogpu::Result;
+use protogpu::gpu::describe_adapter;
+use protogpu::ops::Choices;
+use protogpu::tuning::{Trial, TuningFile};
+use serde_json::json;
+
+use super::args::{AdapterArgs, NetworkArgs};
+use super::cache;
+use super::terminal::{print, print_json, table};
+use super::tuned::remembered;
+
+/// Try which kernels are fastest for a network on this adapter, and keep the outcome for runs
+#[derive(clap::Args, Debug)]
+#[command(after_help = super::help::TUNE)]
+pub(crate) struct TuneArgs {
+    /// Images at once; runs with --tune batch use what was found for their batch
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
+    batch: u16,
+    /// Show what is kept, without a trial
+    #[arg(long)]
+    show: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    network: NetworkArgs,
+    #[command(flatten)]
+    adapter: AdapterArgs,
+}
+
+impl TuneArgs {
+    /// Tries, keeps and prints.
+    pub(crate) fn run(&self) -> Result<()> {
+        let network = self.network.open()?;
+        let context = self.adapter.open()?;
+        let (batch, started) = (usize::from(self.batch), Instant::now());
+        let file = TuningFile::new(&cache::folder()?, &context, batch);
+        let mut trials = Vec::new();
+        let choices = match self.show {
+            true => file.read(&context)?,
+            false => remembered(&context, &network, batch, true, |trial| trials.push(trial.clone()))?,
+        };
+        let seconds = started.elapsed().as_secs_f64();
+        let adapter = describe_adapter(context.info());
+        if self.json {
+            let kernels = network.graph().fused()?.chosen(&choices);
+            let path = file.path().to_string_lossy();
+            return print_json(&json!({"adapter": adapter, "network": format!("{network:?}"), "batch": batch,
+                "file": path, "seconds": seconds, "trials": trials, "kernels": kernels}));
+        }
+        print(&format!("{network:?}, batch of {batch}, on {adapter}\n\n"))?;
+        if self.show {
+            return self.show(&network, &choices, &file);
+        }
+        let head = ["convolution", "chosen", "candidates: ms, difference"].map(String::from).to_vec();
+        let rows: Vec<Vec<String>> = std::iter::once(head).chain(trials.iter().map(row)).collect();
+        print(&table(&rows))?;
+        let count = trials.len();
+        print(&format!("\n{count} trials in {seconds:.1} s, kept in {}\n", file.path().display()))
+    }
+
+    fn show(&self, network: &protogpu::nets::Network, choices: &Choices, file: &TuningFile) -> Result<()> {
+        let path = file.path().display();
+        let line = |(key, variant): (String, protogpu::ops::Variant)| {
+            let how = if choices.knows(&key) { "" } else { "(fixed choice: not tried)" };
+            vec![key, variant.to_string(), how.to_owned()]
+        };
+        let chosen = network.graph().fused()?.chosen(choices);
+        let rows: Vec<Vec<String>> =
+            chosen.into_iter().map(line).collect();
+        print(&table(&rows))?;
+        let state = if file.path().exists() { "from" } else { "nothing is kept yet in" };
+        print(&format!("\n{state} {path}\n"))
+    }
+}
+
+fn row(trial: &Trial) -> Vec<String> {
+    let candidate = |c: &protogpu::tuning::Candidate| format!("{} {:.3}, {:.0e}", c.variant, c.time_ms, c.difference);
+    let candidates: Vec<String> = trial.candidates.iter().map(candidate).collect();
+    vec![trial.key.clone(), trial.chosen.to_string(), candidates.join("; ")]
+}

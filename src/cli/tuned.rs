@@ -1,0 +1,104 @@
+//! Which kernels a run computes its convolutions with.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use protogpu::gpu::Context;
+use protogpu::nets::Network;
+use protogpu::ops::{Choices, Variant};
+use protogpu::tuning::{Trial, TuningFile, tune};
+use protogpu::{Error, Result};
+
+use super::cache;
+use super::terminal::note;
+
+/// What trials are made for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum TuneFor {
+    /// One image, whatever the batch: an image comes out the same alone and in any batch
+    #[default]
+    Image,
+    /// The batch at hand: faster, but an image's bits then depend on its batch
+    Batch,
+    /// Nothing: a fixed choice
+    Off,
+}
+
+/// How kernels are chosen.
+#[derive(clap::Args, Clone, Copy, Debug)]
+pub(crate) struct TuneArgs {
+    /// Choose the fastest kernels on this adapter, in trials at the first run that are kept: for one image, for the batch
+    /// at hand, or not
+    #[arg(
+        long,
+        value_name = "FOR",
+        value_enum,
+        env = "PROTOGPU_TUNE",
+        default_value = "image",
+        hide_env_values = true
+    )]
+    tune: TuneFor,
+    /// The same as --tune off
+    #[arg(long)]
+    no_tune: bool,
+}
+
+impl TuneArgs {
+    fn wanted(self) -> TuneFor {
+        if self.no_tune { TuneFor::Off } else { self.tune }
+    }
+
+    /// The choices for a network: those of the record, if there is one; or else the fastest, tried or remembered.
+    pub(crate) fn choices(
+        self,
+        context: &Context,
+        network: &Network,
+        batch: usize,
+        recorded: Option<&BTreeMap<String, Variant>>,
+        quiet: bool,
+    ) -> Result<Choices> {
+        if let Some(recorded) = recorded {
+            return Ok(Choices::known(context.capabilities(), recorded.clone()));
+        }
+        let batch = match self.wanted() {
+            TuneFor::Off => return Ok(Choices::fixed(context.capabilities())),
+            TuneFor::Image => 1,
+            TuneFor::Batch => batch,
+        };
+        let started = Instant::now();
+        let mut tried = 0;
+        let choices = remembered(context, network, batch, false, |_| tried += 1)?;
+        if tried > 0 && !quiet {
+            let seconds = started.elapsed().as_secs_f64();
+            note(&format!(
+                "tried {tried} convolutions in {seconds:.1} s for the fastest kernels, and kept the outcome"
+            ));
+        }
+        Ok(choices)
+    }
+}
+
+/// The kept choices, with trials for what they lack, which are kept as well; `anew` tries everything.
+pub(crate) fn remembered(
+    context: &Context,
+    network: &Network,
+    batch: usize,
+    anew: bool,
+    report: impl FnMut(&Trial),
+) -> Result<Choices> {
+    let warn = |error: &Error| note(&format!("warning: {error}; trying the kernels anew"));
+    let file = cache::folder().map(|folder| TuningFile::new(&folder, context, batch));
+    let kept = match &file {
+        Ok(file) if !anew => file.read(context).inspect_err(warn).ok(),
+        _ => None,
+    };
+    let mut choices = kept.unwrap_or_else(|| Choices::fixed(context.capabilities()));
+    let before = choices.clone();
+    tune(context, &network.graph().fused()?, batch, &mut choices, report)?;
+    if choices != before
+        && let Err(error) = file.and_then(|file| file.write(&choices))
+    {
+        note(&format!("warning: {error}; the kernels will be tried again next time"));
+    }
+    Ok(choices)
+}
