@@ -174,7 +174,7 @@ fn all_variants() -> Vec<Variant> {
     let subgroup = [1, 2, 4, 8].map(|row_groups| Variant::Subgroup { row_groups });
     let tiles = [Tile::Two, Tile::Four].map(Algorithm::Winograd);
     let texels = [Algorithm::Direct, tiles[0], tiles[1]].map(Variant::Texels);
-    [Variant::Workgroup].into_iter().chain(subgroup).chain(texels).collect()
+    [1, 4].map(|slices| Variant::Workgroup { slices }).into_iter().chain(subgroup).chain(texels).collect()
 }
 
 struct Recorder {
@@ -316,7 +316,7 @@ fn the_schedules_row_is_mirrored() {
 /// What wgpu itself says to every pipeline and bind group at default limits. Its noop device has no subgroups.
 #[test]
 fn every_op_plans_on_a_device_with_default_limits() {
-    let recording = every_op(&[Variant::Workgroup]);
+    let recording = every_op(&[1, 4].map(|slices| Variant::Workgroup { slices }));
     let count = recording.commands().len();
     let plan = Plan::new(&Context::noop(), recording).expect("a plan");
     assert_eq!(plan.summary().sections[0].dispatches, count);

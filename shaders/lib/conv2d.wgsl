@@ -113,14 +113,22 @@ fn next_row(row: Row) -> Row {
     return next;
 }
 
-// Stores one element of the product, if it lies in y.
-fn store(column: Column, row: Row, value: f32) {
+// Where one element of the product goes in y, and whether it lies in y.
+fn place(column: Column, row: Row) -> vec2u {
     let y_row = column.y_row + row.down;
     let y_col = column.y_col + row.right;
-    if !column.live || row.channel >= params.y_channels || y_row >= params.y_h || y_col >= params.y_w {
+    let live = column.live && row.channel < params.y_channels && y_row < params.y_h && y_col < params.y_w;
+    let at = ((column.image * params.y_channels + row.channel) * params.y_h + y_row) * params.y_w + y_col;
+    return vec2u(at, u32(live));
+}
+
+// Stores one element of the product, if it lies in y.
+fn store(column: Column, row: Row, value: f32) {
+    let to = place(column, row);
+    if to.y == 0u {
         return;
     }
-    let at = ((column.image * params.y_channels + row.channel) * params.y_h + y_row) * params.y_w + y_col;
+    let at = to.x;
     var out = value;
     if params.bias != 0u {
         out += b[row.channel];

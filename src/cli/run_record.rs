@@ -244,7 +244,7 @@ mod tests {
             init_sha256: Some("cd"),
             weights: &weights(),
             adapter: &adapter,
-            kernels: &[("3x3".to_owned(), Variant::Workgroup)].into(),
+            kernels: &[("3x3".to_owned(), Variant::Workgroup { slices: 1 })].into(),
             history: &history,
             top: vec![],
             timings: Timings::default(),
@@ -261,7 +261,7 @@ mod tests {
         assert_eq!((settings.lr, settings.seed), (0.1, u64::MAX));
         let recorded = config.recorded.as_ref().unwrap();
         assert_eq!(recorded.class.index, 1);
-        assert_eq!(recorded.kernels["3x3"], Variant::Workgroup);
+        assert_eq!(recorded.kernels["3x3"], Variant::Workgroup { slices: 1 });
         assert_eq!(recorded.weights, weights());
         config.check_weights("ab", "w").unwrap();
         config.check_init("cd", Path::new("a.png")).unwrap();

@@ -70,8 +70,7 @@ impl TuneArgs {
             vec![key, variant.to_string(), how.to_owned()]
         };
         let chosen = network.graph().fused()?.chosen(choices);
-        let rows: Vec<Vec<String>> =
-            chosen.into_iter().map(line).collect();
+        let rows: Vec<Vec<String>> = chosen.into_iter().map(line).collect();
         print(&table(&rows))?;
         let state = if file.path().exists() { "from" } else { "nothing is kept yet in" };
         print(&format!("\n{state} {path}\n"))

@@ -27,6 +27,7 @@ pub const SOURCES: &[(&str, &str)] = sources![
     "affine_warp",
     "bench",
     "conv2d/subgroup",
+    "conv2d/sum",
     "conv2d/texels/finish",
     "conv2d/texels/product",
     "conv2d/texels/winograd",

@@ -168,7 +168,7 @@ mod tests {
             settings: Settings { steps: 5, lr: 0.1, seed: u64::MAX, ..Settings::default() },
             weights_sha256: "ab".repeat(32),
             adapter: "software (1.0)".into(),
-            kernels: [("3x3".to_owned(), Variant::Workgroup)].into(),
+            kernels: [("3x3".to_owned(), Variant::Workgroup { slices: 1 })].into(),
             shape: [3, 2, 1],
             image: vec![0.1, -0.2, 1e-30, 0.4, 0.5, 7.0],
             m: vec![-1.0; 6],

@@ -157,7 +157,7 @@ impl Default for Parts<'_> {
 fn name_of(variant: Variant) -> String {
     match variant {
         Variant::Subgroup { row_groups } => format!("subgroup{row_groups}"),
-        Variant::Workgroup => "workgroup".to_owned(),
+        Variant::Workgroup { slices } => format!("workgroup{slices}"),
         Variant::Texels(Algorithm::Direct) => "texels".to_owned(),
         Variant::Texels(Algorithm::Winograd(Tile::Two)) => "texels-winograd2".to_owned(),
         Variant::Texels(Algorithm::Winograd(Tile::Four)) => "texels-winograd4".to_owned(),
@@ -167,7 +167,7 @@ fn name_of(variant: Variant) -> String {
 /// All that this adapter runs.
 fn variants() -> Vec<Variant> {
     let subgroup = [1, 2, 4, 8].map(|row_groups| Variant::Subgroup { row_groups });
-    let mut variants = vec![Variant::Workgroup];
+    let mut variants = [1, 3].map(|slices| Variant::Workgroup { slices }).to_vec();
     match gpu().capabilities().subgroup_size {
         Some(8) => variants.extend(subgroup),
         other => println!("conv2d: subgroups are {other:?} here, not 8, so that only the workgroup variant runs"),

@@ -10,12 +10,14 @@ use crate::gpu::Capabilities;
 use crate::shape::Shape;
 
 /// Variants by name.
-const NAMED: [(&str, Variant); 8] = [
+const NAMED: [(&str, Variant); 10] = [
     ("subgroup1", Variant::Subgroup { row_groups: 1 }),
     ("subgroup2", Variant::Subgroup { row_groups: 2 }),
     ("subgroup4", Variant::Subgroup { row_groups: 4 }),
     ("subgroup8", Variant::Subgroup { row_groups: 8 }),
-    ("workgroup", Variant::Workgroup),
+    ("workgroup", Variant::Workgroup { slices: 1 }),
+    ("workgroup-split4", Variant::Workgroup { slices: 4 }),
+    ("workgroup-split16", Variant::Workgroup { slices: 16 }),
     ("texels", Variant::Texels(Algorithm::Direct)),
     ("texels-winograd2", Variant::Texels(Algorithm::Winograd(Tile::Two))),
     ("texels-winograd4", Variant::Texels(Algorithm::Winograd(Tile::Four))),
@@ -45,11 +47,28 @@ crate::named::as_string!(Variant);
 /// Narrower outputs than this have too few tiles of 4x4 for them to pay.
 const WIDE: usize = 12;
 
+/// Tiles that keep an adapter busy.
+const BUSY: usize = 64;
+
+/// As many partial sums as make one image's tiles enough for an adapter, if the sum is long.
+fn slices(conv: &Conv2d, x: Shape, backward: bool) -> u32 {
+    let Ok(y) = conv.output("", x) else { return 1 };
+    let to = if backward { x } else { y };
+    let tiles = to.plane_len().div_ceil(64) * to.c().div_ceil(64);
+    let terms = conv.w_shape[usize::from(!backward)] * conv.w_shape[2] * conv.w_shape[3];
+    match BUSY / tiles.max(1) {
+        _ if terms < 512 => 1,
+        0 | 1 => 1,
+        2..=4 => 4,
+        _ => 16,
+    }
+}
+
 impl Variant {
     /// The fixed choice for a direction of a convolution. `x`: the shape of its input.
     pub fn choose(capabilities: Capabilities, conv: &Conv2d, x: Shape, backward: bool) -> Self {
         if capabilities.subgroup_size != Some(8) {
-            return Self::Workgroup;
+            return Self::Workgroup { slices: slices(conv, x, backward) };
         }
         if capabilities.prefers_texels() {
             let tile = if x.h().min(x.w()) < WIDE { Tile::Two } else { Tile::Four };
@@ -81,7 +100,7 @@ impl Variant {
         match self {
             Self::Texels(_) => capabilities.prefers_texels(),
             Self::Subgroup { .. } => capabilities.subgroup_size == Some(8) && !capabilities.prefers_texels(),
-            Self::Workgroup => !capabilities.prefers_texels(),
+            Self::Workgroup { .. } => !capabilities.prefers_texels(),
         }
     }
 }
@@ -163,9 +182,9 @@ mod tests {
         let known = [(Choices::key(&conv, x, false), Variant::Texels(Algorithm::Direct))];
         let chosen = |capabilities| Choices::known(capabilities, known.clone().into()).variant(&conv, x, false);
         assert_eq!(chosen(software), Variant::Texels(Algorithm::Direct));
-        assert_eq!(chosen(any), Variant::Workgroup);
+        assert_eq!(chosen(any), Variant::Workgroup { slices: 1 });
         assert_eq!(Choices::key(&conv, x, true), "3x3 s1x1 p1,1,1,1 1>1 on 16x16 backward");
         assert_eq!(Variant::candidates(software, &conv, x, true).len(), 3);
-        assert_eq!(Variant::candidates(any, &conv, x, true), [Variant::Workgroup]);
+        assert_eq!(Variant::candidates(any, &conv, x, true), [1, 4, 16].map(|slices| Variant::Workgroup { slices }));
     }
 }

@@ -30,6 +30,11 @@ crate::params! {
     }
 }
 
+crate::params! {
+    /// Mirrors `Params` of shaders/conv2d/sum.wgsl.
+    struct SumParams { len: u32, slices: u32, plane: u32, channels: u32, bias: u32, relu: u32, sink: u32 }
+}
+
 /// How a convolution is computed. All give the same sums, each in an order of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -39,8 +44,11 @@ pub enum Variant {
         /// Rows of the tile in fours: 1, 2, 4 or 8.
         row_groups: u32,
     },
-    /// One kernel with tiles of 64 x 64 in workgroup memory; runs anywhere.
-    Workgroup,
+    /// Tiles of 64 x 64 in workgroup memory; runs anywhere.
+    Workgroup {
+        /// Partial sums that are computed beside each other, where y is small and the sum is long; 1 for one kernel.
+        slices: u32,
+    },
     /// Over texels, in stages; needs textures that can be read and subgroups of exactly eight: software adapters.
     Texels(Algorithm),
 }
@@ -162,24 +170,24 @@ impl Conv2d {
                 format!("{variant:?} is not for windows {window:?}, stride {stride:?}"),
             ));
         }
-        let (kernel, tile) = match variant {
+        let (kernel, tile, slices) = match variant {
             Variant::Subgroup { row_groups } => {
-                (Kernel::new("conv2d/subgroup", "multiply").with("ROW_GROUPS", row_groups), 4 * row_groups as usize)
+                (Kernel::new("conv2d/subgroup", "multiply").with("ROW_GROUPS", row_groups), 4 * row_groups as usize, 1)
             }
-            Variant::Workgroup => (Kernel::new("conv2d/workgroup", "multiply"), 64),
+            Variant::Workgroup { slices: 1 } => (Kernel::new("conv2d/workgroup", "multiply"), 64, 1),
+            Variant::Workgroup { slices } => {
+                let kernel = Kernel::new("conv2d/workgroup", "multiply_part").with("SLICES", slices);
+                (kernel, 64, slices as usize)
+            }
             Variant::Texels(algorithm) => return self.over_texels(rec, label, product, [x, y], sink, relu, algorithm),
         };
         let (name, rows) = (product.name(), product.rows());
         let bias = self.b.as_ref().filter(|_| !product.backward);
-        let params = Conv2dParams {
-            bias: u32::from(bias.is_some()),
-            relu: u32::from(relu),
-            sink: sink.flags(),
-            ..product.params(x.shape, y.shape)
-        };
+        let (bias_flag, relu, y_len) = (u32::from(bias.is_some()), u32::from(relu), y.shape.len());
+        let params = Conv2dParams { bias: bias_flag, relu, sink: sink.flags(), ..product.params(x.shape, y.shape) };
         let flops = self.flops(if product.backward { x.shape } else { y.shape });
         let columns = (x.shape.n() * product.columns()).div_ceil(TILE_COLUMNS).max(1);
-        let grid = Grid::Workgroups([columns, rows.div_ceil(tile), product.phases.len()]);
+        let grid = Grid::Workgroups([columns, rows.div_ceil(tile), product.phases.len() * slices]);
 
         let table = product.table();
         let table_len = table.len();
@@ -187,21 +195,40 @@ impl Conv2d {
         let table = rec.constant(format!("{label} table {name} {size}"), table_len, move || Ok(table.clone()));
         let w_len = rows.next_multiple_of(tile) * product.terms().max(1);
         let weights = self.clone();
-        let w = rec.constant(format!("{label} w {name} {variant:?}"), w_len, move || {
+        let w = rec.constant(format!("{label} w {name} {tile}"), w_len, move || {
             let mut packed = product.pack(&weights, tile);
             packed.resize(w_len, 0);
             Ok(packed)
         });
-        let mut bindings = vec![x.bind("x"), ("w", w, w_len), ("table", table, table_len), y.bind("y")];
-        bindings.push(match bias {
+        let mut epilogue = Vec::from(sink.bind(x.id, y_len));
+        epilogue.push(match bias {
             Some(b) => {
                 let (values, len) = (Arc::clone(b), b.len());
                 ("b", rec.constant(format!("{label} b"), len, move || Ok(words(&values))), len)
             }
             None => ("b", x.id, 0),
         });
-        bindings.extend(sink.bind(x.id, y.shape.len()));
-        rec.dispatch(&format!("{label} {name}"), kernel, &bindings, &params, grid, flops)
+        let mut bindings = vec![x.bind("x"), ("w", w, w_len), ("table", table, table_len)];
+        let name = format!("{label} {name}");
+        if slices == 1 {
+            bindings.push(y.bind("y"));
+            bindings.extend(epilogue);
+            return rec.dispatch(&name, kernel, &bindings, &params, grid, flops);
+        }
+        let partial = rec.transient(format!("{name} partial"), slices * y_len);
+        bindings.push(("y", partial, slices * y_len));
+        rec.dispatch(&name, kernel, &bindings, &params, grid, flops)?;
+        let params = SumParams {
+            len: y_len as u32,
+            slices: slices as u32,
+            plane: y.shape.plane_len() as u32,
+            channels: y.shape.c() as u32,
+            bias: bias_flag,
+            relu,
+            sink: sink.flags(),
+        };
+        epilogue.extend([("partial", partial, slices * y_len), y.bind("y")]);
+        rec.dispatch(&format!("{name} sum"), Kernel::new("conv2d/sum", "sum"), &epilogue, &params, Grid::Each(y_len), 0)
     }
 
     /// The same over texels. What comes or goes in a buffer is packed before, or unpacked after, with the sink.
