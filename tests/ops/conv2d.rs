@@ -356,3 +356,32 @@ fn nan_passes_the_fused_relu() {
     }
     table.finish();
 }
+
+/// How far each variant is from the f64 twin, relative to the largest output, for a network's 3x3 windows: printed, and
+/// bounded far below the 1e-3 that a module's activation may differ by.
+#[test]
+fn errors_of_a_networks_shapes() {
+    let mut table = Table::new("conv2d");
+    for (channels, side) in [(64, 16), (128, 14), (256, 9), (512, 7)] {
+        let mut case = Case::new(([1, channels, side, side], [channels, channels, 3, 3], [1, 1], [1; 4]));
+        // As after a relu.
+        case.x = case.x.map(|x| x.max(0.0));
+        let (y, dx) = (case.twin_forward(&case.x, false), case.twin_backward());
+        for variant in case.variants() {
+            table.case(format!("errors {channels} on {side}x{side} {}", name_of(variant)), || {
+                let relative = |got: &Tensor, want: &Tensor| {
+                    let largest = want.data.iter().fold(0.0f64, |m, v| m.max(v.abs()));
+                    got.zip(want, |g, w| (g - w).abs()).data.into_iter().fold(0.0, f64::max) / largest
+                };
+                let forward = relative(&case.forward(&case.x, variant, Parts::default())?, &y);
+                let backward = relative(&case.backward(&case.dy, variant, None, None)?, &dx);
+                println!(
+                    "{channels:>4} on {side}x{side} {:<16} forward {forward:.1e} backward {backward:.1e}",
+                    name_of(variant)
+                );
+                if forward.max(backward) < 3e-5 { Ok(()) } else { Err(format!("{forward:.1e}, {backward:.1e}").into()) }
+            });
+        }
+    }
+    table.finish();
+}

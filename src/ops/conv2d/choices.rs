@@ -95,6 +95,11 @@ impl Variant {
         conv.w_shape[2..] == [3, 3] && conv.stride == [1, 1]
     }
 
+    /// Whether it adds products of inputs and weights as they are, and nothing of transformed ones.
+    pub fn is_plain(self) -> bool {
+        !matches!(self, Self::Texels(Algorithm::Winograd(_)))
+    }
+
     /// Whether such adapters run it. Where tensors are texels, only what is over texels does.
     fn runs(self, capabilities: Capabilities) -> bool {
         match self {

@@ -1,0 +1,121 @@
+//! Trials of kernels: what they make known, what a file keeps of it, and that an image does not depend on either.
+
+use std::fs;
+use std::sync::LazyLock;
+
+use protogpu::gpu::{AdapterChoice, Context};
+use protogpu::nets::{Architecture, Network};
+use protogpu::ops::{Choices, Variant};
+use protogpu::optimize::{Job, Optimizer, Parts, Settings};
+use protogpu::tuning::{TuningFile, tune};
+
+static CONTEXT: LazyLock<Context> =
+    LazyLock::new(|| Context::new(&AdapterChoice::Best).unwrap_or_else(|e| panic!("these tests need an adapter: {e}")));
+
+fn network() -> Network {
+    Network::generated(Architecture::ResNet18, 8, 5, 0).expect("a network")
+}
+
+fn fixed() -> Choices {
+    Choices::fixed(CONTEXT.capabilities())
+}
+
+/// Every convolution's variant is the slowest kind of thing to be chosen: not the first of its candidates.
+fn others(network: &Network) -> Choices {
+    let graph = network.graph().fused().expect("a graph");
+    let mut choices = fixed();
+    for (conv, x) in graph.convolutions() {
+        for backward in [false, true] {
+            let candidates = Variant::candidates(CONTEXT.capabilities(), conv, x, backward);
+            choices.set(Choices::key(conv, x, backward), *candidates.last().expect("at least one"));
+        }
+    }
+    choices
+}
+
+#[test]
+fn trials_make_every_convolution_known() {
+    let graph = network().graph().fused().expect("a graph");
+    let (mut choices, mut trials) = (fixed(), Vec::new());
+    tune(&CONTEXT, &graph, 1, &mut choices, |trial| trials.push(trial.clone())).expect("trials");
+    let chosen = graph.chosen(&choices);
+    assert_eq!(*choices.all(), chosen, "what is known is what is used");
+    assert!(!trials.is_empty());
+    for trial in &trials {
+        assert!(trial.candidates.len() > 1 && trial.candidates.iter().any(|c| c.variant == trial.chosen), "{trial:?}");
+        let sound = |c: &protogpu::tuning::Candidate| c.time_ms > 0.0 && c.time_ms.is_finite() && c.difference < 1e-3;
+        assert!(trial.candidates.iter().all(sound), "{trial:?}");
+    }
+    tune(&CONTEXT, &graph, 1, &mut choices, |trial| panic!("{} was known", trial.key)).expect("nothing to do");
+}
+
+#[test]
+fn a_file_keeps_them_and_others_are_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = TuningFile::new(&folder.path().join("new"), &CONTEXT, 1);
+    assert_eq!(file.read(&CONTEXT).expect("no file is no error"), fixed());
+    let choices = others(&network());
+    file.write(&choices).expect("it is written, and its folder made");
+    assert_eq!(file.read(&CONTEXT).expect("it reads"), choices);
+    assert_ne!(TuningFile::new(folder.path(), &CONTEXT, 8).path().file_name(), file.path().file_name());
+
+    let text = fs::read_to_string(file.path()).expect("text");
+    let version = format!("\"version\": \"{}\"", env!("CARGO_PKG_VERSION"));
+    assert!(text.contains(&version), "{text}");
+    for (spoilt, expected) in [
+        (text.replace(&version, "\"version\": \"0.0.1\""), "it is of another adapter, driver or version"),
+        (text.replace("\"adapter\": \"", "\"adapter\": \"other "), "it is of another adapter, driver or version"),
+        (text[..text.len() / 2].to_owned(), "EOF while parsing"),
+        (text.replacen("texels", "texel", 1).replacen("workgroup", "workgroop", 1), "is no variant of a convolution"),
+        ("x".repeat(5 << 20), "it is too long"),
+        (String::new(), "EOF while parsing"),
+    ] {
+        fs::write(file.path(), spoilt).expect("written");
+        let error = file.read(&CONTEXT).expect_err(expected).to_string();
+        assert!(error.contains(expected) && error.contains("tuning-"), "{error}");
+    }
+}
+
+/// Pixels and the class's probability after a few steps.
+fn prototype(network: &Network, choices: Choices, jobs: &[Job], steps: usize) -> Vec<(Vec<f32>, f32)> {
+    let settings = Settings { steps: steps as u32, ..Settings::default() };
+    let parts = Parts { choices: Some(choices), ..Parts::default() };
+    let mut optimizer = Optimizer::with_parts(&CONTEXT, network, &settings, jobs, parts).expect("a plan");
+    optimizer.advance(steps).expect("steps");
+    let logits = optimizer.logits().expect("logits");
+    let states = optimizer.states().expect("states");
+    let probability = |logits: &[f32], class: usize| {
+        let sum: f32 = logits.iter().map(|l| (l - logits[class]).exp()).sum();
+        1.0 / sum
+    };
+    let made = states.into_iter().zip(&logits).zip(jobs);
+    made.map(|((state, logits), job)| (state.image, probability(logits, job.class))).collect()
+}
+
+fn job(class: usize, seed: u64) -> Job {
+    Job { class, seed, init: None }
+}
+
+#[test]
+fn an_image_does_not_know_its_batch_whatever_was_chosen() {
+    let network = network();
+    let jobs = [job(1, 0), job(4, 3), job(1, 9)];
+    for choices in [fixed(), others(&network)] {
+        let together = prototype(&network, choices.clone(), &jobs, 3);
+        for (job, in_batch) in jobs.iter().zip(&together) {
+            let alone = prototype(&network, choices.clone(), std::slice::from_ref(job), 3);
+            assert!(alone[0] == *in_batch, "class {}, seed {}", job.class, job.seed);
+        }
+    }
+}
+
+#[test]
+fn choices_change_rounding_and_nothing_else() {
+    let network = protogpu::nets::embedded::default().expect("the embedded network");
+    let jobs = [job(14, 0)];
+    let made = [fixed(), others(&network)].map(|choices| prototype(&network, choices, &jobs, 64));
+    let [a, b] = [&made[0][0], &made[1][0]];
+    println!("probability {} and {}", a.1, b.1);
+    assert!((a.1 - b.1).abs() < 0.02, "{} and {}", a.1, b.1);
+    assert!(a.0 != b.0 || fixed().all() == others(&network).all(), "other kernels round otherwise");
+}
