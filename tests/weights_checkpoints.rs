@@ -196,11 +196,6 @@ fn damage() -> impl Strategy<Value = Damage> {
     ]
 }
 
-fn config() -> ProptestConfig {
-    let default = ProptestConfig::default();
-    ProptestConfig { cases: default.cases * 16, failure_persistence: None, ..default }
-}
-
 /// The whole corpus: files of PyTorch, sound and not, and safetensors.
 fn seeds() -> Vec<Vec<u8>> {
     let mut paths: Vec<PathBuf> = std::fs::read_dir(corpus("")).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -210,9 +205,9 @@ fn seeds() -> Vec<Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(config())]
+    #![proptest_config(ProptestConfig { cases: 4096, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// `PROPTEST_CASES=100000` makes it look sixteen times as often.
+    /// As often as `PROPTEST_CASES` says, if it is set.
     #[test]
     fn damaged_files_never_panic(
         file in prop::sample::select(seeds()),

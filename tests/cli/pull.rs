@@ -239,6 +239,29 @@ fn a_part_of_another_version_is_not_gone_on_with() {
 }
 
 #[test]
+fn a_whole_part_is_not_fetched_again() {
+    // As a process leaves it that was killed while it converted.
+    let place = Place::new();
+    let server = Server::new(|_, request| server::file(request, ETAG, &FILE));
+    let part = place.cache.path().join("resnet18-f37072fd.pth.part");
+    std::fs::write(&part, &*FILE).unwrap();
+    let version = json!({"url": server.url("w"), "validator": ETAG, "bytes": FILE.len()}).to_string();
+    std::fs::write(part.with_added_extension("json"), version).unwrap();
+    succeeds(&mut place.pull(&server.url("w")));
+    place.has_weights();
+    assert!(server.requests().is_empty());
+    // Without its version nobody knows what it is; a version that cannot be read is none.
+    for version in [None, Some("{"), Some("{}"), Some("[]")] {
+        std::fs::write(&part, b"something").unwrap();
+        version.map(|version| std::fs::write(part.with_added_extension("json"), version).unwrap());
+        let before = server.requests().len();
+        succeeds(place.pull(&server.url("w")).arg("--force"));
+        place.has_weights();
+        assert!(!server.requests()[before].headers.contains_key("range"));
+    }
+}
+
+#[test]
 fn errors_of_servers_are_told() {
     let place = Place::new();
     let status = |status: &'static str| Server::new(move |_, _| answer(status, &[], 9, b"<html>..."));

@@ -62,6 +62,11 @@ fn a_tensor_is_its_parts() {
     let pickle = run(&parameter).unwrap();
     assert!(pickle.values.tensor(pickle.root).is_some());
 
+    // And as PyTorch before 0.4 pickled it, with a state of its own.
+    let parameter = [b"ctorch.nn.parameter\nParameter\n", &tensor[..], b"R\x85R\x88\x89N\x87b."].concat();
+    let pickle = run(&parameter).unwrap();
+    assert!(pickle.values.tensor(pickle.root).is_some());
+
     let with = |offset: &[u8], size: &[u8], stride: &[u8]| {
         refused(&[TENSOR, b"(", STORAGE, offset, size, stride, b"tR."].concat())
     };
@@ -74,6 +79,7 @@ fn a_tensor_is_its_parts() {
         (b"K\x00", b"N\x85", b"K\x01\x85"),
         (b"N", b")", b")"),
         (b"K\x00", &nine, &nine),
+        (b"K\x00", b"K\x02\x85", b"K\x03\x85NN}U\x03neg\x88s"),
     ] {
         let message = with(offset, size, stride);
         assert!(message.contains("parts of a tensor are wrong"), "{message}");

@@ -176,3 +176,20 @@ fn the_older_format_is_checked() {
         assert!(message.starts_with("w.pth: ") && message.contains(expected), "{expected}: {message}");
     }
 }
+
+#[test]
+fn names_that_cannot_stand_are_refused() {
+    let file = |items: &[Vec<u8>]| {
+        let pickle = [b"\x80\x02}", &items.concat()[..], b"."].concat();
+        zip(&[("a/data.pkl", &pickle), ("a/data/0", &twelve())])
+    };
+    let one = |name| item(name, '0', 12, 0, &[12], &[1]);
+    let message_of = |items: &[Vec<u8>]| message(&file(items));
+    assert!(message_of(&[one('w'), one('v')]).starts_with("accepted"));
+    assert_eq!(message_of(&[one('w'), one('v'), one('w')]), "w.pth: tensor `w` comes twice");
+    let metadata = [&b"U\x0c__metadata__"[..], &one('w')[3..]].concat();
+    assert!(message_of(&[metadata]).contains("called `__metadata__`, which safetensors keeps for something else"));
+    // Under a key, what is there is listed, and not all of a thousand.
+    let many: Vec<Vec<u8>> = (0..99u8).map(|i| vec![b'U', 1, b' ' + i % 90, b'N', b's']).collect();
+    assert!(message_of(&many).ends_with("it has ` `, `!`, `\"`, `#`, `$`, `%` and 93 more"), "{}", message_of(&many));
+}

@@ -69,6 +69,8 @@ impl Global {
             ("torch", "Size") => Some(Self::Size),
             ("torch._utils", "_rebuild_tensor" | "_rebuild_tensor_v2") => Some(Self::RebuildTensor),
             ("torch._utils", "_rebuild_parameter" | "_rebuild_parameter_with_state") => Some(Self::RebuildParameter),
+            // In files of 2017, among them torchvision's.
+            ("torch.nn.parameter", "Parameter") => Some(Self::RebuildParameter),
             // How protocol 2 writes bytes.
             ("_codecs", "encode") | ("collections", "Counter") | ("torch", "device") => Some(Self::Inert),
             ("builtins" | "__builtin__", "set" | "frozenset" | "bytes" | "bytearray" | "complex") => Some(Self::Inert),

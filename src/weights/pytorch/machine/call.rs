@@ -35,8 +35,8 @@ impl Machine<'_> {
             Some(global) => self.push(Value::Global(global)),
             None => Err(format!(
                 "asks for the Python object `{}`, but only tensors and plain containers are built from a file. If you \
-                 trust where it comes from, save its tensors alone, in Python: torch.save(model.state_dict(), \
-                 \"weights.pth\")",
+                 trust where it comes from, save its state dict alone, in Python: \
+                 torch.save(torch.load(\"in.pth\", weights_only=False)[\"state_dict\"], \"out.pth\")",
                 shown(&format!("{module}.{name}"))
             )),
         }
@@ -63,7 +63,7 @@ impl Machine<'_> {
             },
             Global::RebuildTensor => {
                 let tensor = rebuilt(self, arguments)
-                    .map_or_else(|| damaged("the parts of a tensor are wrong, or it has more than 8 extents"), Ok)?;
+                    .map_or_else(|| damaged("the parts of a tensor are wrong, or it has more than 8 extents, or is marked as conjugated or negated"), Ok)?;
                 self.pay(tensor.shape.len())?;
                 self.push(Value::Tensor(Box::new(tensor)))
             }
@@ -122,10 +122,14 @@ impl Machine<'_> {
     }
 }
 
-/// `(storage, offset, size, stride, ...)`.
+/// `(storage, offset, size, stride, needs gradient, hooks, marks)`.
 fn rebuilt(machine: &Machine, arguments: &[Id]) -> Option<Tensor> {
-    let &[storage, offset, size, stride, ..] = arguments else { return None };
+    let &[storage, offset, size, stride, ref rest @ ..] = arguments else { return None };
     let values = &machine.values;
+    // After gradient and hooks come marks that change values when they are read: conjugated, negated.
+    if rest.get(2).is_some_and(|&marks| marks != INERT && values.dict(marks) != Some(&[])) {
+        return None;
+    }
     let extents = |id: Id| -> Option<Vec<u64>> {
         let items = values.items(id).filter(|items| items.len() <= MAX_RANK)?;
         items.iter().map(|&item| values.count(item)).collect()
