@@ -12,6 +12,8 @@ mod imagenette;
 mod interrupted;
 #[path = "cli/looking.rs"]
 mod looking;
+#[path = "cli/place.rs"]
+mod place;
 #[path = "cli/pull.rs"]
 mod pull;
 #[path = "cli/runs.rs"]

@@ -46,8 +46,9 @@ Examples:
   protogpu weights pull resnet18 --from resnet18-f37072fd.pth
       On a machine without a network, of a file that was carried there
 
-Files are kept in the user's cache folder, or in the folder that PROTOGPU_CACHE names. Proxies are those of
-HTTPS_PROXY, HTTP_PROXY and ALL_PROXY, but for the hosts of NO_PROXY. A download that broke off goes on where it was.";
+Files are kept in the user's cache folder, or in the folder that PROTOGPU_CACHE names.
+Proxies are those of HTTPS_PROXY, HTTP_PROXY and ALL_PROXY, but for the hosts of NO_PROXY.
+A download that broke off goes on where it was.";
 
 pub(crate) const CONVERT: &str = "\
 Examples:

@@ -1,102 +1,14 @@
 //! Fetching weights from a server that may behave in any way, and from a file.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, LazyLock};
 
-use assert_cmd::Command;
-use protogpu::weights::Weights;
 use serde_json::json;
-use sha2::{Digest, Sha256};
-use tempfile::TempDir;
 
-use crate::binary::{is_refusal, protogpu};
+use crate::binary::is_refusal;
+use crate::place::{CACHED, ETAG, FILE, HASH, Place, fails, sha256, succeeds};
 use crate::server::{self, Request, Server, answer};
-use crate::weights::{pytorch_file, small};
-
-pub(crate) fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// What is served in place of torchvision's file.
-static FILE: LazyLock<Vec<u8>> = LazyLock::new(|| pytorch_file(&small()));
-static HASH: LazyLock<String> = LazyLock::new(|| sha256(&FILE));
-
-const ETAG: &str = "\"one\"";
-const CACHED: &str = "resnet18_imagenet.safetensors";
-
-/// A folder to work in, and a cache beside it.
-struct Place {
-    folder: TempDir,
-    cache: TempDir,
-}
-
-impl Place {
-    fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), cache: tempfile::tempdir().unwrap() }
-    }
-
-    /// The binary with this cache and no proxy.
-    fn protogpu(&self, args: &[&str]) -> Command {
-        let mut command = protogpu(self.folder.path());
-        for name in ["ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY"] {
-            command.env_remove(name).env_remove(name.to_lowercase());
-        }
-        command.env("PROTOGPU_CACHE", self.cache.path()).args(args);
-        command
-    }
-
-    /// `weights pull resnet18 --from FROM`, with the hash of what is served.
-    fn pull(&self, from: &str) -> Command {
-        self.protogpu(&["weights", "pull", "resnet18", "--from", from, "--sha256", &HASH])
-    }
-
-    /// What is in the cache, but for the lock.
-    fn cached(&self) -> Vec<String> {
-        let names = std::fs::read_dir(self.cache.path()).unwrap();
-        let mut names: Vec<String> = names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-        names.retain(|name| name != ".lock");
-        names.sort();
-        names
-    }
-
-    #[track_caller]
-    fn has_weights(&self) {
-        assert_eq!(self.cached(), [CACHED]);
-        let weights = Weights::open(self.cache.path().join(CACHED)).unwrap();
-        assert!(weights.tensor_f32("fc.weight").unwrap() == small().tensor_f32("fc.weight").unwrap());
-    }
-
-    /// Exit code 2, and nothing kept.
-    #[track_caller]
-    fn refuses(&self, command: &mut Command, expected: &str) {
-        is_refusal(self.folder.path(), command, expected);
-        assert!(self.cached().is_empty(), "{:?}", self.cached());
-    }
-}
-
-/// Exit code and what was printed to stdout and stderr.
-fn outcome(command: &mut Command) -> (Option<i32>, String, String) {
-    let output = command.output().unwrap();
-    let [stdout, stderr] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
-    assert!(!stderr.contains("panicked") && !stderr.contains("internal error"), "{stderr}");
-    (output.status.code(), stdout, stderr)
-}
-
-#[track_caller]
-fn succeeds(command: &mut Command) -> (String, String) {
-    let (code, stdout, stderr) = outcome(command);
-    assert_eq!(code, Some(0), "{stderr}");
-    (stdout, stderr)
-}
-
-/// A failure that is not the user's: exit code 1, one error.
-#[track_caller]
-fn fails(command: &mut Command, expected: &str) {
-    let (code, stdout, stderr) = outcome(command);
-    assert_eq!((code, stdout.as_str()), (Some(1), ""), "{stderr}");
-    assert!(stderr.contains(expected) && stderr.matches("error:").count() == 1, "expected `{expected}`: {stderr}");
-}
 
 #[test]
 fn a_file_is_fetched_verified_converted_and_found() {
@@ -253,7 +165,9 @@ fn a_whole_part_is_not_fetched_again() {
     // Without its version nobody knows what it is; a version that cannot be read is none.
     for version in [None, Some("{"), Some("{}"), Some("[]")] {
         std::fs::write(&part, b"something").unwrap();
-        version.map(|version| std::fs::write(part.with_added_extension("json"), version).unwrap());
+        if let Some(version) = version {
+            std::fs::write(part.with_added_extension("json"), version).unwrap();
+        }
         let before = server.requests().len();
         succeeds(place.pull(&server.url("w")).arg("--force"));
         place.has_weights();

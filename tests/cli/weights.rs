@@ -127,7 +127,7 @@ fn files_of_pytorch_are_inspected() {
     assert_eq!(found["notes"].as_array().unwrap().len(), 2);
     let bytes = std::fs::read(path("in.pth")).unwrap();
     assert_eq!(found["bytes"], bytes.len());
-    assert_eq!(found["sha256"], crate::pull::sha256(&bytes));
+    assert_eq!(found["sha256"], crate::place::sha256(&bytes));
     let text = succeeds(folder.path(), &["weights", "inspect", "in.pth"]);
     for line in
         ["resnet18 of width 8, 5 classes\n", "  note        every name began with `module.`, which was removed\n"]
