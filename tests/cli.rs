@@ -21,6 +21,8 @@ mod runs;
 #[path = "cli/server.rs"]
 mod server;
 mod shared;
+#[path = "cli/tune.rs"]
+mod tune;
 #[path = "cli/weights.rs"]
 mod weights;
 

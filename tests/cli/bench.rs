@@ -84,7 +84,7 @@ fn a_file_is_measured_for_people() {
     {
         assert!(text.contains(expected), "no `{expected}` in {text}");
     }
-    let tables = text.contains("(layer1.0.conv1 forward)") && text.contains("\nkernels, median of ");
+    let tables = text.contains("(layer1.0.conv1 forward") && text.contains("\nkernels, median of ");
     assert!(tables || text.contains("no timestamps"), "{text}");
 }
 

@@ -23,12 +23,14 @@ override ROW_GROUPS: u32 = 8;
 override COLUMNS: u32 = 8;
 // 1: a column is its own place in x, and there is one tap.
 override FLAT: u32 = 0;
+// 1: x has one quad of channels, so that the loop over these is none.
+override SINGLE: u32 = 0;
 
 @compute @workgroup_size(8)
 fn multiply(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
     let phase = phase_of(group.z);
     let first_column = group.x * COLUMNS * 8u + lane;
-    let quads = params.quads;
+    let quads = select(params.quads, 1u, SINGLE != 0u);
     let plane = params.plane;
     let size = vec2i(i32(params.x_h), i32(params.x_w));
     // Where the lane's columns begin. Arrays are as long as the loops over them: that lets the driver unroll these.
@@ -49,53 +51,56 @@ fn multiply(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id
     }
     var acc: array<array<array<f32, 8>, 4>, 8>;
     var w_at = (group.y * params.terms + phase.first_term) * ROW_GROUPS + lane % ROW_GROUPS;
-    for (var tap_h = 0u; tap_h < phase.taps_h; tap_h++) {
-        for (var tap_w = 0u; tap_w < phase.taps_w; tap_w++) {
-            var at = base;
-            var inside: array<bool, 8>;
-            if FLAT == 0u {
-                let tap = vec2i(phase.tap_row + i32(tap_h), phase.tap_col + i32(tap_w));
-                for (var j = 0u; j < 8u; j++) {
-                    let s = spot[j] + tap;
-                    inside[j] = all(s >= vec2i()) && all(s < size);
-                    at[j] += u32(select(0, s.x * size.y + s.y, inside[j]));
+    // One loop over taps and none over their rows: the sums are copied at every loop's begin and end.
+    let taps = phase.taps_h * phase.taps_w;
+    var tap = vec2u();
+    for (var t = 0u; t < taps; t++) {
+        var at = base;
+        var inside: array<bool, 8>;
+        if FLAT == 0u {
+            let by = vec2i(phase.tap_row + i32(tap.x), phase.tap_col + i32(tap.y));
+            for (var j = 0u; j < 8u; j++) {
+                let s = spot[j] + by;
+                inside[j] = all(s >= vec2i()) && all(s < size);
+                at[j] += u32(select(0, s.x * size.y + s.y, inside[j]));
+            }
+            let last = tap.y + 1u == phase.taps_w;
+            tap = select(vec2u(tap.x, tap.y + 1u), vec2u(tap.x + 1u, 0u), last);
+        }
+        var away = 0u;
+        for (var c = 0u; c < quads; c++) {
+            var share: array<vec4f, 4>;
+            for (var k = 0u; k < 4u; k++) {
+                share[k] = textureLoad(w, texel(w_at + k * ROW_GROUPS));
+            }
+            var v: array<vec4f, 8>;
+            for (var j = 0u; j < 8u; j++) {
+                if j < COLUMNS {
+                    v[j] = load(at[j] + away);
+                    if FLAT == 0u {
+                        v[j] = select(vec4f(), v[j], inside[j]);
+                    }
                 }
             }
-            var away = 0u;
-            for (var c = 0u; c < quads; c++) {
-                var share: array<vec4f, 4>;
-                for (var k = 0u; k < 4u; k++) {
-                    share[k] = textureLoad(w, texel(w_at + k * ROW_GROUPS));
-                }
-                var v: array<vec4f, 8>;
-                for (var j = 0u; j < 8u; j++) {
-                    if j < COLUMNS {
-                        v[j] = load(at[j] + away);
-                        if FLAT == 0u {
-                            v[j] = select(vec4f(), v[j], inside[j]);
+            for (var i = 0u; i < 8u; i++) {
+                if i < ROW_GROUPS {
+                    let a0 = subgroupShuffle(share[0], i);
+                    let a1 = subgroupShuffle(share[1], i);
+                    let a2 = subgroupShuffle(share[2], i);
+                    let a3 = subgroupShuffle(share[3], i);
+                    for (var j = 0u; j < 8u; j++) {
+                        if j < COLUMNS {
+                            let sum = a0 * v[j].x + a1 * v[j].y + a2 * v[j].z + a3 * v[j].w;
+                            acc[i][0][j] += sum.x;
+                            acc[i][1][j] += sum.y;
+                            acc[i][2][j] += sum.z;
+                            acc[i][3][j] += sum.w;
                         }
                     }
                 }
-                for (var i = 0u; i < 8u; i++) {
-                    if i < ROW_GROUPS {
-                        let a0 = subgroupShuffle(share[0], i);
-                        let a1 = subgroupShuffle(share[1], i);
-                        let a2 = subgroupShuffle(share[2], i);
-                        let a3 = subgroupShuffle(share[3], i);
-                        for (var j = 0u; j < 8u; j++) {
-                            if j < COLUMNS {
-                                let sum = a0 * v[j].x + a1 * v[j].y + a2 * v[j].z + a3 * v[j].w;
-                                acc[i][0][j] += sum.x;
-                                acc[i][1][j] += sum.y;
-                                acc[i][2][j] += sum.z;
-                                acc[i][3][j] += sum.w;
-                            }
-                        }
-                    }
-                }
-                away += plane;
-                w_at += 4u * ROW_GROUPS;
             }
+            away += plane;
+            w_at += 4u * ROW_GROUPS;
         }
     }
     for (var i = 0u; i < 8u; i++) {

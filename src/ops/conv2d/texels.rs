@@ -235,7 +235,8 @@ impl Stages<'_> {
         let kernel = Kernel::new("conv2d/texels/product", "multiply")
             .with("ROW_GROUPS", tile_quads as u32)
             .with("COLUMNS", tile_columns as u32)
-            .with("FLAT", u32::from(tile.is_some()));
+            .with("FLAT", u32::from(tile.is_some()))
+            .with("SINGLE", u32::from(self.x_quads() == 1));
         let groups = [columns.div_ceil(8 * tile_columns).max(1), row_quads.div_ceil(tile_quads), phases.len()];
         let flops = self.conv.flops(if self.product.backward { self.x.shape } else { self.y.shape });
         rec.dispatch(&self.name("product"), kernel, &bindings, &params, Grid::Workgroups(groups), flops)?;
