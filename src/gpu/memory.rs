@@ -13,6 +13,13 @@ pub struct Memory {
     pub buffer_layout: Vec<Layout>,
 }
 
+/// A buffer of transients, and when each of them is alive: its first and its last command.
+struct Shared {
+    buffer: usize,
+    layout: Layout,
+    lives: Vec<(usize, usize)>,
+}
+
 impl Memory {
     /// Gives kept tensors and constants a buffer each, and lets transients share: longest first, each into the first
     /// buffer in which no tensor is alive at the same time. Buffers and not ranges are shared, because WebGPU knows no
@@ -42,18 +49,18 @@ impl Memory {
             }
         }
         transient.sort_by_key(|&(i, tensor, _)| (std::cmp::Reverse(tensor.len), i));
-        let mut shared: Vec<(usize, Layout, Vec<(usize, usize)>)> = Vec::new();
+        let mut shared: Vec<Shared> = Vec::new();
         for (i, tensor, life) in transient {
             let free = |lives: &[(usize, usize)]| lives.iter().all(|l| l.1 < life.0 || life.1 < l.0);
-            match shared.iter_mut().find(|(_, layout, lives)| *layout == tensor.layout && free(lives)) {
-                Some((buffer, _, lives)) => {
-                    buffer_of[i] = Some(*buffer);
-                    lives.push(life);
+            match shared.iter_mut().find(|s| s.layout == tensor.layout && free(&s.lives)) {
+                Some(place) => {
+                    buffer_of[i] = Some(place.buffer);
+                    place.lives.push(life);
                 }
                 None => {
                     let buffer = own(tensor.len, tensor.layout);
                     buffer_of[i] = buffer;
-                    shared.extend(buffer.map(|b| (b, tensor.layout, vec![life])));
+                    shared.extend(buffer.map(|buffer| Shared { buffer, layout: tensor.layout, lives: vec![life] }));
                 }
             }
         }
