@@ -1,7 +1,8 @@
-// affine_warp: y[n,c,q] = x[n,c,:] sampled at p = A q + t, with fill[c] where there is no x. theta = (A00 A01 t0 A10 A11 t1)
+// affine_warp: y[n,c,q] = scale[c] * v + shift[c], v = x[n,c,:] sampled at p = A q + t, with fill[c] where there is no x; scale
+// and shift are those of a normalize that follows, or 1 and 0. theta = (A00 A01 t0 A10 A11 t1)
 // maps output pixel indices to fractional input pixel indices; each image has its own.
-//   bilinear: y = sum of taps inside x of weight * x + (1 - sum of their weights) * fill; nearest: half to even, as PyTorch.
-// dx[n,c,i] = sum over q of weight(p(q), i) * dy[n,c,q]: the exact adjoint, gathered. The map is invertible, so the q whose
+//   bilinear: v = sum of taps inside x of weight * x + (1 - sum of their weights) * fill; nearest: half to even, as PyTorch.
+// dx[n,c,i] = scale[c] * sum over q of weight(p(q), i) * dy[n,c,q]: the exact adjoint, gathered. The map is invertible, so the q whose
 // taps touch i lie in a small box around A^-1 (i - t). x, y: [N,C,H,W]. Memory-bound.
 #import lib/index
 #import lib/schedule
@@ -17,7 +18,7 @@ struct Params {
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<f32>;
 @group(0) @binding(2) var<storage, read> theta: array<f32>;   // [steps,N,6]
-@group(0) @binding(3) var<storage, read> fill: array<f32>;    // [C]
+@group(0) @binding(3) var<storage, read> channel: array<vec4f>;   // [C]: fill, scale, shift
 @group(0) @binding(4) var<storage, read_write> y: array<f32>;
 @group(0) @binding(5) var<storage, read> dy: array<f32>;
 @group(0) @binding(6) var<storage, read_write> dx: array<f32>;
@@ -96,11 +97,12 @@ fn forward(@builtin(global_invocation_id) id: vec3u) {
     }
     for (var c = 0u; c < params.channels; c++) {
         let base = (image * params.channels + c) * plane;
-        var sum = (1.0 - covered) * fill[c];
+        let spec = channel[c];
+        var sum = (1.0 - covered) * spec.x;
         for (var tap = 0u; tap < 4u; tap++) {
             sum += weights[tap] * x[base + at[tap]];
         }
-        y[base + q] = sum;
+        y[base + q] = sum * spec.y + spec.z;
     }
 }
 
@@ -132,5 +134,5 @@ fn backward(@builtin(global_invocation_id) id: vec3u) {
             sum += weight * dy[base + u32(q_row) * params.w + u32(q_col)];
         }
     }
-    dx[base + id.y * params.w + id.x] = sum;
+    dx[base + id.y * params.w + id.x] = sum * channel[id.z % params.channels].y;
 }

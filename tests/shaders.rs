@@ -257,7 +257,7 @@ fn step(r: &mut Recorder) {
     let (schedule, clock, theta) = (r.rec.kept("schedule", 6), r.rec.kept("clock", 1), r.rec.kept("theta", 12));
     let (class_of, values, partial) = (r.rec.kept("class_of", 2), r.rec.kept("values", 8), r.rec.kept("partial", 36));
     for interpolation in [Interpolation::Bilinear, Interpolation::Nearest] {
-        let warp = AffineWarp { interpolation, fill: vec![0.5; 3] };
+        let warp = AffineWarp { interpolation, fill: vec![0.5; 3], normalize: None };
         warp.forward(&mut r.rec, x, theta, clock, y).expect("affine_warp");
         warp.backward(&mut r.rec, y, theta, clock, dx).expect("affine_warp");
     }

@@ -40,6 +40,23 @@ impl Graph {
     }
 }
 
+impl Graph {
+    /// The scale and shift with which the graph begins, and the graph without it, if nothing else reads the input: so that
+    /// what makes the input can apply it.
+    pub fn without_normalize(&self) -> Option<(ScaleShift, Self)> {
+        let alone = self.consumers()[0] == 1 && self.nodes.len() > 2;
+        let Op::ScaleShift(first) = &self.nodes.get(1).filter(|node| alone && node.inputs == [NodeId(0)])?.op else {
+            return None;
+        };
+        let mut nodes = vec![self.nodes[0].clone()];
+        nodes.extend(self.nodes[2..].iter().cloned());
+        for node in &mut nodes {
+            node.inputs.iter_mut().for_each(|input| *input = NodeId(input.0.saturating_sub(1)));
+        }
+        Some((first.clone(), Self { nodes }))
+    }
+}
+
 /// The convolution among the inputs that can take the op over, if there is one.
 fn absorber(graph: &Graph, lone: &[bool], op: &Op, inputs: &[NodeId]) -> Option<NodeId> {
     // Of an add's operands, the later one: the other must be there when it runs.

@@ -50,6 +50,8 @@ pub(super) fn record(
     window: usize,
 ) -> Result<State> {
     let graph = network.graph().fused()?;
+    // The warp normalizes as it writes; the image that is evaluated is not warped.
+    let (normalize, warped_graph) = graph.without_normalize().map_or((None, graph.clone()), |(n, g)| (Some(n), g));
     let one = network.input();
     let shape = Shape::new(n, one.c(), one.h(), one.w());
     let classes = Shape::new(n, network.classes(), 1, 1);
@@ -68,18 +70,18 @@ pub(super) fn record(
     if shape.c() != fill.len() {
         return Err(Error::input(format!("the network takes {} channels, and pictures have three", shape.c())));
     }
-    let warp = AffineWarp { interpolation: settings.interpolation, fill: fill.to_vec() };
+    let warp = AffineWarp { interpolation: settings.interpolation, fill: fill.to_vec(), normalize };
     let variation = TotalVariation { form: settings.hf_form };
 
     rec.section("step");
     let warped = Tensor::transient(rec, "warped", shape);
     warp.forward(rec, image, theta, clock, warped)?;
-    let acts = graph.record_forward(rec, choices, warped, Keep::Needed)?;
+    let acts = warped_graph.record_forward(rec, choices, warped, Keep::Needed)?;
     let dlogits = Tensor::transient(rec, "dlogits", classes);
     let values = rec.transient("values", 4 * n);
     let objective = Objective { pv_form: settings.pv_form };
-    objective.step(rec, acts.of(graph.output()), class_of, now, dlogits, values)?;
-    let dwarped = graph.record_backward(rec, choices, &acts, dlogits)?;
+    objective.step(rec, acts.of(warped_graph.output()), class_of, now, dlogits, values)?;
+    let dwarped = warped_graph.record_backward(rec, choices, &acts, dlogits)?;
     let dimage = Tensor::transient(rec, "dimage", shape);
     warp.backward(rec, dwarped, theta, clock, dimage)?;
     let partials = variation.partials(shape);

@@ -1,6 +1,6 @@
 //! affine_warp: torchvision's maps, special ones, and the adjoint.
 
-use protogpu::ops::{AffineWarp, Interpolation};
+use protogpu::ops::{AffineWarp, Interpolation, ScaleShift};
 
 use crate::harness::{Outcome, Rig, Table, adjoint, batch_independent, by, close, exact, gradient, images};
 use crate::twin::affine_warp::{self, Theta, theta_from};
@@ -23,7 +23,7 @@ fn theta_words(theta: &[Theta]) -> Vec<u32> {
 
 fn forward(x: &Tensor, theta: &[Theta], interpolation: Interpolation, fill: &[f64]) -> Outcome<Tensor> {
     let mut rig = Rig::default();
-    let op = AffineWarp { interpolation, fill: fill.iter().map(|&v| v as f32).collect() };
+    let op = AffineWarp { interpolation, fill: fill.iter().map(|&v| v as f32).collect(), normalize: None };
     let (x, y) = (rig.input("x", x), rig.output("y", x.shape));
     let (theta, clock) = (rig.words("theta", &theta_words(theta)), rig.words("clock", &[1]));
     op.forward(&mut rig.rec, x, theta, clock, y)?;
@@ -32,7 +32,7 @@ fn forward(x: &Tensor, theta: &[Theta], interpolation: Interpolation, fill: &[f6
 
 fn backward(dy: &Tensor, theta: &[Theta], interpolation: Interpolation) -> Outcome<Tensor> {
     let mut rig = Rig::default();
-    let op = AffineWarp { interpolation, fill: vec![0.0; dy.shape[1]] };
+    let op = AffineWarp { interpolation, fill: vec![0.0; dy.shape[1]], normalize: None };
     let (dy, dx) = (rig.input("dy", dy), rig.output("dx", dy.shape));
     let (theta, clock) = (rig.words("theta", &theta_words(theta)), rig.words("clock", &[1]));
     op.backward(&mut rig.rec, dy, theta, clock, dx)?;
@@ -168,5 +168,46 @@ fn special_maps() {
     table.case("forward identity keeps every bit", || {
         exact("y", &forward(&x, &[maps[0].1], Interpolation::Bilinear, &fill)?, &x)
     });
+    table.finish();
+}
+
+#[test]
+fn normalize_in_the_same_kernel() {
+    let mut table = Table::new("affine_warp");
+    let shape = [2, 3, 13, 11];
+    let mut random = Random(5);
+    let [x, dy] = [0; 2].map(|_| random.tensor(shape, -1.0, 1.0));
+    let fill = random.vec(3, -1.0, 1.0);
+    let theta = drawn(shape, 11);
+    let (scale, shift) = ([0.5, -2.0, 4.0], [1.0, 0.25, -3.0]);
+    let each = |t: &Tensor, f: &dyn Fn(f64, usize) -> f64| {
+        let plane = shape[2] * shape[3];
+        Tensor::new(shape, t.data.iter().enumerate().map(|(i, &v)| f(v, i / plane % 3)).collect())
+    };
+    for interpolation in BOTH {
+        let fill_values = fill.iter().map(|&v| v as f32).collect();
+        let normalize = ScaleShift { scale: scale.map(|v| v as f32).into(), shift: shift.map(|v| v as f32).into() };
+        let op = AffineWarp { interpolation, fill: fill_values, normalize: Some(normalize) };
+        let run = |input: &Tensor, forward: bool| -> Outcome<Tensor> {
+            let mut rig = Rig::default();
+            let (a, b) = (rig.input("in", input), rig.output("out", shape));
+            let (theta, clock) = (rig.words("theta", &theta_words(&theta)), rig.words("clock", &[1]));
+            if forward {
+                op.forward(&mut rig.rec, a, theta, clock, b)?;
+            } else {
+                op.backward(&mut rig.rec, a, theta, clock, b)?;
+            }
+            rig.run()?.read(b)
+        };
+        let size = Tensor::filled(shape, 4.0);
+        table.case(format!("normalize forward {interpolation}"), || {
+            let want = affine_warp::forward(&x, &theta, twin(interpolation), &fill);
+            close("y", &run(&x, true)?, &each(&want, &|v, c| v * scale[c] + shift[c]), &size, k_forward(&theta, shape))
+        });
+        table.case(format!("normalize backward {interpolation}"), || {
+            let want = affine_warp::backward(&each(&dy, &|v, c| v * scale[c]), &theta, twin(interpolation));
+            close("dx", &run(&dy, false)?, &want, &size, k_backward(&theta, shape))
+        });
+    }
     table.finish();
 }
