@@ -126,8 +126,8 @@ def start(name: str, args: argparse.Namespace, rest: list[str]) -> Peer:
     if library == "torch":
         command = [sys.executable, str(HERE / "torch_peer.py"), flags or "eager", args.torch_device]
         version = importlib.metadata.version("torch")
-    elif name in RUST:
-        command, version = [str(build(name))], locked_version(RUST[name])
+    elif library in RUST:
+        command, version = [str(build(library, feature=name))], locked_version(RUST[library])
         if name == "protogpu":
             version = subprocess.check_output(["git", "describe", "--always", "--dirty"], cwd=ROOT, text=True).strip()
     else:
@@ -138,15 +138,15 @@ def start(name: str, args: argparse.Namespace, rest: list[str]) -> Peer:
     return peer
 
 
-def build(name: str) -> Path:
+def build(library: str, feature: str) -> Path:
     """With its own feature alone, so that it has exactly its own dependencies."""
-    say(f"{name}: building")
+    say(f"{feature}: building")
     command = ["cargo", "build", "--locked", "--manifest-path", HERE / "Cargo.toml", "--target-dir", TARGET]
     # As candle's documentation advises; the others do their work on the adapter.
     env = os.environ | {"RUSTFLAGS": "-C target-cpu=native"}
-    if subprocess.run([*command, "--features", name, "--bin", f"{name}_peer"], env=env).returncode:
+    if subprocess.run([*command, "--features", feature, "--bin", f"{library}_peer"], env=env).returncode:
         raise Skip("it does not build, see above")
-    return TARGET / "debug" / f"{name}_peer"
+    return TARGET / "debug" / f"{library}_peer"
 
 
 def locked_version(package: str) -> str:

@@ -1,7 +1,5 @@
 //! This project, through its public API.
 
-use std::path::Path;
-
 use peers::{Input, Peer, Result, serve};
 use protogpu::gpu::{AdapterChoice, Context, describe_adapter};
 use protogpu::nets::Network;
@@ -33,7 +31,7 @@ impl Warps for Given {
 impl Peer for Protogpu {
     fn new(input: &Input) -> Result<Self> {
         let context = Context::new(&AdapterChoice::Best)?;
-        let network = Network::from_weights(Weights::open::<&Path>(&input.weights)?)?;
+        let network = Network::from_weights(Weights::open(&input.weights)?)?;
         let settings = Settings {
             // More than anyone asks for.
             steps: protogpu::optimize::settings::MAX_STEPS,
