@@ -11,6 +11,7 @@ import statistics
 import subprocess
 import sys
 import threading
+import time
 import tomllib
 from pathlib import Path
 
@@ -49,10 +50,10 @@ class Peer:
 
     def __init__(self, name: str, command: list[str], version: str, patience_s: float):
         self.name, self.version, self.patience_s = name, version, patience_s
-        self.log = TARGET / f"{name}.log"
+        self.log, env = TARGET / f"{name}.log", os.environ | {"RUST_BACKTRACE": "0"}
         self.times_ms: list[float] = []
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log.open("w"), text=True, cwd=TARGET
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log.open("w"), text=True, cwd=TARGET, env=env
         )
 
     def ask(self, line: str = "") -> str:
@@ -73,8 +74,8 @@ class Peer:
         self.process.kill()
         if late:
             raise Skip(f"no answer to `{line or 'start'}` within {self.patience_s:.0f} s; --patience gives it longer")
-        last = self.log.read_text().strip().splitlines()[-1:] or ["it said nothing"]
-        raise Skip(f"it ended: {last[0][:300]} (all of it in {self.log})")
+        said = self.log.read_text().strip().splitlines()[-1:] or ["it said nothing"]
+        raise Skip(f"it ended with status {self.process.wait()}: {said[0][:300]} (all of it in {self.log})")
 
     def step_ms(self, count: int) -> float:
         return float(self.ask(f"step {count}")) / count
@@ -83,6 +84,8 @@ class Peer:
 def main() -> None:
     args = arguments()
     TARGET.mkdir(parents=True, exist_ok=True)
+    # burn keeps what it tuned and compiled here, and the next run has it.
+    (TARGET / "cubecl.toml").write_text('[environment]\npath = "local"\n')
     weights, path = args.weights or TARGET / f"{args.network}.safetensors", TARGET / "input.safetensors"
     if not args.weights:
         save_file(reference.make_weights(args.network), weights)
@@ -95,17 +98,18 @@ def main() -> None:
         try:
             peer = start(name, args, [args.network, str(weights.absolute()), str(path)])
             peer.errors = check(peer, truth, load_file(path)["images"])
+            warm_up(peer, args.steps)
             peers.append(peer)
         except Skip as reason:
             say(f"{name} is skipped: {reason}")
             skipped[name] = str(reason)
-    take_turns(peers, args)
+    take_turns(peers, skipped, args.rounds)
     report(peers, skipped, args)
 
 
 def arguments() -> argparse.Namespace:
     cuda = torch.cuda.is_available()
-    default = ["protogpu", "torch-eager", "torch-channels_last", "torch-compile", *["torch-graphs"] * cuda, "candle", "burn"]
+    default = ["protogpu", "torch-eager", "torch-channels_last", "torch-channels_last+fold", "torch-compile", *["torch-graphs"] * cuda, "candle", "burn"]
     parser = argparse.ArgumentParser(description="Times the same step in protogpu and its peers, taking turns.")
     parser.add_argument("--peers", type=lambda text: text.split(","), default=default, help=f"of {','.join(default)}; "
                         "torch takes flags joined by +, as in torch-channels_last+fold (default: all)")  # fmt: skip
@@ -114,7 +118,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--batch", type=int, default=1, help="images (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=20, help="turns of each peer (default: %(default)s)")
     parser.add_argument("--steps", type=int, help="steps a turn (default: as fill a quarter of a second, 1 to 100)")
-    parser.add_argument("--patience", type=float, default=600, help="seconds for any answer (default: %(default)s)")
+    parser.add_argument("--patience", type=float, default=1800, help="seconds for any answer (default: %(default)s)")
     parser.add_argument("--torch-device", default="cuda" if cuda else "cpu", help="default: %(default)s")
     parser.add_argument("--json", type=Path, help="writes everything there")
     return parser.parse_args()
@@ -181,16 +185,24 @@ def check(peer: Peer, truth: dict[str, np.ndarray], start: np.ndarray) -> dict[s
     return errors
 
 
-def take_turns(peers: list[Peer], args: argparse.Namespace) -> None:
+def warm_up(peer: Peer, steps: int | None) -> None:
+    peer.step_ms(3)
+    peer.steps = steps or int(np.clip(250 / peer.step_ms(1), 1, 100))
+
+
+def take_turns(peers: list[Peer], skipped: dict[str, str], rounds: int) -> None:
     """Every round each peer once, each round beginning with the next one."""
-    for peer in peers:
-        peer.step_ms(3)
-        peer.steps = args.steps or int(np.clip(250 / peer.step_ms(1), 1, 100))
-    for turn in range(args.rounds):
+    for turn in range(rounds):
+        say(f"round {turn + 1} of {rounds}")
         shift = turn % max(len(peers), 1)
         for peer in peers[shift:] + peers[:shift]:
-            peer.times_ms.append(peer.step_ms(peer.steps))
-        say(f"round {turn + 1} of {args.rounds}")
+            try:
+                peer.times_ms.append(peer.step_ms(peer.steps))
+            except Skip as reason:
+                peers.remove(peer)
+                skipped[peer.name] = str(reason)
+            # Threads that wait for more work by spinning, as OpenMP's, give up within this.
+            time.sleep(0.05)
 
 
 def report(peers: list[Peer], skipped: dict[str, str], args: argparse.Namespace) -> None:

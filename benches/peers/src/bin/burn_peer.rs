@@ -60,7 +60,10 @@ impl Peer for Burn {
     }
 
     fn device(&self) -> String {
-        self.device.identity().map_or("unknown".into(), |device| format!("{}, {}", device.name, device.fingerprint))
+        let compiler = if cfg!(feature = "burn-vulkan") { "SPIR-V" } else { "WGSL" };
+        let tuned = if cfg!(feature = "burn") { "autotuned" } else { "not tuned" };
+        let name = self.device.identity().map_or("unknown adapter".into(), |device| device.name);
+        format!("{name}, {compiler}, {tuned}")
     }
 
     fn logits(&mut self) -> Result<Vec<f32>> {
