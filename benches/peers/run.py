@@ -103,8 +103,10 @@ def main() -> None:
         except Skip as reason:
             say(f"{name} is skipped: {reason}")
             skipped[name] = str(reason)
-    take_turns(peers, skipped, args.rounds)
+    if peers:
+        take_turns(peers, skipped, args.rounds)
     report(peers, skipped, args)
+    sys.exit(0 if peers else 1)
 
 
 def arguments() -> argparse.Namespace:
