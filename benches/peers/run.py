@@ -147,7 +147,7 @@ def start(name: str, args: argparse.Namespace, rest: list[str]) -> Peer:
 def build(library: str, feature: str) -> Path:
     """With its own feature alone, so that it has exactly its own dependencies."""
     say(f"{feature}: building")
-    command = ["cargo", "build", "--locked", "--manifest-path", HERE / "Cargo.toml", "--target-dir", TARGET]
+    command = ["cargo", "build", "--manifest-path", HERE / "Cargo.toml", "--target-dir", TARGET]
     # As candle's documentation advises; the others do their work on the adapter.
     env = os.environ | {"RUSTFLAGS": "-C target-cpu=native"}
     if subprocess.run([*command, "--features", feature, "--bin", f"{library}_peer"], env=env).returncode:

@@ -1,9 +1,12 @@
-//! This project, through its public API.
+//! This project, through its public API. Kernels are tuned as `protogpu run` does it, for one image; `PROTOGPU_TUNE`, as
+//! there, may be `batch` or `off`.
 
 use peers::{Input, Peer, Result, serve};
 use protogpu::gpu::{AdapterChoice, Context, describe_adapter};
 use protogpu::nets::Network;
-use protogpu::optimize::{Job, Optimizer, Settings, Warps};
+use protogpu::ops::Choices;
+use protogpu::optimize::{Job, Optimizer, Parts, Settings, Warps};
+use protogpu::tuning::tune;
 use protogpu::weights::Weights;
 
 fn main() -> Result<()> {
@@ -13,7 +16,15 @@ fn main() -> Result<()> {
 struct Protogpu {
     context: Context,
     optimizer: Optimizer,
+    tuned_for: String,
     beta1: f32,
+}
+
+/// The fastest kernels, by trials.
+fn tuned(context: &Context, network: &Network, batch: usize) -> protogpu::Result<Choices> {
+    let mut choices = Choices::fixed(context.capabilities());
+    tune(context, &network.graph().fused()?, batch, &mut choices, |_| {})?;
+    Ok(choices)
 }
 
 /// The warps of the input file.
@@ -47,12 +58,20 @@ impl Peer for Protogpu {
             |(pixels, &class): (&[f32], &u32)| Job { class: class as usize, seed: 0, init: Some(pixels.to_vec()) };
         let jobs: Vec<Job> = pixels.zip(&input.classes).map(job).collect();
         let warps = Given { theta: input.theta.clone(), n: jobs.len() };
-        let optimizer = Optimizer::with_warps(&context, &network, &settings, &jobs, Box::new(warps))?;
-        Ok(Self { context, optimizer, beta1: input.beta1 as f32 })
+        let tuned_for = std::env::var("PROTOGPU_TUNE").unwrap_or("image".into());
+        let choices = match tuned_for.as_str() {
+            "image" => tuned(&context, &network, 1)?,
+            "batch" => tuned(&context, &network, jobs.len())?,
+            "off" => Choices::fixed(context.capabilities()),
+            other => return Err(format!("PROTOGPU_TUNE is {other}, but must be image, batch or off").into()),
+        };
+        let parts = Parts { warps: Some(Box::new(warps)), choices: Some(choices) };
+        let optimizer = Optimizer::with_parts(&context, &network, &settings, &jobs, parts)?;
+        Ok(Self { context, optimizer, tuned_for, beta1: input.beta1 as f32 })
     }
 
     fn device(&self) -> String {
-        describe_adapter(self.context.info())
+        format!("{}; tuning: {}", describe_adapter(self.context.info()), self.tuned_for)
     }
 
     fn logits(&mut self) -> Result<Vec<f32>> {
