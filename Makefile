@@ -4,12 +4,15 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 # Vulkan's loader wants a folder of its own; a login session has one, a container or a CI job has not.
 export XDG_RUNTIME_DIR := $(or $(XDG_RUNTIME_DIR),$(CURDIR)/target/runtime)
 ARGS ?= --class umbrella --force
+PEERS ?=
+PEERS_PYTHON ?= target/peers/venv/bin/python
 
-.PHONY: help run test bench check driver cargo
+.PHONY: help run test bench peers check driver cargo
 help:
 	@echo "make run     a prototype by the embedded network, into out/; ARGS='--class key --seed 3' for another"
 	@echo "make test    check, then all tests; needs an adapter or software Vulkan, installed where possible"
 	@echo "make bench   times a step and its kernels"
+	@echo "make peers   times a step against PyTorch, candle and burn, which it installs; PEERS='--help' for options"
 	@echo "make check   format, clippy and documentation, without a warning"
 
 run: cargo driver
@@ -20,6 +23,15 @@ test: cargo driver check
 
 bench: cargo driver
 	cargo bench --locked --profile dev
+
+peers: cargo driver $(PEERS_PYTHON)
+	$(PEERS_PYTHON) benches/peers/run.py $(PEERS)
+
+# Another Python with these packages: make peers PEERS_PYTHON=...
+target/peers/venv/bin/python: tests/golden/requirements.txt
+	python3 -m venv target/peers/venv
+	target/peers/venv/bin/pip install -q -r $<
+	@touch $@
 
 check: cargo
 	cargo fmt --check
