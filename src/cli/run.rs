@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use protogpu::Result;
 use protogpu::nets::Network;
 use protogpu::ops::Choices;
 use protogpu::optimize::{Optimizer, Preset, Settings};
+use protogpu::{Error, Result};
 use serde_json::json;
 
 use super::args::{AdapterArgs, NetworkArgs};
@@ -75,6 +75,7 @@ pub(crate) struct RunArgs {
 impl RunArgs {
     /// Makes the prototypes.
     pub(crate) fn run(&self, launched: Instant) -> Result<ExitCode> {
+        self.check_paths()?;
         let config = self.config.as_deref().map(Config::read).transpose()?;
         let settings = self.settings(config.as_ref())?;
         let network_args = self.network_args(config.as_ref());
@@ -126,6 +127,18 @@ impl RunArgs {
             }
         }
         self.report(&targets, settings.seed, tops)
+    }
+
+    /// Records and reports are text, and name these.
+    fn check_paths(&self) -> Result<()> {
+        let paths = [Some(&self.out), self.network.weights.as_ref(), self.network.labels.as_ref()];
+        match paths.into_iter().flatten().find(|path| path.to_str().is_none()) {
+            Some(path) => Err(Error::input(format!(
+                "{}: the path is not UTF-8, and run.json names it: rename it",
+                path.display()
+            ))),
+            None => Ok(()),
+        }
     }
 
     /// The network that was asked for, or else the one of the record.

@@ -93,6 +93,10 @@ impl MaxPool2d {
         let len = y.shape.len();
         let flops = (len * self.kernel[0] * self.kernel[1]) as u64;
         if y.format == Format::Texels {
+            // Places are values of f32 there.
+            if x.shape.plane_len() > 1 << 24 {
+                return Err(misfit("max_pool2d", label, format!("x {} has more places than f32 can count", x.shape)));
+            }
             let bindings = [x.bind("x"), y.bind("y"), ("argmax", argmax, y.texels())];
             let kernel = self.kernel("max_pool2d_texels", "forward");
             return rec.dispatch(

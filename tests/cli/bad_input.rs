@@ -218,3 +218,15 @@ fn a_full_disk_is_noticed_before_any_work() {
     ]);
     is_refusal(folder.path(), &mut shell, "no room for 6 MiB in . (file too large)");
 }
+
+#[cfg(unix)]
+#[test]
+fn paths_that_are_no_text_are_refused() {
+    use std::os::unix::ffi::OsStrExt;
+    let folder = tempfile::tempdir().unwrap();
+    let odd = std::ffi::OsStr::from_bytes(b"o\xff");
+    for option in ["--out", "--weights", "--labels"] {
+        let mut command = crate::binary::protogpu(folder.path());
+        crate::binary::is_refusal(folder.path(), command.arg("run").arg(option).arg(odd), "the path is not UTF-8");
+    }
+}
