@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, SamplingMode, Throughput};
-use protogpu::gpu::{AdapterChoice, Context, Plan, Recording, TensorId, bytemuck, describe_adapter};
+use protogpu::gpu::{AdapterChoice, Capabilities, Context, Plan, Recording, TensorId, bytemuck, describe_adapter};
 use protogpu::ops::{
     Adam, Add, AffineWarp, Conv2d, Epilogue, Format, GlobalAvgPool2d, HfForm, Interpolation, Linear, MaxPool2d,
     Objective, PvForm, Relu, ScaleShift, Sink, Tensor, TotalVariation, Variant, pack, unpack,
@@ -29,9 +29,17 @@ const CONVOLUTIONS: [(&str, [usize; 4], [usize; 4], usize, usize); 9] = [
 /// The pixels of one image.
 const PIXELS: [usize; 4] = [1, 3, 224, 224];
 
-/// What this adapter may use for a direction of a convolution.
+/// What this adapter may use for a direction of a convolution, and what others would that it can run.
 fn variants(context: &Context, conv: &Conv2d, x: Shape, backward: bool) -> Vec<Variant> {
-    Variant::candidates(context.capabilities(), conv, x, backward)
+    let own = context.capabilities();
+    let others = [Capabilities { texels: false, ..own }, Capabilities { texels: false, subgroup_size: None }];
+    let mut variants = Variant::candidates(own, conv, x, backward);
+    for variant in others.map(|capabilities| Variant::choose(capabilities, conv, x, backward)) {
+        if !variants.contains(&variant) {
+            variants.push(variant);
+        }
+    }
+    variants
 }
 
 fn main() {
@@ -101,10 +109,14 @@ impl Rig {
     }
 }
 
-/// Numbers in [-1,1) without a pattern, others for each tensor.
+/// Numbers in [-1,1) without a pattern, others for each tensor: the upper bits of a congruential generator.
 fn numbers(tensor: usize, len: usize) -> Vec<f32> {
-    let word = |i: u32| (i + 1).wrapping_mul(0x9E37_79B9).wrapping_add(tensor as u32 * 0x85EB_CA6B).wrapping_mul(i | 1);
-    (0..len as u32).map(|i| (word(i) >> 8) as f32 / (1 << 23) as f32 - 1.0).collect()
+    let mut state = tensor as u64;
+    let mut draw = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 40) as f32 / (1 << 23) as f32 - 1.0
+    };
+    (0..len).map(|_| draw()).collect()
 }
 
 struct Bench {

@@ -15,6 +15,7 @@ use super::bench_report::{batch_text, head_text, network_text};
 use super::open::adapter_record;
 use super::run_record::AdapterRecord;
 use super::terminal::{print, print_json};
+use super::tuned::TuneArgs;
 
 /// Time steps of the method and their kernels
 #[derive(clap::Args, Debug)]
@@ -23,7 +24,7 @@ pub(crate) struct BenchArgs {
     /// Architectures to time, with generated weights: resnet18 [default: all]
     #[arg(long = "model", value_name = "NAME", value_delimiter = ',')]
     models: Vec<Architecture>,
-    /// A safetensors file with a network to time instead
+    /// A file with a network to time instead, safetensors or PyTorch's
     #[arg(long, value_name = "FILE", conflicts_with_all = ["models", "width"])]
     weights: Option<PathBuf>,
     /// Channels of the first layer; 64 is full width
@@ -45,6 +46,8 @@ pub(crate) struct BenchArgs {
     /// Print JSON, at the end
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    tune: TuneArgs,
     #[command(flatten)]
     adapter: AdapterArgs,
 }
@@ -109,7 +112,8 @@ impl BenchArgs {
         let effort = Effort { steps: self.steps, seconds: self.seconds };
         let mut batches = Vec::new();
         for &batch in &self.batches {
-            let measured = measure(context, network, batch.into(), effort, &report.yardstick)?;
+            let choices = self.tune.choices(context, network, batch.into(), None, self.json)?;
+            let measured = measure(context, network, &choices, batch.into(), effort, &report.yardstick)?;
             self.show(&batch_text(&measured, self.kernels))?;
             batches.push(measured);
         }

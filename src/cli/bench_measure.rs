@@ -1,11 +1,12 @@
 //! What is measured of a batch: first that its losses are right, then its steps, then its kernels.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use protogpu::gpu::{Context, KernelTime, KernelTotal, Summary, Yardstick};
 use protogpu::nets::Network;
-use protogpu::ops::Choices;
-use protogpu::optimize::{Job, Optimizer, Settings, settings};
+use protogpu::ops::{Choices, Variant};
+use protogpu::optimize::{Job, Optimizer, Parts, Settings, settings};
 use protogpu::{Error, Result};
 use serde::Serialize;
 
@@ -29,6 +30,8 @@ pub(crate) struct Effort {
 #[derive(Serialize)]
 pub(crate) struct Measured {
     pub(crate) batch: usize,
+    /// How each direction of each convolution is computed.
+    pub(crate) convolutions: BTreeMap<String, Variant>,
     pub(crate) plan: Summary,
     #[serde(flatten)]
     pub(crate) outcome: Outcome,
@@ -101,15 +104,18 @@ pub(crate) struct Row {
 pub(crate) fn measure(
     context: &Context,
     network: &Network,
+    choices: &Choices,
     batch: usize,
     effort: Effort,
     yardstick: &Yardstick,
 ) -> Result<Measured> {
     let settings = Settings { steps: settings::MAX_STEPS, ..Settings::default() };
-    let plan = Optimizer::summary(&Choices::fixed(context.capabilities()), network, &settings, batch)?;
+    let plan = Optimizer::summary(choices, network, &settings, batch)?;
     let job = |i: usize| Job { class: i % network.classes(), seed: i as u64, init: None };
     let jobs: Vec<Job> = (0..batch).map(job).collect();
-    let outcome = match Optimizer::new(context, network, &settings, &jobs) {
+    let convolutions = network.graph().fused()?.chosen(choices);
+    let parts = Parts { choices: Some(choices.clone()), ..Parts::default() };
+    let outcome = match Optimizer::with_parts(context, network, &settings, &jobs, parts) {
         Ok(mut optimizer) => {
             let warm = warm_up(&mut optimizer)?;
             let step = time_steps(&mut optimizer, warm, effort, yardstick)?;
@@ -121,7 +127,7 @@ pub(crate) fn measure(
         }
         Err(other) => return Err(other),
     };
-    Ok(Measured { batch, plan, outcome })
+    Ok(Measured { batch, convolutions, plan, outcome })
 }
 
 /// What computes nothing is fast: losses must be finite (or this fails) and fall. Gives how long the last step took.
@@ -260,13 +266,14 @@ mod tests {
     fn a_batch_that_is_too_large_is_no_error() {
         let network = Network::generated(protogpu::nets::Architecture::ResNet18, 8, 5, 0).unwrap();
         let effort = Effort { steps: Some(1), seconds: Duration::from_secs(1) };
-        let yardstick = Yardstick { copy_gb_per_s: 1.0, peak_gflop_per_s: 1.0 };
-        let measured = measure(&Context::noop(), &network, 1000, effort, &yardstick).unwrap();
+        let (context, yardstick) = (Context::noop(), Yardstick { copy_gb_per_s: 1.0, peak_gflop_per_s: 1.0 });
+        let measured =
+            measure(&context, &network, &Choices::fixed(context.capabilities()), 1000, effort, &yardstick).unwrap();
         let Outcome::DoesNotFit(why) = &measured.outcome else { panic!("1000 images fit") };
         assert!(why.contains("this adapter allows 134217728"), "{why}");
         let json = serde_json::to_value(&measured).unwrap();
         let keys: Vec<&String> = json.as_object().unwrap().keys().collect();
-        assert_eq!(keys, ["batch", "plan", "does_not_fit"]);
+        assert_eq!(keys, ["batch", "convolutions", "plan", "does_not_fit"]);
     }
 
     #[test]

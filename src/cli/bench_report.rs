@@ -29,7 +29,7 @@ pub(crate) fn network_text(network: &Network) -> String {
 
 /// A batch's plan, steps and kernels.
 pub(crate) fn batch_text(measured: &Measured, every_dispatch: bool) -> String {
-    let Measured { batch, plan, outcome } = measured;
+    let Measured { batch, plan, outcome, .. } = measured;
     let mut text = format!("\nbatch of {batch}\n{plan}\n");
     match outcome {
         Outcome::DoesNotFit(why) => {

@@ -65,6 +65,7 @@ Examples:
       One image, and the time of every dispatch
   protogpu bench --weights resnet18_imagenet.safetensors --batch 4,16 --json
 
+Kernels are chosen as for `protogpu run`: see --tune.
 A step is timed by the clock, a kernel by the adapter's own, each dispatch by itself. GFLOP/s count what the mathematics
 needs, GB/s the extents of what is bound, each once; they are held against a copy of 128 MiB and against multiply-adds in
 registers, measured at the start. benches/README.md says what the numbers are not.";

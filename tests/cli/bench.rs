@@ -52,8 +52,9 @@ fn every_batch_is_measured() {
             (&8.into(), &1000.into(), &Value::Null)
         );
         for (batch, size) in network["batches"].as_array().unwrap().iter().zip([1, 2]) {
-            assert_eq!(keys(batch), ["batch", "plan", "step", "kernels"]);
+            assert_eq!(keys(batch), ["batch", "convolutions", "plan", "step", "kernels"]);
             assert_eq!(batch["batch"], size);
+            assert!(batch["convolutions"].as_object().unwrap().values().all(Value::is_string));
             let step = &batch["step"];
             assert_eq!(
                 (&step["steps"], &step["samples"], &step["steps_per_sample"]),
@@ -101,6 +102,7 @@ fn what_cannot_be_measured_is_refused() {
         ("--seconds=-1", "invalid value '-1' for '--seconds <S>'"),
         ("--seconds nan", "invalid value 'nan' for '--seconds <S>'"),
         ("--model vgg", "`vgg` is none of resnet18"),
+        ("--tune always", "invalid value 'always' for '--tune <FOR>'"),
         ("--weights w --width 8", "cannot be used with"),
         ("--weights none.safetensors", "cannot read none.safetensors"),
         ("--adapter acme", "no adapter `acme`"),
