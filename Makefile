@@ -4,6 +4,7 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 # Vulkan's loader wants a folder of its own; a login session has one, a container or a CI job has not.
 export XDG_RUNTIME_DIR := $(or $(XDG_RUNTIME_DIR),$(CURDIR)/target/runtime)
 ARGS ?= --class umbrella --force
+BENCH ?= --batch 1
 PEERS ?=
 PEERS_PYTHON ?= target/peers/venv/bin/python
 
@@ -11,7 +12,7 @@ PEERS_PYTHON ?= target/peers/venv/bin/python
 help:
 	@echo "make run     a prototype by the embedded network, into out/; ARGS='--class key --seed 3' for another"
 	@echo "make test    check, then all tests; needs an adapter or software Vulkan, installed where possible"
-	@echo "make bench   times a step and its kernels"
+	@echo "make bench   times a step, its kernels and single ops; BENCH='--batch 1,8,32' for other options of protogpu bench"
 	@echo "make peers   times a step against PyTorch, candle and burn, which it installs; PEERS='--help' for options"
 	@echo "make check   format, clippy and documentation, without a warning"
 
@@ -22,6 +23,7 @@ test: cargo driver check
 	cargo test --locked
 
 bench: cargo driver
+	cargo run --locked -- bench $(BENCH)
 	cargo bench --locked --profile dev
 
 peers: cargo driver $(PEERS_PYTHON)

@@ -13,8 +13,11 @@ use protogpu::ops::{
 use protogpu::optimize::ScheduleRow;
 use protogpu::{Result, Shape};
 
-/// Name, shape of x, shape of w, stride and padding on all sides: the convolutions of ResNet-18, and two of GoogLeNet's kind.
-const CONVOLUTIONS: [(&str, [usize; 4], [usize; 4], usize, usize); 9] = [
+/// Name, shape of x, shape of w, stride and padding on all sides.
+type Convolution = (&'static str, [usize; 4], [usize; 4], usize, usize);
+
+/// The convolutions of ResNet-18, and two of GoogLeNet's kind.
+const CONVOLUTIONS: [Convolution; 9] = [
     ("7x7 stem", [1, 3, 224, 224], [64, 3, 7, 7], 2, 3),
     ("3x3 64", [1, 64, 56, 56], [64, 64, 3, 3], 1, 1),
     ("3x3 128", [1, 128, 28, 28], [128, 128, 3, 3], 1, 1),
@@ -167,7 +170,9 @@ impl Bench {
 fn begin(context: &Context, rig: Rig, check: impl Fn(&[Vec<f32>])) -> Result<Plan> {
     let plan = Plan::new(context, rig.rec)?;
     rig.writes.iter().try_for_each(|(tensor, words)| plan.write(*tensor, words))?;
-    ["before", "op", "after"].iter().for_each(|section| drop(plan.submit(section, 1)));
+    for section in ["before", "op", "after"] {
+        plan.submit(section, 1);
+    }
     let outputs: Vec<Vec<f32>> = rig.outputs.iter().map(|&output| plan.read(output)).collect::<Result<_>>()?;
     check(&outputs);
     Ok(plan)
@@ -339,7 +344,8 @@ fn element_by_element(bench: &mut Bench) {
 
 fn the_rest_of_a_step(bench: &mut Bench) {
     for name in Interpolation::NAMES {
-        let warp = AffineWarp { interpolation: name.parse().expect("its own name"), fill: vec![0.5; 3] };
+        let normalize = Some(ScaleShift::normalize(&[0.5; 3], &[0.25; 3]));
+        let warp = AffineWarp { interpolation: name.parse().expect("its own name"), fill: vec![0.5; 3], normalize };
         // A rotation by 30 degrees about the centre, a little smaller and shifted.
         let theta: [f32; 6] = [0.95, 0.55, -50.0, -0.55, 0.95, 70.0];
         let warped = |rig: &mut Rig| -> Result<(Tensor, Tensor, [TensorId; 2])> {

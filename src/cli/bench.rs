@@ -40,7 +40,7 @@ pub(crate) struct BenchArgs {
     /// Fewer steps, but one at least, where those of a batch take longer than this
     #[arg(long, value_name = "S", default_value = "20", value_parser = seconds)]
     seconds: Duration,
-    /// List every dispatch, layer by layer, after the sums of the kernels
+    /// List every kernel, and after them every dispatch with its layer
     #[arg(long)]
     kernels: bool,
     /// Print JSON, at the end

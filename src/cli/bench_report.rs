@@ -8,6 +8,9 @@ use super::bench::Report;
 use super::bench_measure::{KernelTable, Measured, Outcome, Row, StepTimes};
 use super::terminal::table;
 
+/// Kernels with less of the time are summed up.
+const LEAST_SHARE: f64 = 0.005;
+
 /// Adapter, version, and what the adapter does at best.
 pub(crate) fn head_text(report: &Report) -> String {
     let Report { version, adapter, timestamps, yardstick, .. } = report;
@@ -66,7 +69,15 @@ fn step_text(times: &StepTimes) -> String {
 fn kernels_text(kernels: &KernelTable, every_dispatch: bool) -> String {
     let KernelTable { steps, time_ms, .. } = kernels;
     let mut text = format!("\nkernels, median of {}; {time_ms:.2} ms together\n", count(*steps));
-    text.push_str(&rows_text(&kernels.kernels));
+    // Sorted by time: a step has some forty kernels, and most do not matter.
+    let matter = kernels.kernels.partition_point(|row| row.share >= LEAST_SHARE);
+    let (shown, others) = kernels.kernels.split_at(if every_dispatch { kernels.kernels.len() } else { matter });
+    text.push_str(&rows_text(shown));
+    if !others.is_empty() {
+        let sum = |of: fn(&Row) -> f64| others.iter().map(of).sum::<f64>();
+        let (time_ms, share) = (sum(|row| row.time_ms), percent(sum(|row| row.share)));
+        let _ = writeln!(text, "{time_ms:>8.3}  {share:>8}  {} others, which --kernels lists", others.len());
+    }
     if every_dispatch {
         text.push_str("\ndispatches, in order\n");
         text.push_str(&rows_text(&kernels.dispatches));

@@ -3,6 +3,7 @@
 pub mod checkpoint;
 pub mod choices;
 pub mod draws;
+mod job;
 mod optimizer;
 mod schedule;
 pub mod settings;
@@ -11,6 +12,7 @@ mod step;
 pub use checkpoint::{Checkpoint, History};
 pub use choices::{Fill, HfForm, Init, Interpolation, Preset, PvForm};
 pub use draws::Warp;
-pub use optimizer::{ImageState, Job, Losses, Optimizer, Parts};
+pub use job::Job;
+pub use optimizer::{ImageState, Losses, Optimizer, Parts};
 pub use schedule::{ScheduleRow, Warps};
 pub use settings::Settings;

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::checkpoint::History;
 use super::draws::uniform_image;
+use super::job::{Job, check_jobs};
 use super::schedule::{Drawn, ScheduleRow, Warps};
 use super::settings::Settings;
 use super::step::{self, RECORD_LEN, State, WINDOW};
@@ -12,17 +13,6 @@ use crate::gpu::{Context, ImageTexture, KernelTime, Plan, Readback, Recording, S
 use crate::nets::Network;
 use crate::ops::Choices;
 use crate::shape::Shape;
-
-/// One image of a batch.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Job {
-    /// Index of the class.
-    pub class: usize,
-    /// Seed of the start and of the warps.
-    pub seed: u64,
-    /// Pixels to start from, `[3,H,W]` in `[0,1]`; drawn from U[0,1) if `None`.
-    pub init: Option<Vec<f32>>,
-}
 
 /// What an image's optimisation goes on from.
 #[derive(Clone, Debug, PartialEq)]
@@ -374,28 +364,6 @@ fn drawn(network: &Network, settings: &Settings, jobs: &[Job]) -> Drawn {
     let one = network.input();
     let keys = jobs.iter().map(|job| (job.seed, job.class)).collect();
     Drawn { settings: settings.clone(), keys, width: one.w(), height: one.h() }
-}
-
-fn check_jobs(network: &Network, jobs: &[Job]) -> Result<()> {
-    if jobs.is_empty() {
-        return Err(Error::input("there is no class to make a prototype of"));
-    }
-    let (classes, input) = (network.classes(), network.input());
-    for job in jobs {
-        if job.class >= classes {
-            let class = job.class;
-            return Err(Error::input(format!(
-                "class {class} is out of range: {network:?} counts from 0 to {}",
-                classes - 1
-            )));
-        }
-        if job.init.as_ref().is_some_and(|pixels| pixels.len() != input.image_len()) {
-            return Err(Error::input(format!(
-                "the image to start from does not have the network's input shape {input}"
-            )));
-        }
-    }
-    Ok(())
 }
 
 /// Losses on their way back, see [`Optimizer::record_losses`].
