@@ -113,7 +113,8 @@ fn backward(@builtin(global_invocation_id) id: vec3u) {
     }
     let base = id.z * params.h * params.w;
     let at = vec2f(id.xy);
-    let map = map_of(id.z / params.channels);
+    let image = id.z / params.channels;
+    let map = map_of(image);
     let d = at - vec2f(map.row_x.z, map.row_y.z);
     let det = map.row_x.x * map.row_y.y - map.row_x.y * map.row_y.x;
     let centre = vec2f(map.row_y.y * d.x - map.row_x.y * d.y, map.row_x.x * d.y - map.row_y.x * d.x) / det;
@@ -134,5 +135,5 @@ fn backward(@builtin(global_invocation_id) id: vec3u) {
             sum += weight * dy[base + u32(q_row) * params.w + u32(q_col)];
         }
     }
-    dx[base + id.y * params.w + id.x] = sum * channel[id.z % params.channels].y;
+    dx[base + id.y * params.w + id.x] = sum * channel[id.z - image * params.channels].y;
 }

@@ -28,8 +28,9 @@ fn forward(@builtin(global_invocation_id) id: vec3u) {
     if id.x >= plane {
         return;
     }
-    let top = i32(id.x / params.ow * STRIDE_H) - i32(params.pad_top);
-    let left = i32(id.x % params.ow * STRIDE_W) - i32(params.pad_left);
+    let y_row = id.x / params.ow;
+    let top = i32(y_row * STRIDE_H) - i32(params.pad_top);
+    let left = i32((id.x - y_row * params.ow) * STRIDE_W) - i32(params.pad_left);
     // The part of the window that is inside of x: never empty, see `MaxPool2d::output`.
     let row0 = u32(max(top, 0));
     let col0 = u32(max(left, 0));
@@ -60,8 +61,9 @@ fn backward(@builtin(global_invocation_id) id: vec3u) {
     if id.x >= plane {
         return;
     }
-    let row = id.x / params.w + params.pad_top;
-    let col = id.x % params.w + params.pad_left;
+    let x_row = id.x / params.w;
+    let row = x_row + params.pad_top;
+    let col = id.x - x_row * params.w + params.pad_left;
     // The windows that contain q: p*stride <= q + pad < p*stride + kernel.
     let p_row0 = (max(row + 1u, KERNEL_H) - KERNEL_H + STRIDE_H - 1u) / STRIDE_H;
     let p_col0 = (max(col + 1u, KERNEL_W) - KERNEL_W + STRIDE_W - 1u) / STRIDE_W;

@@ -27,7 +27,7 @@ impl Activations {
         let input = Tensor::kept(&mut rec, "pixels", Shape::new(batch.max(1), one.c(), one.h(), one.w()));
         rec.section("evaluate");
         let acts =
-            network.graph().record_forward(&mut rec, &Choices::fixed(context.capabilities()), input, Keep::All)?;
+            network.graph().record_forward(&mut rec, &Choices::plain(context.capabilities()), input, Keep::All)?;
         Ok(Self { plan: Plan::new(context, rec)?, input, acts, modules: network.modules().to_vec() })
     }
 

@@ -32,7 +32,7 @@ pub fn gradient(context: &Context, network: &Network, pixels: &[f32], class: usi
     }
     // Nothing fused: folding a batch norm rounds the weights once more, and where that tips a ReLU the gradient jumps.
     let graph = network.graph();
-    let choices = Choices::fixed(context.capabilities());
+    let choices = Choices::plain(context.capabilities());
     let mut rec = Recording::new();
     let input = Tensor::kept(&mut rec, "pixels", one);
     let dlogits = Tensor::kept(&mut rec, "dlogits", Shape::new(1, classes, 1, 1));

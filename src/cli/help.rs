@@ -78,5 +78,5 @@ Examples:
       What `protogpu run --batch 8 --tune batch` then uses
 
 Each direction of each convolution is computed by every variant that fits it; the fastest counts if its output stays within
-1e-3 of the fixed choice's. The outcome is kept for this adapter, driver and version in the user's cache folder, or in the
+1e-3 of a plain sum's, with the weights at hand. The outcome is kept for this adapter, driver and version in the user's cache folder, or in the
 one that PROTOGPU_CACHE names. A run records its kernels in run.json, and a replay uses these.";

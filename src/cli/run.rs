@@ -99,7 +99,12 @@ impl RunArgs {
         let adapter = adapter_record(context.info());
         self.introduce(&network, &targets, &adapter, config.as_ref());
         let recorded = config.as_ref().and_then(|config| config.recorded.as_ref()).map(|recorded| &recorded.kernels);
-        let choices = self.tune.choices(&context, &network, self.batch.into(), recorded, self.quiet)?;
+        // What was begun goes on with its own.
+        let fresh = targets.iter().filter(|target| !target.finished && target.begun.is_none()).count();
+        let choices = match fresh {
+            0 => Choices::fixed(context.capabilities()),
+            _ => self.tune.choices(&context, &network, fresh.min(self.batch.into()), recorded, self.quiet)?,
+        };
         interrupt::listen()?;
         let run = Run {
             context: &context,

@@ -126,8 +126,8 @@ pub(crate) fn targets(
 /// Groups what is left to do: at most `batch` at once, and only such as have made equally many steps with the same kernels.
 pub(crate) fn batches(targets: &mut [Target], batch: usize) -> Vec<Vec<&mut Target>> {
     let together = |a: &Target, b: &Target| {
-        let kernels = |target: &Target| target.begun.as_ref().map(|checkpoint| checkpoint.kernels.clone());
-        a.step() == b.step() && kernels(a) == kernels(b)
+        let kernels = [a, b].map(|target| target.begun.as_ref().map(|checkpoint| &checkpoint.kernels));
+        a.step() == b.step() && kernels[0] == kernels[1]
     };
     let mut groups: Vec<Vec<&mut Target>> = Vec::new();
     for target in targets.iter_mut().filter(|target| !target.finished) {

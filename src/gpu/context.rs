@@ -5,6 +5,7 @@ use std::collections::hash_map::Entry;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::record::TEXTURE_WIDTH;
 use super::shader::{Access, Kernel, Reflection, Source, TextureFormat, TextureUse, reflect};
 use crate::error::{Error, Result};
 
@@ -197,7 +198,8 @@ impl Context {
         let same = info.subgroup_min_size == info.subgroup_max_size;
         let usable = same && self.device().features().contains(wgpu::Features::SUBGROUP);
         let readable = self.device().features().contains(wgpu::Features::TEXTURE_ADAPTER_SPECIFIC_FORMAT_FEATURES)
-            && self.device().limits().max_storage_textures_per_shader_stage >= STORAGE_TEXTURES;
+            && self.device().limits().max_storage_textures_per_shader_stage >= STORAGE_TEXTURES
+            && self.device().limits().max_texture_dimension_2d as usize >= TEXTURE_WIDTH;
         Capabilities {
             subgroup_size: usable.then_some(info.subgroup_max_size),
             texels: readable && info.device_type == wgpu::DeviceType::Cpu,

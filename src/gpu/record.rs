@@ -30,7 +30,7 @@ pub enum Layout {
     /// Words of 32 bits in a storage buffer.
     Words,
     /// `vec4f` in a texture, [`TEXTURE_WIDTH`] to a row. Software adapters fetch a texel several times faster than they
-    /// load from a buffer. Shaders address it with `texel` of `shaders/lib/quads_texture.wgsl`.
+    /// load from a buffer. Shaders address it with `texel` of `shaders/lib/texels.wgsl`.
     Texels,
 }
 
@@ -127,7 +127,7 @@ pub struct Command {
     pub label: String,
     /// Shader, entry point and overrides.
     pub kernel: Kernel,
-    /// Storage buffers by name.
+    /// Storage buffers and textures by name.
     pub bindings: Vec<Binding>,
     /// The uniform `params`, if the kernel has one.
     pub params: Vec<u8>,

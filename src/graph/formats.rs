@@ -2,7 +2,7 @@
 
 use super::{Graph, Keep, NodeId, Op};
 use crate::gpu::Capabilities;
-use crate::ops::Format;
+use crate::ops::{Format, TEXELS_MAX_PLANE};
 
 impl Graph {
     /// A format for each node's output. On software adapters everything between convolutions and pools is texels; what is
@@ -10,7 +10,8 @@ impl Graph {
     pub(super) fn formats(&self, capabilities: Capabilities, keep: Keep) -> Vec<Format> {
         let mut texels: Vec<bool> =
             self.nodes.iter().map(|n| matches!(n.op, Op::Conv2d { .. } | Op::MaxPool2d(_))).collect();
-        if keep == Keep::All || !capabilities.prefers_texels() {
+        let fits = |node: &super::Node| node.shape.plane_len() <= TEXELS_MAX_PLANE;
+        if keep == Keep::All || !capabilities.prefers_texels() || !self.nodes.iter().all(fits) {
             texels.fill(false);
         }
         if let Some(output) = texels.last_mut() {

@@ -25,7 +25,7 @@ pub use max_pool2d::MaxPool2d;
 pub use objective::{Objective, PvForm};
 pub use relu::Relu;
 pub use scale_shift::ScaleShift;
-pub use texels::{pack, sink_texels, unpack};
+pub use texels::{TEXELS_MAX_PLANE, pack, sink_texels, unpack};
 pub use total_variation::{HfForm, TotalVariation};
 
 use crate::error::{Error, Result};

@@ -2,7 +2,7 @@
 
 use super::{Format, Sink, Tensor};
 use crate::error::Result;
-use crate::gpu::{Grid, Kernel, Recording};
+use crate::gpu::{Grid, Kernel, MAX_WORKGROUPS, Recording};
 
 crate::params! {
     /// Mirrors `Params` of shaders/texels.wgsl.
@@ -23,6 +23,9 @@ fn params(x: Tensor, relu: bool, sink: Sink) -> TexelsParams {
         sink: sink.flags(),
     }
 }
+
+/// Places in the largest plane that kernels over texels take: a row of the grid is a plane, eight places a workgroup.
+pub const TEXELS_MAX_PLANE: usize = 8 * MAX_WORKGROUPS;
 
 /// One invocation a texel.
 pub(super) fn grid(x: Tensor) -> Grid {

@@ -16,6 +16,9 @@ use crate::{Error, Result};
 /// The first line of metadata, with the version of the layout.
 const FORMAT: &str = "protogpu checkpoint 1";
 
+/// Longer lists of kernels are none: a network has some hundred lines.
+const MAX_KERNELS_BYTES: usize = 1 << 20;
+
 /// What each step so far reported, one entry a step.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct History {
@@ -117,8 +120,15 @@ impl Checkpoint {
         settings.validate()?;
         let weights_sha256 = tensors.metadata("weights_sha256")?.to_owned();
         let adapter = tensors.metadata("adapter")?.to_owned();
-        let kernels = serde_json::from_str(tensors.metadata("kernels")?)
-            .map_err(|source| Error::input(format!("metadata `kernels`: {source}")))?;
+        let kernels = tensors.metadata("kernels")?;
+        if kernels.len() > MAX_KERNELS_BYTES {
+            return Err(Error::input(format!(
+                "metadata `kernels` has {} bytes, which no network's have",
+                kernels.len()
+            )));
+        }
+        let kernels =
+            serde_json::from_str(kernels).map_err(|source| Error::input(format!("metadata `kernels`: {source}")))?;
         let (shape, image) = tensors.take("image")?;
         let shape: [usize; 3] = shape
             .try_into()

@@ -1,7 +1,8 @@
 //! What trials found, on disk, one file for each adapter, driver and version of the crate.
 
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::fs::File;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -9,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use crate::atomic::write_atomically;
 use crate::error::{Error, Result};
-use crate::gpu::{Context, describe_adapter};
+use crate::gpu::{Capabilities, Context, describe_adapter};
 use crate::ops::{Choices, Variant};
 
 /// No file of ours is longer: a network has some hundred lines.
@@ -30,6 +31,9 @@ struct Identity {
     version: String,
     /// Of the machine: with another number, a software adapter is another one.
     processors: usize,
+    /// What a device offers depends on who opened it.
+    subgroup_size: Option<u32>,
+    texels: bool,
     /// Images that were tried at once.
     batch: usize,
 }
@@ -45,12 +49,15 @@ impl TuningFile {
     /// The file in `folder` for an adapter and trials on so many images at once.
     pub fn new(folder: &Path, context: &Context, batch: usize) -> Self {
         let info = context.info();
+        let Capabilities { subgroup_size, texels } = context.capabilities();
         let identity = Identity {
             adapter: describe_adapter(info),
             vendor: info.vendor,
             device: info.device,
             version: env!("CARGO_PKG_VERSION").into(),
             processors: std::thread::available_parallelism().map_or(1, usize::from),
+            subgroup_size,
+            texels,
             batch,
         };
         let text = serde_json::to_string(&identity).expect("an identity is plain data");
@@ -68,14 +75,25 @@ impl TuningFile {
     /// # Errors
     /// If the file is unreadable or not of this adapter, driver and version: worth a warning, for new trials replace it.
     pub fn read(&self, context: &Context) -> Result<Choices> {
-        let known = match std::fs::metadata(&self.path) {
-            Ok(found) if found.len() <= MAX_BYTES => {
-                self.parse(&std::fs::read(&self.path).map_err(Error::io("read", &self.path))?)?
-            }
-            Ok(_) => return Err(self.wrong("it is too long")),
-            Err(_) => BTreeMap::new(),
+        Ok(Choices::known(context.capabilities(), self.known()?))
+    }
+
+    fn known(&self) -> Result<BTreeMap<String, Variant>> {
+        let read = Error::io("read", &self.path);
+        let file = match File::open(&self.path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
+            Err(error) => return Err(read(error)),
         };
-        Ok(Choices::known(context.capabilities(), known))
+        if !file.metadata().is_ok_and(|found| found.is_file()) {
+            return Err(self.wrong("it is no file"));
+        }
+        let mut bytes = Vec::new();
+        file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(read)?;
+        if bytes.len() as u64 > MAX_BYTES {
+            return Err(self.wrong("it is too long"));
+        }
+        self.parse(&bytes)
     }
 
     fn parse(&self, bytes: &[u8]) -> Result<BTreeMap<String, Variant>> {
@@ -86,12 +104,14 @@ impl TuningFile {
         Ok(content.choices)
     }
 
-    /// Keeps choices.
+    /// Keeps choices beside those that are kept already, of other networks say.
     ///
     /// # Errors
     /// If the file cannot be written.
     pub fn write(&self, choices: &Choices) -> Result<()> {
-        let content = Content { identity: self.identity.clone(), choices: choices.all().clone() };
+        let mut all = self.known().unwrap_or_default();
+        all.extend(choices.all().clone());
+        let content = Content { identity: self.identity.clone(), choices: all };
         let text = serde_json::to_string_pretty(&content).expect("choices are plain data") + "\n";
         if let Some(folder) = self.path.parent() {
             std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;

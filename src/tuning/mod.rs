@@ -6,7 +6,7 @@ use std::time::Instant;
 
 pub use file::TuningFile;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::gpu::{Context, Plan, Recording};
 use crate::graph::Graph;
 use crate::ops::{Choices, Conv2d, Epilogue, Sink, Tensor, Variant, pack, unpack};
@@ -86,8 +86,13 @@ fn attempt(
     variants: &[Variant],
 ) -> Result<Trial> {
     let mut entrants = Vec::new();
-    for &variant in variants {
-        entrants.push(Entrant::new(context, conv, x, backward, variant)?);
+    for (i, &variant) in variants.iter().enumerate() {
+        match Entrant::new(context, conv, x, backward, variant) {
+            Ok(entrant) => entrants.push(entrant),
+            // Only the fixed choice must fit the adapter's memory and limits.
+            Err(Error::Input(_) | Error::Device(_)) if i > 0 => context.check_lost()?,
+            Err(error) => return Err(error),
+        }
     }
     for _ in 0..ROUNDS {
         entrants.iter_mut().try_for_each(Entrant::round)?;
@@ -145,6 +150,9 @@ impl Entrant {
         rec.section("after");
         if texels {
             unpack(&mut rec, "trial", b, output, Sink::default(), false)?;
+            // Someone reads the input last, so that nothing takes its place while the trial is repeated.
+            let echo = Tensor::kept(&mut rec, "echo", from);
+            unpack(&mut rec, "trial", a, echo, Sink::default(), false)?;
         }
         let plan = Plan::new(context, rec)?;
         plan.write(input.id, &pixels(from.len()))?;
@@ -173,7 +181,11 @@ fn pixels(len: usize) -> Vec<f32> {
     (0..len as u32).map(|i| i.wrapping_mul(0x9E37_79B9) as f32 / 4_294_967_296.0).collect()
 }
 
+/// Relative to the largest of `b`; infinite if they are not the same number of numbers.
 fn difference(a: &[f32], b: &[f32]) -> f32 {
+    if a.len() != b.len() || a.iter().chain(b).any(|v| !v.is_finite()) {
+        return f32::INFINITY;
+    }
     let largest = b.iter().fold(f32::MIN_POSITIVE, |m, v| m.max(v.abs()));
     a.iter().zip(b).fold(0.0f32, |m, (a, b)| m.max((a - b).abs())) / largest
 }
@@ -199,6 +211,9 @@ mod tests {
         assert_eq!(pick(&[(1, 2.0, 0.0), (4, 1.0, 2e-3), (16, 1.5, 0.0)]), 16);
         assert_eq!(pick(&[(1, 2.0, 0.0), (4, 1.95, 0.0)]), 1);
         assert_eq!(pick(&[(1, 2.0, 2e-3), (4, 9.0, 0.0)]), 4);
-        assert_eq!(pick(&[(1, 2.0, f32::NAN), (4, 9.0, f32::NAN)]), 1);
+        assert_eq!(pick(&[(1, 2.0, f32::INFINITY), (4, 9.0, f32::INFINITY)]), 1);
+        assert_eq!(difference(&[1.0, f32::NAN], &[1.0, 2.0]), f32::INFINITY);
+        assert_eq!(difference(&[], &[1.0]), f32::INFINITY);
+        assert_eq!(difference(&[1.0, 2.5], &[1.0, 2.0]), 0.25);
     }
 }

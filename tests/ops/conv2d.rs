@@ -13,7 +13,7 @@ use crate::twin::{Tensor, conv2d};
 type Geometry = ([usize; 4], [usize; 4], [usize; 2], [usize; 4]);
 
 /// Tiles are 64 columns (pixels of the whole batch) by 4, 8, 16, 32 or 64 rows (channels out; backward: channels in).
-const GEOMETRIES: [Geometry; 21] = [
+const GEOMETRIES: [Geometry; 22] = [
     // Odd and all different.
     ([2, 3, 17, 9], [5, 3, 3, 2], [2, 1], [1, 0, 2, 1]),
     // 63, 64 and 65 columns, around 4, 8 and 16 rows.
@@ -39,6 +39,8 @@ const GEOMETRIES: [Geometry; 21] = [
     ([2, 8, 9, 8], [5, 8, 3, 2], [2, 3], [1, 0, 2, 1]),
     ([2, 9, 8, 11], [6, 9, 3, 3], [2, 2], [1; 4]),
     ([1, 11, 7, 10], [4, 11, 1, 1], [2, 2], [0; 4]),
+    // Residues that no position has.
+    ([2, 9, 1, 6], [5, 9, 3, 3], [2, 2], [1; 4]),
     // Fewer rows than strides; padding wider than the window; a window as large as x.
     ([3, 2, 1, 6], [3, 2, 1, 3], [2, 2], [0, 1, 0, 1]),
     ([2, 1, 3, 4], [2, 1, 3, 2], [1, 2], [4, 3, 3, 5]),

@@ -37,14 +37,14 @@ fn multiply(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id
     var base: array<u32, 8>;
     var spot: array<vec2i, 8>;
     for (var j = 0u; j < 8u; j++) {
-        let column = min(first_column + 8u * j, phase.columns - 1u);
+        let column = min(first_column + 8u * j, max(phase.columns, 1u) - 1u);
         if FLAT != 0u {
             base[j] = phase.base + column;
         } else {
-            let positions = phase.h * phase.w;
+            let positions = max(phase.h * phase.w, 1u);
             let image = column / positions;
             let p = column - image * positions;
-            let row = p / phase.w;
+            let row = p / max(phase.w, 1u);
             base[j] = image * quads * plane;
             spot[j] = vec2i(vec2u(row * params.x_step_h, (p - row * phase.w) * params.x_step_w));
         }

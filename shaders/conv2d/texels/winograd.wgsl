@@ -62,8 +62,9 @@ fn input2(@builtin(global_invocation_id) id: vec3u) {
         return;
     }
     let first = (id.z * params.quads + id.y) * params.x_h * params.x_w;
-    let row = i32(id.x / params.tiles_w * 2u) - params.top;
-    let col = i32(id.x % params.tiles_w * 2u) - params.left;
+    let tile_row = id.x / params.tiles_w;
+    let row = i32(tile_row * 2u) - params.top;
+    let col = i32((id.x - tile_row * params.tiles_w) * 2u) - params.left;
     var half: array<array<vec4f, 4>, 4>;
     for (var j = 0u; j < 4u; j++) {
         var d: array<vec4f, 4>;
@@ -89,8 +90,9 @@ fn input4(@builtin(global_invocation_id) id: vec3u) {
         return;
     }
     let first = (id.z * params.quads + id.y) * params.x_h * params.x_w;
-    let row = i32(id.x / params.tiles_w * 4u) - params.top;
-    let col = i32(id.x % params.tiles_w * 4u) - params.left;
+    let tile_row = id.x / params.tiles_w;
+    let row = i32(tile_row * 4u) - params.top;
+    let col = i32((id.x - tile_row * params.tiles_w) * 4u) - params.left;
     var half: array<array<vec4f, 6>, 6>;
     for (var j = 0u; j < 6u; j++) {
         var d: array<vec4f, 6>;
@@ -126,8 +128,9 @@ fn output2(@builtin(global_invocation_id) id: vec3u, @builtin(workgroup_id) grou
         }
         half[j] = after2(m);
     }
-    let row = id.x / params.tiles_w * 2u;
-    let col = id.x % params.tiles_w * 2u;
+    let tile_row = id.x / params.tiles_w;
+    let row = tile_row * 2u;
+    let col = (id.x - tile_row * params.tiles_w) * 2u;
     let to = ((id.z * params.quads + id.y) * params.y_h + row) * params.y_w + col;
     for (var i = 0u; i < 2u; i++) {
         let v = after2(array<vec4f, 4>(half[0][i], half[1][i], half[2][i], half[3][i]));
@@ -157,8 +160,9 @@ fn output4(@builtin(global_invocation_id) id: vec3u, @builtin(workgroup_id) grou
         }
         half[j] = after4(m);
     }
-    let row = id.x / params.tiles_w * 4u;
-    let col = id.x % params.tiles_w * 4u;
+    let tile_row = id.x / params.tiles_w;
+    let row = tile_row * 4u;
+    let col = (id.x - tile_row * params.tiles_w) * 4u;
     let to = ((id.z * params.quads + id.y) * params.y_h + row) * params.y_w + col;
     for (var i = 0u; i < 4u; i++) {
         let v = after4(array<vec4f, 6>(half[0][i], half[1][i], half[2][i], half[3][i], half[4][i], half[5][i]));

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use super::{Algorithm, Conv2d, Tile, Variant, product};
 use crate::error::{Error, Result};
 use crate::gpu::Capabilities;
+use crate::ops::TEXELS_MAX_PLANE;
 use crate::shape::Shape;
 
 /// Variants by name.
@@ -70,8 +71,10 @@ impl Variant {
         if capabilities.subgroup_size != Some(8) {
             return Self::Workgroup { slices: slices(conv, x, backward) };
         }
-        if capabilities.prefers_texels() {
-            let tile = if x.h().min(x.w()) < WIDE { Tile::Two } else { Tile::Four };
+        let y = conv.output("", x).unwrap_or(x);
+        if capabilities.prefers_texels() && x.plane_len().max(y.plane_len()) <= TEXELS_MAX_PLANE {
+            let to = if backward { x } else { y };
+            let tile = if to.h().min(to.w()) < WIDE { Tile::Two } else { Tile::Four };
             let winograd = Self::Texels(Algorithm::Winograd(tile));
             return if winograd.fits(conv) { winograd } else { Self::Texels(Algorithm::Direct) };
         }
@@ -85,7 +88,10 @@ impl Variant {
     pub fn candidates(capabilities: Capabilities, conv: &Conv2d, x: Shape, backward: bool) -> Vec<Self> {
         let fixed = Self::choose(capabilities, conv, x, backward);
         let others = NAMED.iter().map(|(_, variant)| *variant);
-        let fits = |v: &Self| *v != fixed && v.fits(conv) && v.runs(capabilities);
+        // Slices multiply the output's memory, whatever the batch: only where they can pay.
+        let most = slices(conv, x, backward).max(1);
+        let pays = |v: &Self| !matches!(v, Self::Workgroup { slices } if *slices > most);
+        let fits = |v: &Self| *v != fixed && v.fits(conv) && v.runs(capabilities) && pays(v);
         [fixed].into_iter().chain(others.filter(fits)).collect()
     }
 
@@ -116,6 +122,7 @@ impl Variant {
 pub struct Choices {
     capabilities: Capabilities,
     known: BTreeMap<String, Variant>,
+    plain: bool,
 }
 
 impl Choices {
@@ -124,9 +131,14 @@ impl Choices {
         Self::known(capabilities, BTreeMap::new())
     }
 
+    /// Plain sums for all, where rounding counts more than time.
+    pub fn plain(capabilities: Capabilities) -> Self {
+        Self { plain: true, ..Self::fixed(capabilities) }
+    }
+
     /// These by [`Choices::key`], and the fixed choice for all others and where an adapter does not run what is known.
     pub fn known(capabilities: Capabilities, known: BTreeMap<String, Variant>) -> Self {
-        Self { capabilities, known }
+        Self { capabilities, known, plain: false }
     }
 
     /// What the choice depends on.
@@ -145,9 +157,13 @@ impl Choices {
     /// The variant for a direction of a convolution of x.
     pub fn variant(&self, conv: &Conv2d, x: Shape, backward: bool) -> Variant {
         let known = self.known.get(&Self::key(conv, x, backward)).copied();
-        known
+        let variant = known
             .filter(|v| v.fits(conv) && v.runs(self.capabilities))
-            .unwrap_or_else(|| Variant::choose(self.capabilities, conv, x, backward))
+            .unwrap_or_else(|| Variant::choose(self.capabilities, conv, x, backward));
+        match variant {
+            Variant::Texels(_) if self.plain => Variant::Texels(Algorithm::Direct),
+            other => other,
+        }
     }
 
     /// All that are known.
@@ -155,9 +171,9 @@ impl Choices {
         &self.known
     }
 
-    /// Whether a direction of a convolution is known.
+    /// Whether a direction of a convolution is known, as something that the adapter runs.
     pub fn knows(&self, key: &str) -> bool {
-        self.known.contains_key(key)
+        self.known.get(key).is_some_and(|variant| variant.runs(self.capabilities))
     }
 
     /// Makes one known.
@@ -190,6 +206,10 @@ mod tests {
         assert_eq!(chosen(any), Variant::Workgroup { slices: 1 });
         assert_eq!(Choices::key(&conv, x, true), "3x3 s1x1 p1,1,1,1 1>1 on 16x16 backward");
         assert_eq!(Variant::candidates(software, &conv, x, true).len(), 3);
-        assert_eq!(Variant::candidates(any, &conv, x, true), [1, 4, 16].map(|slices| Variant::Workgroup { slices }));
+        assert_eq!(Variant::candidates(any, &conv, x, true), [Variant::Workgroup { slices: 1 }]);
+        let deep = Conv2d { w: vec![0.0; 512 * 512].into(), w_shape: [512, 512, 1, 1], pad: [0; 4], ..conv };
+        let x = Shape::new(1, 512, 7, 7);
+        let slices = [16, 1, 4].map(|slices| Variant::Workgroup { slices });
+        assert_eq!(Variant::candidates(any, &deep, x, false), slices);
     }
 }

@@ -25,7 +25,7 @@ crate::params! {
 crate::params! {
     /// Mirrors `Params` of shaders/conv2d/texels/finish.wgsl.
     struct FinishParams {
-        y_quads: u32, images: u32, y_h: u32, y_w: u32, y_step_h: u32, y_step_w: u32, fold_w: u32,
+        y_quads: u32, y_h: u32, y_w: u32, y_step_h: u32, y_step_w: u32, fold_w: u32,
     }
 }
 
@@ -115,7 +115,6 @@ impl Stages<'_> {
         let (y, [_, y_step]) = (self.y.shape, self.product.steps);
         let params = FinishParams {
             y_quads: self.y_quads() as u32,
-            images: y.n() as u32,
             y_h: y.h() as u32,
             y_w: y.w() as u32,
             y_step_h: y_step[0] as u32,
@@ -126,9 +125,13 @@ impl Stages<'_> {
         let (b, [add, mask]) = (self.bias(rec), self.sink.bind(sum.id, self.y.texels()));
         let bindings = [sum.bind("x"), self.y.bind("y"), b, table, add, mask];
         let strided = phases.len() > 1 || y_step != [1, 1];
-        let kernel = Kernel::new("conv2d/texels/finish", "finish").with("STRIDED", u32::from(strided));
-        let longest = phases.iter().map(|p| p.extent[0] * p.extent[1]).max().unwrap_or(0);
-        let grid = Grid::Planes { planes: phases.len() * y.n(), h: self.row_quads(), w: longest };
+        let folded = self.product.folds != [1, 1];
+        let kernel = Kernel::new("conv2d/texels/finish", "finish")
+            .with("STRIDED", u32::from(strided))
+            .with("FOLDED", u32::from(folded));
+        let columns = phases.iter().map(|p| p.columns).max().unwrap_or(0);
+        let (planes, w) = if strided { (phases.len(), columns) } else { (y.n(), columns / y.n().max(1)) };
+        let grid = Grid::Planes { planes, h: self.row_quads(), w };
         rec.dispatch(&self.name("finish"), self.with_sink(kernel), &bindings, &params, grid, 0)
     }
 
@@ -227,7 +230,9 @@ impl Stages<'_> {
             x_step_w: x_step[1] as u32,
         };
         // At most 8 quads of rows and 64 columns to a workgroup, divided evenly. The order of a sum does not depend on it.
-        let evenly = |count: usize| count.max(1).div_ceil(count.max(1).div_ceil(8));
+        // With one quad of channels every tap is a turn of the loop, and shorter code is faster.
+        let most = if self.x_quads() == 1 { 4 } else { 8 };
+        let evenly = |count: usize| count.max(1).div_ceil(count.max(1).div_ceil(most));
         let (tile_quads, tile_columns) = (evenly(row_quads), evenly(columns.div_ceil(8)));
         let w = self.weights(rec, tile_quads, terms, tile);
         let algorithm = tile.map_or(Algorithm::Direct, Algorithm::Winograd);
