@@ -11,6 +11,9 @@ pub type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 /// The same step of the same images, by one library.
 pub trait Peer: Sized {
+    /// torchvision's names of the networks that it has.
+    const NETWORKS: &'static [&'static str];
+
     fn new(input: &Input) -> Result<Self>;
 
     /// What it runs on, in words.
@@ -93,8 +96,8 @@ pub fn serve<P: Peer>() -> Result<()> {
     let [network, weights, input] = arguments.as_slice() else {
         return Err("usage: PEER NETWORK WEIGHTS INPUT; run.py starts it so".into());
     };
-    if network != "resnet18" {
-        return Err(format!("this peer has no {network}, only resnet18").into());
+    if !P::NETWORKS.contains(&network.as_str()) {
+        return Err(format!("this peer has no {network}, only {}", P::NETWORKS.join(", ")).into());
     }
     let input = Input::read(weights.as_ref(), input.as_ref())?;
     let mut peer = P::new(&input)?;

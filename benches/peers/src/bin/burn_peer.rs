@@ -34,6 +34,8 @@ struct Picture {
 }
 
 impl Peer for Burn {
+    const NETWORKS: &'static [&'static str] = &["resnet18"];
+
     fn new(input: &Input) -> Result<Self> {
         let device = Device::wgpu(Default::default()).autodiff();
         let bytes = std::fs::read(&input.weights)?;
@@ -61,9 +63,8 @@ impl Peer for Burn {
 
     fn device(&self) -> String {
         let compiler = if cfg!(feature = "burn-vulkan") { "SPIR-V" } else { "WGSL" };
-        let tuned = if cfg!(feature = "burn") { "autotuned" } else { "not tuned" };
         let name = self.device.identity().map_or("unknown adapter".into(), |device| device.name);
-        format!("{name}, {compiler}, {tuned}")
+        format!("{name}, {compiler}, autotuned")
     }
 
     fn logits(&mut self) -> Result<Vec<f32>> {

@@ -22,6 +22,8 @@ struct Candle {
 }
 
 impl Peer for Candle {
+    const NETWORKS: &'static [&'static str] = &["resnet18"];
+
     fn new(input: &Input) -> Result<Self> {
         let device = &Device::Cpu;
         let dtype = candle_core::DType::F32;

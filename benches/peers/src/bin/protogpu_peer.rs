@@ -40,6 +40,8 @@ impl Warps for Given {
 }
 
 impl Peer for Protogpu {
+    const NETWORKS: &'static [&'static str] = &["resnet18"];
+
     fn new(input: &Input) -> Result<Self> {
         let context = Context::new(&AdapterChoice::Best)?;
         let network = Network::from_weights(Weights::open(&input.weights)?)?;
