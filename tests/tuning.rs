@@ -66,7 +66,10 @@ fn a_file_keeps_them_and_others_are_refused() {
         (text.replace(&version, "\"version\": \"0.0.1\""), "it is of another adapter, driver or version"),
         (text.replace("\"adapter\": \"", "\"adapter\": \"other "), "it is of another adapter, driver or version"),
         (text[..text.len() / 2].to_owned(), "EOF while parsing"),
-        (text.replace("\": \"texels", "\": \"texel").replace("\": \"work", "\": \"werk"), "is no variant of a convolution"),
+        (
+            text.replace("\": \"texels", "\": \"texel").replace("\": \"work", "\": \"werk"),
+            "is no variant of a convolution",
+        ),
         ("x".repeat(5 << 20), "it is too long"),
         (String::new(), "EOF while parsing"),
     ] {

@@ -57,7 +57,15 @@ impl Plan {
     pub fn with_options(context: &Context, recording: Recording, options: PlanOptions) -> Result<Self> {
         let memory = if options.sentinels { Memory::separate(&recording) } else { Memory::plan(&recording) };
         let guard = if options.sentinels { GUARD_BYTES } else { 0 };
-        let places = place::create(context, &recording, &memory, Fresh { guard, poison: options.poison })?;
+        // Constants are made and uploaded while the driver compiles.
+        let fresh = Fresh { guard, poison: options.poison };
+        let (places, compiled) = std::thread::scope(|scope| {
+            let compiling = scope.spawn(|| compile(context, &recording));
+            let places = place::create(context, &recording, &memory, fresh);
+            (places, compiling.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        });
+        compiled?;
+        let places = places?;
         let (params, offsets) = create_params(context, &recording)?;
         let mut plan =
             Self { context: context.clone(), recording, places, memory, guard, steps: Vec::new(), _params: None };
@@ -249,6 +257,11 @@ impl Plan {
     pub fn summary(&self) -> Summary {
         Summary::new(&self.recording)
     }
+}
+
+/// Makes every kernel's pipeline, which the context keeps.
+fn compile(context: &Context, recording: &Recording) -> Result<()> {
+    recording.commands.iter().try_for_each(|command| context.pipeline(&command.kernel).map(|_| ()))
 }
 
 /// All commands' uniforms in one buffer, each at an aligned offset.

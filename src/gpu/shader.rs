@@ -28,7 +28,6 @@ pub const SOURCES: &[(&str, &str)] = sources![
     "bench",
     "conv2d/subgroup",
     "conv2d/sum",
-    "conv2d/texels/finish",
     "conv2d/texels/product",
     "conv2d/texels/winograd",
     "conv2d/workgroup",

@@ -1,7 +1,8 @@
 // conv2d product: y[m,p] = sum over taps t and channels c of w[t,c,m] * x[c,p*step+t], for subgroups of eight.
 // A subgroup computes 4*ROW_GROUPS rows x 8*COLUMNS columns. A lane fetches four channels of each of its columns, and its
 // share of w, which shuffles hand to all lanes. x: [N,C/4,H,W], w: [M/tile][taps*C][ROW_GROUPS], texels of four rows;
-// y: [M/4][columns], texels of four rows. Compute-bound: 2*M*C*taps*P FLOP.
+// y: [N,M/4,YH,YW], with bias, sink and relu. Of Winograd's elements (FLAT) y is plain sums: [elements][M/4][columns].
+// Compute-bound: 2*M*C*taps*P FLOP.
 #import lib/texels
 #import lib/conv2d_phase
 
@@ -14,10 +15,17 @@ struct Params {
     plane: u32,      // from one quad of channels to the next in x
     x_step_h: u32,
     x_step_w: u32,
+    y_quads: u32,    // quads of rows, but for folds
+    y_h: u32,
+    y_w: u32,
+    y_step_h: u32,   // how far apart a phase's rows are in y
+    y_step_w: u32,
+    fold_w: u32,     // residues along a row among the rows of the product; 1 where they are phases
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(3) var w: texture_storage_2d<rgba32float, read>;
+@group(0) @binding(5) var<storage, read> b: array<vec4f>;
 
 override ROW_GROUPS: u32 = 8;
 override COLUMNS: u32 = 8;
@@ -33,9 +41,12 @@ fn multiply(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id
     let quads = select(params.quads, 1u, SINGLE != 0u);
     let plane = params.plane;
     let size = vec2i(i32(params.x_h), i32(params.x_w));
+    // The lane's share of the bias.
+    let share_of_b = b[min(group.y * ROW_GROUPS + lane % ROW_GROUPS, params.row_quads - 1u) % params.y_quads];
     // Where the lane's columns begin. Arrays are as long as the loops over them: that lets the driver unroll these.
     var base: array<u32, 8>;
     var spot: array<vec2i, 8>;
+    var to: array<vec3u, 8>;   // image, row and column in y
     for (var j = 0u; j < 8u; j++) {
         let column = min(first_column + 8u * j, max(phase.columns, 1u) - 1u);
         if FLAT != 0u {
@@ -45,8 +56,10 @@ fn multiply(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id
             let image = column / positions;
             let p = column - image * positions;
             let row = p / max(phase.w, 1u);
+            let col = p - row * phase.w;
             base[j] = image * quads * plane;
-            spot[j] = vec2i(vec2u(row * params.x_step_h, (p - row * phase.w) * params.x_step_w));
+            spot[j] = vec2i(vec2u(row * params.x_step_h, col * params.x_step_w));
+            to[j] = vec3u(image, phase.row0 + row * params.y_step_h, phase.col0 + col * params.y_step_w);
         }
     }
     var acc: array<array<array<f32, 8>, 4>, 8>;
@@ -106,11 +119,24 @@ fn multiply(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id
     for (var i = 0u; i < 8u; i++) {
         let row = group.y * ROW_GROUPS + i;
         if i < ROW_GROUPS && row < params.row_quads {
+            let bias = subgroupShuffle(share_of_b, i);
+            let fold = row / params.y_quads;
+            let quad = row - fold * params.y_quads;
+            let down = fold / params.fold_w;
             for (var j = 0u; j < 8u; j++) {
                 let column = first_column + 8u * j;
                 if j < COLUMNS && column < phase.columns {
                     let sum = vec4f(acc[i][0][j], acc[i][1][j], acc[i][2][j], acc[i][3][j]);
-                    store(phase.first + row * phase.columns + column, sum);
+                    if FLAT != 0u {
+                        store(phase.first + row * phase.columns + column, sum);
+                    } else {
+                        let y_row = to[j].y + down;
+                        let y_col = to[j].z + fold - down * params.fold_w;
+                        if y_row < params.y_h && y_col < params.y_w {
+                            let at = ((to[j].x * params.y_quads + quad) * params.y_h + y_row) * params.y_w + y_col;
+                            store(at, sink(sum + bias, at));
+                        }
+                    }
                 }
             }
         }

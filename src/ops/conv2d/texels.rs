@@ -1,5 +1,5 @@
-//! A convolution over texels (four channels in a vec4f, in textures): a product of all columns, and a last stage with the
-//! epilogue; with Winograd's tiles a stage before and after the product. `shaders/conv2d/texels/` has the other half.
+//! A convolution over texels (four channels in a vec4f, in textures): one product with its epilogue, or with Winograd's tiles a
+//! stage before the product and one after it, with the epilogue. `shaders/conv2d/texels/` has the other half.
 
 use super::product::{self, Product};
 use super::winograd::Tile;
@@ -19,12 +19,6 @@ crate::params! {
     /// Mirrors `Params` of shaders/conv2d/texels/product.wgsl.
     struct ProductParams {
         row_quads: u32, terms: u32, quads: u32, x_h: u32, x_w: u32, plane: u32, x_step_h: u32, x_step_w: u32,
-    }
-}
-
-crate::params! {
-    /// Mirrors `Params` of shaders/conv2d/texels/finish.wgsl.
-    struct FinishParams {
         y_quads: u32, y_h: u32, y_w: u32, y_step_h: u32, y_step_w: u32, fold_w: u32,
     }
 }
@@ -110,29 +104,8 @@ impl Stages<'_> {
     }
 
     fn direct(&self, rec: &mut Recording) -> Result<()> {
-        let phases = self.phases();
-        let sum = self.multiply(rec, &phases, (self.x.id, self.x.texels()), None)?;
-        let (y, [_, y_step]) = (self.y.shape, self.product.steps);
-        let params = FinishParams {
-            y_quads: self.y_quads() as u32,
-            y_h: y.h() as u32,
-            y_w: y.w() as u32,
-            y_step_h: y_step[0] as u32,
-            y_step_w: y_step[1] as u32,
-            fold_w: self.product.folds[1] as u32,
-        };
-        let table = self.table(rec, &phases, Algorithm::Direct);
-        let (b, [add, mask]) = (self.bias(rec), self.sink.bind(sum.id, self.y.texels()));
-        let bindings = [sum.bind("x"), self.y.bind("y"), b, table, add, mask];
-        let strided = phases.len() > 1 || y_step != [1, 1];
-        let folded = self.product.folds != [1, 1];
-        let kernel = Kernel::new("conv2d/texels/finish", "finish")
-            .with("STRIDED", u32::from(strided))
-            .with("FOLDED", u32::from(folded));
-        let columns = phases.iter().map(|p| p.columns).max().unwrap_or(0);
-        let (planes, w) = if strided { (phases.len(), columns) } else { (y.n(), columns / y.n().max(1)) };
-        let grid = Grid::Planes { planes, h: self.row_quads(), w };
-        rec.dispatch(&self.name("finish"), self.with_sink(kernel), &bindings, &params, grid, 0)
+        let y = (self.y.id, self.y.texels());
+        self.multiply(rec, &self.phases(), (self.x.id, self.x.texels()), y, None)
     }
 
     fn winograd(&self, rec: &mut Recording, tile: Tile) -> Result<()> {
@@ -170,7 +143,8 @@ impl Stages<'_> {
             origin: [0, 0],
         };
         let elements: Vec<Phase> = (0..tile.elements()).map(element).collect();
-        let sum = self.multiply(rec, &elements, (tiled.id, tiled.len), Some(tile))?;
+        let sum = self.transient(rec, "product", tile.elements() * y_quads * columns);
+        self.multiply(rec, &elements, (tiled.id, tiled.len), (sum.id, sum.len), Some(tile))?;
 
         let (b, [add, mask]) = (self.bias(rec), self.sink.bind(sum.id, self.y.texels()));
         let bindings = [sum.bind("x"), self.y.bind("y"), b, add, mask];
@@ -211,11 +185,11 @@ impl Stages<'_> {
         rec: &mut Recording,
         phases: &[Phase],
         (x, x_len): (TensorId, usize),
+        (y, y_len): (TensorId, usize),
         tile: Option<Tile>,
-    ) -> Result<Texels> {
+    ) -> Result<()> {
         let columns = phases.iter().map(|p| p.columns).max().unwrap_or(0);
         let row_quads = self.row_quads();
-        let sum = self.transient(rec, "product", row_quads * phases.iter().map(|p| p.columns).sum::<usize>());
         let taps: usize = phases.iter().map(|p| p.taps[0] * p.taps[1]).sum();
         let terms = 4 * self.x_quads() * taps;
         let (shape, x_step) = (self.x.shape, self.product.steps[0]);
@@ -228,6 +202,12 @@ impl Stages<'_> {
             plane: if tile.is_some() { columns } else { shape.plane_len() } as u32,
             x_step_h: x_step[0] as u32,
             x_step_w: x_step[1] as u32,
+            y_quads: self.y_quads() as u32,
+            y_h: self.y.shape.h() as u32,
+            y_w: self.y.shape.w() as u32,
+            y_step_h: self.product.steps[1][0] as u32,
+            y_step_w: self.product.steps[1][1] as u32,
+            fold_w: self.product.folds[1] as u32,
         };
         // At most 8 quads of rows and 64 columns to a workgroup, divided evenly. The order of a sum does not depend on it.
         // With one quad of channels every tap is a turn of the loop, and shorter code is faster.
@@ -236,16 +216,20 @@ impl Stages<'_> {
         let (tile_quads, tile_columns) = (evenly(row_quads), evenly(columns.div_ceil(8)));
         let w = self.weights(rec, tile_quads, terms, tile);
         let algorithm = tile.map_or(Algorithm::Direct, Algorithm::Winograd);
-        let bindings = [("x", x, x_len), w.bind("w"), self.table(rec, phases, algorithm), sum.bind("y")];
+        let sink = if tile.is_some() { Sink::default() } else { self.sink };
+        let [add, mask] = sink.bind(x, self.y.texels());
+        let table = self.table(rec, phases, algorithm);
+        let bindings = [("x", x, x_len), w.bind("w"), table, self.bias(rec), ("y", y, y_len), add, mask];
         let kernel = Kernel::new("conv2d/texels/product", "multiply")
             .with("ROW_GROUPS", tile_quads as u32)
             .with("COLUMNS", tile_columns as u32)
             .with("FLAT", u32::from(tile.is_some()))
-            .with("SINGLE", u32::from(self.x_quads() == 1));
+            .with("SINGLE", u32::from(self.x_quads() == 1))
+            .with("SINK", sink.flags())
+            .with("RELU", u32::from(self.relu && tile.is_none()));
         let groups = [columns.div_ceil(8 * tile_columns).max(1), row_quads.div_ceil(tile_quads), phases.len()];
         let flops = self.conv.flops(if self.product.backward { self.x.shape } else { self.y.shape });
-        rec.dispatch(&self.name("product"), kernel, &bindings, &params, Grid::Workgroups(groups), flops)?;
-        Ok(sum)
+        rec.dispatch(&self.name("product"), kernel, &bindings, &params, Grid::Workgroups(groups), flops)
     }
 
     fn table(&self, rec: &mut Recording, phases: &[Phase], algorithm: Algorithm) -> (&'static str, TensorId, usize) {
