@@ -1,7 +1,8 @@
-// texels: pack: y [N,ceil(C/4),H,W] of vec4f in a texture, from x [N,C,H,W]. unpack: the way back, y = relu(sink(x)).
+// texels: pack: packed [N,ceil(C/4),H,W] of vec4f in a texture, from x [N,C,H,W]. unpack: the way back, y = relu(sink(texels)).
 // x, y, z of the grid are the position in the plane, the quad of channels and the image. Memory-bound.
 #import lib/nan
 #import lib/sink
+#import lib/texel
 
 struct Params {
     channels: u32,
@@ -16,10 +17,6 @@ struct Params {
 @group(0) @binding(2) var packed: texture_storage_2d<rgba32float, write>;
 @group(0) @binding(3) var texels: texture_storage_2d<rgba32float, read>;
 @group(0) @binding(4) var<storage, read_write> y: array<f32>;
-
-fn texel(i: u32) -> vec2u {
-    return vec2u(i & 4095u, i >> 12u);
-}
 
 @compute @workgroup_size(8)
 fn pack(@builtin(global_invocation_id) id: vec3u) {

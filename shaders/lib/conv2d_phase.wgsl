@@ -10,7 +10,7 @@ struct Phase {
     tap_col: i32,
     h: u32,          // its positions
     w: u32,
-    first: u32,      // its texels in the product
+    first: u32,      // its texels in the product, of columns that are their own places
     columns: u32,    // positions of all images
     row0: u32,       // its first position in y
     col0: u32,

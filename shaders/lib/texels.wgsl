@@ -2,6 +2,8 @@
 // Software adapters fetch a texel with vector loads; of a storage buffer they load each component of each lane by itself.
 // `x` is read and `y` written; `sink_add` and `sink_mask` are those of lib/sink, chosen by an override: here a load that is
 // not needed would be done all the same.
+#import lib/texel
+
 const LANES: u32 = 8;   // invocations of a workgroup: as many as a software adapter computes at a time
 
 override SINK: u32 = 0; // 1: add `sink_add`, 2: mask by `sink_mask`
@@ -11,10 +13,6 @@ override RELU: u32 = 0; // 1: max(v, 0), last
 @group(0) @binding(2) var y: texture_storage_2d<rgba32float, write>;
 @group(0) @binding(10) var sink_add: texture_storage_2d<rgba32float, read>;
 @group(0) @binding(11) var sink_mask: texture_storage_2d<rgba32float, read>;
-
-fn texel(i: u32) -> vec2u {
-    return vec2u(i & 4095u, i >> 12u);
-}
 
 fn load(i: u32) -> vec4f {
     return textureLoad(x, texel(i));

@@ -21,6 +21,7 @@ pub const SOURCES: &[(&str, &str)] = sources![
     "lib/schedule",
     "lib/conv2d",
     "lib/conv2d_phase",
+    "lib/texel",
     "lib/texels",
     "adam",
     "add",

@@ -387,3 +387,29 @@ fn errors_of_a_networks_shapes() {
     }
     table.finish();
 }
+
+/// So many tiles that Winograd's stages take the images in turns.
+#[test]
+fn images_in_turns() {
+    let mut table = Table::new("conv2d");
+    let case = Case::new(([3, 96, 56, 56], [96, 96, 3, 3], [1, 1], [1; 4]));
+    for variant in case.variants().into_iter().filter(|v| !v.is_plain()) {
+        table.case(format!("turns {}", case.name(variant)), || {
+            batch_independent(|n| {
+                let with = Parts { bias: true, relu: true, ..Parts::default() };
+                let y = case.forward(&images(&case.x, n), variant, with)?;
+                Ok(vec![y, case.backward(&images(&case.dy, n), variant, None, None)?])
+            })
+        });
+    }
+    table.case("turns are taken", || {
+        let mut rec = protogpu::gpu::Recording::new();
+        let [x, y] =
+            [0; 2].map(|_| protogpu::ops::Tensor::transient_texels(&mut rec, "t", protogpu::Shape([3, 96, 56, 56])));
+        let variant = Variant::Texels(Algorithm::Winograd(Tile::Four));
+        case.op(false).forward(&mut rec, "conv", x, y, Epilogue::default(), variant)?;
+        let dispatches = rec.commands().len();
+        if dispatches == 6 { Ok(()) } else { Err(format!("{dispatches} dispatches, not two turns of three").into()) }
+    });
+    table.finish();
+}

@@ -6,7 +6,8 @@
 
 struct Params {
     quads: u32,      // of x for `input`, of y for `output`
-    images: u32,
+    images: u32,     // that go through together
+    first_image: u32,
     x_h: u32,
     x_w: u32,
     top: i32,        // padding before x
@@ -61,7 +62,7 @@ fn input2(@builtin(global_invocation_id) id: vec3u) {
     if id.x >= tiles {
         return;
     }
-    let first = (id.z * params.quads + id.y) * params.x_h * params.x_w;
+    let first = ((id.z + params.first_image) * params.quads + id.y) * params.x_h * params.x_w;
     let tile_row = id.x / params.tiles_w;
     let row = i32(tile_row * 2u) - params.top;
     let col = i32((id.x - tile_row * params.tiles_w) * 2u) - params.left;
@@ -89,7 +90,7 @@ fn input4(@builtin(global_invocation_id) id: vec3u) {
     if id.x >= tiles {
         return;
     }
-    let first = (id.z * params.quads + id.y) * params.x_h * params.x_w;
+    let first = ((id.z + params.first_image) * params.quads + id.y) * params.x_h * params.x_w;
     let tile_row = id.x / params.tiles_w;
     let row = i32(tile_row * 4u) - params.top;
     let col = i32((id.x - tile_row * params.tiles_w) * 4u) - params.left;
@@ -131,7 +132,7 @@ fn output2(@builtin(global_invocation_id) id: vec3u, @builtin(workgroup_id) grou
     let tile_row = id.x / params.tiles_w;
     let row = tile_row * 2u;
     let col = (id.x - tile_row * params.tiles_w) * 2u;
-    let to = ((id.z * params.quads + id.y) * params.y_h + row) * params.y_w + col;
+    let to = (((id.z + params.first_image) * params.quads + id.y) * params.y_h + row) * params.y_w + col;
     for (var i = 0u; i < 2u; i++) {
         let v = after2(array<vec4f, 4>(half[0][i], half[1][i], half[2][i], half[3][i]));
         for (var j = 0u; j < 2u; j++) {
@@ -163,7 +164,7 @@ fn output4(@builtin(global_invocation_id) id: vec3u, @builtin(workgroup_id) grou
     let tile_row = id.x / params.tiles_w;
     let row = tile_row * 4u;
     let col = (id.x - tile_row * params.tiles_w) * 4u;
-    let to = ((id.z * params.quads + id.y) * params.y_h + row) * params.y_w + col;
+    let to = (((id.z + params.first_image) * params.quads + id.y) * params.y_h + row) * params.y_w + col;
     for (var i = 0u; i < 4u; i++) {
         let v = after4(array<vec4f, 6>(half[0][i], half[1][i], half[2][i], half[3][i], half[4][i], half[5][i]));
         for (var j = 0u; j < 4u; j++) {

@@ -1,6 +1,8 @@
 //! A convolution over texels (four channels in a vec4f, in textures): one product with its epilogue, or with Winograd's tiles a
 //! stage before the product and one after it, with the epilogue. `shaders/conv2d/texels/` has the other half.
 
+use std::ops::Range;
+
 use super::product::{self, Product};
 use super::winograd::Tile;
 use super::{Algorithm, Conv2d};
@@ -11,7 +13,8 @@ use crate::ops::{Sink, Tensor, words};
 crate::params! {
     /// Mirrors `Params` of shaders/conv2d/texels/winograd.wgsl.
     struct WinogradParams {
-        quads: u32, images: u32, x_h: u32, x_w: u32, top: i32, left: i32, tiles_h: u32, tiles_w: u32, y_h: u32, y_w: u32,
+        quads: u32, images: u32, first_image: u32, x_h: u32, x_w: u32, top: i32, left: i32, tiles_h: u32,
+        tiles_w: u32, y_h: u32, y_w: u32,
     }
 }
 
@@ -23,6 +26,9 @@ crate::params! {
     }
 }
 
+/// What tiles and sums of the images that go through together may take: about a third of a processor's last cache.
+const CACHE_BYTES: usize = 12 << 20;
+
 /// Positions that share their taps, as `Phase` of shaders/lib/conv2d_phase.wgsl.
 struct Phase {
     first_term: usize,
@@ -31,6 +37,7 @@ struct Phase {
     /// The first tap.
     tap: [i32; 2],
     extent: [usize; 2],
+    /// Where its sums go, if they are those of an element.
     first: usize,
     columns: usize,
     origin: [usize; 2],
@@ -108,15 +115,31 @@ impl Stages<'_> {
         self.multiply(rec, &self.phases(), (self.x.id, self.x.texels()), y, None)
     }
 
+    /// So many images at once that their tiles stay in a processor's cache.
     fn winograd(&self, rec: &mut Recording, tile: Tile) -> Result<()> {
+        let y = self.y.shape;
+        let tiles: usize = [y.h(), y.w()].iter().map(|size| size.div_ceil(tile.size())).product();
+        let one = 16 * tile.elements() * tiles;
+        let most = (CACHE_BYTES / (one * (self.x_quads() + self.y_quads())).max(1)).max(1);
+        let turns = self.images().div_ceil(most).max(1);
+        let each = self.images().div_ceil(turns);
+        (0..self.images()).step_by(each).try_for_each(|first| {
+            let images = first..self.images().min(first + each);
+            self.tiles_of(rec, tile, images)
+        })
+    }
+
+    /// Winograd's three stages for some of the images.
+    fn tiles_of(&self, rec: &mut Recording, tile: Tile, images: Range<usize>) -> Result<()> {
         let (x, y) = (self.x.shape, self.y.shape);
         let tiles = [y.h(), y.w()].map(|size| size.div_ceil(tile.size()));
-        let columns = self.images() * tiles[0] * tiles[1];
+        let columns = images.len() * tiles[0] * tiles[1];
         let (x_quads, y_quads) = (self.x_quads(), self.y_quads());
         let [top, left] = first_tap(&self.product.phases[0]).0.map(|d| -d);
         let params = WinogradParams {
             quads: x_quads as u32,
-            images: self.images() as u32,
+            images: images.len() as u32,
+            first_image: images.start as u32,
             x_h: x.h() as u32,
             x_w: x.w() as u32,
             top,
@@ -126,7 +149,7 @@ impl Stages<'_> {
             y_h: y.h() as u32,
             y_w: y.w() as u32,
         };
-        let grid = |quads| Grid::Planes { planes: self.images(), h: quads, w: tiles[0] * tiles[1] };
+        let grid = |quads| Grid::Planes { planes: images.len(), h: quads, w: tiles[0] * tiles[1] };
         let kernel = |entry| Kernel::new("conv2d/texels/winograd", entry);
         let tiled = self.transient(rec, "tiles", tile.elements() * x_quads * columns);
         let bindings = [self.x.bind("x"), tiled.bind("y")];
@@ -144,7 +167,7 @@ impl Stages<'_> {
         };
         let elements: Vec<Phase> = (0..tile.elements()).map(element).collect();
         let sum = self.transient(rec, "product", tile.elements() * y_quads * columns);
-        self.multiply(rec, &elements, (tiled.id, tiled.len), (sum.id, sum.len), Some(tile))?;
+        self.multiply(rec, &elements, (tiled.id, tiled.len), (sum.id, sum.len), Some((tile, images.len())))?;
 
         let (b, [add, mask]) = (self.bias(rec), self.sink.bind(sum.id, self.y.texels()));
         let bindings = [sum.bind("x"), self.y.bind("y"), b, add, mask];
@@ -158,7 +181,7 @@ impl Stages<'_> {
     }
 
     fn phases(&self) -> Vec<Phase> {
-        let (mut first, mut first_tap_at) = (0, 0);
+        let mut first_tap_at = 0;
         let phase = |p: &product::Phase| {
             let (tap, taps) = first_tap(p);
             let columns = self.images() * p.extent[0] * p.extent[1];
@@ -168,26 +191,26 @@ impl Stages<'_> {
                 taps,
                 tap,
                 extent: p.extent,
-                first,
+                first: 0,
                 columns,
                 origin: p.origin,
             };
-            first += self.row_quads() * columns;
             first_tap_at += p.taps.len();
             phase
         };
         self.product.phases.iter().map(phase).collect()
     }
 
-    /// The product of all phases: of windows, or of the elements of tiles.
+    /// The product of all phases: of windows, or of the elements of tiles of so many images.
     fn multiply(
         &self,
         rec: &mut Recording,
         phases: &[Phase],
         (x, x_len): (TensorId, usize),
         (y, y_len): (TensorId, usize),
-        tile: Option<Tile>,
+        of_tiles: Option<(Tile, usize)>,
     ) -> Result<()> {
+        let (tile, images) = of_tiles.map_or((None, self.images()), |(tile, images)| (Some(tile), images));
         let columns = phases.iter().map(|p| p.columns).max().unwrap_or(0);
         let row_quads = self.row_quads();
         let taps: usize = phases.iter().map(|p| p.taps[0] * p.taps[1]).sum();
@@ -229,13 +252,15 @@ impl Stages<'_> {
             .with("RELU", u32::from(self.relu && tile.is_none()));
         let groups = [columns.div_ceil(8 * tile_columns).max(1), row_quads.div_ceil(tile_quads), phases.len()];
         let flops = self.conv.flops(if self.product.backward { self.x.shape } else { self.y.shape });
+        let flops = flops / self.images().max(1) as u64 * images as u64;
         rec.dispatch(&self.name("product"), kernel, &bindings, &params, Grid::Workgroups(groups), flops)
     }
 
     fn table(&self, rec: &mut Recording, phases: &[Phase], algorithm: Algorithm) -> (&'static str, TensorId, usize) {
         let table: Vec<u32> = phases.iter().flat_map(Phase::words).collect();
         let (len, x, y) = (table.len(), self.x.shape, self.y.shape);
-        let label = self.name(&format!("table {algorithm:?} {x} {y}"));
+        let columns = phases.iter().map(|p| p.columns).max().unwrap_or(0);
+        let label = self.name(&format!("table {algorithm:?} {x} {y} {columns}"));
         ("table", rec.constant(label, len, move || Ok(table.clone())), len)
     }
 
