@@ -56,6 +56,20 @@ fn padded(first: u32, row: i32, col: i32) -> vec4f {
     return select(vec4f(), load(at), inside);
 }
 
+// Row and column of a tile's first output.
+fn corner_of(tile: u32, size: u32) -> vec2u {
+    let row = tile / params.tiles_w;
+    return size * vec2u(row, tile - row * params.tiles_w);
+}
+
+// Stores an output, if it lies in y.
+fn put(id: vec3u, row: u32, col: u32, v: vec4f) {
+    if row < params.y_h && col < params.y_w {
+        let to = (((id.z + params.first_image) * params.quads + id.y) * params.y_h + row) * params.y_w + col;
+        store(to, sink(v, to));
+    }
+}
+
 @compute @workgroup_size(LANES)
 fn input2(@builtin(global_invocation_id) id: vec3u) {
     let tiles = params.tiles_h * params.tiles_w;
@@ -63,14 +77,12 @@ fn input2(@builtin(global_invocation_id) id: vec3u) {
         return;
     }
     let first = ((id.z + params.first_image) * params.quads + id.y) * params.x_h * params.x_w;
-    let tile_row = id.x / params.tiles_w;
-    let row = i32(tile_row * 2u) - params.top;
-    let col = i32((id.x - tile_row * params.tiles_w) * 2u) - params.left;
+    let corner = vec2i(corner_of(id.x, 2u)) - vec2i(params.top, params.left);
     var half: array<array<vec4f, 4>, 4>;
     for (var j = 0u; j < 4u; j++) {
         var d: array<vec4f, 4>;
         for (var i = 0u; i < 4u; i++) {
-            d[i] = padded(first, row + i32(i), col + i32(j));
+            d[i] = padded(first, corner.x + i32(i), corner.y + i32(j));
         }
         half[j] = before2(d);
     }
@@ -91,14 +103,12 @@ fn input4(@builtin(global_invocation_id) id: vec3u) {
         return;
     }
     let first = ((id.z + params.first_image) * params.quads + id.y) * params.x_h * params.x_w;
-    let tile_row = id.x / params.tiles_w;
-    let row = i32(tile_row * 4u) - params.top;
-    let col = i32((id.x - tile_row * params.tiles_w) * 4u) - params.left;
+    let corner = vec2i(corner_of(id.x, 4u)) - vec2i(params.top, params.left);
     var half: array<array<vec4f, 6>, 6>;
     for (var j = 0u; j < 6u; j++) {
         var d: array<vec4f, 6>;
         for (var i = 0u; i < 6u; i++) {
-            d[i] = padded(first, row + i32(i), col + i32(j));
+            d[i] = padded(first, corner.x + i32(i), corner.y + i32(j));
         }
         half[j] = before4(d);
     }
@@ -129,17 +139,11 @@ fn output2(@builtin(global_invocation_id) id: vec3u, @builtin(workgroup_id) grou
         }
         half[j] = after2(m);
     }
-    let tile_row = id.x / params.tiles_w;
-    let row = tile_row * 2u;
-    let col = (id.x - tile_row * params.tiles_w) * 2u;
-    let to = (((id.z + params.first_image) * params.quads + id.y) * params.y_h + row) * params.y_w + col;
+    let corner = corner_of(id.x, 2u);
     for (var i = 0u; i < 2u; i++) {
         let v = after2(array<vec4f, 4>(half[0][i], half[1][i], half[2][i], half[3][i]));
         for (var j = 0u; j < 2u; j++) {
-            if row + i < params.y_h && col + j < params.y_w {
-                let p = to + i * params.y_w + j;
-                store(p, sink(v[j] + bias, p));
-            }
+            put(id, corner.x + i, corner.y + j, v[j] + bias);
         }
     }
 }
@@ -161,17 +165,11 @@ fn output4(@builtin(global_invocation_id) id: vec3u, @builtin(workgroup_id) grou
         }
         half[j] = after4(m);
     }
-    let tile_row = id.x / params.tiles_w;
-    let row = tile_row * 4u;
-    let col = (id.x - tile_row * params.tiles_w) * 4u;
-    let to = (((id.z + params.first_image) * params.quads + id.y) * params.y_h + row) * params.y_w + col;
+    let corner = corner_of(id.x, 4u);
     for (var i = 0u; i < 4u; i++) {
         let v = after4(array<vec4f, 6>(half[0][i], half[1][i], half[2][i], half[3][i], half[4][i], half[5][i]));
         for (var j = 0u; j < 4u; j++) {
-            if row + i < params.y_h && col + j < params.y_w {
-                let p = to + i * params.y_w + j;
-                store(p, sink(v[j] + bias, p));
-            }
+            put(id, corner.x + i, corner.y + j, v[j] + bias);
         }
     }
 }

@@ -13,7 +13,6 @@ use std::sync::Arc;
 
 pub use choices::Choices;
 use product::Product;
-use texels::Stages;
 pub use winograd::Tile;
 
 use super::{Format, Sink, Tensor, misfit, pack, same, unpack, words};
@@ -129,7 +128,7 @@ impl Conv2d {
         same("conv2d", label, ["y", "the output"], y.shape, self.output(label, x.shape)?)?;
         let sink = Sink { add: epilogue.residual, mask: None };
         let product = Product::forward(self, y.shape);
-        self.multiply(rec, label, product, [x, y], sink, epilogue.relu, variant)
+        Pass { conv: self, label, product, x, y, sink, relu: epilogue.relu }.record(rec, variant)
     }
 
     /// `dx = sink(convᵀ(dy, w))`. dy: `[N,O,OH,OW]`, dx: `[N,C,H,W]`.
@@ -147,110 +146,135 @@ impl Conv2d {
     ) -> Result<()> {
         same("conv2d", label, ["dy", "the output"], dy.shape, self.output(label, dx.shape)?)?;
         let product = Product::backward(self, dx.shape);
-        self.multiply(rec, label, product, [dy, dx], sink, false, variant)
+        Pass { conv: self, label, product, x: dy, y: dx, sink, relu: false }.record(rec, variant)
     }
+}
 
-    /// Appends a product of the packed weights and `x`, the input of the direction, to `y`, its output.
-    #[expect(clippy::too_many_arguments, reason = "one call for both directions; a struct would only rename them")]
-    fn multiply(
-        &self,
-        rec: &mut Recording,
-        label: &str,
-        product: Product,
-        [x, y]: [Tensor; 2],
-        sink: Sink,
-        relu: bool,
-        variant: Variant,
-    ) -> Result<()> {
-        if !variant.fits(self) {
-            let (window, stride) = (&self.w_shape[2..], self.stride);
-            return Err(misfit(
-                "conv2d",
-                label,
-                format!("{variant:?} is not for windows {window:?}, stride {stride:?}"),
-            ));
+/// One direction of a convolution: x is its input, y its output.
+struct Pass<'a> {
+    conv: &'a Conv2d,
+    label: &'a str,
+    product: Product,
+    x: Tensor,
+    y: Tensor,
+    sink: Sink,
+    relu: bool,
+}
+
+impl Pass<'_> {
+    /// Appends it, computed by a variant.
+    fn record(self, rec: &mut Recording, variant: Variant) -> Result<()> {
+        if !variant.fits(self.conv) {
+            let (window, stride) = (&self.conv.w_shape[2..], self.conv.stride);
+            let what = format!("{variant:?} is not for windows {window:?}, stride {stride:?}");
+            return Err(misfit("conv2d", self.label, what));
         }
-        let (kernel, tile, slices) = match variant {
+        match variant {
             Variant::Subgroup { row_groups } => {
-                (Kernel::new("conv2d/subgroup", "multiply").with("ROW_GROUPS", row_groups), 4 * row_groups as usize, 1)
+                let kernel = Kernel::new("conv2d/subgroup", "multiply").with("ROW_GROUPS", row_groups);
+                self.multiply(rec, kernel, 4 * row_groups as usize, 1)
             }
-            Variant::Workgroup { slices: 1 } => (Kernel::new("conv2d/workgroup", "multiply"), 64, 1),
+            Variant::Workgroup { slices: 1 } => self.multiply(rec, Kernel::new("conv2d/workgroup", "multiply"), 64, 1),
             Variant::Workgroup { slices } => {
                 let kernel = Kernel::new("conv2d/workgroup", "multiply_part").with("SLICES", slices);
-                (kernel, 64, slices as usize)
+                self.multiply(rec, kernel, 64, slices as usize)
             }
-            Variant::Texels(algorithm) => return self.over_texels(rec, label, product, [x, y], sink, relu, algorithm),
+            Variant::Texels(algorithm) => self.over_texels(rec, algorithm),
+        }
+    }
+
+    /// Of the product, for labels.
+    fn name(&self) -> String {
+        format!("{} {}", self.label, self.product.name())
+    }
+
+    /// What reaches y if it is the forward: no gradient has a bias.
+    fn bias(&self) -> Option<&Arc<[f32]>> {
+        self.conv.b.as_ref().filter(|_| !self.product.backward)
+    }
+
+    /// Floating-point operations of all images.
+    fn flops(&self) -> u64 {
+        self.conv.flops(if self.product.backward { self.x.shape } else { self.y.shape })
+    }
+
+    /// The product of the packed weights and x by one kernel, whose tiles have so many rows; or in slices, which another adds.
+    fn multiply(&self, rec: &mut Recording, kernel: Kernel, tile: usize, slices: usize) -> Result<()> {
+        let Self { x, y, ref product, .. } = *self;
+        let (name, rows, y_len) = (self.name(), product.rows(), y.shape.len());
+        let params = Conv2dParams {
+            bias: u32::from(self.bias().is_some()),
+            relu: u32::from(self.relu),
+            sink: self.sink.flags(),
+            ..product.params(x.shape, y.shape)
         };
-        let (name, rows) = (product.name(), product.rows());
-        let bias = self.b.as_ref().filter(|_| !product.backward);
-        let (bias_flag, relu, y_len) = (u32::from(bias.is_some()), u32::from(relu), y.shape.len());
-        let params = Conv2dParams { bias: bias_flag, relu, sink: sink.flags(), ..product.params(x.shape, y.shape) };
-        let flops = self.flops(if product.backward { x.shape } else { y.shape });
         let columns = (x.shape.n() * product.columns()).div_ceil(TILE_COLUMNS).max(1);
         let grid = Grid::Workgroups([columns, rows.div_ceil(tile), product.phases.len() * slices]);
-
-        let table = product.table();
-        let table_len = table.len();
-        let size = format!("{}x{}", y.shape.h(), y.shape.w());
-        let table = rec.constant(format!("{label} table {name} {size}"), table_len, move || Ok(table.clone()));
-        let w_len = rows.next_multiple_of(tile) * product.terms().max(1);
-        let weights = self.clone();
-        let w = rec.constant(format!("{label} w {name} {tile}"), w_len, move || {
-            let mut packed = product.pack(&weights, tile);
-            packed.resize(w_len, 0);
-            Ok(packed)
-        });
-        let mut epilogue = Vec::from(sink.bind(x.id, y_len));
-        epilogue.push(match bias {
-            Some(b) => {
-                let (values, len) = (Arc::clone(b), b.len());
-                ("b", rec.constant(format!("{label} b"), len, move || Ok(words(&values))), len)
-            }
-            None => ("b", x.id, 0),
-        });
-        let mut bindings = vec![x.bind("x"), ("w", w, w_len), ("table", table, table_len)];
-        let name = format!("{label} {name}");
+        let mut bindings = vec![x.bind("x"), self.weights(rec, tile), self.table(rec)];
         if slices == 1 {
             bindings.push(y.bind("y"));
-            bindings.extend(epilogue);
-            return rec.dispatch(&name, kernel, &bindings, &params, grid, flops);
+            bindings.extend(self.epilogue(rec));
+            return rec.dispatch(&name, kernel, &bindings, &params, grid, self.flops());
         }
         let partial = rec.transient(format!("{name} partial"), slices * y_len);
         bindings.push(("y", partial, slices * y_len));
-        rec.dispatch(&name, kernel, &bindings, &params, grid, flops)?;
+        rec.dispatch(&name, kernel, &bindings, &params, grid, self.flops())?;
         let params = SumParams {
             len: y_len as u32,
             slices: slices as u32,
             plane: y.shape.plane_len() as u32,
             channels: y.shape.c() as u32,
-            bias: bias_flag,
-            relu,
-            sink: sink.flags(),
+            bias: params.bias,
+            relu: params.relu,
+            sink: params.sink,
         };
-        epilogue.extend([("partial", partial, slices * y_len), y.bind("y")]);
-        rec.dispatch(&format!("{name} sum"), Kernel::new("conv2d/sum", "sum"), &epilogue, &params, Grid::Each(y_len), 0)
+        let mut bindings = vec![("partial", partial, slices * y_len), y.bind("y")];
+        bindings.extend(self.epilogue(rec));
+        rec.dispatch(&format!("{name} sum"), Kernel::new("conv2d/sum", "sum"), &bindings, &params, Grid::Each(y_len), 0)
+    }
+
+    fn weights(&self, rec: &mut Recording, tile: usize) -> (&'static str, TensorId, usize) {
+        let (conv, product) = (self.conv.clone(), self.product.clone());
+        let len = product.rows().next_multiple_of(tile) * product.terms().max(1);
+        let label = format!("{} w {} {tile}", self.label, product.name());
+        let make = move || {
+            let mut packed = product.pack(&conv, tile);
+            packed.resize(len, 0);
+            Ok(packed)
+        };
+        ("w", rec.constant(label, len, make), len)
+    }
+
+    fn table(&self, rec: &mut Recording) -> (&'static str, TensorId, usize) {
+        let (table, y) = (self.product.table(), self.y.shape);
+        let len = table.len();
+        let label = format!("{} table {} {}x{}", self.label, self.product.name(), y.h(), y.w());
+        ("table", rec.constant(label, len, move || Ok(table.clone())), len)
+    }
+
+    /// Bindings of the bias and the sink; what does not apply is bound to x.
+    fn epilogue(&self, rec: &mut Recording) -> Vec<(&'static str, TensorId, usize)> {
+        let x = self.x.id;
+        let mut bindings = Vec::from(self.sink.bind(x, self.y.shape.len()));
+        bindings.push(match self.bias() {
+            Some(b) => {
+                let (values, len) = (Arc::clone(b), b.len());
+                ("b", rec.constant(format!("{} b", self.label), len, move || Ok(words(&values))), len)
+            }
+            None => ("b", x, 0),
+        });
+        bindings
     }
 
     /// The same over texels. What comes or goes in a buffer is packed before, or unpacked after, with the sink.
-    #[expect(clippy::too_many_arguments, reason = "as `multiply`")]
-    fn over_texels(
-        &self,
-        rec: &mut Recording,
-        label: &str,
-        product: Product,
-        [x, y]: [Tensor; 2],
-        sink: Sink,
-        relu: bool,
-        algorithm: Algorithm,
-    ) -> Result<()> {
-        let name = format!("{label} {}", product.name());
-        let x = pack(rec, &name, x)?;
-        let stages = |y, sink, relu| Stages { conv: self, label, product, x, y, sink, relu };
+    fn over_texels(self, rec: &mut Recording, algorithm: Algorithm) -> Result<()> {
+        let (name, y, sink, relu) = (self.name(), self.y, self.sink, self.relu);
+        let x = pack(rec, &name, self.x)?;
         if y.format == Format::Texels {
-            return stages(y, sink, relu).record(rec, algorithm);
+            return Self { x, ..self }.stages(rec, algorithm);
         }
         let packed = Tensor::transient_texels(rec, &format!("{name} texels"), y.shape);
-        stages(packed, Sink::default(), false).record(rec, algorithm)?;
+        Self { x, y: packed, sink: Sink::default(), relu: false, ..self }.stages(rec, algorithm)?;
         unpack(rec, &name, packed, y, sink, relu)
     }
 }

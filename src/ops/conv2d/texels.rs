@@ -3,12 +3,12 @@
 
 use std::ops::Range;
 
-use super::product::{self, Product};
+use super::product;
 use super::winograd::Tile;
-use super::{Algorithm, Conv2d};
+use super::{Algorithm, Pass};
 use crate::error::Result;
 use crate::gpu::{Grid, Kernel, Layout, Recording, TensorId};
-use crate::ops::{Sink, Tensor, words};
+use crate::ops::{Sink, words};
 
 crate::params! {
     /// Mirrors `Params` of shaders/conv2d/texels/winograd.wgsl.
@@ -65,32 +65,21 @@ impl Texels {
     }
 }
 
-/// What the stages of one convolution share. x and y are texels.
-pub(super) struct Stages<'a> {
-    pub(super) conv: &'a Conv2d,
-    pub(super) label: &'a str,
-    pub(super) product: Product,
-    pub(super) x: Tensor,
-    pub(super) y: Tensor,
-    pub(super) sink: Sink,
-    pub(super) relu: bool,
-}
-
-impl Stages<'_> {
-    /// Appends all stages.
-    pub(super) fn record(&self, rec: &mut Recording, algorithm: Algorithm) -> Result<()> {
+impl Pass<'_> {
+    /// Appends the stages; x and y are texels.
+    pub(super) fn stages(&self, rec: &mut Recording, algorithm: Algorithm) -> Result<()> {
         match algorithm {
             Algorithm::Direct => self.direct(rec),
             Algorithm::Winograd(tile) => self.winograd(rec, tile),
         }
     }
 
-    fn name(&self, stage: &str) -> String {
-        format!("{} {} {stage}", self.label, self.product.name())
+    fn stage(&self, stage: &str) -> String {
+        format!("{} {stage}", self.name())
     }
 
     fn transient(&self, rec: &mut Recording, stage: &str, len: usize) -> Texels {
-        Texels { id: rec.transient_of(self.name(stage), len, Layout::Texels), len }
+        Texels { id: rec.transient_of(self.stage(stage), len, Layout::Texels), len }
     }
 
     fn images(&self) -> usize {
@@ -112,7 +101,7 @@ impl Stages<'_> {
 
     fn direct(&self, rec: &mut Recording) -> Result<()> {
         let y = (self.y.id, self.y.texels());
-        self.multiply(rec, &self.phases(), (self.x.id, self.x.texels()), y, None)
+        self.product_of(rec, &self.phases(), (self.x.id, self.x.texels()), y, None)
     }
 
     /// So many images at once that their tiles stay in a processor's cache.
@@ -153,7 +142,7 @@ impl Stages<'_> {
         let kernel = |entry| Kernel::new("conv2d/texels/winograd", entry);
         let tiled = self.transient(rec, "tiles", tile.elements() * x_quads * columns);
         let bindings = [self.x.bind("x"), tiled.bind("y")];
-        rec.dispatch(&self.name("tiles"), kernel(tile.input()), &bindings, &params, grid(x_quads), 0)?;
+        rec.dispatch(&self.stage("tiles"), kernel(tile.input()), &bindings, &params, grid(x_quads), 0)?;
 
         let element = |i: usize| Phase {
             first_term: 4 * x_quads * i,
@@ -167,13 +156,13 @@ impl Stages<'_> {
         };
         let elements: Vec<Phase> = (0..tile.elements()).map(element).collect();
         let sum = self.transient(rec, "product", tile.elements() * y_quads * columns);
-        self.multiply(rec, &elements, (tiled.id, tiled.len), (sum.id, sum.len), Some((tile, images.len())))?;
+        self.product_of(rec, &elements, (tiled.id, tiled.len), (sum.id, sum.len), Some((tile, images.len())))?;
 
-        let (b, [add, mask]) = (self.bias(rec), self.sink.bind(sum.id, self.y.texels()));
+        let (b, [add, mask]) = (self.texel_bias(rec), self.sink.bind(sum.id, self.y.texels()));
         let bindings = [sum.bind("x"), self.y.bind("y"), b, add, mask];
         let params = WinogradParams { quads: y_quads as u32, ..params };
         let kernel = self.with_sink(kernel(tile.output()));
-        rec.dispatch(&self.name("untile"), kernel, &bindings, &params, grid(y_quads), 0)
+        rec.dispatch(&self.stage("untile"), kernel, &bindings, &params, grid(y_quads), 0)
     }
 
     fn with_sink(&self, kernel: Kernel) -> Kernel {
@@ -202,7 +191,7 @@ impl Stages<'_> {
     }
 
     /// The product of all phases: of windows, or of the elements of tiles of so many images.
-    fn multiply(
+    fn product_of(
         &self,
         rec: &mut Recording,
         phases: &[Phase],
@@ -237,12 +226,12 @@ impl Stages<'_> {
         let most = if self.x_quads() == 1 { 4 } else { 8 };
         let evenly = |count: usize| count.max(1).div_ceil(count.max(1).div_ceil(most));
         let (tile_quads, tile_columns) = (evenly(row_quads), evenly(columns.div_ceil(8)));
-        let w = self.weights(rec, tile_quads, terms, tile);
+        let w = self.texel_weights(rec, tile_quads, terms, tile);
         let algorithm = tile.map_or(Algorithm::Direct, Algorithm::Winograd);
         let sink = if tile.is_some() { Sink::default() } else { self.sink };
         let [add, mask] = sink.bind(x, self.y.texels());
-        let table = self.table(rec, phases, algorithm);
-        let bindings = [("x", x, x_len), w.bind("w"), table, self.bias(rec), ("y", y, y_len), add, mask];
+        let table = self.phase_table(rec, phases, algorithm);
+        let bindings = [("x", x, x_len), w.bind("w"), table, self.texel_bias(rec), ("y", y, y_len), add, mask];
         let kernel = Kernel::new("conv2d/texels/product", "multiply")
             .with("ROW_GROUPS", tile_quads as u32)
             .with("COLUMNS", tile_columns as u32)
@@ -251,24 +240,28 @@ impl Stages<'_> {
             .with("SINK", sink.flags())
             .with("RELU", u32::from(self.relu && tile.is_none()));
         let groups = [columns.div_ceil(8 * tile_columns).max(1), row_quads.div_ceil(tile_quads), phases.len()];
-        let flops = self.conv.flops(if self.product.backward { self.x.shape } else { self.y.shape });
-        let flops = flops / self.images().max(1) as u64 * images as u64;
-        rec.dispatch(&self.name("product"), kernel, &bindings, &params, Grid::Workgroups(groups), flops)
+        let flops = self.flops() / self.images().max(1) as u64 * images as u64;
+        rec.dispatch(&self.stage("product"), kernel, &bindings, &params, Grid::Workgroups(groups), flops)
     }
 
-    fn table(&self, rec: &mut Recording, phases: &[Phase], algorithm: Algorithm) -> (&'static str, TensorId, usize) {
+    fn phase_table(
+        &self,
+        rec: &mut Recording,
+        phases: &[Phase],
+        algorithm: Algorithm,
+    ) -> (&'static str, TensorId, usize) {
         let table: Vec<u32> = phases.iter().flat_map(Phase::words).collect();
         let (len, x, y) = (table.len(), self.x.shape, self.y.shape);
         let columns = phases.iter().map(|p| p.columns).max().unwrap_or(0);
-        let label = self.name(&format!("table {algorithm:?} {x} {y} {columns}"));
+        let label = self.stage(&format!("table {algorithm:?} {x} {y} {columns}"));
         ("table", rec.constant(label, len, move || Ok(table.clone())), len)
     }
 
     /// Zeros where there is no bias, so that one kernel does for both.
-    fn bias(&self, rec: &mut Recording) -> (&'static str, TensorId, usize) {
+    fn texel_bias(&self, rec: &mut Recording) -> (&'static str, TensorId, usize) {
         let len = 4 * self.y_quads();
-        let bias = self.conv.b.clone().filter(|_| !self.product.backward);
-        let label = if bias.is_some() { self.name("b") } else { format!("{len} zeros") };
+        let bias = self.bias().cloned();
+        let label = if bias.is_some() { self.stage("b") } else { format!("{len} zeros") };
         let make = move || {
             let mut padded = bias.as_ref().map_or_else(Vec::new, |b| words(b));
             padded.resize(len, 0);
@@ -278,11 +271,11 @@ impl Stages<'_> {
     }
 
     /// `[row quad / tile][tap][channel][row quad % tile]` of four rows; zeros past the last row and channel.
-    fn weights(&self, rec: &mut Recording, tile_quads: usize, terms: usize, tile: Option<Tile>) -> Texels {
+    fn texel_weights(&self, rec: &mut Recording, tile_quads: usize, terms: usize, tile: Option<Tile>) -> Texels {
         let len = self.row_quads().next_multiple_of(tile_quads) * terms;
         let (conv, product, x_channels) = (self.conv.clone(), self.product.clone(), 4 * self.x_quads());
         let algorithm = tile.map_or(Algorithm::Direct, Algorithm::Winograd);
-        let label = self.name(&format!("w {algorithm:?} {tile_quads}"));
+        let label = self.stage(&format!("w {algorithm:?} {tile_quads}"));
         let make = move || {
             let mut packed = vec![0u32; 4 * len];
             let mut put = |term: usize, row: usize, value: f32| {
