@@ -4,7 +4,7 @@
 Only developers run it, and rarely; tests need the files alone. See README.md here for what each key means.
 
     python tests/golden/make.py                               compare what is there with a fresh computation
-    python tests/golden/make.py --replace                     write ops and resnet18
+    python tests/golden/make.py --replace                     write what needs no weights from elsewhere
     python tests/golden/make.py --replace --shared DIR        and those that need weights and pictures
 
 All truth is computed in float64. Nothing here imports from the project: the two sides agree on formulas, not on code.
@@ -24,7 +24,8 @@ import torch
 import torchvision
 
 from method import SEED
-from networks import make_imagenette_top1, make_resnet18, make_resnet18_imagenet
+from networks import (make_googlenet, make_imagenette_top1, make_imagenette_top1_inception_v1, make_inception_v1, make_inception_v1_bvlc,
+                      make_resnet18, make_resnet18_imagenet)  # fmt: skip
 from ops import make_ops
 
 HERE = Path(__file__).resolve().parent
@@ -32,7 +33,11 @@ GOLDENS = {  # file: (function, whether it needs --shared)
     "ops.safetensors": (make_ops, False),
     "resnet18.safetensors": (make_resnet18, False),
     "resnet18_imagenet.safetensors": (make_resnet18_imagenet, True),
+    "googlenet.safetensors": (make_googlenet, False),
+    "inception_v1.safetensors": (make_inception_v1, False),
+    "inception_v1_bvlc.safetensors": (make_inception_v1_bvlc, True),
     "imagenette_top1.json": (make_imagenette_top1, True),
+    "imagenette_top1_inception_v1.json": (make_imagenette_top1_inception_v1, True),
 }
 
 
