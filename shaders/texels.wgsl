@@ -1,4 +1,5 @@
 // texels: pack: packed [N,ceil(C/4),H,W] of vec4f in a texture, from x [N,C,H,W]. unpack: the way back, y = relu(sink(texels)).
+// x and y are all channels of what is stored, or some.
 // x, y, z of the grid are the position in the plane, the quad of channels and the image. Memory-bound.
 #import lib/nan
 #import lib/sink
@@ -6,6 +7,8 @@
 
 struct Params {
     channels: u32,
+    first: u32,      // channel at which x or y begins
+    stored: u32,     // channels of an image that are stored where x or y is
     quads: u32,      // ceil(C/4)
     plane: u32,      // H*W
     relu: u32,       // unpack: 1: y = max(y, 0), last
@@ -23,7 +26,7 @@ fn pack(@builtin(global_invocation_id) id: vec3u) {
     if id.x >= params.plane {
         return;
     }
-    let first = id.z * params.channels + 4u * id.y;
+    let first = id.z * params.stored + params.first + 4u * id.y;
     var v = vec4f();
     for (var k = 0u; k < 4u; k++) {
         if 4u * id.y + k < params.channels {
@@ -39,7 +42,7 @@ fn unpack(@builtin(global_invocation_id) id: vec3u) {
         return;
     }
     let v = textureLoad(texels, texel((id.z * params.quads + id.y) * params.plane + id.x));
-    let first = id.z * params.channels + 4u * id.y;
+    let first = id.z * params.stored + params.first + 4u * id.y;
     for (var k = 0u; k < 4u; k++) {
         if 4u * id.y + k < params.channels {
             let at = (first + k) * params.plane + id.x;

@@ -1,5 +1,5 @@
 // conv2d sum: y = relu(sink(sum of partial sums + b)), for products that are computed in slices. One invocation an element of
-// y [N,M,YH,YW]; partial: [slices] of the same. Memory-bound.
+// y [N,M,YH,YW], which is all channels of what is stored or some; partial: [slices] of y alone. Memory-bound.
 #import lib/index
 #import lib/nan
 #import lib/sink
@@ -9,6 +9,8 @@ struct Params {
     slices: u32,
     plane: u32,      // YH*YW
     channels: u32,   // M
+    first: u32,      // channel at which y begins
+    stored: u32,     // channels of an image that are stored where y is
     bias: u32,       // 1: add b[m]
     relu: u32,       // 1: y = max(y, 0), last
     sink: u32,
@@ -29,12 +31,16 @@ fn sum(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups
     for (var s = 1u; s < params.slices; s++) {
         out += partial[s * params.len + i];
     }
+    let plane = i / params.plane;
+    let image = plane / params.channels;
+    let channel = plane - image * params.channels;
     if params.bias != 0u {
-        out += b[i / params.plane % params.channels];
+        out += b[channel];
     }
-    out = sink(out, i);
+    let to = (image * params.stored + params.first + channel) * params.plane + i - plane * params.plane;
+    out = sink(out, to);
     if params.relu != 0u {
         out = rectified(out);
     }
-    y[i] = out;
+    y[to] = out;
 }

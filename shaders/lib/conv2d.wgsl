@@ -4,14 +4,18 @@
 // Backward to the input: x_step = 1, a phase for each residue of the output's row and column modulo the stride, with just
 // the taps that reach it; rows are the input's channels. Where these are few, the residues are rows instead of phases
 // ("folded"): row m is channel m / (fold_h*fold_w), moved by the rest. `src/ops/conv2d/product.rs` packs w and the table.
-// x: [N,C,XH,XW], y: [N,M,YH,YW], w: [M/tile][taps*C][tile/4] of vec4f (tile: rows a kernel computes at a time), table: phases (two entries each), then taps.
+// x: [N,C,XH,XW], y: [N,M,YH,YW], each some channels of what is stored or all; w: [M/tile][taps*C][tile/4] of vec4f (tile: rows a kernel computes at a time), table: phases (two entries each), then taps.
 #import lib/nan
 
 struct Params {
     rows: u32,         // M: channels of y, times fold_h*fold_w
-    y_channels: u32,
+    y_channels: u32,   // of y
+    y_first: u32,      // channel at which y begins
+    y_stored: u32,     // channels of an image that are stored where y is
     terms: u32,        // taps of all phases * C: length of a column of w
     channels: u32,     // C: channels of x
+    x_first: u32,      // as y_first and y_stored
+    x_stored: u32,
     images: u32,       // N
     x_h: u32,
     x_w: u32,
@@ -74,7 +78,7 @@ fn column_of(index: u32, phase: Phase) -> Column {
     let pw = p % phase.w;
     let row = ph * params.x_step_h;
     let col = pw * params.x_step_w;
-    let base = n * params.channels * params.x_h * params.x_w + row * params.x_w + col;
+    let base = (n * params.x_stored + params.x_first) * params.x_h * params.x_w + row * params.x_w + col;
     let y_row = phase.row0 + ph * params.y_step_h;
     let y_col = phase.col0 + pw * params.y_step_w;
     return Column(base, i32(row), i32(col), n, y_row, y_col, live);
@@ -118,7 +122,8 @@ fn place(column: Column, row: Row) -> vec2u {
     let y_row = column.y_row + row.down;
     let y_col = column.y_col + row.right;
     let live = column.live && row.channel < params.y_channels && y_row < params.y_h && y_col < params.y_w;
-    let at = ((column.image * params.y_channels + row.channel) * params.y_h + y_row) * params.y_w + y_col;
+    let channel = column.image * params.y_stored + params.y_first + row.channel;
+    let at = (channel * params.y_h + y_row) * params.y_w + y_col;
     return vec2u(at, u32(live));
 }
 

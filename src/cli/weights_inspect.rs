@@ -91,7 +91,7 @@ impl<'a> Found<'a> {
     }
 
     fn text(&self) -> String {
-        let Inspection { architecture, width, classes, misfits } = &self.inspection;
+        let Inspection { architecture, width, classes, misfits, left_out } = &self.inspection;
         let dtypes: Vec<String> = self.dtypes.iter().map(|(dtype, count)| format!("{count} {dtype}")).collect();
         let mut text = format!("{}\n", self.path.display());
         let verdict = if self.usable { "" } else { ", but unusable as it is" };
@@ -107,6 +107,10 @@ impl<'a> Found<'a> {
         }
         for (key, value) in self.metadata.iter().filter(|(key, _)| *key != "labels") {
             let _ = writeln!(text, "  metadata    {}: {}", shown(key), shown(value));
+        }
+        if !left_out.is_empty() {
+            let count = left_out.len();
+            let _ = writeln!(text, "  left out    {count} tensors of auxiliary heads (aux1, aux2), which only training needs");
         }
         for note in self.notes {
             let _ = writeln!(text, "  note        {note}");

@@ -5,8 +5,8 @@
 
 use super::{Activations, Graph, NodeId, Op};
 use crate::error::{Error, Result};
-use crate::gpu::Recording;
-use crate::ops::{Add, Choices, Format, Relu, Sink, Tensor, sink_texels};
+use crate::gpu::{Recording, TensorId};
+use crate::ops::{Add, Choices, Concat, Format, Relu, Sink, Tensor, sink_texels};
 
 struct Gradients<'a> {
     graph: &'a Graph,
@@ -62,14 +62,29 @@ impl Gradients<'_> {
             }
             Op::Relu => self.deliver(rec, to, |rec, dx, sink| Relu.backward(rec, label, dy, x, dx, sink))?,
             Op::MaxPool2d(op) => {
-                let argmax = self.acts.argmax[id.0].ok_or_else(|| Error::input(format!("{label}: no argmax")))?;
+                let argmax = self.saved(id)?;
                 self.deliver(rec, to, |rec, dx, sink| op.backward(rec, label, dy, argmax, dx, sink))?;
+            }
+            Op::LocalResponseNorm(op) => {
+                let saved = (x, self.saved(id)?);
+                self.deliver(rec, to, |rec, dx, sink| op.backward(rec, label, dy, saved, dx, sink))?;
             }
             Op::GlobalAvgPool2d(op) => self.deliver(rec, to, |rec, dx, sink| op.backward(rec, label, dy, dx, sink))?,
             Op::Linear(op) => self.deliver(rec, to, |rec, dx, sink| op.backward(rec, label, dy, dx, sink))?,
             Op::Add => {
                 self.pass_on(rec, to, dy)?;
                 self.pass_on(rec, node.inputs[1], dy)?;
+            }
+            Op::Concat => {
+                for (input, dy) in self.graph.parts(node, dy)? {
+                    if self.acts.slices[input.0].is_some() {
+                        // Complete and masked already, see `masked`.
+                        self.open[input.0] -= 1;
+                        self.sum[input.0] = Some(dy);
+                    } else {
+                        self.deliver(rec, input, |rec, dx, sink| Concat.backward(rec, label, dy, dx, sink))?;
+                    }
+                }
             }
             Op::Custom(op) => {
                 let dx = Tensor::transient(rec, &format!("{label} dx"), x.shape);
@@ -83,17 +98,28 @@ impl Gradients<'_> {
     /// Whether a delivery to this node, counted off here, is the last, and if so the output whose sign masks it.
     fn count_off(&mut self, to: NodeId) -> Option<Tensor> {
         self.open[to.0] -= 1;
-        let masked = matches!(self.graph.node(to).op, Op::Conv2d { relu: true, .. });
-        (masked && self.open[to.0] == 0).then(|| self.acts.of(to))
+        (self.open[to.0] == 0 && self.masked(to)).then(|| self.acts.of(to))
+    }
+
+    /// Whether a relu is fused into a node, or into all that write to a concatenation in place.
+    fn masked(&self, id: NodeId) -> bool {
+        let node = self.graph.node(id);
+        match &node.op {
+            Op::Conv2d { relu, .. } => *relu,
+            Op::Concat => self.acts.slices[node.inputs[0].0].is_some() && self.masked(node.inputs[0]),
+            _ => false,
+        }
+    }
+
+    /// What the forward kept for a node's backward.
+    fn saved(&self, id: NodeId) -> Result<TensorId> {
+        let name = &self.graph.node(id).name;
+        self.acts.saved[id.0].ok_or_else(|| Error::input(format!("{name}: the forward kept nothing for the backward")))
     }
 
     /// A tensor for a node's gradient, in the format of its output.
     fn fresh(&self, rec: &mut Recording, of: NodeId) -> Tensor {
-        let (label, y) = (format!("{} dy", self.graph.node(of).name), self.acts.of(of));
-        match y.format {
-            Format::Nchw => Tensor::transient(rec, &label, y.shape),
-            Format::Texels => Tensor::transient_texels(rec, &label, y.shape),
-        }
+        self.acts.of(of).like(rec, &format!("{} dy", self.graph.node(of).name))
     }
 
     /// Delivers with a kernel that writes through a sink.

@@ -1,9 +1,10 @@
 //! A graph's forward as commands.
 
-use super::{Graph, NodeId, Op};
+use super::slices::Slice;
+use super::{Graph, Node, NodeId, Op};
 use crate::error::{Error, Result};
 use crate::gpu::{Recording, TensorId};
-use crate::ops::{Add, Choices, Epilogue, Format, MaxPool2d, Relu, Tensor};
+use crate::ops::{Add, Choices, Concat, Epilogue, Format, LocalResponseNorm, MaxPool2d, Relu, Tensor};
 use crate::shape::Shape;
 
 /// How long activations live.
@@ -19,7 +20,10 @@ pub enum Keep {
 #[derive(Clone, Debug)]
 pub struct Activations {
     pub(super) y: Vec<Tensor>,
-    pub(super) argmax: Vec<Option<TensorId>>,
+    /// What the forward keeps for the backward: the places of a pool's maxima, a norm's scale.
+    pub(super) saved: Vec<Option<TensorId>>,
+    /// Where nodes' outputs are in those of concatenations.
+    pub(super) slices: Vec<Option<Slice>>,
 }
 
 impl Activations {
@@ -42,27 +46,19 @@ impl Graph {
         keep: Keep,
     ) -> Result<Activations> {
         let n = input.shape.n();
-        let batch = |shape: Shape| Shape::new(n, shape.c(), shape.h(), shape.w());
-        if batch(self.nodes[0].shape) != input.shape {
+        let [_, c, h, w] = self.nodes[0].shape.0;
+        if Shape::new(n, c, h, w) != input.shape {
             return Err(Error::input(format!(
                 "the input is {} but the network takes {}",
                 input.shape, self.nodes[0].shape
             )));
         }
-        let formats = self.formats(choices.capabilities(), keep);
-        let mut acts = Activations { y: vec![input], argmax: vec![None] };
-        for (node, format) in self.nodes.iter().zip(formats).skip(1) {
-            let label = &node.name;
-            let shape = batch(node.shape);
-            let x = acts.of(node.inputs[0]);
-            let name = format!("{label} y");
-            let y = match (keep, format) {
-                (Keep::Needed, Format::Nchw) => Tensor::transient(rec, &name, shape),
-                (Keep::Needed, Format::Texels) => Tensor::transient_texels(rec, &name, shape),
-                (Keep::All, _) => Tensor::kept(rec, &name, shape),
-            };
+        let slices = if keep == Keep::All { vec![None; self.nodes.len()] } else { self.slices() };
+        let y = self.outputs(rec, choices, input, keep, &slices)?;
+        let mut acts = Activations { y, saved: vec![None; self.nodes.len()], slices };
+        for (i, node) in self.nodes.iter().enumerate().skip(1) {
+            let (label, x, y) = (&node.name, acts.of(node.inputs[0]), acts.y[i]);
             let second = node.inputs.get(1).map(|&i| acts.of(i));
-            let mut argmax = None;
             match &node.op {
                 Op::Input => {}
                 Op::ScaleShift(op) => op.forward(rec, label, x, y)?,
@@ -73,18 +69,70 @@ impl Graph {
                 }
                 Op::Relu => Relu.forward(rec, label, x, y)?,
                 Op::MaxPool2d(op) => {
-                    let chosen = MaxPool2d::argmax(rec, label, y);
-                    op.forward(rec, label, x, y, chosen)?;
-                    argmax = Some(chosen);
+                    let argmax = MaxPool2d::argmax(rec, label, y);
+                    op.forward(rec, label, x, y, argmax)?;
+                    acts.saved[i] = Some(argmax);
+                }
+                Op::LocalResponseNorm(op) => {
+                    let scale = LocalResponseNorm::scale(rec, label, y);
+                    op.forward(rec, label, x, y, scale)?;
+                    acts.saved[i] = Some(scale);
                 }
                 Op::GlobalAvgPool2d(op) => op.forward(rec, label, x, y)?,
                 Op::Linear(op) => op.forward(rec, label, x, y)?,
                 Op::Add => Add.forward(rec, label, x, second.unwrap_or(x), y)?,
+                Op::Concat => {
+                    for (x, to) in self.parts(node, y)? {
+                        if acts.slices[x.0].is_none() {
+                            Concat.forward(rec, label, acts.of(x), to)?;
+                        }
+                    }
+                }
                 Op::Custom(op) => op.forward(rec, label, x, y)?,
             }
-            acts.y.push(y);
-            acts.argmax.push(argmax);
         }
         Ok(acts)
+    }
+
+    /// A tensor for each node's output.
+    fn outputs(
+        &self,
+        rec: &mut Recording,
+        choices: &Choices,
+        input: Tensor,
+        keep: Keep,
+        slices: &[Option<Slice>],
+    ) -> Result<Vec<Tensor>> {
+        let formats = self.formats(choices.capabilities(), keep, slices);
+        let mut outputs = vec![input];
+        for ((node, format), slice) in self.nodes.iter().zip(formats).zip(slices).skip(1) {
+            let (name, [_, c, h, w]) = (format!("{} y", node.name), node.shape.0);
+            let shape = Shape::new(input.shape.n(), c, h, w);
+            outputs.push(match (keep, format) {
+                // Its place is that of the concatenation, below.
+                _ if slice.is_some() => input,
+                (Keep::Needed, Format::Nchw) => Tensor::transient(rec, &name, shape),
+                (Keep::Needed, Format::Texels) => Tensor::transient_texels(rec, &name, shape),
+                (Keep::All, _) => Tensor::kept(rec, &name, shape),
+            });
+        }
+        for (node, slice) in slices.iter().enumerate() {
+            if let Some(Slice { of, first }) = slice {
+                outputs[node] = outputs[of.0].channels(*first, self.nodes[node].shape.c())?;
+            }
+        }
+        Ok(outputs)
+    }
+
+    /// The inputs of a concatenation, each with its channels of a tensor of the output's shape.
+    pub(super) fn parts(&self, concat: &Node, whole: Tensor) -> Result<Vec<(NodeId, Tensor)>> {
+        let mut first = 0;
+        let part = |&input: &NodeId| {
+            let count = self.node(input).shape.c();
+            let part = whole.channels(first, count)?;
+            first += count;
+            Ok((input, part))
+        };
+        concat.inputs.iter().map(part).collect()
     }
 }

@@ -7,6 +7,7 @@ mod backward;
 mod formats;
 mod forward;
 mod fuse;
+mod slices;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,7 +17,9 @@ pub use forward::{Activations, Keep};
 
 use crate::error::{Error, Result};
 use crate::gpu::Recording;
-use crate::ops::{Choices, Conv2d, GlobalAvgPool2d, Linear, MaxPool2d, ScaleShift, Tensor, Variant};
+use crate::ops::{
+    Choices, Concat, Conv2d, GlobalAvgPool2d, Linear, LocalResponseNorm, MaxPool2d, ScaleShift, Tensor, Variant,
+};
 use crate::shape::Shape;
 
 /// A node of a [`Graph`], by its place.
@@ -41,12 +44,16 @@ pub enum Op {
     Relu,
     /// Maximum over windows.
     MaxPool2d(MaxPool2d),
+    /// Division by a power of the squares around a value along the channels.
+    LocalResponseNorm(LocalResponseNorm),
     /// Mean of each plane.
     GlobalAvgPool2d(GlobalAvgPool2d),
     /// Fully connected layer on flattened input.
     Linear(Linear),
     /// Sum of two inputs.
     Add,
+    /// All inputs one after the other along the channels.
+    Concat,
     /// An op from outside of the crate.
     Custom(Arc<dyn CustomOp>),
 }
@@ -193,13 +200,15 @@ fn output_shape(name: &str, op: &Op, inputs: &[Shape]) -> Result<Shape> {
         Op::Conv2d { .. } => second.len().min(1),
         _ => 0,
     };
-    if second.len() != wanted {
+    if second.len() != wanted && !matches!(op, Op::Concat) {
         return Err(wrong_count());
     }
     let shape = match op {
         Op::Input => return Err(Error::input(format!("{name}: a graph has one input, its first node"))),
         Op::Conv2d { conv, .. } => conv.output(name, x)?,
         Op::MaxPool2d(pool) => pool.output(name, x)?,
+        Op::LocalResponseNorm(norm) => norm.output(name, x)?,
+        Op::Concat => return Concat.output(name, inputs),
         Op::GlobalAvgPool2d(pool) => pool.output(x),
         Op::Linear(linear) => {
             let (inputs, outputs) = (x.image_len(), linear.b.len());

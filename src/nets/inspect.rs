@@ -60,6 +60,8 @@ pub struct Inspection {
     pub classes: usize,
     /// Everything that does not fit; empty for a network that can be built.
     pub misfits: Vec<Misfit>,
+    /// Tensors of auxiliary heads, which only training needs.
+    pub left_out: Vec<String>,
 }
 
 /// The longest list of misfits in one error message.
@@ -67,6 +69,11 @@ const SHOWN: usize = 12;
 
 /// More channels or classes than any network has; keeps arithmetic on a hostile file's shapes small.
 const MOST: usize = 1 << 20;
+
+/// The first extent of a tensor, or 0; never so large that sums of some overflow.
+pub(super) fn extent(weights: &Weights, name: &str) -> usize {
+    weights.shape(name).and_then(|shape| shape.first()).copied().unwrap_or(0).min(MOST)
+}
 
 impl Inspection {
     /// Compares a file's tensors with every architecture's, and keeps what fits best.
@@ -77,10 +84,9 @@ impl Inspection {
     }
 
     /// Compares a file's tensors with one architecture's, of the width and classes that the file itself says.
-    fn against(architecture: Architecture, weights: &Weights) -> Self {
-        let extent = |name: &str| weights.shape(name).and_then(|s| s.first()).copied().unwrap_or(0).min(MOST);
-        let [width, classes] = architecture.sized_by().map(extent);
-        let manifest = architecture.manifest(width, classes);
+    pub fn against(architecture: Architecture, weights: &Weights) -> Self {
+        let [width, classes] = architecture.sized_by().map(|name| extent(weights, name));
+        let manifest = architecture.manifest_of(weights, width, classes);
         let known: HashMap<&str, &[usize]> = manifest.iter().map(|(name, shape)| (&name[..], &shape[..])).collect();
         let mut misfits = Vec::new();
         for (name, expected) in &manifest {
@@ -94,10 +100,15 @@ impl Inspection {
             }
         }
         let is_known = |name: &str| name.ends_with(".num_batches_tracked") || known.contains_key(name);
+        let mut left_out = Vec::new();
         for (name, _, shape) in weights.tensors().filter(|(name, ..)| !is_known(name)) {
+            if architecture.left_out().iter().any(|head| name.starts_with(head)) {
+                left_out.push(name.to_owned());
+                continue;
+            }
             misfits.push(Misfit::Unexpected { name: name.to_owned(), shape: shape.to_vec() });
         }
-        Self { architecture, width, classes, misfits }
+        Self { architecture, width, classes, misfits, left_out }
     }
 
     /// Whether the network can be built.

@@ -1,6 +1,9 @@
 //! Networks: recognised in a file's tensors, built once each, with torchvision's names.
 
+mod builder;
 pub mod embedded;
+mod inception;
+mod input;
 mod inspect;
 mod modules;
 mod resnet18;
@@ -8,11 +11,12 @@ mod resnet18;
 use std::fmt;
 use std::sync::Arc;
 
+pub use input::{IMAGENET_MEAN, IMAGENET_STD, Input};
 pub use inspect::{Inspection, Misfit};
 pub use modules::{Module, Semantics};
 
 use crate::error::{Error, Result};
-use crate::graph::Graph;
+use crate::graph::{Graph, Op};
 use crate::labels::Labels;
 use crate::named::named;
 use crate::shape::Shape;
@@ -20,18 +24,35 @@ use crate::suggest::{near_misses, shown};
 use crate::weights::Weights;
 
 named! {
-    /// A network's architecture, by torchvision's name.
+    /// A network's architecture, by torchvision's name where it has one.
     Architecture {
         /// He et al. (2015), 18 layers, of any width and number of classes.
         ResNet18 = "resnet18",
+        /// Szegedy et al. (2014) as torchvision builds it: batch norms, 3x3 windows where the paper has 5x5.
+        GoogLeNet = "googlenet",
+        /// Szegedy et al. (2014) as BVLC released it: biases, local response norms, 5x5 windows.
+        InceptionV1 = "inception_v1",
     }
 }
 
 impl Architecture {
-    /// Every tensor that a network of this width and number of classes needs, with its shape.
+    /// Every tensor that a network of this width (channels of its first convolution) and number of classes needs, with its
+    /// shape.
     pub fn manifest(self, width: usize, classes: usize) -> Vec<(String, Vec<usize>)> {
         match self {
             Self::ResNet18 => resnet18::manifest(width, classes),
+            _ => inception::manifest(self, classes, |_, standard| inception::scaled(standard, width)),
+        }
+    }
+
+    /// The same for the widths that a file's tensors have.
+    fn manifest_of(self, weights: &Weights, width: usize, classes: usize) -> Vec<(String, Vec<usize>)> {
+        match self {
+            Self::ResNet18 => resnet18::manifest(width, classes),
+            _ => inception::manifest(self, classes, |name, standard| match inspect::extent(weights, name) {
+                0 => inception::scaled(standard, width),
+                channels => channels,
+            }),
         }
     }
 
@@ -39,14 +60,18 @@ impl Architecture {
     fn sized_by(self) -> [&'static str; 2] {
         match self {
             Self::ResNet18 => ["conv1.weight", "fc.weight"],
+            Self::GoogLeNet | Self::InceptionV1 => ["conv1.conv.weight", "fc.weight"],
+        }
+    }
+
+    /// Beginnings of the names of tensors that a file may have and inference leaves out.
+    fn left_out(self) -> &'static [&'static str] {
+        match self {
+            Self::ResNet18 => &[],
+            Self::GoogLeNet | Self::InceptionV1 => &inception::AUXILIARY,
         }
     }
 }
-
-/// Mean and standard deviation of ImageNet's pixels in `[0,1]`, by which torchvision's networks normalise.
-pub const IMAGENET_MEAN: [f32; 3] = [0.485, 0.456, 0.406];
-/// See [`IMAGENET_MEAN`].
-pub const IMAGENET_STD: [f32; 3] = [0.229, 0.224, 0.225];
 
 /// Height and width of the pictures that a network takes.
 pub const SIDE: usize = 224;
@@ -55,6 +80,7 @@ pub const SIDE: usize = 224;
 #[derive(Clone)]
 pub struct Network {
     architecture: Architecture,
+    input: Input,
     graph: Graph,
     modules: Vec<Module>,
     labels: Labels,
@@ -63,24 +89,39 @@ pub struct Network {
 
 impl Network {
     /// Builds the network that a file's tensors describe. The labels are those in the file's metadata, ImageNet's for
-    /// 1,000 classes, or numbers.
+    /// 1,000 classes, or numbers; what the input is expected to be is [`Input::of`].
     ///
     /// # Errors
     /// If the tensors are no known network's (every one that is missing, unexpected or of a wrong shape is named), hold
     /// NaN or infinities, or come with another number of labels than classes.
     pub fn from_weights(weights: Weights) -> Result<Self> {
         let inspection = Inspection::of(&weights);
+        Self::inspected(weights, &inspection)
+    }
+
+    /// The same for weights that are to be those of one architecture, whatever they look like.
+    ///
+    /// # Errors
+    /// As [`Network::from_weights`].
+    pub fn from_weights_as(weights: Weights, architecture: Architecture) -> Result<Self> {
+        let inspection = Inspection::against(architecture, &weights);
+        Self::inspected(weights, &inspection)
+    }
+
+    fn inspected(weights: Weights, inspection: &Inspection) -> Result<Self> {
         inspection.check(&weights)?;
         let labels = match weights.labels()? {
             Some(names) => Labels::from_names(names)?,
             None if inspection.classes == 1000 => Labels::imagenet(),
             None => Labels::numbered(inspection.classes),
         };
-        let (graph, modules) = match inspection.architecture {
-            Architecture::ResNet18 => resnet18::build(&weights)?,
+        let architecture = inspection.architecture;
+        let input = Input::of(&weights, architecture)?;
+        let (graph, modules) = match architecture {
+            Architecture::ResNet18 => resnet18::build(&weights, &input)?,
+            _ => inception::build(architecture, &weights, &input)?,
         };
-        let network =
-            Self { architecture: inspection.architecture, graph, modules, labels, weights: Arc::new(weights) };
+        let network = Self { architecture, input, graph, modules, labels, weights: Arc::new(weights) };
         network.check_labels(&network.labels)?;
         Ok(network)
     }
@@ -111,6 +152,18 @@ impl Network {
     pub fn with_labels(mut self, labels: Labels) -> Result<Self> {
         self.check_labels(&labels)?;
         self.labels = labels;
+        Ok(self)
+    }
+
+    /// The same network for input of another kind than its file or architecture says.
+    ///
+    /// # Errors
+    /// If the input's numbers are none that it can be normalised by.
+    pub fn with_input(mut self, input: Input) -> Result<Self> {
+        input.check()?;
+        let normalize = || Op::ScaleShift(input.normalize());
+        self.graph = self.graph.map(|node| (node.name == builder::NORMALIZE).then(normalize))?;
+        self.input = input;
         Ok(self)
     }
 
@@ -182,9 +235,9 @@ impl Network {
         self.graph.node(self.graph.input()).shape
     }
 
-    /// The colour in `[0,1]` that normalising makes zero.
-    pub fn mean(&self) -> [f32; 3] {
-        IMAGENET_MEAN
+    /// What it expects of its input.
+    pub fn expects(&self) -> Input {
+        self.input
     }
 }
 

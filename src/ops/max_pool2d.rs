@@ -2,7 +2,7 @@
 
 use super::{Format, Sink, Tensor, misfit, same, texels};
 use crate::error::Result;
-use crate::gpu::{Grid, Kernel, Layout, Recording, TensorId};
+use crate::gpu::{Grid, Kernel, Recording, TensorId};
 use crate::shape::{Pad, Shape, window_out, window_out_ceil};
 
 crate::params! {
@@ -77,10 +77,7 @@ impl MaxPool2d {
 
     /// A tensor for the places of the maxima of y, laid out as y.
     pub fn argmax(rec: &mut Recording, label: &str, y: Tensor) -> TensorId {
-        match y.format {
-            Format::Nchw => rec.transient(format!("{label} argmax"), y.shape.len()),
-            Format::Texels => rec.transient_of(format!("{label} argmax"), y.texels(), Layout::Texels),
-        }
+        y.like(rec, &format!("{label} argmax")).id
     }
 
     /// `y[p]` = maximum over the window; `argmax[p]` = its place in the plane of x. x: `[N,C,H,W]`, y, argmax: `[N,C,OH,OW]`;

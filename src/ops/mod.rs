@@ -5,9 +5,11 @@
 mod adam;
 mod add;
 mod affine_warp;
+mod concat;
 mod conv2d;
 mod global_avg_pool2d;
 mod linear;
+mod local_response_norm;
 mod max_pool2d;
 mod objective;
 mod relu;
@@ -18,9 +20,11 @@ mod total_variation;
 pub use adam::Adam;
 pub use add::Add;
 pub use affine_warp::{AffineWarp, Interpolation};
+pub use concat::Concat;
 pub use conv2d::{Algorithm, Choices, Conv2d, Epilogue, Tile, Variant};
 pub use global_avg_pool2d::GlobalAvgPool2d;
 pub use linear::Linear;
+pub use local_response_norm::LocalResponseNorm;
 pub use max_pool2d::MaxPool2d;
 pub use objective::{Objective, PvForm};
 pub use relu::Relu;
@@ -42,21 +46,23 @@ pub enum Format {
     Texels,
 }
 
-/// A tensor and its shape.
+/// A tensor and its shape; or some channels of a tensor, see [`Tensor::channels`].
 #[derive(Clone, Copy, Debug)]
 pub struct Tensor {
-    /// The tensor.
+    /// The tensor that is stored.
     pub id: TensorId,
-    /// Its shape, `[N, C, H, W]`; vectors are `[N, C, 1, 1]`.
+    /// The shape, `[N, C, H, W]`; vectors are `[N, C, 1, 1]`.
     pub shape: Shape,
     /// How it is laid out.
     pub format: Format,
+    /// The channel at which it begins in what is stored, and how many are stored.
+    slice: [usize; 2],
 }
 
 impl Tensor {
     /// `[N,C,H,W]` in a buffer.
     pub fn new(id: TensorId, shape: Shape) -> Self {
-        Self { id, shape, format: Format::Nchw }
+        Self { id, shape, format: Format::Nchw, slice: [0, shape.c()] }
     }
 
     /// A tensor that lives within the section.
@@ -66,8 +72,9 @@ impl Tensor {
 
     /// A tensor in a texture that lives within the section.
     pub fn transient_texels(rec: &mut Recording, label: &str, shape: Shape) -> Self {
-        let id = rec.transient_of(label, texels_of(shape), Layout::Texels);
-        Self { id, shape, format: Format::Texels }
+        let texels = shape.n() * shape.c().div_ceil(4) * shape.plane_len();
+        let id = rec.transient_of(label, texels, Layout::Texels);
+        Self { id, shape, format: Format::Texels, slice: [0, shape.c()] }
     }
 
     /// A tensor that keeps its elements between steps.
@@ -75,23 +82,71 @@ impl Tensor {
         Self::new(rec.kept(label, shape.len()), shape)
     }
 
+    /// `count` of its channels from `first` on, in place: what a branch of a concatenation writes, and reads its gradient from.
+    /// Convolutions and [`Concat`] take such tensors, no other op does.
+    ///
+    /// # Errors
+    /// If there are not so many channels; or, of texels, if `first` is no multiple of four, or `count` is none and these are
+    /// not the last.
+    pub fn channels(self, first: usize, count: usize) -> Result<Self> {
+        let Shape([n, c, h, w]) = self.shape;
+        let aligned = |count: usize| self.format == Format::Nchw || count.is_multiple_of(4);
+        let end = first.checked_add(count).filter(|&end| end <= c && aligned(first) && (end == c || aligned(count)));
+        if end.is_none() {
+            let what =
+                format!("no {count} channels from {first} on in place: it is {} as {:?}", self.shape, self.format);
+            return Err(Error::input(what));
+        }
+        let [at, stored] = self.slice;
+        Ok(Self { shape: Shape::new(n, count, h, w), slice: [at + first, stored], ..self })
+    }
+
+    /// Whether it is all of what is stored.
+    fn is_whole(self) -> bool {
+        self.slice == [0, self.shape.c()]
+    }
+
+    /// Where it begins among the stored channels, and how many there are; in quads if it is texels.
+    fn slice(self) -> [u32; 2] {
+        let [first, stored] = self.slice;
+        match self.format {
+            Format::Nchw => [first as u32, stored as u32],
+            Format::Texels => [(first / 4) as u32, stored.div_ceil(4) as u32],
+        }
+    }
+
     /// The binding of the whole tensor to the variable `name`.
     pub fn bind(self, name: &'static str) -> (&'static str, TensorId, usize) {
+        debug_assert!(self.is_whole(), "{name}: this op does not know {:?}", self.slice);
+        self.bind_stored(name)
+    }
+
+    /// The binding of what is stored: for kernels that know where the tensor begins in it.
+    fn bind_stored(self, name: &'static str) -> (&'static str, TensorId, usize) {
         let len = match self.format {
-            Format::Nchw => self.shape.len(),
+            Format::Nchw => self.shape.n() * self.slice[1] * self.shape.plane_len(),
             Format::Texels => self.texels(),
         };
         (name, self.id, len)
     }
 
-    /// Texels that it takes, or would take.
-    fn texels(self) -> usize {
-        texels_of(self.shape)
+    /// Another tensor of this shape and format that lives within the section.
+    pub fn like(self, rec: &mut Recording, label: &str) -> Self {
+        match self.format {
+            Format::Nchw => Self::transient(rec, label, self.shape),
+            Format::Texels => Self::transient_texels(rec, label, self.shape),
+        }
     }
-}
 
-fn texels_of(shape: Shape) -> usize {
-    shape.n() * shape.c().div_ceil(4) * shape.plane_len()
+    /// Elements or texels that are stored.
+    fn stored(self) -> usize {
+        self.bind_stored("").2
+    }
+
+    /// Texels that are stored, or would be.
+    fn texels(self) -> usize {
+        self.shape.n() * self.slice[1].div_ceil(4) * self.shape.plane_len()
+    }
 }
 
 /// How a backward kernel writes the gradient of its input: `dx = (v + add) * [mask > 0]`, see `shaders/lib/sink.wgsl`.

@@ -6,7 +6,7 @@ use crate::gpu::{Grid, Kernel, MAX_WORKGROUPS, Recording};
 
 crate::params! {
     /// Mirrors `Params` of shaders/texels.wgsl.
-    struct TexelsParams { channels: u32, quads: u32, plane: u32, relu: u32, sink: u32 }
+    struct TexelsParams { channels: u32, first: u32, stored: u32, quads: u32, plane: u32, relu: u32, sink: u32 }
 }
 
 crate::params! {
@@ -14,9 +14,13 @@ crate::params! {
     struct TexelsSinkParams { quads: u32, plane: u32 }
 }
 
+/// For x, which is in a buffer.
 fn params(x: Tensor, relu: bool, sink: Sink) -> TexelsParams {
+    let [first, stored] = x.slice();
     TexelsParams {
         channels: x.shape.c() as u32,
+        first,
+        stored,
         quads: x.shape.c().div_ceil(4) as u32,
         plane: x.shape.plane_len() as u32,
         relu: u32::from(relu),
@@ -41,7 +45,7 @@ pub fn pack(rec: &mut Recording, label: &str, x: Tensor) -> Result<Tensor> {
         return Ok(x);
     }
     let packed = Tensor::transient_texels(rec, &format!("{label} packed"), x.shape);
-    let bindings = [x.bind("x"), packed.bind("packed")];
+    let bindings = [x.bind_stored("x"), packed.bind("packed")];
     let params = params(x, false, Sink::default());
     rec.dispatch(&format!("{label} pack"), Kernel::new("texels", "pack"), &bindings, &params, grid(x), 0)?;
     Ok(packed)
@@ -58,8 +62,8 @@ pub fn unpack(rec: &mut Recording, label: &str, x: Tensor, y: Tensor, sink: Sink
         None => rec.constant("zero", 1, || Ok(vec![0])),
     };
     let [add, mask] = sink.bind(spare, y.shape.len());
-    let bindings = [x.bind("texels"), y.bind("y"), add, mask];
-    let params = params(x, relu, sink);
+    let bindings = [x.bind("texels"), y.bind_stored("y"), add, mask];
+    let params = params(y, relu, sink);
     rec.dispatch(&format!("{label} unpack"), Kernel::new("texels", "unpack"), &bindings, &params, grid(x), 0)
 }
 
@@ -69,7 +73,7 @@ pub fn unpack(rec: &mut Recording, label: &str, x: Tensor, y: Tensor, sink: Sink
 /// If a tensor is shorter than its shape.
 pub fn sink_texels(rec: &mut Recording, label: &str, x: Tensor, y: Tensor, sink: Sink) -> Result<()> {
     let [add, mask] = sink.bind(x.id, x.texels());
-    let TexelsParams { quads, plane, .. } = params(x, false, sink);
+    let (quads, plane) = (x.shape.c().div_ceil(4) as u32, x.shape.plane_len() as u32);
     let kernel = Kernel::new("texels_sink", "forward").with("SINK", sink.flags());
     let bindings = [x.bind("x"), y.bind("y"), add, mask];
     rec.dispatch(label, kernel, &bindings, &TexelsSinkParams { quads, plane }, grid(x), 0)

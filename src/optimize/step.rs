@@ -64,7 +64,7 @@ pub(super) fn record(
     let now = [schedule, clock];
     let fill = match settings.fill {
         Fill::Black => [0.0; 3],
-        Fill::Mean => network.mean(),
+        Fill::Mean => network.expects().mean_colour(),
         Fill::Rgb(rgb) => rgb,
     };
     if shape.c() != fill.len() {

@@ -1,7 +1,7 @@
 // conv2d product: y[m,p] = sum over taps t and channels c of w[t,c,m] * x[c,p*step+t], for subgroups of eight.
 // A subgroup computes 4*ROW_GROUPS rows x 8*COLUMNS columns. A lane fetches four channels of each of its columns, and its
 // share of w, which shuffles hand to all lanes. x: [N,C/4,H,W], w: [M/tile][taps*C][ROW_GROUPS], texels of four rows;
-// y: [N,M/4,YH,YW], with bias, sink and relu. Of Winograd's elements (FLAT) y is plain sums: [elements][M/4][columns].
+// y: [N,M/4,YH,YW], with bias, sink and relu; x and y are all quads of what is stored, or some. Of Winograd's elements (FLAT) y is plain sums: [elements][M/4][columns].
 // Compute-bound: 2*M*C*taps*P FLOP.
 #import lib/texels
 #import lib/conv2d_phase
@@ -10,12 +10,16 @@ struct Params {
     row_quads: u32,  // ceil(M/4)
     terms: u32,      // taps of all phases * 4*quads
     quads: u32,      // ceil(C/4)
+    x_first: u32,    // quad at which x begins
+    x_stored: u32,   // quads of an image that are stored where x is
     x_h: u32,
     x_w: u32,
     plane: u32,      // from one quad of channels to the next in x
     x_step_h: u32,
     x_step_w: u32,
     y_quads: u32,    // quads of rows, but for folds
+    y_first: u32,    // as x_first and x_stored
+    y_stored: u32,
     y_h: u32,
     y_w: u32,
     y_step_h: u32,   // how far apart a phase's rows are in y
@@ -57,7 +61,7 @@ fn multiply(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id
             let p = column - image * positions;
             let row = p / max(phase.w, 1u);
             let col = p - row * phase.w;
-            base[j] = image * quads * plane;
+            base[j] = (image * params.x_stored + params.x_first) * plane;
             spot[j] = vec2i(vec2u(row * params.x_step_h, col * params.x_step_w));
             to[j] = vec3u(image, phase.row0 + row * params.y_step_h, phase.col0 + col * params.y_step_w);
         }
@@ -133,7 +137,8 @@ fn multiply(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id
                         let y_row = to[j].y + down;
                         let y_col = to[j].z + fold - down * params.fold_w;
                         if y_row < params.y_h && y_col < params.y_w {
-                            let at = ((to[j].x * params.y_quads + quad) * params.y_h + y_row) * params.y_w + y_col;
+                            let plane_of_y = to[j].x * params.y_stored + params.y_first + quad;
+                            let at = (plane_of_y * params.y_h + y_row) * params.y_w + y_col;
                             store(at, sink(sum + bias, at));
                         }
                     }

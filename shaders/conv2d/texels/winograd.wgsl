@@ -1,11 +1,14 @@
 // conv2d winograd: y = Aᵀ [(G g Gᵀ) ⊙ (Bᵀ d B)] A for 3x3 windows at stride 1, tiles of 2x2 (points 0, 1, -1) or 4x4 (0, ±1, ±2)
 // of y. After Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks" (2015). Between `input` and `output` the
 // product sums over channels for each of the 16 or 36 elements. One invocation a tile and quad of channels: x, y, z of the
-// grid are the tile, the quad and the image. x: [N,C/4,H,W], between: [elements][C/4][N*tiles], y: [N,M/4,YH,YW], texels.
+// grid are the tile, the quad and the image. x: [N,C/4,H,W], between: [elements][C/4][N*tiles], y: [N,M/4,YH,YW], texels; x and y
+// are all quads of what is stored, or some.
 #import lib/texels
 
 struct Params {
     quads: u32,      // of x for `input`, of y for `output`
+    first: u32,      // quad at which x or y begins
+    stored: u32,     // quads of an image that are stored where x or y is
     images: u32,     // that go through together
     first_image: u32,
     x_h: u32,
@@ -49,6 +52,11 @@ fn after4(m: array<vec4f, 6>) -> array<vec4f, 4> {
     return array<vec4f, 4>(m[0] + sum1 + sum2, part1 + 2.0 * part2, sum1 + 4.0 * sum2, part1 + 8.0 * part2 + m[5]);
 }
 
+// The plane of x or y that an invocation is for.
+fn plane_of(id: vec3u) -> u32 {
+    return (id.z + params.first_image) * params.stored + params.first + id.y;
+}
+
 // An element of x or of the zeros around it.
 fn padded(first: u32, row: i32, col: i32) -> vec4f {
     let inside = row >= 0 && row < i32(params.x_h) && col >= 0 && col < i32(params.x_w);
@@ -65,7 +73,7 @@ fn corner_of(tile: u32, size: u32) -> vec2u {
 // Stores an output, if it lies in y.
 fn put(id: vec3u, row: u32, col: u32, v: vec4f) {
     if row < params.y_h && col < params.y_w {
-        let to = (((id.z + params.first_image) * params.quads + id.y) * params.y_h + row) * params.y_w + col;
+        let to = (plane_of(id) * params.y_h + row) * params.y_w + col;
         store(to, sink(v, to));
     }
 }
@@ -76,7 +84,7 @@ fn input2(@builtin(global_invocation_id) id: vec3u) {
     if id.x >= tiles {
         return;
     }
-    let first = ((id.z + params.first_image) * params.quads + id.y) * params.x_h * params.x_w;
+    let first = plane_of(id) * params.x_h * params.x_w;
     let corner = vec2i(corner_of(id.x, 2u)) - vec2i(params.top, params.left);
     var half: array<array<vec4f, 4>, 4>;
     for (var j = 0u; j < 4u; j++) {
@@ -102,7 +110,7 @@ fn input4(@builtin(global_invocation_id) id: vec3u) {
     if id.x >= tiles {
         return;
     }
-    let first = ((id.z + params.first_image) * params.quads + id.y) * params.x_h * params.x_w;
+    let first = plane_of(id) * params.x_h * params.x_w;
     let corner = vec2i(corner_of(id.x, 4u)) - vec2i(params.top, params.left);
     var half: array<array<vec4f, 6>, 6>;
     for (var j = 0u; j < 6u; j++) {

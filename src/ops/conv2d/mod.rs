@@ -23,7 +23,8 @@ use crate::shape::{Pad, Shape, window_out};
 crate::params! {
     /// Mirrors `Params` of shaders/lib/conv2d.wgsl.
     struct Conv2dParams {
-        rows: u32, y_channels: u32, terms: u32, channels: u32, images: u32, x_h: u32, x_w: u32, y_h: u32, y_w: u32,
+        rows: u32, y_channels: u32, y_first: u32, y_stored: u32, terms: u32, channels: u32, x_first: u32, x_stored: u32,
+        images: u32, x_h: u32, x_w: u32, y_h: u32, y_w: u32,
         x_step_h: u32, x_step_w: u32, y_step_h: u32, y_step_w: u32, fold_h: u32, fold_w: u32, phases: u32,
         bias: u32, relu: u32, sink: u32,
     }
@@ -31,7 +32,9 @@ crate::params! {
 
 crate::params! {
     /// Mirrors `Params` of shaders/conv2d/sum.wgsl.
-    struct SumParams { len: u32, slices: u32, plane: u32, channels: u32, bias: u32, relu: u32, sink: u32 }
+    struct SumParams {
+        len: u32, slices: u32, plane: u32, channels: u32, first: u32, stored: u32, bias: u32, relu: u32, sink: u32,
+    }
 }
 
 /// How a convolution is computed. All give the same sums, each in an order of its own.
@@ -112,7 +115,8 @@ impl Conv2d {
         2 * (y.len() * self.w_shape[1..].iter().product::<usize>()) as u64
     }
 
-    /// `y = relu(conv(x, w) + b + residual)`. x: `[N,C,H,W]`, y: `[N,O,OH,OW]`.
+    /// `y = relu(conv(x, w) + b + residual)`. x: `[N,C,H,W]`, y: `[N,O,OH,OW]`; each may be some channels of a tensor, y only
+    /// without a residual.
     ///
     /// # Errors
     /// If the shapes do not fit.
@@ -126,12 +130,15 @@ impl Conv2d {
         variant: Variant,
     ) -> Result<()> {
         same("conv2d", label, ["y", "the output"], y.shape, self.output(label, x.shape)?)?;
+        if epilogue.residual.is_some() && !y.is_whole() {
+            return Err(misfit("conv2d", label, "a residual is not added to some channels of a tensor"));
+        }
         let sink = Sink { add: epilogue.residual, mask: None };
         let product = Product::forward(self, y.shape);
         Pass { conv: self, label, product, x, y, sink, relu: epilogue.relu }.record(rec, variant)
     }
 
-    /// `dx = sink(convᵀ(dy, w))`. dy: `[N,O,OH,OW]`, dx: `[N,C,H,W]`.
+    /// `dx = sink(convᵀ(dy, w))`. dy: `[N,O,OH,OW]`, which may be some channels of a tensor, dx: `[N,C,H,W]`.
     ///
     /// # Errors
     /// If the shapes do not fit.
@@ -145,6 +152,9 @@ impl Conv2d {
         variant: Variant,
     ) -> Result<()> {
         same("conv2d", label, ["dy", "the output"], dy.shape, self.output(label, dx.shape)?)?;
+        if !dx.is_whole() {
+            return Err(misfit("conv2d", label, "the gradient is not written to some channels of a tensor"));
+        }
         let product = Product::backward(self, dx.shape);
         Pass { conv: self, label, product, x: dy, y: dx, sink, relu: false }.record(rec, variant)
     }
@@ -202,33 +212,38 @@ impl Pass<'_> {
     fn multiply(&self, rec: &mut Recording, kernel: Kernel, tile: usize, slices: usize) -> Result<()> {
         let Self { x, y, ref product, .. } = *self;
         let (name, rows, y_len) = (self.name(), product.rows(), y.shape.len());
-        let params = Conv2dParams {
+        let mut params = Conv2dParams {
             bias: u32::from(self.bias().is_some()),
             relu: u32::from(self.relu),
             sink: self.sink.flags(),
-            ..product.params(x.shape, y.shape)
+            ..product.params(x, y)
         };
         let columns = (x.shape.n() * product.columns()).div_ceil(TILE_COLUMNS).max(1);
         let grid = Grid::Workgroups([columns, rows.div_ceil(tile), product.phases.len() * slices]);
-        let mut bindings = vec![x.bind("x"), self.weights(rec, tile), self.table(rec)];
+        let mut bindings = vec![x.bind_stored("x"), self.weights(rec, tile), self.table(rec)];
         if slices == 1 {
-            bindings.push(y.bind("y"));
+            bindings.push(y.bind_stored("y"));
             bindings.extend(self.epilogue(rec));
             return rec.dispatch(&name, kernel, &bindings, &params, grid, self.flops());
         }
         let partial = rec.transient(format!("{name} partial"), slices * y_len);
         bindings.push(("y", partial, slices * y_len));
+        // The partial sums are all there is in their tensor.
+        let [first, stored] = y.slice();
+        (params.y_first, params.y_stored) = (0, y.shape.c() as u32);
         rec.dispatch(&name, kernel, &bindings, &params, grid, self.flops())?;
         let params = SumParams {
             len: y_len as u32,
             slices: slices as u32,
             plane: y.shape.plane_len() as u32,
             channels: y.shape.c() as u32,
+            first,
+            stored,
             bias: params.bias,
             relu: params.relu,
             sink: params.sink,
         };
-        let mut bindings = vec![("partial", partial, slices * y_len), y.bind("y")];
+        let mut bindings = vec![("partial", partial, slices * y_len), y.bind_stored("y")];
         bindings.extend(self.epilogue(rec));
         rec.dispatch(&format!("{name} sum"), Kernel::new("conv2d/sum", "sum"), &bindings, &params, Grid::Each(y_len), 0)
     }

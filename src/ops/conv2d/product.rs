@@ -5,6 +5,7 @@
 //! share every load of dy, and a tap that does not reach a residue has weight zero there.
 
 use super::{Conv2d, Conv2dParams};
+use crate::ops::Tensor;
 use crate::shape::Shape;
 
 /// Fewer rows than this are folded.
@@ -98,13 +99,19 @@ impl Product {
     }
 
     /// The shader's parameters but for the epilogue.
-    pub(super) fn params(&self, x: Shape, y: Shape) -> Conv2dParams {
+    pub(super) fn params(&self, x: Tensor, y: Tensor) -> Conv2dParams {
         let [x_step, y_step] = self.steps;
+        let ([x_first, x_stored], [y_first, y_stored]) = (x.slice(), y.slice());
+        let (x, y) = (x.shape, y.shape);
         Conv2dParams {
             rows: self.rows() as u32,
             y_channels: y.c() as u32,
+            y_first,
+            y_stored,
             terms: self.terms() as u32,
             channels: self.channels[1] as u32,
+            x_first,
+            x_stored,
             images: x.n() as u32,
             x_h: x.h() as u32,
             x_w: x.w() as u32,

@@ -13,7 +13,7 @@ use crate::ops::{Sink, words};
 crate::params! {
     /// Mirrors `Params` of shaders/conv2d/texels/winograd.wgsl.
     struct WinogradParams {
-        quads: u32, images: u32, first_image: u32, x_h: u32, x_w: u32, top: i32, left: i32, tiles_h: u32,
+        quads: u32, first: u32, stored: u32, images: u32, first_image: u32, x_h: u32, x_w: u32, top: i32, left: i32, tiles_h: u32,
         tiles_w: u32, y_h: u32, y_w: u32,
     }
 }
@@ -21,8 +21,8 @@ crate::params! {
 crate::params! {
     /// Mirrors `Params` of shaders/conv2d/texels/product.wgsl.
     struct ProductParams {
-        row_quads: u32, terms: u32, quads: u32, x_h: u32, x_w: u32, plane: u32, x_step_h: u32, x_step_w: u32,
-        y_quads: u32, y_h: u32, y_w: u32, y_step_h: u32, y_step_w: u32, fold_w: u32,
+        row_quads: u32, terms: u32, quads: u32, x_first: u32, x_stored: u32, x_h: u32, x_w: u32, plane: u32,
+        x_step_h: u32, x_step_w: u32, y_quads: u32, y_first: u32, y_stored: u32, y_h: u32, y_w: u32, y_step_h: u32, y_step_w: u32, fold_w: u32,
     }
 }
 
@@ -124,9 +124,12 @@ impl Pass<'_> {
         let tiles = [y.h(), y.w()].map(|size| size.div_ceil(tile.size()));
         let columns = images.len() * tiles[0] * tiles[1];
         let (x_quads, y_quads) = (self.x_quads(), self.y_quads());
+        let [first, stored] = self.x.slice();
         let [top, left] = first_tap(&self.product.phases[0]).0.map(|d| -d);
         let params = WinogradParams {
             quads: x_quads as u32,
+            first,
+            stored,
             images: images.len() as u32,
             first_image: images.start as u32,
             x_h: x.h() as u32,
@@ -141,7 +144,7 @@ impl Pass<'_> {
         let grid = |quads| Grid::Planes { planes: images.len(), h: quads, w: tiles[0] * tiles[1] };
         let kernel = |entry| Kernel::new("conv2d/texels/winograd", entry);
         let tiled = self.transient(rec, "tiles", tile.elements() * x_quads * columns);
-        let bindings = [self.x.bind("x"), tiled.bind("y")];
+        let bindings = [self.x.bind_stored("x"), tiled.bind("y")];
         rec.dispatch(&self.stage("tiles"), kernel(tile.input()), &bindings, &params, grid(x_quads), 0)?;
 
         let element = |i: usize| Phase {
@@ -159,8 +162,9 @@ impl Pass<'_> {
         self.product_of(rec, &elements, (tiled.id, tiled.len), (sum.id, sum.len), Some((tile, images.len())))?;
 
         let (b, [add, mask]) = (self.texel_bias(rec), self.sink.bind(sum.id, self.y.texels()));
-        let bindings = [sum.bind("x"), self.y.bind("y"), b, add, mask];
-        let params = WinogradParams { quads: y_quads as u32, ..params };
+        let bindings = [sum.bind("x"), self.y.bind_stored("y"), b, add, mask];
+        let [first, stored] = self.y.slice();
+        let params = WinogradParams { quads: y_quads as u32, first, stored, ..params };
         let kernel = self.with_sink(kernel(tile.output()));
         rec.dispatch(&self.stage("untile"), kernel, &bindings, &params, grid(y_quads), 0)
     }
@@ -205,16 +209,21 @@ impl Pass<'_> {
         let taps: usize = phases.iter().map(|p| p.taps[0] * p.taps[1]).sum();
         let terms = 4 * self.x_quads() * taps;
         let (shape, x_step) = (self.x.shape, self.product.steps[0]);
+        let ([x_first, x_stored], [y_first, y_stored]) = (self.x.slice(), self.y.slice());
         let params = ProductParams {
             row_quads: row_quads as u32,
             terms: terms as u32,
             quads: self.x_quads() as u32,
+            x_first,
+            x_stored,
             x_h: shape.h() as u32,
             x_w: shape.w() as u32,
             plane: if tile.is_some() { columns } else { shape.plane_len() } as u32,
             x_step_h: x_step[0] as u32,
             x_step_w: x_step[1] as u32,
             y_quads: self.y_quads() as u32,
+            y_first,
+            y_stored,
             y_h: self.y.shape.h() as u32,
             y_w: self.y.shape.w() as u32,
             y_step_h: self.product.steps[1][0] as u32,

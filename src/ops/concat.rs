@@ -1,0 +1,64 @@
+//! concat: tensors one after the other along the channels, an input at a time; the gradient of each is its channels of `dy`.
+//!
+//! Nothing is dispatched for an input that is written to its channels in place, see [`Tensor::channels`].
+
+use super::{Sink, Tensor, misfit, same};
+use crate::error::Result;
+use crate::gpu::{Grid, Kernel, Recording};
+use crate::shape::Shape;
+
+crate::params! {
+    /// Mirrors `Params` of shaders/concat.wgsl.
+    struct ConcatParams { channels: u32, first: u32, stored: u32, plane: u32, sink: u32 }
+}
+
+/// `torch.cat` along the channels, over `[N,C,H,W]` in buffers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Concat;
+
+impl Concat {
+    /// The shape of all inputs together.
+    ///
+    /// # Errors
+    /// If there are none, or they differ in more than their channels.
+    pub fn output(self, label: &str, inputs: &[Shape]) -> Result<Shape> {
+        let Some(&Shape([n, _, h, w])) = inputs.first() else {
+            return Err(misfit("concat", label, "there is nothing to concatenate"));
+        };
+        if let Some(other) = inputs.iter().find(|x| [x.n(), x.h(), x.w()] != [n, h, w]) {
+            return Err(misfit("concat", label, format!("{other} beside {}", inputs[0])));
+        }
+        Ok(Shape::new(n, inputs.iter().map(|x| x.c()).sum(), h, w))
+    }
+
+    /// `y = x` for one input; y: its channels of the output.
+    ///
+    /// # Errors
+    /// If the shapes differ.
+    pub fn forward(self, rec: &mut Recording, label: &str, x: Tensor, y: Tensor) -> Result<()> {
+        same("concat", label, ["x", "y"], x.shape, y.shape)?;
+        let bindings = [x.bind("x"), y.bind_stored("y")];
+        rec.dispatch(label, Kernel::new("concat", "forward"), &bindings, &params(y, Sink::default()), grid(x), 0)
+    }
+
+    /// `dx = sink(dy)` for one input; dy: its channels of the output's gradient.
+    ///
+    /// # Errors
+    /// If the shapes differ.
+    pub fn backward(self, rec: &mut Recording, label: &str, dy: Tensor, dx: Tensor, sink: Sink) -> Result<()> {
+        same("concat", label, ["dy", "dx"], dy.shape, dx.shape)?;
+        let [add, mask] = sink.bind(dy.id, dx.shape.len());
+        let bindings = [dy.bind_stored("dy"), dx.bind("dx"), add, mask];
+        rec.dispatch(label, Kernel::new("concat", "backward"), &bindings, &params(dy, sink), grid(dx), 0)
+    }
+}
+
+fn params(y: Tensor, sink: Sink) -> ConcatParams {
+    let [first, stored] = y.slice();
+    let (channels, plane) = (y.shape.c() as u32, y.shape.plane_len() as u32);
+    ConcatParams { channels, first, stored, plane, sink: sink.flags() }
+}
+
+fn grid(x: Tensor) -> Grid {
+    Grid::Planes { planes: x.shape.n(), h: x.shape.c(), w: x.shape.plane_len() }
+}
