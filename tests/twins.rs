@@ -8,10 +8,11 @@ mod twin;
 use twin::affine_warp::{self, Interpolation, theta_from};
 use twin::batch_norm::{self, BatchNorm};
 use twin::check::{assert_adjoint, assert_close, central_differences};
+use twin::local_response_norm::{self, LocalResponseNorm};
 use twin::max_pool2d::{self, Window};
 use twin::random::Random;
 use twin::{
-    Tensor, adam, add, avg_pool2d, class_logit, conv2d, golden, linear, normalize, probability_variance, relu,
+    Tensor, adam, add, avg_pool2d, class_logit, concat, conv2d, golden, linear, normalize, probability_variance, relu,
     total_variation,
 };
 
@@ -133,6 +134,47 @@ fn max_pool2d_ties_go_to_the_first() {
     assert_eq!(argmax, [1, 1]);
     let dx = max_pool2d::backward(&Tensor::new([1, 1, 1, 2], vec![3.0, 4.0]), &argmax, x.shape);
     assert_eq!(dx.data, [0.0, 7.0, 0.0, 0.0, 0.0, 0.0]);
+}
+
+#[test]
+fn local_response_norm_backward() {
+    let cases = [
+        ([2, 7, 2, 3], LocalResponseNorm { size: 5, alpha: 0.5, beta: 0.75, k: 1.0 }),
+        ([1, 3, 3, 2], LocalResponseNorm { size: 5, alpha: 0.5, beta: 0.75, k: 1.0 }),
+        ([1, 1, 1, 3], LocalResponseNorm { size: 5, alpha: 2.0, beta: 0.75, k: 1.0 }),
+        ([1, 6, 3, 1], LocalResponseNorm { size: 4, alpha: 2.0, beta: 0.5, k: 2.0 }),
+        ([2, 5, 1, 2], LocalResponseNorm { size: 2, alpha: 2.0, beta: 1.0, k: 0.5 }),
+        ([1, 4, 2, 2], LocalResponseNorm { size: 1, alpha: 2.0, beta: 0.75, k: 1.0 }),
+    ];
+    for (i, (shape, p)) in cases.into_iter().enumerate() {
+        let x = Random(24 + i as u64).tensor(shape, -2.0, 2.0);
+        gradient_matches(
+            &format!("local_response_norm {shape:?} {p:?}"),
+            &x,
+            |x| local_response_norm::forward(x, &p),
+            |dy| local_response_norm::backward(dy, &x, &p),
+        );
+    }
+}
+
+#[test]
+fn local_response_norm_by_hand() {
+    // An even window reaches further back than ahead: 1 before and 0 after for 2.
+    let x = Tensor::new([1, 3, 1, 1], vec![1.0, 2.0, -3.0]);
+    let p = LocalResponseNorm { size: 2, alpha: 2.0, beta: 1.0, k: 1.0 };
+    assert_eq!(local_response_norm::forward(&x, &p).data, [1.0 / 2.0, 2.0 / 6.0, -3.0 / 14.0]);
+}
+
+#[test]
+fn concat_backward() {
+    let mut random = Random(30);
+    let xs = [3, 1, 4].map(|channels| random.tensor([2, channels, 3, 2], -1.0, 1.0));
+    for i in 0..xs.len() {
+        let with = |x: &Tensor| concat::forward(&std::array::from_fn::<_, 3, _>(|j| if i == j { x } else { &xs[j] }));
+        gradient_matches(&format!("concat to {i}"), &xs[i], with, |dy| concat::backward(dy, &[3, 1, 4])[i].clone());
+    }
+    let y = concat::forward(&xs.each_ref());
+    assert_eq!((y[[1, 2, 2, 1]], y[[1, 3, 0, 1]]), (xs[0][[1, 2, 2, 1]], xs[1][[1, 0, 0, 1]]));
 }
 
 #[test]

@@ -5,6 +5,7 @@ use crate::twin::batch_norm::{self, BatchNorm};
 use crate::twin::check::assert_close;
 use crate::twin::generated::generated;
 use crate::twin::golden::{Golden, norm, sample_indices};
+use crate::twin::local_response_norm::{self, LocalResponseNorm};
 use crate::twin::max_pool2d::{self, Window};
 use crate::twin::{Tensor, adam, avg_pool2d, conv2d, linear, normalize, probability_variance, relu, total_variation};
 
@@ -33,9 +34,18 @@ fn array<const N: usize>(ops: &Golden, key: &str) -> [usize; N] {
     ops.sizes(key).try_into().unwrap_or_else(|v| panic!("{key}: {v:?}"))
 }
 
+/// The files of whole networks, and how many modules each has with the root.
+const NETWORKS: [(&str, usize); 5] = [
+    ("resnet18", 68),
+    ("resnet18_imagenet", 68),
+    ("googlenet", 224),
+    ("inception_v1", 169),
+    ("inception_v1_bvlc", 169),
+];
+
 #[test]
 fn golden_says_where_it_comes_from() {
-    for file in ["ops", "resnet18", "resnet18_imagenet"] {
+    for file in NETWORKS.map(|(file, _)| file).into_iter().chain(["ops"]) {
         let golden = Golden::open(file);
         for key in ["script", "command", "seed", "versions"] {
             assert!(golden.metadata(key).is_some_and(|v| !v.is_empty()), "{file}: {key} in the header");
@@ -47,18 +57,30 @@ fn golden_says_where_it_comes_from() {
 #[test]
 fn network_goldens_are_whole() {
     let pixels: Vec<f64> = generated("pixels", &[1, 3, 224, 224], 0).into_iter().map(f64::from).collect();
-    for file in ["resnet18", "resnet18_imagenet"] {
+    for (file, count) in NETWORKS {
         let golden = Golden::open(file);
         let modules = golden.children("snapshot/");
-        assert_eq!(modules.len(), 68, "{file}");
+        assert_eq!(modules.len(), count, "{file}");
         assert_close("pixels_norm", &[norm(&pixels)], &golden.vec("pixels_norm"), 0.0, 1e-12);
 
-        // In-place ReLUs and skips write over batch norms: the stem's, and two in each of eight blocks. Downsampling's stay.
-        let alias = golden.children("alias/");
-        let overwritten = |m: &&String| m.contains("bn");
-        assert_eq!(alias, modules.iter().filter(overwritten).cloned().collect::<Vec<_>>(), "{file}");
-        assert_eq!(golden.vec("alias/bn1"), golden.vec("snapshot/relu"), "{file}");
-        assert_eq!(golden.vec("alias/layer3.0.bn2"), golden.vec("snapshot/layer3.0"), "{file}");
+        // In-place ReLUs and skips write over ResNet's batch norms: the stem's, and two in each of eight blocks. Downsampling's stay. In the
+        // others a ReLU writes over what comes before it in each of the 57 convolutions: a batch norm, or the convolution itself.
+        let (overwritten, examples): (fn(&&String) -> bool, _) = match file {
+            "googlenet" => {
+                (|m| m.ends_with(".bn"), [("conv1.bn", "conv1"), ("inception5b.branch4.1.bn", "inception5b.branch4")])
+            }
+            "inception_v1" | "inception_v1_bvlc" => (
+                |m| m.ends_with(".conv"),
+                [("conv1.conv", "conv1"), ("inception5b.branch4.1.conv", "inception5b.branch4")],
+            ),
+            _ => (|m| m.contains("bn"), [("bn1", "relu"), ("layer3.0.bn2", "layer3.0")]),
+        };
+        let expected: Vec<_> = modules.iter().filter(overwritten).cloned().collect();
+        assert_eq!(golden.children("alias/"), expected, "{file}");
+        for (before, after) in examples {
+            let [alias, snapshot] = [format!("alias/{before}"), format!("snapshot/{after}")];
+            assert_eq!(golden.vec(&alias), golden.vec(&snapshot), "{file}");
+        }
 
         let (draws, maps) = (golden.vec("steps/draws"), golden.vec("steps/theta"));
         for (draw, map) in draws.chunks(4).zip(maps.chunks(6)) {
@@ -111,6 +133,18 @@ fn max_pool2d_agrees() {
         let (_, argmax) = max_pool2d::forward(&x, window);
         assert_eq!(argmax, ops.sizes(&format!("{case}/argmax")), "{case}: argmax, ties included");
         agrees(&ops, &case, |x| max_pool2d::forward(x, window).0, |dy| max_pool2d::backward(dy, &argmax, x.shape));
+    }
+}
+
+#[test]
+fn local_response_norm_agrees() {
+    let ops = Golden::open("ops");
+    for case in cases(&ops, "local_response_norm") {
+        let number = |name: &str| ops.number(&format!("{case}/{name}"));
+        let [alpha, beta, k] = ["alpha", "beta", "k"].map(number);
+        let p = LocalResponseNorm { size: number("size") as usize, alpha, beta, k };
+        let x = ops.tensor(&format!("{case}/x"));
+        agrees(&ops, &case, |x| local_response_norm::forward(x, &p), |dy| local_response_norm::backward(dy, &x, &p));
     }
 }
 
