@@ -19,32 +19,32 @@ const WORKGROUP: u32 = 64;
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<f32>;
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
-@group(0) @binding(3) var<storage, read_write> scale: array<f32>;
-@group(0) @binding(4) var<storage, read> dy: array<f32>;
-@group(0) @binding(5) var<storage, read> scaled: array<f32>;
-@group(0) @binding(6) var<storage, read_write> dx: array<f32>;
+@group(0) @binding(3) var<storage, read> dy: array<f32>;
+@group(0) @binding(4) var<storage, read_write> dx: array<f32>;
 
 fn place(id: vec3u, channel: u32) -> u32 {
     return (id.z * params.channels + channel) * params.plane + id.x;
 }
 
-@compute @workgroup_size(WORKGROUP)
-fn forward(@builtin(global_invocation_id) id: vec3u) {
-    if id.x >= params.plane {
-        return;
-    }
+fn scale(id: vec3u, channel: u32) -> f32 {
     var sum = 0.0;
-    let end = min(id.y + params.after + 1u, params.channels);
-    for (var j = max(id.y, params.before) - params.before; j < end; j++) {
+    let end = min(channel + params.after + 1u, params.channels);
+    for (var j = max(channel, params.before) - params.before; j < end; j++) {
         let v = x[place(id, j)];
         sum += v * v;
     }
-    let at = place(id, id.y);
-    let s = params.k + params.alpha * sum;
-    scale[at] = s;
-    y[at] = x[at] * pow(s, -params.beta);
+    return params.k + params.alpha * sum;
 }
 
+@compute @workgroup_size(WORKGROUP)
+fn forward(@builtin(global_invocation_id) id: vec3u) {
+    if id.x < params.plane {
+        let at = place(id, id.y);
+        y[at] = x[at] * pow(scale(id, id.y), -params.beta);
+    }
+}
+
+// The scale is computed again: cheaper than to write and read it.
 @compute @workgroup_size(WORKGROUP)
 fn backward(@builtin(global_invocation_id) id: vec3u) {
     if id.x >= params.plane {
@@ -54,9 +54,9 @@ fn backward(@builtin(global_invocation_id) id: vec3u) {
     let end = min(id.y + params.before + 1u, params.channels);
     for (var j = max(id.y, params.after) - params.after; j < end; j++) {
         let at = place(id, j);
-        sum += dy[at] * x[at] * pow(scaled[at], -params.beta - 1.0);
+        sum += dy[at] * x[at] * pow(scale(id, j), -params.beta - 1.0);
     }
     let at = place(id, id.y);
-    let v = dy[at] * pow(scaled[at], -params.beta) - 2.0 * params.alpha * params.beta * x[at] * sum;
+    let v = dy[at] * pow(scale(id, id.y), -params.beta) - 2.0 * params.alpha * params.beta * x[at] * sum;
     dx[at] = sink(v, at);
 }

@@ -15,9 +15,7 @@ override BEFORE: u32 = 2;
 override AFTER: u32 = 2;
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(3) var scale: texture_storage_2d<rgba32float, write>;
-@group(0) @binding(4) var dy: texture_storage_2d<rgba32float, read>;
-@group(0) @binding(5) var scaled: texture_storage_2d<rgba32float, read>;
+@group(0) @binding(3) var dy: texture_storage_2d<rgba32float, read>;
 
 // For each channel of b the sum over so many channels before and after it, of which a and c are the quads around b.
 fn window_sum(a: vec4f, b: vec4f, c: vec4f, before: u32, after: u32) -> vec4f {
@@ -53,16 +51,19 @@ fn place(id: vec3u, quad: u32) -> u32 {
     return (id.z * params.quads + quad) * params.plane + id.x;
 }
 
-fn square(id: vec3u, quad: u32) -> vec4f {
+// A quad of x; zeros around the tensor.
+fn quad_of_x(id: vec3u, quad: u32) -> vec4f {
     let v = load(place(id, min(quad, params.quads - 1u)));
-    return select(vec4f(), v * v, quad < params.quads);
+    return select(vec4f(), v, quad < params.quads);
 }
 
-// dy*x*scale^(-beta-1) of a quad; zeros around the tensor.
-fn share(id: vec3u, quad: u32) -> vec4f {
-    let at = place(id, min(quad, params.quads - 1u));
-    let v = textureLoad(dy, texel(at)) * load(at) * pow(textureLoad(scaled, texel(at)), vec4f(-params.beta - 1.0));
+fn quad_of_dy(id: vec3u, quad: u32) -> vec4f {
+    let v = textureLoad(dy, texel(place(id, min(quad, params.quads - 1u))));
     return select(vec4f(), v, quad < params.quads);
+}
+
+fn scale(a: vec4f, b: vec4f, c: vec4f) -> vec4f {
+    return params.k + params.alpha * window_sum(a * a, b * b, c * c, BEFORE, AFTER);
 }
 
 @compute @workgroup_size(LANES)
@@ -72,9 +73,7 @@ fn forward(@builtin(global_invocation_id) id: vec3u) {
     }
     let at = place(id, id.y);
     let v = load(at);
-    let sum = window_sum(square(id, id.y - 1u), v * v, square(id, id.y + 1u), BEFORE, AFTER);
-    let s = params.k + params.alpha * sum;
-    textureStore(scale, texel(at), s);
+    let s = scale(quad_of_x(id, id.y - 1u), v, quad_of_x(id, id.y + 1u));
     store(at, v * pow(s, vec4f(-params.beta)));
 }
 
@@ -83,10 +82,21 @@ fn backward(@builtin(global_invocation_id) id: vec3u) {
     if id.x >= params.plane {
         return;
     }
-    let at = place(id, id.y);
-    // A channel is in the windows of those before it by the part after their own, and the other way round.
-    let sum = window_sum(share(id, id.y - 1u), share(id, id.y), share(id, id.y + 1u), AFTER, BEFORE);
-    let s = textureLoad(scaled, texel(at));
-    let v = textureLoad(dy, texel(at)) * pow(s, vec4f(-params.beta));
-    store(at, sink(v - 2.0 * params.alpha * params.beta * load(at) * sum, at));
+    let q = id.y;
+    let a = quad_of_x(id, q - 2u);
+    let b = quad_of_x(id, q - 1u);
+    let v = quad_of_x(id, q);
+    let d = quad_of_x(id, q + 1u);
+    let e = quad_of_x(id, q + 2u);
+    let s = scale(b, v, d);
+    let dv = quad_of_dy(id, q);
+    // dy*x*scale^(-beta-1) of this quad and of those around it. A channel is in the windows of those before it by the part
+    // after their own, and the other way round.
+    let power = vec4f(-params.beta - 1.0);
+    let own = pow(s, power);
+    let before = quad_of_dy(id, q - 1u) * b * pow(scale(a, b, v), power);
+    let after = quad_of_dy(id, q + 1u) * d * pow(scale(v, d, e), power);
+    let sum = window_sum(before, dv * v * own, after, AFTER, BEFORE);
+    let at = place(id, q);
+    store(at, sink(dv * own * s - 2.0 * params.alpha * params.beta * v * sum, at));
 }

@@ -110,7 +110,10 @@ impl<'a> Found<'a> {
         }
         if !left_out.is_empty() {
             let count = left_out.len();
-            let _ = writeln!(text, "  left out    {count} tensors of auxiliary heads (aux1, aux2), which only training needs");
+            let _ = writeln!(
+                text,
+                "  left out    {count} tensors of auxiliary heads (aux1, aux2), which only training needs"
+            );
         }
         for note in self.notes {
             let _ = writeln!(text, "  note        {note}");

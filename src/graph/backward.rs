@@ -5,7 +5,7 @@
 
 use super::{Activations, Graph, NodeId, Op};
 use crate::error::{Error, Result};
-use crate::gpu::{Recording, TensorId};
+use crate::gpu::Recording;
 use crate::ops::{Add, Choices, Concat, Format, Relu, Sink, Tensor, sink_texels};
 
 struct Gradients<'a> {
@@ -62,12 +62,11 @@ impl Gradients<'_> {
             }
             Op::Relu => self.deliver(rec, to, |rec, dx, sink| Relu.backward(rec, label, dy, x, dx, sink))?,
             Op::MaxPool2d(op) => {
-                let argmax = self.saved(id)?;
+                let argmax = self.acts.argmax[id.0].ok_or_else(|| Error::input(format!("{label}: no argmax")))?;
                 self.deliver(rec, to, |rec, dx, sink| op.backward(rec, label, dy, argmax, dx, sink))?;
             }
             Op::LocalResponseNorm(op) => {
-                let saved = (x, self.saved(id)?);
-                self.deliver(rec, to, |rec, dx, sink| op.backward(rec, label, dy, saved, dx, sink))?;
+                self.deliver(rec, to, |rec, dx, sink| op.backward(rec, label, dy, x, dx, sink))?;
             }
             Op::GlobalAvgPool2d(op) => self.deliver(rec, to, |rec, dx, sink| op.backward(rec, label, dy, dx, sink))?,
             Op::Linear(op) => self.deliver(rec, to, |rec, dx, sink| op.backward(rec, label, dy, dx, sink))?,
@@ -109,12 +108,6 @@ impl Gradients<'_> {
             Op::Concat => self.acts.slices[node.inputs[0].0].is_some() && self.masked(node.inputs[0]),
             _ => false,
         }
-    }
-
-    /// What the forward kept for a node's backward.
-    fn saved(&self, id: NodeId) -> Result<TensorId> {
-        let name = &self.graph.node(id).name;
-        self.acts.saved[id.0].ok_or_else(|| Error::input(format!("{name}: the forward kept nothing for the backward")))
     }
 
     /// A tensor for a node's gradient, in the format of its output.

@@ -4,7 +4,7 @@ use super::slices::Slice;
 use super::{Graph, Node, NodeId, Op};
 use crate::error::{Error, Result};
 use crate::gpu::{Recording, TensorId};
-use crate::ops::{Add, Choices, Concat, Epilogue, Format, LocalResponseNorm, MaxPool2d, Relu, Tensor};
+use crate::ops::{Add, Choices, Concat, Epilogue, Format, MaxPool2d, Relu, Tensor};
 use crate::shape::Shape;
 
 /// How long activations live.
@@ -20,8 +20,7 @@ pub enum Keep {
 #[derive(Clone, Debug)]
 pub struct Activations {
     pub(super) y: Vec<Tensor>,
-    /// What the forward keeps for the backward: the places of a pool's maxima, a norm's scale.
-    pub(super) saved: Vec<Option<TensorId>>,
+    pub(super) argmax: Vec<Option<TensorId>>,
     /// Where nodes' outputs are in those of concatenations.
     pub(super) slices: Vec<Option<Slice>>,
 }
@@ -55,7 +54,7 @@ impl Graph {
         }
         let slices = if keep == Keep::All { vec![None; self.nodes.len()] } else { self.slices() };
         let y = self.outputs(rec, choices, input, keep, &slices)?;
-        let mut acts = Activations { y, saved: vec![None; self.nodes.len()], slices };
+        let mut acts = Activations { y, argmax: vec![None; self.nodes.len()], slices };
         for (i, node) in self.nodes.iter().enumerate().skip(1) {
             let (label, x, y) = (&node.name, acts.of(node.inputs[0]), acts.y[i]);
             let second = node.inputs.get(1).map(|&i| acts.of(i));
@@ -71,13 +70,9 @@ impl Graph {
                 Op::MaxPool2d(op) => {
                     let argmax = MaxPool2d::argmax(rec, label, y);
                     op.forward(rec, label, x, y, argmax)?;
-                    acts.saved[i] = Some(argmax);
+                    acts.argmax[i] = Some(argmax);
                 }
-                Op::LocalResponseNorm(op) => {
-                    let scale = LocalResponseNorm::scale(rec, label, y);
-                    op.forward(rec, label, x, y, scale)?;
-                    acts.saved[i] = Some(scale);
-                }
+                Op::LocalResponseNorm(op) => op.forward(rec, label, x, y)?,
                 Op::GlobalAvgPool2d(op) => op.forward(rec, label, x, y)?,
                 Op::Linear(op) => op.forward(rec, label, x, y)?,
                 Op::Add => Add.forward(rec, label, x, second.unwrap_or(x), y)?,

@@ -6,7 +6,7 @@
 
 use super::{Format, Sink, Tensor, misfit, same, texels};
 use crate::error::Result;
-use crate::gpu::{Grid, Kernel, Recording, TensorId};
+use crate::gpu::{Grid, Kernel, Recording};
 use crate::shape::Shape;
 
 crate::params! {
@@ -58,18 +58,13 @@ impl LocalResponseNorm {
         self.reach().iter().all(|&reach| reach <= 4)
     }
 
-    /// A tensor for the scale s, laid out as y, which the forward writes and the backward reads.
-    pub fn scale(rec: &mut Recording, label: &str, y: Tensor) -> TensorId {
-        y.like(rec, &format!("{label} scale")).id
-    }
-
-    /// `y = x · scale^−beta`, and the scale. All `[N,C,H,W]`, in one format.
+    /// `y = x · s^−β`; x, y: `[N,C,H,W]`, in one format.
     ///
     /// # Errors
     /// If the shapes do not fit.
-    pub fn forward(&self, rec: &mut Recording, label: &str, x: Tensor, y: Tensor, scale: TensorId) -> Result<()> {
+    pub fn forward(&self, rec: &mut Recording, label: &str, x: Tensor, y: Tensor) -> Result<()> {
         self.check(label, x, y)?;
-        let bindings = [x.bind("x"), y.bind("y"), ("scale", scale, y.stored())];
+        let bindings = [x.bind("x"), y.bind("y")];
         let flops = (x.shape.len() * (2 * self.size + 3)) as u64;
         if y.format == Format::Texels {
             let params = self.texels_params(y.shape);
@@ -79,7 +74,7 @@ impl LocalResponseNorm {
         rec.dispatch(label, Kernel::new("local_response_norm", "forward"), &bindings, &params, grid(y), flops)
     }
 
-    /// The gradient of x, which comes with the scale of the forward. All `[N,C,H,W]`, in one format.
+    /// The gradient of x. dy, x, dx: `[N,C,H,W]`, in one format.
     ///
     /// # Errors
     /// If the shapes do not fit.
@@ -88,7 +83,7 @@ impl LocalResponseNorm {
         rec: &mut Recording,
         label: &str,
         dy: Tensor,
-        (x, scale): (Tensor, TensorId),
+        x: Tensor,
         dx: Tensor,
         sink: Sink,
     ) -> Result<()> {
@@ -97,7 +92,7 @@ impl LocalResponseNorm {
         let [add, mask] = sink.bind(x.id, dx.stored());
         let texels = dx.format == Format::Texels;
         let out = dx.bind(if texels { "y" } else { "dx" });
-        let bindings = [dy.bind("dy"), x.bind("x"), ("scaled", scale, dx.stored()), out, add, mask];
+        let bindings = [dy.bind("dy"), x.bind("x"), out, add, mask];
         let flops = (x.shape.len() * (4 * self.size + 6)) as u64;
         if texels {
             let (params, kernel) = (self.texels_params(dx.shape), self.texels_kernel("backward"));
