@@ -6,12 +6,11 @@ from pathlib import Path
 import numpy as np
 import safetensors.torch
 import torch
-import torchvision
 from safetensors.numpy import load_file
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "golden"))
 from method import MEAN, STD, generated, normalize, theta_from, total_variation, warp  # noqa: E402
-from torch_peer import load  # noqa: E402
+from torch_peer import build, load  # noqa: E402
 
 SIDE, WARPS = 224, 512
 
@@ -21,7 +20,7 @@ def make_weights(network: str, file: Path | None) -> dict[str, np.ndarray]:
     if file:
         tensors = safetensors.torch.load_file(file).items()
         return {name: t.float().numpy() for name, t in tensors if t.is_floating_point()}
-    shapes = torchvision.models.get_model(network, weights=None).state_dict().items()
+    shapes = build(network).state_dict().items()
     return {name: generated(name, list(t.shape)) for name, t in shapes if t.is_floating_point()}
 
 

@@ -101,9 +101,15 @@ class Peer:
         return {name: tensor.cpu().contiguous() for name, tensor in found.items()}
 
 
+def build(network: str) -> torch.nn.Module:
+    """torchvision's network as its published weights want it."""
+    options = {"aux_logits": False, "transform_input": True, "init_weights": False} if network == "googlenet" else {}
+    return torchvision.models.get_model(network, weights=None, **options)
+
+
 def load(network: str, weights: str) -> torch.nn.Module:
-    """torchvision's network with constant weights."""
-    model = torchvision.models.get_model(network, weights=None)
+    """The network with constant weights."""
+    model = build(network)
     missing, unexpected = model.load_state_dict(load_file(weights), strict=False)
     if unexpected or any(not name.endswith("num_batches_tracked") for name in missing):
         raise SystemExit(f"{weights} is not {network}: missing {missing[:3]}, unexpected {unexpected[:3]}")

@@ -40,7 +40,7 @@ impl Warps for Given {
 }
 
 impl Peer for Protogpu {
-    const NETWORKS: &'static [&'static str] = &["resnet18"];
+    const NETWORKS: &'static [&'static str] = &["resnet18", "googlenet"];
 
     fn new(input: &Input) -> Result<Self> {
         let context = Context::new(&AdapterChoice::Best)?;
