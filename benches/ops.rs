@@ -364,16 +364,11 @@ fn the_rest_of_a_step(bench: &mut Bench) {
         });
     }
     let variation = TotalVariation { form: HfForm::L1Sum };
-    bench.simple(["total_variation", "value"], |rig| {
-        let x = rig.enter(Format::Nchw, PIXELS)?;
+    bench.simple(["total_variation", "step"], |rig| {
+        let (x, dx, schedule) = (rig.enter(Format::Nchw, PIXELS)?, rig.room(Format::Nchw, PIXELS), rig.schedule());
         let partial = rig.room(Format::Nchw, [1, 1, 1, variation.partials(x.shape)]);
         rig.rec.section("op");
-        variation.value(&mut rig.rec, x, partial.id)
-    });
-    bench.simple(["total_variation", "gradient"], |rig| {
-        let (x, dx, schedule) = (rig.enter(Format::Nchw, PIXELS)?, rig.room(Format::Nchw, PIXELS), rig.schedule());
-        rig.rec.section("op");
-        variation.gradient(&mut rig.rec, x, schedule, dx)
+        variation.step(&mut rig.rec, x, schedule, partial.id, dx)
     });
     let (features, logits) = ([1, 512, 1, 1], [1, 1000, 1, 1]);
     let fc = Linear { w: numbers(99, 512_000).into(), b: numbers(98, 1000).into() };

@@ -1,8 +1,7 @@
 // total_variation: how much neighbouring pixels differ, over all channels. With u = x[.,w+1] - x[.,w], v = x[h+1,.] - x[h,.]:
 //   l1:        mean |u| + mean |v|          l2:        mean u^2 + mean v^2
 //   l1-sum:    sum |u| + sum |v|            isotropic: sum sqrt(u^2 + v^2 + eps), u and v zero past the border
-// value: partial[n, c*H + h] = the row's terms; gradient: dx += w_hf * d value / dx. sign(0) = 0. x: [N,C,H,W]. Memory-bound.
-#import lib/index
+// A workgroup takes a row: partial[n, c*H + h] = its terms, and dx += w_hf * d value / dx. sign(0) = 0. x: [N,C,H,W]. Memory-bound.
 #import lib/reduce
 #import lib/schedule
 
@@ -10,10 +9,12 @@ const L2: u32 = 1;
 const ISOTROPIC: u32 = 3;
 const EPS: f32 = 1e-8;
 
+// 0: l1, 1: l2, 2: l1-sum, 3: isotropic.
+override FORM: u32 = 0;
+
 struct Params {
     h: u32,
     w: u32,
-    form: u32,       // 0: l1, 1: l2, 2: l1-sum, 3: isotropic
     scale_u: f32,    // 1 / number of differences for the means, 1 for the sums
     scale_v: f32,
 }
@@ -23,75 +24,55 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> partial: array<f32>;
 @group(0) @binding(3) var<storage, read_write> dx: array<f32>;
 
-// (u, v) at element i of row `row`, column `col`; zero past the border.
-fn differences(i: u32, row: u32, col: u32) -> vec2f {
-    var d = vec2f();
-    if col + 1u < params.w {
-        d.x = x[i + 1u] - x[i];
-    }
-    if row + 1u < params.h {
-        d.y = x[i + params.w] - x[i];
-    }
-    return d;
-}
-
+// The term of a pixel with the differences d = (u, v).
 fn value_of(d: vec2f) -> f32 {
-    switch params.form {
-        case L2: {
-            return d.x * d.x * params.scale_u + d.y * d.y * params.scale_v;
-        }
-        case ISOTROPIC: {
-            return sqrt(d.x * d.x + d.y * d.y + EPS);
-        }
-        default: {
-            return abs(d.x) * params.scale_u + abs(d.y) * params.scale_v;
-        }
+    if FORM == ISOTROPIC {
+        return sqrt(d.x * d.x + d.y * d.y + EPS);
     }
+    let scale = vec2f(params.scale_u, params.scale_v);
+    return dot(select(abs(d), d * d, FORM == L2), scale);
 }
 
 // d value_of / d (u, v).
 fn slope_of(d: vec2f) -> vec2f {
-    switch params.form {
-        case L2: {
-            return 2.0 * d * vec2f(params.scale_u, params.scale_v);
-        }
-        case ISOTROPIC: {
-            return d / sqrt(d.x * d.x + d.y * d.y + EPS);
-        }
-        default: {
-            return sign(d) * vec2f(params.scale_u, params.scale_v);
-        }
+    if FORM == ISOTROPIC {
+        return d / sqrt(d.x * d.x + d.y * d.y + EPS);
     }
+    let scale = vec2f(params.scale_u, params.scale_v);
+    return select(sign(d), 2.0 * d, FORM == L2) * scale;
 }
 
 @compute @workgroup_size(LANES)
-fn value(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-    let row = group.y * params.h + group.x;          // of N*C*H
+fn step(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+    let first = (group.y * params.h + group.x) * params.w;     // of the row
+    // From a pixel to those below and above it; none past the border, where the pixel is its own neighbour.
+    let down = select(0u, params.w, group.x + 1u < params.h);
+    let up = select(0u, params.w, group.x > 0u);
+    let w_hf = schedule[clock[0]].w_hf;
     var sum = 0.0;
     for (var col = lane; col < params.w; col += LANES) {
-        sum += value_of(differences(row * params.w + col, group.x, col));
+        let i = first + col;
+        let right = u32(col + 1u < params.w);
+        let left = u32(col > 0u);
+        let v = x[i];
+        let x_left = x[i - left];
+        let x_up = x[i - up];
+        let here = vec2f(x[i + right] - v, x[i + down] - v);
+        // What the pixels to the left and above differ by; of their other difference only the isotropic form knows.
+        var to_left = vec2f(v - x_left, 0.0);
+        var to_up = vec2f(0.0, v - x_up);
+        if FORM == ISOTROPIC {
+            to_left.y = x[i - left + down] - x_left;
+            to_up.x = x[i - up + right] - x_up;
+        }
+        let slope = slope_of(here);
+        sum += value_of(here);
+        // At the border the neighbour is the pixel itself, whose term counts above alone.
+        let pulled = select(0.0, slope_of(to_left).x, left != 0u) + select(0.0, slope_of(to_up).y, up != 0u);
+        dx[i] += w_hf * (pulled - slope.x - slope.y);
     }
     let total = reduce_sum(sum, lane);
     if lane == 0u {
-        partial[row] = total;
+        partial[group.y * params.h + group.x] = total;
     }
-}
-
-@compute @workgroup_size(WORKGROUP)
-fn gradient(@builtin(global_invocation_id) id: vec3u) {
-    let row = id.y;
-    let col = id.x;
-    if col >= params.w {
-        return;
-    }
-    let i = (id.z * params.h + row) * params.w + col;
-    let here = slope_of(differences(i, row, col));
-    var g = -here.x - here.y;
-    if col > 0u {
-        g += slope_of(differences(i - 1u, row, col - 1u)).x;
-    }
-    if row > 0u {
-        g += slope_of(differences(i - params.w, row - 1u, col)).y;
-    }
-    dx[i] += schedule[clock[0]].w_hf * g;
 }

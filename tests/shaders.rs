@@ -262,8 +262,7 @@ fn step(r: &mut Recorder) {
         warp.backward(&mut r.rec, y, theta, clock, dx).expect("affine_warp");
     }
     for form in [HfForm::L1, HfForm::L2, HfForm::L1Sum, HfForm::Isotropic] {
-        TotalVariation { form }.value(&mut r.rec, x, partial).expect("total_variation");
-        TotalVariation { form }.gradient(&mut r.rec, x, [schedule, clock], dx).expect("total_variation");
+        TotalVariation { form }.step(&mut r.rec, x, [schedule, clock], partial, dx).expect("total_variation");
     }
     for pv_form in [PvForm::Softmax, PvForm::Logits] {
         let objective = Objective { pv_form };

@@ -10,7 +10,8 @@ impl Graph {
     /// read back, and what other ops write or read, is not. A residual has the format of the sum that it goes into.
     pub(super) fn formats(&self, capabilities: Capabilities, keep: Keep, slices: &[Option<Slice>]) -> Vec<Format> {
         let knows_texels = |op: &Op| match op {
-            Op::Conv2d { .. } | Op::MaxPool2d(_) | Op::Concat => true,
+            Op::Conv2d { .. } | Op::Concat => true,
+            Op::MaxPool2d(pool) => pool.knows_texels(),
             Op::LocalResponseNorm(norm) => norm.knows_texels(),
             _ => false,
         };

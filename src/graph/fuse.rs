@@ -1,15 +1,16 @@
-//! Fewer nodes for the same function: batch norm folded into the convolution before it, residual add and relu into its
-//! epilogue.
+//! Fewer nodes for the same function, and faster ones: batch norm folded into the convolution before it, residual add and
+//! relu into its epilogue; a fully connected layer as the convolution that it is.
 
 use std::sync::Arc;
 
 use super::{Graph, Node, NodeId, Op};
 use crate::error::Result;
 use crate::ops::{Conv2d, ScaleShift};
+use crate::shape::Shape;
 
 impl Graph {
-    /// The same function with batch norms, residual adds and relus fused into convolutions. The nodes keep the names of
-    /// their convolutions.
+    /// The same function with batch norms, residual adds and relus fused into convolutions, and fully connected layers as
+    /// convolutions with windows as large as x. The nodes keep the names of their convolutions.
     ///
     /// # Errors
     /// If the graph's own shapes do not fit.
@@ -30,7 +31,7 @@ impl Graph {
                 }
                 None => {
                     lone.push(false);
-                    graph.push(node.name.clone(), node.op.clone(), &inputs)?
+                    graph.push(node.name.clone(), as_convolution(&node.op, graph.node(inputs[0]).shape), &inputs)?
                 }
             };
             lone[id.0] = consumers[i] == 1;
@@ -55,6 +56,14 @@ impl Graph {
         }
         Some((first.clone(), Self { nodes }))
     }
+}
+
+/// A fully connected layer of x as a convolution; any other op as it is.
+fn as_convolution(op: &Op, x: Shape) -> Op {
+    let Op::Linear(linear) = op else { return op.clone() };
+    let w_shape = [linear.b.len(), x.c(), x.h(), x.w()];
+    let (w, b) = (Arc::clone(&linear.w), Some(Arc::clone(&linear.b)));
+    Op::Conv2d { conv: Conv2d { w, w_shape, b, stride: [1, 1], pad: [0; 4] }, relu: false }
 }
 
 /// The convolution among the inputs that can take the op over, if there is one.

@@ -50,6 +50,14 @@ impl MaxPool2d {
         Ok(Shape::new(x.n(), x.c(), oh, ow))
     }
 
+    fn check_format(&self, label: &str, x: Tensor, y: Tensor) -> Result<()> {
+        if x.format == y.format && (x.format == Format::Nchw || self.knows_texels()) {
+            return Ok(());
+        }
+        let what = format!("{:?} and {:?} for a window of {:?}", x.format, y.format, self.kernel);
+        Err(misfit("max_pool2d", label, what))
+    }
+
     fn kernel(&self, file: &'static str, entry: &'static str) -> Kernel {
         Kernel::new(file, entry)
             .with("KERNEL_H", self.kernel[0] as u32)
@@ -75,22 +83,27 @@ impl MaxPool2d {
         MaxPool2dTexelsParams { quads: x.c().div_ceil(4) as u32, h, w, oh, ow, pad_top, pad_left }
     }
 
-    /// A tensor for the places of the maxima of y, laid out as y.
-    pub fn argmax(rec: &mut Recording, label: &str, y: Tensor) -> TensorId {
-        y.like(rec, &format!("{label} argmax")).id
+    /// Whether there is a kernel over texels for such windows, whose places it counts in a byte.
+    pub fn knows_texels(&self) -> bool {
+        self.kernel.iter().product::<usize>() <= 256
     }
 
-    /// `y[p]` = maximum over the window; `argmax[p]` = its place in the plane of x. x: `[N,C,H,W]`, y, argmax: `[N,C,OH,OW]`;
-    /// all in one format.
+    /// A tensor for the places of the maxima of y: of each element the place in the plane of x, or of each texel the places of
+    /// its four channels in their window, a byte each.
+    pub fn argmax(rec: &mut Recording, label: &str, y: Tensor) -> TensorId {
+        rec.transient(format!("{label} argmax"), y.stored())
+    }
+
+    /// `y[p]` = maximum over the window; argmax: see [`MaxPool2d::argmax`]. x: `[N,C,H,W]`, y: `[N,C,OH,OW]`; both in one format.
     ///
     /// # Errors
     /// If the shapes do not fit.
     pub fn forward(&self, rec: &mut Recording, label: &str, x: Tensor, y: Tensor, argmax: TensorId) -> Result<()> {
         same("max_pool2d", label, ["y", "the output"], y.shape, self.output(label, x.shape)?)?;
+        self.check_format(label, x, y)?;
         let len = y.shape.len();
         let flops = (len * self.kernel[0] * self.kernel[1]) as u64;
         if y.format == Format::Texels {
-            // Places are values of f32 there, which counts to more than TEXELS_MAX_PLANE.
             let bindings = [x.bind("x"), y.bind("y"), ("argmax", argmax, y.texels())];
             let kernel = self.kernel("max_pool2d_texels", "forward");
             return rec.dispatch(
@@ -108,7 +121,7 @@ impl MaxPool2d {
         rec.dispatch(label, self.kernel("max_pool2d", "forward"), &bindings, &params, grid, flops)
     }
 
-    /// `dx[q]` = sum of `dy[p]` over the windows whose maximum is at q. dy, argmax: `[N,C,OH,OW]`, dx: `[N,C,H,W]`.
+    /// `dx[q]` = sum of `dy[p]` over the windows whose maximum is at q. dy: `[N,C,OH,OW]`, dx: `[N,C,H,W]`.
     ///
     /// # Errors
     /// If the shapes do not fit.
@@ -122,6 +135,7 @@ impl MaxPool2d {
         sink: Sink,
     ) -> Result<()> {
         same("max_pool2d", label, ["dy", "the output"], dy.shape, self.output(label, dx.shape)?)?;
+        self.check_format(label, dy, dx)?;
         let flops = (dy.shape.len() * self.kernel[0] * self.kernel[1]) as u64;
         if dx.format == Format::Texels {
             let [add, mask] = sink.bind(dy.id, dx.texels());

@@ -8,7 +8,7 @@ use crate::shape::Shape;
 
 crate::params! {
     /// Mirrors `Params` of shaders/total_variation.wgsl.
-    struct TotalVariationParams { h: u32, w: u32, form: u32, scale_u: f32, scale_v: f32 }
+    struct TotalVariationParams { h: u32, w: u32, scale_u: f32, scale_v: f32 }
 }
 
 named! {
@@ -45,36 +45,34 @@ impl TotalVariation {
             HfForm::L1 | HfForm::L2 => (mean(x.c() * x.h() * (x.w() - 1)), mean(x.c() * (x.h() - 1) * x.w())),
             HfForm::L1Sum | HfForm::Isotropic => (1.0, 1.0),
         };
+        TotalVariationParams { h, w, scale_u, scale_v }
+    }
+
+    /// The value of each image as partial sums, one a row of a channel, and `dx += w_hf · dL_hf/dx`, the weight from the
+    /// schedule. x, dx: `[N,C,H,W]`, partial: [N, C·H].
+    ///
+    /// # Errors
+    /// If the shapes differ, or `partial` is too small.
+    pub fn step(
+        self,
+        rec: &mut Recording,
+        x: Tensor,
+        [schedule, clock]: [TensorId; 2],
+        partial: TensorId,
+        dx: Tensor,
+    ) -> Result<()> {
+        same("total_variation", "step", ["x", "dx"], x.shape, dx.shape)?;
+        let rows = x.shape.n() * self.partials(x.shape);
+        let bindings =
+            [x.bind("x"), ("schedule", schedule, 6), ("clock", clock, 1), ("partial", partial, rows), dx.bind("dx")];
         let form = match self.form {
             HfForm::L1 => 0,
             HfForm::L2 => 1,
             HfForm::L1Sum => 2,
             HfForm::Isotropic => 3,
         };
-        TotalVariationParams { h, w, form, scale_u, scale_v }
-    }
-
-    /// The value of each image as partial sums, one a row of a channel. x: `[N,C,H,W]`, partial: [N, C·H].
-    ///
-    /// # Errors
-    /// If `partial` is too small.
-    pub fn value(self, rec: &mut Recording, x: Tensor, partial: TensorId) -> Result<()> {
-        let rows = x.shape.n() * self.partials(x.shape);
-        let bindings = [x.bind("x"), ("partial", partial, rows)];
+        let kernel = Kernel::new("total_variation", "step").with("FORM", form);
         let grid = Grid::Workgroups([x.shape.h(), x.shape.n() * x.shape.c(), 1]);
-        let kernel = Kernel::new("total_variation", "value");
-        rec.dispatch("total_variation", kernel, &bindings, &self.params(x.shape), grid, 4 * x.shape.len() as u64)
-    }
-
-    /// `dx += w_hf · dL_hf/dx`, the weight from the schedule. x, dx: `[N,C,H,W]`.
-    ///
-    /// # Errors
-    /// If the shapes differ.
-    pub fn gradient(self, rec: &mut Recording, x: Tensor, [schedule, clock]: [TensorId; 2], dx: Tensor) -> Result<()> {
-        same("total_variation", "gradient", ["x", "dx"], x.shape, dx.shape)?;
-        let bindings = [x.bind("x"), ("schedule", schedule, 6), ("clock", clock, 1), dx.bind("dx")];
-        let kernel = Kernel::new("total_variation", "gradient");
-        let grid = Grid::Planes { planes: x.shape.n() * x.shape.c(), h: x.shape.h(), w: x.shape.w() };
-        rec.dispatch("total_variation", kernel, &bindings, &self.params(x.shape), grid, 8 * x.shape.len() as u64)
+        rec.dispatch("total_variation", kernel, &bindings, &self.params(x.shape), grid, 12 * x.shape.len() as u64)
     }
 }

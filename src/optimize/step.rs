@@ -86,8 +86,7 @@ pub(super) fn record(
     warp.backward(rec, dwarped, theta, clock, dimage)?;
     let partials = variation.partials(shape);
     let partial = rec.transient("total_variation partial", n * partials);
-    variation.value(rec, image, partial)?;
-    variation.gradient(rec, image, now, dimage)?;
+    variation.step(rec, image, now, partial, dimage)?;
     let (beta1, beta2, eps, clamp) = (settings.beta1, settings.beta2, settings.eps, settings.clamp);
     Adam { beta1, beta2, eps, clamp }.step(rec, dimage, [image, m, v], now)?;
     let params = HistoryParams { images: n as u32, partials: partials as u32 };

@@ -37,16 +37,51 @@ fn op(window: Window) -> MaxPool2d {
 fn forward(format: Format, x: &Tensor, window: Window) -> Outcome<(Tensor, Vec<usize>)> {
     let mut rig = Rig::default();
     let shape = op(window).output("pool", Shape(x.shape))?;
-    let (x, y) = (rig.input_as(format, "x", x)?, rig.output_as(format, "y", shape.0));
-    // Integers in a buffer, values of f32 in a texture.
-    let argmax = rig.output_as(format, "argmax", shape.0);
-    op(window).forward(&mut rig.rec, "pool", x, y, argmax.id)?;
+    let (x_slot, y) = (rig.input_as(format, "x", x)?, rig.output_as(format, "y", shape.0));
+    let [n, c, h, w] = shape.0;
+    let argmax = match format {
+        Format::Nchw => rig.output("argmax", shape.0),
+        Format::Texels => rig.output("argmax", [n, c.div_ceil(4), h, w]),
+    };
+    op(window).forward(&mut rig.rec, "pool", x_slot, y, argmax.id)?;
     let ready = rig.run()?;
+    let words = ready.words(argmax.id)?;
     let places = match format {
-        Format::Nchw => ready.words(argmax.id)?.into_iter().map(|at| at as usize).collect(),
-        Format::Texels => ready.read(argmax)?.data.into_iter().map(|at| at as usize).collect(),
+        Format::Nchw => words.into_iter().map(|at| at as usize).collect(),
+        Format::Texels => indices(shape.0)
+            .map(|p| {
+                let (word, shift) = byte_of(shape.0, p);
+                let at = (words[word] >> shift & 255) as usize;
+                let [top, left] = corner(window, p);
+                let [row, col] = [top + (at / window.kernel[1]) as isize, left + (at % window.kernel[1]) as isize];
+                row as usize * x.shape[3] + col as usize
+            })
+            .collect(),
     };
     Ok((ready.read(y)?, places))
+}
+
+/// Where the window of an element of y begins in x.
+fn corner(window: Window, [_, _, oh, ow]: [usize; 4]) -> [isize; 2] {
+    let along = |at: usize, axis: usize| (at * window.stride[axis]) as isize - window.pad[axis] as isize;
+    [along(oh, 0), along(ow, 1)]
+}
+
+/// The word and the shift of an element's byte, where four channels share a word.
+fn byte_of([_, c, h, w]: [usize; 4], [n, channel, oh, ow]: [usize; 4]) -> (usize, usize) {
+    (((n * c.div_ceil(4) + channel / 4) * h + oh) * w + ow, 8 * (channel % 4))
+}
+
+/// Places in the plane of x as places in the window, in bytes.
+fn bytes_of(argmax: &[usize], y_shape: [usize; 4], x_shape: [usize; 4], window: Window) -> Vec<u32> {
+    let [n, c, h, w] = y_shape;
+    let mut words = vec![0; n * c.div_ceil(4) * h * w];
+    for (p, &at) in indices(y_shape).zip(argmax) {
+        let ([top, left], (word, shift)) = (corner(window, p), byte_of(y_shape, p));
+        let [row, col] = [at / x_shape[3], at % x_shape[3]].map(|v| v as isize);
+        words[word] |= (((row - top) * window.kernel[1] as isize + col - left) as u32) << shift;
+    }
+    words
 }
 
 fn backward(
@@ -58,12 +93,12 @@ fn backward(
     [add, mask]: [Option<&Tensor>; 2],
 ) -> Outcome<Tensor> {
     let mut rig = Rig::default();
-    let places = Tensor::new(dy.shape, argmax.iter().map(|&at| at as f64).collect());
-    let (dy, dx) = (rig.input_as(format, "dy", dy)?, rig.output_as(format, "dx", x_shape));
-    let argmax = match format {
-        Format::Nchw => rig.words("argmax", &argmax.iter().map(|&at| at as u32).collect::<Vec<_>>()),
-        Format::Texels => rig.input_as(format, "argmax", &places)?.id,
+    let words = match format {
+        Format::Nchw => argmax.iter().map(|&at| at as u32).collect(),
+        Format::Texels => bytes_of(argmax, dy.shape, x_shape, window),
     };
+    let (dy, dx) = (rig.input_as(format, "dy", dy)?, rig.output_as(format, "dx", x_shape));
+    let argmax = rig.words("argmax", &words);
     let sink = rig.sink(format, [add, mask])?;
     op(window).backward(&mut rig.rec, "pool", dy, argmax, dx, sink)?;
     rig.run()?.read(dx)

@@ -19,23 +19,20 @@ const FORMS: [(HfForm, Form); 4] = [
 const W_HF: f64 = 0.75;
 const ROWS: [ScheduleRow; 2] = [ScheduleRow { w_hf: f32::NAN, ..QUIET }, ScheduleRow { w_hf: W_HF as f32, ..QUIET }];
 
-/// The sums of the rows, [N,C·H,1,1].
-fn partials(x: &Tensor, form: HfForm) -> Outcome<Tensor> {
+/// The sums of the rows, [N,C·H,1,1], and dx + w_hf·dL/dx.
+fn step(x: &Tensor, form: HfForm, dx: &Tensor) -> Outcome<[Tensor; 2]> {
     let mut rig = Rig::default();
     let op = TotalVariation { form };
-    let x = rig.input("x", x);
+    let (x, dx) = (rig.input("x", x), rig.input("dx", dx));
     let partial = rig.output("partial", [x.shape.n(), op.partials(x.shape), 1, 1]);
-    op.value(&mut rig.rec, x, partial.id)?;
-    rig.run()?.read(partial)
+    let schedule = rig.schedule(&ROWS, 1);
+    op.step(&mut rig.rec, x, schedule, partial.id, dx)?;
+    let ready = rig.run()?;
+    Ok([ready.read(partial)?, ready.read(dx)?])
 }
 
-/// dx + w_hf·dL/dx.
 fn accumulated(x: &Tensor, form: HfForm, dx: &Tensor) -> Outcome<Tensor> {
-    let mut rig = Rig::default();
-    let (x, dx) = (rig.input("x", x), rig.input("dx", dx));
-    let schedule = rig.schedule(&ROWS, 1);
-    TotalVariation { form }.gradient(&mut rig.rec, x, schedule, dx)?;
-    rig.run()?.read(dx)
+    step(x, form, dx).map(|[_, dx]| dx)
 }
 
 fn value(partials: &Tensor) -> Tensor {
@@ -69,7 +66,8 @@ fn forms() {
         for (form, twin) in FORMS {
             let name = format!("{form} {}", by(&shape));
             table.case(format!("value {name}"), || {
-                let got = value(&partials(&x, form)?);
+                let [partials, _] = step(&x, form, &before)?;
+                let got = value(&partials);
                 let want = Tensor::new([shape[0], 1, 1, 1], total_variation::forward(&x, twin));
                 // All terms are positive, so the sum is its own magnitude.
                 close("loss_hf", &got, &want, &want, root(shape[3]) + K)
@@ -113,7 +111,7 @@ fn differences_and_batch() {
         table.case(format!("batch {name}"), || {
             batch_independent(|n| {
                 let x = images(&x, n);
-                Ok(vec![partials(&x, form)?, accumulated(&x, form, &images(&before, n))?])
+                step(&x, form, &images(&before, n)).map(Vec::from)
             })
         });
     }
