@@ -46,6 +46,7 @@ pub const SOURCES: &[(&str, &str)] = sources![
     "relu",
     "scale_shift",
     "texels",
+    "texels_folded",
     "texels_sink",
     "total_variation",
 ];
