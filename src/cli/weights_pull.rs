@@ -107,7 +107,7 @@ impl PullArgs {
         inspection.check(&weights)?;
         if inspection.architecture.to_string() != published.model {
             let (file, found, wanted) = (file.display(), inspection.architecture, published.model);
-            return Err(Error::input(format!("{file} holds a {found}, not a {wanted}")));
+            return Err(Error::input(format!("{file} holds the tensors of {found}, not of {wanted}")));
         }
         let checkpoint = Checkpoint::open(file, None)?;
         let from = self.from.as_deref().unwrap_or(published.url);
