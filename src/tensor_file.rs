@@ -87,7 +87,12 @@ impl Tensors {
 
     /// A line of metadata.
     pub fn metadata(&self, key: &str) -> Result<&str> {
-        self.metadata.get(key).map(String::as_str).ok_or_else(|| Error::input(format!("metadata `{key}` is missing")))
+        self.optional_metadata(key).ok_or_else(|| Error::input(format!("metadata `{key}` is missing")))
+    }
+
+    /// A line of metadata that older files do not have.
+    pub fn optional_metadata(&self, key: &str) -> Option<&str> {
+        self.metadata.get(key).map(String::as_str)
     }
 
     /// Takes a tensor out.

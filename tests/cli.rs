@@ -6,12 +6,18 @@ mod bad_input;
 mod bench;
 #[path = "cli/binary.rs"]
 mod binary;
+#[path = "cli/fine_tuned.rs"]
+mod fine_tuned;
 #[path = "cli/imagenette.rs"]
 mod imagenette;
+#[path = "cli/inputs.rs"]
+mod inputs;
 #[path = "cli/interrupted.rs"]
 mod interrupted;
 #[path = "cli/looking.rs"]
 mod looking;
+#[path = "cli/models.rs"]
+mod models;
 #[path = "cli/place.rs"]
 mod place;
 #[path = "cli/pull.rs"]

@@ -53,7 +53,8 @@ impl ActivationsArgs {
             .metadata("format", "protogpu activations 1")
             .metadata("semantics", self.semantics.to_string())
             .metadata("image", self.image.display().to_string())
-            .metadata("weights_sha256", network.weights().sha256());
+            .metadata("weights_sha256", network.weights().sha256())
+            .metadata("input", network.expects().to_json());
         for (name, (shape, data)) in &outputs {
             file = file.tensor(name.as_str(), &shape.0, data);
         }

@@ -6,10 +6,9 @@ use std::time::Duration;
 use protogpu::Result;
 use protogpu::gpu::{Context, Yardstick};
 use protogpu::nets::{Architecture, Network};
-use protogpu::weights::Weights;
 use serde::Serialize;
 
-use super::args::AdapterArgs;
+use super::args::{AdapterArgs, TakenArgs, architecture};
 use super::bench_measure::{Effort, Measured, measure};
 use super::bench_report::{batch_text, head_text, network_text};
 use super::open::adapter_record;
@@ -21,8 +20,8 @@ use super::tuned::TuneArgs;
 #[derive(clap::Args, Debug)]
 #[command(after_help = super::help::BENCH)]
 pub(crate) struct BenchArgs {
-    /// Architectures to time, with generated weights: resnet18 [default: all]
-    #[arg(long = "model", value_name = "NAME", value_delimiter = ',')]
+    /// Architectures to time, with generated weights; repeat it or separate them by commas [default: all]
+    #[arg(long = "model", value_name = "NAME", value_delimiter = ',', value_parser = architecture())]
     models: Vec<Architecture>,
     /// A file with a network to time instead, safetensors or PyTorch's
     #[arg(long, value_name = "FILE", conflicts_with_all = ["models", "width"])]
@@ -46,6 +45,8 @@ pub(crate) struct BenchArgs {
     /// Print JSON, at the end
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    taken: TakenArgs,
     #[command(flatten)]
     tune: TuneArgs,
     #[command(flatten)]
@@ -78,7 +79,10 @@ impl BenchArgs {
     /// Prints text as it comes, JSON at the end.
     pub(crate) fn run(&self) -> Result<()> {
         // The file before the adapter: a wrong path is found out at once.
-        let given = self.weights.as_ref().map(Weights::open).transpose()?.map(Network::from_weights).transpose()?;
+        let given = self.weights.as_ref().map(|path| self.taken.open(path)).transpose()?;
+        if given.is_none() {
+            self.taken.refuse_architecture("a network with generated weights")?;
+        }
         let context = self.adapter.open()?;
         let mut report = Report {
             version: env!("CARGO_PKG_VERSION"),
@@ -101,7 +105,7 @@ impl BenchArgs {
         let all = || Architecture::NAMES.iter().map(|name| name.parse()).collect::<Result<_>>();
         let models = if self.models.is_empty() { all()? } else { self.models.clone() };
         let time = |&model: &Architecture| {
-            let network = Network::generated(model, self.width.into(), 1000, 0)?;
+            let network = self.taken.expecting(Network::generated(model, self.width.into(), 1000, 0)?)?;
             self.time(context, report, &network)
         };
         models.iter().map(time).collect()

@@ -48,7 +48,8 @@ impl Published {
         PUBLISHED.iter().find(|published| published.model == model).ok_or_else(|| {
             let names: Vec<&str> = PUBLISHED.iter().map(|published| published.model).collect();
             Error::input(format!(
-                "there are no published weights of `{model}`; there are those of {}",
+                "there are no published weights of `{}`; there are those of {}; `protogpu models` tells of them",
+                model.escape_debug(),
                 names.join(", ")
             ))
         })
@@ -92,9 +93,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_say_how_hashes_begin() {
+    fn names_are_of_architectures_and_say_how_hashes_begin() {
         for published in &PUBLISHED {
             assert_eq!(published.sha256.len(), 64);
+            assert!(protogpu::nets::Architecture::NAMES.contains(&published.model), "{}", published.model);
             assert_eq!(published.file_name(), format!("{}-{}.pth", published.model, &published.sha256[..8]));
         }
     }

@@ -248,6 +248,7 @@ mod tests {
             class: 1,
             settings: Settings { steps: 4, ..Settings::default() },
             weights_sha256: "ab".into(),
+            input: None,
             adapter: "soft".into(),
             kernels: Default::default(),
             shape: [3, 1, 1],

@@ -53,6 +53,7 @@ impl GradientArgs {
             .metadata("class_name", name)
             .metadata("image", self.image.display().to_string())
             .metadata("weights_sha256", network.weights().sha256())
+            .metadata("input", network.expects().to_json())
             .tensor("gradient", &shape.0, &found.gradient)
             .tensor("logits", &[1, found.logits.len()], &found.logits)
             .to_bytes();

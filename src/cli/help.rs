@@ -7,9 +7,11 @@ Examples:
   protogpu run --class umbrella,moth --batch 2 --seed 7
       Two at once, in ./out/14_umbrella_seed7 and ./out/8_moth_seed7
   protogpu run --weights resnet18_imagenet.safetensors --class goldfish
-      One of a network of your own, a ResNet-18 with torchvision's names
-  protogpu run --weights imagenet --class goldfish
-      One of torchvision's, which `protogpu weights pull resnet18` fetches
+      One of a network of your own: a ResNet-18, a GoogLeNet or an InceptionV1 with torchvision's names
+  protogpu run --weights imagenet --model googlenet --class goldfish
+      One of torchvision's, which `protogpu weights pull googlenet` fetches
+  protogpu run --weights tuned.pth --class 2 --input-mean 0,0,0 --input-std 1,1,1
+      One of a network that was trained on pixels as they are
   protogpu run --weights resnet18_imagenet.safetensors --class goldfish --resume
       Goes on after Ctrl-C or a crash, to the same bits as without it
   protogpu run --config out/1_goldfish_seed0/run.json --out again
@@ -28,6 +30,8 @@ Each class gets a folder, <index>_<name>; pictures.csv lists every picture with 
 pub(crate) const CLASSIFY: &str = "\
 Examples:
   protogpu classify photo.jpg --weights resnet18_imagenet.safetensors
+  protogpu classify photo.jpg --weights inception_v1_bvlc.safetensors
+      Of pixels to 255 less Caffe's mean, as such networks expect them; `protogpu weights inspect` says what a file's does
   protogpu classify pictures/ --top 1 --json";
 
 pub(crate) const ACTIVATIONS: &str = "\
@@ -39,9 +43,22 @@ pub(crate) const GRADIENT: &str = "\
 Example:
   protogpu gradient photo.jpg --class lighthouse --out gradient.safetensors --png gradient.png";
 
+pub(crate) const MODELS: &str = "\
+Example:
+  protogpu models --json
+
+`protogpu weights inspect FILE` says the same of any file, and what the network expects of its input.";
+
+pub(crate) const INSPECT: &str = "\
+Examples:
+  protogpu weights inspect checkpoint.pth
+  protogpu weights inspect checkpoint.pth --architecture googlenet
+      Everything in which it is no GoogLeNet, even where it looks more like another network";
+
 pub(crate) const PULL: &str = "\
 Examples:
   protogpu weights pull resnet18
+  protogpu weights pull googlenet
   protogpu weights pull resnet18 --from https://mirror.example/resnet18-f37072fd.pth
   protogpu weights pull resnet18 --from resnet18-f37072fd.pth
       On a machine without a network, of a file that was carried there

@@ -16,6 +16,7 @@ mod gradient;
 mod help;
 mod interrupt;
 mod method;
+mod models;
 mod modules;
 mod open;
 mod pace;
@@ -57,6 +58,7 @@ enum Command {
     Activations(activations::ActivationsArgs),
     Gradient(gradient::GradientArgs),
     Adapters(adapters::AdaptersArgs),
+    Models(models::ModelsArgs),
     Modules(modules::ModulesArgs),
     #[command(subcommand)]
     Weights(weights::WeightsCommand),
@@ -82,6 +84,7 @@ fn dispatch(command: Command, launched: Instant) -> Result<ExitCode> {
         Command::Activations(args) => done(args.run()),
         Command::Gradient(args) => done(args.run()),
         Command::Adapters(args) => done(args.run()),
+        Command::Models(args) => done(args.run()),
         Command::Modules(args) => done(args.run()),
         Command::Weights(command) => done(command.run()),
         Command::World(args) => done(args.run()),

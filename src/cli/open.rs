@@ -9,27 +9,26 @@ use protogpu::nets::{Network, embedded};
 use protogpu::weights::Weights;
 use protogpu::{Error, Result};
 
-use super::args::{AdapterArgs, NetworkArgs};
+use super::args::{AdapterArgs, NetworkArgs, TakenArgs};
 use super::cache;
 use super::run_record::{AdapterRecord, WeightsRecord};
 use super::terminal::{FAILURE, note};
 
 impl NetworkArgs {
-    /// The file's network, the published one, the named embedded one, or the default, with the labels that were asked for.
+    /// The file's network, the published one, the named embedded one, or the default, as which and with the labels that were
+    /// asked for.
     pub(crate) fn open(&self) -> Result<Network> {
         let network = match (&self.weights, &self.model) {
-            (Some(_), _) if self.is_published() => {
-                Network::from_weights(Weights::open(cache::imagenet(self.model())?)?)?
-            }
+            (Some(_), _) if self.is_published() => self.taken.open(&cache::imagenet(self.model())?)?,
             (Some(path), Some(name)) => {
                 let path = path.display();
                 return Err(Error::input(format!(
-                    "--model {name} cannot be used with --weights {path}: a file's network is recognised by its tensors"
+                    "--model {name} cannot be used with --weights {path}: a file's network is recognised by its tensors, or \
+                     named with --architecture"
                 )));
             }
-            (Some(path), None) => Network::from_weights(Weights::open(path)?)?,
-            (None, Some(name)) => embedded::open(name)?,
-            (None, None) => embedded::default()?,
+            (Some(path), None) => self.taken.open(path)?,
+            (None, _) => self.taken.embedded(self.model())?,
         };
         match &self.labels {
             Some(path) => network.with_labels(Labels::from_file(path)?),
@@ -44,7 +43,8 @@ impl NetworkArgs {
             model: is_named.then(|| self.model().to_owned()),
             path: self.weights.clone(),
             sha256: network.weights().sha256().to_owned(),
-            architecture: network.architecture().to_string(),
+            architecture: network.architecture(),
+            input: Some(network.expects()),
             labels: self.labels.clone(),
         }
     }
@@ -56,6 +56,46 @@ impl NetworkArgs {
     /// Whether it is not a file that was named, but the published weights.
     fn is_published(&self) -> bool {
         self.weights.as_deref() == Some(Path::new(cache::IMAGENET))
+    }
+}
+
+impl TakenArgs {
+    /// A file's network.
+    pub(crate) fn open(&self, path: &Path) -> Result<Network> {
+        let weights = Weights::open(path)?;
+        self.expecting(match self.architecture {
+            Some(architecture) => Network::from_weights_as(weights, architecture)?,
+            None => Network::from_weights(weights)?,
+        })
+    }
+
+    /// An embedded network.
+    fn embedded(&self, name: &str) -> Result<Network> {
+        if !embedded::NAMES.contains(&name) {
+            let (name, names) = (name.escape_debug(), embedded::NAMES.join(", "));
+            return Err(Error::input(format!(
+                "no embedded network is called `{name}`; there is {names}; `protogpu models` tells of these and of those to fetch"
+            )));
+        }
+        self.refuse_architecture(&format!("the embedded {name}"))?;
+        self.expecting(embedded::open(name)?)
+    }
+
+    /// Of a network that is no file's there is nothing to recognise.
+    pub(crate) fn refuse_architecture(&self, what: &str) -> Result<()> {
+        let Some(architecture) = self.architecture else { return Ok(()) };
+        Err(Error::input(format!(
+            "--architecture {architecture} says what a file holds, but {what} is none: leave it out, or name a file with \
+             --weights"
+        )))
+    }
+
+    /// The network with the parts of its input that were given.
+    pub(crate) fn expecting(&self, network: Network) -> Result<Network> {
+        match self.over(network.expects()) {
+            input if input == network.expects() => Ok(network),
+            input => network.with_input(input),
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use protogpu::nets::Network;
+use protogpu::nets::{Input, Network};
 use protogpu::ops::Choices;
 use protogpu::optimize::{Optimizer, Preset, Settings};
 use protogpu::{Error, Result};
@@ -154,6 +154,13 @@ impl RunArgs {
             if args.weights.is_none() && args.model.is_none() {
                 args.weights.clone_from(&recorded.path);
                 args.model.clone_from(&recorded.model);
+                // An embedded network is what it is.
+                if recorded.path.is_some() {
+                    args.taken.architecture = args.taken.architecture.or(Some(recorded.architecture));
+                }
+            }
+            if let Some(input) = recorded.input {
+                args.taken = args.taken.or_input(input);
             }
             args.labels = args.labels.or_else(|| recorded.labels.clone());
         }
@@ -184,6 +191,10 @@ impl RunArgs {
     fn introduce(&self, network: &Network, targets: &[Target], adapter: &AdapterRecord, config: Option<&Config>) {
         let adapter = &adapter.description;
         self.note(&format!("{network:?}, on {adapter}"));
+        let input = network.expects();
+        if Input::of(network.weights(), network.architecture()).is_ok_and(|own| own != input) {
+            self.note(&format!("other than its file says, it is taken to expect {input}"));
+        }
         if self.classes.is_empty() && config.is_none_or(|config| config.recorded.is_none()) {
             let target = &targets[0];
             self.note(&format!("no --class was given: making {} ({})", target.name, target.class));

@@ -178,6 +178,7 @@ impl Batch<'_> {
                 class: target.class,
                 settings: self.run.settings.clone(),
                 weights_sha256: self.run.weights.sha256.clone(),
+                input: Some(self.run.network.expects()),
                 adapter: self.run.adapter.description.clone(),
                 kernels: self.kernels.clone(),
                 shape: [input.c(), input.h(), input.w()],
@@ -223,6 +224,7 @@ impl Batch<'_> {
                 .metadata("seed", run.settings.seed.to_string())
                 .metadata("settings_digest", run.settings.digest())
                 .metadata("weights_sha256", run.weights.sha256.as_str())
+                .metadata("input", run.network.expects().to_json())
                 .tensor("image", &input.0, image)
                 .to_bytes();
             let top = top(&logits[at], TOP, run.network.labels());

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use protogpu::nets::{Architecture, Input};
 use protogpu::ops::Variant;
 use protogpu::optimize::{History, Settings};
 use protogpu::{Error, Result};
@@ -34,7 +35,10 @@ pub(crate) struct WeightsRecord {
     /// The file as it was given, or `imagenet` for published weights; none for an embedded network.
     pub(crate) path: Option<PathBuf>,
     pub(crate) sha256: String,
-    pub(crate) architecture: String,
+    pub(crate) architecture: Architecture,
+    /// What the network was taken to expect; records of before that was told have none.
+    #[serde(default)]
+    pub(crate) input: Option<Input>,
     /// The classes' names, if they came from a file of their own.
     #[serde(default)]
     pub(crate) labels: Option<PathBuf>,
@@ -164,6 +168,7 @@ impl Config {
             Some(format) if format == FORMAT => {
                 let mut recorded: Recorded = serde_json::from_value(Value::Object(object))
                     .map_err(|source| wrong(format!("not a complete run.json: {source}")))?;
+                recorded.weights.input.map_or(Ok(()), |input| input.check()).map_err(|e| wrong(e.to_string()))?;
                 let settings = std::mem::take(&mut recorded.settings);
                 Ok(Self { path, settings, recorded: Some(recorded) })
             }
@@ -222,7 +227,8 @@ mod tests {
             model: None,
             path: Some("w.safetensors".into()),
             sha256: "ab".into(),
-            architecture: "resnet18".into(),
+            architecture: Architecture::ResNet18,
+            input: Some(Input::IMAGENET),
             labels: None,
         }
     }
@@ -265,6 +271,14 @@ mod tests {
         assert_eq!(recorded.weights, weights());
         config.check_weights("ab", "w").unwrap();
         config.check_init("cd", Path::new("a.png")).unwrap();
+        // One of before inputs were recorded.
+        let start = text.find("    \"input\": {").unwrap();
+        let end = start + text[start..].find("    },\n").unwrap() + "    },\n".len();
+        let older = Config::parse(Path::new("run.json"), &(text[..start].to_owned() + &text[end..])).unwrap();
+        assert_eq!(older.recorded.unwrap().weights, WeightsRecord { input: None, ..weights() });
+        let odd = text.replace("\"range\": 1.0", "\"range\": -1.0");
+        let error = Config::parse(Path::new("run.json"), &odd).unwrap_err().to_string();
+        assert!(error.starts_with("run.json: -1 is no range or standard deviation of an input"), "{error}");
         let error = config.check_weights("xx", "w").unwrap_err().to_string();
         assert!(error.starts_with("run.json: it was made with weights of sha256 ab, but w has xx;"), "{error}");
         assert!(config.check_init("xx", Path::new("a.png")).is_err());

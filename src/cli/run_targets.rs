@@ -103,7 +103,6 @@ pub(crate) fn targets(
     refuse_existing(folders.iter())?;
     let paths: Vec<PathBuf> = folders.iter().map(|folder| folder.path().to_path_buf()).collect();
     check_writable(paths.iter().map(PathBuf::as_path))?;
-    let sha256 = network.weights().sha256();
     let target = |(&class, folder): (&usize, Folder)| {
         let state = folder.state(settings.total_steps(), |found| {
             let input = network.input();
@@ -114,7 +113,7 @@ pub(crate) fn targets(
             if steps != begun && !steps_given {
                 return Err(Error::input(format!("it was begun with --steps {begun}: repeat that, or give more")));
             }
-            found.check_continues(class, settings, sha256)
+            found.check_continues(class, settings, network)
         })?;
         let finished = matches!(state, State::Finished);
         let begun = if let State::Begun(checkpoint) = state { Some(checkpoint) } else { None };

@@ -5,17 +5,22 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use protogpu::Result;
-use protogpu::nets::Inspection;
+use protogpu::nets::{Architecture, Input, Inspection};
 use protogpu::weights::Weights;
 use serde::Serialize;
 
+use super::args::architecture;
 use super::terminal::{print, print_json};
 
 /// Say what network a file holds, and what is missing, unexpected, of the wrong shape or no number
 #[derive(clap::Args, Debug)]
+#[command(after_help = super::help::INSPECT)]
 pub(crate) struct InspectArgs {
     /// A safetensors file, or one of PyTorch (.pth)
     file: PathBuf,
+    /// Compare with this network [default: the one that fits best]
+    #[arg(long, value_name = "NAME", value_parser = architecture())]
+    architecture: Option<Architecture>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -29,6 +34,11 @@ struct Found<'a> {
     sha256: &'a str,
     #[serde(flatten)]
     inspection: Inspection,
+    /// Whether the architecture was named and not recognised.
+    #[serde(skip)]
+    named: bool,
+    /// What the network expects; none if the metadata says what cannot be.
+    input: Option<Input>,
     parameters: usize,
     /// How many tensors of each dtype.
     dtypes: BTreeMap<String, usize>,
@@ -53,14 +63,17 @@ impl InspectArgs {
     /// Looks into the file.
     pub(crate) fn run(&self) -> Result<()> {
         let weights = Weights::open(&self.file)?;
-        let found = Found::of(&weights, &self.file);
+        let found = Found::of(&weights, &self.file, self.architecture);
         if self.json { print_json(&found) } else { print(&found.text()) }
     }
 }
 
 impl<'a> Found<'a> {
-    fn of(weights: &'a Weights, path: &'a Path) -> Self {
-        let inspection = Inspection::of(weights);
+    fn of(weights: &'a Weights, path: &'a Path, named: Option<Architecture>) -> Self {
+        let inspection = match named {
+            Some(architecture) => Inspection::against(architecture, weights),
+            None => Inspection::of(weights),
+        };
         let row = |(name, dtype, shape): (&'a str, _, &'a [usize])| Row { name, dtype: format!("{dtype}"), shape };
         // Counters are integers, and no network reads them.
         let read = weights.tensors().filter(|(name, ..)| !name.ends_with(".num_batches_tracked"));
@@ -70,6 +83,8 @@ impl<'a> Found<'a> {
             unusable.push(error.to_string());
             None
         });
+        let input = Input::of(weights, inspection.architecture);
+        let input = input.map_err(|error| unusable.push(error.to_string())).ok();
         let mut dtypes = BTreeMap::new();
         for (_, dtype, _) in weights.tensors() {
             *dtypes.entry(dtype.to_string()).or_insert(0) += 1;
@@ -80,6 +95,8 @@ impl<'a> Found<'a> {
             sha256: weights.sha256(),
             usable: unusable.is_empty() && inspection.check(weights).is_ok(),
             inspection,
+            named: named.is_some(),
+            input,
             parameters: weights.parameter_count(),
             dtypes,
             notes: weights.notes(),
@@ -96,6 +113,9 @@ impl<'a> Found<'a> {
         let mut text = format!("{}\n", self.path.display());
         let verdict = if self.usable { "" } else { ", but unusable as it is" };
         let _ = writeln!(text, "  network     {architecture} of width {width}, {classes} classes{verdict}");
+        if let Some(input) = &self.input {
+            let _ = writeln!(text, "  input       {input}");
+        }
         let _ = writeln!(text, "  tensors     {} ({})", self.tensors.len(), dtypes.join(", "));
         let _ = writeln!(text, "  parameters  {}", self.parameters);
         let _ = writeln!(text, "  size        {} bytes", self.bytes);
@@ -109,10 +129,15 @@ impl<'a> Found<'a> {
             let _ = writeln!(text, "  metadata    {}: {}", shown(key), shown(value));
         }
         if !left_out.is_empty() {
-            let count = left_out.len();
+            let (count, heads) = (left_out.len(), heads(left_out).join(", "));
+            let _ =
+                writeln!(text, "  left out    {count} tensors of auxiliary heads ({heads}), which only training needs");
+        }
+        if !misfits.is_empty() && !self.named {
             let _ = writeln!(
                 text,
-                "  left out    {count} tensors of auxiliary heads (aux1, aux2), which only training needs"
+                "  note        {architecture} is the nearest of {}; --architecture compares with another",
+                Architecture::NAMES.join(", ")
             );
         }
         for note in self.notes {
@@ -123,6 +148,13 @@ impl<'a> Found<'a> {
         }
         text
     }
+}
+
+/// The modules that tensors are of, each once.
+fn heads(tensors: &[String]) -> Vec<&str> {
+    let mut heads: Vec<&str> = tensors.iter().filter_map(|name| name.split('.').next()).collect();
+    heads.dedup();
+    heads
 }
 
 /// Text from a stranger's file, without what would steer the terminal.

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use protogpu::atomic::is_aside;
-use protogpu::nets::{Architecture, Inspection};
+use protogpu::nets::Inspection;
 use protogpu::weights::{Checkpoint, Weights};
 use protogpu::{Error, Result};
 use serde_json::json;
@@ -102,15 +102,12 @@ impl PullArgs {
 
     /// Writes the converted file.
     fn convert(&self, published: &Published, file: &Path, path: &Path) -> Result<()> {
-        // A network that this program knows must be in it; the others are kept for one that does.
-        if let Ok(architecture) = published.model.parse::<Architecture>() {
-            let weights = Weights::open(file)?;
-            let inspection = Inspection::of(&weights);
-            inspection.check(&weights)?;
-            if inspection.architecture != architecture {
-                let (file, found) = (file.display(), inspection.architecture);
-                return Err(Error::input(format!("{file} holds a {found}, not a {architecture}")));
-            }
+        let weights = Weights::open(file)?;
+        let inspection = Inspection::of(&weights);
+        inspection.check(&weights)?;
+        if inspection.architecture.to_string() != published.model {
+            let (file, found, wanted) = (file.display(), inspection.architecture, published.model);
+            return Err(Error::input(format!("{file} holds the tensors of {found}, not of {wanted}")));
         }
         let checkpoint = Checkpoint::open(file, None)?;
         let from = self.from.as_deref().unwrap_or(published.url);

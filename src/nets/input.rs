@@ -1,5 +1,7 @@
 //! What a network expects of its input.
 
+use std::fmt;
+
 use super::Architecture;
 use crate::error::{Error, Result};
 use crate::ops::ScaleShift;
@@ -67,7 +69,8 @@ impl Input {
     }
 
     /// # Errors
-    /// If a mean is not finite, or the range or a standard deviation is not a positive number.
+    /// If a mean is not finite, the range or a standard deviation is not a positive number, or they are so far apart that
+    /// pixels cannot be told apart after them.
     pub fn check(&self) -> Result<()> {
         let positive = |v: f32| v.is_normal() && v > 0.0;
         if let Some(mean) = self.mean.iter().find(|mean| !mean.is_finite()) {
@@ -78,7 +81,16 @@ impl Input {
                 "{v} is no range or standard deviation of an input: give a positive number"
             )));
         }
+        let ScaleShift { scale, shift } = self.normalize();
+        if !scale.iter().all(|scale| scale.is_normal()) || !shift.iter().all(|shift| shift.is_finite()) {
+            return Err(Error::input(format!("the input's numbers are too far apart ({self})")));
+        }
         Ok(())
+    }
+
+    /// As files name it in their metadata.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("four numbers are plain data")
     }
 
     /// From pixels in `[0,1]` to what the first layer reads, in one.
@@ -99,5 +111,44 @@ impl Input {
     /// The colour in `[0,1]` that subtracting the mean makes zero.
     pub fn mean_colour(&self) -> [f32; 3] {
         self.mean.map(|mean| mean / self.range)
+    }
+}
+
+impl fmt::Display for Input {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let list = |[r, g, b]: [f32; 3]| format!("{r} {g} {b}");
+        write!(f, "RGB 0..{}, mean {}", self.range, list(self.mean))?;
+        if self.std != [1.0; 3] {
+            write!(f, ", std {}", list(self.std))?;
+        }
+        if self.transform_input {
+            write!(f, ", then transform_input")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn inputs_are_told_in_a_line() {
+        let usual = |architecture| Input::usual(architecture).to_string();
+        let imagenet = "RGB 0..1, mean 0.485 0.456 0.406, std 0.229 0.224 0.225";
+        assert_eq!(usual(Architecture::ResNet18), imagenet);
+        assert_eq!(usual(Architecture::GoogLeNet), format!("{imagenet}, then transform_input"));
+        assert_eq!(usual(Architecture::InceptionV1), "RGB 0..255, mean 123 117 104");
+    }
+
+    #[test]
+    fn numbers_that_leave_nothing_of_a_pixel_are_refused() {
+        Input::IMAGENET.check().unwrap();
+        let close = Input { std: [1e-30; 3], ..Input::IMAGENET };
+        close.check().unwrap();
+        for input in [Input { range: 1e30, ..close }, Input { range: 1e-30, std: [1e30; 3], ..close }] {
+            let error = input.check().unwrap_err();
+            assert!(error.is_input() && error.to_string().contains("too far apart (RGB 0.."), "{error}");
+        }
     }
 }

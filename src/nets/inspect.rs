@@ -120,8 +120,9 @@ impl Inspection {
             return Ok(());
         }
         let lines = self.misfits.iter().take(SHOWN).map(|m| format!("\n  {m}"));
+        let article = if self.architecture == Architecture::InceptionV1 { "an" } else { "a" };
         let mut message = format!(
-            "{} is not a {} as torchvision names its tensors:{}",
+            "{} is not {article} {} as torchvision names its tensors:{}",
             weights.name(),
             self.architecture,
             lines.collect::<String>()

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::settings::Settings;
+use crate::nets::{Input, Network};
 use crate::ops::Variant;
 use crate::tensor_file::{TensorFile, Tensors};
 use crate::{Error, Result};
@@ -58,6 +59,9 @@ pub struct Checkpoint {
     pub settings: Settings,
     /// SHA-256 of the weights' file.
     pub weights_sha256: String,
+    /// What the network was taken to expect of its input; none in checkpoints of before that was kept, which are of networks
+    /// taken as their files say.
+    pub input: Option<Input>,
     /// The adapter and driver that made the steps.
     pub adapter: String,
     /// What computes each direction of each convolution, see [`crate::ops::Choices`].
@@ -91,7 +95,11 @@ impl Checkpoint {
             .metadata("seed", self.settings.seed.to_string())
             .metadata("settings", settings)
             .metadata("settings_digest", self.settings.digest())
-            .metadata("weights_sha256", self.weights_sha256.as_str())
+            .metadata("weights_sha256", self.weights_sha256.as_str());
+        if let Some(input) = &self.input {
+            file = file.metadata("input", input.to_json());
+        }
+        file = file
             .metadata("adapter", self.adapter.as_str())
             .metadata("kernels", serde_json::to_string(&self.kernels).expect("names are plain data"));
         for (name, data) in [("image", &self.image), ("m", &self.m), ("v", &self.v)] {
@@ -119,6 +127,9 @@ impl Checkpoint {
             .map_err(|source| Error::input(format!("metadata `settings`: {source}")))?;
         settings.validate()?;
         let weights_sha256 = tensors.metadata("weights_sha256")?.to_owned();
+        let input = tensors.optional_metadata("input").map(serde_json::from_str::<Input>).transpose();
+        let input = input.map_err(|source| Error::input(format!("metadata `input`: {source}")))?;
+        input.map_or(Ok(()), |input| input.check())?;
         let adapter = tensors.metadata("adapter")?.to_owned();
         let kernels = tensors.metadata("kernels")?;
         if kernels.len() > MAX_KERNELS_BYTES {
@@ -147,18 +158,26 @@ impl Checkpoint {
         if let Some(at) = v.iter().position(|&x| x < 0.0) {
             return Err(Error::input(format!("tensor `v` holds squares, but is {} at index {at}", v[at])));
         }
-        Ok(Self { class, settings, weights_sha256, adapter, kernels, shape, image, m, v, history })
+        Ok(Self { class, settings, weights_sha256, input, adapter, kernels, shape, image, m, v, history })
     }
 
-    /// Whether a run of this class, settings and weights may go on from here; the error names what differs.
-    pub fn check_continues(&self, class: usize, settings: &Settings, weights_sha256: &str) -> Result<()> {
+    /// Whether a run of this class, settings and network may go on from here.
+    ///
+    /// # Errors
+    /// If not, with everything that differs.
+    pub fn check_continues(&self, class: usize, settings: &Settings, network: &Network) -> Result<()> {
         let same_steps = Settings { steps: self.settings.steps, ..settings.clone() };
         let mut differences = same_steps.differences(&self.settings, "now", "in the checkpoint");
         if class != self.class {
             differences.push(format!("the class is {class} now but {} in the checkpoint", self.class));
         }
-        if weights_sha256 != self.weights_sha256 {
+        if network.weights().sha256() != self.weights_sha256 {
             differences.push(format!("the weights are not those of the checkpoint (sha256 {})", self.weights_sha256));
+        }
+        let begun = self.input.map_or_else(|| Input::of(network.weights(), network.architecture()), Ok)?;
+        if network.expects() != begun {
+            let now = network.expects();
+            differences.push(format!("the network is taken to expect {now} now but {begun} in the checkpoint"));
         }
         if settings.total_steps() < self.step() {
             differences.push(format!("--steps is {} now but {} are done", settings.steps, self.step()));
@@ -170,6 +189,7 @@ impl Checkpoint {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nets::Architecture;
 
     fn example() -> Checkpoint {
         let column = |x: f32| vec![x, x + 0.5];
@@ -177,6 +197,7 @@ mod tests {
             class: 3,
             settings: Settings { steps: 5, lr: 0.1, seed: u64::MAX, ..Settings::default() },
             weights_sha256: "ab".repeat(32),
+            input: Some(Input::CAFFE),
             adapter: "software (1.0)".into(),
             kernels: [("3x3".to_owned(), Variant::Workgroup { slices: 1 })].into(),
             shape: [3, 2, 1],
@@ -193,7 +214,7 @@ mod tests {
         let bytes = checkpoint.to_bytes();
         assert_eq!(bytes, checkpoint.to_bytes());
         assert_eq!(Checkpoint::from_bytes(&bytes).unwrap(), checkpoint);
-        let fresh = Checkpoint { history: History::default(), ..checkpoint };
+        let fresh = Checkpoint { history: History::default(), input: None, ..checkpoint };
         assert_eq!(Checkpoint::from_bytes(&fresh.to_bytes()).unwrap(), fresh);
     }
 
@@ -221,17 +242,27 @@ mod tests {
 
     #[test]
     fn only_the_same_run_continues() {
-        let checkpoint = example();
-        let sha = checkpoint.weights_sha256.clone();
+        let network = Network::generated(Architecture::InceptionV1, 8, 5, 0).unwrap();
+        let checkpoint = Checkpoint { weights_sha256: network.weights().sha256().to_owned(), ..example() };
         let settings = checkpoint.settings.clone();
-        checkpoint.check_continues(3, &settings, &sha).unwrap();
-        checkpoint.check_continues(3, &Settings { steps: 9, ..settings.clone() }, &sha).unwrap();
-        let refused =
-            |class, settings: Settings, sha| checkpoint.check_continues(class, &settings, sha).unwrap_err().to_string();
-        assert_eq!(refused(4, settings.clone(), &sha), "the class is 4 now but 3 in the checkpoint");
-        assert!(refused(3, settings.clone(), "cd").starts_with("the weights are not those of the checkpoint"));
+        checkpoint.check_continues(3, &settings, &network).unwrap();
+        checkpoint.check_continues(3, &Settings { steps: 9, ..settings.clone() }, &network).unwrap();
+        let refused = |class, settings: Settings, network: &Network| {
+            checkpoint.check_continues(class, &settings, network).unwrap_err().to_string()
+        };
+        assert_eq!(refused(4, settings.clone(), &network), "the class is 4 now but 3 in the checkpoint");
+        let other = Network::generated(Architecture::InceptionV1, 8, 5, 1).unwrap();
+        assert!(refused(3, settings.clone(), &other).starts_with("the weights are not those of the checkpoint"));
         let other = Settings { lr: 0.2, ..settings.clone() };
-        assert_eq!(refused(3, other, &sha), "lr is 0.2 now but 0.1 in the checkpoint");
-        assert_eq!(refused(3, Settings { steps: 1, ..settings }, &sha), "--steps is 1 now but 2 are done");
+        assert_eq!(refused(3, other, &network), "lr is 0.2 now but 0.1 in the checkpoint");
+        assert_eq!(refused(3, Settings { steps: 1, ..settings.clone() }, &network), "--steps is 1 now but 2 are done");
+        let brighter = network.clone().with_input(Input { range: 1.0, ..Input::CAFFE }).unwrap();
+        let expected = "the network is taken to expect RGB 0..1, mean 123 117 104 now but RGB 0..255, mean 123 117 104 in \
+                        the checkpoint";
+        assert_eq!(refused(3, settings.clone(), &brighter), expected);
+        // One of before inputs were kept is of what the weights themselves say.
+        let older = Checkpoint { input: None, ..checkpoint.clone() };
+        older.check_continues(3, &settings, &network).unwrap();
+        assert_eq!(older.check_continues(3, &settings, &brighter).unwrap_err().to_string(), expected);
     }
 }

@@ -1,0 +1,204 @@
+//! What a network expects of its input: options, records, checkpoints.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use protogpu::optimize::Checkpoint;
+use safetensors::SafeTensors;
+use serde_json::{Value, json};
+
+use crate::binary::{assert_same_files, json, listing, protogpu, refuses, results, succeeds};
+use crate::weights::small;
+
+const CAFFE: [&str; 6] = ["--input-range", "255", "--input-mean", "123,117,104", "--input-std", "1,1,1"];
+const FOLDER: &str = "3_class_3_seed0";
+
+/// A folder with a small ResNet-18, `w`, and a picture.
+fn place() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    small().write(folder.path().join("w")).unwrap();
+    let picture = image::RgbImage::from_fn(224, 224, |x, y| image::Rgb([x as u8, y as u8, (x * y) as u8]));
+    picture.save(folder.path().join("x.png")).unwrap();
+    folder
+}
+
+fn metadata(file: &Path) -> HashMap<String, String> {
+    let bytes = std::fs::read(file).unwrap();
+    SafeTensors::read_metadata(&bytes).unwrap().1.metadata().clone().unwrap()
+}
+
+/// The logits of the picture by class.
+fn logits(folder: &Path, weights: &str, options: &[&str]) -> Vec<f64> {
+    let found = json(folder, &[&["classify", "x.png", "--weights", weights], options].concat());
+    let mut top = found["images"][0]["top"].as_array().unwrap().clone();
+    top.sort_by_key(|top| top["index"].as_u64());
+    top.iter().map(|top| top["logit"].as_f64().unwrap()).collect()
+}
+
+#[test]
+fn wrong_values_are_refused_with_the_cure() {
+    let folder = tempfile::tempdir().unwrap();
+    let [range, mean, std] = [
+        "': give 1, 255 or another positive number",
+        "': give three numbers, red first, such as 0.485,0.456,0.406",
+        "': give three positive numbers, red first, such as 0.229,0.224,0.225",
+    ];
+    for (option, value, cure) in [
+        ("--input-range <1|255|X>", "0", range),
+        ("--input-range <1|255|X>", "-1", range),
+        ("--input-range <1|255|X>", "nan", range),
+        ("--input-range <1|255|X>", "1e39", range),
+        ("--input-range <1|255|X>", "byte", range),
+        ("--input-mean <R,G,B>", "0.5", mean),
+        ("--input-mean <R,G,B>", "1,2,3,4", mean),
+        ("--input-mean <R,G,B>", "1,2,inf", mean),
+        ("--input-mean <R,G,B>", "-1,-2,x", mean),
+        ("--input-std <R,G,B>", "1,0,1", std),
+        ("--input-std <R,G,B>", "-1,1,1", std),
+        ("--input-std <R,G,B>", "1e-40,1,1", std),
+        ("--transform-input <BOOL>", "maybe", "'\n  [possible values: true, false]"),
+    ] {
+        let expected = format!("invalid value '{value}' for '{option}{cure}");
+        for command in [&["run"][..], &["classify", "x.png"], &["tune"], &["bench"]] {
+            refuses(folder.path(), &[command, &[option.split(' ').next().unwrap(), value]].concat(), &expected);
+        }
+    }
+    let far = ["modules", "--input-range", "1e30", "--input-std", "1e-30,1,1"];
+    refuses(folder.path(), &far, "the input's numbers are too far apart (RGB 0..1000");
+}
+
+#[test]
+fn each_option_does_what_the_files_metadata_does() {
+    let folder = place();
+    let folder = folder.path();
+    let bytes = std::fs::read(folder.join("w")).unwrap();
+    let own = logits(folder, "w", &[]);
+    let told = [("range", "255"), ("mean", "[123,117,104]"), ("std", "[2,1,0.5]"), ("transform_input", "true")];
+    let options = [
+        &["--input-range", "255"][..],
+        &["--input-mean", "123,117,104"],
+        &["--input-std", "2,1,0.5"],
+        &["--transform-input", "true"],
+    ];
+    let write = |name: &str, told: &[(&str, &str)]| {
+        let metadata: HashMap<String, String> = told.iter().map(|&(k, v)| (k.to_owned(), v.to_owned())).collect();
+        let parsed = SafeTensors::deserialize(&bytes).unwrap();
+        std::fs::write(folder.join(name), safetensors::serialize(parsed.iter(), Some(metadata)).unwrap()).unwrap();
+    };
+    for (told, options) in told.iter().zip(options) {
+        write("told", &[*told]);
+        let by_option = logits(folder, "w", options);
+        assert_eq!(by_option, logits(folder, "told", &[]), "{told:?}");
+        assert_ne!(by_option, own, "{told:?}");
+    }
+    // Options win, and what they do not name stays.
+    write("told", &told);
+    let args = ["weights", "inspect", "told"];
+    let line = "  input       RGB 0..255, mean 123 117 104, std 2 1 0.5, then transform_input\n";
+    assert!(succeeds(folder, &args).contains(line));
+    let all = ["--input-range", "1", "--input-mean", "0.485,0.456,0.406", "--input-std", "0.229,0.224,0.225"];
+    assert_eq!(logits(folder, "told", &[&all[..], &["--transform-input", "false"]].concat()), own);
+    assert_eq!(logits(folder, "told", &all), logits(folder, "w", &["--transform-input", "true"]));
+    write("told", &[("std", "[1,0,1]")]);
+    let found = json(folder, &["weights", "inspect", "told"]);
+    assert_eq!((&found["usable"], &found["input"]), (&json!(false), &Value::Null));
+    assert_eq!(
+        found["unusable"][0],
+        "told: in its metadata, 0 is no range or standard deviation of an input: give a positive number"
+    );
+}
+
+#[test]
+fn a_record_keeps_the_input_and_a_replay_takes_it() {
+    let folder = place();
+    let folder = folder.path();
+    let run = ["run", "--weights", "w", "--class", "3", "--steps", "2"];
+    let output = protogpu(folder).args(run).args(CAFFE).output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains("other than its file says, it is taken to expect RGB 0..255, mean 123 117 104\n"), "{told}");
+    let record = |out: &str| -> Value {
+        serde_json::from_slice(&std::fs::read(folder.join(out).join(FOLDER).join("run.json")).unwrap()).unwrap()
+    };
+    let caffe =
+        json!({"range": 255.0, "mean": [123.0, 117.0, 104.0], "std": [1.0, 1.0, 1.0], "transform_input": false});
+    assert_eq!(record("out")["weights"]["input"], caffe);
+    for file in ["checkpoint.safetensors", "prototype.safetensors"] {
+        let told: Value =
+            serde_json::from_str(&metadata(&folder.join("out").join(FOLDER).join(file))["input"]).unwrap();
+        assert_eq!(told, caffe, "{file}");
+    }
+    let config = format!("out/{FOLDER}/run.json");
+    let replay = |config: &str, out: &str, more: &[&str]| {
+        let args = ["run", "--config", config, "--out", out, "--quiet"];
+        succeeds(folder, &[&args[..], more].concat());
+        results(&folder.join(out))
+    };
+    let out = results(&folder.join("out"));
+    assert_same_files(&replay(&config, "again", &[]), &out);
+    // From a file of another name, and without a word of what options do not name.
+    std::fs::copy(folder.join("w"), folder.join("moved")).unwrap();
+    replay(&config, "moved_out", &["--weights", "moved", "--transform-input", "true"]);
+    let mut transformed = caffe.clone();
+    transformed["transform_input"] = true.into();
+    assert_eq!(record("moved_out")["weights"]["input"], transformed);
+
+    // A record of before is one of the file's own.
+    let mut older = record("out");
+    older["weights"].as_object_mut().unwrap().remove("input");
+    std::fs::write(folder.join("older.json"), older.to_string()).unwrap();
+    let own = replay("older.json", "own", &[]);
+    assert_eq!(record("own")["weights"]["input"]["range"], 1.0);
+    let image =
+        |files: &std::collections::BTreeMap<_, Vec<u8>>| files[&Path::new(FOLDER).join("prototype.png")].clone();
+    assert!(image(&own) != image(&out));
+    assert_same_files(&replay("older.json", "caffe", &CAFFE), &out);
+}
+
+#[test]
+fn only_the_same_input_goes_on() {
+    let folder = place();
+    let folder = folder.path();
+    let run = |steps: &str, more: &[&'static str]| {
+        let args = ["run", "--weights", "w", "--class", "3", "--steps"].map(String::from).to_vec();
+        let args = args.into_iter().chain([steps.to_owned()]).chain(more.iter().map(|&text| text.to_owned()));
+        args.collect::<Vec<String>>()
+    };
+    let go = |args: &[String]| succeeds(folder, &args.iter().map(String::as_str).collect::<Vec<_>>());
+    let refused = |args: &[String], expected: &str| {
+        refuses(folder, &args.iter().map(String::as_str).collect::<Vec<_>>(), expected);
+    };
+    go(&run("2", &CAFFE));
+    let [own, caffe] = ["RGB 0..1, mean 0.485 0.456 0.406, std 0.229 0.224 0.225", "RGB 0..255, mean 123 117 104"];
+    let differs = format!("the network is taken to expect {own} now but {caffe} in the checkpoint");
+    refused(&run("4", &["--resume"]), &differs);
+    go(&run("4", &[&CAFFE[..], &["--resume"]].concat()));
+    go(&run("4", &[&CAFFE[..], &["--out", "whole"]].concat()));
+    let file = |out: &str| folder.join(out).join(FOLDER).join("checkpoint.safetensors");
+    assert!(
+        listing(folder)[Path::new("out").join(FOLDER).join("prototype.png").as_path()]
+            == listing(folder)[Path::new("whole").join(FOLDER).join("prototype.png").as_path()]
+    );
+
+    // A checkpoint of before goes on as its file says, and not otherwise.
+    go(&run("2", &["--force"]));
+    let mut older = Checkpoint::from_bytes(&std::fs::read(file("out")).unwrap()).unwrap();
+    assert_eq!(older.input, Some(protogpu::nets::Input::IMAGENET));
+    older.input = None;
+    std::fs::write(file("out"), older.to_bytes()).unwrap();
+    let differs = format!("the network is taken to expect {caffe} now but {own} in the checkpoint");
+    refused(&run("4", &[&CAFFE[..], &["--resume"]].concat()), &differs);
+    go(&run("4", &["--resume"]));
+    assert!(metadata(&file("out")).contains_key("input"));
+}
+
+#[test]
+fn files_of_one_picture_say_what_was_expected() {
+    let folder = place();
+    let folder = folder.path();
+    let with = |args: &[&str]| succeeds(folder, &[args, &["--weights", "w", "--out", "f"], &CAFFE].concat());
+    for args in [&["activations", "x.png", "--module", "fc"][..], &["gradient", "x.png", "--class", "1"]] {
+        with(args);
+        let told: Value = serde_json::from_str(&metadata(&folder.join("f"))["input"]).unwrap();
+        assert_eq!((&told["range"], &told["mean"]), (&json!(255.0), &json!([123.0, 117.0, 104.0])));
+    }
+}
