@@ -46,7 +46,6 @@ pub const SOURCES: &[(&str, &str)] = sources![
     "relu",
     "scale_shift",
     "texels",
-    "texels_folded",
     "texels_sink",
     "total_variation",
 ];

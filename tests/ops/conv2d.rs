@@ -161,7 +161,6 @@ fn name_of(variant: Variant) -> String {
         Variant::Subgroup { row_groups } => format!("subgroup{row_groups}"),
         Variant::Workgroup { slices } => format!("workgroup{slices}"),
         Variant::Texels(Algorithm::Direct) => "texels".to_owned(),
-        Variant::Texels(Algorithm::Folded) => "texels-folded".to_owned(),
         Variant::Texels(Algorithm::Winograd(Tile::Two)) => "texels-winograd2".to_owned(),
         Variant::Texels(Algorithm::Winograd(Tile::Four)) => "texels-winograd4".to_owned(),
     }
@@ -177,7 +176,7 @@ fn variants() -> Vec<Variant> {
     }
     if gpu().capabilities().prefers_texels() {
         let tiles = [Tile::Two, Tile::Four].map(Algorithm::Winograd);
-        variants.extend([Algorithm::Direct, Algorithm::Folded, tiles[0], tiles[1]].map(Variant::Texels));
+        variants.extend([Algorithm::Direct, tiles[0], tiles[1]].map(Variant::Texels));
     } else {
         println!(
             "conv2d: this is no software adapter that reads textures, so that the variants over texels do not run"

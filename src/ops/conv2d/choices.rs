@@ -11,7 +11,7 @@ use crate::ops::TEXELS_MAX_PLANE;
 use crate::shape::Shape;
 
 /// Variants by name.
-const NAMED: [(&str, Variant); 11] = [
+const NAMED: [(&str, Variant); 10] = [
     ("subgroup1", Variant::Subgroup { row_groups: 1 }),
     ("subgroup2", Variant::Subgroup { row_groups: 2 }),
     ("subgroup4", Variant::Subgroup { row_groups: 4 }),
@@ -20,7 +20,6 @@ const NAMED: [(&str, Variant); 11] = [
     ("workgroup-split4", Variant::Workgroup { slices: 4 }),
     ("workgroup-split16", Variant::Workgroup { slices: 16 }),
     ("texels", Variant::Texels(Algorithm::Direct)),
-    ("texels-folded", Variant::Texels(Algorithm::Folded)),
     ("texels-winograd2", Variant::Texels(Algorithm::Winograd(Tile::Two))),
     ("texels-winograd4", Variant::Texels(Algorithm::Winograd(Tile::Four))),
 ];
@@ -77,8 +76,7 @@ impl Variant {
             let to = if backward { x } else { y };
             let tile = if to.h().min(to.w()) < WIDE { Tile::Two } else { Tile::Four };
             let winograd = Self::Texels(Algorithm::Winograd(tile));
-            let fitting = [winograd, Self::Texels(Algorithm::Folded)].into_iter().find(|variant| variant.fits(conv));
-            return fitting.unwrap_or(Self::Texels(Algorithm::Direct));
+            return if winograd.fits(conv) { winograd } else { Self::Texels(Algorithm::Direct) };
         }
         let rows =
             conv.w_shape[usize::from(backward)] * if backward { product::folds(conv).iter().product() } else { 1 };
@@ -99,11 +97,8 @@ impl Variant {
 
     /// Whether the convolution can be computed so.
     pub fn fits(self, conv: &Conv2d) -> bool {
-        match self {
-            Self::Texels(Algorithm::Winograd(_)) => conv.w_shape[2..] == [3, 3] && conv.stride == [1, 1],
-            Self::Texels(Algorithm::Folded) => conv.folds(),
-            _ => true,
-        }
+        let Self::Texels(Algorithm::Winograd(_)) = self else { return true };
+        conv.w_shape[2..] == [3, 3] && conv.stride == [1, 1]
     }
 
     /// Whether it adds products of inputs and weights as they are, and nothing of transformed ones.

@@ -5,7 +5,6 @@
 //! [`product`] lays both out as the product that the kernels compute.
 
 mod choices;
-mod folded;
 mod product;
 mod texels;
 mod winograd;
@@ -61,8 +60,6 @@ pub enum Variant {
 pub enum Algorithm {
     /// Windows as they are.
     Direct,
-    /// Two rows and two columns of x as channels; for stride 2 and few channels.
-    Folded,
     /// Winograd's tiles; for 3x3 windows with stride 1.
     Winograd(Tile),
 }
@@ -137,8 +134,8 @@ impl Conv2d {
             return Err(misfit("conv2d", label, "a residual is not added to some channels of a tensor"));
         }
         let sink = Sink { add: epilogue.residual, mask: None };
-        let (product, flops) = (Product::forward(self, y.shape), self.flops(y.shape));
-        Pass { conv: self, label, product, x, y, sink, relu: epilogue.relu, flops }.record(rec, variant)
+        let product = Product::forward(self, y.shape);
+        Pass { conv: self, label, product, x, y, sink, relu: epilogue.relu }.record(rec, variant)
     }
 
     /// `dx = sink(convᵀ(dy, w))`. dy: `[N,O,OH,OW]`, which may be some channels of a tensor, dx: `[N,C,H,W]`.
@@ -158,8 +155,8 @@ impl Conv2d {
         if !dx.is_whole() {
             return Err(misfit("conv2d", label, "the gradient is not written to some channels of a tensor"));
         }
-        let (product, flops) = (Product::backward(self, dx.shape), self.flops(dy.shape));
-        Pass { conv: self, label, product, x: dy, y: dx, sink, relu: false, flops }.record(rec, variant)
+        let product = Product::backward(self, dx.shape);
+        Pass { conv: self, label, product, x: dy, y: dx, sink, relu: false }.record(rec, variant)
     }
 }
 
@@ -172,8 +169,6 @@ struct Pass<'a> {
     y: Tensor,
     sink: Sink,
     relu: bool,
-    /// Floating-point operations of all images, as the mathematics needs them.
-    flops: u64,
 }
 
 impl Pass<'_> {
@@ -194,7 +189,6 @@ impl Pass<'_> {
                 let kernel = Kernel::new("conv2d/workgroup", "multiply_part").with("SLICES", slices);
                 self.multiply(rec, kernel, 64, slices as usize)
             }
-            Variant::Texels(Algorithm::Folded) => self.over_folded(rec),
             Variant::Texels(algorithm) => self.over_texels(rec, algorithm),
         }
     }
@@ -207,6 +201,11 @@ impl Pass<'_> {
     /// What reaches y if it is the forward: no gradient has a bias.
     fn bias(&self) -> Option<&Arc<[f32]>> {
         self.conv.b.as_ref().filter(|_| !self.product.backward)
+    }
+
+    /// Floating-point operations of all images.
+    fn flops(&self) -> u64 {
+        self.conv.flops(if self.product.backward { self.x.shape } else { self.y.shape })
     }
 
     /// The product of the packed weights and x by one kernel, whose tiles have so many rows; or in slices, which another adds.
@@ -225,14 +224,14 @@ impl Pass<'_> {
         if slices == 1 {
             bindings.push(y.bind_stored("y"));
             bindings.extend(self.epilogue(rec));
-            return rec.dispatch(&name, kernel, &bindings, &params, grid, self.flops);
+            return rec.dispatch(&name, kernel, &bindings, &params, grid, self.flops());
         }
         let partial = rec.transient(format!("{name} partial"), slices * y_len);
         bindings.push(("y", partial, slices * y_len));
         // The partial sums are all there is in their tensor.
         let [first, stored] = y.slice();
         (params.y_first, params.y_stored) = (0, y.shape.c() as u32);
-        rec.dispatch(&name, kernel, &bindings, &params, grid, self.flops)?;
+        rec.dispatch(&name, kernel, &bindings, &params, grid, self.flops())?;
         let params = SumParams {
             len: y_len as u32,
             slices: slices as u32,

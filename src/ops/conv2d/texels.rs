@@ -69,7 +69,7 @@ impl Pass<'_> {
     /// Appends the stages; x and y are texels.
     pub(super) fn stages(&self, rec: &mut Recording, algorithm: Algorithm) -> Result<()> {
         match algorithm {
-            Algorithm::Direct | Algorithm::Folded => self.direct(rec),
+            Algorithm::Direct => self.direct(rec),
             Algorithm::Winograd(tile) => self.winograd(rec, tile),
         }
     }
@@ -249,7 +249,7 @@ impl Pass<'_> {
             .with("SINK", sink.flags())
             .with("RELU", u32::from(self.relu && tile.is_none()));
         let groups = [columns.div_ceil(8 * tile_columns).max(1), row_quads.div_ceil(tile_quads), phases.len()];
-        let flops = self.flops / self.images().max(1) as u64 * images as u64;
+        let flops = self.flops() / self.images().max(1) as u64 * images as u64;
         rec.dispatch(&self.stage("product"), kernel, &bindings, &params, Grid::Workgroups(groups), flops)
     }
 
