@@ -18,6 +18,8 @@ mod global_avg_pool2d;
 mod history;
 #[path = "ops/linear.rs"]
 mod linear;
+#[path = "ops/local_response_norm.rs"]
+mod local_response_norm;
 #[path = "ops/max_pool2d.rs"]
 mod max_pool2d;
 #[path = "ops/objective.rs"]
