@@ -1,6 +1,7 @@
 // local_response_norm: y[c] = x[c] * scale[c]^-beta, scale[c] = k + alpha/size * sum of x[j]^2 over the channels j of c's window;
 // dx[c] = dy[c]*scale[c]^-beta - 2*alpha*beta/size * x[c] * sum of dy[j]*x[j]*scale[j]^(-beta-1) over the j whose window has c.
 // All [N,C,H,W]. x, y, z of the grid are the place in the plane, the channel and the image. Memory-bound.
+#import lib/nan
 #import lib/sink
 
 struct Params {
@@ -36,11 +37,16 @@ fn scale(id: vec3u, channel: u32) -> f32 {
     return params.k + params.alpha * sum;
 }
 
+// Of a NaN, pow may make anything.
+fn power(s: f32, exponent: f32) -> f32 {
+    return select(pow(s, exponent), s, is_nan(s));
+}
+
 @compute @workgroup_size(WORKGROUP)
 fn forward(@builtin(global_invocation_id) id: vec3u) {
     if id.x < params.plane {
         let at = place(id, id.y);
-        y[at] = x[at] * pow(scale(id, id.y), -params.beta);
+        y[at] = x[at] * power(scale(id, id.y), -params.beta);
     }
 }
 
@@ -54,9 +60,9 @@ fn backward(@builtin(global_invocation_id) id: vec3u) {
     let end = min(id.y + params.before + 1u, params.channels);
     for (var j = max(id.y, params.after) - params.after; j < end; j++) {
         let at = place(id, j);
-        sum += dy[at] * x[at] * pow(scale(id, j), -params.beta - 1.0);
+        sum += dy[at] * x[at] * power(scale(id, j), -params.beta - 1.0);
     }
     let at = place(id, id.y);
-    let v = dy[at] * pow(scale(id, id.y), -params.beta) - 2.0 * params.alpha * params.beta * x[at] * sum;
+    let v = dy[at] * power(scale(id, id.y), -params.beta) - 2.0 * params.alpha * params.beta * x[at] * sum;
     dx[at] = sink(v, at);
 }

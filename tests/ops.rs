@@ -10,14 +10,20 @@ mod adam;
 mod add;
 #[path = "ops/affine_warp.rs"]
 mod affine_warp;
+#[path = "ops/concat.rs"]
+mod concat;
 #[path = "ops/conv2d.rs"]
 mod conv2d;
+#[path = "ops/conv2d_channels.rs"]
+mod conv2d_channels;
 #[path = "ops/global_avg_pool2d.rs"]
 mod global_avg_pool2d;
 #[path = "ops/history.rs"]
 mod history;
 #[path = "ops/linear.rs"]
 mod linear;
+#[path = "ops/local_response_norm.rs"]
+mod local_response_norm;
 #[path = "ops/max_pool2d.rs"]
 mod max_pool2d;
 #[path = "ops/objective.rs"]

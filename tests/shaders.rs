@@ -9,8 +9,9 @@ use std::path::Path;
 use protogpu::Shape;
 use protogpu::gpu::{Access, Context, Grid, Kernel, Plan, Recording, SOURCES, Source, reflect};
 use protogpu::ops::{
-    Adam, Add, AffineWarp, Algorithm, Conv2d, Epilogue, GlobalAvgPool2d, HfForm, Interpolation, Linear, MaxPool2d,
-    Objective, PvForm, Relu, ScaleShift, Sink, Tensor, Tile, TotalVariation, Variant, sink_texels,
+    Adam, Add, AffineWarp, Algorithm, Concat, Conv2d, Epilogue, GlobalAvgPool2d, HfForm, Interpolation, Linear,
+    LocalResponseNorm, MaxPool2d, Objective, PvForm, Relu, ScaleShift, Sink, Tensor, Tile, TotalVariation, Variant,
+    sink_texels,
 };
 use protogpu::optimize::ScheduleRow;
 
@@ -177,6 +178,9 @@ fn all_variants() -> Vec<Variant> {
     [1, 4].map(|slices| Variant::Workgroup { slices }).into_iter().chain(subgroup).chain(texels).collect()
 }
 
+/// BVLC's.
+const NORM: LocalResponseNorm = LocalResponseNorm { size: 5, alpha: 1e-4, beta: 0.75, k: 1.0 };
+
 struct Recorder {
     rec: Recording,
     next: usize,
@@ -223,6 +227,11 @@ fn images(r: &mut Recorder, variants: &[Variant]) {
     let norm = ScaleShift { scale: vec![1.0; 3], shift: vec![0.0; 3] };
     norm.forward(&mut r.rec, "bn", x, y).expect("scale_shift");
     norm.backward(&mut r.rec, "bn", dy, dx, sink).expect("scale_shift");
+    NORM.forward(&mut r.rec, "lrn", x, y).expect("local_response_norm");
+    NORM.backward(&mut r.rec, "lrn", dy, x, dx, sink).expect("local_response_norm");
+    let part = r.tensor([2, 8, 6, 8]).channels(4, 3).expect("three of eight");
+    Concat.forward(&mut r.rec, "cat", x, part).expect("concat");
+    Concat.backward(&mut r.rec, "cat", part, dx, sink).expect("concat");
 
     let pool = MaxPool2d { kernel: [2, 2], stride: [2, 2], pad: [0; 4], ceil_mode: false };
     let (half, argmax) = (r.tensor([2, 3, 3, 4]), r.rec.kept("argmax", 72));
@@ -245,6 +254,9 @@ fn texels(r: &mut Recorder) {
     let argmax = MaxPool2d::argmax(&mut r.rec, "pool", y);
     pool.forward(&mut r.rec, "pool", x, y, argmax).expect("max_pool2d");
     pool.backward(&mut r.rec, "pool", y, argmax, dx, sink).expect("max_pool2d");
+    let dy = Tensor::transient_texels(&mut r.rec, "dy", x.shape);
+    NORM.forward(&mut r.rec, "lrn", x, dx).expect("local_response_norm");
+    NORM.backward(&mut r.rec, "lrn", dy, x, dx, sink).expect("local_response_norm");
     let mean = r.tensor([2, 3, 1, 1]);
     GlobalAvgPool2d.forward(&mut r.rec, "avg", x, mean).expect("global_avg_pool2d");
     GlobalAvgPool2d.backward(&mut r.rec, "avg", mean, dx, sink).expect("global_avg_pool2d");

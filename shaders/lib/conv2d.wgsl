@@ -4,7 +4,8 @@
 // Backward to the input: x_step = 1, a phase for each residue of the output's row and column modulo the stride, with just
 // the taps that reach it; rows are the input's channels. Where these are few, the residues are rows instead of phases
 // ("folded"): row m is channel m / (fold_h*fold_w), moved by the rest. `src/ops/conv2d/product.rs` packs w and the table.
-// x: [N,C,XH,XW], y: [N,M,YH,YW], each some channels of what is stored or all; w: [M/tile][taps*C][tile/4] of vec4f (tile: rows a kernel computes at a time), table: phases (two entries each), then taps.
+// x: [N,C,XH,XW], y: [N,M,YH,YW], each some channels of what is stored or all; w: [M/tile][taps*C][tile/4] of vec4f (tile: rows
+// a kernel computes at a time), table: phases (two entries each), then taps.
 #import lib/nan
 
 struct Params {

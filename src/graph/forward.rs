@@ -26,7 +26,8 @@ pub struct Activations {
 }
 
 impl Activations {
-    /// A node's output.
+    /// A node's output; with [`Keep::Needed`], a convolution's may be some channels of a concatenation's, see
+    /// [`Tensor::channels`].
     pub fn of(&self, id: NodeId) -> Tensor {
         self.y[id.0]
     }

@@ -2,7 +2,7 @@
 //!
 //! Nothing is dispatched for an input that is written to its channels in place, see [`Tensor::channels`].
 
-use super::{Sink, Tensor, misfit, same};
+use super::{Format, Sink, Tensor, misfit, same};
 use crate::error::Result;
 use crate::gpu::{Grid, Kernel, Recording};
 use crate::shape::Shape;
@@ -34,9 +34,9 @@ impl Concat {
     /// `y = x` for one input; y: its channels of the output.
     ///
     /// # Errors
-    /// If the shapes differ.
+    /// If the shapes differ, or a tensor is texels.
     pub fn forward(self, rec: &mut Recording, label: &str, x: Tensor, y: Tensor) -> Result<()> {
-        same("concat", label, ["x", "y"], x.shape, y.shape)?;
+        check(label, ["x", "y"], x, y)?;
         let bindings = [x.bind("x"), y.bind_stored("y")];
         rec.dispatch(label, Kernel::new("concat", "forward"), &bindings, &params(y, Sink::default()), grid(x), 0)
     }
@@ -44,13 +44,23 @@ impl Concat {
     /// `dx = sink(dy)` for one input; dy: its channels of the output's gradient.
     ///
     /// # Errors
-    /// If the shapes differ.
+    /// If the shapes differ, or a tensor is texels.
     pub fn backward(self, rec: &mut Recording, label: &str, dy: Tensor, dx: Tensor, sink: Sink) -> Result<()> {
-        same("concat", label, ["dy", "dx"], dy.shape, dx.shape)?;
+        check(label, ["dy", "dx"], dy, dx)?;
         let [add, mask] = sink.bind(dy.id, dx.shape.len());
         let bindings = [dy.bind_stored("dy"), dx.bind("dx"), add, mask];
         rec.dispatch(label, Kernel::new("concat", "backward"), &bindings, &params(dy, sink), grid(dx), 0)
     }
+}
+
+fn check(label: &str, names: [&str; 2], a: Tensor, b: Tensor) -> Result<()> {
+    same("concat", label, names, a.shape, b.shape)?;
+    if [a, b].iter().any(|t| t.format == Format::Texels) {
+        let what =
+            format!("{} is {:?} and {} is {:?}: both must be in buffers", names[0], a.format, names[1], b.format);
+        return Err(misfit("concat", label, what));
+    }
+    Ok(())
 }
 
 fn params(y: Tensor, sink: Sink) -> ConcatParams {

@@ -26,11 +26,11 @@ crate::params! {
 pub struct LocalResponseNorm {
     /// Channels of the window: `size / 2` before its own, the rest after it.
     pub size: usize,
-    /// Weight of the squares, before it is divided by the size.
+    /// Weight of the squares, before it is divided by the size; not negative.
     pub alpha: f32,
     /// The exponent.
     pub beta: f32,
-    /// What is added to the squares.
+    /// What is added to the squares; positive.
     pub k: f32,
 }
 
@@ -38,11 +38,14 @@ impl LocalResponseNorm {
     /// The shape of y, which is x's.
     ///
     /// # Errors
-    /// If the window is empty, or k is not positive, so that zeros would be divided by zero.
+    /// If the window is empty, or k is not positive or alpha negative, so that the power may be one of zero or less.
     pub fn output(&self, label: &str, x: Shape) -> Result<Shape> {
         let Self { size, alpha, beta, k } = *self;
-        if size == 0 || k.is_nan() || k <= 0.0 || !alpha.is_finite() || !beta.is_finite() {
-            let what = format!("size {size}, alpha {alpha}, beta {beta} and k {k}: size and k must be positive");
+        let finite = [alpha, beta, k].iter().all(|v| v.is_finite());
+        if size == 0 || k <= 0.0 || alpha < 0.0 || !finite {
+            let what = format!(
+                "size {size}, alpha {alpha}, beta {beta} and k {k}: size and k must be positive, alpha not negative"
+            );
             return Err(misfit("local_response_norm", label, what));
         }
         Ok(x)

@@ -116,8 +116,11 @@ impl Tensor {
     }
 
     /// The binding of the whole tensor to the variable `name`.
+    ///
+    /// # Panics
+    /// If it is only some channels of one: a kernel that does not know it would compute with others.
     pub fn bind(self, name: &'static str) -> (&'static str, TensorId, usize) {
-        debug_assert!(self.is_whole(), "{name}: this op does not know {:?}", self.slice);
+        assert!(self.is_whole(), "`{name}` is only some channels of a tensor, which this op does not take");
         self.bind_stored(name)
     }
 

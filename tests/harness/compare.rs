@@ -1,5 +1,7 @@
 //! The comparisons: with the twin, with central differences, the adjoint identity, and one image against a batch.
 
+use std::fmt::Display;
+
 use super::Outcome;
 use crate::twin::Tensor;
 use crate::twin::check::central_differences;
@@ -41,6 +43,15 @@ pub(crate) fn exact(what: &str, got: &Tensor, want: &Tensor) -> Outcome {
     match got.indices().enumerate().find(|&(i, _)| !same(got.data[i], want.data[i])) {
         None => Ok(()),
         Some((i, index)) => Err(format!("{what} at {index:?}: {} but should be {}", got.data[i], want.data[i]).into()),
+    }
+}
+
+/// Fails unless it is an error that says this.
+pub(crate) fn refused<T, E: Display>(what: &str, outcome: Result<T, E>, part: &str) -> Outcome {
+    match outcome {
+        Err(e) if e.to_string().contains(part) => Ok(()),
+        Err(e) => Err(format!("{what}: the error is not about `{part}`: {e}").into()),
+        Ok(_) => Err(format!("{what}: no error, where one should be about `{part}`").into()),
     }
 }
 

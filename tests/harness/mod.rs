@@ -15,7 +15,7 @@ use protogpu::gpu::{AdapterChoice, Context, Plan, PlanOptions, Recording, Tensor
 use protogpu::ops::{self, Format, Sink};
 use protogpu::optimize::ScheduleRow;
 
-pub(crate) use compare::{adjoint, batch_independent, close, exact, gradient, images, root};
+pub(crate) use compare::{adjoint, batch_independent, close, exact, gradient, images, refused, root};
 pub(crate) use table::Table;
 
 use crate::twin::Tensor;
@@ -73,6 +73,18 @@ impl Rig {
         let texels = ops::Tensor::transient_texels(&mut self.rec, label, Shape(shape));
         self.unpacked.push([texels, plain]);
         texels
+    }
+
+    /// [`Rig::input_as`] for what an op changes in part.
+    pub(crate) fn changed_as(&mut self, format: Format, label: &str, x: &Tensor) -> Outcome<ops::Tensor> {
+        let plain = self.input(label, x);
+        if format == Format::Nchw {
+            return Ok(plain);
+        }
+        let texels = ops::pack(&mut self.rec, label, plain)?;
+        let out = self.output(label, x.shape);
+        self.unpacked.push([texels, out]);
+        Ok(texels)
     }
 
     /// A tensor with these elements, all of them exact as f32: otherwise the twin would compute with other inputs.

@@ -10,7 +10,7 @@ use crate::twin::random::Random;
 use crate::twin::{Tensor, conv2d};
 
 /// Shapes of x and w, stride, pad.
-type Geometry = ([usize; 4], [usize; 4], [usize; 2], [usize; 4]);
+pub(super) type Geometry = ([usize; 4], [usize; 4], [usize; 2], [usize; 4]);
 
 /// Tiles are 64 columns (pixels of the whole batch) by 4, 8, 16, 32 or 64 rows (channels out; backward: channels in).
 const GEOMETRIES: [Geometry; 22] = [
@@ -47,17 +47,17 @@ const GEOMETRIES: [Geometry; 22] = [
     ([2, 3, 4, 5], [2, 3, 4, 5], [1, 1], [0; 4]),
 ];
 
-struct Case {
-    x: Tensor,
+pub(super) struct Case {
+    pub(super) x: Tensor,
     w: Tensor,
     b: Vec<f64>,
-    dy: Tensor,
+    pub(super) dy: Tensor,
     stride: [usize; 2],
     pad: [usize; 4],
 }
 
 impl Case {
-    fn new((x_shape, w_shape, stride, pad): Geometry) -> Self {
+    pub(super) fn new((x_shape, w_shape, stride, pad): Geometry) -> Self {
         let mut random = Random(1);
         let mut draw = |shape| random.tensor(shape, -1.0, 1.0);
         let (x, w) = (draw(x_shape), draw(w_shape));
@@ -65,14 +65,14 @@ impl Case {
         Self { b: random.vec(w_shape[0], -1.0, 1.0), x, w, dy, stride, pad }
     }
 
-    fn name(&self, variant: Variant) -> String {
+    pub(super) fn name(&self, variant: Variant) -> String {
         let [top, left, bottom, right] = self.pad;
         let (x, window) = (by(&self.x.shape), by(&self.w.shape[2..]));
         let (o, stride) = (self.w.shape[0], by(&self.stride));
         format!("{x} o{o} k{window} s{stride} p{top},{left},{bottom},{right} {}", name_of(variant))
     }
 
-    fn op(&self, bias: bool) -> Conv2d {
+    pub(super) fn op(&self, bias: bool) -> Conv2d {
         Conv2d {
             w: self.w.to_f32().into(),
             w_shape: self.w.shape,
@@ -83,7 +83,7 @@ impl Case {
     }
 
     /// All that this adapter runs and that fit the geometry.
-    fn variants(&self) -> Vec<Variant> {
+    pub(super) fn variants(&self) -> Vec<Variant> {
         variants().into_iter().filter(|v| v.fits(&self.op(false))).collect()
     }
 
@@ -118,23 +118,23 @@ impl Case {
         rig.run()?.read(dx)
     }
 
-    fn twin_forward(&self, x: &Tensor, bias: bool) -> Tensor {
+    pub(super) fn twin_forward(&self, x: &Tensor, bias: bool) -> Tensor {
         conv2d::forward(x, &self.w, bias.then_some(&self.b[..]), self.stride, self.pad)
     }
 
-    fn twin_backward(&self) -> Tensor {
+    pub(super) fn twin_backward(&self) -> Tensor {
         conv2d::backward(&self.dy, &self.w, self.x.shape, self.stride, self.pad)
     }
 
     /// The same with every number positive: what each sum adds up.
-    fn magnitudes(&self) -> Self {
+    pub(super) fn magnitudes(&self) -> Self {
         let abs = |t: &Tensor| t.map(f64::abs);
         let b = self.b.iter().map(|b| b.abs()).collect();
         Self { x: abs(&self.x), w: abs(&self.w), dy: abs(&self.dy), b, stride: self.stride, pad: self.pad }
     }
 
     /// √(C·KH·KW), or √(O·KH·KW) for the way back.
-    fn k(&self) -> f64 {
+    pub(super) fn k(&self) -> f64 {
         let [o, c, kh, kw] = self.w.shape;
         root(o.max(c) * kh * kw)
     }
@@ -167,7 +167,7 @@ fn name_of(variant: Variant) -> String {
 }
 
 /// All that this adapter runs.
-fn variants() -> Vec<Variant> {
+pub(super) fn variants() -> Vec<Variant> {
     let subgroup = [1, 2, 4, 8].map(|row_groups| Variant::Subgroup { row_groups });
     let mut variants = [1, 3].map(|slices| Variant::Workgroup { slices }).to_vec();
     match gpu().capabilities().subgroup_size {
@@ -186,7 +186,7 @@ fn variants() -> Vec<Variant> {
 }
 
 /// By how much a variant's rounding exceeds that of a plain sum: the largest entries of Winograd's matrices.
-fn growth(variant: Variant) -> f64 {
+pub(super) fn growth(variant: Variant) -> f64 {
     match variant {
         Variant::Texels(Algorithm::Winograd(Tile::Two)) => 4.0,
         Variant::Texels(Algorithm::Winograd(Tile::Four)) => 100.0,

@@ -11,12 +11,16 @@ use crate::twin::max_pool2d::{self, Window};
 use crate::twin::random::Random;
 use crate::twin::{Tensor, indices};
 
-const CASES: [([usize; 4], Window); 11] = [
+const CASES: [([usize; 4], Window); 14] = [
     // ResNet's and GoogLeNet's.
     ([2, 3, 13, 11], Window { kernel: [3, 3], stride: [2, 2], pad: [1; 4], ceil_mode: false }),
     ([3, 2, 12, 9], Window { kernel: [3, 3], stride: [2, 2], pad: [0; 4], ceil_mode: true }),
     ([2, 2, 7, 5], Window { kernel: [3, 3], stride: [1, 1], pad: [1; 4], ceil_mode: true }),
     ([2, 1, 9, 10], Window { kernel: [2, 2], stride: [2, 2], pad: [0; 4], ceil_mode: true }),
+    // Two quads of texels; the InceptionV1s' again: on even sizes, and on odd ones of which the last window has half.
+    ([2, 5, 14, 8], Window { kernel: [3, 3], stride: [2, 2], pad: [0; 4], ceil_mode: true }),
+    ([2, 5, 7, 7], Window { kernel: [2, 2], stride: [2, 2], pad: [0; 4], ceil_mode: true }),
+    ([3, 6, 4, 7], Window { kernel: [3, 3], stride: [1, 1], pad: [1; 4], ceil_mode: true }),
     // 65 columns of y and 129 of x; 64 of x.
     ([2, 2, 5, 129], Window { kernel: [3, 3], stride: [2, 2], pad: [1; 4], ceil_mode: false }),
     ([1, 3, 4, 64], Window { kernel: [2, 3], stride: [1, 1], pad: [0, 1, 1, 1], ceil_mode: false }),

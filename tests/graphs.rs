@@ -1,0 +1,330 @@
+//! What must not change what a graph computes: fusing it, writing its concatenations in place, the convolutions' kernels, the
+//! rest of the batch. With small graphs that have what is hard about concatenations, and with narrow networks.
+
+mod twin;
+
+use std::sync::{Arc, LazyLock};
+
+use protogpu::gpu::{AdapterChoice, Capabilities, Context, Plan, Recording};
+use protogpu::graph::{Graph, Keep, NodeId, Op};
+use protogpu::nets::{Architecture, Network};
+use protogpu::ops::{Choices, Conv2d, LocalResponseNorm, MaxPool2d, Tensor};
+use protogpu::optimize::{Job, Optimizer, Settings};
+use protogpu::{Result, Shape};
+use twin::generated::generated;
+use twin::golden::norm;
+
+/// Outputs, as the L2 norm of the difference over that of the output: 20 layers of sums in another order.
+const OUTPUTS: f64 = 1e-4;
+/// The gradient jumps where rounding tips a ReLU or the choice of a maximum: one unit in two million is 1e-3.
+const GRADIENT: f64 = 1e-3;
+
+/// One device for all tests: each convolution is compiled once.
+static CONTEXT: LazyLock<Context> = LazyLock::new(|| Context::new(&AdapterChoice::Best).expect("an adapter"));
+
+/// |got − want| / |want|, L2.
+fn relative(got: &[f64], want: &[f64]) -> f64 {
+    assert_eq!(got.len(), want.len());
+    let difference: Vec<f64> = got.iter().zip(want).map(|(g, w)| g - w).collect();
+    norm(&difference) / norm(want)
+}
+
+/// A graph's commands, with the tensors of its input, output, output's gradient and input's gradient.
+fn recorded(graph: &Graph, choices: &Choices, keep: Keep, batch: usize) -> Result<(Recording, [Tensor; 4])> {
+    let mut rec = Recording::new();
+    let of_batch = |id| {
+        let [_, c, h, w] = graph.node(id).shape.0;
+        Shape::new(batch, c, h, w)
+    };
+    let x = Tensor::kept(&mut rec, "pixels", of_batch(graph.input()));
+    let dy = Tensor::kept(&mut rec, "dlogits", of_batch(graph.output()));
+    rec.section("forward");
+    let acts = graph.record_forward(&mut rec, choices, x, keep)?;
+    rec.section("backward");
+    let dx = graph.record_backward(&mut rec, choices, &acts, dy)?;
+    let y = acts.of(graph.output());
+    Ok((rec, [x, y, dy, dx]))
+}
+
+/// The output, and the gradient of its sum under fixed weights.
+fn evaluate(graph: &Graph, choices: &Choices, keep: Keep, batch: usize) -> Result<[Vec<f64>; 2]> {
+    let (rec, [x, y, dy, dx]) = recorded(graph, choices, keep, batch)?;
+    let plan = Plan::new(&CONTEXT, rec)?;
+    plan.write(x.id, &generated("pixels", &x.shape.0, 0))?;
+    plan.write(dy.id, &generated("dlogits", &[dy.shape.len()], 0))?;
+    let read = |t: Tensor| -> Result<Vec<f64>> { Ok(plan.read(t.id)?.into_iter().map(f64::from).collect()) };
+    plan.submit("forward", 1);
+    let y = read(y)?;
+    plan.submit("backward", 1);
+    Ok([y, read(dx)?])
+}
+
+/// Two ways to compute the same, each with its own order of sums.
+fn same_function(what: &str, a: &[Vec<f64>; 2], b: &[Vec<f64>; 2]) {
+    let [output, gradient] = [relative(&a[0], &b[0]), relative(&a[1], &b[1])];
+    println!("{what}: output {output:.1e}, gradient {gradient:.1e}");
+    assert!(output <= OUTPUTS, "{what}: output {output:.1e}");
+    assert!(gradient <= GRADIENT, "{what}: gradient {gradient:.1e}");
+}
+
+/// Over workgroups alone, over subgroups, over texels: those that this adapter runs.
+fn capabilities() -> Vec<(&'static str, Capabilities)> {
+    let own = CONTEXT.capabilities();
+    let buffers = Capabilities { texels: false, ..own };
+    let mut all = vec![("workgroups", Capabilities { subgroup_size: None, ..buffers })];
+    for (what, capabilities) in [("subgroups", buffers), ("texels", own)] {
+        if all.iter().any(|(_, known)| *known == capabilities) {
+            println!("skipped: this adapter has no kernels for {what}");
+        } else {
+            all.push((what, capabilities));
+        }
+    }
+    all
+}
+
+/// Dispatches of a kernel.
+fn count(rec: &Recording, file: &str) -> usize {
+    rec.commands().iter().filter(|command| command.kernel.source.name() == file).count()
+}
+
+/// A graph that grows by layers with generated weights.
+struct Layers(Graph);
+
+impl Layers {
+    fn conv(&mut self, name: &str, x: NodeId, channels: usize, window: usize) -> NodeId {
+        let w_shape = [channels, self.0.node(x).shape.c(), window, window];
+        let w = generated(&format!("{name}.weight"), &w_shape, 0).into();
+        let b: Arc<[f32]> = generated(&format!("{name}.bias"), &[channels], 0).into();
+        let conv = Conv2d { w, w_shape, b: Some(b), stride: [1, 1], pad: [window / 2; 4] };
+        self.0.push(name, Op::Conv2d { conv, relu: false }, &[x]).expect("a convolution")
+    }
+
+    fn relu(&mut self, x: NodeId) -> NodeId {
+        let name = format!("{} relu", self.0.node(x).name);
+        self.0.push(name, Op::Relu, &[x]).expect("a relu")
+    }
+
+    fn unit(&mut self, name: &str, x: NodeId, channels: usize, window: usize) -> NodeId {
+        let conv = self.conv(name, x, channels, window);
+        self.relu(conv)
+    }
+
+    fn pool(&mut self, name: &str, x: NodeId) -> NodeId {
+        let pool = MaxPool2d { kernel: [3; 2], stride: [1; 2], pad: [1; 4], ceil_mode: true };
+        self.0.push(name, Op::MaxPool2d(pool), &[x]).expect("a pool")
+    }
+
+    fn concat(&mut self, name: &str, inputs: &[NodeId]) -> NodeId {
+        self.0.push(name, Op::Concat, inputs).expect("a concatenation")
+    }
+}
+
+/// A small graph, and how many inputs of its concatenations are copied once it is fused.
+type Small = (&'static str, usize, fn(&mut Layers, NodeId) -> NodeId);
+
+/// Each begins with a unit of eight channels, and what it ends with is read by a convolution.
+const SMALL: [Small; 11] = [
+    ("units in place", 0, |g, x| {
+        let branches = [("a", 4, 1), ("b", 8, 3), ("c", 12, 5), ("d", 4, 1)].map(|(n, c, k)| g.unit(n, x, c, k));
+        g.concat("cat", &branches)
+    }),
+    ("channels that are no quads", 0, |g, x| {
+        let branches = [("a", 3, 1), ("b", 5, 3), ("c", 1, 1)].map(|(n, c, k)| g.unit(n, x, c, k));
+        g.concat("cat", &branches)
+    }),
+    ("quads but for the last", 0, |g, x| {
+        let branches = [("a", 4, 3), ("b", 8, 1), ("c", 3, 3)].map(|(n, c, k)| g.unit(n, x, c, k));
+        g.concat("cat", &branches)
+    }),
+    ("no relus", 0, |g, x| {
+        let branches = [("a", 4, 3), ("b", 8, 1)].map(|(n, c, k)| g.conv(n, x, c, k));
+        g.concat("cat", &branches)
+    }),
+    ("blocks that read blocks", 0, |g, x| {
+        let mut x = x;
+        for block in ["3", "4"] {
+            let name = |branch: &str| format!("{block}.{branch}");
+            let one = g.unit(&name("1"), x, 4, 1);
+            let reduced = g.unit(&name("2.0"), x, 3, 1);
+            let three = g.unit(&name("2.1"), reduced, 8, 3);
+            let pooled = g.pool(&name("4.0"), x);
+            let four = g.unit(&name("4.1"), pooled, 4, 1);
+            let block = g.concat(block, &[one, three, four]);
+            let norm = LocalResponseNorm { size: 5, alpha: 0.5, beta: 0.75, k: 1.0 };
+            x = g.0.push(name("norm"), Op::LocalResponseNorm(norm), &[block]).expect("a norm");
+        }
+        x
+    }),
+    ("a pool", 2, |g, x| {
+        let branches = [g.unit("a", x, 4, 3), g.pool("b", x)];
+        g.concat("cat", &branches)
+    }),
+    ("a convolution that another reads too", 2, |g, x| {
+        let a = g.unit("a", x, 4, 3);
+        let b = g.unit("b", a, 8, 3);
+        g.concat("cat", &[a, b])
+    }),
+    ("some relus", 2, |g, x| {
+        let branches = [g.unit("a", x, 4, 3), g.conv("b", x, 8, 1)];
+        g.concat("cat", &branches)
+    }),
+    ("the same input twice", 3, |g, x| {
+        let (a, b) = (g.unit("a", x, 4, 3), g.unit("b", x, 8, 1));
+        g.concat("cat", &[a, b, a])
+    }),
+    ("concatenations of concatenations", 3, |g, x| {
+        let inner = [("a", 4, 1), ("b", 8, 3)].map(|(n, c, k)| g.unit(n, x, c, k));
+        let inner = g.concat("inner", &inner);
+        let (c, d) = (g.unit("c", inner, 5, 3), g.unit("d", x, 3, 1));
+        g.concat("outer", &[inner, c, d])
+    }),
+    ("the graph's own input, and one input alone", 2, |g, x| {
+        let (a, input) = (g.unit("a", x, 4, 3), g.0.input());
+        let alone = g.concat("alone", &[a]);
+        g.concat("cat", &[input, alone])
+    }),
+];
+
+fn built(layers: fn(&mut Layers, NodeId) -> NodeId) -> Graph {
+    let mut g = Layers(Graph::new(Shape::new(1, 5, 9, 7)));
+    let input = g.0.input();
+    let x = g.unit("first", input, 8, 3);
+    let x = layers(&mut g, x);
+    // Two read what came of it.
+    let ends = [g.unit("end 1", x, 6, 3), g.unit("end 2", x, 6, 1)];
+    g.0.push("sum", Op::Add, &ends).expect("a sum");
+    g.0
+}
+
+#[test]
+fn concatenations() {
+    for (name, copied, layers) in SMALL {
+        let graph = built(layers);
+        let fused = graph.fused().expect("a graph");
+        // Nothing fused, nothing in place, everything in buffers.
+        let plain = Choices::fixed(capabilities()[0].1);
+        let want = evaluate(&graph, &plain, Keep::All, 2).expect("a run");
+        assert!(want.iter().all(|values| norm(values) > 0.1), "{name}: all but nothing");
+        for (what, capabilities) in capabilities() {
+            let choices = Choices::fixed(capabilities);
+            for (how, graph) in [("unfused", &graph), ("fused", &fused)] {
+                let got = evaluate(graph, &choices, Keep::Needed, 2).expect("a run");
+                same_function(&format!("{name}, {what}, {how}"), &got, &want);
+            }
+            let (rec, _) = recorded(&fused, &choices, Keep::Needed, 2).expect("commands");
+            assert_eq!(count(&rec, "concat"), 2 * copied, "{name}, {what}: inputs that are copied, both ways");
+        }
+    }
+}
+
+/// Where the concatenation is what the graph gives.
+#[test]
+fn a_concatenation_at_the_end() {
+    let mut g = Layers(Graph::new(Shape::new(1, 5, 9, 7)));
+    let x = g.0.input();
+    let branches = [("a", 4, 1), ("b", 3, 3)].map(|(n, c, k)| g.unit(n, x, c, k));
+    g.concat("cat", &branches);
+    let want = evaluate(&g.0, &Choices::fixed(capabilities()[0].1), Keep::All, 2).expect("a run");
+    for (what, capabilities) in capabilities() {
+        let fused = g.0.fused().expect("a graph");
+        let got = evaluate(&fused, &Choices::fixed(capabilities), Keep::Needed, 2).expect("a run");
+        same_function(what, &got, &want);
+    }
+}
+
+/// A network of a quarter of the width, for what needs no golden.
+fn narrow(architecture: Architecture) -> Network {
+    Network::generated(architecture, 16, 15, 0).expect("a network")
+}
+
+const ALL: [Architecture; 3] = [Architecture::ResNet18, Architecture::GoogLeNet, Architecture::InceptionV1];
+
+fn fusing_changes_nothing(architecture: Architecture, want: [usize; 2]) {
+    let network = narrow(architecture);
+    let fused = network.graph().fused().expect("a graph");
+    let nodes = [network.graph(), &fused].map(|graph| graph.nodes().len());
+    assert_eq!(nodes, want);
+    let choices = Choices::fixed(CONTEXT.capabilities());
+    let [a, b] = [network.graph(), &fused].map(|graph| evaluate(graph, &choices, Keep::Needed, 1).expect("a run"));
+    same_function("fused", &a, &b);
+}
+
+fn the_convolutions_kernels_agree(architecture: Architecture) {
+    let graph = narrow(architecture).graph().fused().expect("a graph");
+    let run = |capabilities| evaluate(&graph, &Choices::fixed(capabilities), Keep::Needed, 1).expect("a run");
+    let all = capabilities();
+    let any = run(all[0].1);
+    all[1..].iter().for_each(|(what, capabilities)| same_function(what, &run(*capabilities), &any));
+}
+
+fn a_batch_changes_no_bit(architecture: Architecture) {
+    let network = narrow(architecture);
+    let settings = Settings { steps: 3, ..Settings::default() };
+    let run = |jobs: &[Job]| {
+        let mut optimizer = Optimizer::new(&CONTEXT, &network, &settings, jobs).expect("a plan");
+        optimizer.advance(3).expect("three steps");
+        (optimizer.states().expect("a readback"), optimizer.histories().to_vec(), optimizer.logits().expect("logits"))
+    };
+    let job = |class, seed| Job { class, seed, init: None };
+    let jobs = [job(3, 0), job(14, 7), job(3, 1)];
+    let (states, histories, logits) = run(&jobs);
+    for (i, job) in jobs.iter().enumerate() {
+        let alone = run(std::slice::from_ref(job));
+        assert!(alone.0[0] == states[i], "image {i}: pixels and Adam's state");
+        assert_eq!(alone.1[0], histories[i], "image {i}: losses");
+        assert_eq!(alone.2[0], logits[i], "image {i}: logits");
+    }
+    assert_ne!(states[0], states[2], "another seed, another image");
+}
+
+macro_rules! of_networks {
+    ($($network:ident: $architecture:ident, $nodes:expr;)*) => {$(
+        mod $network {
+            use super::Architecture::$architecture;
+
+            #[test]
+            fn fusing_changes_nothing() {
+                super::fusing_changes_nothing($architecture, $nodes);
+            }
+
+            #[test]
+            fn the_convolutions_kernels_agree() {
+                super::the_convolutions_kernels_agree($architecture);
+            }
+
+            #[test]
+            fn a_batch_changes_no_bit() {
+                super::a_batch_changes_no_bit($architecture);
+            }
+        }
+    )*};
+}
+
+// Left are the input, normalize and fc, and: 20 convolutions and two pools; 57 convolutions, 14 pools and nine
+// concatenations, of which BVLC's network has two norms more.
+of_networks! {
+    resnet18: ResNet18, [70, 25];
+    googlenet: GoogLeNet, [197, 83];
+    inception_v1: InceptionV1, [142, 85];
+}
+
+/// On every kind of adapter, of which none need be here: each branch of each block writes in place, and between pixels and
+/// the last layer nothing leaves texels.
+#[test]
+fn every_branch_of_every_block_is_in_place() {
+    let kinds = [(None, false), (Some(8), false), (Some(8), true)];
+    for (architecture, width) in ALL.into_iter().flat_map(|a| [16, 64].map(|width| (a, width))) {
+        let network = Network::generated(architecture, width, 15, 0).expect("a network");
+        let fused = network.graph().fused().expect("a graph");
+        for capabilities in kinds.map(|(subgroup_size, texels)| Capabilities { subgroup_size, texels }) {
+            let choices = Choices::fixed(capabilities);
+            let (rec, _) = recorded(&fused, &choices, Keep::Needed, 1).expect("commands");
+            assert_eq!(count(&rec, "concat"), 0, "{architecture}: inputs that are copied");
+            // The pixels' way in, and their gradient's way out.
+            let between = if capabilities.texels { 2 } else { 0 };
+            assert_eq!(count(&rec, "texels"), between, "{architecture}: between buffers and texels");
+        }
+        let blocks = fused.nodes().iter().filter(|node| matches!(node.op, Op::Concat)).count();
+        assert_eq!(blocks, if architecture == Architecture::ResNet18 { 0 } else { 9 });
+    }
+}

@@ -1,0 +1,159 @@
+//! concat: exact, one input at a time into its channels of one tensor; and which channels of a tensor there are.
+
+use protogpu::gpu::Recording;
+use protogpu::ops::{self, Concat, Sink};
+use protogpu::{Result, Shape};
+
+use crate::harness::{Outcome, Rig, SINKS, Table, batch_independent, by, exact, images, refused, sink_name, sunk};
+use crate::twin::random::Random;
+use crate::twin::{Tensor, concat};
+
+/// Images, plane, and the channels of each input: one input; planes of 63, 64 and 65 places.
+const CASES: [([usize; 3], &[usize]); 5] = [
+    ([2, 3, 5], &[4]),
+    ([2, 7, 9], &[1, 3, 2]),
+    ([3, 8, 8], &[5, 1]),
+    ([2, 13, 5], &[2, 2, 7, 1, 3]),
+    ([1, 1, 1], &[8, 4]),
+];
+
+fn parts([n, h, w]: [usize; 3], channels: &[usize], seed: u64) -> Vec<Tensor> {
+    let mut random = Random(seed);
+    channels.iter().map(|&c| random.tensor([n, c, h, w], -1.0, 1.0)).collect()
+}
+
+fn forward(xs: &[&Tensor]) -> Outcome<Tensor> {
+    let mut rig = Rig::default();
+    let shapes: Vec<Shape> = xs.iter().map(|x| Shape(x.shape)).collect();
+    let y = rig.output("y", Concat.output("concat", &shapes)?.0);
+    let mut first = 0;
+    for x in xs {
+        let to = y.channels(first, x.shape[1])?;
+        let x = rig.input("x", x);
+        Concat.forward(&mut rig.rec, "concat", x, to)?;
+        first += x.shape.c();
+    }
+    rig.run()?.read(y)
+}
+
+/// The gradient of each input, with what is added to each and what masks it.
+fn backward(
+    dy: &Tensor,
+    channels: &[usize],
+    adds: Option<&[Tensor]>,
+    masks: Option<&[Tensor]>,
+) -> Outcome<Vec<Tensor>> {
+    let mut rig = Rig::default();
+    let ([n, _, h, w], dy) = (dy.shape, rig.input("dy", dy));
+    let mut first = 0;
+    let mut outputs = Vec::new();
+    for (i, &c) in channels.iter().enumerate() {
+        let dx = rig.output("dx", [n, c, h, w]);
+        let sink = rig.sink(ops::Format::Nchw, [adds.map(|t| &t[i]), masks.map(|t| &t[i])])?;
+        Concat.backward(&mut rig.rec, "concat", dy.channels(first, c)?, dx, sink)?;
+        outputs.push(dx);
+        first += c;
+    }
+    let ready = rig.run()?;
+    outputs.into_iter().map(|dx| ready.read(dx)).collect()
+}
+
+#[test]
+fn concat() {
+    let mut table = Table::new("concat");
+    for (extents @ [n, h, w], channels) in CASES {
+        let [xs, adds, masks] = [1, 2, 3].map(|seed| parts(extents, channels, seed));
+        let name = format!("{} c{}", by(&extents), by(channels));
+        table.case(format!("forward {name}"), || {
+            let xs: Vec<&Tensor> = xs.iter().collect();
+            exact("y", &forward(&xs)?, &concat::forward(&xs))
+        });
+        let dy = Random(4).tensor([n, channels.iter().sum(), h, w], -1.0, 1.0);
+        for sink @ [add, mask] in SINKS {
+            table.case(format!("backward {name}{}", sink_name(sink)), || {
+                let got = backward(&dy, channels, add.then_some(&adds[..]), mask.then_some(&masks[..]))?;
+                for (i, (dx, want)) in got.iter().zip(concat::backward(&dy, channels)).enumerate() {
+                    let want = sunk(&want, add.then_some(&adds[i]), mask.then_some(&masks[i]));
+                    exact(&format!("dx {i}"), dx, &want.map(|v| f64::from(v as f32)))?;
+                }
+                Ok(())
+            });
+        }
+    }
+    let ([n, h, w], channels) = ([3, 5, 3], [2, 5, 1]);
+    let (xs, dy) = (parts([n, h, w], &channels, 1), Random(4).tensor([n, 8, h, w], -1.0, 1.0));
+    table.case("batch 3x5x3 c2x5x1", || {
+        batch_independent(|n| {
+            let xs: Vec<Tensor> = xs.iter().map(|x| images(x, n)).collect();
+            let mut outputs = backward(&images(&dy, n), &channels, None, Some(&xs))?;
+            outputs.push(forward(&xs.iter().collect::<Vec<_>>())?);
+            Ok(outputs)
+        })
+    });
+    table.finish();
+}
+
+/// Channels of channels; and what nobody writes keeps its values.
+#[test]
+fn channels_of_channels() {
+    let mut table = Table::new("concat");
+    table.case("nested", || {
+        let (x, before) = (Random(1).tensor([2, 2, 3, 5], -1.0, 1.0), Random(2).tensor([2, 9, 3, 5], -1.0, 1.0));
+        let mut rig = Rig::default();
+        let (x_slot, whole) = (rig.input("x", &x), rig.input("whole", &before));
+        let dx = rig.output("dx", x.shape);
+        // Channels 3 and 4 of the whole are written, 5 and 6 are read.
+        let middle = whole.channels(2, 6)?;
+        Concat.forward(&mut rig.rec, "concat", x_slot, middle.channels(1, 2)?)?;
+        Concat.backward(&mut rig.rec, "concat", middle.channels(3, 2)?, dx, Sink::default())?;
+        let ready = rig.run()?;
+        let split = concat::backward(&before, &[3, 2, 2, 2]);
+        exact("whole", &ready.read(whole)?, &concat::forward(&[&split[0], &x, &split[2], &split[3]]))?;
+        exact("dx", &ready.read(dx)?, &split[2])
+    });
+    table.finish();
+}
+
+#[test]
+fn what_it_does_not_take() {
+    let mut table = Table::new("concat");
+    let mut rec = Recording::new();
+    let shape = Shape([2, 10, 3, 5]);
+    let texels = ops::Tensor::transient_texels(&mut rec, "texels", shape);
+    let [whole, x] = [10, 4].map(|c| ops::Tensor::transient(&mut rec, "t", Shape([2, c, 3, 5])));
+    table.case("channels", || {
+        let none = |part: Result<ops::Tensor>| refused("channels", part, "in place: it is");
+        for (first, count) in [(7, 4), (11, 0), (0, 11), (usize::MAX, 2)] {
+            none(whole.channels(first, count))?;
+        }
+        // Of the channels of a part, not of the whole.
+        none(whole.channels(2, 4)?.channels(3, 2))?;
+        // Texels begin with a quad and end with one, or with the last.
+        for (first, count) in [(2, 4), (1, 9), (0, 6), (4, 3), (8, 4)] {
+            none(texels.channels(first, count))?;
+        }
+        for (first, count) in [(0, 10), (0, 4), (4, 4), (4, 6), (8, 2)] {
+            let part = texels.channels(first, count)?;
+            assert_eq!(part.shape, Shape([2, count, 3, 5]));
+        }
+        Ok(())
+    });
+    table.case("shapes", || {
+        let shapes = |a, b| Concat.output("block", &[Shape(a), Shape(b)]);
+        assert_eq!(shapes([2, 3, 4, 5], [2, 1, 4, 5])?, Shape([2, 4, 4, 5]));
+        for other in [[1, 1, 4, 5], [2, 1, 3, 5], [2, 1, 4, 6]] {
+            refused("output", shapes([2, 3, 4, 5], other), "concat (block): ")?;
+        }
+        refused("output", Concat.output("block", &[]), "nothing to concatenate")?;
+        let part = whole.channels(3, 5)?;
+        refused("forward", Concat.forward(&mut rec, "block", x, part), "concat (block): x is")?;
+        let backward = Concat.backward(&mut rec, "block", part, x, Sink::default());
+        refused("backward", backward, "concat (block): dy is")
+    });
+    table.case("texels", || {
+        let part = texels.channels(4, 4)?;
+        refused("forward", Concat.forward(&mut rec, "block", x, part), "in buffers")?;
+        refused("backward", Concat.backward(&mut rec, "block", part, x, Sink::default()), "in buffers")
+    });
+    table.finish();
+}

@@ -1,0 +1,164 @@
+//! conv2d with some channels of a larger tensor for x, y or dy: what a branch of a concatenation writes in place, and reads its
+//! gradient from. Every variant, in every format.
+
+use protogpu::ops::{self, Conv2d, Epilogue, Format, Sink, Variant};
+
+use super::conv2d::{Case, Geometry, growth, variants};
+use crate::harness::{Outcome, Rig, Table, close, exact, format_name, refused};
+use crate::twin::random::Random;
+use crate::twin::{Tensor, concat};
+
+/// 3x3 windows, which Winograd's tiles take too; a window as large as nothing; strides with residues as phases, and as rows.
+/// Channels out are no multiple of four in the first two.
+const GEOMETRIES: [Geometry; 4] = [
+    ([2, 5, 7, 9], [6, 5, 3, 3], [1, 1], [1; 4]),
+    ([2, 4, 5, 6], [3, 4, 1, 1], [1, 1], [0; 4]),
+    ([2, 9, 8, 11], [8, 9, 3, 3], [2, 2], [1; 4]),
+    ([2, 3, 9, 7], [4, 3, 5, 3], [2, 1], [2, 1, 1, 0]),
+];
+
+/// How many channels are before and after those that the convolution has; of texels whole quads, and none after a part of one.
+fn around(format: Format, channels: usize) -> Vec<[usize; 2]> {
+    match format {
+        Format::Nchw => vec![[3, 2], [0, 1]],
+        Format::Texels if channels.is_multiple_of(4) => vec![[4, 0], [8, 5]],
+        Format::Texels => vec![[4, 0], [8, 0]],
+    }
+}
+
+/// Each variant with the formats that it is over.
+fn formats_of(case: &Case) -> Vec<(Variant, Format)> {
+    let texels = |v: &Variant| matches!(v, Variant::Texels(_)).then_some(Format::Texels);
+    case.variants()
+        .into_iter()
+        .flat_map(|v| [Some(Format::Nchw), texels(&v)].into_iter().flatten().map(move |f| (v, f)))
+        .collect()
+}
+
+/// A tensor with these channels in its middle.
+fn surrounded(middle: &Tensor, [before, after]: [usize; 2], with: impl Fn([usize; 4]) -> Tensor) -> Tensor {
+    let [n, _, h, w] = middle.shape;
+    let [head, tail] = [before, after].map(|c| with([n, c, h, w]));
+    concat::forward(&[&head, middle, &tail])
+}
+
+fn nan(shape: [usize; 4]) -> Tensor {
+    Tensor::filled(shape, f64::NAN)
+}
+
+/// The tensor before, among and after the channels that the convolution has.
+fn split(whole: &Tensor, [before, after]: [usize; 2]) -> [Tensor; 3] {
+    let middle = whole.shape[1] - before - after;
+    concat::backward(whole, &[before, middle, after]).try_into().expect("three parts")
+}
+
+/// The whole that y is written to, which begins as `whole`.
+fn forward(
+    case: &Case,
+    variant: Variant,
+    format: Format,
+    whole: &Tensor,
+    place: [usize; 2],
+    parts: [bool; 2],
+) -> Outcome<Tensor> {
+    let mut rig = Rig::default();
+    let (x, whole) = (rig.input_as(format, "x", &case.x)?, rig.changed_as(format, "whole", whole)?);
+    let y = whole.channels(place[0], case.dy.shape[1])?;
+    let epilogue = Epilogue { residual: None, relu: parts[1] };
+    case.op(parts[0]).forward(&mut rig.rec, "conv", x, y, epilogue, variant)?;
+    rig.run()?.read(whole)
+}
+
+#[test]
+fn forward_into_some_channels() {
+    let mut table = Table::new("conv2d");
+    for case in GEOMETRIES.map(Case::new) {
+        let magnitudes = case.magnitudes();
+        for (variant, format) in formats_of(&case) {
+            for (place, [bias, relu]) in around(format, case.dy.shape[1])
+                .into_iter()
+                .flat_map(|place| [[false, false], [true, true]].map(|parts| (place, parts)))
+            {
+                let name = format!("{}{} at {place:?}", case.name(variant), format_name(format));
+                table.case(format!("channels forward {name} bias {bias} relu {relu}"), || {
+                    let sum = case.twin_forward(&case.x, bias);
+                    let want = if relu { sum.map(|y| y.max(0.0)) } else { sum };
+                    let size = magnitudes.twin_forward(&magnitudes.x, bias);
+                    let before = Random(5).tensor(surrounded(&want, place, nan).shape, -1.0, 1.0);
+                    let after = forward(&case, variant, format, &before, place, [bias, relu])?;
+                    let ([head, _, tail], [got_head, y, got_tail]) = (split(&before, place), split(&after, place));
+                    exact("the channels before", &got_head, &head)?;
+                    exact("the channels after", &got_tail, &tail)?;
+                    close("y", &y, &want, &size, growth(variant) * case.k())
+                });
+            }
+        }
+    }
+    table.finish();
+}
+
+/// The other channels are NaN, of which one would spoil all that reads it.
+#[test]
+fn reading_some_channels() {
+    let mut table = Table::new("conv2d");
+    for case in GEOMETRIES.map(Case::new) {
+        let magnitudes = case.magnitudes();
+        let mut random = Random(6);
+        let [add, mask] = [0, 1].map(|_| random.tensor(case.x.shape, -1.0, 1.0));
+        for (variant, format) in formats_of(&case) {
+            let (name, k) = (format!("{}{}", case.name(variant), format_name(format)), growth(variant) * case.k());
+            for place in around(format, case.x.shape[1]) {
+                table.case(format!("channels of x {name} at {place:?}"), || {
+                    let mut rig = Rig::default();
+                    let whole = rig.input_as(format, "x", &surrounded(&case.x, place, nan))?;
+                    let (x, y) =
+                        (whole.channels(place[0], case.x.shape[1])?, rig.output_as(format, "y", case.dy.shape));
+                    case.op(true).forward(&mut rig.rec, "conv", x, y, Epilogue::default(), variant)?;
+                    let size = magnitudes.twin_forward(&magnitudes.x, true);
+                    close("y", &rig.run()?.read(y)?, &case.twin_forward(&case.x, true), &size, k)
+                });
+            }
+            for place in around(format, case.dy.shape[1]) {
+                table.case(format!("channels of dy {name} at {place:?}"), || {
+                    let mut rig = Rig::default();
+                    let whole = rig.input_as(format, "dy", &surrounded(&case.dy, place, nan))?;
+                    let dy = whole.channels(place[0], case.dy.shape[1])?;
+                    let dx = rig.output_as(format, "dx", case.x.shape);
+                    let sink = rig.sink(format, [Some(&add), Some(&mask)])?;
+                    case.op(true).backward(&mut rig.rec, "conv", dy, dx, sink, variant)?;
+                    let want = crate::harness::sunk(&case.twin_backward(), Some(&add), Some(&mask));
+                    let size = magnitudes.twin_backward().map(|dx| dx + 1.0);
+                    close("dx", &rig.run()?.read(dx)?, &want, &size, k)
+                });
+            }
+        }
+    }
+    table.finish();
+}
+
+#[test]
+fn what_is_refused() {
+    let mut table = Table::new("conv2d");
+    let conv = Conv2d { w: vec![0.5; 16].into(), w_shape: [4, 4, 1, 1], b: None, stride: [1, 1], pad: [0; 4] };
+    for variant in variants() {
+        table.case(format!("channels refused {variant:?}"), || {
+            let mut rec = protogpu::gpu::Recording::new();
+            let [x, whole] = [4, 12].map(|c| ops::Tensor::transient(&mut rec, "t", protogpu::Shape([2, c, 3, 3])));
+            let part = whole.channels(4, 4)?;
+            let epilogue = Epilogue { residual: Some(whole.id), relu: false };
+            if variant.fits(&conv) {
+                let residual = conv.forward(&mut rec, "conv", x, part, epilogue, variant);
+                refused("residual", residual, "conv2d (conv): a residual is not added")?;
+                let dx = conv.backward(&mut rec, "conv", x, part, Sink::default(), variant);
+                refused("dx", dx, "conv2d (conv): the gradient is not written")?;
+                // All channels are the tensor.
+                let all = x.channels(0, 4)?;
+                let epilogue = Epilogue { residual: Some(x.id), relu: false };
+                conv.forward(&mut rec, "conv", x, all, epilogue, variant)?;
+                conv.backward(&mut rec, "conv", x, all, Sink::default(), variant)?;
+            }
+            Ok(())
+        });
+    }
+    table.finish();
+}
