@@ -175,7 +175,9 @@ fn all_variants() -> Vec<Variant> {
     let subgroup = [1, 2, 4, 8].map(|row_groups| Variant::Subgroup { row_groups });
     let tiles = [Tile::Two, Tile::Four].map(Algorithm::Winograd);
     let texels = [Algorithm::Direct, tiles[0], tiles[1]].map(Variant::Texels);
-    [1, 4].map(|slices| Variant::Workgroup { slices }).into_iter().chain(subgroup).chain(texels).collect()
+    let workgroup = [1, 4].map(|slices| Variant::Workgroup { slices });
+    let winograd = [Tile::Two, Tile::Four].map(Variant::Winograd);
+    workgroup.into_iter().chain(winograd).chain(subgroup).chain(texels).collect()
 }
 
 /// BVLC's.

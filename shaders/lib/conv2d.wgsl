@@ -48,6 +48,8 @@ struct Phase {
     col0: u32,
     h: u32,          // its extents
     w: u32,
+    x_base: u32,     // added to its places in x and in y
+    y_base: u32,
     taps_at: u32,    // where the table of taps begins
 }
 
@@ -55,7 +57,9 @@ fn phase_of(index: u32) -> Phase {
     let head = table[2u * index];
     let tail = table[2u * index + 1u];
     let taps_at = 2u * params.phases;
-    return Phase(u32(head.x), u32(head.y), u32(head.z), u32(head.w), u32(tail.x), u32(tail.y), taps_at);
+    let at = vec4u(head);
+    let extent = vec4u(tail);
+    return Phase(at.x, at.y, at.z, at.w, extent.x, extent.y, extent.z, extent.w, taps_at);
 }
 
 // Where a column of the product (an output pixel of one image) reads in x, before a tap moves it.
@@ -66,6 +70,7 @@ struct Column {
     image: u32,
     y_row: u32,      // where it is written, before the row's fold moves it
     y_col: u32,
+    y_base: u32,
     live: bool,
 }
 
@@ -79,10 +84,10 @@ fn column_of(index: u32, phase: Phase) -> Column {
     let pw = p % phase.w;
     let row = ph * params.x_step_h;
     let col = pw * params.x_step_w;
-    let base = (n * params.x_stored + params.x_first) * params.x_h * params.x_w + row * params.x_w + col;
+    let base = phase.x_base + (n * params.x_stored + params.x_first) * params.x_h * params.x_w + row * params.x_w + col;
     let y_row = phase.row0 + ph * params.y_step_h;
     let y_col = phase.col0 + pw * params.y_step_w;
-    return Column(base, i32(row), i32(col), n, y_row, y_col, live);
+    return Column(base, i32(row), i32(col), n, y_row, y_col, phase.y_base, live);
 }
 
 // The address of a column under a tap, and whether it is inside of x; outside, an address that may be read.
@@ -124,7 +129,7 @@ fn place(column: Column, row: Row) -> vec2u {
     let y_col = column.y_col + row.right;
     let live = column.live && row.channel < params.y_channels && y_row < params.y_h && y_col < params.y_w;
     let channel = column.image * params.y_stored + params.y_first + row.channel;
-    let at = (channel * params.y_h + y_row) * params.y_w + y_col;
+    let at = column.y_base + (channel * params.y_h + y_row) * params.y_w + y_col;
     return vec2u(at, u32(live));
 }
 

@@ -32,6 +32,7 @@ pub const SOURCES: &[(&str, &str)] = sources![
     "conv2d/sum",
     "conv2d/texels/product",
     "conv2d/texels/winograd",
+    "conv2d/winograd",
     "conv2d/workgroup",
     "global_avg_pool2d",
     "global_avg_pool2d_texels",

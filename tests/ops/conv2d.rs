@@ -160,6 +160,8 @@ fn name_of(variant: Variant) -> String {
     match variant {
         Variant::Subgroup { row_groups } => format!("subgroup{row_groups}"),
         Variant::Workgroup { slices } => format!("workgroup{slices}"),
+        Variant::Winograd(Tile::Two) => "winograd2".to_owned(),
+        Variant::Winograd(Tile::Four) => "winograd4".to_owned(),
         Variant::Texels(Algorithm::Direct) => "texels".to_owned(),
         Variant::Texels(Algorithm::Winograd(Tile::Two)) => "texels-winograd2".to_owned(),
         Variant::Texels(Algorithm::Winograd(Tile::Four)) => "texels-winograd4".to_owned(),
@@ -170,6 +172,7 @@ fn name_of(variant: Variant) -> String {
 pub(super) fn variants() -> Vec<Variant> {
     let subgroup = [1, 2, 4, 8].map(|row_groups| Variant::Subgroup { row_groups });
     let mut variants = [1, 3].map(|slices| Variant::Workgroup { slices }).to_vec();
+    variants.extend([Tile::Two, Tile::Four].map(Variant::Winograd));
     match gpu().capabilities().subgroup_size {
         Some(8) => variants.extend(subgroup),
         other => println!("conv2d: subgroups are {other:?} here, not 8, so that only the workgroup variant runs"),
@@ -188,8 +191,10 @@ pub(super) fn variants() -> Vec<Variant> {
 /// By how much a variant's rounding exceeds that of a plain sum: the largest entries of Winograd's matrices.
 pub(super) fn growth(variant: Variant) -> f64 {
     match variant {
-        Variant::Texels(Algorithm::Winograd(Tile::Two)) => 4.0,
-        Variant::Texels(Algorithm::Winograd(Tile::Four)) => 100.0,
+        Variant::Winograd(tile) | Variant::Texels(Algorithm::Winograd(tile)) => match tile {
+            Tile::Two => 4.0,
+            Tile::Four => 100.0,
+        },
         _ => 1.0,
     }
 }
@@ -392,7 +397,7 @@ fn errors_of_a_networks_shapes() {
 #[test]
 fn images_in_turns() {
     let mut table = Table::new("conv2d");
-    let case = Case::new(([3, 96, 56, 56], [96, 96, 3, 3], [1, 1], [1; 4]));
+    let case = Case::new(([3, 208, 56, 56], [208, 208, 3, 3], [1, 1], [1; 4]));
     for variant in case.variants().into_iter().filter(|v| !v.is_plain()) {
         table.case(format!("turns {}", case.name(variant)), || {
             batch_independent(|n| {
@@ -402,14 +407,24 @@ fn images_in_turns() {
             })
         });
     }
-    table.case("turns are taken", || {
-        let mut rec = protogpu::gpu::Recording::new();
-        let [x, y] =
-            [0; 2].map(|_| protogpu::ops::Tensor::transient_texels(&mut rec, "t", protogpu::Shape([3, 96, 56, 56])));
-        let variant = Variant::Texels(Algorithm::Winograd(Tile::Four));
-        case.op(false).forward(&mut rec, "conv", x, y, Epilogue::default(), variant)?;
-        let dispatches = rec.commands().len();
-        if dispatches == 6 { Ok(()) } else { Err(format!("{dispatches} dispatches, not two turns of three").into()) }
-    });
+    let tile = Tile::Four;
+    for variant in [Variant::Winograd(tile), Variant::Texels(Algorithm::Winograd(tile))] {
+        table.case(format!("turns are taken {}", name_of(variant)), || {
+            let mut rec = protogpu::gpu::Recording::new();
+            let [x, y] = [0; 2].map(|_| {
+                let (rec, shape) = (&mut rec, protogpu::Shape(case.x.shape));
+                match variant {
+                    Variant::Winograd(_) => protogpu::ops::Tensor::transient(rec, "t", shape),
+                    _ => protogpu::ops::Tensor::transient_texels(rec, "t", shape),
+                }
+            });
+            case.op(false).forward(&mut rec, "conv", x, y, Epilogue::default(), variant)?;
+            let dispatches = rec.commands().len();
+            if dispatches > 3 && dispatches.is_multiple_of(3) {
+                return Ok(());
+            }
+            Err(format!("{dispatches} dispatches, not some turns of three").into())
+        });
+    }
     table.finish();
 }

@@ -11,7 +11,7 @@ use crate::ops::TEXELS_MAX_PLANE;
 use crate::shape::Shape;
 
 /// Variants by name.
-const NAMED: [(&str, Variant); 10] = [
+const NAMED: [(&str, Variant); 12] = [
     ("subgroup1", Variant::Subgroup { row_groups: 1 }),
     ("subgroup2", Variant::Subgroup { row_groups: 2 }),
     ("subgroup4", Variant::Subgroup { row_groups: 4 }),
@@ -19,6 +19,8 @@ const NAMED: [(&str, Variant); 10] = [
     ("workgroup", Variant::Workgroup { slices: 1 }),
     ("workgroup-split4", Variant::Workgroup { slices: 4 }),
     ("workgroup-split16", Variant::Workgroup { slices: 16 }),
+    ("workgroup-winograd2", Variant::Winograd(Tile::Two)),
+    ("workgroup-winograd4", Variant::Winograd(Tile::Four)),
     ("texels", Variant::Texels(Algorithm::Direct)),
     ("texels-winograd2", Variant::Texels(Algorithm::Winograd(Tile::Two))),
     ("texels-winograd4", Variant::Texels(Algorithm::Winograd(Tile::Four))),
@@ -97,13 +99,15 @@ impl Variant {
 
     /// Whether the convolution can be computed so.
     pub fn fits(self, conv: &Conv2d) -> bool {
-        let Self::Texels(Algorithm::Winograd(_)) = self else { return true };
+        if self.is_plain() {
+            return true;
+        }
         conv.w_shape[2..] == [3, 3] && conv.stride == [1, 1]
     }
 
     /// Whether it adds products of inputs and weights as they are, and nothing of transformed ones.
     pub fn is_plain(self) -> bool {
-        !matches!(self, Self::Texels(Algorithm::Winograd(_)))
+        !matches!(self, Self::Texels(Algorithm::Winograd(_)) | Self::Winograd(_))
     }
 
     /// Whether such adapters run it. Where tensors are texels, only what is over texels does.
@@ -111,7 +115,7 @@ impl Variant {
         match self {
             Self::Texels(_) => capabilities.prefers_texels(),
             Self::Subgroup { .. } => capabilities.subgroup_size == Some(8) && !capabilities.prefers_texels(),
-            Self::Workgroup { .. } => !capabilities.prefers_texels(),
+            Self::Workgroup { .. } | Self::Winograd(_) => !capabilities.prefers_texels(),
         }
     }
 }
@@ -162,6 +166,7 @@ impl Choices {
             .unwrap_or_else(|| Variant::choose(self.capabilities, conv, x, backward));
         match variant {
             Variant::Texels(_) if self.plain => Variant::Texels(Algorithm::Direct),
+            Variant::Winograd(_) if self.plain => Variant::Workgroup { slices: 1 },
             other => other,
         }
     }

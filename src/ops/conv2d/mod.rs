@@ -7,6 +7,7 @@
 mod choices;
 mod product;
 mod texels;
+mod tiles;
 mod winograd;
 
 use std::sync::Arc;
@@ -51,6 +52,8 @@ pub enum Variant {
         /// Partial sums that are computed beside each other, where y is small and the sum is long; 1 for one kernel.
         slices: u32,
     },
+    /// Winograd's tiles in buffers, multiplied in tiles of 64 x 64 in workgroup memory; for 3x3 windows with stride 1. Runs anywhere.
+    Winograd(Tile),
     /// Over texels, in stages; needs textures that can be read and subgroups of exactly eight: software adapters.
     Texels(Algorithm),
 }
@@ -189,6 +192,7 @@ impl Pass<'_> {
                 let kernel = Kernel::new("conv2d/workgroup", "multiply_part").with("SLICES", slices);
                 self.multiply(rec, kernel, 64, slices as usize)
             }
+            Variant::Winograd(tile) => self.winograd_in_buffers(rec, tile),
             Variant::Texels(algorithm) => self.over_texels(rec, algorithm),
         }
     }
@@ -223,7 +227,7 @@ impl Pass<'_> {
         let mut bindings = vec![x.bind_stored("x"), self.weights(rec, tile), self.table(rec)];
         if slices == 1 {
             bindings.push(y.bind_stored("y"));
-            bindings.extend(self.epilogue(rec));
+            bindings.extend(self.epilogue(rec, x.id));
             return rec.dispatch(&name, kernel, &bindings, &params, grid, self.flops());
         }
         let partial = rec.transient(format!("{name} partial"), slices * y_len);
@@ -244,7 +248,7 @@ impl Pass<'_> {
             sink: params.sink,
         };
         let mut bindings = vec![("partial", partial, slices * y_len), y.bind_stored("y")];
-        bindings.extend(self.epilogue(rec));
+        bindings.extend(self.epilogue(rec, x.id));
         rec.dispatch(&format!("{name} sum"), Kernel::new("conv2d/sum", "sum"), &bindings, &params, Grid::Each(y_len), 0)
     }
 
@@ -267,16 +271,15 @@ impl Pass<'_> {
         ("table", rec.constant(label, len, move || Ok(table.clone())), len)
     }
 
-    /// Bindings of the bias and the sink; what does not apply is bound to x.
-    fn epilogue(&self, rec: &mut Recording) -> Vec<(&'static str, TensorId, usize)> {
-        let x = self.x.id;
-        let mut bindings = Vec::from(self.sink.bind(x, self.y.shape.len()));
+    /// Bindings of the bias and the sink; what does not apply is bound to `spare`, which the kernel reads anyway.
+    fn epilogue(&self, rec: &mut Recording, spare: TensorId) -> Vec<(&'static str, TensorId, usize)> {
+        let mut bindings = Vec::from(self.sink.bind(spare, self.y.shape.len()));
         bindings.push(match self.bias() {
             Some(b) => {
                 let (values, len) = (Arc::clone(b), b.len());
                 ("b", rec.constant(format!("{} b", self.label), len, move || Ok(words(&values))), len)
             }
-            None => ("b", x, 0),
+            None => ("b", spare, 0),
         });
         bindings
     }

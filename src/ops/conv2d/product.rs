@@ -130,7 +130,7 @@ impl Product {
         }
     }
 
-    /// Two vec4i a phase (first tap, taps, row0, col0; h, w, 0, 0), then one a tap (dh, dw, 0, 0).
+    /// Two vec4i a phase (first tap, taps, row0, col0; h, w, and what is added to places in x and in y), then one a tap (dh, dw, 0, 0).
     pub(super) fn table(&self) -> Vec<u32> {
         let mut table = Vec::new();
         let mut first = 0;

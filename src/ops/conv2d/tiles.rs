@@ -1,0 +1,157 @@
+//! Winograd's stages over buffers, for any adapter: tiles, one product of all their elements by the workgroup kernel, and back.
+//! `shaders/conv2d/winograd.wgsl` has the other half; `texels.rs` has the same over texels.
+
+use std::ops::Range;
+
+use super::winograd::Tile;
+use super::{Conv2dParams, Pass};
+use crate::error::Result;
+use crate::gpu::{Grid, Kernel, Recording, TensorId};
+
+crate::params! {
+    /// Mirrors `Params` of shaders/conv2d/winograd.wgsl.
+    struct TilesParams {
+        channels: u32, first: u32, stored: u32, images: u32, first_image: u32, x_h: u32, x_w: u32, top: i32, left: i32,
+        tiles_h: u32, tiles_w: u32, y_h: u32, y_w: u32, bias: u32, relu: u32, sink: u32,
+    }
+}
+
+/// What the tiles or the sums of the images that go through together may take: far less than every adapter binds at once, and
+/// little enough for the caches of large ones.
+const TURN_BYTES: usize = 16 << 20;
+
+/// Rows of the workgroup kernel's tile.
+const TILE_ROWS: usize = 64;
+
+impl Pass<'_> {
+    /// So many images at once that what lies between is not too large.
+    pub(super) fn winograd_in_buffers(&self, rec: &mut Recording, tile: Tile) -> Result<()> {
+        let (x, y) = (self.x.shape, self.y.shape);
+        let tiles: usize = [y.h(), y.w()].iter().map(|size| size.div_ceil(tile.size())).product();
+        let one = 4 * tile.elements() * tiles * x.c().max(y.c());
+        let most = (TURN_BYTES / one.max(1)).max(1);
+        let turns = x.n().div_ceil(most).max(1);
+        let each = x.n().div_ceil(turns).max(1);
+        (0..x.n()).step_by(each).try_for_each(|first| self.turn(rec, tile, first..x.n().min(first + each)))
+    }
+
+    /// The three stages for some of the images.
+    fn turn(&self, rec: &mut Recording, tile: Tile, images: Range<usize>) -> Result<()> {
+        let (x, y, elements) = (self.x.shape, self.y.shape, tile.elements());
+        let tiles = [y.h(), y.w()].map(|size| size.div_ceil(tile.size()));
+        let columns = images.len() * tiles[0] * tiles[1];
+        let [first, stored] = self.x.slice();
+        let [top, left] = self.product.phases[0].taps[0].map(|d| -d);
+        let params = TilesParams {
+            channels: x.c() as u32,
+            first,
+            stored,
+            images: images.len() as u32,
+            first_image: images.start as u32,
+            x_h: x.h() as u32,
+            x_w: x.w() as u32,
+            top,
+            left,
+            tiles_h: tiles[0] as u32,
+            tiles_w: tiles[1] as u32,
+            y_h: y.h() as u32,
+            y_w: y.w() as u32,
+            bias: u32::from(self.bias().is_some()),
+            relu: u32::from(self.relu),
+            sink: self.sink.flags(),
+        };
+        let name = self.name();
+        let stage = |stage: &str| format!("{name} {stage}");
+        let [x_len, y_len] = [x.c(), y.c()].map(|channels| channels * columns);
+        let tiled = rec.transient(stage("tiles"), elements * x_len);
+        let bindings = [self.x.bind_stored("x"), ("y", tiled, elements * x_len)];
+        let kernel = Kernel::new("conv2d/winograd", tile.input());
+        rec.dispatch(&stage("tiles"), kernel, &bindings, &params, Grid::Each(x_len), 0)?;
+
+        let sums = rec.transient(stage("product"), elements * y_len);
+        self.elements_product(rec, tile, columns, (tiled, elements * x_len), (sums, elements * y_len))?;
+
+        let [first, stored] = self.y.slice();
+        let params = TilesParams { channels: y.c() as u32, first, stored, ..params };
+        let mut bindings = vec![("x", sums, elements * y_len), self.y.bind_stored("y")];
+        bindings.extend(self.epilogue(rec, sums));
+        let kernel = Kernel::new("conv2d/winograd", tile.output());
+        rec.dispatch(&stage("untile"), kernel, &bindings, &params, Grid::Each(y_len), 0)
+    }
+
+    /// `sums[e,m,p] = Σ_c w[e,c,m] tiled[e,c,p]`: each element is a phase of its own, with one tap.
+    fn elements_product(
+        &self,
+        rec: &mut Recording,
+        tile: Tile,
+        columns: usize,
+        (tiled, tiled_len): (TensorId, usize),
+        (sums, sums_len): (TensorId, usize),
+    ) -> Result<()> {
+        let ([rows, channels], elements) = (self.product.channels, tile.elements());
+        let (count, terms) = (columns as u32, elements * channels);
+        let params = Conv2dParams {
+            rows: rows as u32,
+            y_channels: rows as u32,
+            y_first: 0,
+            y_stored: rows as u32,
+            terms: terms as u32,
+            channels: channels as u32,
+            x_first: 0,
+            x_stored: channels as u32,
+            images: 1,
+            x_h: 1,
+            x_w: count,
+            y_h: 1,
+            y_w: count,
+            x_step_h: 1,
+            x_step_w: 1,
+            y_step_h: 1,
+            y_step_w: 1,
+            fold_h: 1,
+            fold_w: 1,
+            phases: elements as u32,
+            bias: 0,
+            relu: 0,
+            sink: 0,
+        };
+        let phase = |e: usize| [e, 1, 0, 0, 1, columns, e * channels * columns, e * rows * columns].map(|v| v as u32);
+        let taps = std::iter::repeat_n(0, 4 * elements);
+        let table: Vec<u32> = (0..elements).flat_map(phase).chain(taps).collect();
+        let (name, table_len) = (self.name(), table.len());
+        let table = rec.constant(format!("{name} table {tile:?} {columns}"), table_len, move || Ok(table.clone()));
+        let w = self.elements_weights(rec, tile, terms);
+        let x = ("x", tiled, tiled_len);
+        // Nothing of the epilogue applies here.
+        let spare = [("b", tiled, 0), ("sink_add", tiled, 0), ("sink_mask", tiled, 0)];
+        let mut bindings = vec![x, w, ("table", table, table_len), ("y", sums, sums_len)];
+        bindings.extend(spare);
+        let grid = Grid::Workgroups([columns.div_ceil(super::TILE_COLUMNS), rows.div_ceil(TILE_ROWS), elements]);
+        // A turn's share of what the mathematics needs.
+        let images = self.x.shape.n().max(1);
+        let all = images * self.columns_of_an_image(tile);
+        let flops = (self.flops() as u128 * columns as u128 / all.max(1) as u128) as u64;
+        let kernel = Kernel::new("conv2d/workgroup", "multiply");
+        rec.dispatch(&format!("{name} product"), kernel, &bindings, &params, grid, flops)
+    }
+
+    fn columns_of_an_image(&self, tile: Tile) -> usize {
+        [self.y.shape.h(), self.y.shape.w()].iter().map(|size| size.div_ceil(tile.size())).product()
+    }
+
+    /// `[row / 64][element][channel][row % 64]`; zeros past the last row.
+    fn elements_weights(&self, rec: &mut Recording, tile: Tile, terms: usize) -> (&'static str, TensorId, usize) {
+        let (conv, product) = (self.conv.clone(), self.product.clone());
+        let [rows, channels] = product.channels;
+        let len = rows.next_multiple_of(TILE_ROWS) * terms;
+        let make = move || {
+            let mut packed = vec![0u32; len];
+            tile.each_weight(&product, &conv, |element, channel, row, value| {
+                let term = element * channels + channel;
+                packed[(row / TILE_ROWS * terms + term) * TILE_ROWS + row % TILE_ROWS] = value.to_bits();
+            });
+            Ok(packed)
+        };
+        ("w", rec.constant(format!("{} w {tile:?} in buffers", self.name()), len, make), len)
+    }
+}
