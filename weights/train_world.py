@@ -237,6 +237,7 @@ def save(model, labels, arguments):
         "labels": json.dumps(labels),
         "mean": json.dumps(MEAN),
         "std": json.dumps(STD),
+        "transform_input": "false",
         "logit_scale": f"{arguments.logit_scale:g}",
         "trained_on": "pictures of the drawn world, written by `protogpu world`",
         "command": arguments.command,

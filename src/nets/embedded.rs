@@ -4,11 +4,14 @@ use super::Network;
 use crate::error::{Error, Result};
 use crate::weights::Weights;
 
-/// A ResNet-18 of width 16, trained on pictures of the drawn world; `weights/README.md` says how.
-const WORLD_RESNET18: &[u8] = include_bytes!("../../weights/world_resnet18_w16.safetensors");
+/// Networks of width 16, trained on pictures of the drawn world; `weights/README.md` says how.
+const EMBEDDED: [(&str, &[u8]); 2] = [
+    ("resnet18", include_bytes!("../../weights/world_resnet18_w16.safetensors")),
+    ("googlenet", include_bytes!("../../weights/world_googlenet_w16.safetensors")),
+];
 
 /// The names of the embedded networks, the default first.
-pub const NAMES: [&str; 1] = ["resnet18"];
+pub const NAMES: [&str; 2] = [EMBEDDED[0].0, EMBEDDED[1].0];
 
 /// The embedded network that is taken where nothing else is asked for.
 ///
@@ -29,9 +32,9 @@ pub fn default() -> Result<Network> {
 /// # Ok::<(), protogpu::Error>(())
 /// ```
 pub fn open(name: &str) -> Result<Network> {
-    if name != NAMES[0] {
+    let Some((_, bytes)) = EMBEDDED.iter().find(|(known, _)| *known == name) else {
         let names = NAMES.join(", ");
         return Err(Error::input(format!("no embedded network is called `{name}`; there is {names}")));
-    }
-    Network::from_weights(Weights::embedded(format!("the embedded {name}"), WORLD_RESNET18)?)
+    };
+    Network::from_weights(Weights::embedded(format!("the embedded {name}"), bytes)?)
 }
