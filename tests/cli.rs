@@ -18,6 +18,8 @@ mod interrupted;
 mod looking;
 #[path = "cli/models.rs"]
 mod models;
+#[path = "cli/pipelines.rs"]
+mod pipelines;
 #[path = "cli/place.rs"]
 mod place;
 #[path = "cli/pull.rs"]

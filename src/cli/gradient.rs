@@ -45,7 +45,8 @@ impl GradientArgs {
         let class = network.labels().find(&self.class)?;
         let shape = network.input();
         let pixels = preprocess(&self.image, shape.h())?;
-        let found = gradient(&self.adapter.open()?, &network, &pixels, class)?;
+        let context = self.adapter.open()?;
+        let found = gradient(&context, &network, &pixels, class)?;
         let name = network.labels().name(class);
         let bytes = TensorFile::default()
             .metadata("format", "protogpu gradient 1")

@@ -1,5 +1,11 @@
 //! What stands at the end of `--help`: examples.
 
+pub(crate) const TOP: &str = "\
+Weights, the choice of kernels and what the driver compiled are kept in the user's cache folder, or in the one that \
+PROTOGPU_CACHE names. PROTOGPU_PIPELINES=off keeps nothing of the driver's, PROTOGPU_TUNE=off chooses no kernels.
+
+Exit codes: 0; 2 for usage and bad input; 1 for failures; 130 after Ctrl-C.";
+
 pub(crate) const RUN: &str = "\
 Examples:
   protogpu run

@@ -20,6 +20,7 @@ mod models;
 mod modules;
 mod open;
 mod pace;
+mod pipelines;
 mod progress;
 mod run;
 mod run_batch;
@@ -45,7 +46,7 @@ use protogpu::Result;
 /// Draws what an image network has learned: Prototype Generation on the GPU.
 #[derive(Debug, Parser)]
 #[command(name = "protogpu", version, propagate_version = true, arg_required_else_help = true)]
-#[command(after_help = "Exit codes: 0; 2 for usage and bad input; 1 for failures; 130 after Ctrl-C.")]
+#[command(after_help = help::TOP)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

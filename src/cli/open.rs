@@ -11,6 +11,7 @@ use protogpu::{Error, Result};
 
 use super::args::{AdapterArgs, NetworkArgs, TakenArgs};
 use super::cache;
+use super::pipelines::Adapter;
 use super::run_record::{AdapterRecord, WeightsRecord};
 use super::terminal::{FAILURE, note};
 
@@ -101,7 +102,7 @@ impl TakenArgs {
 
 impl AdapterArgs {
     /// The adapter that was asked for, or the fastest kind there is.
-    pub(crate) fn open(&self) -> Result<Context> {
+    pub(crate) fn open(&self) -> Result<Adapter> {
         let choice = match &self.adapter {
             Some(text) => text.parse().unwrap_or_else(|never| match never {}),
             None => Default::default(),
@@ -114,7 +115,7 @@ impl AdapterArgs {
             note(&format!("error: {adapter} refused work: {error}. Checkpoints are kept; --resume goes on"));
             std::process::exit(FAILURE.into());
         }));
-        Ok(context)
+        Ok(Adapter::new(context))
     }
 }
 

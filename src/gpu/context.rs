@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use super::pipelines::Pipelines;
 use super::record::TEXTURE_WIDTH;
 use super::shader::{Access, Kernel, Reflection, Source, TextureFormat, TextureUse, reflect};
 use crate::error::{Error, Result};
@@ -60,6 +61,7 @@ struct Inner {
     queue: wgpu::Queue,
     info: wgpu::AdapterInfo,
     kernels: Mutex<HashMap<Kernel, Arc<Pipeline>>>,
+    kept: OnceLock<Pipelines>,
     lost: Arc<AtomicBool>,
 }
 
@@ -130,7 +132,7 @@ fn choose(adapters: Vec<wgpu::Adapter>, choice: &AdapterChoice) -> Result<wgpu::
 
 impl Context {
     /// Opens an adapter with WebGPU's default limits, except that buffers may be as large as the adapter allows, and
-    /// with timestamps and subgroups where it has them.
+    /// with timestamps, subgroups and a pipeline cache where it has them.
     ///
     /// # Errors
     /// If no adapter fits (the message lists those there are), or it gives no device.
@@ -139,6 +141,7 @@ impl Context {
         let info = adapter.get_info();
         let wanted = wgpu::Features::TIMESTAMP_QUERY
             | wgpu::Features::SUBGROUP
+            | wgpu::Features::PIPELINE_CACHE
             | wgpu::Features::TEXTURE_ADAPTER_SPECIFIC_FORMAT_FEATURES;
         let offered = adapter.limits();
         let limits = wgpu::Limits {
@@ -166,8 +169,8 @@ impl Context {
     /// unless a blocking call asks for it.
     pub fn from_device(device: wgpu::Device, queue: wgpu::Queue) -> Self {
         let info = device.adapter_info();
-        let inner = Inner { device, queue, info, kernels: Mutex::default(), lost: Arc::default() };
-        Self { inner: Arc::new(inner) }
+        let (kernels, kept, lost) = Default::default();
+        Self { inner: Arc::new(Inner { device, queue, info, kernels, kept, lost }) }
     }
 
     /// A device that computes nothing, with WebGPU's default limits: for checking plans where there is no adapter.
@@ -220,6 +223,15 @@ impl Context {
         }
     }
 
+    /// Whether any pipeline was made.
+    pub(super) fn has_compiled(&self) -> bool {
+        !self.inner.kernels.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    pub(super) fn kept_pipelines(&self) -> &OnceLock<Pipelines> {
+        &self.inner.kept
+    }
+
     fn build(&self, kernel: &Kernel) -> Result<Pipeline> {
         let reflection = reflect(kernel)?;
         let label = kernel.to_string();
@@ -260,7 +272,7 @@ impl Context {
                     constants: &constants,
                     zero_initialize_workgroup_memory: false,
                 },
-                cache: None,
+                cache: self.inner.kept.get().map(|kept| &kept.cache),
             });
             Pipeline { pipeline, layout, reflection }
         })

@@ -5,6 +5,7 @@
 
 mod context;
 mod memory;
+mod pipelines;
 mod place;
 mod plan;
 mod profile;

@@ -10,7 +10,7 @@ use crate::runs::{OPTIONS, undisturbed};
 
 fn start(folder: &Path, more: &[&str]) -> Child {
     let mut command = Command::new(BINARY);
-    command.env("PROTOGPU_TUNE", "off");
+    command.env("PROTOGPU_TUNE", "off").env("PROTOGPU_PIPELINES", "off");
     command.current_dir(folder).args(OPTIONS).args(more).stdout(Stdio::null()).stderr(Stdio::piped());
     command.spawn().unwrap()
 }
@@ -88,7 +88,7 @@ fn a_disk_that_fills_up_keeps_the_state() {
         \"$0\" run --steps 2 --checkpoint-every 1 --class 0,1,2,3 --batch 4; echo \"exit $?\"; ls */*";
     std::fs::create_dir(folder.path().join("small")).unwrap();
     let mut unshare = Command::new("unshare");
-    unshare.env("PROTOGPU_TUNE", "off");
+    unshare.env("PROTOGPU_TUNE", "off").env("PROTOGPU_PIPELINES", "off");
     unshare.current_dir(folder.path()).args(["--mount", "--map-root-user", "sh", "-c", script, BINARY]);
     let Ok(output) = unshare.output() else { return println!("skipped: there is no `unshare`") };
     let [stdout, stderr] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
