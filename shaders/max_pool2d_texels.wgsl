@@ -1,5 +1,5 @@
 // max_pool2d_texels: as max_pool2d, four channels at a time; argmax holds which place of the window, a byte for each of the four.
-// x, y, z of the grid are the position in the plane, the quad of channels and the image. Memory-bound.
+// Of the grid x is the position in the plane, y the quad of channels and z the image. Memory-bound.
 #import lib/nan
 #import lib/texels
 
@@ -58,35 +58,47 @@ fn forward(@builtin(global_invocation_id) id: vec3u) {
     argmax[to] = at.x | at.y << 8u | at.z << 16u | at.w << 24u;
 }
 
+// Two rows and two columns of places an invocation, which share most of the windows that they are in: x of the grid counts such
+// blocks. As many windows as can contain one of their places; those past the last count as nothing.
 @compute @workgroup_size(LANES)
 fn backward(@builtin(global_invocation_id) id: vec3u) {
-    let plane = params.h * params.w;
-    if id.x >= plane {
+    let blocks_w = (params.w + 1u) / 2u;
+    if id.x >= blocks_w * ((params.h + 1u) / 2u) {
         return;
     }
-    let x_row = id.x / params.w;
+    let block_row = id.x / blocks_w;
+    let x_row = 2u * block_row;
+    let x_col = 2u * (id.x - block_row * blocks_w);
     let row = x_row + params.pad_top;
-    let col = id.x - x_row * params.w + params.pad_left;
+    let col = x_col + params.pad_left;
     // The windows that contain q: p*stride <= q + pad < p*stride + kernel.
     let p_row0 = (max(row + 1u, KERNEL_H) - KERNEL_H + STRIDE_H - 1u) / STRIDE_H;
     let p_col0 = (max(col + 1u, KERNEL_W) - KERNEL_W + STRIDE_W - 1u) / STRIDE_W;
-    let p_row1 = min(row / STRIDE_H + 1u, params.oh);
-    let p_col1 = min(col / STRIDE_W + 1u, params.ow);
     let first = (id.z * params.quads + id.y) * params.oh * params.ow;
-    var sum = vec4f();
-    // As many windows as can contain a place; those past the last count as nothing.
-    for (var i = 0u; i < (KERNEL_H + STRIDE_H - 1u) / STRIDE_H; i++) {
-        for (var j = 0u; j < (KERNEL_W + STRIDE_W - 1u) / STRIDE_W; j++) {
+    var sum: array<vec4f, 4>;
+    for (var i = 0u; i < KERNEL_H / STRIDE_H + 1u; i++) {
+        for (var j = 0u; j < KERNEL_W / STRIDE_W + 1u; j++) {
             let p_row = p_row0 + i;
             let p_col = p_col0 + j;
-            let live = p_row < p_row1 && p_col < p_col1;
+            let live = p_row < params.oh && p_col < params.ow;
             let p = first + select(0u, p_row * params.ow + p_col, live);
-            // Where the window has this place, if it has.
-            let place = (row - p_row * STRIDE_H) * KERNEL_W + col - p_col * STRIDE_W;
-            let wins = ((vec4u(chosen[p]) >> vec4u(0u, 8u, 16u, 24u)) & vec4u(255u)) == vec4u(place);
-            sum += select(vec4f(), load(p), wins & vec4<bool>(live));
+            let v = load(p);
+            let places = (vec4u(chosen[p]) >> vec4u(0u, 8u, 16u, 24u)) & vec4u(255u);
+            for (var k = 0u; k < 4u; k++) {
+                // Where the window has this place, if it has; below its corner the difference is a large number.
+                let down = row + k / 2u - p_row * STRIDE_H;
+                let right = col + k % 2u - p_col * STRIDE_W;
+                let has = live && down < KERNEL_H && right < KERNEL_W;
+                let wins = (places == vec4u(down * KERNEL_W + right)) & vec4<bool>(has);
+                sum[k] += select(vec4f(), v, wins);
+            }
         }
     }
-    let to = (id.z * params.quads + id.y) * plane + id.x;
-    store(to, sink(sum, to));
+    for (var k = 0u; k < 4u; k++) {
+        let at = vec2u(x_row + k / 2u, x_col + k % 2u);
+        if at.x < params.h && at.y < params.w {
+            let to = ((id.z * params.quads + id.y) * params.h + at.x) * params.w + at.y;
+            store(to, sink(sum[k], to));
+        }
+    }
 }

@@ -139,6 +139,7 @@ impl MaxPool2d {
         let flops = (dy.shape.len() * self.kernel[0] * self.kernel[1]) as u64;
         if dx.format == Format::Texels {
             let [add, mask] = sink.bind(dy.id, dx.texels());
+            let blocks = dx.shape.h().div_ceil(2) * dx.shape.w().div_ceil(2);
             let bindings = [dy.bind("x"), ("chosen", argmax, dy.texels()), dx.bind("y"), add, mask];
             let kernel = self.kernel("max_pool2d_texels", "backward").with("SINK", sink.flags());
             return rec.dispatch(
@@ -146,7 +147,7 @@ impl MaxPool2d {
                 kernel,
                 &bindings,
                 &self.texels_params(dx.shape, dy.shape),
-                texels::grid(dx),
+                Grid::Planes { planes: dx.shape.n(), h: dx.shape.c().div_ceil(4), w: blocks },
                 flops,
             );
         }

@@ -39,7 +39,7 @@ fn trials_are_kept_and_shown() {
     let told: Value = serde_json::from_str(&told).unwrap();
     assert_eq!(told["file"].as_str().map(PathBuf::from), Some(kept(folder.path())));
     // Two directions of each of ResNet-18's eleven kinds of convolutions.
-    assert_eq!(told["kernels"].as_object().unwrap().len(), 22);
+    assert_eq!(told["kernels"].as_object().unwrap().len(), 24);
     for trial in told["trials"].as_array().unwrap() {
         assert_eq!(trial["chosen"], told["kernels"][trial["key"].as_str().unwrap()], "{trial}");
     }
@@ -70,7 +70,7 @@ fn runs_try_once_and_replays_use_what_was_recorded() {
     let record = std::fs::read_dir(&first).unwrap().next().unwrap().unwrap().path().join("run.json");
     let text = std::fs::read_to_string(&record).unwrap();
     let recorded: Value = serde_json::from_str(&text).unwrap();
-    assert_eq!(recorded["kernels"].as_object().unwrap().len(), 22);
+    assert_eq!(recorded["kernels"].as_object().unwrap().len(), 24);
     let replay = ["run", "--config", record.to_str().unwrap(), "--out", "replay", "--no-tune", "--quiet"];
     says(&mut tuned(folder.path(), &replay));
     assert_same_files(&results(&first), &results(&folder.path().join("replay")));
