@@ -6,6 +6,8 @@ mod bad_input;
 mod bench;
 #[path = "cli/binary.rs"]
 mod binary;
+#[path = "cli/embedded.rs"]
+mod embedded;
 #[path = "cli/fine_tuned.rs"]
 mod fine_tuned;
 #[path = "cli/imagenette.rs"]
