@@ -1,11 +1,13 @@
 // max_pool2d: y[p] = max of x over the window at p, padding counts as -inf; argmax[p] = where, the first in row-major order.
 // dx[q] = sum of dy[p] over the windows p whose argmax is q. x: [N,C,H,W], y, argmax: [N,C,OH,OW].
+// x, y, z of the grid are the position in the plane, the channel and the image.
 // Memory-bound; the backward gathers, so that no two invocations write one element.
 #import lib/index
 #import lib/nan
 #import lib/sink
 
 struct Params {
+    channels: u32,
     h: u32,
     w: u32,
     oh: u32,
@@ -31,13 +33,14 @@ override STRIDE_W: u32 = 2;
 
 @compute @workgroup_size(WORKGROUP)
 fn forward(@builtin(global_invocation_id) id: vec3u) {
-    if id.x >= params.ow {
+    if id.x >= params.oh * params.ow {
         return;
     }
-    let plane = id.z;
-    let i = (plane * params.oh + id.y) * params.ow + id.x;
-    let top = i32(id.y * STRIDE_H) - i32(params.pad_top);
-    let left = i32(id.x * STRIDE_W) - i32(params.pad_left);
+    let plane = id.z * params.channels + id.y;
+    let i = plane * params.oh * params.ow + id.x;
+    let y_row = id.x / params.ow;
+    let top = i32(y_row * STRIDE_H) - i32(params.pad_top);
+    let left = i32((id.x - y_row * params.ow) * STRIDE_W) - i32(params.pad_left);
     // The part of the window that is inside of x: never empty, see `MaxPool2d::output`.
     let row0 = u32(max(top, 0));
     let col0 = u32(max(left, 0));
@@ -61,13 +64,14 @@ fn forward(@builtin(global_invocation_id) id: vec3u) {
 
 @compute @workgroup_size(WORKGROUP)
 fn backward(@builtin(global_invocation_id) id: vec3u) {
-    if id.x >= params.w {
+    if id.x >= params.h * params.w {
         return;
     }
-    let plane = id.z;
-    let q = id.y * params.w + id.x;
-    let row = id.y + params.pad_top;
-    let col = id.x + params.pad_left;
+    let plane = id.z * params.channels + id.y;
+    let q = id.x;
+    let x_row = q / params.w;
+    let row = x_row + params.pad_top;
+    let col = q - x_row * params.w + params.pad_left;
     // The windows that contain q: p*stride <= q + pad < p*stride + kernel.
     let p_row0 = (max(row + 1u, KERNEL_H) - KERNEL_H + STRIDE_H - 1u) / STRIDE_H;
     let p_col0 = (max(col + 1u, KERNEL_W) - KERNEL_W + STRIDE_W - 1u) / STRIDE_W;

@@ -16,6 +16,8 @@ mod concat;
 mod conv2d;
 #[path = "ops/conv2d_channels.rs"]
 mod conv2d_channels;
+#[path = "ops/conv2d_networks.rs"]
+mod conv2d_networks;
 #[path = "ops/global_avg_pool2d.rs"]
 mod global_avg_pool2d;
 #[path = "ops/history.rs"]

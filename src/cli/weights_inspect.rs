@@ -75,8 +75,11 @@ impl<'a> Found<'a> {
             None => Inspection::of(weights),
         };
         let row = |(name, dtype, shape): (&'a str, _, &'a [usize])| Row { name, dtype: format!("{dtype}"), shape };
-        // Counters are integers, and no network reads them.
-        let read = weights.tensors().filter(|(name, ..)| !name.ends_with(".num_batches_tracked"));
+        // Counters are integers; no network reads them, nor what is left out.
+        let is_read = |name: &str| {
+            !name.ends_with(".num_batches_tracked") && !inspection.left_out.iter().any(|left_out| left_out == name)
+        };
+        let read = weights.tensors().filter(|(name, ..)| is_read(name));
         let mut unusable: Vec<String> =
             read.filter_map(|(name, ..)| weights.tensor_f32(name).err()).map(|error| error.to_string()).collect();
         let labels = weights.labels().unwrap_or_else(|error| {

@@ -1,4 +1,4 @@
-//! `protogpu world`: pictures of the drawn world that the embedded network is trained on.
+//! `protogpu world`: pictures of the drawn world that the embedded networks are trained on.
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use serde_json::json;
 use super::folder::check_writable;
 use super::terminal::{print, print_json};
 
-/// Draw pictures of the world that the embedded network knows
+/// Draw pictures of the world that the embedded networks know
 #[derive(clap::Args, Debug)]
 #[command(after_help = super::help::WORLD)]
 pub(crate) struct WorldArgs {

@@ -35,7 +35,7 @@ impl Context {
     /// # Errors
     /// If `kept` is not what was given for this key; it is then left out.
     pub unsafe fn keep_pipelines(&self, kept: &[u8]) -> Result<()> {
-        let Some(key) = self.pipelines_key() else { return Ok(()) };
+        let Some(key) = self.pipelines_key().filter(|_| self.kept_pipelines().get().is_none()) else { return Ok(()) };
         let unsealed = if kept.is_empty() { Ok(None) } else { unseal(&key, kept).map(Some) };
         let data = unsealed.as_ref().ok().copied().flatten();
         let descriptor = wgpu::PipelineCacheDescriptor { label: Some("protogpu"), data, fallback: true };

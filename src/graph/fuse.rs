@@ -39,9 +39,7 @@ impl Graph {
         }
         Ok(graph)
     }
-}
 
-impl Graph {
     /// The scale and shift with which the graph begins, and the graph without it, if nothing else reads the input: so that
     /// what makes the input can apply it.
     pub fn without_normalize(&self) -> Option<(ScaleShift, Self)> {

@@ -82,7 +82,8 @@ impl Input {
             )));
         }
         let ScaleShift { scale, shift } = self.normalize();
-        if !scale.iter().all(|scale| scale.is_normal()) || !shift.iter().all(|shift| shift.is_finite()) {
+        let finite = |values: &[f32]| values.iter().all(|value| value.is_finite());
+        if !scale.iter().all(|scale| scale.is_normal()) || !finite(&shift) || !finite(&self.mean_colour()) {
             return Err(Error::input(format!("the input's numbers are too far apart ({self})")));
         }
         Ok(())
@@ -146,7 +147,8 @@ mod tests {
         Input::IMAGENET.check().unwrap();
         let close = Input { std: [1e-30; 3], ..Input::IMAGENET };
         close.check().unwrap();
-        for input in [Input { range: 1e30, ..close }, Input { range: 1e-30, std: [1e30; 3], ..close }] {
+        let bright = Input { range: 1e-10, mean: [1e30; 3], std: [1e20; 3], ..close };
+        for input in [Input { range: 1e30, ..close }, Input { range: 1e-30, std: [1e30; 3], ..close }, bright] {
             let error = input.check().unwrap_err();
             assert!(error.is_input() && error.to_string().contains("too far apart (RGB 0.."), "{error}");
         }

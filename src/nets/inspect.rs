@@ -122,7 +122,7 @@ impl Inspection {
         let lines = self.misfits.iter().take(SHOWN).map(|m| format!("\n  {m}"));
         let article = if self.architecture == Architecture::InceptionV1 { "an" } else { "a" };
         let mut message = format!(
-            "{} is not {article} {} as torchvision names its tensors:{}",
+            "{} is not {article} {} with torchvision's names:{}",
             weights.name(),
             self.architecture,
             lines.collect::<String>()

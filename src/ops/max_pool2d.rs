@@ -8,7 +8,7 @@ use crate::shape::{Pad, Shape, window_out, window_out_ceil};
 crate::params! {
     /// Mirrors `Params` of shaders/max_pool2d.wgsl.
     struct MaxPool2dParams {
-        h: u32, w: u32, oh: u32, ow: u32, pad_top: u32, pad_left: u32, sink: u32,
+        channels: u32, h: u32, w: u32, oh: u32, ow: u32, pad_top: u32, pad_left: u32, sink: u32,
     }
 }
 
@@ -68,6 +68,7 @@ impl MaxPool2d {
 
     fn params(&self, x: Shape, y: Shape, sink: Sink) -> MaxPool2dParams {
         MaxPool2dParams {
+            channels: x.c() as u32,
             h: x.h() as u32,
             w: x.w() as u32,
             oh: y.h() as u32,
@@ -117,8 +118,7 @@ impl MaxPool2d {
         }
         let bindings = [x.bind("x"), y.bind("y"), ("argmax", argmax, len)];
         let params = self.params(x.shape, y.shape, Sink::default());
-        let grid = Grid::Planes { planes: y.shape.n() * y.shape.c(), h: y.shape.h(), w: y.shape.w() };
-        rec.dispatch(label, self.kernel("max_pool2d", "forward"), &bindings, &params, grid, flops)
+        rec.dispatch(label, self.kernel("max_pool2d", "forward"), &bindings, &params, grid(y), flops)
     }
 
     /// `dx[q]` = sum of `dy[p]` over the windows whose maximum is at q. dy: `[N,C,OH,OW]`, dx: `[N,C,H,W]`.
@@ -154,7 +154,11 @@ impl MaxPool2d {
         let [add, mask] = sink.bind(dy.id, dx.shape.len());
         let bindings = [dy.bind("dy"), ("chosen", argmax, dy.shape.len()), dx.bind("dx"), add, mask];
         let params = self.params(dx.shape, dy.shape, sink);
-        let grid = Grid::Planes { planes: dx.shape.n() * dx.shape.c(), h: dx.shape.h(), w: dx.shape.w() };
-        rec.dispatch(label, self.kernel("max_pool2d", "backward"), &bindings, &params, grid, flops)
+        rec.dispatch(label, self.kernel("max_pool2d", "backward"), &bindings, &params, grid(dx), flops)
     }
+}
+
+/// One invocation an element.
+fn grid(x: Tensor) -> Grid {
+    Grid::Planes { planes: x.shape.n(), h: x.shape.c(), w: x.shape.plane_len() }
 }

@@ -35,7 +35,7 @@ fn a_picture_depends_on_each_argument_and_on_nothing_else() {
     }
 }
 
-/// The embedded network was trained on exactly these pictures: whoever changes a drawing has to train it again.
+/// The embedded networks were trained on exactly these pictures: whoever changes a drawing has to train them again.
 #[test]
 #[cfg(target_arch = "x86_64")]
 fn the_pictures_are_those_of_the_embedded_network() {

@@ -81,7 +81,7 @@ fn everything_in_which_a_file_is_no_googlenet_is_named() {
     ];
     let lines = misfits.join("\n  ");
     for more in [&["modules"][..], &["run", "--class", "1"], &["run", "--architecture", "googlenet", "--class", "1"]] {
-        let expected = format!("w is not a googlenet as torchvision names its tensors:\n  {lines}\n");
+        let expected = format!("w is not a googlenet with torchvision's names:\n  {lines}\n");
         refuses(folder, &[more, &["--weights", "w"]].concat(), &expected);
     }
     let text = succeeds(folder, &["weights", "inspect", "w"]);
@@ -113,9 +113,9 @@ fn a_file_is_compared_with_the_network_that_is_named() {
     assert_eq!(text.matches("  problem     ").count(), norms + biases + windows, "{text}");
     assert!(text.contains("problem     missing `conv1.conv.bias` [8]\n") && !text.contains("note"), "{text}");
     let args = ["classify", "x.png", "--weights", "w", "--architecture", "inception_v1"];
-    refuses(folder, &args, "w is not an inception_v1 as torchvision names its tensors:\n");
+    refuses(folder, &args, "w is not an inception_v1 with torchvision's names:\n");
     let args = ["bench", "--weights", "w", "--architecture", "resnet18"];
-    refuses(folder, &args, "w is not a resnet18 as torchvision names its tensors:\n");
+    refuses(folder, &args, "w is not a resnet18 with torchvision's names:\n");
     for args in
         [&["run", "--architecture", "resnet18"][..], &["modules", "--model", "resnet18", "--architecture", "googlenet"]]
     {

@@ -226,7 +226,7 @@ fn other_bytes_are_refused_and_not_kept() {
     // The hash is that of the file, and the file another network's, or hostile.
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus");
     for (name, expected) in [
-        ("zip_f32.pth", " is not a resnet18 as torchvision names its tensors:"),
+        ("zip_f32.pth", " is not a resnet18 with torchvision's names:"),
         ("legacy_os_system.pth", "asks for the Python object `posix.system`"),
     ] {
         let path = corpus.join(name);

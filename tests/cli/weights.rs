@@ -111,7 +111,7 @@ fn what_cannot_be_converted_is_refused() {
     refuses(
         folder.path(),
         &args,
-        "zip_f32.pth is not a resnet18 as torchvision names its tensors:\n  `conv1.weight` is [2, 1, 2, 3] but",
+        "zip_f32.pth is not a resnet18 with torchvision's names:\n  `conv1.weight` is [2, 1, 2, 3] but",
     );
 }
 

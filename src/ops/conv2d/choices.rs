@@ -166,7 +166,6 @@ impl Choices {
             .unwrap_or_else(|| Variant::choose(self.capabilities, conv, x, backward));
         match variant {
             Variant::Texels(_) if self.plain => Variant::Texels(Algorithm::Direct),
-            Variant::Winograd(_) if self.plain => Variant::Workgroup { slices: 1 },
             other => other,
         }
     }
@@ -211,7 +210,9 @@ mod tests {
         assert_eq!(chosen(any), Variant::Workgroup { slices: 1 });
         assert_eq!(Choices::key(&conv, x, true), "3x3 s1x1 p1,1,1,1 1>1 on 16x16 backward");
         assert_eq!(Variant::candidates(software, &conv, x, true).len(), 3);
-        assert_eq!(Variant::candidates(any, &conv, x, true), [Variant::Workgroup { slices: 1 }]);
+        let tiles = [Tile::Two, Tile::Four].map(Variant::Winograd);
+        let others = [Variant::Workgroup { slices: 1 }, tiles[0], tiles[1]];
+        assert_eq!(Variant::candidates(any, &conv, x, true), others);
         let deep = Conv2d { w: vec![0.0; 512 * 512].into(), w_shape: [512, 512, 1, 1], pad: [0; 4], ..conv };
         let x = Shape::new(1, 512, 7, 7);
         let slices = [16, 1, 4].map(|slices| Variant::Workgroup { slices });

@@ -52,7 +52,8 @@ pub enum Variant {
         /// Partial sums that are computed beside each other, where y is small and the sum is long; 1 for one kernel.
         slices: u32,
     },
-    /// Winograd's tiles in buffers, multiplied in tiles of 64 x 64 in workgroup memory; for 3x3 windows with stride 1. Runs anywhere.
+    /// Winograd's tiles in buffers, multiplied in tiles of 64 x 64 in workgroup memory; for 3x3 windows with stride 1.
+    /// Runs anywhere.
     Winograd(Tile),
     /// Over texels, in stages; needs textures that can be read and subgroups of exactly eight: software adapters.
     Texels(Algorithm),

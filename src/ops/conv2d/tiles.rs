@@ -16,8 +16,8 @@ crate::params! {
     }
 }
 
-/// What the tiles or the sums of the images that go through together may take: far less than every adapter binds at once, and
-/// little enough for the caches of large ones.
+/// What the tiles or the sums of the images that go through together may take, but for one image at least: far less than every
+/// adapter binds at once, and little enough for the caches of large ones.
 const TURN_BYTES: usize = 16 << 20;
 
 /// Rows of the workgroup kernel's tile.
@@ -27,18 +27,23 @@ impl Pass<'_> {
     /// So many images at once that what lies between is not too large.
     pub(super) fn winograd_in_buffers(&self, rec: &mut Recording, tile: Tile) -> Result<()> {
         let (x, y) = (self.x.shape, self.y.shape);
-        let tiles: usize = [y.h(), y.w()].iter().map(|size| size.div_ceil(tile.size())).product();
-        let one = 4 * tile.elements() * tiles * x.c().max(y.c());
+        let [tiles_h, tiles_w] = self.tiles(tile);
+        let one = 4 * tile.elements() * tiles_h * tiles_w * x.c().max(y.c());
         let most = (TURN_BYTES / one.max(1)).max(1);
         let turns = x.n().div_ceil(most).max(1);
         let each = x.n().div_ceil(turns).max(1);
         (0..x.n()).step_by(each).try_for_each(|first| self.turn(rec, tile, first..x.n().min(first + each)))
     }
 
+    /// Tiles in the vertical and horizontal.
+    fn tiles(&self, tile: Tile) -> [usize; 2] {
+        [self.y.shape.h(), self.y.shape.w()].map(|size| size.div_ceil(tile.size()))
+    }
+
     /// The three stages for some of the images.
     fn turn(&self, rec: &mut Recording, tile: Tile, images: Range<usize>) -> Result<()> {
         let (x, y, elements) = (self.x.shape, self.y.shape, tile.elements());
-        let tiles = [y.h(), y.w()].map(|size| size.div_ceil(tile.size()));
+        let tiles = self.tiles(tile);
         let columns = images.len() * tiles[0] * tiles[1];
         let [first, stored] = self.x.slice();
         let [top, left] = self.product.phases[0].taps[0].map(|d| -d);
@@ -69,7 +74,14 @@ impl Pass<'_> {
         rec.dispatch(&stage("tiles"), kernel, &bindings, &params, Grid::Each(x_len), 0)?;
 
         let sums = rec.transient(stage("product"), elements * y_len);
-        self.elements_product(rec, tile, columns, (tiled, elements * x_len), (sums, elements * y_len))?;
+        let flops = self.flops() / x.n().max(1) as u64 * images.len() as u64;
+        self.elements_product(
+            rec,
+            tile,
+            [columns, flops as usize],
+            (tiled, elements * x_len),
+            (sums, elements * y_len),
+        )?;
 
         let [first, stored] = self.y.slice();
         let params = TilesParams { channels: y.c() as u32, first, stored, ..params };
@@ -84,7 +96,7 @@ impl Pass<'_> {
         &self,
         rec: &mut Recording,
         tile: Tile,
-        columns: usize,
+        [columns, flops]: [usize; 2],
         (tiled, tiled_len): (TensorId, usize),
         (sums, sums_len): (TensorId, usize),
     ) -> Result<()> {
@@ -127,16 +139,8 @@ impl Pass<'_> {
         let mut bindings = vec![x, w, ("table", table, table_len), ("y", sums, sums_len)];
         bindings.extend(spare);
         let grid = Grid::Workgroups([columns.div_ceil(super::TILE_COLUMNS), rows.div_ceil(TILE_ROWS), elements]);
-        // A turn's share of what the mathematics needs.
-        let images = self.x.shape.n().max(1);
-        let all = images * self.columns_of_an_image(tile);
-        let flops = (self.flops() as u128 * columns as u128 / all.max(1) as u128) as u64;
         let kernel = Kernel::new("conv2d/workgroup", "multiply");
-        rec.dispatch(&format!("{name} product"), kernel, &bindings, &params, grid, flops)
-    }
-
-    fn columns_of_an_image(&self, tile: Tile) -> usize {
-        [self.y.shape.h(), self.y.shape.w()].iter().map(|size| size.div_ceil(tile.size())).product()
+        rec.dispatch(&format!("{name} product"), kernel, &bindings, &params, grid, flops as u64)
     }
 
     /// `[row / 64][element][channel][row % 64]`; zeros past the last row.

@@ -1,4 +1,4 @@
-//! Winograd's transform of 3x3 windows, for `shaders/conv2d/texels/winograd.wgsl`.
+//! Winograd's transform of 3x3 windows, for `shaders/conv2d/winograd.wgsl` and the one over texels.
 
 use super::Conv2d;
 use super::product::Product;
