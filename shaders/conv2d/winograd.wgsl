@@ -5,6 +5,9 @@
 #import lib/index
 #import lib/nan
 #import lib/sink
+#import lib/winograd
+
+alias Element = f32;
 
 struct Params {
     channels: u32,   // of x for `input`, of y for `output`
@@ -29,34 +32,6 @@ struct Params {
 @group(0) @binding(1) var<storage, read> x: array<f32>;
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
 @group(0) @binding(3) var<storage, read> b: array<f32>;
-
-// Bᵀ times a column.
-fn before2(d: array<f32, 4>) -> array<f32, 4> {
-    return array<f32, 4>(d[0] - d[2], d[1] + d[2], d[2] - d[1], d[1] - d[3]);
-}
-
-fn before4(d: array<f32, 6>) -> array<f32, 6> {
-    let even = d[4] - 4.0 * d[2];
-    let odd = d[3] - 4.0 * d[1];
-    let outer = d[4] - d[2];
-    let inner = 2.0 * (d[3] - d[1]);
-    return array<f32, 6>(
-        4.0 * d[0] - 5.0 * d[2] + d[4], even + odd, even - odd, outer + inner, outer - inner, 4.0 * d[1] - 5.0 * d[3] + d[5],
-    );
-}
-
-// Aᵀ times a column.
-fn after2(m: array<f32, 4>) -> array<f32, 2> {
-    return array<f32, 2>(m[0] + m[1] + m[2], m[1] - m[2] - m[3]);
-}
-
-fn after4(m: array<f32, 6>) -> array<f32, 4> {
-    let sum1 = m[1] + m[2];
-    let sum2 = m[3] + m[4];
-    let part1 = m[1] - m[2];
-    let part2 = m[3] - m[4];
-    return array<f32, 4>(m[0] + sum1 + sum2, part1 + 2.0 * part2, sum1 + 4.0 * sum2, part1 + 8.0 * part2 + m[5]);
-}
 
 // What an invocation is for: its place in an element of what lies between, and which tile of which plane that is.
 struct Spot {
@@ -115,12 +90,12 @@ fn input2(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gro
     if !spot.live {
         return;
     }
-    var half: array<array<f32, 4>, 4>;
+    var half: array<array<Element, 4>, 4>;
     for (var j = 0u; j < 4u; j++) {
-        half[j] = before2(array<f32, 4>(padded(spot, 0u, j), padded(spot, 1u, j), padded(spot, 2u, j), padded(spot, 3u, j)));
+        half[j] = before2(array<Element, 4>(padded(spot, 0u, j), padded(spot, 1u, j), padded(spot, 2u, j), padded(spot, 3u, j)));
     }
     for (var i = 0u; i < 4u; i++) {
-        let v = before2(array<f32, 4>(half[0][i], half[1][i], half[2][i], half[3][i]));
+        let v = before2(array<Element, 4>(half[0][i], half[1][i], half[2][i], half[3][i]));
         for (var j = 0u; j < 4u; j++) {
             y[(4u * i + j) * spot.len + spot.at] = v[j];
         }
@@ -133,16 +108,16 @@ fn input4(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gro
     if !spot.live {
         return;
     }
-    var half: array<array<f32, 6>, 6>;
+    var half: array<array<Element, 6>, 6>;
     for (var j = 0u; j < 6u; j++) {
-        var d: array<f32, 6>;
+        var d: array<Element, 6>;
         for (var i = 0u; i < 6u; i++) {
             d[i] = padded(spot, i, j);
         }
         half[j] = before4(d);
     }
     for (var i = 0u; i < 6u; i++) {
-        let v = before4(array<f32, 6>(half[0][i], half[1][i], half[2][i], half[3][i], half[4][i], half[5][i]));
+        let v = before4(array<Element, 6>(half[0][i], half[1][i], half[2][i], half[3][i], half[4][i], half[5][i]));
         for (var j = 0u; j < 6u; j++) {
             y[(6u * i + j) * spot.len + spot.at] = v[j];
         }
@@ -155,16 +130,16 @@ fn output2(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
     if !spot.live {
         return;
     }
-    var half: array<array<f32, 2>, 4>;
+    var half: array<array<Element, 2>, 4>;
     for (var j = 0u; j < 4u; j++) {
-        var m: array<f32, 4>;
+        var m: array<Element, 4>;
         for (var i = 0u; i < 4u; i++) {
             m[i] = x[(4u * i + j) * spot.len + spot.at];
         }
         half[j] = after2(m);
     }
     for (var i = 0u; i < 2u; i++) {
-        let v = after2(array<f32, 4>(half[0][i], half[1][i], half[2][i], half[3][i]));
+        let v = after2(array<Element, 4>(half[0][i], half[1][i], half[2][i], half[3][i]));
         for (var j = 0u; j < 2u; j++) {
             put(spot, i, j, v[j]);
         }
@@ -177,16 +152,16 @@ fn output4(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
     if !spot.live {
         return;
     }
-    var half: array<array<f32, 4>, 6>;
+    var half: array<array<Element, 4>, 6>;
     for (var j = 0u; j < 6u; j++) {
-        var m: array<f32, 6>;
+        var m: array<Element, 6>;
         for (var i = 0u; i < 6u; i++) {
             m[i] = x[(6u * i + j) * spot.len + spot.at];
         }
         half[j] = after4(m);
     }
     for (var i = 0u; i < 4u; i++) {
-        let v = after4(array<f32, 6>(half[0][i], half[1][i], half[2][i], half[3][i], half[4][i], half[5][i]));
+        let v = after4(array<Element, 6>(half[0][i], half[1][i], half[2][i], half[3][i], half[4][i], half[5][i]));
         for (var j = 0u; j < 4u; j++) {
             put(spot, i, j, v[j]);
         }

@@ -23,6 +23,7 @@ pub const SOURCES: &[(&str, &str)] = sources![
     "lib/conv2d_phase",
     "lib/texel",
     "lib/texels",
+    "lib/winograd",
     "adam",
     "add",
     "affine_warp",

@@ -4,6 +4,9 @@
 // grid are the tile, the quad and the image. x: [N,C/4,H,W], between: [elements][C/4][N*tiles], y: [N,M/4,YH,YW], texels; x and y
 // are all quads of what is stored, or some.
 #import lib/texels
+#import lib/winograd
+
+alias Element = vec4f;
 
 struct Params {
     quads: u32,      // of x for `input`, of y for `output`
@@ -23,34 +26,6 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(3) var<storage, read> b: array<vec4f>;
-
-// Bᵀ times a column.
-fn before2(d: array<vec4f, 4>) -> array<vec4f, 4> {
-    return array<vec4f, 4>(d[0] - d[2], d[1] + d[2], d[2] - d[1], d[1] - d[3]);
-}
-
-fn before4(d: array<vec4f, 6>) -> array<vec4f, 6> {
-    let even = d[4] - 4.0 * d[2];
-    let odd = d[3] - 4.0 * d[1];
-    let outer = d[4] - d[2];
-    let inner = 2.0 * (d[3] - d[1]);
-    return array<vec4f, 6>(
-        4.0 * d[0] - 5.0 * d[2] + d[4], even + odd, even - odd, outer + inner, outer - inner, 4.0 * d[1] - 5.0 * d[3] + d[5],
-    );
-}
-
-// Aᵀ times a column.
-fn after2(m: array<vec4f, 4>) -> array<vec4f, 2> {
-    return array<vec4f, 2>(m[0] + m[1] + m[2], m[1] - m[2] - m[3]);
-}
-
-fn after4(m: array<vec4f, 6>) -> array<vec4f, 4> {
-    let sum1 = m[1] + m[2];
-    let sum2 = m[3] + m[4];
-    let part1 = m[1] - m[2];
-    let part2 = m[3] - m[4];
-    return array<vec4f, 4>(m[0] + sum1 + sum2, part1 + 2.0 * part2, sum1 + 4.0 * sum2, part1 + 8.0 * part2 + m[5]);
-}
 
 // The plane of x or y that an invocation is for.
 fn plane_of(id: vec3u) -> u32 {
@@ -86,9 +61,9 @@ fn input2(@builtin(global_invocation_id) id: vec3u) {
     }
     let first = plane_of(id) * params.x_h * params.x_w;
     let corner = vec2i(corner_of(id.x, 2u)) - vec2i(params.top, params.left);
-    var half: array<array<vec4f, 4>, 4>;
+    var half: array<array<Element, 4>, 4>;
     for (var j = 0u; j < 4u; j++) {
-        var d: array<vec4f, 4>;
+        var d: array<Element, 4>;
         for (var i = 0u; i < 4u; i++) {
             d[i] = padded(first, corner.x + i32(i), corner.y + i32(j));
         }
@@ -97,7 +72,7 @@ fn input2(@builtin(global_invocation_id) id: vec3u) {
     let columns = params.images * tiles;
     let to = id.y * columns + id.z * tiles + id.x;
     for (var i = 0u; i < 4u; i++) {
-        let v = before2(array<vec4f, 4>(half[0][i], half[1][i], half[2][i], half[3][i]));
+        let v = before2(array<Element, 4>(half[0][i], half[1][i], half[2][i], half[3][i]));
         for (var j = 0u; j < 4u; j++) {
             store((4u * i + j) * params.quads * columns + to, v[j]);
         }
@@ -112,9 +87,9 @@ fn input4(@builtin(global_invocation_id) id: vec3u) {
     }
     let first = plane_of(id) * params.x_h * params.x_w;
     let corner = vec2i(corner_of(id.x, 4u)) - vec2i(params.top, params.left);
-    var half: array<array<vec4f, 6>, 6>;
+    var half: array<array<Element, 6>, 6>;
     for (var j = 0u; j < 6u; j++) {
-        var d: array<vec4f, 6>;
+        var d: array<Element, 6>;
         for (var i = 0u; i < 6u; i++) {
             d[i] = padded(first, corner.x + i32(i), corner.y + i32(j));
         }
@@ -123,7 +98,7 @@ fn input4(@builtin(global_invocation_id) id: vec3u) {
     let columns = params.images * tiles;
     let to = id.y * columns + id.z * tiles + id.x;
     for (var i = 0u; i < 6u; i++) {
-        let v = before4(array<vec4f, 6>(half[0][i], half[1][i], half[2][i], half[3][i], half[4][i], half[5][i]));
+        let v = before4(array<Element, 6>(half[0][i], half[1][i], half[2][i], half[3][i], half[4][i], half[5][i]));
         for (var j = 0u; j < 6u; j++) {
             store((6u * i + j) * params.quads * columns + to, v[j]);
         }
@@ -139,9 +114,9 @@ fn output2(@builtin(global_invocation_id) id: vec3u, @builtin(workgroup_id) grou
     }
     let columns = params.images * tiles;
     let at = id.y * columns + id.z * tiles + id.x;
-    var half: array<array<vec4f, 2>, 4>;
+    var half: array<array<Element, 2>, 4>;
     for (var j = 0u; j < 4u; j++) {
-        var m: array<vec4f, 4>;
+        var m: array<Element, 4>;
         for (var i = 0u; i < 4u; i++) {
             m[i] = load((4u * i + j) * params.quads * columns + at);
         }
@@ -149,7 +124,7 @@ fn output2(@builtin(global_invocation_id) id: vec3u, @builtin(workgroup_id) grou
     }
     let corner = corner_of(id.x, 2u);
     for (var i = 0u; i < 2u; i++) {
-        let v = after2(array<vec4f, 4>(half[0][i], half[1][i], half[2][i], half[3][i]));
+        let v = after2(array<Element, 4>(half[0][i], half[1][i], half[2][i], half[3][i]));
         for (var j = 0u; j < 2u; j++) {
             put(id, corner.x + i, corner.y + j, v[j] + bias);
         }
@@ -165,9 +140,9 @@ fn output4(@builtin(global_invocation_id) id: vec3u, @builtin(workgroup_id) grou
     }
     let columns = params.images * tiles;
     let at = id.y * columns + id.z * tiles + id.x;
-    var half: array<array<vec4f, 4>, 6>;
+    var half: array<array<Element, 4>, 6>;
     for (var j = 0u; j < 6u; j++) {
-        var m: array<vec4f, 6>;
+        var m: array<Element, 6>;
         for (var i = 0u; i < 6u; i++) {
             m[i] = load((6u * i + j) * params.quads * columns + at);
         }
@@ -175,7 +150,7 @@ fn output4(@builtin(global_invocation_id) id: vec3u, @builtin(workgroup_id) grou
     }
     let corner = corner_of(id.x, 4u);
     for (var i = 0u; i < 4u; i++) {
-        let v = after4(array<vec4f, 6>(half[0][i], half[1][i], half[2][i], half[3][i], half[4][i], half[5][i]));
+        let v = after4(array<Element, 6>(half[0][i], half[1][i], half[2][i], half[3][i], half[4][i], half[5][i]));
         for (var j = 0u; j < 4u; j++) {
             put(id, corner.x + i, corner.y + j, v[j] + bias);
         }
