@@ -4,7 +4,7 @@
 
 use super::{Format, Sink, Tensor, misfit, same};
 use crate::error::Result;
-use crate::gpu::{Grid, Kernel, Recording};
+use crate::gpu::{Kernel, Recording};
 use crate::shape::Shape;
 
 crate::params! {
@@ -38,7 +38,7 @@ impl Concat {
     pub fn forward(self, rec: &mut Recording, label: &str, x: Tensor, y: Tensor) -> Result<()> {
         check(label, ["x", "y"], x, y)?;
         let bindings = [x.bind("x"), y.bind_stored("y")];
-        rec.dispatch(label, Kernel::new("concat", "forward"), &bindings, &params(y, Sink::default()), grid(x), 0)
+        rec.dispatch(label, Kernel::new("concat", "forward"), &bindings, &params(y, Sink::default()), x.grid(), 0)
     }
 
     /// `dx = sink(dy)` for one input; dy: its channels of the output's gradient.
@@ -49,7 +49,7 @@ impl Concat {
         check(label, ["dy", "dx"], dy, dx)?;
         let [add, mask] = sink.bind(dy.id, dx.shape.len());
         let bindings = [dy.bind_stored("dy"), dx.bind("dx"), add, mask];
-        rec.dispatch(label, Kernel::new("concat", "backward"), &bindings, &params(dy, sink), grid(dx), 0)
+        rec.dispatch(label, Kernel::new("concat", "backward"), &bindings, &params(dy, sink), dx.grid(), 0)
     }
 }
 
@@ -67,8 +67,4 @@ fn params(y: Tensor, sink: Sink) -> ConcatParams {
     let [first, stored] = y.slice();
     let (channels, plane) = (y.shape.c() as u32, y.shape.plane_len() as u32);
     ConcatParams { channels, first, stored, plane, sink: sink.flags() }
-}
-
-fn grid(x: Tensor) -> Grid {
-    Grid::Planes { planes: x.shape.n(), h: x.shape.c(), w: x.shape.plane_len() }
 }

@@ -65,7 +65,7 @@ impl GlobalAvgPool2d {
                 Some(id) => id,
                 None => rec.constant_of("zero texel", 1, Layout::Texels, || Ok(vec![0; 4])),
             };
-            let [add, mask] = sink.bind(spare, dx.texels());
+            let [add, mask] = sink.bind(spare, dx.stored());
             let kernel = Kernel::new("global_avg_pool2d_texels", "backward").with("SINK", sink.flags());
             let bindings = [dy.bind("dy"), dx.bind("y"), add, mask];
             return rec.dispatch(

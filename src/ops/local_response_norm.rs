@@ -6,7 +6,7 @@
 
 use super::{Format, Sink, Tensor, misfit, same, texels};
 use crate::error::Result;
-use crate::gpu::{Grid, Kernel, Recording};
+use crate::gpu::{Kernel, Recording};
 use crate::shape::Shape;
 
 crate::params! {
@@ -74,7 +74,7 @@ impl LocalResponseNorm {
             return rec.dispatch(label, self.texels_kernel("forward"), &bindings, &params, texels::grid(y), flops);
         }
         let params = self.params(y.shape, Sink::default());
-        rec.dispatch(label, Kernel::new("local_response_norm", "forward"), &bindings, &params, grid(y), flops)
+        rec.dispatch(label, Kernel::new("local_response_norm", "forward"), &bindings, &params, y.grid(), flops)
     }
 
     /// The gradient of x. dy, x, dx: `[N,C,H,W]`, in one format.
@@ -103,7 +103,7 @@ impl LocalResponseNorm {
             return rec.dispatch(label, kernel, &bindings, &params, texels::grid(dx), flops);
         }
         let params = self.params(dx.shape, sink);
-        rec.dispatch(label, Kernel::new("local_response_norm", "backward"), &bindings, &params, grid(dx), flops)
+        rec.dispatch(label, Kernel::new("local_response_norm", "backward"), &bindings, &params, dx.grid(), flops)
     }
 
     fn check(&self, label: &str, x: Tensor, y: Tensor) -> Result<()> {
@@ -138,8 +138,4 @@ impl LocalResponseNorm {
         let [before, after] = self.reach();
         Kernel::new("local_response_norm_texels", entry).with("BEFORE", before).with("AFTER", after)
     }
-}
-
-fn grid(x: Tensor) -> Grid {
-    Grid::Planes { planes: x.shape.n(), h: x.shape.c(), w: x.shape.plane_len() }
 }

@@ -105,7 +105,7 @@ impl MaxPool2d {
         let len = y.shape.len();
         let flops = (len * self.kernel[0] * self.kernel[1]) as u64;
         if y.format == Format::Texels {
-            let bindings = [x.bind("x"), y.bind("y"), ("argmax", argmax, y.texels())];
+            let bindings = [x.bind("x"), y.bind("y"), ("argmax", argmax, y.stored())];
             let kernel = self.kernel("max_pool2d_texels", "forward");
             return rec.dispatch(
                 label,
@@ -118,7 +118,7 @@ impl MaxPool2d {
         }
         let bindings = [x.bind("x"), y.bind("y"), ("argmax", argmax, len)];
         let params = self.params(x.shape, y.shape, Sink::default());
-        rec.dispatch(label, self.kernel("max_pool2d", "forward"), &bindings, &params, grid(y), flops)
+        rec.dispatch(label, self.kernel("max_pool2d", "forward"), &bindings, &params, y.grid(), flops)
     }
 
     /// `dx[q]` = sum of `dy[p]` over the windows whose maximum is at q. dy: `[N,C,OH,OW]`, dx: `[N,C,H,W]`.
@@ -138,9 +138,9 @@ impl MaxPool2d {
         self.check_format(label, dy, dx)?;
         let flops = (dy.shape.len() * self.kernel[0] * self.kernel[1]) as u64;
         if dx.format == Format::Texels {
-            let [add, mask] = sink.bind(dy.id, dx.texels());
+            let [add, mask] = sink.bind(dy.id, dx.stored());
             let blocks = dx.shape.h().div_ceil(2) * dx.shape.w().div_ceil(2);
-            let bindings = [dy.bind("x"), ("chosen", argmax, dy.texels()), dx.bind("y"), add, mask];
+            let bindings = [dy.bind("x"), ("chosen", argmax, dy.stored()), dx.bind("y"), add, mask];
             let kernel = self.kernel("max_pool2d_texels", "backward").with("SINK", sink.flags());
             return rec.dispatch(
                 label,
@@ -154,11 +154,6 @@ impl MaxPool2d {
         let [add, mask] = sink.bind(dy.id, dx.shape.len());
         let bindings = [dy.bind("dy"), ("chosen", argmax, dy.shape.len()), dx.bind("dx"), add, mask];
         let params = self.params(dx.shape, dy.shape, sink);
-        rec.dispatch(label, self.kernel("max_pool2d", "backward"), &bindings, &params, grid(dx), flops)
+        rec.dispatch(label, self.kernel("max_pool2d", "backward"), &bindings, &params, dx.grid(), flops)
     }
-}
-
-/// One invocation an element.
-fn grid(x: Tensor) -> Grid {
-    Grid::Planes { planes: x.shape.n(), h: x.shape.c(), w: x.shape.plane_len() }
 }

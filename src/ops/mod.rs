@@ -33,7 +33,7 @@ pub use texels::{TEXELS_MAX_PLANE, pack, sink_texels, unpack};
 pub use total_variation::{HfForm, TotalVariation};
 
 use crate::error::{Error, Result};
-use crate::gpu::{Layout, Recording, TensorId};
+use crate::gpu::{Grid, Layout, Recording, TensorId};
 use crate::shape::Shape;
 
 /// How a tensor's elements are laid out.
@@ -126,11 +126,7 @@ impl Tensor {
 
     /// The binding of what is stored: for kernels that know where the tensor begins in it.
     fn bind_stored(self, name: &'static str) -> (&'static str, TensorId, usize) {
-        let len = match self.format {
-            Format::Nchw => self.shape.n() * self.slice[1] * self.shape.plane_len(),
-            Format::Texels => self.texels(),
-        };
-        (name, self.id, len)
+        (name, self.id, self.stored())
     }
 
     /// Another tensor of this shape and format that lives within the section.
@@ -143,12 +139,16 @@ impl Tensor {
 
     /// Elements or texels that are stored.
     fn stored(self) -> usize {
-        self.bind_stored("").2
+        let channels = match self.format {
+            Format::Nchw => self.slice[1],
+            Format::Texels => self.slice[1].div_ceil(4),
+        };
+        self.shape.n() * channels * self.shape.plane_len()
     }
 
-    /// Texels that are stored, or would be.
-    fn texels(self) -> usize {
-        self.shape.n() * self.slice[1].div_ceil(4) * self.shape.plane_len()
+    /// One invocation an element of a tensor in a buffer: place, channel and image are x, y and z of the grid.
+    fn grid(self) -> Grid {
+        Grid::Planes { planes: self.shape.n(), h: self.shape.c(), w: self.shape.plane_len() }
     }
 }
 

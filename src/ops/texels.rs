@@ -72,7 +72,7 @@ pub fn unpack(rec: &mut Recording, label: &str, x: Tensor, y: Tensor, sink: Sink
 /// # Errors
 /// If a tensor is shorter than its shape.
 pub fn sink_texels(rec: &mut Recording, label: &str, x: Tensor, y: Tensor, sink: Sink) -> Result<()> {
-    let [add, mask] = sink.bind(x.id, x.texels());
+    let [add, mask] = sink.bind(x.id, x.stored());
     let (quads, plane) = (x.shape.c().div_ceil(4) as u32, x.shape.plane_len() as u32);
     let kernel = Kernel::new("texels_sink", "forward").with("SINK", sink.flags());
     let bindings = [x.bind("x"), y.bind("y"), add, mask];

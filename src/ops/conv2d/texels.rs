@@ -100,15 +100,14 @@ impl Pass<'_> {
     }
 
     fn direct(&self, rec: &mut Recording) -> Result<()> {
-        let y = (self.y.id, self.y.texels());
-        self.product_of(rec, &self.phases(), (self.x.id, self.x.texels()), y, None)
+        let y = (self.y.id, self.y.stored());
+        self.product_of(rec, &self.phases(), (self.x.id, self.x.stored()), y, None)
     }
 
     /// So many images at once that their tiles stay in a processor's cache.
     fn winograd(&self, rec: &mut Recording, tile: Tile) -> Result<()> {
-        let y = self.y.shape;
-        let tiles: usize = [y.h(), y.w()].iter().map(|size| size.div_ceil(tile.size())).product();
-        let one = 16 * tile.elements() * tiles;
+        let [tiles_h, tiles_w] = self.tiles(tile);
+        let one = 16 * tile.elements() * tiles_h * tiles_w;
         let most = (CACHE_BYTES / (one * (self.x_quads() + self.y_quads())).max(1)).max(1);
         let turns = self.images().div_ceil(most).max(1);
         let each = self.images().div_ceil(turns);
@@ -121,7 +120,7 @@ impl Pass<'_> {
     /// Winograd's three stages for some of the images.
     fn tiles_of(&self, rec: &mut Recording, tile: Tile, images: Range<usize>) -> Result<()> {
         let (x, y) = (self.x.shape, self.y.shape);
-        let tiles = [y.h(), y.w()].map(|size| size.div_ceil(tile.size()));
+        let tiles = self.tiles(tile);
         let columns = images.len() * tiles[0] * tiles[1];
         let (x_quads, y_quads) = (self.x_quads(), self.y_quads());
         let [first, stored] = self.x.slice();
@@ -161,7 +160,7 @@ impl Pass<'_> {
         let sum = self.transient(rec, "product", tile.elements() * y_quads * columns);
         self.product_of(rec, &elements, (tiled.id, tiled.len), (sum.id, sum.len), Some((tile, images.len())))?;
 
-        let (b, [add, mask]) = (self.texel_bias(rec), self.sink.bind(sum.id, self.y.texels()));
+        let (b, [add, mask]) = (self.texel_bias(rec), self.sink.bind(sum.id, self.y.stored()));
         let bindings = [sum.bind("x"), self.y.bind_stored("y"), b, add, mask];
         let [first, stored] = self.y.slice();
         let params = WinogradParams { quads: y_quads as u32, first, stored, ..params };
@@ -238,7 +237,7 @@ impl Pass<'_> {
         let w = self.texel_weights(rec, tile_quads, terms, tile);
         let algorithm = tile.map_or(Algorithm::Direct, Algorithm::Winograd);
         let sink = if tile.is_some() { Sink::default() } else { self.sink };
-        let [add, mask] = sink.bind(x, self.y.texels());
+        let [add, mask] = sink.bind(x, self.y.stored());
         let table = self.phase_table(rec, phases, algorithm);
         let bindings = [("x", x, x_len), w.bind("w"), table, self.texel_bias(rec), ("y", y, y_len), add, mask];
         let kernel = Kernel::new("conv2d/texels/product", "multiply")

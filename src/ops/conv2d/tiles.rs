@@ -35,8 +35,8 @@ impl Pass<'_> {
         (0..x.n()).step_by(each).try_for_each(|first| self.turn(rec, tile, first..x.n().min(first + each)))
     }
 
-    /// Tiles in the vertical and horizontal.
-    fn tiles(&self, tile: Tile) -> [usize; 2] {
+    /// Winograd's tiles of an image of y in the vertical and horizontal.
+    pub(super) fn tiles(&self, tile: Tile) -> [usize; 2] {
         [self.y.shape.h(), self.y.shape.w()].map(|size| size.div_ceil(tile.size()))
     }
 
@@ -75,13 +75,7 @@ impl Pass<'_> {
 
         let sums = rec.transient(stage("product"), elements * y_len);
         let flops = self.flops() / x.n().max(1) as u64 * images.len() as u64;
-        self.elements_product(
-            rec,
-            tile,
-            [columns, flops as usize],
-            (tiled, elements * x_len),
-            (sums, elements * y_len),
-        )?;
+        self.elements_product(rec, tile, columns, flops, (tiled, elements * x_len), (sums, elements * y_len))?;
 
         let [first, stored] = self.y.slice();
         let params = TilesParams { channels: y.c() as u32, first, stored, ..params };
@@ -96,7 +90,8 @@ impl Pass<'_> {
         &self,
         rec: &mut Recording,
         tile: Tile,
-        [columns, flops]: [usize; 2],
+        columns: usize,
+        flops: u64,
         (tiled, tiled_len): (TensorId, usize),
         (sums, sums_len): (TensorId, usize),
     ) -> Result<()> {
@@ -140,7 +135,7 @@ impl Pass<'_> {
         bindings.extend(spare);
         let grid = Grid::Workgroups([columns.div_ceil(super::TILE_COLUMNS), rows.div_ceil(TILE_ROWS), elements]);
         let kernel = Kernel::new("conv2d/workgroup", "multiply");
-        rec.dispatch(&format!("{name} product"), kernel, &bindings, &params, grid, flops as u64)
+        rec.dispatch(&format!("{name} product"), kernel, &bindings, &params, grid, flops)
     }
 
     /// `[row / 64][element][channel][row % 64]`; zeros past the last row.
