@@ -5,6 +5,7 @@
 mod activations;
 mod classify;
 mod gradient;
+pub mod similarity;
 
 pub use activations::Activations;
 pub use classify::{Classifier, softmax};
