@@ -5,11 +5,13 @@
 mod activations;
 mod classify;
 mod gradient;
+mod image_folder;
 pub mod similarity;
 
 pub use activations::Activations;
 pub use classify::{Classifier, softmax};
 pub use gradient::{Gradient, gradient};
+pub use image_folder::{Decoded, ImageFolder, find_pictures, stream_pictures};
 
 use crate::error::{Error, Result};
 use crate::shape::Shape;

@@ -1,13 +1,12 @@
 //! `protogpu classify`: the likeliest classes of pictures.
 
-use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use protogpu::analysis::Classifier;
+use protogpu::Result;
+use protogpu::analysis::{Classifier, find_pictures};
 use protogpu::picture::preprocess;
-use protogpu::{Error, Result};
 use serde::Serialize;
 
 use super::args::{AdapterArgs, NetworkArgs};
@@ -46,7 +45,7 @@ impl ClassifyArgs {
     /// Text comes batch by batch, JSON at the end.
     pub(crate) fn run(&self) -> Result<()> {
         let network = self.network.open()?;
-        let paths = pictures(&self.images)?;
+        let paths = find_pictures(&self.images)?;
         let side = network.input().h();
         let batch = usize::from(self.batch).min(paths.len());
         // The first pictures before the adapter: a wrong path is found out at once.
@@ -84,44 +83,4 @@ impl ClassifyArgs {
         print(&text)?;
         Ok(Vec::new())
     }
-}
-
-/// What a folder is searched for; a picture that is named itself may be called anything.
-const ENDINGS: [&str; 8] = ["png", "jpg", "jpeg", "webp", "bmp", "gif", "tif", "tiff"];
-
-/// The pictures as they were named, and those in the folders, sorted.
-fn pictures(given: &[PathBuf]) -> Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    for path in given {
-        if !path.is_dir() {
-            found.push(path.clone());
-            continue;
-        }
-        let before = found.len();
-        add_folder(path, &mut found)?;
-        if found.len() == before {
-            return Err(Error::input(format!(
-                "{} is a folder without pictures ({})",
-                path.display(),
-                ENDINGS.join(", ")
-            )));
-        }
-        found[before..].sort();
-    }
-    Ok(found)
-}
-
-fn add_folder(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
-    for entry in std::fs::read_dir(folder).map_err(Error::io("read", folder))? {
-        let entry = entry.map_err(Error::io("read", folder))?;
-        let (path, kind) = (entry.path(), entry.file_type().map_err(Error::io("read", folder))?);
-        let ending = path.extension().and_then(OsStr::to_str).map(str::to_ascii_lowercase);
-        // Links to folders are not followed: they may lead in a circle.
-        if kind.is_dir() {
-            add_folder(&path, found)?;
-        } else if ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str())) {
-            found.push(path);
-        }
-    }
-    Ok(())
 }

@@ -1,0 +1,269 @@
+//! Folders of natural pictures, one folder a class, and their pictures decoded while the adapter works.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::sync_channel;
+
+use rayon::prelude::*;
+
+use crate::error::{Error, Result};
+use crate::labels::Labels;
+use crate::picture::preprocess;
+
+/// What a folder is searched for; a picture that is named itself may be called anything.
+const ENDINGS: [&str; 8] = ["png", "jpg", "jpeg", "webp", "bmp", "gif", "tif", "tiff"];
+
+/// `DIR/<class>/*`: natural pictures, sorted by path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageFolder {
+    root: PathBuf,
+    classes: BTreeMap<usize, Vec<PathBuf>>,
+    ignored: Vec<String>,
+}
+
+impl ImageFolder {
+    /// Finds the pictures of every class in the folders of `root`. A folder's name is the class's index, alone or before
+    /// `_`, `-` or a space and anything (`574_golf_ball`), its WordNet id or its name. Folders in a class's folder are
+    /// searched too; what is no class's folder is [`ImageFolder::ignored`].
+    ///
+    /// # Errors
+    /// If `root` cannot be read, or no folder in it is a class's.
+    pub fn open(root: impl AsRef<Path>, labels: &Labels) -> Result<Self> {
+        let root = root.as_ref();
+        let mut found = Self { root: root.to_owned(), classes: BTreeMap::new(), ignored: Vec::new() };
+        let mut folders: Vec<PathBuf> = Vec::new();
+        for entry in std::fs::read_dir(root).map_err(Error::io("read", root))? {
+            let path = entry.map_err(Error::io("read", root))?.path();
+            if path.is_dir() {
+                folders.push(path);
+            }
+        }
+        folders.sort();
+        for folder in folders {
+            let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            match class_of(&name, labels) {
+                Ok(class) => {
+                    let pictures = found.classes.entry(class).or_default();
+                    add_pictures(&folder, pictures)?;
+                    pictures.sort();
+                }
+                Err(why) => found.ignored.push(format!("{}: {why}", folder.display())),
+            }
+        }
+        if found.classes.is_empty() {
+            let why = found.ignored.first().map_or("it holds no folder".to_owned(), |first| format!("such as {first}"));
+            return Err(Error::input(format!(
+                "{} has no folder of a class ({why}); each class's pictures belong into a folder that is named by the \
+                 class's index, WordNet id or name, such as {}_{}",
+                root.display(),
+                labels.len() - 1,
+                labels.slug(labels.len() - 1)
+            )));
+        }
+        Ok(found)
+    }
+
+    /// Where the folders are.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The classes that have a folder, in order.
+    pub fn classes(&self) -> impl Iterator<Item = usize> {
+        self.classes.keys().copied()
+    }
+
+    /// A class's pictures, sorted by path; empty where it has none.
+    pub fn pictures(&self, class: usize) -> &[PathBuf] {
+        self.classes.get(&class).map_or(&[], Vec::as_slice)
+    }
+
+    /// Folders that are no class's, each with the reason.
+    pub fn ignored(&self) -> &[String] {
+        &self.ignored
+    }
+
+    /// A path as it is written down: from the root on, with `/` between folders.
+    pub fn relative(&self, path: &Path) -> String {
+        let inner = path.strip_prefix(&self.root).unwrap_or(path);
+        inner.iter().map(OsStr::to_string_lossy).collect::<Vec<_>>().join("/")
+    }
+}
+
+/// The class that a folder's name means, or why it means none.
+fn class_of(name: &str, labels: &Labels) -> std::result::Result<usize, String> {
+    let digits = name.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, rest) = name.split_at(digits);
+    // A class may be called `3d printer`: the index ends where a word would.
+    if digits == 0 || !(rest.is_empty() || rest.starts_with(['_', '-', ' '])) {
+        return labels.find(name).map_err(|error| error.to_string());
+    }
+    let class = labels.find(number).map_err(|error| error.to_string())?;
+    // A data set with indices of its own would otherwise be taken for this network's.
+    match labels.find(rest.trim_start_matches(['_', '-', ' '])) {
+        Ok(other) if other != class && !rest.is_empty() => {
+            Err(format!("its index is that of {}, but its name that of class {other}", labels.name(class)))
+        }
+        _ => Ok(class),
+    }
+}
+
+/// The pictures as they are named, and those in the folders, sorted.
+///
+/// # Errors
+/// If a folder cannot be read or holds no picture.
+pub fn find_pictures(given: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for path in given {
+        if !path.is_dir() {
+            found.push(path.clone());
+            continue;
+        }
+        let before = found.len();
+        add_pictures(path, &mut found)?;
+        if found.len() == before {
+            let endings = ENDINGS.join(", ");
+            return Err(Error::input(format!("{} is a folder without pictures ({endings})", path.display())));
+        }
+        found[before..].sort();
+    }
+    Ok(found)
+}
+
+fn add_pictures(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
+    for entry in std::fs::read_dir(folder).map_err(Error::io("read", folder))? {
+        let entry = entry.map_err(Error::io("read", folder))?;
+        let (path, kind) = (entry.path(), entry.file_type().map_err(Error::io("read", folder))?);
+        let ending = path.extension().and_then(OsStr::to_str).map(str::to_ascii_lowercase);
+        // Links to folders are not followed: they may lead in a circle.
+        if kind.is_dir() {
+            add_pictures(&path, found)?;
+        } else if ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str())) {
+            found.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// A picture of a stream: which one it is, and its pixels `[3,side,side]` in `[0,1]`.
+pub struct Decoded {
+    /// Its place among the paths.
+    pub index: usize,
+    /// As [`preprocess`] gives it.
+    pub pixels: Vec<f32>,
+}
+
+/// Decodes pictures on all cores, and hands them on in their order, up to `batch` at once, while the next are decoded.
+/// At most three batches are in memory. Gives the pictures that could not be read, by their place, with the reason; the others
+/// go on.
+///
+/// # Errors
+/// The first that `consume` returns; then the rest is left.
+pub fn stream_pictures(
+    paths: &[PathBuf],
+    side: usize,
+    batch: usize,
+    mut consume: impl FnMut(Vec<Decoded>) -> Result<()>,
+) -> Result<Vec<(usize, Error)>> {
+    let batch = batch.max(1);
+    let mut unreadable = Vec::new();
+    std::thread::scope(|scope| {
+        let (sender, receiver) = sync_channel(1);
+        scope.spawn(move || {
+            for (chunk, paths) in paths.chunks(batch).enumerate() {
+                let decode = |(at, path): (usize, &PathBuf)| (chunk * batch + at, preprocess(path, side));
+                let decoded: Vec<(usize, Result<Vec<f32>>)> = paths.par_iter().enumerate().map(decode).collect();
+                // Nobody listens any more: an error ended the stream.
+                if sender.send(decoded).is_err() {
+                    return;
+                }
+            }
+        });
+        for decoded in receiver {
+            let mut whole = Vec::with_capacity(decoded.len());
+            for (index, result) in decoded {
+                match result {
+                    Ok(pixels) => whole.push(Decoded { index, pixels }),
+                    Err(error) => unreadable.push((index, error)),
+                }
+            }
+            if !whole.is_empty() {
+                consume(whole)?;
+            }
+        }
+        Ok(unreadable)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folders(names: &[&str]) -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        for name in names {
+            std::fs::create_dir_all(root.path().join(name)).unwrap();
+            for picture in ["b.PNG", "a.jpg", "notes.txt"] {
+                std::fs::write(root.path().join(name).join(picture), "").unwrap();
+            }
+        }
+        root
+    }
+
+    #[test]
+    fn folders_are_found_by_index_wnid_and_name() {
+        let names =
+            ["000_tench", "574", "n03394916", "church", "Gas_Pump", "1000_more", "1_tench", "cats", "0_x/deeper"];
+        let root = folders(&names);
+        let found = ImageFolder::open(root.path(), &Labels::imagenet()).unwrap();
+        assert_eq!(found.classes().collect::<Vec<_>>(), [0, 497, 566, 571, 574]);
+        let tench: Vec<String> = found.pictures(0).iter().map(|path| found.relative(path)).collect();
+        assert_eq!(tench, ["000_tench/a.jpg", "000_tench/b.PNG", "0_x/deeper/a.jpg", "0_x/deeper/b.PNG"]);
+        assert!(found.pictures(1).is_empty());
+        let ignored: Vec<&str> = found.ignored().iter().map(|line| line.rsplit('/').next().unwrap()).collect();
+        assert_eq!(ignored.len(), 3, "{ignored:?}");
+        assert!(ignored[0].starts_with("1000_more: there is no class 1000"), "{ignored:?}");
+        assert_eq!(ignored[1], "1_tench: its index is that of goldfish, but its name that of class 0");
+        assert!(ignored[2].starts_with("cats: no class"), "{ignored:?}");
+    }
+
+    #[test]
+    fn a_folder_without_classes_says_what_it_wants() {
+        let root = folders(&["cats"]);
+        let error = ImageFolder::open(root.path(), &Labels::numbered(3)).unwrap_err();
+        assert!(error.is_input() && error.to_string().contains("such as 2_class_2"), "{error}");
+        let error = ImageFolder::open(root.path().join("none"), &Labels::numbered(3)).unwrap_err();
+        assert!(error.is_input(), "{error}");
+    }
+
+    #[test]
+    fn streams_keep_the_order_and_go_on_after_what_is_unreadable() {
+        let root = tempfile::tempdir().unwrap();
+        let mut paths = Vec::new();
+        for level in 0..7u8 {
+            let path = root.path().join(format!("{level}.png"));
+            match level {
+                3 => std::fs::write(&path, "no picture").unwrap(),
+                _ => image::RgbImage::from_pixel(16, 16, image::Rgb([level; 3])).save(&path).unwrap(),
+            }
+            paths.push(path);
+        }
+        let mut seen = Vec::new();
+        let unreadable = stream_pictures(&paths, 16, 2, |batch| {
+            assert!(batch.len() <= 2);
+            seen.extend(batch.iter().map(|one| (one.index, (one.pixels[0] * 255.0).round() as usize)));
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(seen, [0, 1, 2, 4, 5, 6].map(|level| (level, level)));
+        assert_eq!(unreadable.len(), 1);
+        assert!(unreadable[0].0 == 3 && unreadable[0].1.to_string().contains("3.png"));
+        let mut calls = 0;
+        let stopped = stream_pictures(&paths, 16, 2, |_| {
+            calls += 1;
+            Err(Error::input("stop"))
+        });
+        assert!(stopped.is_err() && calls == 1);
+    }
+}
