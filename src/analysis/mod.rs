@@ -1,4 +1,4 @@
-//! Looking into a network: what it says of pictures, what its modules show, and which pixels matter.
+//! Looking into a network: what it says of pictures, what its modules show, which pixels matter, and how alike two maps rank.
 //!
 //! Pixels are `[N,3,H,W]` in `[0,1]`, before normalising.
 
@@ -7,11 +7,13 @@ mod classify;
 mod gradient;
 mod image_folder;
 pub mod similarity;
+mod spearman;
 
 pub use activations::Activations;
 pub use classify::{Classifier, softmax};
 pub use gradient::{Gradient, gradient};
 pub use image_folder::{Decoded, ImageFolder, find_pictures, stream_pictures};
+pub use spearman::{Ranks, Sorter, spearman};
 
 use crate::error::{Error, Result};
 use crate::shape::Shape;

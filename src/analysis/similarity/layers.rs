@@ -1,0 +1,96 @@
+//! Which rows "all layers" has: a network's modules, and the distinct tensors behind their names.
+
+use crate::graph::NodeId;
+use crate::named::named;
+use crate::nets::{Network, Semantics};
+
+named! {
+    /// How layers are counted in a mean over all of them.
+    Over {
+        /// Each module's name counts, as in the paper, so that a tensor with several names weighs several times.
+        Names = "names",
+        /// Each distinct tensor counts once.
+        Tensors = "tensors",
+    }
+}
+
+/// The modules of a network, and the tensors that they show under either semantics.
+#[derive(Clone, Debug)]
+pub struct Layers {
+    modules: Vec<String>,
+    /// For each module the tensor under `snapshot` and under `torch-alias`.
+    shown: Vec<[usize; 2]>,
+    /// Each with the name of the first module that shows it.
+    tensors: Vec<(String, NodeId)>,
+}
+
+impl Layers {
+    /// Those of a network, in the order of torchvision's `named_modules()`.
+    pub fn of(network: &Network) -> Self {
+        let mut layers = Self { modules: Vec::new(), shown: Vec::new(), tensors: Vec::new() };
+        for module in network.modules() {
+            let place = |semantics: Semantics| (module.name.clone(), module.node(semantics));
+            let shown = [Semantics::Snapshot, Semantics::TorchAlias].map(|semantics| layers.place(place(semantics)));
+            layers.modules.push(module.name.clone());
+            layers.shown.push(shown);
+        }
+        layers
+    }
+
+    fn place(&mut self, tensor: (String, NodeId)) -> usize {
+        self.tensors.iter().position(|known| known.1 == tensor.1).unwrap_or_else(|| {
+            self.tensors.push(tensor);
+            self.tensors.len() - 1
+        })
+    }
+
+    /// The nodes of the distinct tensors.
+    pub(super) fn nodes(&self) -> Vec<NodeId> {
+        self.tensors.iter().map(|tensor| tensor.1).collect()
+    }
+
+    /// Names of the distinct tensors under either semantics: of the first module that shows each.
+    pub fn tensors(&self) -> impl Iterator<Item = &str> {
+        self.tensors.iter().map(|tensor| tensor.0.as_str())
+    }
+
+    /// Each layer's name and the place of its tensor in [`Layers::tensors`].
+    pub fn rows(&self, semantics: Semantics, over: Over) -> Vec<(&str, usize)> {
+        let which = usize::from(semantics == Semantics::TorchAlias);
+        let mut seen = vec![false; self.tensors.len()];
+        let counts = |&(_, tensor): &(&str, usize)| over == Over::Names || !std::mem::replace(&mut seen[tensor], true);
+        let rows = self.modules.iter().map(String::as_str).zip(self.shown.iter().map(|shown| shown[which]));
+        rows.filter(counts).collect()
+    }
+
+    /// Their shapes for one picture.
+    pub(super) fn shapes(&self, network: &Network) -> Vec<[usize; 4]> {
+        self.tensors.iter().map(|tensor| network.graph().node(tensor.1).shape.0).collect()
+    }
+
+    /// The tensor of the logits, which the root shows.
+    pub fn logits(&self) -> usize {
+        self.shown[0][0]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nets::Architecture;
+
+    #[test]
+    fn as_many_rows_as_torchvision_has() {
+        for (architecture, expected) in [
+            (Architecture::ResNet18, [68, 52, 68, 43]),
+            (Architecture::GoogLeNet, [224, 195, 224, 138]),
+        ] {
+            let layers = Layers::of(&Network::generated(architecture, 8, 10, 0).unwrap());
+            let count = |semantics, over| layers.rows(semantics, over).len();
+            let found = [Semantics::Snapshot, Semantics::TorchAlias]
+                .map(|semantics| [Over::Names, Over::Tensors].map(|over| count(semantics, over)));
+            assert_eq!(found.as_flattened(), expected, "{architecture}");
+            assert_eq!(layers.rows(Semantics::Snapshot, Over::Names)[0], ("root", layers.logits()));
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! What a network's layers show for pictures, and how that correlates with what they show on average.
+
+use std::path::PathBuf;
+
+use rayon::prelude::*;
+
+use super::layers::Layers;
+use crate::analysis::{Activations, Decoded, Ranks, Sorter, stream_pictures};
+use crate::error::{Error, Result};
+use crate::gpu::Context;
+use crate::nets::Network;
+
+/// One picture's correlation with the mean activations, by tensor of [`Layers::tensors`]; none where one of the two is
+/// constant.
+pub type Correlations = Vec<Option<f64>>;
+
+/// A picture's correlations, and what the network says of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Observed {
+    /// By tensor.
+    pub correlations: Correlations,
+    /// `[K]`.
+    pub logits: Vec<f32>,
+}
+
+/// What came of a stream of pictures.
+pub struct Streamed<T> {
+    /// For each picture that was read, its place among the paths, and what came of it.
+    pub seen: Vec<(usize, T)>,
+    /// Those that could not be read.
+    pub unreadable: Vec<(usize, Error)>,
+}
+
+/// A network that is looked at, for some pictures at once.
+pub struct Observer {
+    activations: Activations,
+    layers: Layers,
+    batch: usize,
+    side: usize,
+}
+
+impl Observer {
+    /// Plans the forward for batches of up to `batch` pictures.
+    ///
+    /// # Errors
+    /// If the adapter has not enough memory.
+    pub fn new(context: &Context, network: &Network, batch: usize) -> Result<Self> {
+        let (batch, side) = (batch.max(1), network.input().h());
+        Ok(Self { activations: Activations::new(context, network, batch)?, layers: Layers::of(network), batch, side })
+    }
+
+    /// The layers.
+    pub fn layers(&self) -> &Layers {
+        &self.layers
+    }
+
+    /// Height and width of the pictures.
+    pub fn side(&self) -> usize {
+        self.side
+    }
+
+    /// Every tensor for up to a batch of pictures, `[N,C,H,W]` each. Blocks.
+    fn outputs(&self, pixels: &[f32]) -> Result<Vec<Vec<f32>>> {
+        self.activations.run(pixels)?;
+        self.activations.read_nodes(&self.layers.nodes())
+    }
+
+    /// Adds every picture's activations to sums, one for each tensor, and its pixels to the last; an empty list is
+    /// begun. Sums run in the pictures' order, in f64. `progress` hears of each batch's number of pictures.
+    ///
+    /// # Errors
+    /// If the device is lost, or `progress` returns one.
+    pub fn add(
+        &self,
+        paths: &[PathBuf],
+        sums: &mut Vec<Vec<f64>>,
+        progress: &mut dyn FnMut(usize) -> Result<()>,
+    ) -> Result<Streamed<()>> {
+        let mut seen = Vec::new();
+        let unreadable = stream_pictures(paths, self.side, self.batch, |pictures| {
+            let pixels = together(&pictures);
+            let mut outputs = self.outputs(&pixels)?;
+            outputs.push(pixels);
+            sums.resize(outputs.len(), Vec::new());
+            sums.par_iter_mut().zip(&outputs).for_each(|(sums, outputs)| {
+                let len = outputs.len() / pictures.len();
+                sums.resize(len, 0.0);
+                for output in outputs.chunks_exact(len) {
+                    sums.iter_mut().zip(output).for_each(|(sum, &y)| *sum += f64::from(y));
+                }
+            });
+            seen.extend(pictures.iter().map(|picture| (picture.index, ())));
+            progress(pictures.len())
+        })?;
+        Ok(Streamed { seen, unreadable })
+    }
+
+    /// Each picture's correlations with the targets, one for each tensor. `progress` as for [`Observer::add`].
+    ///
+    /// # Errors
+    /// As [`Observer::correlate`], naming the picture.
+    pub fn correlate_files(
+        &self,
+        paths: &[PathBuf],
+        targets: &Targets<'_>,
+        progress: &mut dyn FnMut(usize) -> Result<()>,
+    ) -> Result<Streamed<Observed>> {
+        let mut seen = Vec::new();
+        let unreadable = stream_pictures(paths, self.side, self.batch, |pictures| {
+            let observed = self.correlate(&together(&pictures), targets).map_err(|error| match error {
+                Error::Input(what) => Error::input(format!("{} or its batch: {what}", paths[pictures[0].index].display())),
+                other => other,
+            })?;
+            seen.extend(pictures.iter().map(|picture| picture.index).zip(observed));
+            progress(pictures.len())
+        })?;
+        Ok(Streamed { seen, unreadable })
+    }
+
+    /// The same for up to a batch of pictures' pixels, `[N,3,side,side]` in `[0,1]`.
+    ///
+    /// # Errors
+    /// If an activation is NaN or infinite, or the device is lost.
+    pub fn correlate(&self, pixels: &[f32], targets: &Targets<'_>) -> Result<Vec<Observed>> {
+        let count = pixels.len() / (3 * self.side * self.side);
+        let outputs = self.outputs(pixels)?;
+        let jobs: Vec<(usize, usize)> = (0..outputs.len()).flat_map(|t| (0..count).map(move |n| (t, n))).collect();
+        let correlation = |sorter: &mut Sorter, &(tensor, n): &(usize, usize)| {
+            let len = outputs[tensor].len() / count;
+            let y = &outputs[tensor][n * len..(n + 1) * len];
+            let named = |error: Error| {
+                let name = self.layers.tensors().nth(tensor).unwrap_or_default();
+                Error::input(format!("the output of {name}: {error}"))
+            };
+            targets.correlation(tensor, y, sorter).map_err(named)
+        };
+        let all: Vec<Option<f64>> =
+            jobs.par_iter().map_init(Sorter::default, correlation).collect::<Result<_>>()?;
+        let logits = &outputs[self.layers.logits()];
+        let classes = logits.len() / count;
+        let observed = |n: usize| Observed {
+            correlations: (0..outputs.len()).map(|tensor| all[tensor * count + n]).collect(),
+            logits: logits[n * classes..(n + 1) * classes].to_vec(),
+        };
+        Ok((0..count).map(observed).collect())
+    }
+}
+
+fn together(pictures: &[Decoded]) -> Vec<f32> {
+    pictures.iter().flat_map(|picture| picture.pixels.iter().copied()).collect()
+}
+
+/// What pictures are compared with: the mean activations, by tensor.
+pub enum Targets<'a> {
+    /// Ranked once.
+    Mean(&'a [Ranks]),
+    /// Sums over so many pictures, from which each picture that is compared is first taken out.
+    WithoutItself(&'a [Vec<f64>], usize),
+}
+
+impl Targets<'_> {
+    fn correlation(&self, tensor: usize, y: &[f32], sorter: &mut Sorter) -> Result<Option<f64>> {
+        match self {
+            Self::Mean(ranks) => ranks[tensor].correlation(y, sorter),
+            Self::WithoutItself(sums, count) => {
+                let others = (*count as f64 - 1.0).max(1.0);
+                let mean: Vec<f32> =
+                    sums[tensor].iter().zip(y).map(|(sum, &y)| ((sum - f64::from(y)) / others) as f32).collect();
+                Ranks::of(&mean)?.correlation(y, sorter)
+            }
+        }
+    }
+}

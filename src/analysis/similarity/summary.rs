@@ -1,0 +1,160 @@
+//! From correlations to the table.
+
+use serde_json::Value;
+
+use super::layers::{Layers, Over};
+use super::observer::Correlations;
+use super::table::{ClassSimilarity, Counts, Holds, LayerSimilarity, OnePrototype, Overall, Spread, Way};
+use crate::nets::Semantics;
+
+/// A class's correlations: each picture's, by tensor.
+#[derive(Clone, Debug, Default)]
+pub struct Scores {
+    /// Of the prototypes.
+    pub prototypes: Vec<Correlations>,
+    /// Of pictures of the class.
+    pub same: Vec<Correlations>,
+    /// Of pictures of other classes.
+    pub different: Vec<Correlations>,
+    /// Of the controls, by name.
+    pub controls: Vec<(String, Correlations)>,
+}
+
+impl Scores {
+    /// The class's row and its layers. What is known of each prototype is the caller's to fill in.
+    pub fn class(&self, index: usize, name: &str, layers: &Layers, semantics: Semantics, over: Over) -> ClassSimilarity {
+        let rows = layers.rows(semantics, over);
+        let tensors: Vec<usize> = rows.iter().map(|row| row.1).collect();
+        let layers: Vec<LayerSimilarity> = rows.iter().map(|&(name, tensor)| self.layer(name, tensor)).collect();
+        let mean = |of: &dyn Fn(&LayerSimilarity) -> Option<f64>| Spread::of(layers.iter().map(of)).mean;
+        let each = |pictures: &[Correlations]| -> Vec<Option<f64>> {
+            pictures.iter().map(|picture| Spread::of(tensors.iter().map(|&tensor| picture[tensor])).mean).collect()
+        };
+        let std = |pictures: &[Correlations]| Spread::of(each(pictures)).std;
+        let controls = self.controls.iter().map(|(name, picture)| {
+            (name.clone(), number(Spread::of(tensors.iter().map(|&tensor| picture[tensor])).mean))
+        });
+        let [prototype, same, different] = [mean(&|l| l.prototype), mean(&|l| l.same), mean(&|l| l.different)];
+        let one = |similarity| OnePrototype { folder: String::new(), seed: 0, similarity, top: Vec::new() };
+        ClassSimilarity {
+            index,
+            name: name.to_owned(),
+            prototype,
+            prototype_std: std(&self.prototypes),
+            same,
+            same_std: std(&self.same),
+            different,
+            different_std: std(&self.different),
+            normalised: normalised(prototype, same, different),
+            holds: holds(&layers),
+            controls: controls.collect(),
+            prototypes: each(&self.prototypes).into_iter().map(one).collect(),
+            pictures: Counts { mean: 0, same: self.same.len(), different: self.different.len() },
+            layers,
+        }
+    }
+
+    fn layer(&self, module: &str, tensor: usize) -> LayerSimilarity {
+        let of = |pictures: &[Correlations]| Spread::of(pictures.iter().map(|picture| picture[tensor]));
+        let [prototype, same, different] = [of(&self.prototypes), of(&self.same), of(&self.different)];
+        let controls = self.controls.iter().map(|(name, picture)| (name.clone(), number(picture[tensor])));
+        let everyone = self.prototypes.iter().chain(&self.same).chain(&self.different);
+        let everyone = everyone.chain(self.controls.iter().map(|control| &control.1));
+        LayerSimilarity {
+            module: module.to_owned(),
+            prototype: prototype.mean,
+            prototype_std: prototype.std,
+            same: same.mean,
+            same_std: same.std,
+            different: different.mean,
+            different_std: different.std,
+            normalised: normalised(prototype.mean, same.mean, different.mean),
+            holds: prototype.mean.zip(same.mean).map(|(prototype, same)| prototype >= same),
+            controls: controls.collect(),
+            undefined: everyone.filter(|picture| picture[tensor].is_none()).count(),
+        }
+    }
+}
+
+/// Over all classes, which must have the same layers and controls.
+pub fn overall(classes: &[ClassSimilarity]) -> Overall {
+    let over = |of: &dyn Fn(&ClassSimilarity) -> Option<f64>| Spread::of(classes.iter().map(of));
+    let [prototype, same, different] = [over(&|c| c.prototype), over(&|c| c.same), over(&|c| c.different)];
+    let names = classes.first().map(|class| class.controls.keys().cloned().collect::<Vec<_>>()).unwrap_or_default();
+    let control = |name: &String| {
+        let spread = over(&|class| class.controls.get(name).and_then(Value::as_f64));
+        (name.clone(), serde_json::to_value(spread).expect("numbers"))
+    };
+    let layers = (0..classes.first().map_or(0, |class| class.layers.len())).map(|at| averaged(classes, at, &names));
+    let layers: Vec<LayerSimilarity> = layers.collect();
+    Overall {
+        prototype,
+        same,
+        different,
+        holds: holds(&layers),
+        normalised: normalised(prototype.mean, same.mean, different.mean),
+        controls: names.iter().map(control).collect(),
+        layers,
+    }
+}
+
+/// One layer over all classes; the deviations are over the classes' means.
+fn averaged(classes: &[ClassSimilarity], at: usize, controls: &[String]) -> LayerSimilarity {
+    let over = |of: &dyn Fn(&LayerSimilarity) -> Option<f64>| Spread::of(classes.iter().map(|class| of(&class.layers[at])));
+    let [prototype, same, different] = [over(&|l| l.prototype), over(&|l| l.same), over(&|l| l.different)];
+    let control = |name: &String| {
+        (name.clone(), number(over(&|layer| layer.controls.get(name).and_then(Value::as_f64)).mean))
+    };
+    LayerSimilarity {
+        module: classes[0].layers[at].module.clone(),
+        prototype: prototype.mean,
+        prototype_std: prototype.std,
+        same: same.mean,
+        same_std: same.std,
+        different: different.mean,
+        different_std: different.std,
+        normalised: normalised(prototype.mean, same.mean, different.mean),
+        holds: prototype.mean.zip(same.mean).map(|(prototype, same)| prototype >= same),
+        controls: controls.iter().map(control).collect(),
+        undefined: classes.iter().map(|class| class.layers[at].undefined).sum(),
+    }
+}
+
+/// The measurement under each way to count layers. `classes` gives every class's row under one.
+pub fn ways(classes: impl Fn(Semantics, Over) -> Vec<ClassSimilarity>) -> Vec<Way> {
+    let each = |semantics: Semantics, over: Over| {
+        let Overall { prototype, same, different, holds, .. } = overall(&classes(semantics, over));
+        Way { semantics, over: over.to_string(), prototype, same, different, holds }
+    };
+    let both = [Semantics::Snapshot, Semantics::TorchAlias];
+    both.iter().flat_map(|&semantics| [Over::Names, Over::Tensors].map(|over| each(semantics, over))).collect()
+}
+
+/// A sentence for each control that is at least as similar as the prototypes.
+pub fn warnings(overall: &Overall) -> Vec<String> {
+    let above = |(name, spread): (&String, &Value)| {
+        let (control, prototype) = (spread["mean"].as_f64()?, overall.prototype.mean?);
+        (control >= prototype).then(|| {
+            format!(
+                "The control `{name}` scores {control:.3}, no lower than the prototypes' {prototype:.3}: this measure alone does \
+                 not show that the prototypes are natural."
+            )
+        })
+    };
+    overall.controls.iter().filter_map(above).collect()
+}
+
+fn holds(layers: &[LayerSimilarity]) -> Holds {
+    let known = layers.iter().filter_map(|layer| layer.holds);
+    Holds { layers: known.clone().filter(|&holds| holds).count(), of: known.count() }
+}
+
+fn normalised(prototype: Option<f64>, same: Option<f64>, different: Option<f64>) -> Option<f64> {
+    let (prototype, same, different) = (prototype?, same?, different?);
+    (same != different).then(|| (prototype - different) / (same - different))
+}
+
+fn number(value: Option<f64>) -> Value {
+    value.map_or(Value::Null, Value::from)
+}
+
