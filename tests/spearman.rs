@@ -202,8 +202,10 @@ fn other_lengths_are_refused() {
     // Refused unread, so this memory is never touched.
     let long = vec![0.0; most + 1];
     assert_eq!(message(Ranks::of(&long).err()), format!("{} values cannot be ranked, 1 to {most} can", most + 1));
-    let other = Ranks::of(&[1.0, 2.0]).and_then(|ranks| ranks.correlation(&[1.0; 3], &mut Sorter::default()));
-    assert_eq!(message(other.err()), "3 values cannot be correlated with 2 ranks");
+    for len in [1, 3] {
+        let other = Ranks::of(&[1.0, 2.0]).and_then(|ranks| ranks.correlation(&vec![1.0; len], &mut Sorter::default()));
+        assert_eq!(message(other.err()), format!("{len} values cannot be correlated with 2 ranks"));
+    }
 }
 
 #[test]

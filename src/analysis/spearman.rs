@@ -105,7 +105,8 @@ impl Ranks {
         if self.squares == 0 || sums.bb == 0 {
             return Ok(None);
         }
-        // Three roundings and the product's; the root of a square is exact, so equal sides give 1.
+        // Only here is anything rounded, and alike for both sides: by an ulp or two, which may lead beyond 1. The root of a
+        // rounded square is exact, so equal ranks give 1 itself.
         let rho = sums.ab as f64 / (self.squares as f64 * sums.bb as f64).sqrt();
         Ok(Some(rho.clamp(-1.0, 1.0)))
     }
@@ -124,8 +125,9 @@ impl Sorter {
     fn sort(&mut self, values: &[f32], companions: &[i32]) -> Result<Sorted<'_>> {
         let len = values.len();
         if self.items.len() < len {
-            self.items.resize(len, 0);
-            self.spare.resize(len, 0);
+            // Anew, not longer: pages that no item reaches are then never touched.
+            self.items = vec![0; len];
+            self.spare = vec![0; len];
         }
         let packed = pack(values, companions, &mut self.items[..len]);
         if !packed.finite {
