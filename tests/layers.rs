@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// From the bottom up. A module may name itself and what is in a line above its own; those of the first line, which stand
 /// alone, also each other.
 const LAYERS: &[&[&str]] = &[
-    &["error", "named", "shape", "atomic", "suggest", "tensor_file"],
+    &["error", "named", "shape", "atomic", "digest", "suggest", "tensor_file"],
     &["gpu"],
     &["ops"],
     &["graph"],

@@ -1,9 +1,9 @@
 //! The output of every named module.
 
 use super::count_images;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::gpu::{Context, Plan, Recording};
-use crate::graph::{self, Keep};
+use crate::graph::{self, Keep, NodeId};
 use crate::nets::{Module, Network, Semantics};
 use crate::ops::{Choices, Tensor};
 use crate::shape::Shape;
@@ -14,10 +14,12 @@ pub struct Activations {
     input: Tensor,
     acts: graph::Activations,
     modules: Vec<Module>,
+    /// Pictures of the last run.
+    count: usize,
 }
 
 impl Activations {
-    /// Plans the forward for batches of exactly `batch` pictures.
+    /// Plans the forward for batches of up to `batch` pictures.
     ///
     /// # Errors
     /// If the adapter has not enough memory.
@@ -28,18 +30,15 @@ impl Activations {
         rec.section("evaluate");
         let acts =
             network.graph().record_forward(&mut rec, &Choices::plain(context.capabilities()), input, Keep::All)?;
-        Ok(Self { plan: Plan::new(context, rec)?, input, acts, modules: network.modules().to_vec() })
+        Ok(Self { plan: Plan::new(context, rec)?, input, acts, modules: network.modules().to_vec(), count: 0 })
     }
 
     /// Runs the forward; [`Activations::read`] then gives what the modules show. Does not block.
     ///
     /// # Errors
-    /// If `pixels` are not exactly `batch` whole pictures.
-    pub fn run(&self, pixels: &[f32]) -> Result<()> {
-        let batch = self.input.shape.n();
-        if count_images(pixels, self.input.shape, batch)? != batch {
-            return Err(Error::input(format!("{} values are not {batch} pictures", pixels.len())));
-        }
+    /// If `pixels` are not one to `batch` whole pictures.
+    pub fn run(&mut self, pixels: &[f32]) -> Result<()> {
+        self.count = count_images(pixels, self.input.shape, self.input.shape.n())?;
         self.plan.write(self.input.id, pixels)?;
         self.plan.submit("evaluate", 1);
         Ok(())
@@ -50,12 +49,26 @@ impl Activations {
         &self.modules
     }
 
+    /// The outputs of nodes in the last run, each `[N,C,H,W]`, in one copy. Blocks.
+    ///
+    /// # Errors
+    /// If the device is lost.
+    pub(crate) fn read_nodes(&self, nodes: &[NodeId]) -> Result<Vec<Vec<f32>>> {
+        let ids: Vec<_> = nodes.iter().map(|&node| self.acts.of(node).id).collect();
+        let mut outputs = self.plan.read_later(&ids).wait()?;
+        for (output, &node) in outputs.iter_mut().zip(nodes) {
+            output.truncate(self.count * self.acts.of(node).shape.image_len());
+        }
+        Ok(outputs)
+    }
+
     /// A module's output in the last run, `[N,C,H,W]`. Blocks.
     ///
     /// # Errors
     /// If the device is lost.
     pub fn read(&self, module: &Module, semantics: Semantics) -> Result<(Shape, Vec<f32>)> {
-        let y = self.acts.of(module.node(semantics));
-        Ok((y.shape, self.plan.read(y.id)?))
+        let y = self.acts.of(module.node(semantics)).shape;
+        let output = self.read_nodes(&[module.node(semantics)])?.swap_remove(0);
+        Ok((Shape::new(self.count, y.c(), y.h(), y.w()), output))
     }
 }

@@ -46,7 +46,7 @@ impl ActivationsArgs {
         let modules = self.modules(&network)?;
         let pixels = preprocess(&self.image, network.input().h())?;
         let context = self.adapter.open()?;
-        let activations = Activations::new(&context, &network, 1)?;
+        let mut activations = Activations::new(&context, &network, 1)?;
         activations.run(&pixels)?;
         let read = |module: &Module| Ok((module.name.clone(), activations.read(module, self.semantics)?));
         let outputs: Vec<(String, (Shape, Vec<f32>))> = modules.into_iter().map(read).collect::<Result<_>>()?;

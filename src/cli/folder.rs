@@ -12,9 +12,9 @@ use protogpu::optimize::Checkpoint;
 use protogpu::{Error, Result};
 
 const CHECKPOINT: &str = "checkpoint.safetensors";
-const RECORD: &str = "run.json";
+pub(crate) const RECORD: &str = "run.json";
 const PICTURE: &str = "prototype.png";
-const PIXELS: &str = "prototype.safetensors";
+pub(crate) const PIXELS: &str = "prototype.safetensors";
 const SNAPSHOTS: &str = "snapshots";
 
 /// The longest checkpoint that is read: far above one of the most steps.

@@ -27,6 +27,7 @@ mod run_batch;
 mod run_record;
 mod run_report;
 mod run_targets;
+mod similarity;
 pub(crate) mod terminal;
 mod top;
 mod tune;
@@ -63,6 +64,7 @@ enum Command {
     Modules(modules::ModulesArgs),
     #[command(subcommand)]
     Weights(weights::WeightsCommand),
+    Similarity(Box<similarity::SimilarityArgs>),
     World(world::WorldArgs),
     Bench(bench::BenchArgs),
     Tune(tune::TuneArgs),
@@ -88,6 +90,7 @@ fn dispatch(command: Command, launched: Instant) -> Result<ExitCode> {
         Command::Models(args) => done(args.run()),
         Command::Modules(args) => done(args.run()),
         Command::Weights(command) => done(command.run()),
+        Command::Similarity(args) => args.run(),
         Command::World(args) => done(args.run()),
         Command::Bench(args) => done(args.run()),
         Command::Tune(args) => done(args.run()),

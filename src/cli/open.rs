@@ -37,6 +37,25 @@ impl NetworkArgs {
         }
     }
 
+    /// These options where they name a network, or else those of a record.
+    pub(crate) fn or_recorded(&self, recorded: Option<&WeightsRecord>) -> Self {
+        let mut args = self.clone();
+        let Some(recorded) = recorded else { return args };
+        if args.weights.is_none() && args.model.is_none() {
+            args.weights.clone_from(&recorded.path);
+            args.model.clone_from(&recorded.model);
+            // An embedded network is what it is.
+            if recorded.path.is_some() {
+                args.taken.architecture = args.taken.architecture.or(Some(recorded.architecture));
+            }
+        }
+        if let Some(input) = recorded.input {
+            args.taken = args.taken.or_input(input);
+        }
+        args.labels = args.labels.or_else(|| recorded.labels.clone());
+        args
+    }
+
     /// What a record says of the network that these options opened.
     pub(crate) fn record(&self, network: &Network) -> WeightsRecord {
         let is_named = self.weights.is_none() || self.is_published();

@@ -6,9 +6,9 @@ use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
 use protogpu::atomic::write_atomically;
+use protogpu::digest::sha256_hex;
 use protogpu::gpu::Context;
 use protogpu::{Error, Result};
-use sha2::{Digest, Sha256};
 
 use super::cache;
 use super::terminal::note;
@@ -61,7 +61,7 @@ impl Drop for Adapter {
 
 /// One file for each adapter, driver and version.
 fn name(key: &str) -> String {
-    let digest: String = Sha256::digest(key).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let digest = &sha256_hex(key)[..16];
     format!("pipelines-{digest}.bin")
 }
 

@@ -73,6 +73,36 @@ impl Progress {
     }
 }
 
+/// A count of things of which it is known how many there may be, on stderr where that is a terminal.
+pub(crate) struct Counting(Option<ProgressBar>);
+
+impl Counting {
+    /// Begins at none of `total`.
+    pub(crate) fn new(what: &str, total: u64, quiet: bool) -> Self {
+        if quiet || !std::io::stderr().is_terminal() {
+            return Self(None);
+        }
+        let bar = ProgressBar::new(total).with_prefix(what.to_owned());
+        let style = ProgressStyle::with_template("{prefix} {bar:24} {pos}/{len}, {per_sec}, {eta} left");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        Self(Some(bar))
+    }
+
+    /// So many more.
+    pub(crate) fn add(&self, count: u64) {
+        if let Some(bar) = &self.0 {
+            bar.inc(count);
+        }
+    }
+
+    /// No more to come.
+    pub(crate) fn end(&self) {
+        if let Some(bar) = &self.0 {
+            bar.finish_and_clear();
+        }
+    }
+}
+
 /// The progress of a download, on stderr where that is a terminal.
 pub(crate) struct Arriving(Option<ProgressBar>);
 

@@ -78,7 +78,8 @@ impl RunArgs {
         self.check_paths()?;
         let config = self.config.as_deref().map(Config::read).transpose()?;
         let settings = self.settings(config.as_ref())?;
-        let network_args = self.network_args(config.as_ref());
+        let recorded = config.as_ref().and_then(|config| config.recorded.as_ref());
+        let network_args = self.network.or_recorded(recorded.map(|recorded| &recorded.weights));
         let network = network_args.open()?;
         let weights = network_args.record(&network);
         if let Some(config) = &config {
@@ -144,27 +145,6 @@ impl RunArgs {
             ))),
             None => Ok(()),
         }
-    }
-
-    /// The network that was asked for, or else the one of the record.
-    fn network_args(&self, config: Option<&Config>) -> NetworkArgs {
-        let mut args = self.network.clone();
-        let recorded = config.and_then(|config| config.recorded.as_ref()).map(|recorded| &recorded.weights);
-        if let Some(recorded) = recorded {
-            if args.weights.is_none() && args.model.is_none() {
-                args.weights.clone_from(&recorded.path);
-                args.model.clone_from(&recorded.model);
-                // An embedded network is what it is.
-                if recorded.path.is_some() {
-                    args.taken.architecture = args.taken.architecture.or(Some(recorded.architecture));
-                }
-            }
-            if let Some(input) = recorded.input {
-                args.taken = args.taken.or_input(input);
-            }
-            args.labels = args.labels.or_else(|| recorded.labels.clone());
-        }
-        args
     }
 
     /// What one batch would do and take.

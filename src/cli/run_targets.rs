@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use protogpu::digest::sha256_hex;
 use protogpu::labels::Labels;
 use protogpu::nets::Network;
 use protogpu::optimize::{Checkpoint, Settings};
 use protogpu::picture::preprocess;
 use protogpu::{Error, Result};
-use sha2::{Digest, Sha256};
 
 use super::folder::{Existing, Folder, State, check_writable, refuse_existing};
 use super::run_record::Config;
@@ -81,7 +81,7 @@ pub(crate) fn start(settings: &Settings, config: Option<&Config>, side: usize) -
     let Some(path) = settings.init_image() else { return Ok(None) };
     let pixels = preprocess(path, side)?;
     let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
-    let sha256: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    let sha256 = sha256_hex(bytes);
     if let Some(config) = config {
         config.check_init(&sha256, path)?;
     }

@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use protogpu::atomic::is_aside;
+use protogpu::digest::hex;
 use protogpu::nets::Inspection;
 use protogpu::weights::{Checkpoint, Weights};
 use protogpu::{Error, Result};
@@ -187,7 +188,7 @@ fn verify(path: &Path, expected: &str) -> Result<(), Unverified> {
                 n => hash.update(&buffer[..n]),
             }
         }
-        Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+        Ok(hex(&hash.finalize()))
     };
     let found = read().map_err(|source| Unverified::Unread(path.to_path_buf(), source))?;
     if found.starts_with(expected) {

@@ -7,9 +7,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
 
 use super::choices::{Fill, HfForm, Init, Interpolation, Preset, PvForm};
+use crate::digest::sha256_hex;
 use crate::{Error, Result};
 
 /// The most steps of one run, which bounds the memory for its losses.
@@ -170,11 +170,6 @@ impl Settings {
             Init::Image(path) => Some(path),
         }
     }
-}
-
-/// SHA-256 in lower-case hexadecimal.
-pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn to_map(settings: &Settings) -> Map<String, Value> {

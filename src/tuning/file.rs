@@ -6,9 +6,9 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::atomic::write_atomically;
+use crate::digest::sha256_hex;
 use crate::error::{Error, Result};
 use crate::gpu::{Capabilities, Context, describe_adapter};
 use crate::ops::{Choices, Variant};
@@ -61,7 +61,7 @@ impl TuningFile {
             batch,
         };
         let text = serde_json::to_string(&identity).expect("an identity is plain data");
-        let digest: String = Sha256::digest(text).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let digest = &sha256_hex(text)[..16];
         Self { path: folder.join(format!("tuning-{digest}.json")), identity }
     }
 

@@ -7,10 +7,11 @@ use std::path::Path;
 use safetensors::Dtype;
 use serde_json::{Map, Value, json};
 
-use super::file_bytes::{FileBytes, sha256};
+use super::file_bytes::FileBytes;
 use super::header::MAX_HEADER_BYTES;
 use super::pytorch::{self, View};
 use crate::atomic::write_atomically;
+use crate::digest::sha256_hex;
 use crate::error::{Error, Result};
 
 /// The most bytes that converting may make of one: tensors that share a storage are written out each, and a file may say
@@ -77,7 +78,7 @@ impl Checkpoint {
 
     /// SHA-256 of the file's bytes in lower-case hexadecimal.
     pub fn sha256(&self) -> String {
-        sha256(self.file.get())
+        sha256_hex(self.file.get())
     }
 
     /// Size of the file, in bytes.

@@ -1,12 +1,10 @@
 //! The bytes of a file, memory-mapped where there is a file.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 use std::fs::File;
 use std::path::Path;
 
 use memmap2::Mmap;
-use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 
@@ -41,13 +39,4 @@ impl FileBytes {
             Self::Bytes(bytes) => bytes,
         }
     }
-}
-
-/// SHA-256 in lower-case hexadecimal.
-pub(super) fn sha256(bytes: &[u8]) -> String {
-    let mut hex = String::with_capacity(64);
-    for byte in Sha256::digest(bytes) {
-        let _ = write!(hex, "{byte:02x}");
-    }
-    hex
 }

@@ -25,9 +25,10 @@ pub use checkpoint::Checkpoint;
 pub use safetensors::Dtype;
 
 use crate::atomic::write_atomically;
+use crate::digest::sha256_hex;
 use crate::error::{Error, Result};
 use crate::suggest::{near_misses, shown};
-use file_bytes::{FileBytes, sha256};
+use file_bytes::FileBytes;
 use header::{Contents, Tensor};
 
 /// Named tensors, with the metadata that came with them.
@@ -129,7 +130,7 @@ impl Weights {
 
     /// SHA-256 of the file's bytes in lower-case hexadecimal, computed when first asked for.
     pub fn sha256(&self) -> &str {
-        self.sha256.get_or_init(|| sha256(self.storage.get()))
+        self.sha256.get_or_init(|| sha256_hex(self.storage.get()))
     }
 
     /// What had to be done to read the file and was no matter of course, each in a sentence, as [`Checkpoint::notes`].

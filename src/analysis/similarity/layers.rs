@@ -81,10 +81,9 @@ mod tests {
 
     #[test]
     fn as_many_rows_as_torchvision_has() {
-        for (architecture, expected) in [
-            (Architecture::ResNet18, [68, 52, 68, 43]),
-            (Architecture::GoogLeNet, [224, 195, 224, 138]),
-        ] {
+        for (architecture, expected) in
+            [(Architecture::ResNet18, [68, 52, 68, 43]), (Architecture::GoogLeNet, [224, 195, 224, 138])]
+        {
             let layers = Layers::of(&Network::generated(architecture, 8, 10, 0).unwrap());
             let count = |semantics, over| layers.rows(semantics, over).len();
             let found = [Semantics::Snapshot, Semantics::TorchAlias]

@@ -22,21 +22,15 @@ const PIXELS: &str = "pixels";
 pub struct Picture {
     /// From the folder of all classes on, with `/` between folders.
     pub file: String,
-    /// Of the file's bytes.
+    /// Of the file's bytes; empty if they cannot be read.
     pub sha256: String,
 }
 
 impl Picture {
     /// Those of some paths of a folder.
-    ///
-    /// # Errors
-    /// If one cannot be read.
-    pub fn of(folder: &ImageFolder, paths: &[PathBuf]) -> Result<Vec<Self>> {
-        let one = |path: &PathBuf| {
-            let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
-            Ok(Self { file: folder.relative(path), sha256: sha256_hex(bytes) })
-        };
-        paths.iter().map(one).collect()
+    pub fn of(folder: &ImageFolder, paths: &[PathBuf]) -> Vec<Self> {
+        let digest = |path: &PathBuf| std::fs::read(path).map(sha256_hex).unwrap_or_default();
+        paths.iter().map(|path| Self { file: folder.relative(path), sha256: digest(path) }).collect()
     }
 }
 
@@ -47,6 +41,8 @@ pub struct MeanActivations {
     pub class: usize,
     /// The pictures that it is the mean of.
     pub pictures: Vec<Picture>,
+    /// Those that were to be part of it and could not be read.
+    pub unreadable: Vec<Picture>,
     /// By tensor of [`Layers::tensors`].
     pub means: Vec<Vec<f32>>,
     /// The mean picture, `[3,H,W]` in `[0,1]`.
@@ -55,12 +51,12 @@ pub struct MeanActivations {
 
 impl MeanActivations {
     /// From the sums over pictures, the pixels' last, as [`Observer::add`] makes them.
-    pub fn from_sums(class: usize, pictures: Vec<Picture>, sums: &[Vec<f64>]) -> Self {
-        let count = pictures.len().max(1) as f64;
+    pub fn from_sums(class: usize, sums: &Sums) -> Self {
+        let count = sums.pictures.len().max(1) as f64;
         let mean = |sums: &Vec<f64>| sums.iter().map(|sum| (sum / count) as f32).collect();
-        let mut means: Vec<Vec<f32>> = sums.iter().map(mean).collect();
+        let mut means: Vec<Vec<f32>> = sums.sums.iter().map(mean).collect();
         let pixels = means.pop().unwrap_or_default();
-        Self { class, pictures, means, pixels }
+        Self { class, pictures: sums.pictures.clone(), unreadable: sums.unreadable.clone(), means, pixels }
     }
 
     /// Each tensor's ranks, for [`super::Targets::Mean`].
@@ -69,7 +65,8 @@ impl MeanActivations {
     /// If an activation is NaN or infinite.
     pub fn ranks(&self, layers: &Layers) -> Result<Vec<Ranks>> {
         let one = |(mean, name): (&Vec<f32>, &str)| {
-            Ranks::of(mean).map_err(|e| Error::input(format!("the mean output of {name} over class {}: {e}", self.class)))
+            Ranks::of(mean)
+                .map_err(|e| Error::input(format!("the mean output of {name} over class {}: {e}", self.class)))
         };
         self.means.iter().zip(layers.tensors()).map(one).collect()
     }
@@ -77,7 +74,8 @@ impl MeanActivations {
     /// The bytes of a safetensors file with a tensor for each of the network's, named after the first module that shows it,
     /// `pixels` with the mean picture, and metadata that say what of.
     pub fn to_bytes(&self, network: &Network, layers: &Layers) -> Vec<u8> {
-        let (side, pictures) = (network.input().h(), serde_json::to_string(&self.pictures));
+        let side = network.input().h();
+        let listed = |pictures: &[Picture]| serde_json::to_string(pictures).expect("pictures are plain data");
         let mut file = TensorFile::default()
             .metadata("format", FORMAT)
             .metadata("class", self.class.to_string())
@@ -85,7 +83,8 @@ impl MeanActivations {
             .metadata("weights_sha256", network.weights().sha256())
             .metadata("architecture", network.architecture().to_string())
             .metadata("input", network.expects().to_json())
-            .metadata("pictures", pictures.expect("pictures are plain data"))
+            .metadata("pictures", listed(&self.pictures))
+            .metadata("unreadable", listed(&self.unreadable))
             .tensor(PIXELS, &[3, side, side], &self.pixels);
         for ((name, shape), mean) in layers.tensors().zip(layers.shapes(network)).zip(&self.means) {
             file = file.tensor(name, &shape, mean);
@@ -123,13 +122,15 @@ impl MeanActivations {
         let class = file.metadata("class")?;
         let class = class.parse().ok().filter(|&class: &usize| class < network.classes());
         let class = class.ok_or_else(|| Error::input("metadata `class` is no class of the network"))?;
-        let pictures = serde_json::from_str(file.metadata("pictures")?);
-        let pictures = pictures.map_err(|e| Error::input(format!("metadata `pictures`: {e}")))?;
+        let listed = |key: &str| -> Result<Vec<Picture>> {
+            serde_json::from_str(file.metadata(key)?).map_err(|e| Error::input(format!("metadata `{key}`: {e}")))
+        };
+        let (pictures, unreadable) = (listed("pictures")?, listed("unreadable")?);
         let side = network.input().h();
         let pixels = file.take_shaped(PIXELS, &[3, side, side])?;
         let names = layers.tensors().zip(layers.shapes(network));
         let means = names.map(|(name, shape)| file.take_shaped(name, &shape)).collect::<Result<_>>()?;
-        Ok(Self { class, pictures, means, pixels })
+        Ok(Self { class, pictures, unreadable, means, pixels })
     }
 }
 
@@ -139,8 +140,10 @@ pub struct Sums {
     pub pictures: Vec<Picture>,
     /// By tensor, the pixels' last.
     pub sums: Vec<Vec<f64>>,
-    /// Pictures that could not be read, by place among the paths.
-    pub unreadable: Vec<(usize, Error)>,
+    /// Pictures that could not be.
+    pub unreadable: Vec<Picture>,
+    /// Why not, each by its path.
+    pub reasons: Vec<String>,
 }
 
 impl Sums {
@@ -149,7 +152,7 @@ impl Sums {
     /// # Errors
     /// If no picture can be read, or `progress` returns one.
     pub fn over(
-        observer: &Observer,
+        observer: &mut Observer,
         folder: &ImageFolder,
         paths: &[PathBuf],
         progress: &mut dyn FnMut(usize) -> Result<()>,
@@ -160,6 +163,8 @@ impl Sums {
         if let (true, Some((_, first))) = (read.is_empty(), streamed.unreadable.first()) {
             return Err(Error::input(format!("not one of {} pictures can be read: {first}", paths.len())));
         }
-        Ok(Self { pictures: Picture::of(folder, &read)?, sums, unreadable: streamed.unreadable })
+        let lost: Vec<PathBuf> = streamed.unreadable.iter().map(|&(index, _)| paths[index].clone()).collect();
+        let reasons = streamed.unreadable.iter().map(|(_, error)| error.to_string()).collect();
+        Ok(Self { pictures: Picture::of(folder, &read), unreadable: Picture::of(folder, &lost), sums, reasons })
     }
 }

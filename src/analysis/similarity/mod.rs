@@ -4,8 +4,16 @@
 //! `s_P = ρ(Ā, prototype)`, `s_same = mean ρ(Ā, a picture of the class)`, `s_diff = mean ρ(Ā, a picture of another class)`.
 //! A layer holds (Eq. 1) where `s_P >= s_same`. Tagade and Rumbelow (2023), section 3.
 
+mod layers;
+mod mean;
+mod observer;
+mod summary;
 mod table;
 
+pub use layers::{Layers, Over};
+pub use mean::{MeanActivations, Picture, Sums};
+pub use observer::{Correlations, Observed, Observer, Streamed, Targets};
+pub use summary::{Scores, overall, warnings, ways};
 pub use table::{
     ClassSimilarity, Counts, Holds, LayerSimilarity, Likely, OnePrototype, Overall, Similarity, Spread, Way,
 };

@@ -60,7 +60,7 @@ impl Observer {
     }
 
     /// Every tensor for up to a batch of pictures, `[N,C,H,W]` each. Blocks.
-    fn outputs(&self, pixels: &[f32]) -> Result<Vec<Vec<f32>>> {
+    fn outputs(&mut self, pixels: &[f32]) -> Result<Vec<Vec<f32>>> {
         self.activations.run(pixels)?;
         self.activations.read_nodes(&self.layers.nodes())
     }
@@ -71,13 +71,13 @@ impl Observer {
     /// # Errors
     /// If the device is lost, or `progress` returns one.
     pub fn add(
-        &self,
+        &mut self,
         paths: &[PathBuf],
         sums: &mut Vec<Vec<f64>>,
         progress: &mut dyn FnMut(usize) -> Result<()>,
     ) -> Result<Streamed<()>> {
-        let mut seen = Vec::new();
-        let unreadable = stream_pictures(paths, self.side, self.batch, |pictures| {
+        let (mut seen, side, batch) = (Vec::new(), self.side, self.batch);
+        let unreadable = stream_pictures(paths, side, batch, |pictures| {
             let pixels = together(&pictures);
             let mut outputs = self.outputs(&pixels)?;
             outputs.push(pixels);
@@ -100,15 +100,17 @@ impl Observer {
     /// # Errors
     /// As [`Observer::correlate`], naming the picture.
     pub fn correlate_files(
-        &self,
+        &mut self,
         paths: &[PathBuf],
         targets: &Targets<'_>,
         progress: &mut dyn FnMut(usize) -> Result<()>,
     ) -> Result<Streamed<Observed>> {
-        let mut seen = Vec::new();
-        let unreadable = stream_pictures(paths, self.side, self.batch, |pictures| {
+        let (mut seen, side, batch) = (Vec::new(), self.side, self.batch);
+        let unreadable = stream_pictures(paths, side, batch, |pictures| {
             let observed = self.correlate(&together(&pictures), targets).map_err(|error| match error {
-                Error::Input(what) => Error::input(format!("{} or its batch: {what}", paths[pictures[0].index].display())),
+                Error::Input(what) => {
+                    Error::input(format!("{} or its batch: {what}", paths[pictures[0].index].display()))
+                }
                 other => other,
             })?;
             seen.extend(pictures.iter().map(|picture| picture.index).zip(observed));
@@ -121,7 +123,7 @@ impl Observer {
     ///
     /// # Errors
     /// If an activation is NaN or infinite, or the device is lost.
-    pub fn correlate(&self, pixels: &[f32], targets: &Targets<'_>) -> Result<Vec<Observed>> {
+    pub fn correlate(&mut self, pixels: &[f32], targets: &Targets<'_>) -> Result<Vec<Observed>> {
         let count = pixels.len() / (3 * self.side * self.side);
         let outputs = self.outputs(pixels)?;
         let jobs: Vec<(usize, usize)> = (0..outputs.len()).flat_map(|t| (0..count).map(move |n| (t, n))).collect();
@@ -134,8 +136,7 @@ impl Observer {
             };
             targets.correlation(tensor, y, sorter).map_err(named)
         };
-        let all: Vec<Option<f64>> =
-            jobs.par_iter().map_init(Sorter::default, correlation).collect::<Result<_>>()?;
+        let all: Vec<Option<f64>> = jobs.par_iter().map_init(Sorter::default, correlation).collect::<Result<_>>()?;
         let logits = &outputs[self.layers.logits()];
         let classes = logits.len() / count;
         let observed = |n: usize| Observed {

@@ -22,7 +22,14 @@ pub struct Scores {
 
 impl Scores {
     /// The class's row and its layers. What is known of each prototype is the caller's to fill in.
-    pub fn class(&self, index: usize, name: &str, layers: &Layers, semantics: Semantics, over: Over) -> ClassSimilarity {
+    pub fn class(
+        &self,
+        index: usize,
+        name: &str,
+        layers: &Layers,
+        semantics: Semantics,
+        over: Over,
+    ) -> ClassSimilarity {
         let rows = layers.rows(semantics, over);
         let tensors: Vec<usize> = rows.iter().map(|row| row.1).collect();
         let layers: Vec<LayerSimilarity> = rows.iter().map(|&(name, tensor)| self.layer(name, tensor)).collect();
@@ -100,11 +107,11 @@ pub fn overall(classes: &[ClassSimilarity]) -> Overall {
 
 /// One layer over all classes; the deviations are over the classes' means.
 fn averaged(classes: &[ClassSimilarity], at: usize, controls: &[String]) -> LayerSimilarity {
-    let over = |of: &dyn Fn(&LayerSimilarity) -> Option<f64>| Spread::of(classes.iter().map(|class| of(&class.layers[at])));
+    let over =
+        |of: &dyn Fn(&LayerSimilarity) -> Option<f64>| Spread::of(classes.iter().map(|class| of(&class.layers[at])));
     let [prototype, same, different] = [over(&|l| l.prototype), over(&|l| l.same), over(&|l| l.different)];
-    let control = |name: &String| {
-        (name.clone(), number(over(&|layer| layer.controls.get(name).and_then(Value::as_f64)).mean))
-    };
+    let control =
+        |name: &String| (name.clone(), number(over(&|layer| layer.controls.get(name).and_then(Value::as_f64)).mean));
     LayerSimilarity {
         module: classes[0].layers[at].module.clone(),
         prototype: prototype.mean,
@@ -157,4 +164,3 @@ fn normalised(prototype: Option<f64>, same: Option<f64>, different: Option<f64>)
 fn number(value: Option<f64>) -> Value {
     value.map_or(Value::Null, Value::from)
 }
-

@@ -1,0 +1,195 @@
+//! What path similarity is measured of: prototypes, as `protogpu run` leaves them, and controls.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use clap::ValueEnum;
+use image::{ImageBuffer, Rgb, imageops};
+use protogpu::nets::Network;
+use protogpu::optimize::draws::uniform_image;
+use protogpu::picture::preprocess;
+use protogpu::tensor_file::Tensors;
+use protogpu::{Error, Result};
+use serde::Serialize;
+
+use crate::cli::folder::{PIXELS, RECORD};
+use crate::cli::run_record::{Config, Recorded};
+
+/// A file of a prototype's pixels is smaller.
+const MAX_PIXELS_BYTES: u64 = 64 << 20;
+/// The blurred mean picture's standard deviation, as a share of the side.
+const BLUR: f32 = 1.0 / 16.0;
+
+/// As what a prototype's pixels are shown to the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Pixels {
+    /// As they are, beyond [0,1] too
+    Float,
+    /// Clamped to [0,1]
+    Clamped,
+    /// Clamped, and rounded to 8 bits as in prototype.png
+    #[value(name = "8-bit")]
+    #[serde(rename = "8-bit")]
+    EightBit,
+}
+
+impl Pixels {
+    fn shown(self, x: f32) -> f32 {
+        match self {
+            Self::Float => x,
+            Self::Clamped => x.clamp(0.0, 1.0),
+            Self::EightBit => (x.clamp(0.0, 1.0) * 255.0).round() / 255.0,
+        }
+    }
+}
+
+/// A finished prototype.
+pub(super) struct Prototype {
+    pub(super) folder: PathBuf,
+    pub(super) class: usize,
+    pub(super) seed: u64,
+    /// `[3,H,W]`, as it is to be shown.
+    pub(super) pixels: Vec<f32>,
+}
+
+/// The records of the prototypes in some folders, each a prototype's own or one that holds such, sorted.
+pub(super) fn find(given: &[PathBuf]) -> Result<Vec<(PathBuf, Config)>> {
+    let mut found = Vec::new();
+    for path in given {
+        if path.join(RECORD).is_file() {
+            found.push((path.clone(), Config::read(&path.join(RECORD))?));
+            continue;
+        }
+        let mut inner: Vec<PathBuf> = Vec::new();
+        for entry in std::fs::read_dir(path).map_err(Error::io("read", path))? {
+            let folder = entry.map_err(Error::io("read", path))?.path();
+            if folder.join(RECORD).is_file() {
+                inner.push(folder);
+            }
+        }
+        if inner.is_empty() {
+            let path = path.display();
+            return Err(Error::input(format!(
+                "{path} holds no finished prototype: no {RECORD} in it or in a folder of it; `protogpu run --out {path}` makes \
+                 some"
+            )));
+        }
+        inner.sort();
+        for folder in inner {
+            let record = Config::read(&folder.join(RECORD))?;
+            found.push((folder, record));
+        }
+    }
+    Ok(found)
+}
+
+/// What a prototype's record says beyond its settings.
+pub(super) fn recorded<'a>(folder: &Path, config: &'a Config) -> Result<&'a Recorded> {
+    config.recorded.as_ref().ok_or_else(|| {
+        let record = folder.join(RECORD);
+        Error::input(format!("{} holds settings alone and is no prototype's record", record.display()))
+    })
+}
+
+/// The prototypes by class, which must be of this network.
+pub(super) fn prototypes(
+    found: &[(PathBuf, Config)],
+    network: &Network,
+    shown: Pixels,
+) -> Result<BTreeMap<usize, Vec<Prototype>>> {
+    let mut classes: BTreeMap<usize, Vec<Prototype>> = BTreeMap::new();
+    for (folder, config) in found {
+        let prototype = read(folder, config, network, shown)?;
+        classes.entry(prototype.class).or_default().push(prototype);
+    }
+    Ok(classes)
+}
+
+fn read(folder: &Path, config: &Config, network: &Network, shown: Pixels) -> Result<Prototype> {
+    let recorded = recorded(folder, config)?;
+    let wrong = |what: String| Error::input(format!("{}: {what}", folder.join(RECORD).display()));
+    let name = network.weights().name();
+    let (there, here) = (&recorded.weights.sha256, network.weights().sha256());
+    if there != here {
+        return Err(wrong(format!(
+            "the prototype was made with weights whose sha256 is {there}, but that of {name} is {here}: give its own with \
+             --weights"
+        )));
+    }
+    if let Some(input) = recorded.weights.input.filter(|&input| input != network.expects()) {
+        let here = network.expects();
+        return Err(wrong(format!(
+            "the prototype was made for input of {input}, but the network is taken to expect {here}"
+        )));
+    }
+    let class = recorded.class.index;
+    if class >= network.classes() {
+        return Err(wrong(format!("its class is {class}, but {name} has {} classes", network.classes())));
+    }
+    let seed = config.settings.get("seed").and_then(serde_json::Value::as_u64).unwrap_or(0);
+    let path = folder.join(PIXELS);
+    let pixels = pixels(&path, network).map_err(|error| match error {
+        Error::Input(what) => Error::input(format!("{}: {what}", path.display())),
+        other => other,
+    })?;
+    Ok(Prototype {
+        folder: folder.to_owned(),
+        class,
+        seed,
+        pixels: pixels.into_iter().map(|x| shown.shown(x)).collect(),
+    })
+}
+
+fn pixels(path: &Path, network: &Network) -> Result<Vec<f32>> {
+    let len = std::fs::metadata(path).map_err(Error::io("read", path))?.len();
+    if len > MAX_PIXELS_BYTES {
+        return Err(Error::input(format!("it has {len} bytes, which no prototype has")));
+    }
+    let mut file = Tensors::from_bytes(&std::fs::read(path).map_err(Error::io("read", path))?)?;
+    file.take_shaped("image", &network.input().0)
+}
+
+/// A picture that every class is also measured with.
+pub(super) struct Control {
+    pub(super) name: String,
+    /// `[3,H,W]`.
+    pub(super) pixels: Vec<f32>,
+}
+
+/// What every class is measured with, unless it was asked not to be.
+pub(super) const CONTROLS: [&str; 4] = ["noise", "grey", "mean", "blurred-mean"];
+
+/// The controls of `--control NAME=IMAGE`.
+pub(super) fn given_controls(given: &[String], side: usize) -> Result<Vec<Control>> {
+    let mut controls: Vec<Control> = Vec::new();
+    for text in given {
+        let wrong = |what: &str| Error::input(format!("--control {text}: {what}"));
+        let (name, path) = text.split_once('=').ok_or_else(|| wrong("write NAME=IMAGE, such as dog=dog.jpg"))?;
+        if name.is_empty() || name.chars().any(char::is_control) {
+            return Err(wrong("the name before `=` is empty or has control characters"));
+        }
+        if CONTROLS.contains(&name) || controls.iter().any(|control| control.name == name) {
+            return Err(wrong("there is another control of this name"));
+        }
+        controls.push(Control { name: name.to_owned(), pixels: preprocess(path, side)? });
+    }
+    Ok(controls)
+}
+
+/// The controls of a class: uniform noise, flat grey, its pictures' mean, the same blurred, and what was given.
+pub(super) fn controls(class: usize, seed: u64, mean: &[f32], side: usize, given: &[Control]) -> Vec<Control> {
+    let made = [uniform_image(seed, class, mean.len()), vec![0.5; mean.len()], mean.to_vec(), blurred(mean, side)];
+    let own = CONTROLS.iter().zip(made).map(|(&name, pixels)| Control { name: name.to_owned(), pixels });
+    own.chain(given.iter().map(|c| Control { name: c.name.clone(), pixels: c.pixels.clone() })).collect()
+}
+
+/// A Gaussian blur.
+fn blurred(chw: &[f32], side: usize) -> Vec<f32> {
+    let plane = side * side;
+    let interleaved = (0..chw.len()).map(|at| chw[at % 3 * plane + at / 3]).collect();
+    let picture: ImageBuffer<Rgb<f32>, Vec<f32>> =
+        ImageBuffer::from_raw(side as u32, side as u32, interleaved).expect("three channels of side x side");
+    let blurred = imageops::blur(&picture, side as f32 * BLUR).into_raw();
+    (0..3).flat_map(|channel| blurred[channel..].iter().step_by(3).copied().collect::<Vec<_>>()).collect()
+}

@@ -1,0 +1,242 @@
+//! `protogpu similarity`: how close prototypes are to natural pictures, layer by layer.
+
+mod inputs;
+mod natural;
+mod report;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use protogpu::analysis::ImageFolder;
+use protogpu::analysis::similarity::{
+    ClassSimilarity, Layers, Likely, MeanActivations, Observed, Observer, Over, Scores, Targets,
+};
+use protogpu::nets::{Network, Semantics};
+use protogpu::{Error, Result};
+
+use super::args::{AdapterArgs, NetworkArgs};
+use super::folder::check_writable;
+use super::interrupt;
+use super::progress::Counting;
+use super::terminal::{INTERRUPTED, note};
+use super::top::top;
+use inputs::{Control, Pixels, Prototype, controls, find, given_controls, prototypes, recorded};
+use natural::{Choice, Natural, Naturals, read_mean};
+
+/// What the report is called when it is complete; written last.
+const REPORT: &str = "similarity.json";
+/// Classes that are shown for each prototype.
+const TOP: usize = 5;
+
+/// Measure how close prototypes are to natural pictures, layer by layer
+#[derive(clap::Args, Debug)]
+#[command(after_help = super::help::SIMILARITY)]
+pub(crate) struct SimilarityArgs {
+    /// Folders of prototypes that `protogpu run` made, or folders of such folders
+    #[arg(long = "prototype", value_name = "FOLDER", required = true, num_args = 1..)]
+    prototypes: Vec<PathBuf>,
+    /// Natural pictures, in a folder for each class that is named by the class's index, WordNet id or name
+    #[arg(long, value_name = "DIR")]
+    images: PathBuf,
+    /// Where to write the report
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// How many pictures of a class to take the mean of, and to compare with it
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
+    per_class: u32,
+    /// How many pictures of other classes to compare [default: as many as of the class]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    different: Option<u32>,
+    /// The seed of the choice of pictures and of the noise
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    seed: u64,
+    /// Compare each picture of the class with the mean of the others
+    #[arg(long)]
+    leave_one_out: bool,
+    /// When a layer is looked at: as its output leaves it, or as a PyTorch hook sees it that keeps a reference
+    #[arg(long, value_name = "HOW", default_value = "snapshot")]
+    semantics: Semantics,
+    /// How layers count in a mean over all: by `names`, as in the paper, or each of the distinct `tensors` once
+    #[arg(long, value_name = "HOW", default_value = "names")]
+    over: Over,
+    /// As what the prototypes' pixels are shown to the network
+    #[arg(long, value_name = "HOW", value_enum, default_value_t = Pixels::Float)]
+    pixels: Pixels,
+    /// One more picture that every class is compared with; repeat it for more
+    #[arg(long = "control", value_name = "NAME=IMAGE")]
+    controls: Vec<String>,
+    /// A class's mean activations that `protogpu activations mean` wrote, in place of those of the pictures; repeat it for more
+    #[arg(long = "mean", value_name = "FILE")]
+    mean: Vec<PathBuf>,
+    /// Where means and correlations of natural pictures are kept for the next time [default: OUT/means]
+    #[arg(long, value_name = "DIR")]
+    means: Option<PathBuf>,
+    /// How many pictures at once
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
+    batch: u16,
+    /// Replace an earlier report, and means that do not fit
+    #[arg(long)]
+    force: bool,
+    /// Print nothing but errors
+    #[arg(long)]
+    quiet: bool,
+    /// Print JSON: what similarity.json holds
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    network: NetworkArgs,
+    #[command(flatten)]
+    adapter: AdapterArgs,
+}
+
+impl SimilarityArgs {
+    /// Measures, and writes the report.
+    pub(crate) fn run(&self) -> Result<ExitCode> {
+        let found = find(&self.prototypes)?;
+        let record = recorded(&found[0].0, &found[0].1)?;
+        let network_args = self.network.or_recorded(Some(&record.weights));
+        let network = network_args.open()?;
+        let prototypes: Vec<(usize, Vec<Prototype>)> = prototypes(&found, &network, self.pixels)?.into_iter().collect();
+        let given = given_controls(&self.controls, network.input().h())?;
+        let folder = ImageFolder::open(&self.images, network.labels())?;
+        self.check(&folder, &prototypes, &network)?;
+        let context = self.adapter.open()?;
+        let mut observer = Observer::new(&context, &network, self.batch.into())?;
+        let means = self.given_means(&network, &observer)?;
+        interrupt::listen()?;
+        let choice = Choice {
+            folder: &folder,
+            per_class: self.per_class as usize,
+            different: self.different.map(|n| n as usize),
+            seed: self.seed,
+            leave_one_out: self.leave_one_out,
+        };
+        let kept = self.means.clone().unwrap_or_else(|| self.out.join("means"));
+        let naturals = Naturals { network: &network, choice: &choice, kept: &kept, given: &means, force: self.force };
+        let bar = Counting::new("pictures", self.pictures(&choice, &prototypes), self.quiet);
+        let mut measured = Vec::new();
+        for (class, prototypes) in prototypes {
+            let mut progress = |count: usize| {
+                bar.add(count as u64);
+                if interrupt::requested() { Err(Error::input("stopped")) } else { Ok(()) }
+            };
+            let natural = match naturals.of(class, &mut observer, &mut progress) {
+                Err(_) if interrupt::requested() => {
+                    bar.end();
+                    note(&format!(
+                        "stopped; what was finished is kept in {}, and the same command goes on",
+                        kept.display()
+                    ));
+                    return Ok(INTERRUPTED.into());
+                }
+                other => other?,
+            };
+            measured.push(self.measure(class, prototypes, natural, &mut observer, &given)?);
+        }
+        bar.end();
+        let similarity = self.similarity(&measured, observer.layers(), &network, &folder);
+        self.write(&similarity, &measured, &network)
+    }
+
+    /// All that can be found out before any work.
+    fn check(&self, folder: &ImageFolder, prototypes: &[(usize, Vec<Prototype>)], network: &Network) -> Result<()> {
+        for (class, _) in prototypes {
+            let (root, name) = (self.images.display(), network.labels().name(*class));
+            let count = folder.pictures(*class).len();
+            if count < 2 {
+                let found = if count == 0 { "no picture" } else { "one picture only" };
+                return Err(Error::input(format!(
+                    "{root} has {found} of class {class} ({name}), of which there is a prototype; at least two are needed, in a \
+                     folder named {class}_{}",
+                    network.labels().slug(*class)
+                )));
+            }
+            if folder.classes().all(|other| other == *class || folder.pictures(other).is_empty()) {
+                return Err(Error::input(format!(
+                    "{root} has pictures of {name} alone; pictures of other classes are needed to compare with"
+                )));
+            }
+        }
+        if self.out.join(REPORT).exists() && !self.force {
+            let out = self.out.display();
+            return Err(Error::input(format!(
+                "{out} has a report already: give another --out, or replace it with --force"
+            )));
+        }
+        check_writable([self.out.as_path()])
+    }
+
+    fn given_means(&self, network: &Network, observer: &Observer) -> Result<Vec<(PathBuf, MeanActivations)>> {
+        let read = |path: &PathBuf| Ok((path.clone(), read_mean(path, network, observer)?));
+        self.mean.iter().map(read).collect()
+    }
+
+    /// How many pictures go through the network if nothing is kept from before.
+    fn pictures(&self, choice: &Choice<'_>, prototypes: &[(usize, Vec<Prototype>)]) -> u64 {
+        let passes = if self.leave_one_out { 2 } else { 1 };
+        let of = |(class, _): &(usize, Vec<Prototype>)| {
+            (1 + passes) * choice.same(*class).len() + choice.different(*class).len()
+        };
+        prototypes.iter().map(of).sum::<usize>() as u64
+    }
+
+    /// The prototypes and controls of a class.
+    fn measure(
+        &self,
+        class: usize,
+        prototypes: Vec<Prototype>,
+        natural: Natural,
+        observer: &mut Observer,
+        given: &[Control],
+    ) -> Result<Measured> {
+        let ranks = natural.mean.ranks(observer.layers())?;
+        let targets = Targets::Mean(&ranks);
+        let controls = controls(class, self.seed, &natural.mean.pixels, observer.side(), given);
+        let pixels: Vec<&[f32]> = prototypes
+            .iter()
+            .map(|p| p.pixels.as_slice())
+            .chain(controls.iter().map(|c| c.pixels.as_slice()))
+            .collect();
+        let mut observed = Vec::new();
+        for batch in pixels.chunks(self.batch.into()) {
+            observed.extend(observer.correlate(&batch.concat(), &targets)?);
+        }
+        Ok(Measured { class, prototypes, controls, natural, observed })
+    }
+}
+
+/// A class, with everything that was measured of it.
+struct Measured {
+    class: usize,
+    prototypes: Vec<Prototype>,
+    controls: Vec<Control>,
+    natural: Natural,
+    /// Of the prototypes, then of the controls.
+    observed: Vec<Observed>,
+}
+
+impl Measured {
+    /// The class's row.
+    fn class(&self, network: &Network, layers: &Layers, semantics: Semantics, over: Over) -> ClassSimilarity {
+        let (prototypes, controls) = self.observed.split_at(self.prototypes.len());
+        let correlations = |observed: &[Observed]| observed.iter().map(|one| one.correlations.clone()).collect();
+        let named = |(control, seen): (&Control, &Observed)| (control.name.clone(), seen.correlations.clone());
+        let scores = Scores {
+            prototypes: correlations(prototypes),
+            same: self.natural.same.clone(),
+            different: self.natural.different.clone(),
+            controls: self.controls.iter().zip(controls).map(named).collect(),
+        };
+        let mut row = scores.class(self.class, network.labels().name(self.class), layers, semantics, over);
+        row.pictures.mean = self.natural.mean.pictures.len();
+        for ((one, prototype), seen) in row.prototypes.iter_mut().zip(&self.prototypes).zip(prototypes) {
+            one.folder = prototype.folder.display().to_string();
+            one.seed = prototype.seed;
+            let likely = top(&seen.logits, TOP, network.labels()).into_iter();
+            one.top = likely
+                .map(|top| Likely { index: top.index, name: top.name, probability: f64::from(top.probability) })
+                .collect();
+        }
+        row
+    }
+}

@@ -1,0 +1,143 @@
+//! The table of a measurement, what is printed of it, and its files.
+
+use std::process::ExitCode;
+
+use protogpu::Result;
+use protogpu::analysis::ImageFolder;
+use protogpu::analysis::similarity::{Layers, Similarity, Spread, overall, warnings, ways};
+use protogpu::nets::Network;
+use serde_json::{Map, Value, json};
+
+use super::inputs::CONTROLS;
+use super::{Measured, SimilarityArgs};
+use crate::cli::terminal::{note, print, print_json, table};
+
+/// The layout's name and version.
+const FORMAT: &str = "protogpu similarity 1";
+
+impl SimilarityArgs {
+    /// The whole table.
+    pub(super) fn similarity(
+        &self,
+        measured: &[Measured],
+        layers: &Layers,
+        network: &Network,
+        folder: &ImageFolder,
+    ) -> Similarity {
+        let classes = |semantics, over| {
+            measured.iter().map(|measured| measured.class(network, layers, semantics, over)).collect::<Vec<_>>()
+        };
+        let shown = classes(self.semantics, self.over);
+        let overall = overall(&shown);
+        let mut skipped: Vec<String> = folder.ignored().to_vec();
+        skipped.extend(measured.iter().flat_map(|measured| measured.natural.skipped.iter().cloned()));
+        skipped.sort();
+        skipped.dedup();
+        Similarity {
+            format: FORMAT.to_owned(),
+            warnings: warnings(&overall),
+            ways: ways(classes),
+            overall,
+            classes: shown,
+            settings: self.settings(network),
+            skipped,
+        }
+    }
+
+    fn settings(&self, network: &Network) -> Map<String, Value> {
+        let weights = network.weights();
+        let about = json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "network": {
+                "architecture": network.architecture(),
+                "classes": network.classes(),
+                "weights": weights.name(),
+                "sha256": weights.sha256(),
+                "input": network.expects(),
+            },
+            "images": self.images.display().to_string(),
+            "per_class": self.per_class,
+            "different": self.different,
+            "seed": self.seed,
+            "semantics": self.semantics,
+            "over": self.over,
+            "leave_one_out": self.leave_one_out,
+            "pixels": self.pixels,
+            "controls": CONTROLS.iter().map(|&name| name.to_owned()).chain(self.controls.iter().cloned()).collect::<Vec<_>>(),
+            "means": self.mean.iter().map(|path| path.display().to_string()).collect::<Vec<_>>(),
+        });
+        match about {
+            Value::Object(map) => map,
+            _ => unreachable!("an object was written down"),
+        }
+    }
+
+    /// Writes the report, and prints what matters of it.
+    pub(super) fn write(&self, similarity: &Similarity, measured: &[Measured], network: &Network) -> Result<ExitCode> {
+        let _ = (measured, network);
+        let text = serde_json::to_string_pretty(similarity).expect("numbers and names") + "\n";
+        std::fs::create_dir_all(&self.out).map_err(protogpu::Error::io("create", &self.out))?;
+        protogpu::atomic::write_atomically(self.out.join("similarity.json"), |out| {
+            std::io::Write::write_all(out, text.as_bytes())
+        })?;
+        if self.json {
+            print_json(similarity)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        for line in &similarity.skipped {
+            self.note(&format!("left out: {line}"));
+        }
+        print(&shown(similarity))?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn note(&self, text: &str) {
+        if !self.quiet {
+            note(text);
+        }
+    }
+}
+
+/// The rows that people read.
+fn shown(similarity: &Similarity) -> String {
+    let figure = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.3}"));
+    let mut rows =
+        vec![["class", "prototype", "same", "different", "normalised", "holds", "top 1"].map(str::to_owned).to_vec()];
+    for class in &similarity.classes {
+        let top = class.prototypes.iter().filter_map(|one| one.top.first());
+        let top: Vec<String> = top.map(|top| format!("{} {:.2}", top.name, top.probability)).collect();
+        rows.push(vec![
+            format!("{} {}", class.index, class.name),
+            figure(class.prototype),
+            figure(class.same),
+            figure(class.different),
+            figure(class.normalised),
+            format!("{}/{}", class.holds.layers, class.holds.of),
+            top.join(", "),
+        ]);
+    }
+    let all = &similarity.overall;
+    let spread = |spread: &Spread| match (spread.mean, spread.std) {
+        (Some(mean), Some(std)) => format!("{mean:.3}±{std:.3}"),
+        (mean, _) => figure(mean),
+    };
+    rows.push(vec![
+        "all".to_owned(),
+        spread(&all.prototype),
+        spread(&all.same),
+        spread(&all.different),
+        figure(all.normalised),
+        format!("{}/{}", all.holds.layers, all.holds.of),
+    ]);
+    let mut text = table(&rows);
+    let controls: Vec<Vec<String>> = all
+        .controls
+        .iter()
+        .map(|(name, value)| vec![format!("control {name}"), figure(value["mean"].as_f64())])
+        .collect();
+    text += &table(&controls);
+    for warning in &similarity.warnings {
+        text += &format!("{warning}\n");
+    }
+    text
+}
