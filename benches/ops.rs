@@ -386,6 +386,6 @@ fn the_rest_of_a_step(bench: &mut Bench) {
         let (x, dx, schedule) = (rig.enter(Format::Nchw, logits)?, rig.room(Format::Nchw, logits), rig.schedule());
         let (class_of, values) = (rig.words(&[7]), rig.room(Format::Nchw, [1, 4, 1, 1]));
         rig.rec.section("op");
-        Objective { pv_form: PvForm::Softmax }.step(&mut rig.rec, x, class_of, schedule, dx, values.id)
+        Objective { pv_form: PvForm::Softmax, rivals: 0.0 }.step(&mut rig.rec, x, class_of, schedule, dx, values.id)
     });
 }

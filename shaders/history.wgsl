@@ -27,7 +27,7 @@ fn write(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) l
         let row = schedule[clock[0]];
         let value = values[n];
         let at = 5u * (clock[0] * params.images + n);
-        history[at] = row.w_pv * value.x - row.w_class * value.y + row.w_hf * loss_hf;
+        history[at] = row.w_pv * value.x + row.w_class * value.w + row.w_hf * loss_hf;
         history[at + 1u] = loss_hf;
         history[at + 2u] = value.x;
         history[at + 3u] = value.y;

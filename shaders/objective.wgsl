@@ -1,14 +1,15 @@
 // objective: from logits z[n,:] to the losses of the step and their gradient. c = class_of[n], p = softmax(z):
-//   class logit          L_c  = -z_c                      dL_c/dz_k  = -[k = c]
+//   class logit          L_c  = -z_c + r log sum exp z     dL_c/dz_k  = -[k = c] + r p_k
 //   probability variance L_pv = mean (p - 1/K)^2          dL_pv/dz_k = (2/K) p_k (p_k - sum p^2)      (softmax)
 //                        L_pv = mean (z - mean z)^2       dL_pv/dz_k = (2/K) (z_k - mean z)           (logits)
-// dlogits = w_class dL_c + w_pv dL_pv. values[n] = (L_pv, z_c, p_c, 0). One workgroup an image. logits: [N,K].
+// dlogits = w_class dL_c + w_pv dL_pv. values[n] = (L_pv, z_c, p_c, L_c). One workgroup an image. logits: [N,K].
 #import lib/reduce
 #import lib/schedule
 
 struct Params {
     classes: u32,    // K
     pv_logits: u32,  // 0: variance of the softmax
+    rivals: f32,     // r: 0 maximises the logit, 1 the log-probability
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -49,13 +50,13 @@ fn step(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
         let z = logits[base + k];
         let p = exp(z - top) / total;
         uneven += (p - 1.0 / count) * (p - 1.0 / count);
-        let d_class = select(0.0, -1.0, k == class_index);
+        let d_class = select(0.0, -1.0, k == class_index) + params.rivals * p;
         let d_pv = select(p * (p - sum_p2), z - mean, params.pv_logits != 0u) * 2.0 / count;
         dlogits[base + k] = row.w_class * d_class + row.w_pv * d_pv;
     }
     let pv = select(reduce_sum(uneven, lane) / count, variance, params.pv_logits != 0u);
     if lane == 0u {
         let z = logits[base + class_index];
-        values[n] = vec4f(pv, z, exp(z - top) / total, 0.0);
+        values[n] = vec4f(pv, z, exp(z - top) / total, params.rivals * (top + log(total)) - z);
     }
 }

@@ -279,7 +279,7 @@ fn step(r: &mut Recorder) {
         TotalVariation { form }.step(&mut r.rec, x, [schedule, clock], partial, dx).expect("total_variation");
     }
     for pv_form in [PvForm::Softmax, PvForm::Logits] {
-        let objective = Objective { pv_form };
+        let objective = Objective { pv_form, rivals: 0.0 };
         objective.step(&mut r.rec, logits, class_of, [schedule, clock], dlogits, values).expect("objective");
     }
     let adam = Adam { beta1: 0.9, beta2: 0.999, eps: 1e-8, clamp: true };

@@ -328,11 +328,13 @@ fn probability_variance_backward() {
 fn class_logit_backward() {
     let z = Random(22).tensor([2, 5, 1, 1], -2.0, 2.0);
     let classes = [3, 0];
-    let loss = class_logit::forward(&z, &classes);
-    assert_eq!(loss, [-z.data[3], -z.data[5]]);
-    let total = |z: &Tensor| class_logit::forward(z, &classes).iter().sum::<f64>();
+    assert_eq!(class_logit::forward(&z, &classes, 0.0), [-z.data[3], -z.data[5]]);
+    // With 1 it is minus the log-probability.
+    let p = probability_variance::softmax(&z.data[..5])[3];
+    assert!((class_logit::forward(&z, &classes, 1.0)[0] + p.ln()).abs() < 1e-14);
+    let total = |z: &Tensor| class_logit::forward(z, &classes, 0.75).iter().sum::<f64>();
     let expected = central_differences(&z, STEP, total);
-    assert_close("class_logit", &class_logit::backward(&z, &classes).data, &expected.data, TOLERANCE, TOLERANCE);
+    assert_close("class_logit", &class_logit::backward(&z, &classes, 0.75).data, &expected.data, TOLERANCE, TOLERANCE);
 }
 
 #[test]

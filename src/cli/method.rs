@@ -40,6 +40,9 @@ pub(crate) struct MethodArgs {
     /// What the warp shows beyond the picture: black, mean, or a colour R,G,B with each from 0 to 1 [mean]
     #[arg(long, value_name = "COLOUR", allow_hyphen_values = true)]
     fill: Option<Fill>,
+    /// How much of the other classes' rise is subtracted: 0 maximises the class's logit, 1 its log-probability [0]
+    #[arg(long, value_name = "R", allow_negative_numbers = true)]
+    rivals: Option<f64>,
     /// Penalty on differences between adjacent pixels: l1, l2, l1-sum or isotropic [l1-sum]
     #[arg(long, value_name = "FORM")]
     hf_form: Option<HfForm>,
@@ -79,7 +82,7 @@ impl MethodArgs {
                 })+
             };
         }
-        lay_over!(preset steps lr beta1 beta2 eps rotation translate scale interpolation fill hf_form hf_weight
+        lay_over!(preset steps lr beta1 beta2 eps rotation translate scale interpolation fill rivals hf_form hf_weight
             pv_form pv_weight baseline_steps baseline_reset clamp init seed);
     }
 }
@@ -137,6 +140,7 @@ mod tests {
             scale: [0.8, 0.9],
             interpolation: Interpolation::Nearest,
             fill: Fill::Rgb([0.25, 0.5, 1.0]),
+            rivals: 0.5,
             hf_form: HfForm::L2,
             hf_weight: 12.0,
             pv_form: PvForm::Logits,

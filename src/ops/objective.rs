@@ -7,7 +7,7 @@ use crate::named::named;
 
 crate::params! {
     /// Mirrors `Params` of shaders/objective.wgsl.
-    struct ObjectiveParams { classes: u32, pv_logits: u32 }
+    struct ObjectiveParams { classes: u32, pv_logits: u32, rivals: f32 }
 }
 
 named! {
@@ -21,14 +21,16 @@ named! {
 }
 
 /// Weighted losses of the logits, each image towards its own class.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Objective {
     /// Form of the probability variance.
     pub pv_form: PvForm,
+    /// r in `L_c = −z_c + r log Σ exp z`: 0 maximises the class's logit, 1 its log-probability.
+    pub rivals: f64,
 }
 
 impl Objective {
-    /// `values[n] = (L_pv, logit, probability, 0)` and `dlogits`, weighted by the schedule's row of the step.
+    /// `values[n] = (L_pv, logit, probability, L_c)` and `dlogits`, weighted by the schedule's row of the step.
     /// logits, dlogits: `[N,K,1,1]`, class_of: `[N]` of u32, values: `[N,4]`.
     ///
     /// # Errors
@@ -52,7 +54,8 @@ impl Objective {
             dlogits.bind("dlogits"),
             ("values", values, 4 * n),
         ];
-        let params = ObjectiveParams { classes: classes as u32, pv_logits: u32::from(self.pv_form == PvForm::Logits) };
+        let pv_logits = u32::from(self.pv_form == PvForm::Logits);
+        let params = ObjectiveParams { classes: classes as u32, pv_logits, rivals: self.rivals as f32 };
         let grid = Grid::Workgroups([n, 1, 1]);
         rec.dispatch(
             "objective",

@@ -45,6 +45,10 @@ pub struct Settings {
     pub interpolation: Interpolation,
     /// What the warp shows where it leaves the picture.
     pub fill: Fill,
+    /// How much of the other classes' rise is subtracted: `L_c = −logit + rivals · log Σ exp(logits)`. 0 maximises the
+    /// logit, as the paper does, 1 the log-probability.
+    #[serde(default)]
+    pub rivals: f64,
     /// The form of the penalty on differences between adjacent pixels.
     pub hf_form: HfForm,
     /// The weight of that penalty.
@@ -88,6 +92,7 @@ impl Settings {
                 scale: [0.7, 1.3],
                 interpolation: Interpolation::Bilinear,
                 fill: Fill::Mean,
+                rivals: 0.0,
                 hf_form: HfForm::L1Sum,
                 hf_weight: 0.05,
                 pv_form: PvForm::Softmax,
@@ -125,6 +130,12 @@ impl Settings {
             "scale",
             format_args!("{low},{high}"),
             &format!("MIN,MAX with {least} <= MIN <= MAX <= {most}, such as 0.7,1.3"),
+        )?;
+        check(
+            (0.0..=1.0).contains(&self.rivals),
+            "rivals",
+            self.rivals,
+            "from 0 (the logit) to 1 (the log-probability)",
         )?;
         for (option, weight) in [("hf-weight", self.hf_weight), ("pv-weight", self.pv_weight)] {
             check(weight >= 0.0 && (weight as f32).is_finite(), option, weight, "a finite number, at least 0")?;
@@ -202,14 +213,14 @@ mod tests {
         settings.validate().unwrap();
         let text = serde_json::to_string(&settings).unwrap();
         assert_eq!(serde_json::from_str::<Settings>(&text).unwrap(), settings);
-        assert!(text.contains(r#""fill":"mean","hf_form":"l1-sum","hf_weight":0.05"#), "{text}");
+        assert!(text.contains(r#""fill":"mean","rivals":0.0,"hf_form":"l1-sum","hf_weight":0.05"#), "{text}");
         assert!(text.contains(r#""scale":[0.7,1.3],"interpolation":"bilinear""#), "{text}");
     }
 
     #[test]
     fn nonsense_is_refused_by_name() {
         type Change = fn(&mut Settings);
-        let cases: [(&str, Change); 20] = [
+        let cases: [(&str, Change); 21] = [
             ("--steps is 0,", |s| s.steps = 0),
             ("--steps is 4294967295,", |s| s.steps = u32::MAX),
             ("--baseline-steps is 1000001,", |s| s.baseline_steps = 1_000_001),
@@ -227,6 +238,7 @@ mod tests {
             ("--scale is 0,0,", |s| s.scale = [0.0, 0.0]),
             ("--scale is 1.3,0.7,", |s| s.scale = [1.3, 0.7]),
             ("--scale is NaN,1,", |s| s.scale = [f64::NAN, 1.0]),
+            ("--rivals is 1.5,", |s| s.rivals = 1.5),
             ("--hf-weight is -0.1,", |s| s.hf_weight = -0.1),
             ("--pv-weight is inf,", |s| s.pv_weight = f64::INFINITY),
             ("--fill is 0.5,2,0.5,", |s| s.fill = Fill::Rgb([0.5, 2.0, 0.5])),

@@ -79,7 +79,7 @@ pub(super) fn record(
     let acts = warped_graph.record_forward(rec, choices, warped, Keep::Needed)?;
     let dlogits = Tensor::transient(rec, "dlogits", classes);
     let values = rec.transient("values", 4 * n);
-    let objective = Objective { pv_form: settings.pv_form };
+    let objective = Objective { pv_form: settings.pv_form, rivals: settings.rivals };
     objective.step(rec, acts.of(warped_graph.output()), class_of, now, dlogits, values)?;
     let dwarped = warped_graph.record_backward(rec, choices, &acts, dlogits)?;
     let dimage = Tensor::transient(rec, "dimage", shape);

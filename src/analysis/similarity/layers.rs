@@ -2,7 +2,7 @@
 
 use crate::graph::NodeId;
 use crate::named::named;
-use crate::nets::{Network, Semantics};
+use crate::nets::{Module, Network, Semantics};
 
 named! {
     /// How layers are counted in a mean over all of them.
@@ -20,7 +20,7 @@ pub struct Layers {
     modules: Vec<String>,
     /// For each module the tensor under `snapshot` and under `torch-alias`.
     shown: Vec<[usize; 2]>,
-    /// Each with the name of the first module that shows it.
+    /// Each with the name of the first module that shows it, and `@torch-alias` where only that does.
     tensors: Vec<(String, NodeId)>,
 }
 
@@ -28,18 +28,24 @@ impl Layers {
     /// Those of a network, in the order of torchvision's `named_modules()`.
     pub fn of(network: &Network) -> Self {
         let mut layers = Self { modules: Vec::new(), shown: Vec::new(), tensors: Vec::new() };
-        for module in network.modules() {
-            let place = |semantics: Semantics| (module.name.clone(), module.node(semantics));
-            let shown = [Semantics::Snapshot, Semantics::TorchAlias].map(|semantics| layers.place(place(semantics)));
-            layers.modules.push(module.name.clone());
-            layers.shown.push(shown);
-        }
+        // First what a hook sees that copies. One that keeps a reference sees a few tensors more: a block's ReLU runs twice, and
+        // only what follows is written over.
+        let [copied, kept] = [Semantics::Snapshot, Semantics::TorchAlias].map(|semantics| {
+            network.modules().iter().map(|module| layers.place(module, semantics)).collect::<Vec<_>>()
+        });
+        layers.shown = copied.into_iter().zip(kept).map(|(copied, kept)| [copied, kept]).collect();
+        layers.modules = network.modules().iter().map(|module| module.name.clone()).collect();
         layers
     }
 
-    fn place(&mut self, tensor: (String, NodeId)) -> usize {
-        self.tensors.iter().position(|known| known.1 == tensor.1).unwrap_or_else(|| {
-            self.tensors.push(tensor);
+    fn place(&mut self, module: &Module, semantics: Semantics) -> usize {
+        let node = module.node(semantics);
+        self.tensors.iter().position(|known| known.1 == node).unwrap_or_else(|| {
+            let name = match semantics {
+                Semantics::Snapshot => module.name.clone(),
+                Semantics::TorchAlias => format!("{}@{semantics}", module.name),
+            };
+            self.tensors.push((name, node));
             self.tensors.len() - 1
         })
     }
@@ -49,7 +55,8 @@ impl Layers {
         self.tensors.iter().map(|tensor| tensor.1).collect()
     }
 
-    /// Names of the distinct tensors under either semantics: of the first module that shows each.
+    /// Names of the distinct tensors under either semantics: of the first module that shows each, and `@torch-alias` where none
+    /// does that copies.
     pub fn tensors(&self) -> impl Iterator<Item = &str> {
         self.tensors.iter().map(|tensor| tensor.0.as_str())
     }
@@ -90,6 +97,10 @@ mod tests {
                 .map(|semantics| [Over::Names, Over::Tensors].map(|over| count(semantics, over)));
             assert_eq!(found.as_flattened(), expected, "{architecture}");
             assert_eq!(layers.rows(Semantics::Snapshot, Over::Names)[0], ("root", layers.logits()));
+            let mut names: Vec<&str> = layers.tensors().collect();
+            names.sort_unstable();
+            names.dedup();
+            assert_eq!(names.len(), layers.tensors().count(), "two tensors of one name");
         }
     }
 }
