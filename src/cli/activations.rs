@@ -1,7 +1,7 @@
 //! `protogpu activations`: every named module's output for a picture.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use protogpu::analysis::Activations;
 use protogpu::atomic::write_atomically;
@@ -11,18 +11,23 @@ use protogpu::tensor_file::TensorFile;
 use protogpu::{Result, Shape};
 use serde_json::json;
 
+use super::activations_mean::MeanArgs;
 use super::args::{AdapterArgs, NetworkArgs};
 use super::terminal::{print, print_json};
 
 /// Write the outputs of a network's modules for a picture
 #[derive(clap::Args, Debug)]
-#[command(after_help = super::help::ACTIVATIONS)]
+#[command(after_help = super::help::ACTIVATIONS, args_conflicts_with_subcommands = true)]
+#[command(subcommand_negates_reqs = true)]
 pub(crate) struct ActivationsArgs {
+    #[command(subcommand)]
+    command: Option<ActivationsCommand>,
     /// The picture
-    image: PathBuf,
+    #[arg(required = true)]
+    image: Option<PathBuf>,
     /// The safetensors file to write: a tensor `[N,C,H,W]` for each module, the whole network's as `root`
-    #[arg(long, value_name = "FILE")]
-    out: PathBuf,
+    #[arg(long, value_name = "FILE", required = true)]
+    out: Option<PathBuf>,
     /// Only these modules, as `protogpu modules` names them; repeat it or separate them by commas
     #[arg(long = "module", value_name = "NAME", value_delimiter = ',')]
     modules: Vec<String>,
@@ -39,12 +44,25 @@ pub(crate) struct ActivationsArgs {
     adapter: AdapterArgs,
 }
 
+#[derive(clap::Subcommand, Debug)]
+enum ActivationsCommand {
+    Mean(MeanArgs),
+}
+
 impl ActivationsArgs {
-    /// One forward, then a file of what the modules gave.
+    /// One forward, then a file of what the modules gave; or the mean over many.
     pub(crate) fn run(&self) -> Result<()> {
+        match (&self.command, &self.image, &self.out) {
+            (Some(ActivationsCommand::Mean(mean)), ..) => mean.run(),
+            (None, Some(image), Some(out)) => self.of(image, out),
+            _ => unreachable!("both are required"),
+        }
+    }
+
+    fn of(&self, image: &Path, out: &Path) -> Result<()> {
         let network = self.network.open()?;
         let modules = self.modules(&network)?;
-        let pixels = preprocess(&self.image, network.input().h())?;
+        let pixels = preprocess(image, network.input().h())?;
         let context = self.adapter.open()?;
         let mut activations = Activations::new(&context, &network, 1)?;
         activations.run(&pixels)?;
@@ -53,21 +71,21 @@ impl ActivationsArgs {
         let mut file = TensorFile::default()
             .metadata("format", "protogpu activations 1")
             .metadata("semantics", self.semantics.to_string())
-            .metadata("image", self.image.display().to_string())
+            .metadata("image", image.display().to_string())
             .metadata("weights_sha256", network.weights().sha256())
             .metadata("input", network.expects().to_json());
         for (name, (shape, data)) in &outputs {
             file = file.tensor(name.as_str(), &shape.0, data);
         }
         let bytes = file.to_bytes();
-        write_atomically(&self.out, |out| out.write_all(&bytes))?;
-        let out = self.out.display();
+        write_atomically(out, |out| out.write_all(&bytes))?;
+        let shown = out.display();
         if self.json {
             let tensors = outputs.iter().map(|(name, (shape, _))| json!({"name": name, "shape": shape.0}));
             let tensors: Vec<_> = tensors.collect();
-            return print_json(&json!({"out": self.out, "semantics": self.semantics, "tensors": tensors}));
+            return print_json(&json!({"out": out, "semantics": self.semantics, "tensors": tensors}));
         }
-        print(&format!("{out}: {} modules' outputs for {}\n", outputs.len(), self.image.display()))
+        print(&format!("{shown}: {} modules' outputs for {}\n", outputs.len(), image.display()))
     }
 
     /// Those that were asked for, each once, in the network's order; all if none was named.

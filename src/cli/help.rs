@@ -43,7 +43,16 @@ Examples:
 pub(crate) const ACTIVATIONS: &str = "\
 Examples:
   protogpu activations photo.jpg --out activations.safetensors
-  protogpu activations photo.jpg --module layer1,layer4.1.relu --semantics torch-alias --out two.safetensors";
+  protogpu activations photo.jpg --module layer1,layer4.1.relu --semantics torch-alias --out two.safetensors
+  protogpu activations mean imagenette/train --class 'golf ball' --out golf_ball.safetensors
+      What every module shows on average, for `protogpu similarity --mean golf_ball.safetensors`";
+
+pub(crate) const MEAN: &str = "\
+Example:
+  protogpu activations mean imagenette/train --class 'golf ball' --out golf_ball.safetensors
+
+The file holds a tensor for each distinct output of a module, the mean picture as `pixels`, and in its metadata the weights'
+sha256, the input they expect, and the list of pictures with theirs.";
 
 pub(crate) const GRADIENT: &str = "\
 Example:

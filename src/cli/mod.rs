@@ -3,6 +3,7 @@
 //! Exit codes: 0, 2 for usage and bad input, 1 for failures, 130 after Ctrl-C. Errors go to stderr, once.
 
 mod activations;
+mod activations_mean;
 mod adapters;
 mod args;
 mod bench;

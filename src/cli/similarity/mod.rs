@@ -1,7 +1,8 @@
 //! `protogpu similarity`: how close prototypes are to natural pictures, layer by layer.
 
+pub(crate) mod choice;
 mod inputs;
-mod natural;
+pub(crate) mod natural;
 mod report;
 
 use std::path::PathBuf;
@@ -21,7 +22,8 @@ use super::progress::Counting;
 use super::terminal::{INTERRUPTED, note};
 use super::top::top;
 use inputs::{Control, Pixels, Prototype, controls, find, given_controls, prototypes, recorded};
-use natural::{Choice, Natural, Naturals, read_mean};
+use choice::Choice;
+use natural::{Natural, Naturals, read_mean};
 
 /// What the report is called when it is complete; written last.
 const REPORT: &str = "similarity.json";

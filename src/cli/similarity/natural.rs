@@ -4,7 +4,6 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use protogpu::analysis::ImageFolder;
 use protogpu::analysis::similarity::{
     Correlations, MeanActivations, Observed, Observer, Picture, Streamed, Sums, Targets,
 };
@@ -14,6 +13,8 @@ use protogpu::nets::Network;
 use protogpu::{Error, Result};
 use serde::{Deserialize, Serialize};
 
+use super::choice::Choice;
+
 /// The layout's name and version.
 const FORMAT: &str = "protogpu natural similarity 1";
 /// The longest file of correlations that is read: above that of some 100,000 pictures.
@@ -21,43 +22,6 @@ const MAX_BYTES: u64 = 1 << 30;
 
 /// Hears of each batch's number of pictures, and may end the work with an error.
 pub(super) type Progress<'a> = &'a mut dyn FnMut(usize) -> Result<()>;
-
-/// Which pictures are compared, and how.
-pub(super) struct Choice<'a> {
-    pub(super) folder: &'a ImageFolder,
-    pub(super) per_class: usize,
-    pub(super) different: Option<usize>,
-    pub(super) seed: u64,
-    pub(super) leave_one_out: bool,
-}
-
-impl Choice<'_> {
-    /// Of the class, for the mean and to compare with it.
-    pub(super) fn same(&self, class: usize) -> Vec<PathBuf> {
-        let all = self.folder.pictures(class).iter().map(|path| (class, path.clone()));
-        self.drawn(class, all.collect(), self.per_class)
-    }
-
-    /// Of all other classes.
-    pub(super) fn different(&self, class: usize) -> Vec<PathBuf> {
-        let others = self.folder.classes().filter(|&other| other != class);
-        let all = others.flat_map(|other| self.folder.pictures(other).iter().map(move |path| (other, path.clone())));
-        self.drawn(class, all.collect(), self.different.unwrap_or_else(|| self.same(class).len()))
-    }
-
-    /// Some of the pictures, sorted by path: those with the smallest digests of seed, class and name, so that a further
-    /// picture in the folder changes the choice by itself alone.
-    fn drawn(&self, class: usize, mut all: Vec<(usize, PathBuf)>, count: usize) -> Vec<PathBuf> {
-        if all.len() > count {
-            let key = |path: &Path| sha256_hex(format!("{} {class} {}", self.seed, self.folder.relative(path)));
-            all.sort_by_cached_key(|(_, path)| key(path));
-            all.truncate(count);
-        }
-        let mut paths: Vec<PathBuf> = all.into_iter().map(|(_, path)| path).collect();
-        paths.sort();
-        paths
-    }
-}
 
 /// One natural picture and how similar it is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

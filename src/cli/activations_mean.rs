@@ -1,0 +1,88 @@
+//! `protogpu activations mean`: what every module shows on average over natural pictures of a class.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use protogpu::analysis::ImageFolder;
+use protogpu::analysis::similarity::{MeanActivations, Observer, Sums};
+use protogpu::atomic::write_atomically;
+use protogpu::{Error, Result};
+use serde_json::json;
+
+use super::args::{AdapterArgs, NetworkArgs};
+use super::progress::Counting;
+use super::similarity::choice::Choice;
+use super::terminal::{note, print, print_json};
+
+/// Write the mean outputs of a network's modules over natural pictures of a class
+#[derive(clap::Args, Debug)]
+#[command(after_help = super::help::MEAN)]
+pub(super) struct MeanArgs {
+    /// Natural pictures, in a folder for each class that is named by the class's index, WordNet id or name
+    #[arg(value_name = "DIR")]
+    images: PathBuf,
+    /// The class, by index, WordNet id or name
+    #[arg(long, value_name = "CLASS")]
+    class: String,
+    /// The safetensors file to write
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// How many pictures to take the mean of
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    per_class: u32,
+    /// The seed of the choice of pictures
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    seed: u64,
+    /// How many pictures at once
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
+    batch: u16,
+    /// Print nothing but errors
+    #[arg(long)]
+    quiet: bool,
+    /// Print JSON: the file, its class and its pictures
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    network: NetworkArgs,
+    #[command(flatten)]
+    adapter: AdapterArgs,
+}
+
+impl MeanArgs {
+    /// Streams the pictures, and writes the file.
+    pub(super) fn run(&self) -> Result<()> {
+        let network = self.network.open()?;
+        let class = network.labels().find(&self.class)?;
+        let folder = ImageFolder::open(&self.images, network.labels())?;
+        let choice =
+            Choice { folder: &folder, per_class: self.per_class as usize, different: None, seed: self.seed, leave_one_out: false };
+        let paths = choice.same(class);
+        if paths.is_empty() {
+            let (images, name) = (self.images.display(), network.labels().name(class));
+            return Err(Error::input(format!("{images} has no picture of class {class} ({name})")));
+        }
+        let context = self.adapter.open()?;
+        let mut observer = Observer::new(&context, &network, usize::from(self.batch).min(paths.len()))?;
+        let bar = Counting::new("pictures", paths.len() as u64, self.quiet);
+        let sums = Sums::over(&mut observer, &folder, &paths, &mut |count| {
+            bar.add(count as u64);
+            Ok(())
+        });
+        bar.end();
+        let sums = sums?;
+        for reason in sums.reasons.iter().filter(|_| !self.quiet) {
+            note(&format!("left out: {reason}"));
+        }
+        let mean = MeanActivations::from_sums(class, &sums);
+        let bytes = mean.to_bytes(&network, observer.layers());
+        write_atomically(&self.out, |out| out.write_all(&bytes))?;
+        let (name, tensors) = (network.labels().name(class), observer.layers().tensors().count());
+        if self.json {
+            let class = json!({"index": class, "name": name});
+            return print_json(&json!({"out": self.out, "class": class, "tensors": tensors, "pictures": mean.pictures,
+                "unreadable": mean.unreadable}));
+        }
+        let (out, count) = (self.out.display(), mean.pictures.len());
+        print(&format!("{out}: {tensors} mean outputs over {count} pictures of {name}\n"))
+    }
+}

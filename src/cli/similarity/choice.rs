@@ -1,0 +1,43 @@
+//! Which natural pictures are looked at.
+
+use std::path::{Path, PathBuf};
+
+use protogpu::analysis::ImageFolder;
+use protogpu::digest::sha256_hex;
+
+/// Which pictures are compared, and how.
+pub(crate) struct Choice<'a> {
+    pub(crate) folder: &'a ImageFolder,
+    pub(crate) per_class: usize,
+    pub(crate) different: Option<usize>,
+    pub(crate) seed: u64,
+    pub(crate) leave_one_out: bool,
+}
+
+impl Choice<'_> {
+    /// Of the class, for the mean and to compare with it.
+    pub(crate) fn same(&self, class: usize) -> Vec<PathBuf> {
+        let all = self.folder.pictures(class).iter().map(|path| (class, path.clone()));
+        self.drawn(class, all.collect(), self.per_class)
+    }
+
+    /// Of all other classes.
+    pub(crate) fn different(&self, class: usize) -> Vec<PathBuf> {
+        let others = self.folder.classes().filter(|&other| other != class);
+        let all = others.flat_map(|other| self.folder.pictures(other).iter().map(move |path| (other, path.clone())));
+        self.drawn(class, all.collect(), self.different.unwrap_or_else(|| self.same(class).len()))
+    }
+
+    /// Some of the pictures, sorted by path: those with the smallest digests of seed, class and name, so that a further
+    /// picture in the folder changes the choice by itself alone.
+    fn drawn(&self, class: usize, mut all: Vec<(usize, PathBuf)>, count: usize) -> Vec<PathBuf> {
+        if all.len() > count {
+            let key = |path: &Path| sha256_hex(format!("{} {class} {}", self.seed, self.folder.relative(path)));
+            all.sort_by_cached_key(|(_, path)| key(path));
+            all.truncate(count);
+        }
+        let mut paths: Vec<PathBuf> = all.into_iter().map(|(_, path)| path).collect();
+        paths.sort();
+        paths
+    }
+}
