@@ -49,6 +49,9 @@ pub(crate) struct MethodArgs {
     /// Weight of that penalty [0.05]
     #[arg(long, value_name = "W", allow_negative_numbers = true)]
     hf_weight: Option<f64>,
+    /// The share of that weight at the first step, from where it rises to the whole at the last [1]
+    #[arg(long, value_name = "SHARE", allow_negative_numbers = true)]
+    hf_start: Option<f64>,
     /// What the baseline stage takes the variance of: softmax or logits [softmax]
     #[arg(long, value_name = "FORM")]
     pv_form: Option<PvForm>,
@@ -82,7 +85,7 @@ impl MethodArgs {
                 })+
             };
         }
-        lay_over!(preset steps lr beta1 beta2 eps rotation translate scale interpolation fill rivals hf_form hf_weight
+        lay_over!(preset steps lr beta1 beta2 eps rotation translate scale interpolation fill rivals hf_form hf_weight hf_start
             pv_form pv_weight baseline_steps baseline_reset clamp init seed);
     }
 }
@@ -143,6 +146,7 @@ mod tests {
             rivals: 0.5,
             hf_form: HfForm::L2,
             hf_weight: 12.0,
+            hf_start: 0.25,
             pv_form: PvForm::Logits,
             pv_weight: 13.0,
             baseline_steps: 14,

@@ -39,9 +39,17 @@ impl ScheduleRow {
             reset: if fresh && step == baseline { 1.0 } else { 0.0 },
             w_class: weight(!in_baseline, 1.0),
             w_pv: weight(in_baseline, settings.pv_weight),
-            w_hf: weight(!in_baseline, settings.hf_weight),
+            w_hf: weight(!in_baseline, hf_weight(settings, step.saturating_sub(baseline))),
         }
     }
+}
+
+/// The weight of the total variation at a step of the prototype stage: on a straight line from the share
+/// `hf_start` of it to all of it.
+fn hf_weight(settings: &Settings, step: u64) -> f64 {
+    let last = u64::from(settings.steps.saturating_sub(1)).max(1);
+    let done = step.min(last) as f64 / last as f64;
+    settings.hf_weight * (settings.hf_start + (1.0 - settings.hf_start) * done)
 }
 
 /// Where the warps come from: for each image and step the six numbers of shaders/affine_warp.wgsl.

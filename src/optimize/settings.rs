@@ -53,6 +53,10 @@ pub struct Settings {
     pub hf_form: HfForm,
     /// The weight of that penalty.
     pub hf_weight: f64,
+    /// The share of that weight that the first step has; the others follow on a straight line up to the whole at the last. 1: the
+    /// same throughout.
+    #[serde(default = "one")]
+    pub hf_start: f64,
     /// The form of the baseline stage's loss.
     pub pv_form: PvForm,
     /// The weight of the baseline stage's loss.
@@ -95,6 +99,7 @@ impl Settings {
                 rivals: 0.0,
                 hf_form: HfForm::L1Sum,
                 hf_weight: 0.05,
+                hf_start: 1.0,
                 pv_form: PvForm::Softmax,
                 pv_weight: 1.0,
                 baseline_steps: 0,
@@ -137,7 +142,7 @@ impl Settings {
             self.rivals,
             "from 0 (the logit) to 1 (the log-probability)",
         )?;
-        for (option, weight) in [("hf-weight", self.hf_weight), ("pv-weight", self.pv_weight)] {
+        for (option, weight) in [("hf-weight", self.hf_weight), ("hf-start", self.hf_start), ("pv-weight", self.pv_weight)] {
             check(weight >= 0.0 && (weight as f32).is_finite(), option, weight, "a finite number, at least 0")?;
         }
         self.fill.validate()
@@ -181,6 +186,11 @@ impl Settings {
             Init::Image(path) => Some(path),
         }
     }
+}
+
+/// What older files mean that do not name a share.
+fn one() -> f64 {
+    1.0
 }
 
 fn to_map(settings: &Settings) -> Map<String, Value> {
