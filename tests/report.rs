@@ -233,6 +233,7 @@ fn page_takes_nothing_from_elsewhere_and_runs_nothing_of_a_strangers() {
 fn page_says_what_matters_first_and_everything_in_the_end() {
     let (similarity, files) = written();
     let page = text(&files, "report.html");
+    assert!(page.starts_with("<!DOCTYPE html>\n<html lang=\"en\">"), "{}", &page[..80]);
     let order = [
         "<h1>Path similarity: world-resnet18 &amp; co</h1>",
         "flat grey&quot; scores .700",
@@ -298,8 +299,8 @@ fn gaps_are_gaps_and_what_is_cut_off_is_said() {
     // And the legend's.
     assert_eq!(lines("class-7-raw"), 3 + 1);
     let normalised = text(&files, "plots/class-7-normalised.svg");
-    assert!(normalised.contains("Triangles: 1 layers lie beyond the axis (layer2.9 −7.2)."), "{normalised}");
-    assert!(normalised.contains("In 1 layers same and different class are less than 0.02 apart"));
+    assert!(normalised.contains("Triangles: 1 layer lies beyond the axis (layer2.9 −7.25)."), "{normalised}");
+    assert!(normalised.contains("In 1 layer same and different class are less than 0.02 apart"));
 }
 
 #[test]

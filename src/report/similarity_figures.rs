@@ -95,14 +95,16 @@ fn normalised(of: &str, layers: &[LayerSimilarity]) -> Scene {
     if !cut.is_empty() {
         let of_them: Vec<String> = cut.iter().take(3).map(|layer| named(layer)).collect();
         let more = if cut.len() > 3 { ", …" } else { "" };
-        notes.push(format!("Triangles: {} layers lie beyond the axis ({}{more}).", cut.len(), of_them.join(", ")));
+        let lie = count(cut.len(), "layer lies", "layers lie");
+        notes.push(format!("Triangles: {lie} beyond the axis ({}{more}).", of_them.join(", ")));
     }
     let is_close =
         |layer: &&LayerSimilarity| matches!((layer.same, layer.different), (Some(s), Some(d)) if (s - d).abs() < CLOSE);
     let close = layers.iter().filter(is_close).count();
     if close > 0 {
+        let layers = count(close, "layer", "layers");
         notes.push(format!(
-            "In {close} layers same and different class are less than {CLOSE} apart: there the quotient says little."
+            "In {layers} same and different class are less than {CLOSE} apart: there the quotient says little."
         ));
     }
     let level = |name: &str, role, y| Level { name: name.to_string(), role, y };
@@ -117,6 +119,10 @@ fn normalised(of: &str, layers: &[LayerSimilarity]) -> Scene {
     .scene()
 }
 
+fn count(number: usize, one: &str, more: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { more })
+}
+
 fn named(layer: &LayerSimilarity) -> String {
-    format!("{} {:.1}", layer.module, layer.normalised.unwrap_or_default()).replace('-', "\u{2212}")
+    format!("{} {:.2}", layer.module, layer.normalised.unwrap_or_default()).replace('-', "\u{2212}")
 }

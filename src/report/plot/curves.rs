@@ -84,6 +84,8 @@ struct Area {
     bottom: f64,
     x: (f64, f64),
     y: (f64, f64),
+    /// What lines are multiplied with, so that many points beside each other stay apart.
+    thinner: f64,
 }
 
 impl Area {
@@ -122,7 +124,9 @@ impl Curves {
         let labels: Vec<String> = steps.iter().map(|&step| number(step, between)).collect();
         let widest = labels.iter().map(|label| font.width(label, SMALL)).fold(0.0, f64::max);
         let right = WIDTH - self.legend_width(&font);
-        let area = Area { left: 40.0 + widest, right, bottom: TOP + PLOT_HEIGHT, x, y };
+        let most = self.lines.iter().map(|line| line.points.len()).max().unwrap_or_default();
+        let thinner = if most > 120 { 0.6 } else { 1.0 };
+        let area = Area { left: 40.0 + widest, right, bottom: TOP + PLOT_HEIGHT, x, y, thinner };
 
         let mut scene = Scene::new(&self.title, WIDTH, 0.0);
         scene.text(
@@ -260,7 +264,8 @@ fn draw_band(scene: &mut Scene, area: &Area, role: Role, stretch: &[(f64, f64, O
 
 /// One curve between two gaps; a value that stands alone is a disc, one beyond the range a triangle at the edge.
 fn draw_stretch(scene: &mut Scene, area: &Area, role: Role, stretch: &[(f64, f64, Option<f64>)]) {
-    let stroke = || Stroke { colour: role.colour(), width: role.width(), dashes: role.dashes() };
+    let thinner = area.thinner;
+    let stroke = || Stroke { colour: role.colour(), width: role.width() * thinner, dashes: role.dashes() };
     let mut run: Vec<(f64, f64)> = Vec::new();
     for pair in stretch.windows(2) {
         let Some([from, to]) = area.clip((pair[0].0, pair[0].1), (pair[1].0, pair[1].1)) else { continue };
@@ -285,7 +290,7 @@ fn draw_stretch(scene: &mut Scene, area: &Area, role: Role, stretch: &[(f64, f64
             let points = vec![(across, edge), (across - 4.0, edge + inwards), (across + 4.0, edge + inwards)];
             scene.marks.push(Mark::Area { points, colour: role.colour(), opacity: 1.0 });
         } else if alone || role == Role::Prototype {
-            scene.disc((across, edge), if alone { 2.6 } else { 2.1 }, role.colour());
+            scene.disc((across, edge), if alone { 2.6 } else { 2.1 * thinner }, role.colour());
         }
     }
 }
