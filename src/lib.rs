@@ -44,6 +44,8 @@ pub mod nets;
 pub mod ops;
 pub mod optimize;
 pub mod picture;
+#[cfg(feature = "cli")]
+pub mod report;
 pub mod shape;
 mod suggest;
 pub mod tensor_file;

@@ -1,0 +1,115 @@
+//! Templates: what they are, and how numbers and texts are shown in them.
+//!
+//! A page is a file beside this one that extends `base.html`; see there which blocks it fills.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::{Serde, Value};
+use minijinja::{AutoEscape, Environment, UndefinedBehavior};
+
+use crate::error::{Error, Result};
+
+/// Every template. A further page is a further line here.
+const TEMPLATES: &[(&str, &str)] = &[
+    ("base.html", include_str!("base.html")),
+    ("similarity.html", include_str!("similarity.html")),
+    ("plot.svg", include_str!("plot/scene.svg")),
+];
+
+/// A template filled in. All text is escaped but what is marked as safe: plots, and pictures as data.
+///
+/// # Errors
+/// If template and context do not fit, which is a fault in the program; the message names the line.
+pub(super) fn render(template: &str, context: Value) -> Result<String> {
+    let filled = environment().and_then(|environment| environment.get_template(template)?.render(context));
+    filled.map_err(|error| Error::input(format!("cannot fill in {template}: {error:#}")))
+}
+
+fn environment() -> Result<Environment<'static>, minijinja::Error> {
+    let mut environment = Environment::new();
+    // A misspelt name is an error and not a blank.
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.set_auto_escape_callback(|_| AutoEscape::Html);
+    environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
+    environment.add_filter("number", |value: Option<f64>, digits: usize| number(value, digits));
+    environment.add_filter("signed", |value: Option<f64>, digits: usize| signed(value, digits));
+    environment.add_filter("percent", |share: f64| percent(share));
+    environment.add_filter("printable", |text: &str| printable(text));
+    environment.add_filter("place", place);
+    environment.add_filter("places", |points: Serde<Vec<(f64, f64)>>| places(&points));
+    for &(name, text) in TEMPLATES {
+        environment.add_template(name, text)?;
+    }
+    Ok(environment)
+}
+
+/// A picture as an address that holds it.
+///
+/// # Errors
+/// If it is neither PNG nor JPEG.
+pub(super) fn data_uri(bytes: &[u8]) -> Result<Value> {
+    let kind = match image::guess_format(bytes) {
+        Ok(image::ImageFormat::Png) => "png",
+        Ok(image::ImageFormat::Jpeg) => "jpeg",
+        _ => return Err(Error::input("a picture of the report is neither PNG nor JPEG: give it as one of these")),
+    };
+    // Nothing in it needs escaping, which would double its slashes.
+    Ok(Value::from_safe_string(format!("data:image/{kind};base64,{}", STANDARD.encode(bytes))))
+}
+
+fn number(value: Option<f64>, digits: usize) -> String {
+    let Some(value) = value.filter(|value| value.is_finite()) else { return "–".to_string() };
+    let text = format!("{value:.digits$}").replace('-', "\u{2212}");
+    // No such thing as minus nothing.
+    match text.strip_prefix('\u{2212}') {
+        Some(zero) if zero.chars().all(|c| matches!(c, '0' | '.')) => zero.to_string(),
+        _ => text,
+    }
+}
+
+fn signed(value: Option<f64>, digits: usize) -> String {
+    let text = number(value, digits);
+    let positive = value.is_some_and(|value| value > 0.0) && text.chars().any(|c| matches!(c, '1'..='9'));
+    if positive { format!("+{text}") } else { text }
+}
+
+fn percent(share: f64) -> String {
+    match share {
+        small if small > 0.0 && small < 0.0005 => "< 0.1 %".to_string(),
+        _ => format!("{:.1} %", share * 100.0),
+    }
+}
+
+/// Without characters that may not stand in XML.
+fn printable(text: &str) -> String {
+    text.replace(|c: char| c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}'), "\u{fffd}")
+}
+
+/// A hundredth of a pixel is more than enough.
+fn place(value: f64) -> String {
+    let text = format!("{value:.2}");
+    text.trim_end_matches('0').trim_end_matches('.').to_string()
+}
+
+fn places(points: &[(f64, f64)]) -> String {
+    points.iter().map(|&(x, y)| format!("{},{}", place(x), place(y))).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_well() {
+        assert_eq!(number(Some(-0.12345), 3), "\u{2212}0.123");
+        assert_eq!([number(Some(-0.0001), 3), number(None, 3), number(Some(f64::NAN), 3)], ["0.000", "–", "–"]);
+        assert_eq!(
+            [signed(Some(0.5), 2), signed(Some(0.001), 2), signed(Some(-0.5), 2)],
+            ["+0.50", "0.00", "\u{2212}0.50"]
+        );
+        assert_eq!([percent(0.0001), percent(0.0), percent(0.98765)], ["< 0.1 %", "0.0 %", "98.8 %"]);
+        assert_eq!([place(1.0), place(-0.5), place(10.126)], ["1", "-0.5", "10.13"]);
+        assert_eq!(printable("a\u{1}b\nc"), "a\u{fffd}b\u{fffd}c");
+    }
+}

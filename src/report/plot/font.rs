@@ -1,0 +1,96 @@
+//! The plots' font: how wide a text is, and its outlines.
+
+use skrifa::instance::{LocationRef, Size};
+use skrifa::outline::{DrawSettings, OutlinePen};
+use skrifa::{FontRef, GlyphId, MetadataProvider};
+use tiny_skia::{Path, PathBuilder};
+
+/// DejaVu Sans, cut down; see `fonts/README.md`.
+const BYTES: &[u8] = include_bytes!("../fonts/DejaVuSans-subset.ttf");
+
+/// A font that is read.
+pub(super) struct Font(FontRef<'static>);
+
+impl Font {
+    pub(super) fn new() -> Self {
+        Self(FontRef::new(BYTES).expect("the plots' own font is whole"))
+    }
+
+    /// Glyphs, and where each begins; then the whole width. Characters that the font has not show as a box.
+    fn glyphs(&self, text: &str, size: f64) -> (Vec<(GlyphId, f64)>, f64) {
+        let (characters, metrics) =
+            (self.0.charmap(), self.0.glyph_metrics(Size::new(size as f32), LocationRef::default()));
+        let mut at = 0.0;
+        let place = |character| {
+            let glyph = characters.map(character).unwrap_or(GlyphId::NOTDEF);
+            let start = at;
+            at += f64::from(metrics.advance_width(glyph).unwrap_or_default());
+            (glyph, start)
+        };
+        let glyphs = text.chars().map(place).collect();
+        (glyphs, at)
+    }
+
+    /// How wide a text is.
+    pub(super) fn width(&self, text: &str, size: f64) -> f64 {
+        self.glyphs(text, size).1
+    }
+
+    /// The text, its end left out where it is wider than `most`.
+    pub(super) fn fit(&self, text: &str, size: f64, most: f64) -> String {
+        if self.width(text, size) <= most {
+            return text.to_string();
+        }
+        let mut kept: String = text.to_string();
+        while kept.pop().is_some() {
+            let shown = format!("{}…", kept.trim_end());
+            if self.width(&shown, size) <= most {
+                return shown;
+            }
+        }
+        "…".to_string()
+    }
+
+    /// The text's outlines, its baseline beginning at the origin; none for blanks.
+    pub(super) fn outlines(&self, text: &str, size: f64) -> Option<Path> {
+        let all = self.0.outline_glyphs();
+        let settings = || DrawSettings::unhinted(Size::new(size as f32), LocationRef::default());
+        let mut pen = Pen { path: PathBuilder::new(), x: 0.0 };
+        for (glyph, x) in self.glyphs(text, size).0 {
+            pen.x = x as f32;
+            if let Some(outline) = all.get(glyph) {
+                // A glyph that cannot be drawn leaves a gap: the font is the program's own, so there is none.
+                let _ = outline.draw(settings(), &mut pen);
+            }
+        }
+        pen.path.finish()
+    }
+}
+
+/// Glyphs into a path, shifted, and with y downwards.
+struct Pen {
+    path: PathBuilder,
+    x: f32,
+}
+
+impl OutlinePen for Pen {
+    fn move_to(&mut self, x: f32, y: f32) {
+        self.path.move_to(self.x + x, -y);
+    }
+
+    fn line_to(&mut self, x: f32, y: f32) {
+        self.path.line_to(self.x + x, -y);
+    }
+
+    fn quad_to(&mut self, cx: f32, cy: f32, x: f32, y: f32) {
+        self.path.quad_to(self.x + cx, -cy, self.x + x, -y);
+    }
+
+    fn curve_to(&mut self, ax: f32, ay: f32, bx: f32, by: f32, x: f32, y: f32) {
+        self.path.cubic_to(self.x + ax, -ay, self.x + bx, -by, self.x + x, -y);
+    }
+
+    fn close(&mut self) {
+        self.path.close();
+    }
+}

@@ -1,0 +1,35 @@
+//! Plots: curves with bands, and dots with error bars.
+//!
+//! A plot is laid out once, as a [`Scene`] of paths, dots and texts in a font of its own; a scene is then written as SVG or
+//! drawn as PNG. So both show the same, on every machine, whatever fonts that has.
+//!
+//! ```
+//! use protogpu::report::plot::{Axis, Curves, Line, Role};
+//!
+//! let line = Line::new("prototype", Role::Prototype, vec![(1.0, Some(0.2)), (2.0, None), (3.0, Some(0.4))]);
+//! let curves = Curves {
+//!     title: "Similarity by layer".into(),
+//!     x: Axis { title: "layer".into(), ..Axis::default() },
+//!     y: Axis { title: "similarity".into(), ..Axis::default() },
+//!     lines: vec![line],
+//!     ..Curves::default()
+//! };
+//! let scene = curves.scene();
+//! assert!(scene.svg()?.starts_with("<svg"));
+//! assert_eq!(scene.png()?[1..4], *b"PNG");
+//! # Ok::<(), protogpu::Error>(())
+//! ```
+
+mod axis;
+mod curves;
+mod dots;
+mod font;
+mod png;
+mod role;
+mod scene;
+
+pub use axis::{Axis, stages};
+pub use curves::{Curves, Level, Line};
+pub use dots::{Dot, Dots};
+pub use role::Role;
+pub use scene::Scene;

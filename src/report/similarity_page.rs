@@ -1,0 +1,190 @@
+//! `report.html`: what the template is given.
+
+use minijinja::context;
+use minijinja::value::{Serde, Value as Shown};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::plot::Scene;
+use super::{ClassPictures, Pictures, page};
+use crate::analysis::similarity::{ClassSimilarity, LayerSimilarity, Similarity, Spread};
+use crate::error::Result;
+
+/// A control's row.
+pub(super) struct Control {
+    pub(super) name: String,
+    pub(super) mean: Option<f64>,
+    pub(super) std: Option<f64>,
+}
+
+/// Controls as they stand in a map: a number, or mean and deviation.
+pub(super) fn controls_of(controls: &Map<String, Value>) -> Vec<Control> {
+    let of = |(name, value): (&String, &Value)| {
+        let mean = value.as_f64().or_else(|| value.get("mean")?.as_f64());
+        Control { name: name.clone(), mean, std: value.get("std").and_then(Value::as_f64) }
+    };
+    controls.iter().map(of).collect()
+}
+
+/// The controls of all parts, in the order in which they first come.
+pub(super) fn control_names(similarity: &Similarity) -> Vec<String> {
+    let layers = similarity.classes.iter().flat_map(|class| &class.layers).chain(&similarity.overall.layers);
+    let classes = similarity.classes.iter().map(|class| &class.controls);
+    let mut names: Vec<String> = Vec::new();
+    for map in [&similarity.overall.controls].into_iter().chain(classes).chain(layers.map(|layer| &layer.controls)) {
+        for name in map.keys() {
+            if !names.contains(name) {
+                names.push(name.clone());
+            }
+        }
+    }
+    names
+}
+
+/// A row of Table 4.
+#[derive(Serialize)]
+struct Row {
+    name: String,
+    /// For the style: `prototype`, `same`, `different`, `control`.
+    kind: &'static str,
+    mean: Option<f64>,
+    std: Option<f64>,
+    to_same: Option<f64>,
+    normalised: Option<f64>,
+    above: bool,
+}
+
+fn rows(prototype: Spread, same: Spread, different: Spread, controls: &Map<String, Value>) -> Vec<Row> {
+    let row = |name: &str, kind, mean: Option<f64>, std| {
+        let (to_same, to_different) = (minus(mean, same.mean), minus(mean, different.mean));
+        let whole = minus(same.mean, different.mean).filter(|&whole| whole != 0.0);
+        let normalised = to_different.zip(whole).map(|(part, whole)| part / whole);
+        let above = kind == "control" && minus(mean, prototype.mean).is_some_and(|more| more > 0.0);
+        Row { name: name.to_string(), kind, mean, std, to_same, normalised, above }
+    };
+    let mut rows = vec![
+        row("Prototype", "prototype", prototype.mean, prototype.std),
+        row("Same class", "same", same.mean, same.std),
+        row("Different class", "different", different.mean, different.std),
+    ];
+    rows.extend(controls_of(controls).iter().map(|c| row(&c.name, "control", c.mean, c.std)));
+    rows
+}
+
+fn minus(value: Option<f64>, other: Option<f64>) -> Option<f64> {
+    Some(value? - other?)
+}
+
+/// A layer's row; controls in the order of the table's columns.
+fn layer_rows(layers: &[LayerSimilarity], controls: &[String]) -> Vec<Shown> {
+    let row = |(index, layer): (usize, &LayerSimilarity)| {
+        let values: Vec<Option<f64>> =
+            controls.iter().map(|name| layer.controls.get(name).and_then(Value::as_f64)).collect();
+        context! { number => index + 1, layer => Serde(layer), controls => values }
+    };
+    layers.iter().enumerate().map(row).collect()
+}
+
+/// One class: numbers, pictures and plots.
+fn class_page(
+    class: &ClassSimilarity,
+    pictures: &ClassPictures,
+    controls: &[String],
+    figure: impl Fn(&str) -> Result<Shown>,
+) -> Result<Shown> {
+    let spread = |mean, std| Spread { mean, std };
+    let table = rows(
+        spread(class.prototype, class.prototype_std),
+        spread(class.same, class.same_std),
+        spread(class.different, class.different_std),
+        &class.controls,
+    );
+    let uris = |files: &[Vec<u8>]| files.iter().map(|bytes| page::data_uri(bytes)).collect::<Result<Vec<_>>>();
+    let shown = uris(&pictures.prototypes)?;
+    let prototypes: Vec<Shown> = (class.prototypes.iter().enumerate())
+        .map(|(index, prototype)| context! { prototype => Serde(prototype), picture => shown.get(index) })
+        .collect();
+    let named = |(name, bytes): &(String, Vec<u8>)| Ok(context! { name, picture => page::data_uri(bytes)? });
+    Ok(context! {
+        class => Serde(class),
+        rows => Serde(table),
+        prototypes,
+        controls => pictures.controls.iter().map(named).collect::<Result<Vec<_>>>()?,
+        natural => uris(&pictures.natural)?,
+        layers => layer_rows(&class.layers, controls),
+        raw => figure(&format!("class-{}-raw", class.index))?,
+        normalised => figure(&format!("class-{}-normalised", class.index))?,
+    })
+}
+
+/// The whole page.
+pub(super) fn render(similarity: &Similarity, pictures: &Pictures, figures: &[(String, Scene)]) -> Result<String> {
+    let figure = |name: &str| -> Result<Shown> {
+        let found = figures.iter().find(|(known, _)| known == name).map(|(_, scene)| scene.svg());
+        Ok(Shown::from_safe_string(found.transpose()?.unwrap_or_default()))
+    };
+    let controls = control_names(similarity);
+    let overall = &similarity.overall;
+    let classes = similarity.classes.iter().zip(&pictures.classes);
+    let classes =
+        classes.map(|(class, shown)| class_page(class, shown, &controls, figure)).collect::<Result<Vec<_>>>()?;
+    let mut settings = Vec::new();
+    flatten("", &Value::Object(similarity.settings.clone()), &mut settings);
+    page::render(
+        "similarity.html",
+        context! {
+            network => network(&similarity.settings),
+            format => similarity.format.as_str(),
+            version => env!("CARGO_PKG_VERSION"),
+            warnings => Serde(&similarity.warnings),
+            rows => Serde(rows(overall.prototype, overall.same, overall.different, &overall.controls)),
+            holds => Serde(overall.holds),
+            ways => Serde(&similarity.ways),
+            control_names => Serde(&controls),
+            layers => layer_rows(&overall.layers, &controls),
+            dots => figure("overall-rows")?,
+            raw => figure("overall-raw")?,
+            normalised => figure("overall-normalised")?,
+            classes,
+            settings,
+            skipped => Serde(&similarity.skipped),
+        },
+    )
+}
+
+/// What the settings call the network.
+fn network(settings: &Map<String, Value>) -> String {
+    let whole = ["network", "weights", "model"].iter().find_map(|key| settings.get(*key));
+    let parts = ["name", "model", "path", "architecture"];
+    let text =
+        whole.and_then(|value| value.as_str().or_else(|| parts.iter().find_map(|part| value.get(part)?.as_str())));
+    text.unwrap_or("a network without a name").to_string()
+}
+
+/// Settings within settings as lines of a table: `network.input.size`.
+fn flatten(path: &str, value: &Value, lines: &mut Vec<(String, String)>) {
+    match value {
+        Value::Object(parts) if !parts.is_empty() => {
+            for (name, part) in parts {
+                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                flatten(&path, part, lines);
+            }
+        }
+        Value::Array(items) if items.iter().any(|item| item.is_object() || item.is_array()) => {
+            for (index, item) in items.iter().enumerate() {
+                flatten(&format!("{path}[{index}]"), item, lines);
+            }
+        }
+        Value::Array(items) => lines.push((path.to_string(), items.iter().map(plain).collect::<Vec<_>>().join(", "))),
+        Value::Object(_) => {}
+        other => lines.push((path.to_string(), plain(other))),
+    }
+}
+
+fn plain(value: &Value) -> String {
+    match value {
+        Value::Null => "–".to_string(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
