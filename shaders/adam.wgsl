@@ -1,6 +1,6 @@
 // adam: m = beta1 m + (1 - beta1) dx; v = beta2 v + (1 - beta2) dx^2;
-// x = x - lr/(1 - beta1^t) * m / (sqrt(v)/sqrt(1 - beta2^t) + eps), then clamped to [0,1] if asked. Kingma and Ba (2015), in
-// PyTorch's order; the bias corrections come from the schedule. x, dx, m, v: [N,C,H,W]. Memory-bound, 28 B an element.
+// x = x - d (x - towards) - lr/(1 - beta1^t) * m / (sqrt(v)/sqrt(1 - beta2^t) + eps), then clamped to [0,1] if asked. Kingma and
+// Ba (2015), the decay d = lr * weight_decay after Loshchilov and Hutter (2019), towards a colour and not 0; in PyTorch's order; the bias corrections come from the schedule. x, dx, m, v: [N,C,H,W]. Memory-bound, 28 B an element.
 #import lib/index
 #import lib/nan
 #import lib/schedule
@@ -13,6 +13,11 @@ struct Params {
     one_minus_beta2: f32,
     eps: f32,
     clamp: u32,
+    decay: f32,
+    plane: u32,      // H W
+    towards_r: f32,
+    towards_g: f32,
+    towards_b: f32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -35,7 +40,9 @@ fn step(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     let v_new = params.beta2 * moments.y + params.one_minus_beta2 * g * g;
     m[i] = m_new;
     v[i] = v_new;
-    var x_new = x[i] - row.step_size * m_new / (sqrt(v_new) * row.inv_sqrt_bias2 + params.eps);
+    let towards = vec3f(params.towards_r, params.towards_g, params.towards_b)[i / params.plane % 3u];
+    let decayed = x[i] - params.decay * (x[i] - towards);
+    var x_new = decayed - row.step_size * m_new / (sqrt(v_new) * row.inv_sqrt_bias2 + params.eps);
     if params.clamp != 0u {
         x_new = within_unit(x_new);
     }

@@ -282,7 +282,7 @@ fn step(r: &mut Recorder) {
         let objective = Objective { pv_form, rivals: 0.0 };
         objective.step(&mut r.rec, logits, class_of, [schedule, clock], dlogits, values).expect("objective");
     }
-    let adam = Adam { beta1: 0.9, beta2: 0.999, eps: 1e-8, clamp: true };
+    let adam = Adam { beta1: 0.9, beta2: 0.999, eps: 1e-8, clamp: true, decay: 0.0, towards: [0.0; 3] };
     adam.step(&mut r.rec, dx, [x, m, v], [schedule, clock]).expect("adam");
 }
 

@@ -54,8 +54,13 @@ impl MeanArgs {
         let network = self.network.open()?;
         let class = network.labels().find(&self.class)?;
         let folder = ImageFolder::open(&self.images, network.labels())?;
-        let choice =
-            Choice { folder: &folder, per_class: self.per_class as usize, different: None, seed: self.seed, leave_one_out: false };
+        let choice = Choice {
+            folder: &folder,
+            per_class: self.per_class as usize,
+            different: None,
+            seed: self.seed,
+            leave_one_out: false,
+        };
         let paths = choice.same(class);
         if paths.is_empty() {
             let (images, name) = (self.images.display(), network.labels().name(class));

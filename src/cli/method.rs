@@ -25,6 +25,9 @@ pub(crate) struct MethodArgs {
     /// Adam's epsilon [1e-8]
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     eps: Option<f64>,
+    /// Adam's decoupled weight decay, towards the network's mean colour [0]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    weight_decay: Option<f64>,
     /// Rotate by up to this many degrees in each step `[180]`
     #[arg(long, value_name = "DEGREES", allow_negative_numbers = true)]
     rotation: Option<f64>,
@@ -85,7 +88,7 @@ impl MethodArgs {
                 })+
             };
         }
-        lay_over!(preset steps lr beta1 beta2 eps rotation translate scale interpolation fill rivals hf_form hf_weight hf_start
+        lay_over!(preset steps lr beta1 beta2 eps weight_decay rotation translate scale interpolation fill rivals hf_form hf_weight hf_start
             pv_form pv_weight baseline_steps baseline_reset clamp init seed);
     }
 }
@@ -138,6 +141,7 @@ mod tests {
             beta1: 0.3,
             beta2: 0.4,
             eps: 0.5,
+            weight_decay: 0.125,
             rotation: 6.0,
             translate: 0.7,
             scale: [0.8, 0.9],

@@ -35,6 +35,9 @@ pub struct Settings {
     pub beta2: f64,
     /// Added to the root of the second moment.
     pub eps: f64,
+    /// Adam's decoupled weight decay, towards the colour that the network's normalising makes 0.
+    #[serde(default)]
+    pub weight_decay: f64,
     /// The angle is drawn between minus and plus this, in degrees.
     pub rotation: f64,
     /// The shift is drawn between minus and plus this share of the width, and of the height.
@@ -91,6 +94,7 @@ impl Settings {
                 beta1: 0.9,
                 beta2: 0.999,
                 eps: 1e-8,
+                weight_decay: 0.0,
                 rotation: 180.0,
                 translate: 0.5,
                 scale: [0.7, 1.3],
@@ -125,6 +129,12 @@ impl Settings {
             check((0.0..1.0).contains(&beta) && (beta as f32) < 1.0, option, beta, "at least 0 and below 1")?;
         }
         check(positive(self.eps), "eps", self.eps, "a finite number above 0, such as 1e-8")?;
+        check(
+            (0.0..=1.0).contains(&(self.weight_decay * self.lr)),
+            "weight-decay",
+            self.weight_decay,
+            "at least 0, and at most 1 when multiplied by --lr",
+        )?;
         check((0.0..=180.0).contains(&self.rotation), "rotation", self.rotation, "from 0 to 180 degrees")?;
         check((0.0..=1.0).contains(&self.translate), "translate", self.translate, "from 0 to 1 (a share of the size)")?;
         let [low, high] = self.scale;
@@ -142,7 +152,9 @@ impl Settings {
             self.rivals,
             "from 0 (the logit) to 1 (the log-probability)",
         )?;
-        for (option, weight) in [("hf-weight", self.hf_weight), ("hf-start", self.hf_start), ("pv-weight", self.pv_weight)] {
+        for (option, weight) in
+            [("hf-weight", self.hf_weight), ("hf-start", self.hf_start), ("pv-weight", self.pv_weight)]
+        {
             check(weight >= 0.0 && (weight as f32).is_finite(), option, weight, "a finite number, at least 0")?;
         }
         self.fill.validate()
@@ -230,7 +242,7 @@ mod tests {
     #[test]
     fn nonsense_is_refused_by_name() {
         type Change = fn(&mut Settings);
-        let cases: [(&str, Change); 21] = [
+        let cases: [(&str, Change); 23] = [
             ("--steps is 0,", |s| s.steps = 0),
             ("--steps is 4294967295,", |s| s.steps = u32::MAX),
             ("--baseline-steps is 1000001,", |s| s.baseline_steps = 1_000_001),
@@ -248,6 +260,8 @@ mod tests {
             ("--scale is 0,0,", |s| s.scale = [0.0, 0.0]),
             ("--scale is 1.3,0.7,", |s| s.scale = [1.3, 0.7]),
             ("--scale is NaN,1,", |s| s.scale = [f64::NAN, 1.0]),
+            ("--weight-decay is 21,", |s| s.weight_decay = 21.0),
+            ("--hf-start is -1,", |s| s.hf_start = -1.0),
             ("--rivals is 1.5,", |s| s.rivals = 1.5),
             ("--hf-weight is -0.1,", |s| s.hf_weight = -0.1),
             ("--pv-weight is inf,", |s| s.pv_weight = f64::INFINITY),

@@ -88,7 +88,13 @@ pub(super) fn record(
     let partial = rec.transient("total_variation partial", n * partials);
     variation.step(rec, image, now, partial, dimage)?;
     let (beta1, beta2, eps, clamp) = (settings.beta1, settings.beta2, settings.eps, settings.clamp);
-    Adam { beta1, beta2, eps, clamp }.step(rec, dimage, [image, m, v], now)?;
+    let decay = settings.lr * settings.weight_decay;
+    Adam { beta1, beta2, eps, clamp, decay, towards: network.expects().mean_colour() }.step(
+        rec,
+        dimage,
+        [image, m, v],
+        now,
+    )?;
     let params = HistoryParams { images: n as u32, partials: partials as u32 };
     let bindings = [
         ("partial", partial, n * partials),

@@ -32,7 +32,8 @@ fn schedule(p: &adam::Adam) -> Vec<ScheduleRow> {
 /// x, m and v after all steps. m and v begin as NaN: the reset before the first step must clear them.
 fn run(p: &adam::Adam, x: &Tensor, dx: &[Tensor]) -> Outcome<Vec<Tensor>> {
     let mut rig = Rig::default();
-    let op = Adam { beta1: p.beta1, beta2: p.beta2, eps: p.eps, clamp: p.clamp };
+    let towards = p.towards.map(|colour| colour as f32);
+    let op = Adam { beta1: p.beta1, beta2: p.beta2, eps: p.eps, clamp: p.clamp, decay: p.decay, towards };
     let (x, dx_slot) = (rig.input("x", x), rig.output("dx", x.shape));
     let [m, v] = ["m", "v"].map(|label| rig.output(label, x.shape.0));
     let schedule = rig.schedule(&schedule(p), 0);
@@ -60,7 +61,8 @@ fn twin(p: &adam::Adam, x: &Tensor, dx: &[Tensor]) -> [[Tensor; 2]; 3] {
         m_size = m_size.zip(dx, |m, dx| p.beta1 * m + (1.0 - p.beta1) * dx.abs());
         let (rate, root) = (p.lr / (1.0 - p.beta1.powi(t)), (1.0 - p.beta2.powi(t)).sqrt());
         let moved = m_size.zip(&v, |m, v| rate * m / (v.sqrt() / root + p.eps));
-        x_size = x_size.zip(&moved, |x, d| x + d);
+        let decayed = p.decay * p.towards[0].max(1.0);
+        x_size = x_size.zip(&moved, |x, d| x + d + decayed);
     }
     [[x, x_size], [m, m_size], [v.clone(), v]]
 }
@@ -74,7 +76,9 @@ fn adam() {
     let presets = [
         ("torch", adam::Adam::default()),
         ("clamped", adam::Adam { lr: 0.25, clamp: true, ..adam::Adam::default() }),
-        ("other betas", adam::Adam { lr: 0.125, beta1: 0.5, beta2: 0.75, eps: 1e-3, clamp: false }),
+        ("other betas", adam::Adam { lr: 0.125, beta1: 0.5, beta2: 0.75, eps: 1e-3, ..adam::Adam::default() }),
+        // Exact as f32.
+        ("decayed", adam::Adam { decay: 0.375, towards: [0.5, 0.25, 0.125], ..adam::Adam::default() }),
     ];
     for shape in [[1, 7, 3, 3], [2, 2, 4, 4], [1, 5, 13, 1], [3, 3, 5, 7]] {
         let mut random = Random(1);
@@ -87,6 +91,11 @@ fn adam() {
             dx.data[2] *= 1024.0;
         }
         for (preset, p) in presets {
+            // Colours are of three channels.
+            if p.decay != 0.0 && shape[1] != 3 {
+                continue;
+            }
+            let p = adam::Adam { plane: shape[2] * shape[3], ..p };
             table.case(format!("step {preset} {}", by(&shape)), || {
                 let got = run(&p, &x, &dx)?;
                 for ((name, got), [want, size]) in ["x", "m", "v"].iter().zip(&got).zip(twin(&p, &x, &dx)) {

@@ -21,8 +21,8 @@ use super::interrupt;
 use super::progress::Counting;
 use super::terminal::{INTERRUPTED, note};
 use super::top::top;
-use inputs::{Control, Pixels, Prototype, controls, find, given_controls, prototypes, recorded};
 use choice::Choice;
+use inputs::{Control, Pixels, Prototype, controls, find, given_controls, prototypes, recorded};
 use natural::{Natural, Naturals, read_mean};
 
 /// What the report is called when it is complete; written last.
@@ -137,7 +137,7 @@ impl SimilarityArgs {
         }
         bar.end();
         let similarity = self.similarity(&measured, observer.layers(), &network, &folder);
-        self.write(&similarity, &measured, &network)
+        self.write(&similarity, &measured, observer.side())
     }
 
     /// All that can be found out before any work.

@@ -2,10 +2,13 @@
 
 use std::process::ExitCode;
 
-use protogpu::Result;
+use image::codecs::jpeg::JpegEncoder;
 use protogpu::analysis::ImageFolder;
 use protogpu::analysis::similarity::{Layers, Similarity, Spread, overall, warnings, ways};
 use protogpu::nets::Network;
+use protogpu::picture::{png, preprocess, to_rgb8};
+use protogpu::report::{ClassPictures, Pictures, write_similarity};
+use protogpu::{Error, Result};
 use serde_json::{Map, Value, json};
 
 use super::inputs::CONTROLS;
@@ -14,6 +17,8 @@ use crate::cli::terminal::{note, print, print_json, table};
 
 /// The layout's name and version.
 const FORMAT: &str = "protogpu similarity 1";
+/// Natural pictures of a class that the report shows.
+const EXAMPLES: usize = 6;
 
 impl SimilarityArgs {
     /// The whole table.
@@ -73,13 +78,9 @@ impl SimilarityArgs {
     }
 
     /// Writes the report, and prints what matters of it.
-    pub(super) fn write(&self, similarity: &Similarity, measured: &[Measured], network: &Network) -> Result<ExitCode> {
-        let _ = (measured, network);
-        let text = serde_json::to_string_pretty(similarity).expect("numbers and names") + "\n";
-        std::fs::create_dir_all(&self.out).map_err(protogpu::Error::io("create", &self.out))?;
-        protogpu::atomic::write_atomically(self.out.join("similarity.json"), |out| {
-            std::io::Write::write_all(out, text.as_bytes())
-        })?;
+    pub(super) fn write(&self, similarity: &Similarity, measured: &[Measured], side: usize) -> Result<ExitCode> {
+        let classes = measured.iter().map(|measured| pictures(measured, side)).collect::<Result<_>>()?;
+        write_similarity(&self.out, similarity, &Pictures { classes })?;
         if self.json {
             print_json(similarity)?;
             return Ok(ExitCode::SUCCESS);
@@ -87,7 +88,7 @@ impl SimilarityArgs {
         for line in &similarity.skipped {
             self.note(&format!("left out: {line}"));
         }
-        print(&shown(similarity))?;
+        print(&format!("{}{}\n", shown(similarity), self.out.join("report.html").display()))?;
         Ok(ExitCode::SUCCESS)
     }
 
@@ -96,6 +97,28 @@ impl SimilarityArgs {
             note(text);
         }
     }
+}
+
+/// What the report shows of a class.
+fn pictures(measured: &Measured, side: usize) -> Result<ClassPictures> {
+    let prototypes = measured.prototypes.iter().map(|prototype| png(&prototype.pixels, side));
+    let controls = measured.controls.iter().map(|control| Ok((control.name.clone(), png(&control.pixels, side)?)));
+    // What could not be read was left out of the measurement, and is here.
+    let natural = measured.natural.examples.iter().filter_map(|path| preprocess(path, side).ok());
+    Ok(ClassPictures {
+        prototypes: prototypes.collect::<Result<_>>()?,
+        controls: controls.collect::<Result<_>>()?,
+        natural: natural.take(EXAMPLES).map(|pixels| jpeg(&pixels, side)).collect::<Result<_>>()?,
+    })
+}
+
+/// A photograph takes a tenth of the bytes that it takes as PNG.
+fn jpeg(chw: &[f32], side: usize) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let encoder = JpegEncoder::new_with_quality(&mut bytes, 85);
+    let encoded = to_rgb8(chw, side)?.write_with_encoder(encoder);
+    encoded.map_err(|e| Error::input(format!("a picture cannot be encoded: {e}")))?;
+    Ok(bytes)
 }
 
 /// The rows that people read.
