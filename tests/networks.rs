@@ -103,7 +103,7 @@ impl Case {
     }
 
     fn every_module(&self) {
-        let activations = Activations::new(&CONTEXT, &self.network, 1).expect("a plan");
+        let mut activations = Activations::new(&CONTEXT, &self.network, 1).expect("a plan");
         activations.run(&PIXELS).expect("a run");
         let modules = activations.modules();
         assert_eq!(modules.len(), self.modules);

@@ -58,7 +58,7 @@ struct Cli {
 enum Command {
     Run(Box<run::RunArgs>),
     Classify(classify::ClassifyArgs),
-    Activations(activations::ActivationsArgs),
+    Activations(Box<activations::ActivationsArgs>),
     Gradient(gradient::GradientArgs),
     Adapters(adapters::AdaptersArgs),
     Models(models::ModelsArgs),
