@@ -348,7 +348,8 @@ fn the_rest_of_a_step(bench: &mut Bench) {
         let normalize = Some(ScaleShift::normalize(&[0.5; 3], &[0.25; 3]));
         let warp = AffineWarp { interpolation: name.parse().expect("its own name"), fill: vec![0.5; 3], normalize };
         // A rotation by 30 degrees about the centre, a little smaller and shifted.
-        let theta: [f32; 6] = [0.95, 0.55, -50.0, -0.55, 0.95, 70.0];
+        let theta =
+            AffineWarp::row([0.95, 0.55, -50.0, -0.55, 0.95, 70.0], [PIXELS[2], PIXELS[3]], [PIXELS[2], PIXELS[3]]);
         let warped = |rig: &mut Rig| -> Result<(Tensor, Tensor, [TensorId; 2])> {
             let step = [rig.words(bytemuck::cast_slice(&theta)), rig.words(&[0])];
             let tensors = (rig.enter(Format::Nchw, PIXELS)?, rig.room(Format::Nchw, PIXELS));

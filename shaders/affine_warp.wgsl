@@ -1,23 +1,26 @@
 // affine_warp: y[n,c,q] = scale[c] * v + shift[c], v = x[n,c,:] sampled at p = A q + t, with fill[c] where there is no x; scale
 // and shift are those of a normalize that follows, or 1 and 0. theta = (A00 A01 t0 A10 A11 t1)
-// maps output pixel indices to fractional input pixel indices; each image has its own.
+// maps output pixel indices to fractional input pixel indices; each image has its own, and its own extents within x and y: beyond
+// them x counts as fill, and y is 0.
 //   bilinear: v = sum of taps inside x of weight * x + (1 - sum of their weights) * fill; nearest: half to even, as PyTorch.
 // dx[n,c,i] = scale[c] * sum over q of weight(p(q), i) * dy[n,c,q]: the exact adjoint, gathered. The map is invertible, so the q whose
-// taps touch i lie in a small box around A^-1 (i - t). x, y: [N,C,H,W]. Memory-bound.
+// taps touch i lie in a small box around A^-1 (i - t). x: [N,C,H,W], y: [N,C,OH,OW]. Memory-bound.
 #import lib/index
 #import lib/schedule
 
 struct Params {
     images: u32,
     channels: u32,
-    h: u32,
-    w: u32,
+    x_h: u32,
+    x_w: u32,
+    y_h: u32,
+    y_w: u32,
     nearest: u32,    // 0: bilinear
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read> theta: array<f32>;   // [steps,N,6]
+@group(0) @binding(2) var<storage, read> theta: array<f32>;   // [steps,N,10]: A and t, then height and width of the image in x and in y
 @group(0) @binding(3) var<storage, read> channel: array<vec4f>;   // [C]: fill, scale, shift
 @group(0) @binding(4) var<storage, read_write> y: array<f32>;
 @group(0) @binding(5) var<storage, read> dy: array<f32>;
@@ -26,11 +29,18 @@ struct Params {
 struct Map {
     row_x: vec3f,
     row_y: vec3f,
+    x_size: vec2f,   // width and height
+    y_size: vec2f,
 }
 
 fn map_of(image: u32) -> Map {
-    let at = 6u * (clock[0] * params.images + image);
-    return Map(vec3f(theta[at], theta[at + 1u], theta[at + 2u]), vec3f(theta[at + 3u], theta[at + 4u], theta[at + 5u]));
+    let at = 10u * (clock[0] * params.images + image);
+    return Map(
+        vec3f(theta[at], theta[at + 1u], theta[at + 2u]),
+        vec3f(theta[at + 3u], theta[at + 4u], theta[at + 5u]),
+        vec2f(theta[at + 7u], theta[at + 6u]),
+        vec2f(theta[at + 9u], theta[at + 8u]),
+    );
 }
 
 // Where an output pixel reads: column and row of x, as whole pixels and what is left over. One f32 for both would be 1e-5 of a
@@ -45,7 +55,7 @@ fn place_of(map: Map, q: vec2f) -> Place {
     let y = split(map.row_y, q);
     let part = vec2f(x.y, y.y);
     // Far outside is as good as just outside: keeps the conversion to integers in range.
-    let far = vec2f(f32(params.w), f32(params.h)) + 8.0;
+    let far = map.x_size + 8.0;
     return Place(clamp(vec2f(x.x, y.x) + floor(part), -far, far), part - floor(part));
 }
 
@@ -65,19 +75,27 @@ fn nearest_of(place: Place) -> vec2f {
     return place.whole + select(vec2f(), vec2f(1.0), up);
 }
 
-fn inside(col: i32, row: i32) -> bool {
-    return col >= 0 && row >= 0 && col < i32(params.w) && row < i32(params.h);
+fn inside(place: vec2i, size: vec2f) -> bool {
+    return all(place >= vec2i()) && all(place < vec2i(size));
 }
 
 @compute @workgroup_size(WORKGROUP)
 fn forward(@builtin(global_invocation_id) id: vec3u) {
-    if id.x >= params.w {
+    if id.x >= params.y_w {
         return;
     }
-    let plane = params.h * params.w;
+    let x_plane = params.x_h * params.x_w;
+    let y_plane = params.y_h * params.y_w;
     let image = id.z;
-    let q = id.y * params.w + id.x;
-    let place = place_of(map_of(image), vec2f(id.xy));
+    let map = map_of(image);
+    let q = id.y * params.y_w + id.x;
+    if !inside(vec2i(id.xy), map.y_size) {
+        for (var c = 0u; c < params.channels; c++) {
+            y[(image * params.channels + c) * y_plane + q] = 0.0;
+        }
+        return;
+    }
+    let place = place_of(map, vec2f(id.xy));
     var corner = vec2i(place.whole);
     var part = place.part;
     if params.nearest != 0u {
@@ -90,37 +108,42 @@ fn forward(@builtin(global_invocation_id) id: vec3u) {
     for (var tap = 0u; tap < 4u; tap++) {
         let col = corner.x + i32(tap % 2u);
         let row = corner.y + i32(tap / 2u);
-        let reads = inside(col, row);
-        at[tap] = select(0u, u32(row) * params.w + u32(col), reads);
+        let reads = inside(vec2i(col, row), map.x_size);
+        at[tap] = select(0u, u32(row) * params.x_w + u32(col), reads);
         weights[tap] = select(0.0, weights[tap], reads);
         covered += weights[tap];
     }
     for (var c = 0u; c < params.channels; c++) {
-        let base = (image * params.channels + c) * plane;
+        let plane = image * params.channels + c;
         let spec = channel[c];
         var sum = (1.0 - covered) * spec.x;
         for (var tap = 0u; tap < 4u; tap++) {
-            sum += weights[tap] * x[base + at[tap]];
+            sum += weights[tap] * x[plane * x_plane + at[tap]];
         }
-        y[base + q] = sum * spec.y + spec.z;
+        y[plane * y_plane + q] = sum * spec.y + spec.z;
     }
 }
 
 @compute @workgroup_size(WORKGROUP)
 fn backward(@builtin(global_invocation_id) id: vec3u) {
-    if id.x >= params.w {
+    if id.x >= params.x_w {
         return;
     }
-    let base = id.z * params.h * params.w;
+    let base = id.z * params.y_h * params.y_w;
+    let to = (id.z * params.x_h + id.y) * params.x_w + id.x;
     let at = vec2f(id.xy);
     let image = id.z / params.channels;
     let map = map_of(image);
+    if !inside(vec2i(id.xy), map.x_size) {
+        dx[to] = 0.0;
+        return;
+    }
     let d = at - vec2f(map.row_x.z, map.row_y.z);
     let det = map.row_x.x * map.row_y.y - map.row_x.y * map.row_y.x;
     let centre = vec2f(map.row_y.y * d.x - map.row_x.y * d.y, map.row_x.x * d.y - map.row_y.x * d.x) / det;
     // Taps reach one pixel far; a little more for rounding, since a weight outside is zero anyway.
     let reach = vec2f(abs(map.row_y.y) + abs(map.row_x.y), abs(map.row_x.x) + abs(map.row_y.x)) / abs(det) + 0.01;
-    let last = vec2f(f32(params.w), f32(params.h)) - 1.0;
+    let last = map.y_size - 1.0;
     let low = vec2i(clamp(ceil(centre - reach), vec2f(), last + 1.0));
     let high = vec2i(clamp(floor(centre + reach), vec2f(-1.0), last));
     var sum = 0.0;
@@ -132,8 +155,8 @@ fn backward(@builtin(global_invocation_id) id: vec3u) {
             if params.nearest != 0u {
                 weight = select(0.0, 1.0, all(nearest_of(place) == at));
             }
-            sum += weight * dy[base + u32(q_row) * params.w + u32(q_col)];
+            sum += weight * dy[base + u32(q_row) * params.y_w + u32(q_col)];
         }
     }
-    dx[base + id.y * params.w + id.x] = sum * channel[id.z - image * params.channels].y;
+    dx[to] = sum * channel[id.z - image * params.channels].y;
 }

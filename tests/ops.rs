@@ -10,6 +10,8 @@ mod adam;
 mod add;
 #[path = "ops/affine_warp.rs"]
 mod affine_warp;
+#[path = "ops/colour.rs"]
+mod colour;
 #[path = "ops/concat.rs"]
 mod concat;
 #[path = "ops/conv2d.rs"]
@@ -22,6 +24,8 @@ mod conv2d_networks;
 mod global_avg_pool2d;
 #[path = "ops/history.rs"]
 mod history;
+#[path = "ops/irfft2.rs"]
+mod irfft2;
 #[path = "ops/linear.rs"]
 mod linear;
 #[path = "ops/local_response_norm.rs"]

@@ -9,9 +9,9 @@ use std::path::Path;
 use protogpu::Shape;
 use protogpu::gpu::{Access, Context, Grid, Kernel, Plan, Recording, SOURCES, Source, reflect};
 use protogpu::ops::{
-    Adam, Add, AffineWarp, Algorithm, Concat, Conv2d, Epilogue, GlobalAvgPool2d, HfForm, Interpolation, Linear,
-    LocalResponseNorm, MaxPool2d, Objective, PvForm, Relu, ScaleShift, Sink, Tensor, Tile, TotalVariation, Variant,
-    sink_texels,
+    Adam, Add, AffineWarp, Algorithm, Colour, Concat, Conv2d, Epilogue, GlobalAvgPool2d, HfForm, Interpolation, Irfft2,
+    Linear, LocalResponseNorm, MaxPool2d, Objective, PvForm, Relu, ScaleShift, Sink, Tensor, Tile, TotalVariation,
+    Variant, sink_texels,
 };
 use protogpu::optimize::ScheduleRow;
 
@@ -204,6 +204,7 @@ fn every_op(variants: &[Variant]) -> Recording {
         texels(&mut r);
     }
     step(&mut r);
+    parameterization(&mut r);
     r.rec
 }
 
@@ -268,7 +269,8 @@ fn texels(r: &mut Recorder) {
 fn step(r: &mut Recorder) {
     let [x, y, dx, m, v] = [0; 5].map(|_| r.tensor([2, 3, 6, 8]));
     let [logits, dlogits] = [0; 2].map(|_| r.tensor([2, 10, 1, 1]));
-    let (schedule, clock, theta) = (r.rec.kept("schedule", 6), r.rec.kept("clock", 1), r.rec.kept("theta", 12));
+    let (schedule, clock, theta) =
+        (r.rec.kept("schedule", 6), r.rec.kept("clock", 1), r.rec.kept("theta", 2 * AffineWarp::ROW));
     let (class_of, values, partial) = (r.rec.kept("class_of", 2), r.rec.kept("values", 8), r.rec.kept("partial", 36));
     for interpolation in [Interpolation::Bilinear, Interpolation::Nearest] {
         let warp = AffineWarp { interpolation, fill: vec![0.5; 3], normalize: None };
@@ -284,6 +286,22 @@ fn step(r: &mut Recorder) {
     }
     let adam = Adam { beta1: 0.9, beta2: 0.999, eps: 1e-8, clamp: true, decay: 0.0, towards: [0.0; 3] };
     adam.step(&mut r.rec, dx, [x, m, v], [schedule, clock]).expect("adam");
+}
+
+/// From a spectrum to an image and back, of sides whose factors are of every kind.
+fn parameterization(r: &mut Recorder) {
+    for (h, w) in [(8, 14), (22, 12), (10, 26)] {
+        let (s, x) = (r.tensor([2, 3, h, w + 2]), r.tensor([2, 3, h, w]));
+        let irfft2 = Irfft2::new(h, w, |_, _| 1.0).expect("even sides");
+        irfft2.forward(&mut r.rec, s, x).expect("irfft2");
+        irfft2.backward(&mut r.rec, x, s).expect("irfft2");
+    }
+    let [x, y] = [0; 2].map(|_| r.tensor([2, 3, 6, 8]));
+    for sigmoid in [false, true] {
+        let colour = Colour { matrix: [[0.5; 3]; 3], sigmoid };
+        colour.forward(&mut r.rec, x, y).expect("colour");
+        colour.backward(&mut r.rec, y, y, x).expect("colour");
+    }
 }
 
 /// The mirrored structs and the names of all bindings, for every kernel, without a device.

@@ -253,6 +253,7 @@ mod tests {
             kernels: Default::default(),
             shape: [3, 1, 1],
             image: vec![0.5; 3],
+            parameters: None,
             m: vec![0.0; 3],
             v: vec![0.0; 3],
             history: History { loss: column(), loss_hf: column(), logit: column(), probability: column() },

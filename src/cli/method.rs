@@ -1,14 +1,14 @@
 //! Every setting of the method as an option.
 
 use protogpu::optimize::choices::numbers;
-use protogpu::optimize::{Fill, HfForm, Init, Interpolation, Preset, PvForm, Settings};
+use protogpu::optimize::{Fill, HfForm, Init, Interpolation, Parameterization, Preset, PvForm, Settings, Transforms};
 
 /// The settings that were given; what was not stays as the configuration file or the preset has it.
 #[derive(clap::Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Method (in brackets: the value of --preset paper)")]
 pub(crate) struct MethodArgs {
-    /// Named settings to start from: paper
-    #[arg(long, value_name = "NAME")]
+    /// Settings to start from: paper, lucent, or a JSON file of settings; `protogpu presets` shows them
+    #[arg(long, value_name = "NAME|FILE.json")]
     pub(crate) preset: Option<Preset>,
     /// Steps of the prototype stage `[512]`
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
@@ -28,6 +28,16 @@ pub(crate) struct MethodArgs {
     /// Adam's decoupled weight decay, towards the network's mean colour [0]
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     weight_decay: Option<f64>,
+    /// What Adam moves: the pixels, or fourier: a spectrum of decorrelated colours, with a sigmoid behind [pixels]
+    #[arg(long, value_name = "WHAT")]
+    parameterization: Option<Parameterization>,
+    /// Width and height of the image, even; the network gets it resized to its own `[224]`
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    image_side: Option<u32>,
+    /// What the image goes through in each step, separated by commas, or none: `affine` (by --rotation, --translate, --scale,
+    /// --interpolation, --fill), `pad PIXELS VALUE`, `jitter PIXELS`, `scale FACTOR...`, `rotate DEGREES...` [affine]
+    #[arg(long, value_name = "LIST")]
+    transforms: Option<Transforms>,
     /// Rotate by up to this many degrees in each step `[180]`
     #[arg(long, value_name = "DEGREES", allow_negative_numbers = true)]
     rotation: Option<f64>,
@@ -88,7 +98,7 @@ impl MethodArgs {
                 })+
             };
         }
-        lay_over!(preset steps lr beta1 beta2 eps weight_decay rotation translate scale interpolation fill rivals hf_form hf_weight hf_start
+        lay_over!(preset steps lr beta1 beta2 eps weight_decay parameterization image_side transforms rotation translate scale interpolation fill rivals hf_form hf_weight hf_start
             pv_form pv_weight baseline_steps baseline_reset clamp init seed);
     }
 }
@@ -135,13 +145,16 @@ mod tests {
     #[test]
     fn every_option_reaches_its_setting() {
         let changed = Settings {
-            preset: Preset::Paper,
+            preset: Preset::File("mine.json".into()),
             steps: 1,
             lr: 2.0,
             beta1: 0.3,
             beta2: 0.4,
             eps: 0.5,
             weight_decay: 0.125,
+            parameterization: Parameterization::Fourier,
+            image_side: 15,
+            transforms: "jitter 8,scale 1 1.5,affine".parse().unwrap(),
             rotation: 6.0,
             translate: 0.7,
             scale: [0.8, 0.9],

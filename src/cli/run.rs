@@ -86,7 +86,7 @@ impl RunArgs {
             config.check_weights(&weights.sha256, network.weights().name())?;
         }
         let classes = classes(&self.classes, config.as_ref(), &network)?;
-        let start = start(&settings, config.as_ref(), network.input().h())?;
+        let start = start(&settings, config.as_ref(), settings.image_side as usize)?;
         if self.dry_run {
             return self.dry_run(&network, &settings, &classes);
         }
@@ -215,11 +215,11 @@ impl RunArgs {
 
     /// Options over the file's settings over those of the preset.
     fn settings(&self, config: Option<&Config>) -> Result<Settings> {
-        let named = match (self.method.preset, config) {
+        let named = match (&self.method.preset, config) {
             (None, Some(config)) => config.preset()?,
-            (preset, _) => preset,
+            (preset, _) => preset.clone(),
         };
-        let mut settings = Settings::preset(named.unwrap_or(Preset::Paper));
+        let mut settings = named.unwrap_or(Preset::Paper).settings()?;
         if let Some(config) = config {
             settings = config.apply(&settings)?;
         }

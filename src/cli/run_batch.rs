@@ -72,7 +72,10 @@ impl Run<'_> {
         let mut optimizer = Optimizer::with_parts(self.context, self.network, self.settings, &jobs, parts)?;
         let step = begun.first().map_or(0, |checkpoint| checkpoint.step());
         if !begun.is_empty() {
-            let state = |c: &&Checkpoint| ImageState { image: c.image.clone(), m: c.m.clone(), v: c.v.clone() };
+            let state = |c: &&Checkpoint| {
+                let parameters = c.parameters.clone();
+                ImageState { image: c.image.clone(), parameters, m: c.m.clone(), v: c.v.clone() }
+            };
             let states: Vec<ImageState> = begun.iter().map(state).collect();
             let histories = begun.iter().map(|checkpoint| checkpoint.history.clone()).collect();
             optimizer.load(step.into(), &states, histories)?;
@@ -157,7 +160,7 @@ impl Batch<'_> {
     fn states(&self) -> Result<Vec<ImageState>> {
         let states = self.optimizer.states()?;
         for (target, state) in self.targets.iter().zip(&states) {
-            let parts = [&state.image, &state.m, &state.v];
+            let parts = [&state.image, state.parameters(), &state.m, &state.v];
             if parts.iter().any(|part| part.iter().any(|value| !value.is_finite())) {
                 let (name, class, step) = (&target.name, target.class, self.step());
                 return Err(Error::NotFinite(format!(
@@ -173,7 +176,7 @@ impl Batch<'_> {
         let input = self.run.network.input();
         let histories = self.optimizer.histories();
         for ((target, state), history) in self.targets.iter_mut().zip(states).zip(histories) {
-            let ImageState { image, m, v } = state.clone();
+            let ImageState { image, parameters, m, v } = state.clone();
             target.folder.write_checkpoint(&Checkpoint {
                 class: target.class,
                 settings: self.run.settings.clone(),
@@ -183,6 +186,7 @@ impl Batch<'_> {
                 kernels: self.kernels.clone(),
                 shape: [input.c(), input.h(), input.w()],
                 image,
+                parameters,
                 m,
                 v,
                 history: history.clone(),

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use protogpu::nets::{Architecture, Input};
 use protogpu::ops::Variant;
-use protogpu::optimize::{History, Settings};
+use protogpu::optimize::{History, Preset, Settings};
 use protogpu::{Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -177,10 +177,13 @@ impl Config {
     }
 
     /// The preset that the file names, if it does.
-    pub(crate) fn preset(&self) -> Result<Option<protogpu::optimize::Preset>> {
+    pub(crate) fn preset(&self) -> Result<Option<Preset>> {
         let Some(name) = self.settings.get("preset") else { return Ok(None) };
         let text = name.as_str().ok_or_else(|| self.wrong(&Error::input("setting `preset` is no name")))?;
-        text.parse().map(Some).map_err(|error| self.wrong(&error))
+        let preset = text.parse().map_err(|error| self.wrong(&error))?;
+        // A record has all that the file of its preset said, which may be gone.
+        let superseded = self.recorded.is_some() && matches!(preset, Preset::File(_));
+        Ok(Some(if superseded { Preset::Paper } else { preset }))
     }
 
     /// Lays the file's settings over others.

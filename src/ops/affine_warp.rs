@@ -1,13 +1,13 @@
-//! affine_warp: every image resampled under its own affine map of the step, and the exact adjoint.
+//! affine_warp: every image resampled under its own affine map of the step, to the same extents or others, and the exact adjoint.
 
-use super::{ScaleShift, Tensor, misfit, same, words};
+use super::{ScaleShift, Tensor, misfit, words};
 use crate::error::Result;
 use crate::gpu::{Grid, Kernel, Recording, TensorId};
 use crate::named::named;
 
 crate::params! {
     /// Mirrors `Params` of shaders/affine_warp.wgsl.
-    struct AffineWarpParams { images: u32, channels: u32, h: u32, w: u32, nearest: u32 }
+    struct AffineWarpParams { images: u32, channels: u32, x_h: u32, x_w: u32, y_h: u32, y_w: u32, nearest: u32 }
 }
 
 named! {
@@ -32,9 +32,26 @@ pub struct AffineWarp {
 }
 
 impl AffineWarp {
-    fn params(&self, x: Tensor) -> AffineWarpParams {
-        let [images, channels, h, w] = x.shape.0.map(|n| n as u32);
-        AffineWarpParams { images, channels, h, w, nearest: u32::from(self.interpolation == Interpolation::Nearest) }
+    /// Numbers of an image's map at a step.
+    pub const ROW: usize = 10;
+
+    /// An image's map at a step as the kernel takes it: theta as in shaders/affine_warp.wgsl, and how high and wide the image is within
+    /// x and within y.
+    pub fn row(theta: [f32; 6], x: [usize; 2], y: [usize; 2]) -> [f32; Self::ROW] {
+        let [t0, t1, t2, t3, t4, t5] = theta;
+        let [[x_h, x_w], [y_h, y_w]] = [x, y].map(|size| size.map(|side| side as f32));
+        [t0, t1, t2, t3, t4, t5, x_h, x_w, y_h, y_w]
+    }
+
+    fn params(&self, label: &str, x: Tensor, y: Tensor) -> Result<AffineWarpParams> {
+        let [images, channels, x_h, x_w] = x.shape.0.map(|n| n as u32);
+        let [.., y_h, y_w] = y.shape.0.map(|n| n as u32);
+        if y.shape.0[..2] != x.shape.0[..2] {
+            let what = format!("N and C are those of {} in x but of {} in y", x.shape, y.shape);
+            return Err(misfit("affine_warp", label, what));
+        }
+        let nearest = u32::from(self.interpolation == Interpolation::Nearest);
+        Ok(AffineWarpParams { images, channels, x_h, x_w, y_h, y_w, nearest })
     }
 
     /// Fill, scale and shift of each channel.
@@ -55,29 +72,23 @@ impl AffineWarp {
         Ok(("channel", rec.constant(format!("{label} {values:?}"), len, move || Ok(words(&values))), len))
     }
 
-    /// `y[n,c,q] = normalize(x[n,c,A q + t])`. x, y: `[N,C,H,W]`; theta: `[steps,N,6]` as in shaders/affine_warp.wgsl; clock: which step.
+    /// `y[n,c,q] = normalize(x[n,c,A q + t])`. x: `[N,C,H,W]`, y: `[N,C,OH,OW]`; theta: `[steps,N,ROW]`, see
+    /// [`AffineWarp::row`]; clock: which step.
     ///
     /// # Errors
     /// If the shapes do not fit.
     pub fn forward(&self, rec: &mut Recording, x: Tensor, theta: TensorId, clock: TensorId, y: Tensor) -> Result<()> {
         let label = "warp";
-        same("affine_warp", label, ["x", "y"], x.shape, y.shape)?;
+        let params = self.params(label, x, y)?;
         let channel = self.channel(rec, label, x)?;
-        let theta = ("theta", theta, 6 * x.shape.n());
+        let theta = ("theta", theta, Self::ROW * x.shape.n());
         let bindings = [x.bind("x"), theta, ("clock", clock, 1), channel, y.bind("y")];
-        let flops = (x.shape.len() * 8) as u64;
+        let grid = Grid::Planes { planes: y.shape.n(), h: y.shape.h(), w: y.shape.w() };
         let kernel = Kernel::new("affine_warp", "forward");
-        rec.dispatch(
-            label,
-            kernel,
-            &bindings,
-            &self.params(x),
-            Grid::Planes { planes: x.shape.n(), h: x.shape.h(), w: x.shape.w() },
-            flops,
-        )
+        rec.dispatch(label, kernel, &bindings, &params, grid, 8 * y.shape.len() as u64)
     }
 
-    /// `dx[n,c,i] = scale[c] Σ_q weight(p(q), i) dy[n,c,q]`. dy, dx: `[N,C,H,W]`.
+    /// `dx[n,c,i] = scale[c] Σ_q weight(p(q), i) dy[n,c,q]`. dy: `[N,C,OH,OW]`, dx: `[N,C,H,W]`.
     ///
     /// # Errors
     /// If the shapes do not fit.
@@ -89,13 +100,12 @@ impl AffineWarp {
         clock: TensorId,
         dx: Tensor,
     ) -> Result<()> {
-        same("affine_warp", "warp", ["dy", "dx"], dy.shape, dx.shape)?;
-        let theta = ("theta", theta, 6 * dy.shape.n());
+        let params = self.params("warp", dx, dy)?;
+        let theta = ("theta", theta, Self::ROW * dy.shape.n());
         let channel = self.channel(rec, "warp", dx)?;
         let bindings = [dy.bind("dy"), theta, ("clock", clock, 1), channel, dx.bind("dx")];
-        let len = dx.shape.len();
         let kernel = Kernel::new("affine_warp", "backward");
         let grid = Grid::Planes { planes: dx.shape.n() * dx.shape.c(), h: dx.shape.h(), w: dx.shape.w() };
-        rec.dispatch("warp", kernel, &bindings, &self.params(dx), grid, 8 * len as u64)
+        rec.dispatch("warp", kernel, &bindings, &params, grid, 8 * dx.shape.len() as u64)
     }
 }

@@ -5,9 +5,11 @@
 mod adam;
 mod add;
 mod affine_warp;
+mod colour;
 mod concat;
 mod conv2d;
 mod global_avg_pool2d;
+mod irfft2;
 mod linear;
 mod local_response_norm;
 mod max_pool2d;
@@ -20,9 +22,11 @@ mod total_variation;
 pub use adam::Adam;
 pub use add::Add;
 pub use affine_warp::{AffineWarp, Interpolation};
+pub use colour::Colour;
 pub use concat::Concat;
 pub use conv2d::{Algorithm, Choices, Conv2d, Epilogue, Tile, Variant};
 pub use global_avg_pool2d::GlobalAvgPool2d;
+pub use irfft2::{Irfft2, MAX_FFT_SIDE};
 pub use linear::Linear;
 pub use local_response_norm::LocalResponseNorm;
 pub use max_pool2d::MaxPool2d;
@@ -186,6 +190,6 @@ fn same(op: &str, label: &str, names: [&str; 2], a: Shape, b: Shape) -> Result<(
 }
 
 /// f32 values as a constant's words.
-fn words(values: &[f32]) -> Vec<u32> {
+pub(crate) fn words(values: &[f32]) -> Vec<u32> {
     bytemuck::cast_slice(values).to_vec()
 }

@@ -70,6 +70,8 @@ pub struct Checkpoint {
     pub shape: [usize; 3],
     /// The image.
     pub image: Vec<f32>,
+    /// What the image is made of, where that is not the image itself, see [`ImageState::parameters`](super::ImageState).
+    pub parameters: Option<Vec<f32>>,
     /// Adam's first moment.
     pub m: Vec<f32>,
     /// Adam's second moment.
@@ -102,8 +104,13 @@ impl Checkpoint {
         file = file
             .metadata("adapter", self.adapter.as_str())
             .metadata("kernels", serde_json::to_string(&self.kernels).expect("names are plain data"));
-        for (name, data) in [("image", &self.image), ("m", &self.m), ("v", &self.v)] {
-            file = file.tensor(name, &self.shape, data);
+        file = file.tensor("image", &self.shape, &self.image);
+        if let Some(parameters) = &self.parameters {
+            file = file.tensor("parameters", &[parameters.len()], parameters);
+        }
+        for (name, data) in [("m", &self.m), ("v", &self.v)] {
+            let shape = if self.parameters.is_some() { &[data.len()][..] } else { &self.shape };
+            file = file.tensor(name, shape, data);
         }
         for (name, column) in self.history.columns() {
             file = file.tensor(name, &[column.len()], column);
@@ -144,7 +151,9 @@ impl Checkpoint {
         let shape: [usize; 3] = shape
             .try_into()
             .map_err(|found| Error::input(format!("tensor `image` has shape {found:?}, not [3,H,W]")))?;
-        let (m, v) = (tensors.take_shaped("m", &shape)?, tensors.take_shaped("v", &shape)?);
+        let parameters = tensors.take("parameters").ok().map(|(_, values)| values);
+        let moved = parameters.as_ref().map_or(shape.to_vec(), |values| vec![values.len()]);
+        let (m, v) = (tensors.take_shaped("m", &moved)?, tensors.take_shaped("v", &moved)?);
         let mut column = |name| tensors.take_shaped(name, &[step]);
         let history = History {
             loss: column("loss")?,
@@ -158,7 +167,7 @@ impl Checkpoint {
         if let Some(at) = v.iter().position(|&x| x < 0.0) {
             return Err(Error::input(format!("tensor `v` holds squares, but is {} at index {at}", v[at])));
         }
-        Ok(Self { class, settings, weights_sha256, input, adapter, kernels, shape, image, m, v, history })
+        Ok(Self { class, settings, weights_sha256, input, adapter, kernels, shape, image, parameters, m, v, history })
     }
 
     /// Whether a run of this class, settings and network may go on from here.
@@ -202,6 +211,7 @@ mod tests {
             kernels: [("3x3".to_owned(), Variant::Workgroup { slices: 1 })].into(),
             shape: [3, 2, 1],
             image: vec![0.1, -0.2, 1e-30, 0.4, 0.5, 7.0],
+            parameters: None,
             m: vec![-1.0; 6],
             v: vec![1e-8; 6],
             history: History { loss: column(1.0), loss_hf: column(2.0), logit: column(3.0), probability: column(0.0) },
@@ -216,6 +226,8 @@ mod tests {
         assert_eq!(Checkpoint::from_bytes(&bytes).unwrap(), checkpoint);
         let fresh = Checkpoint { history: History::default(), input: None, ..checkpoint };
         assert_eq!(Checkpoint::from_bytes(&fresh.to_bytes()).unwrap(), fresh);
+        let spectrum = Checkpoint { parameters: Some(vec![0.5; 4]), m: vec![-1.0; 4], v: vec![1e-8; 4], ..fresh };
+        assert_eq!(Checkpoint::from_bytes(&spectrum.to_bytes()).unwrap(), spectrum);
     }
 
     #[test]
@@ -225,7 +237,8 @@ mod tests {
             assert!(Checkpoint::from_bytes(&bytes[..len]).is_err(), "{len}");
         }
         type Damage = fn(&mut Checkpoint);
-        let cases: [(&str, Damage); 4] = [
+        let cases: [(&str, Damage); 5] = [
+            ("tensor `m` has shape [6], expected [2]", |c| c.parameters = Some(vec![0.5; 2])),
             ("tensor `m` has NaN at index 2", |c| c.m[2] = f32::NAN),
             ("tensor `v` holds squares, but is -1 at index 0", |c| c.v[0] = -1.0),
             ("tensor `logit` has shape [1], expected [2]", |c| c.history.logit.truncate(1)),

@@ -6,17 +6,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::named::{as_string, named};
+use crate::named::as_string;
 pub use crate::ops::{HfForm, Interpolation, PvForm};
 use crate::{Error, Result};
-
-named! {
-    /// A named set of settings to start from.
-    Preset {
-        /// The method of the paper, its open points filled by measurement.
-        Paper = "paper",
-    }
-}
 
 /// What the warp shows where it leaves the picture.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -72,7 +64,7 @@ as_string!(Fill);
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Init {
-    /// Every pixel drawn from U[0,1).
+    /// Noise: every pixel drawn from U[0,1), or every number of a spectrum from a normal distribution.
     Uniform,
     /// A picture file. One that is called `uniform` is reached as `./uniform`.
     Image(PathBuf),

@@ -11,12 +11,15 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use super::settings::Settings;
+use super::transforms::Transform;
 
 /// What a stream of draws is for, the last word of the key.
 #[derive(Clone, Copy)]
 enum Purpose {
     Warp = 0,
     UniformImage = 1,
+    NormalSpectrum = 2,
+    Transform = 3,
 }
 
 /// The stream of numbers in [0,1) for one purpose, seed, class and step.
@@ -49,6 +52,33 @@ impl Draws {
 pub fn uniform_image(seed: u64, class: usize, len: usize) -> Vec<f32> {
     let mut draws = Draws::new(Purpose::UniformImage, seed, class, 0);
     (0..len).map(|_| draws.unit()).collect()
+}
+
+/// `len` numbers of the standard normal distribution, two from each pair of uniform ones (Box and Muller, 1958).
+pub(super) fn normal_numbers(seed: u64, class: usize, len: usize) -> Vec<f64> {
+    let mut draws = Draws::new(Purpose::NormalSpectrum, seed, class, 0);
+    let mut numbers = Vec::with_capacity(len + 1);
+    while numbers.len() < len {
+        // From (0,1], of which there is a logarithm.
+        let radius = libm::sqrt(-2.0 * libm::log(1.0 - f64::from(draws.unit())));
+        let angle = std::f64::consts::TAU * f64::from(draws.unit());
+        numbers.extend([radius * libm::cos(angle), radius * libm::sin(angle)]);
+    }
+    numbers.truncate(len);
+    numbers
+}
+
+/// What a transform draws at a step, `at` being its place in the list, which has a stream of its own: so that one transform does not
+/// move another's draws. Jitter: pixels to the right and downwards; scale: the factor; rotate: the angle in degrees.
+pub fn draw_transform(transform: &Transform, at: usize, seed: u64, class: usize, step: u64) -> [f64; 2] {
+    // Far fewer steps and transforms than the stream's 64 bits.
+    let mut draws = Draws::new(Purpose::Transform, seed, class, step << 8 | at as u64);
+    let mut below = |count: usize| (f64::from(draws.unit()) * count as f64) as usize;
+    match transform {
+        Transform::Affine | Transform::Pad { .. } => [0.0; 2],
+        Transform::Jitter(d) => [below(*d) as f64, below(*d) as f64],
+        Transform::Scale(values) | Transform::Rotate(values) => [values[below(values.len())], 0.0],
+    }
 }
 
 /// One affine warp, as torchvision's `RandomAffine` draws it: rotate and scale about the centre, then shift.
@@ -126,6 +156,28 @@ mod tests {
         fn map_bits(self) -> Vec<u32> {
             self.into_iter().map(f32::to_bits).collect()
         }
+    }
+
+    #[test]
+    fn transforms_draw_from_their_values() {
+        let angles = Transform::Rotate(vec![-3.0, 0.0, 5.0, 0.0]);
+        let drawn = |transform: &Transform, at| -> Vec<[f64; 2]> {
+            (0..2000).map(|step| draw_transform(transform, at, 7, 3, step)).collect()
+        };
+        let count = |list: &[[f64; 2]], value: f64| list.iter().filter(|d| d[0] == value).count();
+        let turned = drawn(&angles, 2);
+        let counts = [-3.0, 0.0, 5.0].map(|angle| count(&turned, angle));
+        assert_eq!(counts.iter().sum::<usize>(), 2000);
+        // Standard deviations of about 20: 0 stands there twice.
+        assert!(counts[0].abs_diff(500) < 100 && counts[1].abs_diff(1000) < 100, "{counts:?}");
+        let jitter = drawn(&Transform::Jitter(4), 0);
+        for axis in [0, 1] {
+            for pixels in 0..4 {
+                let count = jitter.iter().filter(|d| d[axis] == f64::from(pixels)).count();
+                assert!(count.abs_diff(500) < 100, "{axis} {pixels}: {count}");
+            }
+        }
+        assert_ne!(jitter, drawn(&Transform::Jitter(4), 1));
     }
 
     #[test]

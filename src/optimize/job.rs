@@ -10,16 +10,16 @@ pub struct Job {
     pub class: usize,
     /// Seed of the start and of the warps.
     pub seed: u64,
-    /// Pixels to start from, `[3,H,W]` in `[0,1]`; drawn from U[0,1) if `None`.
+    /// Pixels to start from, `[3,side,side]` in `[0,1]` of the settings' `image_side`; noise if `None`.
     pub init: Option<Vec<f32>>,
 }
 
 /// Whether a network can make these.
-pub(super) fn check_jobs(network: &Network, jobs: &[Job]) -> Result<()> {
+pub(super) fn check_jobs(network: &Network, side: usize, jobs: &[Job]) -> Result<()> {
     if jobs.is_empty() {
         return Err(Error::input("there is no class to make a prototype of"));
     }
-    let (classes, input) = (network.classes(), network.input());
+    let classes = network.classes();
     for job in jobs {
         if job.class >= classes {
             let class = job.class;
@@ -28,9 +28,9 @@ pub(super) fn check_jobs(network: &Network, jobs: &[Job]) -> Result<()> {
                 classes - 1
             )));
         }
-        if job.init.as_ref().is_some_and(|pixels| pixels.len() != input.image_len()) {
+        if job.init.as_ref().is_some_and(|pixels| pixels.len() != 3 * side * side) {
             return Err(Error::input(format!(
-                "the image to start from does not have the network's input shape {input}"
+                "the image to start from is not of three channels of {side}x{side} pixels"
             )));
         }
     }

@@ -5,9 +5,11 @@ use std::time::{Duration, Instant};
 use super::checkpoint::History;
 use super::draws::uniform_image;
 use super::job::{Job, check_jobs};
-use super::schedule::{Drawn, ScheduleRow, Warps};
+use super::parameterization::{Parameterization, normal_spectrum, spectrum_of};
+use super::schedule::{Drawn, ScheduleRow, TransformDraws, Warps};
 use super::settings::Settings;
 use super::step::{self, RECORD_LEN, State, WINDOW};
+use super::transform_chain::{Map, maps_of};
 use crate::error::{Error, Result};
 use crate::gpu::{Context, ImageTexture, KernelTime, Plan, Readback, Recording, Summary};
 use crate::nets::Network;
@@ -17,12 +19,22 @@ use crate::shape::Shape;
 /// What an image's optimisation goes on from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ImageState {
-    /// Pixels, `[3,H,W]`, unclamped.
+    /// Pixels, `[3,H,W]`, of the network's height and width, unclamped.
     pub image: Vec<f32>,
-    /// Adam's first moment, `[3,H,W]`.
+    /// What Adam moves and the image is made of, unless that is the image itself: a spectrum, `[3,side,2·(side/2+1)]` in pairs (re, im),
+    /// or pixels of another side.
+    pub parameters: Option<Vec<f32>>,
+    /// Adam's first moment, as many numbers as it moves.
     pub m: Vec<f32>,
-    /// Adam's second moment, `[3,H,W]`.
+    /// Adam's second moment.
     pub v: Vec<f32>,
+}
+
+impl ImageState {
+    /// What Adam moves.
+    pub fn parameters(&self) -> &Vec<f32> {
+        self.parameters.as_ref().unwrap_or(&self.image)
+    }
 }
 
 /// How long a submission should take: short enough for a responsive desktop and far from any driver's watchdog, long
@@ -40,6 +52,7 @@ pub struct Optimizer {
     settings: Settings,
     jobs: Vec<Job>,
     warps: Box<dyn Warps>,
+    draws: Box<dyn TransformDraws>,
     shape: Shape,
     /// Steps recorded or submitted so far, over both stages.
     step: u64,
@@ -72,12 +85,14 @@ impl Optimizer {
         parts: Parts,
     ) -> Result<Self> {
         settings.validate()?;
-        check_jobs(network, jobs)?;
+        check_jobs(network, settings.image_side as usize, jobs)?;
         let mut rec = Recording::new();
         let window = WINDOW.min(settings.total_steps() as usize);
         let choices = parts.choices.unwrap_or_else(|| Choices::fixed(context.capabilities()));
         let state = step::record(&mut rec, &choices, network, settings, jobs.len(), window)?;
         let plan = Plan::new(context, rec)?;
+        let keys = jobs.iter().map(|job| (job.seed, job.class)).collect();
+        let drawn = Drawn { settings: settings.clone(), keys, side: settings.image_side as usize };
         let mut optimizer = Self {
             context: context.clone(),
             shape: state.image.shape,
@@ -85,7 +100,8 @@ impl Optimizer {
             state,
             settings: settings.clone(),
             jobs: jobs.to_vec(),
-            warps: parts.warps.unwrap_or_else(|| Box::new(drawn(network, settings, jobs))),
+            warps: parts.warps.unwrap_or_else(|| Box::new(drawn.clone())),
+            draws: parts.transform_draws.unwrap_or_else(|| Box::new(drawn)),
             step: 0,
             window: (0, 0),
             histories: vec![History::default(); jobs.len()],
@@ -109,10 +125,24 @@ impl Optimizer {
     fn start(&mut self) -> Result<()> {
         let classes: Vec<u32> = self.jobs.iter().map(|job| job.class as u32).collect();
         self.plan.write(self.state.class_of, &classes)?;
-        let len = self.shape.image_len();
-        let pixels = |job: &Job| job.init.clone().unwrap_or_else(|| uniform_image(job.seed, job.class, len));
-        let image: Vec<f32> = self.jobs.iter().flat_map(pixels).collect();
-        self.plan.write(self.state.image.id, &image)
+        let side = self.settings.image_side as usize;
+        let start = |job: &Job| match (self.settings.parameterization, &job.init) {
+            (Parameterization::Pixels, Some(pixels)) => Ok(pixels.clone()),
+            (Parameterization::Pixels, None) => Ok(uniform_image(job.seed, job.class, 3 * side * side)),
+            (Parameterization::Fourier, Some(pixels)) => spectrum_of(pixels, side),
+            (Parameterization::Fourier, None) => Ok(normal_spectrum(job.seed, job.class, side)),
+        };
+        let parameters: Vec<Vec<f32>> = self.jobs.iter().map(start).collect::<Result<_>>()?;
+        self.write_parameters(&parameters.concat())
+    }
+
+    /// Uploads what Adam moves, and makes the images of it.
+    fn write_parameters(&self, parameters: &[f32]) -> Result<()> {
+        self.plan.write(self.state.parameters.id, parameters)?;
+        if self.state.parameters.id != self.state.image.id {
+            self.plan.submit("make", 1);
+        }
+        Ok(())
     }
 
     /// Goes on from states saved at `step`, with the losses up to there.
@@ -120,8 +150,8 @@ impl Optimizer {
     /// # Errors
     /// If their number or lengths do not fit, or the step lies past the end.
     pub fn load(&mut self, step: u64, states: &[ImageState], histories: Vec<History>) -> Result<()> {
-        let len = self.shape.image_len();
-        let fits = |s: &ImageState| [&s.image, &s.m, &s.v].iter().all(|part| part.len() == len);
+        let len = self.state.parameters.shape.image_len();
+        let fits = |s: &ImageState| [s.parameters(), &s.m, &s.v].iter().all(|part| part.len() == len);
         let complete = |h: &History| h.columns().iter().all(|(_, column)| column.len() as u64 == step);
         let counts = [states.len(), histories.len()];
         if counts != [self.jobs.len(); 2]
@@ -132,7 +162,7 @@ impl Optimizer {
             return Err(Error::input(format!("{} saved states at step {step} do not fit this run", states.len())));
         }
         let all = |part: fn(&ImageState) -> &Vec<f32>| -> Vec<f32> { states.iter().flat_map(part).copied().collect() };
-        self.plan.write(self.state.image.id, &all(|s| &s.image))?;
+        self.write_parameters(&all(ImageState::parameters))?;
         self.plan.write(self.state.m.id, &all(|s| &s.m))?;
         self.plan.write(self.state.v.id, &all(|s| &s.v))?;
         self.step = step;
@@ -193,16 +223,24 @@ impl Optimizer {
         let len = (self.total_steps() - self.step).min(WINDOW as u64) as usize;
         let steps = self.step..self.step + len as u64;
         let rows: Vec<ScheduleRow> = steps.clone().map(|step| ScheduleRow::of(&self.settings, step)).collect();
-        let images = 0..self.jobs.len();
-        let theta: Vec<[f32; 6]> = steps
-            .flat_map(|step| images.clone().map(move |image| (image, step)))
-            .map(|(i, s)| self.warps.theta(i, s))
+        let maps: Vec<Vec<Map>> = steps
+            .flat_map(|step| (0..self.jobs.len()).map(move |image| (image, step)))
+            .map(|(i, s)| self.maps(i, s))
             .collect();
         self.plan.write(self.state.schedule, &rows)?;
-        self.plan.write(self.state.theta, &theta)?;
+        for (stage, &tensor) in self.state.maps.iter().enumerate() {
+            let of_stage: Vec<Map> = maps.iter().map(|maps| maps[stage]).collect();
+            self.plan.write(tensor, &of_stage)?;
+        }
         self.plan.write(self.state.clock, &[0u32])?;
         self.window = (self.step, len);
         Ok(len)
+    }
+
+    /// What the transforms do to an image at a step.
+    fn maps(&self, image: usize, step: u64) -> Vec<Map> {
+        let theta = self.warps.theta(image, step);
+        maps_of(&self.settings, self.shape.h(), theta, |transform| self.draws.draw(image, step, transform))
     }
 
     /// Records up to `steps` steps into a host's encoder and gives how many: fewer at the end of the run and of a stretch of
@@ -311,16 +349,23 @@ impl Optimizer {
             .clamp(1, WINDOW)
     }
 
-    /// Each image's pixels and Adam state after the steps submitted so far; waits for them.
+    /// Each image's pixels, what they are made of and Adam's state, after the steps submitted so far; waits for them.
     ///
     /// # Errors
     /// If the device is lost.
     pub fn states(&self) -> Result<Vec<ImageState>> {
-        let tensors = [self.state.image.id, self.state.m.id, self.state.v.id];
-        let parts = self.plan.read_later(&tensors).wait()?;
-        let len = self.shape.image_len();
-        let of = |part: usize, i: usize| parts[part][i * len..(i + 1) * len].to_vec();
-        Ok((0..self.jobs.len()).map(|i| ImageState { image: of(0, i), m: of(1, i), v: of(2, i) }).collect())
+        let state = &self.state;
+        let tensors = [state.image, state.m, state.v, state.parameters];
+        // The parameters are read only where they are no image.
+        let made = state.parameters.id != state.image.id;
+        let count = if made { 4 } else { 3 };
+        let parts = self.plan.read_later(&tensors[..count].iter().map(|t| t.id).collect::<Vec<_>>()).wait()?;
+        let of = |part: usize, i: usize| {
+            let len = tensors[part].shape.image_len();
+            parts[part][i * len..(i + 1) * len].to_vec()
+        };
+        let state = |i| ImageState { image: of(0, i), m: of(1, i), v: of(2, i), parameters: made.then(|| of(3, i)) };
+        Ok((0..self.jobs.len()).map(state).collect())
     }
 
     /// Each image's logits, `[K]`, unwarped and unclamped; waits for them.
@@ -358,12 +403,8 @@ pub struct Parts {
     pub choices: Option<Choices>,
     /// Warps in place of the drawn ones.
     pub warps: Option<Box<dyn Warps>>,
-}
-
-fn drawn(network: &Network, settings: &Settings, jobs: &[Job]) -> Drawn {
-    let one = network.input();
-    let keys = jobs.iter().map(|job| (job.seed, job.class)).collect();
-    Drawn { settings: settings.clone(), keys, width: one.w(), height: one.h() }
+    /// What transforms other than the warp draw, in place of the method's own draws.
+    pub transform_draws: Option<Box<dyn TransformDraws>>,
 }
 
 /// Losses on their way back, see [`Optimizer::record_losses`].

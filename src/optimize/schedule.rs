@@ -1,6 +1,6 @@
 //! What differs from step to step, worked out beforehand: the losses' weights, Adam's bias corrections, the warps.
 
-use super::draws::draw_warp;
+use super::draws::{draw_transform, draw_warp};
 use super::settings::Settings;
 
 /// One step's row; mirrors `ScheduleRow` of shaders/lib/schedule.wgsl.
@@ -52,24 +52,39 @@ fn hf_weight(settings: &Settings, step: u64) -> f64 {
     settings.hf_weight * (settings.hf_start + (1.0 - settings.hf_start) * done)
 }
 
-/// Where the warps come from: for each image and step the six numbers of shaders/affine_warp.wgsl.
+/// Where the warps of `affine` come from: for each image and step the six numbers of shaders/affine_warp.wgsl.
 pub trait Warps: Send {
     /// The warp of an image of the batch at a step.
     fn theta(&self, image: usize, step: u64) -> [f32; 6];
 }
 
+/// Where what the other transforms draw comes from.
+pub trait TransformDraws: Send {
+    /// What the transform at a place of [`Settings::transforms`] draws for an image of the batch at a step, see
+    /// [`draw_transform`].
+    fn draw(&self, image: usize, step: u64, transform: usize) -> [f64; 2];
+}
+
 /// The method's own draws, from each image's class and seed.
+#[derive(Clone)]
 pub(super) struct Drawn {
     pub(super) settings: Settings,
     pub(super) keys: Vec<(u64, usize)>,
-    pub(super) width: usize,
-    pub(super) height: usize,
+    /// Of the image that `affine` takes.
+    pub(super) side: usize,
 }
 
 impl Warps for Drawn {
     fn theta(&self, image: usize, step: u64) -> [f32; 6] {
         let (seed, class) = self.keys[image];
-        draw_warp(&self.settings, seed, class, step, self.width, self.height).theta(self.width, self.height)
+        draw_warp(&self.settings, seed, class, step, self.side, self.side).theta(self.side, self.side)
+    }
+}
+
+impl TransformDraws for Drawn {
+    fn draw(&self, image: usize, step: u64, transform: usize) -> [f64; 2] {
+        let (seed, class) = self.keys[image];
+        draw_transform(&self.settings.transforms.0[transform], transform, seed, class, step)
     }
 }
 

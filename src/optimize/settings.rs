@@ -8,8 +8,13 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::choices::{Fill, HfForm, Init, Interpolation, Preset, PvForm};
+use super::choices::{Fill, HfForm, Init, Interpolation, PvForm};
+use super::parameterization::Parameterization;
+use super::presets::Preset;
+use super::transforms::Transforms;
 use crate::digest::sha256_hex;
+use crate::nets::SIDE;
+use crate::ops::MAX_FFT_SIDE;
 use crate::{Error, Result};
 
 /// The most steps of one run, which bounds the memory for its losses.
@@ -19,7 +24,7 @@ pub const MAX_STEPS: u32 = 1_000_000;
 /// each input pixel, so the upper end bounds a step's work.
 pub const SCALE_LIMITS: [f64; 2] = [0.05, 20.0];
 
-/// What a prototype is made with. [`Settings::default`] is [`Preset::Paper`].
+/// What a prototype is made with. [`Settings::default`] is [`Preset::Paper`], whose values stand in presets/paper.json.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
@@ -27,7 +32,7 @@ pub struct Settings {
     pub preset: Preset,
     /// Steps of the prototype stage.
     pub steps: u32,
-    /// Adam's learning rate, in pixels of `[0,1]`.
+    /// Adam's learning rate, in pixels of `[0,1]` or numbers of a spectrum.
     pub lr: f64,
     /// Adam's decay of the first moment.
     pub beta1: f64,
@@ -35,9 +40,18 @@ pub struct Settings {
     pub beta2: f64,
     /// Added to the root of the second moment.
     pub eps: f64,
-    /// Adam's decoupled weight decay, towards the colour that the network's normalising makes 0.
+    /// Adam's decoupled weight decay, towards the colour that the network's normalising makes 0; of a spectrum, towards 0.
     #[serde(default)]
     pub weight_decay: f64,
+    /// What Adam moves: pixels, or a spectrum.
+    #[serde(default = "pixels")]
+    pub parameterization: Parameterization,
+    /// Width and height of the image; the network gets it resized to its own.
+    #[serde(default = "network_side")]
+    pub image_side: u32,
+    /// What the image goes through in each step before the network sees it.
+    #[serde(default)]
+    pub transforms: Transforms,
     /// The angle is drawn between minus and plus this, in degrees.
     pub rotation: f64,
     /// The shift is drawn between minus and plus this share of the width, and of the height.
@@ -78,43 +92,11 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self::preset(Preset::Paper)
+        Preset::Paper.settings().expect("a test reads every preset that is built in")
     }
 }
 
 impl Settings {
-    /// The settings of a preset.
-    pub fn preset(preset: Preset) -> Self {
-        match preset {
-            // What the paper states, and for what it leaves open what was measured to reach its figures.
-            Preset::Paper => Self {
-                preset,
-                steps: 512,
-                lr: 0.05,
-                beta1: 0.9,
-                beta2: 0.999,
-                eps: 1e-8,
-                weight_decay: 0.0,
-                rotation: 180.0,
-                translate: 0.5,
-                scale: [0.7, 1.3],
-                interpolation: Interpolation::Bilinear,
-                fill: Fill::Mean,
-                rivals: 0.0,
-                hf_form: HfForm::L1Sum,
-                hf_weight: 0.05,
-                hf_start: 1.0,
-                pv_form: PvForm::Softmax,
-                pv_weight: 1.0,
-                baseline_steps: 0,
-                baseline_reset: true,
-                clamp: false,
-                init: Init::Uniform,
-                seed: 0,
-            },
-        }
-    }
-
     /// Steps of both stages together.
     pub fn total_steps(&self) -> u32 {
         self.baseline_steps.saturating_add(self.steps)
@@ -129,6 +111,16 @@ impl Settings {
             check((0.0..1.0).contains(&beta) && (beta as f32) < 1.0, option, beta, "at least 0 and below 1")?;
         }
         check(positive(self.eps), "eps", self.eps, "a finite number above 0, such as 1e-8")?;
+        let even_side = self.image_side.is_multiple_of(2) && (2..=MAX_FFT_SIDE as u32).contains(&self.image_side);
+        check(even_side, "image-side", self.image_side, &format!("even, from 2 to {MAX_FFT_SIDE}"))?;
+        let clamps_pixels = !self.clamp || self.parameterization == Parameterization::Pixels;
+        check(
+            clamps_pixels,
+            "clamp",
+            self.clamp,
+            "false with --parameterization fourier, whose pixels never leave [0,1]",
+        )?;
+        self.transforms.check(self.image_side as usize)?;
         check(
             (0.0..=1.0).contains(&(self.weight_decay * self.lr)),
             "weight-decay",
@@ -200,6 +192,16 @@ impl Settings {
     }
 }
 
+/// What older files mean that name no parameterization.
+fn pixels() -> Parameterization {
+    Parameterization::Pixels
+}
+
+/// What older files mean that name no side.
+fn network_side() -> u32 {
+    SIDE as u32
+}
+
 /// What older files mean that do not name a share.
 fn one() -> f64 {
     1.0
@@ -242,7 +244,7 @@ mod tests {
     #[test]
     fn nonsense_is_refused_by_name() {
         type Change = fn(&mut Settings);
-        let cases: [(&str, Change); 23] = [
+        let cases: [(&str, Change); 26] = [
             ("--steps is 0,", |s| s.steps = 0),
             ("--steps is 4294967295,", |s| s.steps = u32::MAX),
             ("--baseline-steps is 1000001,", |s| s.baseline_steps = 1_000_001),
@@ -265,6 +267,9 @@ mod tests {
             ("--rivals is 1.5,", |s| s.rivals = 1.5),
             ("--hf-weight is -0.1,", |s| s.hf_weight = -0.1),
             ("--pv-weight is inf,", |s| s.pv_weight = f64::INFINITY),
+            ("--image-side is 225,", |s| s.image_side = 225),
+            ("--image-side is 1026,", |s| s.image_side = 1026),
+            ("--clamp is true,", |s| (s.clamp, s.parameterization) = (true, Parameterization::Fourier)),
             ("--fill is 0.5,2,0.5,", |s| s.fill = Fill::Rgb([0.5, 2.0, 0.5])),
         ];
         for (expected, change) in cases {
@@ -289,6 +294,11 @@ mod tests {
             (r#"{"steps": 1.5}"#, "setting `steps` is 1.5: invalid type"),
             (r#"{"lr": null}"#, "setting `lr` is null: invalid type"),
             (r#"{"hf_form": "l3"}"#, "setting `hf_form` is \"l3\": `l3` is none of l1, l2, l1-sum, isotropic"),
+            (r#"{"transforms": ["blur"]}"#, "setting `transforms` is [\"blur\"]: `blur` is no transform"),
+            (
+                r#"{"parameterization": "wavelets"}"#,
+                "setting `parameterization` is \"wavelets\": `wavelets` is none of",
+            ),
             (r#"{"scale": [1]}"#, "setting `scale` is [1]: invalid length"),
         ] {
             let error = base.overlay(&json(text)).unwrap_err().to_string();

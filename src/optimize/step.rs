@@ -1,13 +1,15 @@
 //! One step of the method, and the evaluation of the image, as commands.
 
 use super::choices::Fill;
+use super::parameterization::{Fourier, Parameterization};
 use super::schedule::ScheduleRow;
 use super::settings::Settings;
+use super::transform_chain::{Chain, resize};
 use crate::error::{Error, Result};
 use crate::gpu::{Grid, Kernel, NoParams, Recording, TensorId};
 use crate::graph::Keep;
 use crate::nets::Network;
-use crate::ops::{Adam, AffineWarp, Choices, Objective, Tensor, TotalVariation};
+use crate::ops::{Adam, AffineWarp, Choices, Interpolation, Objective, Tensor, TotalVariation, words};
 use crate::shape::Shape;
 
 crate::params! {
@@ -23,6 +25,10 @@ pub(super) const WINDOW: usize = 512;
 
 /// The tensors that outlive a step.
 pub(super) struct State {
+    /// What Adam moves: the image's pixels, or its spectrum.
+    pub(super) parameters: Tensor,
+    /// The image as the network sees it where nothing is transformed: what the parameters make, resized if its side is another.
+    /// The parameters themselves where these are such pixels.
     pub(super) image: Tensor,
     pub(super) m: Tensor,
     pub(super) v: Tensor,
@@ -30,8 +36,8 @@ pub(super) struct State {
     pub(super) clock: TensorId,
     /// `[WINDOW]` rows.
     pub(super) schedule: TensorId,
-    /// `[WINDOW, N, 6]`.
-    pub(super) theta: TensorId,
+    /// `[WINDOW, N]` maps of each transform.
+    pub(super) maps: Vec<TensorId>,
     /// `[N]` of u32.
     pub(super) class_of: TensorId,
     /// `[WINDOW, N, RECORD_LEN]`.
@@ -40,7 +46,65 @@ pub(super) struct State {
     pub(super) logits: Tensor,
 }
 
-/// Appends the sections `step` and `evaluate` for `n` images.
+/// What lies between the parameters and the images.
+struct Making {
+    fourier: Option<Fourier>,
+    parameters: Tensor,
+    /// `[N,3,side,side]`.
+    made: Tensor,
+    /// Of the network's side.
+    image: Tensor,
+}
+
+impl Making {
+    fn new(rec: &mut Recording, settings: &Settings, input: Shape, n: usize) -> Result<Self> {
+        let side = settings.image_side as usize;
+        let [made_shape, image_shape] = [side, input.h()].map(|side| Shape::new(n, 3, side, side));
+        let image = Tensor::kept(rec, "image", image_shape);
+        let made = if made_shape == image_shape { image } else { Tensor::kept(rec, "made", made_shape) };
+        Ok(match settings.parameterization {
+            Parameterization::Pixels => Self { fourier: None, parameters: made, made, image },
+            Parameterization::Fourier => {
+                let parameters = Tensor::kept(rec, "spectrum", settings.parameters(n));
+                Self { fourier: Some(Fourier::new(side)?), parameters, made, image }
+            }
+        })
+    }
+
+    /// Whether there is anything to do.
+    fn is_needed(&self) -> bool {
+        self.parameters.id != self.image.id
+    }
+
+    /// The images of the parameters.
+    fn forward(&self, rec: &mut Recording) -> Result<()> {
+        if let Some(fourier) = &self.fourier {
+            fourier.forward(rec, self.parameters, self.made)?;
+        }
+        if self.made.id == self.image.id {
+            return Ok(());
+        }
+        let (n, from, to) = (self.made.shape.n(), self.made.shape.h(), self.image.shape.h());
+        let maps: Vec<f32> = std::iter::repeat_n(resize(from, to), n).flatten().collect();
+        let (len, label) = (maps.len(), format!("maps from {from} to {to} of {n}"));
+        let maps = rec.constant(label, len, move || Ok(words(&maps)));
+        // It holds for every step: the first.
+        let first = rec.constant("step 0", 1, || Ok(vec![0]));
+        let resize = AffineWarp { interpolation: Interpolation::Bilinear, fill: vec![0.0; 3], normalize: None };
+        resize.forward(rec, self.made, maps, first, self.image)
+    }
+
+    /// The gradient to the parameters, from that to the image that they make.
+    fn backward(&self, rec: &mut Recording, dmade: Tensor) -> Result<Tensor> {
+        let Some(fourier) = &self.fourier else { return Ok(dmade) };
+        let ds = Tensor::transient(rec, "dspectrum", self.parameters.shape);
+        fourier.backward(rec, dmade, self.made, ds)?;
+        Ok(ds)
+    }
+}
+
+/// Appends the sections `step` and `evaluate` for `n` images, and `make`, after which the image is that of the parameters, as it
+/// is after every step; empty where they are the same.
 pub(super) fn record(
     rec: &mut Recording,
     choices: &Choices,
@@ -50,51 +114,49 @@ pub(super) fn record(
     window: usize,
 ) -> Result<State> {
     let graph = network.graph().fused()?;
-    // The warp normalizes as it writes; the image that is evaluated is not warped.
+    // The last transform normalizes as it writes; the image that is evaluated is not transformed.
     let (normalize, warped_graph) = graph.without_normalize().map_or((None, graph.clone()), |(n, g)| (Some(n), g));
-    let one = network.input();
-    let shape = Shape::new(n, one.c(), one.h(), one.w());
+    let input = network.input();
+    if input.c() != 3 {
+        return Err(Error::input(format!("the network takes {} channels, and pictures have three", input.c())));
+    }
+    let making = Making::new(rec, settings, input, n)?;
+    let Making { parameters, made, image, .. } = making;
     let classes = Shape::new(n, network.classes(), 1, 1);
-    let [image, m, v] = ["image", "m", "v"].map(|name| Tensor::kept(rec, name, shape));
+    let [m, v] = ["m", "v"].map(|name| Tensor::kept(rec, name, parameters.shape));
     let clock = rec.kept("clock", 1);
     let schedule = rec.kept("schedule", window * ScheduleRow::LEN);
-    let theta = rec.kept("theta", window * n * 6);
     let class_of = rec.kept("class_of", n);
     let history = rec.kept("history", window * n * RECORD_LEN);
     let now = [schedule, clock];
+    let mean = network.expects().mean_colour();
     let fill = match settings.fill {
         Fill::Black => [0.0; 3],
-        Fill::Mean => network.expects().mean_colour(),
+        Fill::Mean => mean,
         Fill::Rgb(rgb) => rgb,
     };
-    if shape.c() != fill.len() {
-        return Err(Error::input(format!("the network takes {} channels, and pictures have three", shape.c())));
-    }
-    let warp = AffineWarp { interpolation: settings.interpolation, fill: fill.to_vec(), normalize };
+    let chain = Chain::new(rec, settings, fill, normalize, input.h(), [n, window])?;
     let variation = TotalVariation { form: settings.hf_form };
 
     rec.section("step");
-    let warped = Tensor::transient(rec, "warped", shape);
-    warp.forward(rec, image, theta, clock, warped)?;
-    let acts = warped_graph.record_forward(rec, choices, warped, Keep::Needed)?;
+    let seen = chain.forward(rec, made, clock)?;
+    let acts = warped_graph.record_forward(rec, choices, seen, Keep::Needed)?;
     let dlogits = Tensor::transient(rec, "dlogits", classes);
     let values = rec.transient("values", 4 * n);
     let objective = Objective { pv_form: settings.pv_form, rivals: settings.rivals };
     objective.step(rec, acts.of(warped_graph.output()), class_of, now, dlogits, values)?;
-    let dwarped = warped_graph.record_backward(rec, choices, &acts, dlogits)?;
-    let dimage = Tensor::transient(rec, "dimage", shape);
-    warp.backward(rec, dwarped, theta, clock, dimage)?;
-    let partials = variation.partials(shape);
+    let dseen = warped_graph.record_backward(rec, choices, &acts, dlogits)?;
+    let dmade = chain.backward(rec, dseen, made, clock)?;
+    let partials = variation.partials(made.shape);
     let partial = rec.transient("total_variation partial", n * partials);
-    variation.step(rec, image, now, partial, dimage)?;
+    variation.step(rec, made, now, partial, dmade)?;
+    let dparameters = making.backward(rec, dmade)?;
     let (beta1, beta2, eps, clamp) = (settings.beta1, settings.beta2, settings.eps, settings.clamp);
     let decay = settings.lr * settings.weight_decay;
-    Adam { beta1, beta2, eps, clamp, decay, towards: network.expects().mean_colour() }.step(
-        rec,
-        dimage,
-        [image, m, v],
-        now,
-    )?;
+    // A spectrum has no colour to go towards but that of no spectrum at all.
+    let towards = if settings.parameterization == Parameterization::Pixels { mean } else { [0.0; 3] };
+    Adam { beta1, beta2, eps, clamp, decay, towards }.step(rec, dparameters, [parameters, m, v], now)?;
+    making.forward(rec)?;
     let params = HistoryParams { images: n as u32, partials: partials as u32 };
     let bindings = [
         ("partial", partial, n * partials),
@@ -109,5 +171,10 @@ pub(super) fn record(
 
     rec.section("evaluate");
     let logits = graph.record_forward(rec, choices, image, Keep::Needed)?.of(graph.output());
-    Ok(State { image, m, v, clock, schedule, theta, class_of, history, logits })
+    if making.is_needed() {
+        rec.section("make");
+        making.forward(rec)?;
+    }
+    let maps = chain.maps();
+    Ok(State { parameters, image, m, v, clock, schedule, maps, class_of, history, logits })
 }

@@ -16,16 +16,23 @@ fn twin(interpolation: Interpolation) -> affine_warp::Interpolation {
 }
 
 /// The maps of the step, after those of a step before it that would show if the clock were not read.
-fn theta_words(theta: &[Theta]) -> Vec<u32> {
-    let before = std::iter::repeat_n(f32::NAN.to_bits(), 6 * theta.len());
-    before.chain(theta.iter().flatten().map(|&v| (v as f32).to_bits())).collect()
+fn theta_words(theta: &[Theta], x: [usize; 2], y: [usize; 2]) -> Vec<u32> {
+    let before = std::iter::repeat_n(f32::NAN.to_bits(), AffineWarp::ROW * theta.len());
+    let row = |theta: &Theta| AffineWarp::row(theta.map(|v| v as f32), x, y).map(f32::to_bits);
+    before.chain(theta.iter().flat_map(row)).collect()
+}
+
+/// Height and width.
+fn sides(shape: [usize; 4]) -> [usize; 2] {
+    [shape[2], shape[3]]
 }
 
 fn forward(x: &Tensor, theta: &[Theta], interpolation: Interpolation, fill: &[f64]) -> Outcome<Tensor> {
     let mut rig = Rig::default();
     let op = AffineWarp { interpolation, fill: fill.iter().map(|&v| v as f32).collect(), normalize: None };
     let (x, y) = (rig.input("x", x), rig.output("y", x.shape));
-    let (theta, clock) = (rig.words("theta", &theta_words(theta)), rig.words("clock", &[1]));
+    let words = theta_words(theta, sides(x.shape.0), sides(y.shape.0));
+    let (theta, clock) = (rig.words("theta", &words), rig.words("clock", &[1]));
     op.forward(&mut rig.rec, x, theta, clock, y)?;
     rig.run()?.read(y)
 }
@@ -34,7 +41,8 @@ fn backward(dy: &Tensor, theta: &[Theta], interpolation: Interpolation) -> Outco
     let mut rig = Rig::default();
     let op = AffineWarp { interpolation, fill: vec![0.0; dy.shape[1]], normalize: None };
     let (dy, dx) = (rig.input("dy", dy), rig.output("dx", dy.shape));
-    let (theta, clock) = (rig.words("theta", &theta_words(theta)), rig.words("clock", &[1]));
+    let words = theta_words(theta, sides(dx.shape.0), sides(dy.shape.0));
+    let (theta, clock) = (rig.words("theta", &words), rig.words("clock", &[1]));
     op.backward(&mut rig.rec, dy, theta, clock, dx)?;
     rig.run()?.read(dx)
 }
@@ -191,7 +199,8 @@ fn normalize_in_the_same_kernel() {
         let run = |input: &Tensor, forward: bool| -> Outcome<Tensor> {
             let mut rig = Rig::default();
             let (a, b) = (rig.input("in", input), rig.output("out", shape));
-            let (theta, clock) = (rig.words("theta", &theta_words(&theta)), rig.words("clock", &[1]));
+            let words = theta_words(&theta, sides(shape), sides(shape));
+            let (theta, clock) = (rig.words("theta", &words), rig.words("clock", &[1]));
             if forward {
                 op.forward(&mut rig.rec, a, theta, clock, b)?;
             } else {
@@ -207,6 +216,108 @@ fn normalize_in_the_same_kernel() {
         table.case(format!("normalize backward {interpolation}"), || {
             let want = affine_warp::backward(&each(&dy, &|v, c| v * scale[c]), &theta, twin(interpolation));
             close("dx", &run(&dy, false)?, &want, &size, k_backward(&theta, shape))
+        });
+    }
+    table.finish();
+}
+
+/// An image that is smaller than its tensor, on its way to another extent: what lies beyond is never seen, and never written but as 0.
+struct Between {
+    /// Extents of the tensors, and of the image within them.
+    tensors: [[usize; 2]; 2],
+    images: [[usize; 2]; 2],
+    theta: Theta,
+}
+
+impl Between {
+    fn x_shape(&self) -> [usize; 4] {
+        [2, 3, self.tensors[0][0], self.tensors[0][1]]
+    }
+
+    fn y_shape(&self) -> [usize; 4] {
+        [2, 3, self.tensors[1][0], self.tensors[1][1]]
+    }
+
+    /// The adapter's: `way` is 0 for forward and 1 for backward.
+    fn run(&self, way: usize, input: &Tensor, fill: f32) -> Outcome<Tensor> {
+        let mut rig = Rig::default();
+        let op = AffineWarp { interpolation: Interpolation::Bilinear, fill: vec![fill; 3], normalize: None };
+        let words = theta_words(&[self.theta; 2], self.images[0], self.images[1]);
+        let (theta, clock) = (rig.words("theta", &words), rig.words("clock", &[1]));
+        let input = rig.input("input", input);
+        let output = rig.output("output", if way == 0 { self.y_shape() } else { self.x_shape() });
+        if way == 0 {
+            op.forward(&mut rig.rec, input, theta, clock, output)?;
+        } else {
+            op.backward(&mut rig.rec, input, theta, clock, output)?;
+        }
+        rig.run()?.read(output)
+    }
+
+    /// What of a tensor is image: the rest is `beyond`.
+    fn within(t: &Tensor, [h, w]: [usize; 2], beyond: f64) -> Tensor {
+        let mut out = t.clone();
+        for [n, c, y, x] in t.indices().filter(|[.., y, x]| *y >= h || *x >= w) {
+            out[[n, c, y, x]] = beyond;
+        }
+        out
+    }
+}
+
+#[test]
+fn other_extents() {
+    let mut table = Table::new("affine_warp");
+    let cases = [
+        // Enlarged by 3/2 as with align_corners, reduced and padded with zeros, padded, shifted, turned, and moved to a larger tensor.
+        ("larger", [[7, 9], [12, 14]], [[7, 9], [10, 13]], [8.0 / 12.0, 0.0, 0.0, 0.0, 6.0 / 9.0, 0.0]),
+        (
+            "smaller",
+            [[11, 12], [11, 12]],
+            [[9, 10], [10, 10]],
+            [9.0 / 7.0, 0.0, -9.0 / 7.0, 0.0, 8.0 / 7.0, -8.0 / 7.0],
+        ),
+        ("padded", [[5, 6], [9, 10]], [[5, 6], [9, 10]], [1.0, 0.0, -2.0, 0.0, 1.0, -2.0]),
+        ("shifted", [[8, 9], [8, 9]], [[7, 7], [7, 7]], [1.0, 0.0, -3.0, 0.0, 1.0, -1.0]),
+        ("turned", [[9, 9], [10, 9]], [[8, 8], [8, 8]], [0.875, -0.5, 2.1875, 0.5, 0.875, -1.3125]),
+    ];
+    for (name, tensors, images, theta) in cases {
+        let case = Between { tensors, images, theta: rounded(theta) };
+        let mut random = Random(3);
+        let (x, dy) = (random.tensor(case.x_shape(), -1.0, 1.0), random.tensor(case.y_shape(), -1.0, 1.0));
+        let (fill, [x_image, y_image]) = (0.5, images);
+        // The twin knows tensors of one extent only: one that holds both images, in which x has the fill all around, as a constant channel
+        // that is warped alike says how much of it shows.
+        let large = std::array::from_fn::<_, 2, _>(|i| tensors[0][i].max(tensors[1][i]));
+        let grown = |t: &Tensor, beyond: f64, image: [usize; 2]| {
+            let mut out = Tensor::filled([2, 3, large[0], large[1]], beyond);
+            for [n, c, y, x] in t.indices().filter(|[.., y, x]| *y < image[0] && *x < image[1]) {
+                out[[n, c, y, x]] = t[[n, c, y, x]];
+            }
+            out
+        };
+        let cut = |t: &Tensor, shape: [usize; 4]| {
+            let at = |[n, c, y, x]: [usize; 4]| t[[n, c, y, x]];
+            Tensor::new(shape, indices(shape).map(at).collect())
+        };
+        let thetas = [case.theta; 2];
+        let way = affine_warp::Interpolation::Bilinear;
+        let want = affine_warp::forward(&grown(&x, fill, x_image), &thetas, way, &[fill; 3]);
+        let want = Between::within(&cut(&want, case.y_shape()), y_image, 0.0);
+        let want_dx = affine_warp::backward(&grown(&dy, 0.0, y_image), &thetas, way);
+        let want_dx = Between::within(&cut(&want_dx, case.x_shape()), x_image, 0.0);
+        let (k, k_back) = (k_forward(&thetas, case.x_shape()), k_backward(&thetas, case.x_shape()));
+        // NaN beyond the image must not be seen.
+        let (x, dy) = (Between::within(&x, x_image, f64::NAN), Between::within(&dy, y_image, f64::NAN));
+        table.case(format!("forward {name}"), || {
+            close("y", &case.run(0, &x, fill as f32)?, &want, &want.map(|_| 1.0), k)
+        });
+        table.case(format!("backward {name}"), || {
+            close("dx", &case.run(1, &dy, fill as f32)?, &want_dx, &want_dx.map(|_| 1.0), k_back)
+        });
+        table.case(format!("adjoint {name}"), || {
+            let (y, dx) = (case.run(0, &x, 0.0)?, case.run(1, &dy, 0.0)?);
+            let (x, dy) = (Between::within(&x, x_image, 0.0), Between::within(&dy, y_image, 0.0));
+            adjoint([&dy, &y], [&dx, &x], want_dx.map(f64::abs).dot(&x.map(f64::abs)) + 1.0, k_back)
         });
     }
     table.finish();

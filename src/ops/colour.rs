@@ -1,0 +1,64 @@
+//! colour: `y = sigmoid(M x)` over the channels of every place; from decorrelated channels to red, green and blue in `[0,1]`.
+
+use super::{Tensor, misfit, same};
+use crate::error::Result;
+use crate::gpu::{Grid, Kernel, Recording};
+
+crate::params! {
+    /// Mirrors `Params` of shaders/colour.wgsl.
+    struct ColourParams {
+        plane: u32, m00: f32, m01: f32, m02: f32, m10: f32, m11: f32, m12: f32, m20: f32, m21: f32, m22: f32,
+    }
+}
+
+/// A matrix over three channels, and what follows it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Colour {
+    /// Row by row: what each channel of y is made of.
+    pub matrix: [[f32; 3]; 3],
+    /// Whether a sigmoid follows; otherwise y is M x itself.
+    pub sigmoid: bool,
+}
+
+impl Colour {
+    fn params(&self, x: Tensor) -> Result<ColourParams> {
+        if x.shape.c() != 3 {
+            return Err(misfit(
+                "colour",
+                "colour",
+                format!("C is {} in x {}, but colours have three", x.shape.c(), x.shape),
+            ));
+        }
+        let [[m00, m01, m02], [m10, m11, m12], [m20, m21, m22]] = self.matrix;
+        Ok(ColourParams { plane: x.shape.plane_len() as u32, m00, m01, m02, m10, m11, m12, m20, m21, m22 })
+    }
+
+    fn kernel(&self, entry: &'static str) -> Kernel {
+        Kernel::new("colour", entry).with("SIGMOID", self.sigmoid.into())
+    }
+
+    /// `y = sigmoid(M x)`. x, y: `[N,3,H,W]`.
+    ///
+    /// # Errors
+    /// If shapes differ or the channels are not three.
+    pub fn forward(&self, rec: &mut Recording, x: Tensor, y: Tensor) -> Result<()> {
+        same("colour", "colour", ["x", "y"], x.shape, y.shape)?;
+        let params = self.params(x)?;
+        let grid = Grid::Planes { planes: x.shape.n(), h: 1, w: x.shape.plane_len() };
+        let bindings = [x.bind("x"), y.bind("y")];
+        rec.dispatch("colour", self.kernel("forward"), &bindings, &params, grid, 9 * x.shape.len() as u64)
+    }
+
+    /// `dx = Mᵀ (dy · y · (1 − y))`. dy, y, dx: `[N,3,H,W]`.
+    ///
+    /// # Errors
+    /// If shapes differ or the channels are not three.
+    pub fn backward(&self, rec: &mut Recording, dy: Tensor, y: Tensor, dx: Tensor) -> Result<()> {
+        same("colour", "colour", ["dy", "y"], dy.shape, y.shape)?;
+        same("colour", "colour", ["dy", "dx"], dy.shape, dx.shape)?;
+        let params = self.params(dx)?;
+        let grid = Grid::Planes { planes: dx.shape.n(), h: 1, w: dx.shape.plane_len() };
+        let bindings = [dy.bind("dy"), y.bind("out"), dx.bind("dx")];
+        rec.dispatch("colour", self.kernel("backward"), &bindings, &params, grid, 8 * dx.shape.len() as u64)
+    }
+}

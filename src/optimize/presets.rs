@@ -1,0 +1,169 @@
+//! Named settings, each a file to read: those beside this one, and those of the user.
+
+use std::fmt;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::settings::Settings;
+use crate::named::as_string;
+use crate::{Error, Result};
+
+/// A longer file is no preset.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// What settings start from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Preset {
+    /// The method of the paper, its open points filled by measurement.
+    Paper,
+    /// Lucent's defaults: a spectrum of 128 pixels to a side, its transforms, and no regularisation.
+    Lucent,
+    /// A JSON file of settings, laid over the preset that it names under `preset`, or over the paper's.
+    File(PathBuf),
+}
+
+impl Preset {
+    /// Those that are built in.
+    pub const BUILTIN: [Self; 2] = [Self::Paper, Self::Lucent];
+
+    /// What it is, in a line.
+    pub fn summary(&self) -> &'static str {
+        match self {
+            Self::Paper => "Prototype Generation: pixels, one random affine warp a step, total variation",
+            Self::Lucent => {
+                "Lucent's defaults: a Fourier spectrum with decorrelated colours, five transforms, no penalty"
+            }
+            Self::File(_) => "settings of a file",
+        }
+    }
+
+    /// The file's text.
+    ///
+    /// # Errors
+    /// If it is a file that cannot be read, or longer than settings are.
+    pub fn text(&self) -> Result<String> {
+        match self {
+            Self::Paper => Ok(include_str!("presets/paper.json").to_owned()),
+            Self::Lucent => Ok(include_str!("presets/lucent.json").to_owned()),
+            Self::File(path) => read(path),
+        }
+    }
+
+    /// The settings.
+    ///
+    /// # Errors
+    /// If a file cannot be read, is no JSON object of settings, or names another file to start from.
+    pub fn settings(&self) -> Result<Settings> {
+        let text = self.text()?;
+        let Self::File(path) = self else {
+            return serde_json::from_str(&text).map_err(|e| Error::input(format!("preset {self}: {e}")));
+        };
+        let wrong = |why: &dyn fmt::Display| Error::input(format!("{}: {why}", path.display()));
+        let keys: Map<String, Value> =
+            serde_json::from_str(&text).map_err(|e| wrong(&format_args!("not a JSON object of settings: {e}")))?;
+        let base = match keys.get("preset").map(|name| (name, name.as_str().map(str::parse))) {
+            None => Self::Paper,
+            Some((_, Some(Ok(base @ (Self::Paper | Self::Lucent))))) => base,
+            Some((name, _)) => {
+                let builtin = Self::BUILTIN.map(|preset| preset.to_string()).join(" or ");
+                return Err(wrong(&format_args!("its `preset` is {name}, but a file starts from {builtin}")));
+            }
+        };
+        let settings = base.settings()?.overlay(&keys).map_err(|e| wrong(&e))?;
+        Ok(Settings { preset: self.clone(), ..settings })
+    }
+}
+
+fn read(path: &Path) -> Result<String> {
+    let mut text = String::new();
+    let file = File::open(path).map_err(Error::io("read", path))?;
+    if file.metadata().map_err(Error::io("read", path))?.is_dir() {
+        return Err(Error::input(format!("cannot read {}: it is a folder", path.display())));
+    }
+    file.take(MAX_BYTES + 1).read_to_string(&mut text).map_err(Error::io("read", path))?;
+    if text.len() as u64 > MAX_BYTES {
+        return Err(Error::input(format!(
+            "{} has more than {MAX_BYTES} bytes, which no settings have",
+            path.display()
+        )));
+    }
+    Ok(text)
+}
+
+impl fmt::Display for Preset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Paper => f.pad("paper"),
+            Self::Lucent => f.pad("lucent"),
+            Self::File(path) => path.display().fmt(f),
+        }
+    }
+}
+
+impl FromStr for Preset {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "paper" => Ok(Self::Paper),
+            "lucent" => Ok(Self::Lucent),
+            path if path.ends_with(".json") => Ok(Self::File(path.into())),
+            _ => Err(Error::input(format!("`{text}` is none of paper, lucent, nor a file whose name ends in .json"))),
+        }
+    }
+}
+
+as_string!(Preset);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn builtin_presets_are_complete_and_valid() {
+        let Value::Object(keys) = serde_json::to_value(Settings::default()).unwrap() else { panic!() };
+        for preset in Preset::BUILTIN {
+            let settings = preset.settings().unwrap();
+            settings.validate().unwrap();
+            assert_eq!(settings.preset, preset);
+            // Every setting stands there, in the order of the struct, so that the file is the whole truth.
+            let text = preset.text().unwrap();
+            let places: Vec<_> = keys.keys().map(|key| text.find(&format!("\n  \"{key}\": "))).collect();
+            assert!(places.iter().all(Option::is_some), "{preset}: {places:?} of {keys:?}");
+            let found: Map<String, Value> = serde_json::from_str(&text).unwrap();
+            assert_eq!(found.len(), keys.len());
+            assert_eq!(preset.to_string().parse::<Preset>().unwrap(), preset);
+        }
+    }
+
+    #[test]
+    fn a_file_starts_from_what_it_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |text: &str| {
+            let path = folder.path().join("mine.json");
+            std::fs::write(&path, text).unwrap();
+            path.to_str().unwrap().parse::<Preset>().unwrap()
+        };
+        let mine = file(r#"{"preset": "lucent", "lr": 0.1}"#);
+        let settings = mine.settings().unwrap();
+        assert_eq!(settings, Settings { preset: mine, lr: 0.1, ..Preset::Lucent.settings().unwrap() });
+        assert_eq!(file("{}").settings().unwrap().steps, 512);
+        for (text, expected) in [
+            ("[]", "not a JSON object of settings: invalid type"),
+            (r#"{"preset": "mine.json"}"#, "its `preset` is \"mine.json\", but a file starts from paper or lucent"),
+            (r#"{"preset": 3}"#, "its `preset` is 3, but"),
+            (r#"{"learning_rate": 3}"#, "unknown setting `learning_rate`"),
+        ] {
+            let error = file(text).settings().unwrap_err();
+            assert!(error.is_input() && error.to_string().contains(&format!("mine.json: {expected}")), "{error}");
+        }
+        assert!("none.json".parse::<Preset>().unwrap().settings().unwrap_err().to_string().contains("none.json"));
+        assert!("poster".parse::<Preset>().is_err());
+    }
+}

@@ -1,0 +1,85 @@
+//! colour: the matrix, the sigmoid, and what goes back.
+
+use protogpu::ops::Colour;
+
+use crate::harness::{Outcome, Rig, Table, adjoint, batch_independent, by, close, exact, gradient, images, refused};
+use crate::twin::colour::{self, Matrix};
+use crate::twin::random::Random;
+use crate::twin::{Tensor, check};
+
+/// Exact as f32, of no symmetry.
+const MATRIX: Matrix = [[0.5, 0.25, -1.0], [2.0, 0.0, -0.125], [0.75, -0.5, 0.0625]];
+
+fn op(sigmoid: bool) -> Colour {
+    Colour { matrix: MATRIX.map(|row| row.map(|v| v as f32)), sigmoid }
+}
+
+fn forward(x: &Tensor, sigmoid: bool) -> Outcome<Tensor> {
+    let mut rig = Rig::default();
+    let (x, y) = (rig.input("x", x), rig.output("y", x.shape));
+    op(sigmoid).forward(&mut rig.rec, x, y)?;
+    rig.run()?.read(y)
+}
+
+fn backward(dy: &Tensor, y: &Tensor, sigmoid: bool) -> Outcome<Tensor> {
+    let mut rig = Rig::default();
+    let (dy, y, dx) = (rig.input("dy", dy), rig.input("y", y), rig.output("dx", dy.shape));
+    op(sigmoid).backward(&mut rig.rec, dy, y, dx)?;
+    rig.run()?.read(dx)
+}
+
+/// Three products and two sums; WGSL allows exp 3 + 2|v| units in the last place, and |v| is at most 10 here.
+const K: f64 = 28.0;
+
+#[test]
+fn colour() {
+    let mut table = Table::new("colour");
+    for shape in [[1, 3, 1, 1], [2, 3, 5, 7], [1, 3, 8, 8], [3, 3, 13, 5]] {
+        let mut random = Random(1);
+        let [x, dy] = [0; 2].map(|_| random.tensor(shape, -4.0, 4.0));
+        let ones = Tensor::filled(shape, 8.0);
+        for sigmoid in [false, true] {
+            let name = format!("{}{}", by(&shape), if sigmoid { " sigmoid" } else { "" });
+            // What the backward reads must be exact as f32 in both.
+            let y = colour::forward(&x, &MATRIX, sigmoid).map(|v| f64::from(v as f32));
+            table.case(format!("forward {name}"), || {
+                close("y", &forward(&x, sigmoid)?, &colour::forward(&x, &MATRIX, sigmoid), &ones, K)
+            });
+            table.case(format!("backward {name}"), || {
+                close("dx", &backward(&dy, &y, sigmoid)?, &colour::backward(&dy, &y, &MATRIX, sigmoid), &ones, 4.0)
+            });
+            if shape[0] == 3 {
+                table.case(format!("differences {name}"), || {
+                    let f = |x: &Tensor| dy.dot(&colour::forward(x, &MATRIX, sigmoid));
+                    gradient(&backward(&dy, &y, sigmoid)?, &x, &ones, 8.0, f)
+                });
+                table.case(format!("batch {name}"), || {
+                    batch_independent(|n| {
+                        let (x, dy, y) = (images(&x, n), images(&dy, n), images(&y, n));
+                        Ok(vec![forward(&x, sigmoid)?, backward(&dy, &y, sigmoid)?])
+                    })
+                });
+            }
+        }
+        table.case(format!("adjoint {}", by(&shape)), || {
+            let (y, dx) = (forward(&x, false)?, backward(&dy, &x, false)?);
+            adjoint([&dy, &y], [&dx, &x], 8.0 * dy.map(f64::abs).data.iter().sum::<f64>(), 4.0)
+        });
+    }
+    table.case("far out it is 0 and 1", || {
+        let x = Tensor::new([1, 3, 1, 2], vec![0.0, 0.0, -1024.0, 1024.0, 0.0, 0.0]);
+        let y = forward(&x, true)?;
+        check::assert_close("y", &y.data, &[0.0, 1.0, 0.5, 0.5, 1.0, 0.0], 1e-6, 0.0);
+        Ok(())
+    });
+    table.case("nan stays", || {
+        let y = forward(&Tensor::new([1, 3, 1, 2], vec![f64::NAN, 0.0, 0.0, 0.0, 0.0, 0.0]), true)?;
+        exact("y", &y.map(|v| if v.is_nan() { v } else { 0.5 }), &Tensor::new(y.shape, [f64::NAN, 0.5].repeat(3)))
+    });
+    table.case("two channels", || {
+        let mut rig = Rig::default();
+        let [x, y] = ["x", "y"].map(|label| rig.output(label, [1, 2, 4, 4]));
+        refused("channels", op(true).forward(&mut rig.rec, x, y), "C is 2 in x [1,2,4,4], but colours have three")
+    });
+    table.finish();
+}
