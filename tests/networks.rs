@@ -3,6 +3,8 @@
 //! `tests/golden/README.md` says where the expected values come from. With the ImageNet weights in `PROTOGPU_SHARED` or
 //! `../shared`, the same once more with them. `cargo test --test networks -- --nocapture` prints every error measured.
 
+#[path = "networks/lucent.rs"]
+mod lucent;
 mod shared;
 mod twin;
 

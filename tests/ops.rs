@@ -30,6 +30,8 @@ mod irfft2;
 mod linear;
 #[path = "ops/local_response_norm.rs"]
 mod local_response_norm;
+#[path = "ops/lucent.rs"]
+mod lucent;
 #[path = "ops/max_pool2d.rs"]
 mod max_pool2d;
 #[path = "ops/objective.rs"]

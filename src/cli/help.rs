@@ -20,6 +20,8 @@ Examples:
       One of a network that was trained on pixels as they are
   protogpu run --weights resnet18_imagenet.safetensors --class goldfish --resume
       Goes on after Ctrl-C or a crash, to the same bits as without it
+  protogpu run --preset lucent --class moth --lr 0.02
+      By Lucent's spectrum and transforms, one of whose settings is another; `protogpu presets` shows them all
   protogpu run --config out/1_goldfish_seed0/run.json --out again
       The same prototype once more, bit for bit on the same adapter
 
@@ -63,6 +65,12 @@ Example:
   protogpu models --json
 
 `protogpu weights inspect FILE` says the same of any file, and what the network expects of its input.";
+
+pub(crate) const PRESETS: &str = "\
+Examples:
+  protogpu presets
+  protogpu presets lucent > mine.json
+      A file to change, and then: protogpu run --preset mine.json";
 
 pub(crate) const INSPECT: &str = "\
 Examples:

@@ -22,6 +22,7 @@ mod modules;
 mod open;
 mod pace;
 mod pipelines;
+mod presets;
 mod progress;
 mod run;
 mod run_batch;
@@ -63,6 +64,7 @@ enum Command {
     Adapters(adapters::AdaptersArgs),
     Models(models::ModelsArgs),
     Modules(modules::ModulesArgs),
+    Presets(presets::PresetsArgs),
     #[command(subcommand)]
     Weights(weights::WeightsCommand),
     Similarity(Box<similarity::SimilarityArgs>),
@@ -90,6 +92,7 @@ fn dispatch(command: Command, launched: Instant) -> Result<ExitCode> {
         Command::Adapters(args) => done(args.run()),
         Command::Models(args) => done(args.run()),
         Command::Modules(args) => done(args.run()),
+        Command::Presets(args) => done(args.run()),
         Command::Weights(command) => done(command.run()),
         Command::Similarity(args) => args.run(),
         Command::World(args) => done(args.run()),

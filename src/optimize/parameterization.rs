@@ -165,10 +165,9 @@ mod tests {
     fn colours_are_lucents() {
         let rounded = colours().map(|row| row.map(|v| (v * 1e4).round() / 1e4));
         assert_eq!(rounded, [[0.5628, 0.1948, 0.0433], [0.5845, 0.0, -0.1082], [0.5845, -0.1948, 0.0649]]);
-        let (m, inverse) = (colours(), inverted(colours()));
-        for r in 0..3 {
+        for (r, row) in colours().iter().enumerate() {
             for c in 0..3 {
-                let sum: f64 = (0..3).map(|i| m[r][i] * inverse[i][c]).sum();
+                let sum: f64 = row.iter().zip(inverted(colours())).map(|(v, inverse)| v * inverse[c]).sum();
                 assert!((sum - f64::from(u8::from(r == c))).abs() < 1e-12, "{r} {c}: {sum}");
             }
         }

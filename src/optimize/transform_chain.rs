@@ -10,7 +10,7 @@ use crate::ops::{AffineWarp, Interpolation, ScaleShift, Tensor};
 use crate::shape::Shape;
 
 /// A map of one image at one step, see [`AffineWarp::row`].
-pub(super) type Map = [f32; AffineWarp::ROW];
+pub type Map = [f32; AffineWarp::ROW];
 
 struct Stage {
     warp: AffineWarp,
@@ -118,7 +118,7 @@ fn step_between(from: usize, to: usize) -> f32 {
 }
 
 /// The maps of an image at a step, one a stage: `warp` is what `affine` does, and `draw` gives the two numbers of each transform.
-pub(super) fn maps_of(
+pub fn maps_of(
     settings: &Settings,
     network_side: usize,
     theta: [f32; 6],

@@ -10,6 +10,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::settings::SCALE_LIMITS;
+pub use super::transform_chain::{Map, maps_of};
 use crate::named::as_string;
 use crate::{Error, Result};
 

@@ -1,0 +1,33 @@
+//! `protogpu presets`: the settings that a run may start from.
+
+use protogpu::Result;
+use protogpu::optimize::Preset;
+
+use super::terminal::print;
+
+/// List the presets, or print one as the JSON file that it is
+#[derive(clap::Args, Debug)]
+#[command(after_help = super::help::PRESETS)]
+pub(crate) struct PresetsArgs {
+    /// The preset to print: paper, lucent, or a JSON file, which is printed with everything that it leaves out
+    #[arg(value_name = "NAME|FILE.json")]
+    preset: Option<Preset>,
+}
+
+impl PresetsArgs {
+    /// Prints.
+    pub(crate) fn run(&self) -> Result<()> {
+        let text = match &self.preset {
+            None => Preset::BUILTIN.iter().map(|preset| format!("{preset:8} {}\n", preset.summary())).collect(),
+            Some(preset @ Preset::File(_)) => {
+                let settings = preset.settings()?;
+                settings.validate()?;
+                // A file starts from one that is built in, not from another file.
+                let settings = protogpu::optimize::Settings { preset: Preset::Paper, ..settings };
+                serde_json::to_string_pretty(&settings).expect("settings are plain data") + "\n"
+            }
+            Some(preset) => preset.text()?,
+        };
+        print(&text)
+    }
+}
