@@ -24,6 +24,8 @@ mod models;
 mod pipelines;
 #[path = "cli/place.rs"]
 mod place;
+#[path = "cli/presets.rs"]
+mod presets;
 #[path = "cli/pull.rs"]
 mod pull;
 #[path = "cli/runs.rs"]

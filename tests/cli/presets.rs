@@ -1,0 +1,40 @@
+//! Presets: listed, printed, laid over, resumed and repeated.
+
+use std::fs;
+
+use crate::binary::{refuses, results, succeeds};
+
+#[test]
+fn a_printed_preset_is_a_file_to_start_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let list = succeeds(folder.path(), &["presets"]);
+    assert!(list.contains("paper ") && list.contains("lucent "), "{list}");
+    let lucent = succeeds(folder.path(), &["presets", "lucent"]);
+    fs::write(folder.path().join("mine.json"), lucent.replace("\"lr\": 0.05", "\"lr\": 0.25")).unwrap();
+    let mine = succeeds(folder.path(), &["presets", "mine.json"]);
+    assert!(mine.contains("\"lr\": 0.25") && mine.contains("\"parameterization\": \"fourier\""), "{mine}");
+    refuses(folder.path(), &["run", "--preset", "poster"], "`poster` is none of paper, lucent, nor a file");
+    refuses(folder.path(), &["run", "--preset", "none.json"], "none.json");
+    refuses(folder.path(), &["run", "--transforms", "blur 3"], "`blur 3` is no transform: give affine,");
+    refuses(folder.path(), &["run", "--image-side", "225"], "--image-side is 225, but must be even, from 2 to 1024");
+}
+
+/// A spectrum is kept in the checkpoint: what goes on from it, and what repeats a record, ends in the same bits.
+#[test]
+fn a_spectrum_is_resumed_and_repeated_to_the_bit() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |options: &str| succeeds(folder.path(), &options.split(' ').collect::<Vec<_>>());
+    run("run --preset lucent --class moth --steps 4 --out whole");
+    run("run --preset lucent --class moth --steps 2 --out parts");
+    run("run --preset lucent --class moth --steps 4 --out parts --resume");
+    run("run --config whole/8_moth_seed0/run.json --out again");
+    run("run --preset lucent --class umbrella,moth --batch 2 --steps 4 --out batch");
+    let files = |out: &str| results(&folder.path().join(out).join("8_moth_seed0"));
+    let whole = files("whole");
+    assert!(whole.keys().any(|path| path.ends_with("prototype.safetensors")), "{:?}", whole.keys());
+    for out in ["parts", "again", "batch"] {
+        for name in ["prototype.png", "prototype.safetensors"] {
+            assert!(files(out)[std::path::Path::new(name)] == whole[std::path::Path::new(name)], "{out}/{name}");
+        }
+    }
+}
