@@ -1,0 +1,82 @@
+//! The outcome of a study in plain sentences.
+
+use super::proportion::Interval;
+use super::table::{Comparison, Difference, GroupRow, Outcome, Part};
+
+/// Below this a difference is said to be more than chance.
+const LEVEL: f64 = 0.05;
+
+/// A sentence for each class and pair of groups, or for each class of a single group.
+pub fn findings(part: &Part) -> Vec<String> {
+    if let [only] = part.groups.as_slice() {
+        return only.classes.iter().map(|outcome| alone(only, outcome)).collect();
+    }
+    part.comparisons.iter().filter_map(|comparison| between(part, comparison)).collect()
+}
+
+fn alone(group: &GroupRow, outcome: &Outcome) -> String {
+    let (class, name, count) = (&outcome.class, &group.name, group.pictures);
+    let Interval { value, low, high } = outcome.accuracy;
+    let said = format!("The network says {class} of {} of {count} pictures in {name}", percent(value));
+    format!("{said} (95 % interval {} to {}).", percent(low), percent(high))
+}
+
+fn between(part: &Part, comparison: &Comparison) -> Option<String> {
+    let accuracy = |group: &String| {
+        let group = part.groups.iter().find(|row| row.name == *group)?;
+        Some(group.classes.iter().find(|outcome| outcome.index == comparison.index)?.accuracy.value)
+    };
+    let Comparison { first, second, class, .. } = comparison;
+    let (a, b) = (percent(accuracy(first)?), percent(accuracy(second)?));
+    Some(format!("The network says {class} of {a} of {first} and of {b} of {second}: {}", judged(&comparison.accuracy)))
+}
+
+/// A difference, its interval, and whether it is more than chance.
+fn judged(difference: &Difference) -> String {
+    let Interval { value, low, high } = difference.interval;
+    let verdict = match difference.p_holm < LEVEL {
+        true => "more than chance explains",
+        false => "no more than chance may make",
+    };
+    let size = format!("a difference of {} (95 % interval {} to {})", points(value), points(low), points(high));
+    format!("{size}, {verdict} ({}).", p_value(difference.p_holm))
+}
+
+impl Comparison {
+    /// The difference of the accuracies in words: how large, how sure, and whether it is more than chance.
+    pub fn judged(&self) -> String {
+        judged(&self.accuracy)
+    }
+}
+
+/// A share: `98.8 %`.
+pub fn percent(share: f64) -> String {
+    format!("{:.1} %", 100.0 * share)
+}
+
+/// A difference of shares: `+31.0 points`.
+pub fn points(difference: f64) -> String {
+    // Adding 0 makes a plus of minus nothing.
+    let points = (difference * 1000.0).round() / 10.0 + 0.0;
+    format!("{points:+.1} points").replace('-', "\u{2212}")
+}
+
+/// A p-value: `p = 0.0123`.
+pub fn p_value(p: f64) -> String {
+    if p < 0.0001 { "p < 0.0001".to_owned() } else { format!("p = {p:.4}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_well() {
+        assert_eq!(
+            [points(0.3104), points(-0.05), points(-0.0001)],
+            ["+31.0 points", "\u{2212}5.0 points", "+0.0 points"]
+        );
+        assert_eq!([p_value(3e-9), p_value(0.01234), p_value(1.0)], ["p < 0.0001", "p = 0.0123", "p = 1.0000"]);
+        assert_eq!(percent(0.98765), "98.8 %");
+    }
+}
