@@ -321,3 +321,83 @@ fn compare_pairs(a: &[Seen<'_>], b: &[Seen<'_>], resampling: Resampling) -> (Dif
     };
     (accuracy, probability)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::study::Answer;
+
+    const RESAMPLING: Resampling = Resampling { count: 199, seed: 1 };
+
+    /// Pictures `0`, `1` and so on, by what each is taken for; classes 1 and 2 are asked for.
+    fn group(name: &str, tops: &[usize]) -> Group {
+        let answer = |(number, &top): (usize, &usize)| Answer {
+            picture: number.to_string(),
+            top,
+            top_probability: 0.75,
+            probabilities: [1, 2].map(|class| if class == top { 0.75 } else { 0.125 }).to_vec(),
+        };
+        Group { name: name.to_owned(), folder: None, answers: tops.iter().enumerate().map(answer).collect() }
+    }
+
+    fn part(groups: &[Group], paired: bool) -> Part {
+        let asked = Asked { title: "t".to_owned(), classes: &[1, 2], groups, paired };
+        Part::of(&asked, &Labels::numbered(5), RESAMPLING)
+    }
+
+    #[test]
+    fn counts_are_counts() {
+        let groups = [group("a", &[1, 1, 2, 4, 4, 0, 3]), group("b", &[2, 2, 0])];
+        let found = part(&groups, false);
+        let correct = |row: &GroupRow| row.classes.iter().map(|o| (o.index, o.correct)).collect::<Vec<_>>();
+        assert_eq!(correct(&found.groups[0]), [(Some(1), 2), (Some(2), 1), (None, 3)]);
+        assert_eq!(correct(&found.groups[1]), [(Some(1), 0), (Some(2), 2), (None, 2)]);
+        let any = &found.groups[1].classes[2];
+        assert_eq!((any.class.as_str(), any.accuracy.value), (ANY, 2.0 / 3.0));
+        assert!((any.probability.value - (0.875 + 0.875 + 0.25) / 3.0).abs() < 1e-15);
+        // Most frequent first, then by index.
+        let instead: Vec<(usize, usize)> = found.groups[0].instead.iter().map(|i| (i.index, i.pictures)).collect();
+        assert_eq!(instead, [(4, 2), (0, 1), (3, 1)]);
+        assert_eq!(found.comparisons.len(), 3);
+        let first = &found.comparisons[0];
+        assert_eq!((first.class.as_str(), first.pairs), ("class 1", None));
+        assert_eq!(first.accuracy.interval.value, 2.0 / 7.0);
+        assert_eq!(first.accuracy.p, fisher(Count { hits: 2, of: 7 }, Count { hits: 0, of: 3 }));
+        // One class has no others to be any of.
+        let mut alone = group("a", &[2, 0]);
+        alone.answers.iter_mut().for_each(|answer| answer.probabilities = answer.probabilities.split_off(1));
+        let asked = Asked { title: String::new(), classes: &[2], groups: &[alone], paired: false };
+        let found = Part::of(&asked, &Labels::numbered(5), RESAMPLING);
+        assert_eq!((found.groups[0].classes.len(), found.comparisons.len()), (1, 0));
+    }
+
+    #[test]
+    fn pairs_are_found_by_name() {
+        let mut groups = [group("a", &[1, 1, 1, 0]), group("b", &[1, 0, 0, 0])];
+        let whole = part(&groups, true);
+        let pairs = Pairs { both: 1, first: 2, second: 0, neither: 1 };
+        let found = &whole.comparisons[0];
+        assert_eq!((found.pairs, found.accuracy.p), (Some(4), pairs.mcnemar()));
+        assert_eq!(found.accuracy.interval, pairs.difference());
+        // In another order, and without the second picture's partner.
+        groups[1].answers.reverse();
+        assert_eq!(part(&groups, true).comparisons, whole.comparisons);
+        groups[1].answers.remove(2);
+        let found = part(&groups, true);
+        assert_eq!((found.comparisons[0].pairs, found.groups[0].pictures), (Some(3), 4));
+        assert_eq!(found.comparisons[0].accuracy.p, Pairs { both: 1, first: 1, second: 0, neither: 1 }.mcnemar());
+    }
+
+    #[test]
+    fn corrections_are_over_all_parts_and_of_one_kind() {
+        let groups = [group("a", &[1; 12]), group("b", &[0; 12])];
+        let mut parts = [part(&groups, false), part(&groups, true)];
+        let all = |parts: &[Part], of: fn(&Comparison) -> f64| -> Vec<f64> {
+            parts.iter().flat_map(|part| &part.comparisons).map(of).collect()
+        };
+        correct_for_many(&mut parts);
+        assert_eq!(all(&parts, |c| c.accuracy.p_holm), holm(&all(&parts, |c| c.accuracy.p)));
+        assert_eq!(all(&parts, |c| c.probability.p_holm), holm(&all(&parts, |c| c.probability.p)));
+        assert!(parts[0].comparisons[0].accuracy.p_holm > parts[0].comparisons[0].accuracy.p);
+    }
+}

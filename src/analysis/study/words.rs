@@ -1,7 +1,7 @@
 //! The outcome of a study in plain sentences.
 
 use super::proportion::Interval;
-use super::table::{Comparison, Difference, GroupRow, Outcome, Part};
+use super::table::{Comparison, GroupRow, Outcome, Part};
 
 /// Below this a difference is said to be more than chance.
 const LEVEL: f64 = 0.05;
@@ -28,24 +28,22 @@ fn between(part: &Part, comparison: &Comparison) -> Option<String> {
     };
     let Comparison { first, second, class, .. } = comparison;
     let (a, b) = (percent(accuracy(first)?), percent(accuracy(second)?));
-    Some(format!("The network says {class} of {a} of {first} and of {b} of {second}: {}", judged(&comparison.accuracy)))
-}
-
-/// A difference, its interval, and whether it is more than chance.
-fn judged(difference: &Difference) -> String {
-    let Interval { value, low, high } = difference.interval;
-    let verdict = match difference.p_holm < LEVEL {
-        true => "more than chance explains",
-        false => "no more than chance may make",
-    };
-    let size = format!("a difference of {} (95 % interval {} to {})", points(value), points(low), points(high));
-    format!("{size}, {verdict} ({}).", p_value(difference.p_holm))
+    Some(format!("The network says {class} of {a} of {first} and of {b} of {second}: {}", comparison.judged()))
 }
 
 impl Comparison {
-    /// The difference of the accuracies in words: how large, how sure, and whether it is more than chance.
+    /// The difference in words: how large, how sure, and whether it is more than chance.
     pub fn judged(&self) -> String {
-        judged(&self.accuracy)
+        let Interval { value, low, high } = self.accuracy.interval;
+        let verdict = match self.accuracy.p_holm < LEVEL {
+            true => "more than chance explains",
+            false => "no more than chance may make",
+        };
+        let size =
+            format!("a difference of {} points (95 % interval {} to {})", points(value), points(low), points(high));
+        let probability = format!("{:+.3}", self.probability.interval.value).replace('-', "\u{2212}");
+        let (p, of_probability) = (p_value(self.accuracy.p_holm), p_value(self.probability.p_holm));
+        format!("{size}, {verdict} ({p}); the mean probability differs by {probability} ({of_probability}).")
     }
 }
 
@@ -54,11 +52,11 @@ pub fn percent(share: f64) -> String {
     format!("{:.1} %", 100.0 * share)
 }
 
-/// A difference of shares: `+31.0 points`.
+/// A difference of shares in points: `+31.0`.
 pub fn points(difference: f64) -> String {
     // Adding 0 makes a plus of minus nothing.
     let points = (difference * 1000.0).round() / 10.0 + 0.0;
-    format!("{points:+.1} points").replace('-', "\u{2212}")
+    format!("{points:+.1}").replace('-', "\u{2212}")
 }
 
 /// A p-value: `p = 0.0123`.
@@ -72,10 +70,7 @@ mod tests {
 
     #[test]
     fn numbers_read_well() {
-        assert_eq!(
-            [points(0.3104), points(-0.05), points(-0.0001)],
-            ["+31.0 points", "\u{2212}5.0 points", "+0.0 points"]
-        );
+        assert_eq!([points(0.3104), points(-0.05), points(-0.0001)], ["+31.0", "\u{2212}5.0", "+0.0"]);
         assert_eq!([p_value(3e-9), p_value(0.01234), p_value(1.0)], ["p < 0.0001", "p = 0.0123", "p = 1.0000"]);
         assert_eq!(percent(0.98765), "98.8 %");
     }

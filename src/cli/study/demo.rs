@@ -44,7 +44,7 @@ impl StudyArgs {
             let mut groups = Vec::new();
             for (name, setting) in [("with", Setting::Planted), ("without", Setting::Removed)] {
                 let (answers, shown) = self.draw(bias, setting, &classifier, &bar)?;
-                groups.push(Group { name: format!("{name} {}", bias.what), folder: None, answers });
+                groups.push(Group { name: name.to_owned(), folder: None, answers });
                 pictures.groups.push(shown);
             }
             let title = format!("{}: {}", bias.class_name(), bias.what);
@@ -145,12 +145,10 @@ pub(super) fn sentence(part: &Part, bias: &Bias) -> String {
     let [with, without] = part.groups.as_slice() else { return String::new() };
     let accuracy = |group: &protogpu::analysis::study::GroupRow| percent(group.classes[0].accuracy.value);
     let (class, what) = (bias.class_name(), bias.what);
-    let instead = without
-        .instead
-        .first()
-        .map_or(String::new(), |other| format!(" and calls {} of them {}", percent(other.share), other.name));
+    let instead = without.instead.first();
+    let instead = instead.map_or_else(String::new, |other| format!(", and {} of {}", other.name, percent(other.share)));
     format!(
-        "With {what} the network recognises {} of the pictures of class {class}; of the same pictures without it {}{instead}: {}",
+        "With {what} the network says {class} of {} of the pictures; of the same pictures without it, {class} of {}{instead}: {}",
         accuracy(with),
         accuracy(without),
         part.comparisons[0].judged()
