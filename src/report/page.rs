@@ -8,6 +8,7 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Serde, Value};
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 
+use crate::analysis::study;
 use crate::error::{Error, Result};
 
 /// Every template. A further page is a further line here.
@@ -37,7 +38,7 @@ fn environment() -> Result<Environment<'static>, minijinja::Error> {
     environment.add_filter("signed", |value: Option<f64>, digits: usize| signed(value, digits));
     environment.add_filter("percent", |share: f64| percent(share));
     environment.add_filter("points", |difference: f64| signed(Some(difference * 100.0), 1));
-    environment.add_filter("p_value", p_value);
+    environment.add_filter("p_value", study::p_value);
     environment.add_filter("printable", |text: &str| printable(text));
     environment.add_filter("place", place);
     environment.add_filter("places", |points: Serde<Vec<(f64, f64)>>| places(&points));
@@ -84,11 +85,6 @@ fn percent(share: f64) -> String {
     }
 }
 
-/// Below a ten-thousandth only that it is.
-fn p_value(p: f64) -> String {
-    if p < 0.0001 { "< 0.0001".to_string() } else { format!("{p:.4}") }
-}
-
 /// Without characters that may not stand in XML.
 fn printable(text: &str) -> String {
     text.replace(|c: char| c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}'), "\u{fffd}")
@@ -117,7 +113,6 @@ mod tests {
             ["+0.50", "0.00", "\u{2212}0.50"]
         );
         assert_eq!([percent(0.0001), percent(0.0), percent(0.98765)], ["< 0.1 %", "0.0 %", "98.8 %"]);
-        assert_eq!([p_value(3e-9), p_value(0.0001), p_value(0.25)], ["< 0.0001", "0.0001", "0.2500"]);
         assert_eq!([place(1.0), place(-0.5), place(10.126)], ["1", "-0.5", "10.13"]);
         assert_eq!(printable("a\u{1}b\nc"), "a\u{fffd}b\u{fffd}c");
     }

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::binary::{assert_same_files, json, listing, protogpu, refuses, succeeds};
+use crate::weights::small;
 
 /// Six umbrellas with what was planted in them and once more without, a file that is no picture in either, and a prototype.
 /// One folder's name means something in HTML.
@@ -51,6 +52,8 @@ fn bad_input_is_refused_with_the_cure() {
     std::fs::write(at.join("broken/a.png"), "no picture").unwrap();
     std::fs::create_dir(at.join("earlier")).unwrap();
     std::fs::write(at.join("earlier/study.json"), "{}").unwrap();
+    small().write(at.join("w")).unwrap();
+    succeeds(at, &["run", "--weights", "w", "--class", "3", "--steps", "1", "--out", "others", "--quiet"]);
     let asked = ["study", "--class", "umbrella", "--images", "none"];
     for (args, expected) in [
         (&["study"][..], "required arguments were not provided"),
@@ -74,7 +77,8 @@ fn bad_input_is_refused_with_the_cure() {
         (&["study", "--demo", "--steps", "0"], "--steps is 0, but must be"),
         (&["study", "--demo", "--pictures", "1"], "invalid value '1' for '--pictures <N>'"),
         (&["study", "--demo", "--out", "earlier"], "earlier has a report already: give another --out"),
-        (&[&asked[..], &["--steps", "3"]].concat(), "--demo"),
+        (&["study", "--demo", "--prototype", "others"], "--demo is about the drawn world, but w knows no umbrella"),
+        (&[&asked[..], &["--steps", "3"]].concat(), "--pictures and --steps say how --demo is done"),
         (&[&asked[..], &["--images", "one", "--paired"]].concat(), "is in none but not in one"),
         (&[&asked[..], &["--out", "earlier"]].concat(), "earlier has a report already: give another --out"),
         (&[&asked[..], &["--out", "none/00000.png"]].concat(), "none/00000.png is no folder"),

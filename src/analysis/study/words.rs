@@ -42,7 +42,7 @@ impl Comparison {
         let size =
             format!("a difference of {} points (95 % interval {} to {})", points(value), points(low), points(high));
         let probability = format!("{:+.3}", self.probability.interval.value).replace('-', "\u{2212}");
-        let (p, of_probability) = (p_value(self.accuracy.p_holm), p_value(self.probability.p_holm));
+        let (p, of_probability) = (told(self.accuracy.p_holm), told(self.probability.p_holm));
         format!("{size}, {verdict} ({p}); the mean probability differs by {probability} ({of_probability}).")
     }
 }
@@ -59,9 +59,15 @@ pub fn points(difference: f64) -> String {
     format!("{points:+.1}").replace('-', "\u{2212}")
 }
 
-/// A p-value: `p = 0.0123`.
+/// A p-value: `0.0123`, or below a ten-thousandth only that it is.
 pub fn p_value(p: f64) -> String {
-    if p < 0.0001 { "p < 0.0001".to_owned() } else { format!("p = {p:.4}") }
+    if p < 0.0001 { "< 0.0001".to_owned() } else { format!("{p:.4}") }
+}
+
+/// A p-value in a sentence: `p = 0.0123`.
+fn told(p: f64) -> String {
+    let value = p_value(p);
+    if value.starts_with('<') { format!("p {value}") } else { format!("p = {value}") }
 }
 
 #[cfg(test)]
@@ -71,7 +77,8 @@ mod tests {
     #[test]
     fn numbers_read_well() {
         assert_eq!([points(0.3104), points(-0.05), points(-0.0001)], ["+31.0", "\u{2212}5.0", "+0.0"]);
-        assert_eq!([p_value(3e-9), p_value(0.01234), p_value(1.0)], ["p < 0.0001", "p = 0.0123", "p = 1.0000"]);
+        assert_eq!([p_value(3e-9), p_value(0.0001), p_value(1.0)], ["< 0.0001", "0.0001", "1.0000"]);
+        assert_eq!([told(3e-9), told(0.01234)], ["p < 0.0001", "p = 0.0123"]);
         assert_eq!(percent(0.98765), "98.8 %");
     }
 }

@@ -25,6 +25,15 @@ impl StudyArgs {
     /// A part for each planted bias.
     pub(super) fn measure_demo(&self, network: &Network, given: &Given) -> Result<Vec<Measured>> {
         let classes: Vec<usize> = biases().iter().map(|bias| bias.class).collect();
+        let knows = |bias: &Bias| network.labels().get(bias.class).is_some_and(|label| label.name == bias.class_name());
+        if let Some(bias) = biases().iter().find(|bias| !knows(bias)) {
+            let (name, class) = (network.weights().name(), bias.class_name());
+            return Err(Error::input(format!(
+                "--demo is about the drawn world, but {name} knows no {class} as class {}: leave out prototypes of other \
+                 networks",
+                bias.class
+            )));
+        }
         let settings = self.demo_settings();
         settings.validate()?;
         self.check_out()?;
@@ -36,7 +45,7 @@ impl StudyArgs {
         prototypes.extend(self.make(&context, network, &settings, &missing)?);
 
         let classifier = Classifier::new(&context, network, self.batch.into())?;
-        let count = 2 * u64::from(self.pictures) * biases().len() as u64;
+        let count = 2 * u64::from(self.demo_pictures()) * biases().len() as u64;
         let bar = Counting::new("pictures", count, self.quiet);
         let mut measured = Vec::new();
         for bias in biases() {
@@ -111,7 +120,7 @@ impl StudyArgs {
     ) -> Result<(Vec<Answer>, Vec<Vec<u8>>)> {
         let settings = Biases::default().with(bias.name, setting).map_err(told)?;
         let carries = |&number: &u64| carries(bias, number);
-        let numbers: Vec<u64> = (0..).filter(carries).take(self.pictures as usize).collect();
+        let numbers: Vec<u64> = (0..).filter(carries).take(self.demo_pictures() as usize).collect();
         let (mut answers, mut shown) = (Vec::new(), Vec::new());
         for numbers in numbers.chunks(classifier.batch()) {
             go_on()?;

@@ -43,11 +43,11 @@ pub(crate) struct StudyArgs {
     /// Reveal the biases that were planted in the drawn world, with prototypes made now and pictures drawn for it
     #[arg(long, conflicts_with_all = ["classes", "images", "paired", "weights", "labels"])]
     demo: bool,
-    /// With --demo, how many pictures of each class, with its cue and again without
-    #[arg(long, value_name = "N", default_value_t = 200, requires = "demo", value_parser = clap::value_parser!(u32).range(2..=100_000))]
-    pictures: u32,
+    /// With --demo, how many pictures of each class, with its cue and again without [default: 200]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=100_000))]
+    pictures: Option<u32>,
     /// With --demo, the steps of each prototype [default: as of `protogpu run`]
-    #[arg(long, value_name = "N", requires = "demo")]
+    #[arg(long, value_name = "N")]
     steps: Option<u32>,
     /// Where to write the report
     #[arg(long, value_name = "DIR", default_value = "study")]
@@ -88,6 +88,9 @@ struct Measured {
 impl StudyArgs {
     /// Measures, and writes the report.
     pub(crate) fn run(&self) -> Result<ExitCode> {
+        if !self.demo && (self.pictures.is_some() || self.steps.is_some()) {
+            return Err(Error::input("--pictures and --steps say how --demo is done: give that, or leave them out"));
+        }
         let given = Given::find(&self.prototypes)?;
         let network = self.network.or_recorded(given.weights()?).open()?;
         let measured = if self.demo { self.measure_demo(&network, &given) } else { self.measure(&network, &given) };
@@ -110,6 +113,11 @@ impl StudyArgs {
             )));
         }
         check_writable([self.out.as_path()])
+    }
+
+    /// Of each class in the demo.
+    fn demo_pictures(&self) -> u32 {
+        self.pictures.unwrap_or(200)
     }
 
     fn resampling(&self) -> Resampling {

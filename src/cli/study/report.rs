@@ -3,7 +3,9 @@
 use std::process::ExitCode;
 
 use protogpu::Result;
-use protogpu::analysis::study::{Comparison, GroupRow, Interval, Outcome, Study, correct_for_many, percent, points};
+use protogpu::analysis::study::{
+    Comparison, GroupRow, Interval, Outcome, Study, correct_for_many, p_value, percent, points,
+};
 use protogpu::nets::Network;
 use protogpu::report::{StudyReport, write_study};
 use protogpu::world::biases;
@@ -63,7 +65,10 @@ impl StudyArgs {
         );
         if self.demo {
             let prototypes = self.demo_settings();
-            set("demo", json!({"pictures": self.pictures, "pictures_seed": PICTURES_SEED, "steps": prototypes.steps}));
+            set(
+                "demo",
+                json!({"pictures": self.demo_pictures(), "pictures_seed": PICTURES_SEED, "steps": prototypes.steps}),
+            );
         } else {
             set("classes", json!(self.classes));
             set("images", paths(&self.images));
@@ -113,16 +118,15 @@ fn row(group: &GroupRow, outcome: &Outcome) -> Vec<String> {
 fn compared(comparison: &Comparison) -> Vec<String> {
     let Comparison { first, second, accuracy, probability, .. } = comparison;
     let Interval { value, low, high } = accuracy.interval;
-    let p = |p: f64| if p < 0.0001 { "< 0.0001".to_owned() } else { format!("{p:.4}") };
     vec![
         format!("{first} − {second}"),
         comparison.class.clone(),
         points(value),
         format!("{} to {}", points(low), points(high)),
-        p(accuracy.p),
-        p(accuracy.p_holm),
+        p_value(accuracy.p),
+        p_value(accuracy.p_holm),
         format!("{:+.3}", probability.interval.value),
-        p(probability.p),
-        p(probability.p_holm),
+        p_value(probability.p),
+        p_value(probability.p_holm),
     ]
 }
