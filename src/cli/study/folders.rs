@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use protogpu::analysis::study::{Asked, Group, Part, classify_files, findings};
+use protogpu::analysis::study::{Asked, Group, Part, classify_files};
 use protogpu::analysis::{Classifier, find_pictures};
 use protogpu::nets::Network;
 use protogpu::picture::{jpeg, preprocess};
@@ -75,11 +75,6 @@ impl StudyArgs {
             pictures.prototypes.push(prototype.png(classifier.side())?);
         }
         Ok(vec![Measured { part, groups, pictures, skipped }])
-    }
-
-    /// The sentences of a study of folders.
-    pub(super) fn findings(part: &Part) -> Vec<String> {
-        findings(part)
     }
 }
 

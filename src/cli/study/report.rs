@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use protogpu::Result;
 use protogpu::analysis::study::{
-    Comparison, GroupRow, Interval, Outcome, Study, correct_for_many, p_value, percent, points,
+    Comparison, GroupRow, Interval, Outcome, Study, correct_for_many, findings, p_value, percent, points,
 };
 use protogpu::nets::Network;
 use protogpu::report::{StudyReport, write_study};
@@ -30,7 +30,7 @@ impl StudyArgs {
         }
         correct_for_many(&mut parts);
         for (at, part) in parts.iter_mut().enumerate() {
-            part.findings = if self.demo { vec![sentence(part, &biases()[at])] } else { Self::findings(part) };
+            part.findings = if self.demo { vec![sentence(part, &biases()[at])] } else { findings(part) };
         }
         let study = Study { format: FORMAT.to_owned(), parts, settings: self.settings(network), skipped };
         let report = StudyReport { study: &study, groups: &groups, pictures: &pictures, labels: network.labels() };
