@@ -1,7 +1,7 @@
 //! `protogpu similarity`: how close prototypes are to natural pictures, layer by layer.
 
 pub(crate) mod choice;
-mod inputs;
+pub(crate) mod inputs;
 pub(crate) mod natural;
 mod report;
 
