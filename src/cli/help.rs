@@ -98,6 +98,17 @@ Examples:
 Read report/report.html. The numbers are Spearman's rank correlations with the mean activations of natural pictures of the
 class, layer by layer. They mean something only beside those of the controls, which stand in the same table.";
 
+pub(crate) const SWEEP: &str = "\
+Examples:
+  protogpu sweep --images imagenette/val --out sweep --set hf_weight=0.01,0.02,0.05 --set fill=mean,black
+      Six points, each all classes of the folder, ranked by path similarity
+  protogpu sweep --images imagenette/val --out sweep --set 'scale=0.7,1.3;0.5,1.5'
+      Values with commas of their own are separated by semicolons
+  protogpu sweep --images imagenette/val --out table3 --grid table3 --class goldfish
+      The paper's 125 affine protocols
+
+The same command goes on where an earlier one stopped. Points are kept in OUT/points, each as a file that is named by its values.";
+
 pub(crate) const BENCH: &str = "\
 Examples:
   protogpu bench

@@ -29,6 +29,7 @@ mod run_record;
 mod run_report;
 mod run_targets;
 mod similarity;
+mod sweep;
 pub(crate) mod terminal;
 mod top;
 mod tune;
@@ -66,6 +67,7 @@ enum Command {
     #[command(subcommand)]
     Weights(weights::WeightsCommand),
     Similarity(Box<similarity::SimilarityArgs>),
+    Sweep(Box<sweep::SweepArgs>),
     World(world::WorldArgs),
     Bench(bench::BenchArgs),
     Tune(tune::TuneArgs),
@@ -92,6 +94,7 @@ fn dispatch(command: Command, launched: Instant) -> Result<ExitCode> {
         Command::Modules(args) => done(args.run()),
         Command::Weights(command) => done(command.run()),
         Command::Similarity(args) => args.run(),
+        Command::Sweep(args) => args.run(),
         Command::World(args) => done(args.run()),
         Command::Bench(args) => done(args.run()),
         Command::Tune(args) => done(args.run()),

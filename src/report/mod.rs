@@ -8,6 +8,7 @@ mod page;
 pub mod plot;
 mod similarity_figures;
 mod similarity_page;
+mod sweep;
 
 use std::fs;
 use std::io::Write as _;
@@ -16,6 +17,8 @@ use std::path::{Path, PathBuf};
 use crate::analysis::similarity::Similarity;
 use crate::atomic::write_atomically;
 use crate::error::{Error, Result};
+
+pub use sweep::{FailedPoint, Share, Sweep, SweepAxis, SweepClass, SweepPoint, SweepPrototype};
 
 /// Pictures that a report shows, as PNG or JPEG files are.
 #[derive(Clone, Debug, Default)]

@@ -1,0 +1,182 @@
+//! The grid: which settings take which values, and the points that follow, each with a name.
+
+use std::path::Path;
+
+use protogpu::digest::sha256_hex;
+use protogpu::optimize::Settings;
+use protogpu::report::SweepAxis;
+use protogpu::{Error, Result};
+use serde_json::{Map, Value};
+
+/// Grids that have a name.
+const NAMED: [(&str, &str); 1] = [("table3", include_str!("table3.json"))];
+/// The longest grid file that is read.
+const MAX_BYTES: u64 = 1 << 20;
+/// The most points of a grid.
+const MAX_POINTS: usize = 100_000;
+/// A point's name is at most this long, and what its file's name adds.
+const MAX_NAME: usize = 120;
+/// The setting that others start from.
+const PRESET: &str = "preset";
+
+/// One point of a grid.
+#[derive(Clone, Debug)]
+pub(super) struct Point {
+    pub(super) name: String,
+    pub(super) values: Map<String, Value>,
+    pub(super) settings: Settings,
+}
+
+/// The axes of a named grid or of a file of settings with lists of values: `{"hf_weight": [0.01, 0.05]}`.
+pub(super) fn read(name: &str) -> Result<Vec<SweepAxis>> {
+    if let Some((_, text)) = NAMED.iter().find(|(known, _)| *known == name) {
+        return parse(text, name);
+    }
+    let path = Path::new(name);
+    let len = match std::fs::metadata(path) {
+        Ok(found) if found.is_file() => found.len(),
+        Ok(_) => return Err(Error::input(format!("cannot read {name}: it is no file"))),
+        Err(source) => {
+            let known: Vec<&str> = NAMED.iter().map(|(known, _)| *known).collect();
+            let known = known.join(", ");
+            return Err(Error::input(format!("cannot read {name}: {source}; grids with a name are: {known}")));
+        }
+    };
+    if len > MAX_BYTES {
+        return Err(Error::input(format!("{name} has {len} bytes, which no grid has")));
+    }
+    parse(&std::fs::read_to_string(path).map_err(Error::io("read", path))?, name)
+}
+
+fn parse(text: &str, name: &str) -> Result<Vec<SweepAxis>> {
+    let wrong = |what: String| Error::input(format!("{name}: {what}"));
+    let value: Value = serde_json::from_str(text).map_err(|source| wrong(format!("not JSON: {source}")))?;
+    let Value::Object(keys) = value else {
+        return Err(wrong("not a JSON object of settings with lists, such as {\"hf_weight\": [0.01, 0.05]}".into()));
+    };
+    let axis = |(setting, values): (String, Value)| match values {
+        Value::Array(values) if !values.is_empty() => Ok(SweepAxis { setting, values }),
+        _ => Err(wrong(format!("setting `{setting}` has no list of values: write \"{setting}\": [..]"))),
+    };
+    keys.into_iter().map(axis).collect()
+}
+
+/// The axis of `--set KEY=VALUES`. Values are separated by commas, or by semicolons where values have commas of their own.
+pub(super) fn set(text: &str, base: &Settings) -> Result<SweepAxis> {
+    let wrong = |what: &str| Error::input(format!("--set {text}: {what}"));
+    let example = "write SETTING=VALUE,VALUE,.. such as hf_weight=0.01,0.05, or scale=0.7,1.3;1,1";
+    let (key, values) = text.split_once('=').ok_or_else(|| wrong(example))?;
+    let setting = key.trim().trim_start_matches("--").replace('-', "_");
+    let like = json(base).get(&setting).cloned().unwrap_or(Value::Null);
+    let pieces: Vec<&str> = match (values.contains(';'), &like) {
+        (true, _) => values.strip_suffix(';').unwrap_or(values).split(';').collect(),
+        (false, Value::Array(_)) => vec![values],
+        (false, _) => values.split(',').collect(),
+    };
+    if pieces.iter().any(|piece| piece.trim().is_empty()) {
+        return Err(wrong(&format!("a value is empty: {example}")));
+    }
+    Ok(SweepAxis { setting, values: pieces.iter().map(|piece| typed(piece.trim(), &like)).collect() })
+}
+
+/// A value as it stands in a settings file, by the kind that the setting has. What does not fit stays a text, of which the setting
+/// then says what it must be.
+fn typed(text: &str, like: &Value) -> Value {
+    let number = || text.parse::<f64>().ok().filter(|x| x.is_finite()).map(Value::from);
+    let plain = || serde_json::from_str(text).ok().or_else(number);
+    match like {
+        Value::String(_) => Value::from(text),
+        Value::Array(items) => {
+            let like = items.first().unwrap_or(&Value::Null);
+            text.split(',').map(|piece| typed(piece.trim(), like)).collect()
+        }
+        _ => plain().unwrap_or_else(|| Value::from(text)),
+    }
+}
+
+/// The file's axes with those that were set: these replace an axis of the same setting, or come after it. Every value is as the
+/// settings write it, so that 180 and 180.0 are the same.
+pub(super) fn axes(
+    file: Vec<SweepAxis>,
+    set: Vec<SweepAxis>,
+    base: &dyn Fn(Option<&Value>) -> Result<Settings>,
+) -> Result<Vec<SweepAxis>> {
+    let mut axes = file;
+    for axis in set {
+        match axes.iter_mut().find(|known| known.setting == axis.setting) {
+            Some(known) => *known = axis,
+            None => axes.push(axis),
+        }
+    }
+    if axes.is_empty() {
+        return Err(Error::input("which grid? give one with --set SETTING=VALUE,VALUE,.. or with --grid table3|FILE"));
+    }
+    let plain = base(None)?;
+    for axis in &mut axes {
+        for value in &mut axis.values {
+            let one = Map::from_iter([(axis.setting.clone(), value.clone())]);
+            *value = json(&plain.overlay(&one)?)[&axis.setting].clone();
+        }
+        for (at, value) in axis.values.iter().enumerate() {
+            if axis.values[..at].contains(value) {
+                return Err(Error::input(format!("the grid has {}={} twice", axis.setting, shown(value))));
+            }
+        }
+    }
+    let count = axes.iter().try_fold(1usize, |count, axis| count.checked_mul(axis.values.len()));
+    match count.filter(|&count| count <= MAX_POINTS) {
+        Some(_) => Ok(axes),
+        None => Err(Error::input(format!("the grid has more than {MAX_POINTS} points"))),
+    }
+}
+
+/// Every combination, the last axis fastest. Whether a point's settings make sense is not asked here.
+pub(super) fn points(axes: &[SweepAxis], base: &dyn Fn(Option<&Value>) -> Result<Settings>) -> Result<Vec<Point>> {
+    let count: usize = axes.iter().map(|axis| axis.values.len()).product();
+    let point = |index: usize| {
+        let mut rest = index;
+        let mut values: Vec<(String, Value)> = Vec::new();
+        for axis in axes.iter().rev() {
+            values.push((axis.setting.clone(), axis.values[rest % axis.values.len()].clone()));
+            rest /= axis.values.len();
+        }
+        let values = Map::from_iter(values.into_iter().rev());
+        let settings = base(values.get(PRESET))?.overlay(&values)?;
+        Ok(Point { name: name(&values), values, settings })
+    };
+    (0..count).map(point).collect()
+}
+
+/// `hf_weight=0.05,scale=0.7..1.3`, fit for a file's name: with a digest where it had to be changed for that.
+pub(super) fn name(values: &Map<String, Value>) -> String {
+    let parts: Vec<String> = values.iter().map(|(key, value)| format!("{key}={}", shown(value))).collect();
+    let whole = parts.join(",");
+    let fit = |c: char| if c.is_ascii_alphanumeric() || "._+-=,".contains(c) { c } else { '_' };
+    let mut slug: String = whole.chars().map(fit).collect();
+    if slug != whole || slug.len() > MAX_NAME {
+        slug.truncate(MAX_NAME - 9);
+        slug = format!("{slug}-{}", &sha256_hex(&whole)[..8]);
+    }
+    slug
+}
+
+/// A value for people.
+pub(super) fn shown(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().map(shown).collect::<Vec<_>>().join(".."),
+        Value::Number(number) => {
+            let text = number.to_string();
+            text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
+        }
+        other => other.to_string(),
+    }
+}
+
+/// Settings as they are written down.
+pub(super) fn json(settings: &Settings) -> Map<String, Value> {
+    match serde_json::to_value(settings) {
+        Ok(Value::Object(map)) => map,
+        other => unreachable!("settings are a JSON object, not {other:?}"),
+    }
+}
