@@ -31,6 +31,8 @@ mod runs;
 #[path = "cli/server.rs"]
 mod server;
 mod shared;
+#[path = "cli/sweep.rs"]
+mod sweep;
 #[path = "cli/tune.rs"]
 mod tune;
 #[path = "cli/weights.rs"]

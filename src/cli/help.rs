@@ -107,7 +107,18 @@ Examples:
   protogpu sweep --images imagenette/val --out table3 --grid table3 --class goldfish
       The paper's 125 affine protocols
 
+  protogpu sweep --images imagenette/val --out part1 --set lr=0.02,0.05 --shard 1/2
+  protogpu sweep merge part1 part2 --out whole
+      In parts, on different machines, and the parts joined
+
 The same command goes on where an earlier one stopped. Points are kept in OUT/points, each as a file that is named by its values.";
+
+pub(crate) const SWEEP_MERGE: &str = "\
+Example:
+  protogpu sweep merge part1 part2 part3 --out whole
+
+Parts must be of the same grid, settings, weights and pictures; a point may be in several of them if it is the same. The files are
+those that one sweep alone would have written.";
 
 pub(crate) const BENCH: &str = "\
 Examples:

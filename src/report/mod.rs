@@ -8,17 +8,17 @@ mod page;
 pub mod plot;
 mod similarity_figures;
 mod similarity_page;
-mod sweep;
+pub mod sweep;
 
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
+
 use crate::analysis::similarity::Similarity;
 use crate::atomic::write_atomically;
 use crate::error::{Error, Result};
-
-pub use sweep::{FailedPoint, Share, Sweep, SweepAxis, SweepClass, SweepPoint, SweepPrototype};
 
 /// Pictures that a report shows, as PNG or JPEG files are.
 #[derive(Clone, Debug, Default)]
@@ -61,7 +61,11 @@ pub fn write_similarity(out: &Path, similarity: &Similarity, pictures: &Pictures
     }
     files.push(("report.html".to_string(), page.into_bytes()));
     files.push(("similarity.json".to_string(), json(similarity)?));
+    write_files(out, files)
+}
 
+/// Writes the files of a report in their order, into a folder that is made with its `plots` if need be; gives their paths.
+fn write_files(out: &Path, files: Vec<(String, Vec<u8>)>) -> Result<Vec<PathBuf>> {
     let plots = out.join("plots");
     fs::create_dir_all(&plots).map_err(Error::io("create", &plots))?;
     let mut written = Vec::with_capacity(files.len());
@@ -73,9 +77,9 @@ pub fn write_similarity(out: &Path, similarity: &Similarity, pictures: &Pictures
     Ok(written)
 }
 
-fn json(similarity: &Similarity) -> Result<Vec<u8>> {
-    let failed = |error| Error::input(format!("cannot write the similarity as JSON: {error}"));
-    let mut text = serde_json::to_vec_pretty(similarity).map_err(failed)?;
+fn json(measurement: &impl Serialize) -> Result<Vec<u8>> {
+    let failed = |error| Error::input(format!("cannot write the measurement as JSON: {error}"));
+    let mut text = serde_json::to_vec_pretty(measurement).map_err(failed)?;
     text.push(b'\n');
     Ok(text)
 }

@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 const TEMPLATES: &[(&str, &str)] = &[
     ("base.html", include_str!("base.html")),
     ("similarity.html", include_str!("similarity.html")),
+    ("sweep.html", include_str!("sweep/sweep.html")),
     ("plot.svg", include_str!("plot/scene.svg")),
 ];
 

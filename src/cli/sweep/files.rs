@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use protogpu::atomic::{is_aside, write_atomically};
 use protogpu::digest::sha256_hex;
-use protogpu::report::{SweepAxis, SweepPoint};
+use protogpu::report::sweep::{SweepAxis, SweepPoint};
 use protogpu::{Error, Result};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -89,6 +89,11 @@ impl Files {
         self.out.join(POINTS).join(format!("{name}.json"))
     }
 
+    /// A picture by its path in a record.
+    pub(super) fn picture(&self, path: &str) -> PathBuf {
+        self.out.join(path)
+    }
+
     pub(super) fn error(&self, name: &str) -> PathBuf {
         self.out.join(POINTS).join(format!("{name}.error"))
     }
@@ -112,7 +117,7 @@ impl Files {
         std::fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
         remove_asides(&folder)?;
         for (path, png) in pictures {
-            write_atomically(self.out.join(path), |out| out.write_all(png))?;
+            write_atomically(self.picture(path), |out| out.write_all(png))?;
         }
         write_json(&self.record(&record.score.name), record)?;
         remove(&self.error(&record.score.name))
@@ -183,4 +188,19 @@ fn remove_asides(folder: &Path) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The longest picture that is read.
+const MAX_PICTURE_BYTES: u64 = 64 << 20;
+
+/// A picture's bytes; none where there is no file.
+pub(super) fn read_picture(path: &Path) -> Result<Option<Vec<u8>>> {
+    match std::fs::metadata(path) {
+        Ok(found) if found.len() > MAX_PICTURE_BYTES => {
+            Err(Error::input(format!("{} has {} bytes, which no prototype's picture has", path.display(), found.len())))
+        }
+        Ok(_) => std::fs::read(path).map(Some).map_err(Error::io("read", path)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::io("read", path)(error)),
+    }
 }

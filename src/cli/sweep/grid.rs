@@ -4,7 +4,7 @@ use std::path::Path;
 
 use protogpu::digest::sha256_hex;
 use protogpu::optimize::Settings;
-use protogpu::report::SweepAxis;
+use protogpu::report::sweep::{SweepAxis, shown};
 use protogpu::{Error, Result};
 use serde_json::{Map, Value};
 
@@ -17,7 +17,7 @@ const MAX_POINTS: usize = 100_000;
 /// A point's name is at most this long, and what its file's name adds.
 const MAX_NAME: usize = 120;
 /// The setting that others start from.
-const PRESET: &str = "preset";
+pub(super) const PRESET: &str = "preset";
 
 /// One point of a grid.
 #[derive(Clone, Debug)]
@@ -123,28 +123,34 @@ pub(super) fn axes(
             }
         }
     }
-    let count = axes.iter().try_fold(1usize, |count, axis| count.checked_mul(axis.values.len()));
-    match count.filter(|&count| count <= MAX_POINTS) {
-        Some(_) => Ok(axes),
-        None => Err(Error::input(format!("the grid has more than {MAX_POINTS} points"))),
-    }
+    Ok(axes)
 }
 
-/// Every combination, the last axis fastest. Whether a point's settings make sense is not asked here.
-pub(super) fn points(axes: &[SweepAxis], base: &dyn Fn(Option<&Value>) -> Result<Settings>) -> Result<Vec<Point>> {
-    let count: usize = axes.iter().map(|axis| axis.values.len()).product();
-    let point = |index: usize| {
+/// Every combination of values, the last axis fastest.
+pub(super) fn combinations(axes: &[SweepAxis]) -> Result<Vec<Map<String, Value>>> {
+    let count = axes.iter().try_fold(1usize, |count, axis| count.checked_mul(axis.values.len()));
+    let Some(count) = count.filter(|&count| count <= MAX_POINTS) else {
+        return Err(Error::input(format!("the grid has more than {MAX_POINTS} points")));
+    };
+    let combination = |index: usize| {
         let mut rest = index;
         let mut values: Vec<(String, Value)> = Vec::new();
         for axis in axes.iter().rev() {
             values.push((axis.setting.clone(), axis.values[rest % axis.values.len()].clone()));
             rest /= axis.values.len();
         }
-        let values = Map::from_iter(values.into_iter().rev());
+        Map::from_iter(values.into_iter().rev())
+    };
+    Ok((0..count).map(combination).collect())
+}
+
+/// Every point. Whether its settings make sense is not asked here.
+pub(super) fn points(axes: &[SweepAxis], base: &dyn Fn(Option<&Value>) -> Result<Settings>) -> Result<Vec<Point>> {
+    let point = |values: Map<String, Value>| {
         let settings = base(values.get(PRESET))?.overlay(&values)?;
         Ok(Point { name: name(&values), values, settings })
     };
-    (0..count).map(point).collect()
+    combinations(axes)?.into_iter().map(point).collect()
 }
 
 /// `hf_weight=0.05,scale=0.7..1.3`, fit for a file's name: with a digest where it had to be changed for that.
@@ -158,19 +164,6 @@ pub(super) fn name(values: &Map<String, Value>) -> String {
         slug = format!("{slug}-{}", &sha256_hex(&whole)[..8]);
     }
     slug
-}
-
-/// A value for people.
-pub(super) fn shown(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Array(items) => items.iter().map(shown).collect::<Vec<_>>().join(".."),
-        Value::Number(number) => {
-            let text = number.to_string();
-            text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
-        }
-        other => other.to_string(),
-    }
 }
 
 /// Settings as they are written down.

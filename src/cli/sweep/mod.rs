@@ -2,6 +2,7 @@
 
 mod files;
 mod grid;
+mod merge;
 mod natural;
 mod plan;
 mod score;
@@ -15,7 +16,7 @@ use std::str::FromStr;
 use protogpu::analysis::ImageFolder;
 use protogpu::analysis::similarity::{Observer, Over};
 use protogpu::nets::{Network, Semantics};
-use protogpu::report::FailedPoint;
+use protogpu::report::sweep::FailedPoint;
 use protogpu::{Error, Result};
 
 use super::args::{AdapterArgs, NetworkArgs};
@@ -35,6 +36,8 @@ use table::ShowArgs;
 #[derive(clap::Args, Debug)]
 #[command(after_help = super::help::SWEEP, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct SweepArgs {
+    #[command(subcommand)]
+    command: Option<SweepCommand>,
     /// Natural pictures, in a folder for each class that is named by the class's index, WordNet id or name
     #[arg(long, value_name = "DIR", required = true)]
     images: Option<PathBuf>,
@@ -96,6 +99,11 @@ pub(crate) struct SweepArgs {
     method: MethodArgs,
 }
 
+#[derive(clap::Subcommand, Debug)]
+enum SweepCommand {
+    Merge(merge::MergeArgs),
+}
+
 /// `I/N`, counted from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Shard {
@@ -132,7 +140,11 @@ enum Outcome {
 impl SweepArgs {
     /// Makes what is missing, and writes the table.
     pub(crate) fn run(&self) -> Result<ExitCode> {
-        let (Some(images), Some(out)) = (&self.images, &self.out) else { unreachable!("both are required") };
+        let (images, out) = match (&self.command, &self.images, &self.out) {
+            (Some(SweepCommand::Merge(merge)), ..) => return merge.run(),
+            (None, Some(images), Some(out)) => (images, out),
+            _ => unreachable!("both are required"),
+        };
         let config = self.config.as_deref().map(Config::read).transpose()?;
         let recorded = config.as_ref().and_then(|config| config.recorded.as_ref());
         let network_args = self.network.or_recorded(recorded.map(|recorded| &recorded.weights));
@@ -245,7 +257,9 @@ impl SweepArgs {
         for (point, outcome) in points.iter().zip(outcomes) {
             match outcome {
                 Outcome::Done(record) => records.push(*record),
-                Outcome::Failed(error) => failed.push(FailedPoint { name: point.name.clone(), error }),
+                Outcome::Failed(error) => {
+                    failed.push(FailedPoint { name: point.name.clone(), values: point.values.clone(), error })
+                }
             }
         }
         self.show.finish(files, plan, records, failed)

@@ -5,7 +5,7 @@ use protogpu::analysis::similarity::Picture;
 use protogpu::digest::sha256_hex;
 use protogpu::nets::Network;
 use protogpu::optimize::{Preset, Settings};
-use protogpu::report::SweepAxis;
+use protogpu::report::sweep::SweepAxis;
 use protogpu::{Error, Result};
 use serde_json::{Map, Value, json};
 

@@ -7,7 +7,7 @@ use protogpu::nets::{Network, Semantics};
 use protogpu::ops::Choices;
 use protogpu::optimize::{Job, Optimizer, Parts, Settings};
 use protogpu::picture::{png, preprocess};
-use protogpu::report::{Share, SweepClass, SweepPoint, SweepPrototype};
+use protogpu::report::sweep::{Share, SweepClass, SweepPoint, SweepPrototype};
 use protogpu::{Error, Result};
 
 use super::files::POINTS;

@@ -4,9 +4,9 @@ use std::process::ExitCode;
 
 use clap::ValueEnum;
 use protogpu::Result;
-use protogpu::report::{FailedPoint, Sweep, SweepPoint};
+use protogpu::report::sweep::{FailedPoint, Sweep, SweepPoint, write_sweep};
 
-use super::files::{Files, Plan, Record, TABLE, write_json};
+use super::files::{Files, Plan, Record, read_picture};
 use crate::cli::terminal::{FAILURE, note, print, print_json, table};
 
 /// The table's layout and version.
@@ -35,7 +35,7 @@ impl Rank {
 
     /// What is compared, the greater the better.
     fn of(self, point: &SweepPoint) -> [f64; 2] {
-        let similarity = point.similarity.mean.unwrap_or(f64::NEG_INFINITY);
+        let similarity = point.order();
         match self {
             Self::Similarity => [similarity, point.top1.count as f64],
             Self::Top1 => [point.top1.count as f64, similarity],
@@ -80,7 +80,7 @@ impl ShowArgs {
         let Plan { about, base, grid, .. } = plan;
         let sweep =
             Sweep { format: FORMAT.into(), about, base, grid, rank: self.rank.name(), adapters, points, failed };
-        write_json(&files.out.join(TABLE), &sweep)?;
+        write_sweep(&files.out, &sweep, |path| read_picture(&files.picture(path)))?;
         if self.json {
             print_json(&sweep)?;
         } else if !self.quiet {
@@ -121,5 +121,9 @@ fn shown(sweep: &Sweep, files: &Files) -> String {
     if sweep.points.len() > PRINTED {
         text += &format!("and {} more\n", sweep.points.len() - PRINTED);
     }
-    text + &format!("{}\n", files.out.join(TABLE).display())
+    text += &match sweep.best_of_top1() {
+        Some(best) => format!("the most similar with every prototype top 1: {}\n", best.name),
+        None => "no point has every prototype top 1\n".to_owned(),
+    };
+    text + &format!("{}\n", files.out.join("sweep.html").display())
 }

@@ -1,9 +1,17 @@
 //! A sweep: settings in every combination, each scored by path similarity.
 
+mod csv_tables;
+mod figures;
+mod page;
+
+use std::path::{Path, PathBuf};
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::{json, write_files};
 use crate::analysis::similarity::{Holds, Likely, Spread};
+use crate::error::Result;
 
 /// One setting with the values that it takes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -112,10 +120,67 @@ pub struct SweepPrototype {
 }
 
 /// A combination that could not be made.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FailedPoint {
     /// Its name.
     pub name: String,
+    /// The settings that are varied.
+    pub values: Map<String, Value>,
     /// Why.
     pub error: String,
+}
+
+impl Sweep {
+    /// The best point by similarity among those of which every prototype is top 1.
+    pub fn best_of_top1(&self) -> Option<&SweepPoint> {
+        let whole = self.points.iter().filter(|point| point.top1.of > 0 && point.top1.count == point.top1.of);
+        // Of equals the first.
+        whole.rev().max_by(|a, b| a.order().total_cmp(&b.order()))
+    }
+}
+
+impl SweepPoint {
+    /// Its similarity, for comparisons: an undefined one is the least.
+    pub fn order(&self) -> f64 {
+        self.similarity.mean.unwrap_or(f64::NEG_INFINITY)
+    }
+}
+
+/// A value for people: 180 for 180.0, `0.7..1.3` for a pair.
+pub fn shown(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().map(shown).collect::<Vec<_>>().join(".."),
+        Value::Number(number) => {
+            let text = number.to_string();
+            text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
+        }
+        other => other.to_string(),
+    }
+}
+
+/// Writes `sweep.csv`, `prototypes.csv`, `plots/`, `sweep.html` and, last, `sweep.json` into a folder. `picture` gives a prototype's
+/// picture by its path, PNG or JPEG; where it gives none, the page shows none. Returns the files in this order.
+///
+/// # Errors
+/// If the folder or a file cannot be written, or if a picture is neither PNG nor JPEG.
+pub fn write_sweep(
+    out: &Path,
+    sweep: &Sweep,
+    picture: impl Fn(&str) -> Result<Option<Vec<u8>>>,
+) -> Result<Vec<PathBuf>> {
+    // Everything is made before the first file is written.
+    let figures = figures::all(sweep);
+    let page = page::render(sweep, &figures, &picture)?;
+    let mut files = vec![
+        ("sweep.csv".to_string(), csv_tables::points(sweep)?),
+        ("prototypes.csv".to_string(), csv_tables::prototypes(sweep)?),
+    ];
+    for figure in &figures {
+        files.push((format!("plots/{}.svg", figure.name), figure.scene.svg()?.into_bytes()));
+        files.push((format!("plots/{}.png", figure.name), figure.scene.png()?));
+    }
+    files.push(("sweep.html".to_string(), page.into_bytes()));
+    files.push(("sweep.json".to_string(), json(sweep)?));
+    write_files(out, files)
 }
