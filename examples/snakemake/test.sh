@@ -9,6 +9,7 @@ work=${1:?give a folder to work in, which is emptied}
 rm -rf "$work"
 mkdir -p "$work/pids"
 cd "$work"
+work=$(pwd)
 # What the clock would choose would differ.
 export PROTOGPU_TUNE=off PROTOGPU_PIPELINES=off
 printf '{"hf_weight": [0.01, 0.02, 0.05], "scale": [[0.7, 1.3], [1, 1]]}\n' > grid.json

@@ -152,6 +152,29 @@ fn killed_at_any_moment_and_gone_on_with() {
     assert_same_files(&files(&out), &whole());
 }
 
+/// On a file system of its own that is filled up when the first point is there, where the system lets a test make one.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_disk_that_fills_up_costs_points_and_not_the_sweep() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("small")).unwrap();
+    let script = "mount -t tmpfs -o size=8M none small && echo mounted; cd small; \
+        (until ls out/points/*.json > /dev/null 2>&1; do sleep 0.02; done; cat /dev/zero > fill) 2> /dev/null & \
+        \"$0\" \"$@\"; echo \"exit $?\"; wait; rm fill; \"$0\" \"$@\" && mv out ..";
+    let mut unshare = std::process::Command::new("unshare");
+    unshare.env("PROTOGPU_TUNE", "off").env("PROTOGPU_PIPELINES", "off").current_dir(folder.path());
+    unshare.args(["--mount", "--map-root-user", "sh", "-c", script, crate::binary::BINARY]).args(args("out", &GRID));
+    let Ok(output) = unshare.output() else { return println!("skipped: there is no `unshare`") };
+    let [stdout, stderr] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+    if !stdout.contains("mounted") {
+        return println!("skipped: nothing can be mounted here: {stderr}");
+    }
+    assert!(stdout.contains("exit 1\n"), "{stdout}{stderr}");
+    assert!(stderr.contains("error: hf_weight=0.05,scale=1..1: cannot write out/points/hf_weight=0.05"), "{stderr}");
+    assert!(stderr.contains("No space left on device") && !stderr.contains("panic"), "{stderr}");
+    assert_same_files(&files(&folder.path().join("out")), &whole());
+}
+
 #[test]
 fn shards_join_to_the_whole() {
     let folder = tempfile::tempdir().unwrap();
@@ -261,6 +284,7 @@ fn what_cannot_be_swept_is_refused() {
 #[test]
 fn the_papers_grid_has_125_points() {
     let folder = tempfile::tempdir().unwrap();
-    let stderr = fails(folder.path(), "out", &["--grid", "table3", "--shard", "125/125", "--lr", "0", "--quiet"]);
+    let stderr = fails(folder.path(), "out", &["--preset", "table3", "--shard", "125/125", "--lr", "0", "--quiet"]);
+    assert_eq!(read(folder.path().join("out/plan.json"))["base"]["preset"], "paper");
     assert!(stderr.starts_with("error: scale=0.5..1.5,rotation=180,translate=0.5: --lr is 0,"), "{stderr}");
 }

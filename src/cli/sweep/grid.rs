@@ -27,6 +27,11 @@ pub(super) struct Point {
     pub(super) settings: Settings,
 }
 
+/// Whether a grid has this name.
+pub(super) fn is_named(name: &str) -> bool {
+    NAMED.iter().any(|(known, _)| *known == name)
+}
+
 /// The axes of a named grid or of a file of settings with lists of values: `{"hf_weight": [0.01, 0.05]}`.
 pub(super) fn read(name: &str) -> Result<Vec<SweepAxis>> {
     if let Some((_, text)) = NAMED.iter().find(|(known, _)| *known == name) {

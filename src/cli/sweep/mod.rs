@@ -5,6 +5,7 @@ mod grid;
 mod merge;
 mod natural;
 mod plan;
+mod preset;
 mod score;
 mod table;
 
@@ -29,6 +30,7 @@ use super::terminal::{INTERRUPTED, note};
 use super::tuned::TuneArgs;
 use files::{Files, Kernels, POINT_FORMAT, Plan, Record, read_json, write_json};
 use grid::Point;
+use preset::GridPreset;
 use score::{Bench, Scored};
 use table::ShowArgs;
 
@@ -97,6 +99,9 @@ pub(crate) struct SweepArgs {
     tune: TuneArgs,
     #[command(flatten)]
     method: MethodArgs,
+    // After the settings, whose `--preset` it reads.
+    #[command(flatten)]
+    preset: GridPreset,
 }
 
 #[derive(clap::Subcommand, Debug)]

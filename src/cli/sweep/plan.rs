@@ -74,7 +74,8 @@ impl SweepArgs {
     ) -> Result<(Plan, Vec<Point>)> {
         let base = self.base(config, None)?;
         let of = |preset: Option<&Value>| self.base(config, preset);
-        let file = self.grid.as_deref().map(grid::read).transpose()?.unwrap_or_default();
+        let file = self.grid.as_ref().or(self.preset.0.as_ref());
+        let file = file.map(|name| grid::read(name)).transpose()?.unwrap_or_default();
         let set = self.set.iter().map(|text| grid::set(text, &base)).collect::<Result<Vec<SweepAxis>>>()?;
         let axes = grid::axes(file, set, &of)?;
         let points = grid::points(&axes, &of)?;

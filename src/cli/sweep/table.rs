@@ -80,14 +80,15 @@ impl ShowArgs {
         let Plan { about, base, grid, .. } = plan;
         let sweep =
             Sweep { format: FORMAT.into(), about, base, grid, rank: self.rank.name(), adapters, points, failed };
+        // Before anything of the table can fail.
+        for failed in &sweep.failed {
+            note(&format!("error: {}: {}", failed.name, failed.error));
+        }
         write_sweep(&files.out, &sweep, |path| read_picture(&files.picture(path)))?;
         if self.json {
             print_json(&sweep)?;
         } else if !self.quiet {
             print(&shown(&sweep, files))?;
-        }
-        for failed in &sweep.failed {
-            note(&format!("error: {}: {}", failed.name, failed.error));
         }
         Ok(if sweep.failed.is_empty() { ExitCode::SUCCESS } else { FAILURE.into() })
     }

@@ -50,8 +50,10 @@ impl HeatMap {
         let width = ((WIDTH - left - SCALE) / self.columns.len().max(1) as f64).min(CELL[0]);
         let bottom = TOP + ROW * self.rows.len() as f64;
         let right = left + width * self.columns.len() as f64;
-        let mut scene = Scene::new(&self.title, WIDTH, bottom.max(TOP + ROW * 4.0) + 54.0);
-        scene.text((left, 24.0), &font.fit(&self.title, LARGE + 1.0, WIDTH - left), LARGE + 1.0, Anchor::Start);
+        // Few columns make a narrow plot, but for the title's sake.
+        let whole = (right + 26.0 + SCALE).max(left + font.width(&self.title, LARGE + 1.0) + 10.0).min(WIDTH);
+        let mut scene = Scene::new(&self.title, whole, bottom.max(TOP + ROW * 4.0) + 54.0);
+        scene.text((left, 24.0), &font.fit(&self.title, LARGE + 1.0, whole - left), LARGE + 1.0, Anchor::Start);
         let values = || self.cells.iter().flatten().filter_map(|value| value.filter(|value| value.is_finite()));
         let (low, high) = bounds(values());
         let mut best: Option<(f64, (f64, f64))> = None;
