@@ -22,7 +22,6 @@ use protogpu::{Error, Result};
 
 use super::args::{AdapterArgs, NetworkArgs};
 use super::interrupt;
-use super::method::MethodArgs;
 use super::open::adapter_record;
 use super::run_record::Config;
 use super::similarity::choice::Choice;
@@ -30,7 +29,7 @@ use super::terminal::{INTERRUPTED, note};
 use super::tuned::TuneArgs;
 use files::{Files, Kernels, POINT_FORMAT, Plan, Record, read_json, write_json};
 use grid::Point;
-use preset::GridPreset;
+use preset::GridMethodArgs;
 use score::{Bench, Scored};
 use table::ShowArgs;
 
@@ -98,10 +97,7 @@ pub(crate) struct SweepArgs {
     #[command(flatten)]
     tune: TuneArgs,
     #[command(flatten)]
-    method: MethodArgs,
-    // After the settings, whose `--preset` it reads.
-    #[command(flatten)]
-    preset: GridPreset,
+    given: GridMethodArgs,
 }
 
 #[derive(clap::Subcommand, Debug)]

@@ -20,7 +20,7 @@ use crate::cli::similarity::choice::Choice;
 impl SweepArgs {
     /// The settings that a point changes: options over the file's over those of the preset.
     fn base(&self, config: Option<&Config>, preset: Option<&Value>) -> Result<Settings> {
-        let named = match (preset, self.method.preset, config) {
+        let named = match (preset, self.given.method.preset, config) {
             (Some(name), ..) => Some(name.as_str().unwrap_or_default().parse::<Preset>()?),
             (None, None, Some(config)) => config.preset()?,
             (None, preset, _) => preset,
@@ -29,7 +29,7 @@ impl SweepArgs {
         if let Some(config) = config {
             settings = config.apply(&settings)?;
         }
-        self.method.apply(&mut settings);
+        self.given.method.apply(&mut settings);
         Ok(settings)
     }
 
@@ -74,7 +74,7 @@ impl SweepArgs {
     ) -> Result<(Plan, Vec<Point>)> {
         let base = self.base(config, None)?;
         let of = |preset: Option<&Value>| self.base(config, preset);
-        let file = self.grid.as_ref().or(self.preset.0.as_ref());
+        let file = self.grid.as_ref().or(self.given.grid.as_ref());
         let file = file.map(|name| grid::read(name)).transpose()?.unwrap_or_default();
         let set = self.set.iter().map(|text| grid::set(text, &base)).collect::<Result<Vec<SweepAxis>>>()?;
         let axes = grid::axes(file, set, &of)?;

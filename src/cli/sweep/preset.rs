@@ -8,17 +8,23 @@ use protogpu::Result;
 use protogpu::optimize::Preset;
 
 use super::grid;
+use crate::cli::method::MethodArgs;
 
 const PRESET: &str = "preset";
 
-/// The grid that `--preset` names, if it names one. Its option is that of the settings, which must come before.
+/// The settings' options, whose `--preset` may be a grid's name.
 #[derive(Debug, Default)]
-pub(super) struct GridPreset(pub(super) Option<String>);
+pub(super) struct GridMethodArgs {
+    pub(super) method: MethodArgs,
+    /// The grid that `--preset` names.
+    pub(super) grid: Option<String>,
+}
 
-impl FromArgMatches for GridPreset {
+impl FromArgMatches for GridMethodArgs {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let given = matches.get_raw(PRESET).and_then(|mut raw| raw.next()).and_then(OsStr::to_str);
-        Ok(Self(given.filter(|name| grid::is_named(name)).map(str::to_owned)))
+        let grid = given.filter(|name| grid::is_named(name)).map(str::to_owned);
+        Ok(Self { method: MethodArgs::from_arg_matches(matches)?, grid })
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
@@ -27,16 +33,16 @@ impl FromArgMatches for GridPreset {
     }
 }
 
-impl Args for GridPreset {
+impl Args for GridMethodArgs {
     fn augment_args(command: Command) -> Command {
         let or_grid =
             |text: &str| -> Result<Preset> { if grid::is_named(text) { Ok(Preset::Paper) } else { text.parse() } };
         let also = |arg: Arg| {
             let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
-            arg.value_parser(ValueParser::from(or_grid))
-                .help(format!("{help}; or table3, the paper's grid over its settings"))
+            let help = format!("{help}; or table3, the paper's grid over its settings");
+            arg.value_parser(ValueParser::from(or_grid)).help(help)
         };
-        command.mut_arg(PRESET, also)
+        MethodArgs::augment_args(command).mut_arg(PRESET, also)
     }
 
     fn augment_args_for_update(command: Command) -> Command {
