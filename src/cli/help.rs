@@ -103,8 +103,8 @@ Examples:
   protogpu sweep --images imagenette/val --out sweep --set hf_weight=0.01,0.02,0.05 --set fill=mean,black
       Six points, each all classes of the folder, ranked by path similarity
   protogpu sweep --images imagenette/val --out sweep --set 'scale=0.7,1.3;0.5,1.5'
-      Values with commas of their own are separated by semicolons
-  protogpu sweep --images imagenette/val --out table3 --grid table3 --class goldfish
+      Values with commas of their own are separated by semicolons; one alone ends with one, as in 'fill=0.5,0.5,0.5;'
+  protogpu sweep --images imagenette/val --out table3 --preset table3 --class goldfish
       The paper's 125 affine protocols
 
   protogpu sweep --images imagenette/val --out part1 --set lr=0.02,0.05 --shard 1/2

@@ -178,3 +178,64 @@ pub(super) fn json(settings: &Settings) -> Map<String, Value> {
         other => unreachable!("settings are a JSON object, not {other:?}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn axis(text: &str) -> SweepAxis {
+        set(text, &Settings::default()).unwrap()
+    }
+
+    fn base(_: Option<&Value>) -> Result<Settings> {
+        Ok(Settings::default())
+    }
+
+    #[test]
+    fn values_are_of_the_settings_kind() {
+        for (text, expected) in [
+            ("hf-weight=0.01, .05,1e-3", "[0.01,0.05,0.001]"),
+            ("steps=64,128", "[64,128]"),
+            ("clamp=true,false", "[true,false]"),
+            ("fill=mean,black", r#"["mean","black"]"#),
+            ("fill=mean;0.5,0.5,0.5", r#"["mean","0.5,0.5,0.5"]"#),
+            ("fill=0.5,0.5,0.5;", r#"["0.5,0.5,0.5"]"#),
+            ("scale=0.7,1.3", "[[0.7,1.3]]"),
+            ("scale=0.7,1.3;1,1", "[[0.7,1.3],[1,1]]"),
+            ("init=uniform,1.png", r#"["uniform","1.png"]"#),
+        ] {
+            assert_eq!(Value::from(axis(text).values).to_string(), expected, "{text}");
+        }
+        assert_eq!(axis("--hf-weight=1").setting, "hf_weight");
+    }
+
+    #[test]
+    fn points_have_names_that_tell_and_are_files_names() {
+        let sets = vec![axis("rotation=180,30"), axis("fill=mean;0.5,0.5,0.5;")];
+        let file = parse(r#"{"scale": [[1, 1], [0.7, 1.3]], "rotation": [1, 2, 3]}"#, "grid").unwrap();
+        let axes = axes(file, sets, &base).unwrap();
+        let points = points(&axes, &base).unwrap();
+        let names: Vec<&str> = points.iter().map(|point| point.name.as_str()).collect();
+        assert_eq!(names.len(), 8);
+        assert_eq!(names[0], "scale=1..1,rotation=180,fill=mean");
+        assert!(names[7].starts_with("scale=0.7..1.3,rotation=30,fill=0.5,0.5,0.5"), "{names:?}");
+        assert_eq!((points[7].settings.rotation, points[7].settings.scale), (30.0, [0.7, 1.3]));
+        // What a path would read differently is replaced, and the digest keeps names apart.
+        let one = |path: &str| name(&Map::from_iter([("init".to_owned(), Value::from(path))]));
+        let odd = one("../a b/c.png");
+        assert!(odd.starts_with("init=.._a_b_c.png-") && odd != one("../a_b/c.png"), "{odd}");
+        let long = one(&"x".repeat(1000));
+        assert!(long.len() <= MAX_NAME && long != one(&"x".repeat(1001)), "{long}");
+    }
+
+    #[test]
+    fn the_papers_grid_is_whole() {
+        let axes = axes(read("table3").unwrap(), Vec::new(), &base).unwrap();
+        let points = points(&axes, &base).unwrap();
+        assert_eq!(points.len(), 125);
+        assert!(points.iter().all(|point| point.settings.validate().is_ok()));
+        assert!(points.iter().any(|point| point.name == "scale=0.7..1.3,rotation=180,translate=0.5"));
+        let many = SweepAxis { setting: "steps".into(), values: (1..1000).map(Value::from).collect() };
+        assert!(combinations(&[many.clone(), many]).is_err());
+    }
+}

@@ -160,13 +160,13 @@ impl Bench<'_> {
             for (at, (state, logits)) in states.into_iter().zip(logits).enumerate() {
                 let (side, seed) = wanted[at];
                 let class = self.sides[side].class;
-                if !state.image.iter().chain(&logits).all(|x| x.is_finite()) {
+                let loss = optimizer.histories()[at].loss.last().copied().unwrap_or_default();
+                if !state.image.iter().chain(&logits).chain([&loss]).all(|x| x.is_finite()) {
                     let name = self.network.labels().name(class);
                     return Err(Error::NotFinite(format!(
                         "the prototype of class {class} ({name}), seed {seed}, is no longer finite: try a smaller lr"
                     )));
                 }
-                let loss = optimizer.histories()[at].loss.last().copied().unwrap_or_default();
                 made.push(Made { side, seed, pixels: state.image, logits, loss });
             }
         }
