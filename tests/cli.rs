@@ -31,6 +31,10 @@ mod runs;
 #[path = "cli/server.rs"]
 mod server;
 mod shared;
+#[path = "cli/similarity.rs"]
+mod similarity;
+#[path = "cli/study.rs"]
+mod study;
 #[path = "cli/sweep.rs"]
 mod sweep;
 #[path = "cli/tune.rs"]

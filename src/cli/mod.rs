@@ -29,6 +29,7 @@ mod run_record;
 mod run_report;
 mod run_targets;
 mod similarity;
+mod study;
 mod sweep;
 pub(crate) mod terminal;
 mod top;
@@ -67,6 +68,7 @@ enum Command {
     #[command(subcommand)]
     Weights(weights::WeightsCommand),
     Similarity(Box<similarity::SimilarityArgs>),
+    Study(Box<study::StudyArgs>),
     Sweep(Box<sweep::SweepArgs>),
     World(world::WorldArgs),
     Bench(bench::BenchArgs),
@@ -94,6 +96,7 @@ fn dispatch(command: Command, launched: Instant) -> Result<ExitCode> {
         Command::Modules(args) => done(args.run()),
         Command::Weights(command) => done(command.run()),
         Command::Similarity(args) => args.run(),
+        Command::Study(args) => args.run(),
         Command::Sweep(args) => args.run(),
         Command::World(args) => done(args.run()),
         Command::Bench(args) => done(args.run()),

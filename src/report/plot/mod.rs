@@ -31,7 +31,7 @@ mod scene;
 
 pub use axis::{Axis, stages};
 pub use curves::{Curves, Level, Line};
-pub use dots::{Dot, Dots};
+pub use dots::{Bar, Dot, Dots};
 pub use heat_map::HeatMap;
 pub use role::Role;
 pub use scene::Scene;

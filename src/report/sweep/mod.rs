@@ -181,6 +181,6 @@ pub fn write_sweep(
         files.push((format!("plots/{}.png", figure.name), figure.scene.png()?));
     }
     files.push(("sweep.html".to_string(), page.into_bytes()));
-    files.push(("sweep.json".to_string(), json(sweep)?));
+    files.push(("sweep.json".to_string(), json(sweep, "sweep")?));
     write_files(out, files)
 }
