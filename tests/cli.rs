@@ -35,6 +35,8 @@ mod shared;
 mod similarity;
 #[path = "cli/study.rs"]
 mod study;
+#[path = "cli/sweep.rs"]
+mod sweep;
 #[path = "cli/tune.rs"]
 mod tune;
 #[path = "cli/weights.rs"]

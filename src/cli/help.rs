@@ -111,6 +111,28 @@ Examples:
 Read report.html in the folder of --out. A folder is one group, whatever folders are in it. Accuracies are compared by Fisher's exact
 test, or McNemar's with --paired, mean probabilities by permutations; p-values are corrected for being many (Holm).";
 
+pub(crate) const SWEEP: &str = "\
+Examples:
+  protogpu sweep --images imagenette/val --out sweep --set hf_weight=0.01,0.02,0.05 --set fill=mean,black
+      Six points, each all classes of the folder, ranked by path similarity
+  protogpu sweep --images imagenette/val --out sweep --set 'scale=0.7,1.3;0.5,1.5'
+      Values with commas of their own are separated by semicolons; one alone ends with one, as in 'fill=0.5,0.5,0.5;'
+  protogpu sweep --images imagenette/val --out table3 --preset table3 --class goldfish
+      The paper's 125 affine protocols
+
+  protogpu sweep --images imagenette/val --out part1 --set lr=0.02,0.05 --shard 1/2
+  protogpu sweep merge part1 part2 --out whole
+      In parts, on different machines, and the parts joined
+
+The same command goes on where an earlier one stopped. Points are kept in OUT/points, each as a file that is named by its values.";
+
+pub(crate) const SWEEP_MERGE: &str = "\
+Example:
+  protogpu sweep merge part1 part2 part3 --out whole
+
+Parts must be of the same grid, settings, weights and pictures; a point may be in several of them if it is the same. The files are
+those that one sweep alone would have written.";
+
 pub(crate) const BENCH: &str = "\
 Examples:
   protogpu bench

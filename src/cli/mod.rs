@@ -30,6 +30,7 @@ mod run_report;
 mod run_targets;
 mod similarity;
 mod study;
+mod sweep;
 pub(crate) mod terminal;
 mod top;
 mod tune;
@@ -68,6 +69,7 @@ enum Command {
     Weights(weights::WeightsCommand),
     Similarity(Box<similarity::SimilarityArgs>),
     Study(Box<study::StudyArgs>),
+    Sweep(Box<sweep::SweepArgs>),
     World(world::WorldArgs),
     Bench(bench::BenchArgs),
     Tune(tune::TuneArgs),
@@ -95,6 +97,7 @@ fn dispatch(command: Command, launched: Instant) -> Result<ExitCode> {
         Command::Weights(command) => done(command.run()),
         Command::Similarity(args) => args.run(),
         Command::Study(args) => args.run(),
+        Command::Sweep(args) => args.run(),
         Command::World(args) => done(args.run()),
         Command::Bench(args) => done(args.run()),
         Command::Tune(args) => done(args.run()),

@@ -11,6 +11,7 @@ mod similarity_page;
 mod study_csv;
 mod study_figures;
 mod study_page;
+pub mod sweep;
 
 use std::fs;
 use std::io::Write as _;

@@ -16,6 +16,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("base.html", include_str!("base.html")),
     ("similarity.html", include_str!("similarity.html")),
     ("study.html", include_str!("study.html")),
+    ("sweep.html", include_str!("sweep/sweep.html")),
     ("plot.svg", include_str!("plot/scene.svg")),
 ];
 
