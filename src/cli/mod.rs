@@ -5,7 +5,9 @@
 mod activations;
 mod activations_mean;
 mod adapters;
+mod animation;
 mod args;
+mod batch_size;
 mod bench;
 mod bench_measure;
 mod bench_report;
@@ -25,6 +27,8 @@ mod pipelines;
 mod progress;
 mod run;
 mod run_batch;
+mod run_classes;
+mod run_many;
 mod run_record;
 mod run_report;
 mod run_targets;

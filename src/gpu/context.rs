@@ -209,6 +209,11 @@ impl Context {
         }
     }
 
+    /// Whether the adapter's memory is the processor's own.
+    pub fn shares_memory(&self) -> bool {
+        matches!(self.info().device_type, wgpu::DeviceType::Cpu | wgpu::DeviceType::IntegratedGpu)
+    }
+
     /// Whether the device has the timestamps that [`super::Plan::profile`] needs.
     pub fn has_timestamps(&self) -> bool {
         self.device().features().contains(wgpu::Features::TIMESTAMP_QUERY)
@@ -290,7 +295,7 @@ impl Context {
         }
         match first {
             None => Ok(made),
-            Some(wgpu::Error::OutOfMemory { .. }) => Err(Error::Device(format!(
+            Some(wgpu::Error::OutOfMemory { .. }) => Err(Error::OutOfMemory(format!(
                 "the adapter ran out of memory while {doing}: use a smaller --batch, or close other programs"
             ))),
             Some(error) => Err(Error::Device(format!("while {doing}: {error}"))),
