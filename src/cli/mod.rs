@@ -14,9 +14,11 @@ mod bench_report;
 mod cache;
 mod classify;
 mod download;
+mod figure6;
 mod folder;
 mod gradient;
 mod help;
+mod index;
 mod interrupt;
 mod method;
 mod models;
@@ -61,6 +63,8 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(Box<run::RunArgs>),
+    Index(index::IndexArgs),
+    Figure6(Box<figure6::Figure6Args>),
     Classify(classify::ClassifyArgs),
     Activations(Box<activations::ActivationsArgs>),
     Gradient(gradient::GradientArgs),
@@ -88,6 +92,8 @@ fn dispatch(command: Command, launched: Instant) -> Result<ExitCode> {
     let done = |result: Result<()>| result.map(|()| ExitCode::SUCCESS);
     match command {
         Command::Run(args) => args.run(launched),
+        Command::Index(args) => done(args.run()),
+        Command::Figure6(args) => args.run(launched),
         Command::Classify(args) => done(args.run()),
         Command::Activations(args) => done(args.run()),
         Command::Gradient(args) => done(args.run()),

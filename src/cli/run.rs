@@ -15,6 +15,7 @@ use super::animation::frame_steps;
 use super::args::{AdapterArgs, NetworkArgs};
 use super::batch_size::BatchSize;
 use super::folder::Existing;
+use super::index::rebuild;
 use super::interrupt;
 use super::method::MethodArgs;
 use super::open::adapter_record;
@@ -223,8 +224,11 @@ impl RunArgs {
         {
             return Err(error);
         }
+        // What was made is there; a page that cannot be written takes nothing of it away.
+        let warn = |error: &Error| note(&format!("warning: without index.html and contact.png: {error}"));
+        let index = rebuild(&self.out).inspect_err(warn).ok().flatten();
         if self.json || !self.quiet {
-            report(targets, throughput, self.json)?;
+            report(targets, throughput, index.as_deref(), self.json)?;
         }
         if let Some(throughput) = throughput.filter(|throughput| throughput.prototypes > 1) {
             self.note(&throughput.text());

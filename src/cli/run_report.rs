@@ -3,10 +3,9 @@
 use std::fmt::Write as _;
 
 use protogpu::Result;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::json;
 
-use super::folder::Folder;
 use super::run_many::Throughput;
 use super::run_record::ClassRecord;
 use super::run_targets::Target;
@@ -51,7 +50,7 @@ impl Made {
             record: folder.record(),
             animation: Some(folder.animation()).filter(|path| path.is_file()),
             unchanged: target.finished,
-            top: target.made.clone().unwrap_or_else(|| recorded_top(folder)),
+            top: target.top(),
         }
     }
 
@@ -76,29 +75,26 @@ impl Made {
 }
 
 /// Prints all that was made, and for machines also what was not.
-pub(crate) fn report(targets: &[Target], throughput: Option<Throughput>, json: bool) -> Result<()> {
+pub(crate) fn report(
+    targets: &[Target],
+    throughput: Option<Throughput>,
+    index: Option<&std::path::Path>,
+    json: bool,
+) -> Result<()> {
     let made: Vec<Made> = targets.iter().filter(|target| target.failed.is_none()).map(Made::new).collect();
     if !json {
-        return print(&made.iter().map(Made::text).collect::<Vec<_>>().join("\n"));
+        let mut parts: Vec<String> = made.iter().map(Made::text).collect();
+        parts.extend(index.map(|index| format!("all of them  {}\n", index.display())));
+        return print(&parts.join("\n"));
     }
     let failed = |target: &'_ Target| {
         let error = target.failed.as_ref()?.to_string();
         Some(json!(Failed { class: class(target), seed: target.settings.seed, folder: target.folder.path(), error }))
     };
     let failed: Vec<_> = targets.iter().filter_map(failed).collect();
-    print_json(&json!({ "prototypes": made, "failed": failed, "throughput": throughput }))
+    print_json(&json!({ "prototypes": made, "failed": failed, "throughput": throughput, "index": index }))
 }
 
 fn class(target: &Target) -> ClassRecord {
     ClassRecord { index: target.class, name: target.name.clone() }
-}
-
-/// The top classes of an earlier run's record; none where it cannot be read, which is no reason to fail.
-fn recorded_top(folder: &Folder) -> Vec<Top> {
-    #[derive(Default, Deserialize)]
-    struct Recorded {
-        top: Vec<Top>,
-    }
-    let text = std::fs::read_to_string(folder.record()).unwrap_or_default();
-    serde_json::from_str::<Recorded>(&text).unwrap_or_default().top
 }

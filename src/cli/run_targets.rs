@@ -7,6 +7,7 @@ use protogpu::nets::Network;
 use protogpu::optimize::{Checkpoint, Settings};
 use protogpu::picture::preprocess;
 use protogpu::{Error, Result};
+use serde::Deserialize;
 
 use super::folder::{Existing, Folder, State, check_writable, refuse_existing};
 use super::run_classes::Wanted;
@@ -34,6 +35,11 @@ impl Target {
     /// Whether there is something left to do.
     pub(crate) fn is_open(&self) -> bool {
         !self.finished && self.made.is_none() && self.failed.is_none()
+    }
+
+    /// What it was seen as, by this run or by the record of an earlier one; nothing where that cannot be read.
+    pub(crate) fn top(&self) -> Vec<Top> {
+        self.made.clone().unwrap_or_else(|| recorded_top(&self.folder))
     }
 
     /// Steps made by earlier processes.
@@ -119,4 +125,13 @@ pub(crate) fn next_batch(targets: &mut [Target], most: usize) -> Vec<&mut Target
         }
     }
     batch
+}
+
+fn recorded_top(folder: &Folder) -> Vec<Top> {
+    #[derive(Default, Deserialize)]
+    struct Recorded {
+        top: Vec<Top>,
+    }
+    let text = std::fs::read_to_string(folder.record()).unwrap_or_default();
+    serde_json::from_str::<Recorded>(&text).unwrap_or_default().top
 }
