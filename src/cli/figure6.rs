@@ -230,16 +230,21 @@ fn regularised(full: &Settings, at: u32, of: u32) -> Settings {
 
 /// The settings that grow, as they stand below a picture.
 fn words(settings: &Settings) -> Vec<String> {
-    let [low, high] = settings.scale;
-    let mut variation = format!("total variation {}", settings.hf_weight);
+    let [low, high] = settings.scale.map(short);
+    let mut variation = format!("total variation {}", short(settings.hf_weight));
     if settings.weight_decay > 0.0 {
-        variation += &format!(", decay {}", settings.weight_decay);
+        variation += &format!(", decay {}", short(settings.weight_decay));
     }
     vec![
         variation,
-        format!("rotation {}°, shift {}", settings.rotation, settings.translate),
+        format!("rotation {}°, shift {}", short(settings.rotation), short(settings.translate)),
         format!("scale {low} to {high}"),
     ]
+}
+
+/// A number with four decimals at most; figure6.json has all of them.
+fn short(x: f64) -> f64 {
+    (x * 1e4).round() / 1e4
 }
 
 #[cfg(test)]
@@ -256,6 +261,8 @@ mod tests {
         let some = regularised(&full, 2, 5);
         assert_eq!((some.hf_weight, some.scale), (0.02, [0.88, 1.12]));
         assert_eq!(regularised(&full, 5, 5), full);
+        let third = regularised(&full, 1, 3);
+        assert_eq!(words(&third)[0], "total variation 0.0167, decay 0.1667");
         assert_eq!((none.steps, none.lr, none.fill), (full.steps, full.lr, full.fill));
     }
 }

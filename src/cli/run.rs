@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
+use protogpu::gpu::Context;
 use protogpu::nets::{Input, Network};
 use protogpu::ops::Choices;
 use protogpu::optimize::{Optimizer, Preset, Settings};
@@ -112,17 +113,7 @@ impl RunArgs {
         let context = self.adapter.open()?;
         let adapter = adapter_record(context.info());
         self.introduce(&network, &targets, &adapter, config.as_ref());
-        let recorded = config.as_ref().and_then(|config| config.recorded.as_ref()).map(|recorded| &recorded.kernels);
-        let open = targets.iter().filter(|target| target.is_open()).count();
-        let size = |choices: &Choices| self.batch.of(open, &context, choices, &network, &settings);
-        let fixed = Choices::fixed(context.capabilities());
-        // What was begun goes on with its own.
-        let fresh = targets.iter().filter(|target| target.is_open() && target.begun.is_none()).count();
-        let choices = match fresh {
-            0 => fixed,
-            _ => self.tune.choices(&context, &network, fresh.min(size(&fixed)?), recorded, self.quiet)?,
-        };
-        let most = size(&choices)?;
+        let (choices, most) = self.kernels(&context, &network, &settings, &targets, config.as_ref())?;
         interrupt::listen()?;
         let run = Run {
             context: &context,
@@ -146,6 +137,29 @@ impl RunArgs {
                 Ok(INTERRUPTED.into())
             }
         }
+    }
+
+    /// What computes the convolutions, and how many images to make at once.
+    fn kernels(
+        &self,
+        context: &Context,
+        network: &Network,
+        settings: &Settings,
+        targets: &[Target],
+        config: Option<&Config>,
+    ) -> Result<(Choices, usize)> {
+        let recorded = config.and_then(|config| config.recorded.as_ref()).map(|recorded| &recorded.kernels);
+        let open = targets.iter().filter(|target| target.is_open()).count();
+        let size = |choices: &Choices| self.batch.of(open, context, choices, network, settings);
+        let fixed = Choices::fixed(context.capabilities());
+        // What was begun goes on with its own.
+        let fresh = targets.iter().filter(|target| target.is_open() && target.begun.is_none()).count();
+        let choices = match fresh {
+            0 => fixed,
+            _ => self.tune.choices(context, network, fresh.min(size(&fixed)?), recorded, self.quiet)?,
+        };
+        let most = size(&choices)?;
+        Ok((choices, most))
     }
 
     /// Records and reports are text, and name these.
