@@ -10,13 +10,16 @@ use protogpu::optimize::{Optimizer, Settings};
 
 /// The most at once: what a whole batch writes and reads back stays small beside its activations.
 const MOST: usize = 256;
+/// The most at once on a processor, if it is to choose: with more, what a layer leaves for the next is no longer in its
+/// caches, and an image costs more than alone.
+const MOST_IN_SOFTWARE: usize = 8;
 /// What a plan may take of memory that is shared with everything else, where the system does not say how much is free.
 const SHARED_BYTES: u64 = 2 << 30;
 
 /// `--batch`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BatchSize {
-    /// As many as fit.
+    /// As many as fit and pay.
     Auto,
     /// So many.
     Of(usize),
@@ -52,7 +55,8 @@ impl BatchSize {
             Self::Of(size) => Ok(size.min(images).max(1)),
             Self::Auto => {
                 let most = context.shares_memory().then(|| free_bytes().map_or(SHARED_BYTES, |free| free / 2));
-                largest(images.clamp(1, MOST), |size| {
+                let useful = if context.is_software() { MOST_IN_SOFTWARE } else { MOST };
+                largest(images.clamp(1, useful), |size| {
                     let summary = Optimizer::summary(choices, network, settings, size)?;
                     Ok(summary.fits(context) && most.is_none_or(|most| summary.memory_bytes <= most))
                 })

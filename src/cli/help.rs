@@ -12,9 +12,9 @@ Examples:
       A prototype of the embedded network's first class, in ./out
   protogpu run --class umbrella,moth --batch 2 --seed 7
       Two at once, in ./out/14_umbrella_seed7 and ./out/8_moth_seed7
-  protogpu run --class all --batch auto
+  protogpu run --class all
       One of every class, as many at once as the adapter takes; out/index.html and out/contact.png show all of them
-  protogpu run --class 0..4,moth --per-class 3 --batch auto --animate
+  protogpu run --class 0..4,moth --per-class 3 --animate
       Three of each of six classes (a range has both its ends), with seeds 0 to 2, each with prototype.apng of its way
   protogpu run --weights resnet18_imagenet.safetensors --class goldfish
       One of a network of your own: a ResNet-18, a GoogLeNet or an InceptionV1 with torchvision's names

@@ -46,8 +46,9 @@ pub(crate) struct RunArgs {
     /// How many prototypes of each class, with the seeds S, S+1, ... from --seed on
     #[arg(long, value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     per_class: u32,
-    /// How many prototypes to make at once, 1 to 256, or auto: as many as the adapter takes. Their bits do not depend on it
-    #[arg(long, value_name = "N|auto", default_value = "1")]
+    /// How many prototypes to make at once, 1 to 256, or auto: as many as memory allows, 8 at most on a software adapter. No
+    /// prototype's bits depend on it
+    #[arg(long, value_name = "N|auto", default_value = "auto")]
     batch: BatchSize,
     /// Go on from the checkpoints of an interrupted run, or with more --steps
     #[arg(long)]

@@ -209,9 +209,14 @@ impl Context {
         }
     }
 
+    /// Whether the adapter is the processor itself.
+    pub fn is_software(&self) -> bool {
+        self.info().device_type == wgpu::DeviceType::Cpu
+    }
+
     /// Whether the adapter's memory is the processor's own.
     pub fn shares_memory(&self) -> bool {
-        matches!(self.info().device_type, wgpu::DeviceType::Cpu | wgpu::DeviceType::IntegratedGpu)
+        self.is_software() || self.info().device_type == wgpu::DeviceType::IntegratedGpu
     }
 
     /// Whether the device has the timestamps that [`super::Plan::profile`] needs.
