@@ -72,6 +72,8 @@ pub(crate) fn make_all(run: &Run, targets: &mut [Target], most: usize, may_shrin
             Ok(Ended::Interrupted(step)) => return Ok(Done::Interrupted(step)),
             Err(Error::OutOfMemory(why)) if may_shrink && size > 1 => {
                 most = size / 2;
+                // What was made of the larger one is given back first.
+                run.context.wait()?;
                 if !run.quiet {
                     note(&format!("{why}; going on with {most} at once"));
                 }
