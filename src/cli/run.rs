@@ -5,31 +5,36 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
+use protogpu::gpu::Context;
 use protogpu::nets::{Input, Network};
 use protogpu::ops::Choices;
 use protogpu::optimize::{Optimizer, Preset, Settings};
 use protogpu::{Error, Result};
 use serde_json::json;
 
+use super::animation::frame_steps;
 use super::args::{AdapterArgs, NetworkArgs};
+use super::batch_size::BatchSize;
 use super::folder::Existing;
+use super::index::rebuild;
 use super::interrupt;
 use super::method::MethodArgs;
 use super::open::adapter_record;
-use super::run_batch::{Ended, Run};
+use super::run_batch::Run;
+use super::run_classes::{Wanted, classes, wanted};
+use super::run_many::{Done, Throughput, failures_text, make_all};
 use super::run_record::{AdapterRecord, Config};
-use super::run_report::{Made, report};
-use super::run_targets::{Target, batches, classes, start, targets};
-use super::terminal::{INTERRUPTED, note, print, print_json};
-use super::top::Top;
+use super::run_report::report;
+use super::run_targets::{Target, start, targets};
+use super::terminal::{FAILURE, INTERRUPTED, note, print, print_json};
 use super::tuned::TuneArgs;
 
 /// Generate prototypes: pictures of what a network has learned about classes
 #[derive(clap::Args, Debug)]
 #[command(after_help = super::help::RUN)]
 pub(crate) struct RunArgs {
-    /// Classes, by index, WordNet id or name; repeat it or separate them by commas [default: the embedded network's
-    /// first; none with --weights]
+    /// Classes, by index, WordNet id or name, in ranges with both ends (0..99), or all; repeat it or separate them by commas
+    /// [default: the embedded network's first; none with --weights]
     #[arg(long = "class", value_name = "CLASS")]
     classes: Vec<String>,
     /// The folder in which each prototype gets its own, `<index>_<name>_seed<S>`
@@ -38,9 +43,13 @@ pub(crate) struct RunArgs {
     /// Settings from a JSON file; with a run.json also its class, seed and weights
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// How many prototypes to make at once
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
-    batch: u16,
+    /// How many prototypes of each class, with the seeds S, S+1, ... from --seed on
+    #[arg(long, value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    per_class: u32,
+    /// How many prototypes to make at once, 1 to 256, or auto: as many as memory allows, 8 at most on a software adapter. No
+    /// prototype's bits depend on it
+    #[arg(long, value_name = "N|auto", default_value = "auto")]
+    batch: BatchSize,
     /// Go on from the checkpoints of an interrupted run, or with more --steps
     #[arg(long)]
     resume: bool,
@@ -50,6 +59,9 @@ pub(crate) struct RunArgs {
     /// Keep the picture after every K steps
     #[arg(long, value_name = "K")]
     snapshot_every: Option<NonZeroU32>,
+    /// Show how each prototype came about, as an animated PNG, prototype.apng
+    #[arg(long)]
+    animate: bool,
     /// Keep the state after every K steps
     #[arg(long, value_name = "K", default_value = "64")]
     checkpoint_every: NonZeroU32,
@@ -86,26 +98,23 @@ impl RunArgs {
             config.check_weights(&weights.sha256, network.weights().name())?;
         }
         let classes = classes(&self.classes, config.as_ref(), &network)?;
+        let wanted = wanted(&classes, settings.seed, self.per_class)?;
         let start = start(&settings, config.as_ref(), network.input().h())?;
         if self.dry_run {
-            return self.dry_run(&network, &settings, &classes);
+            return self.dry_run(&network, &settings, &wanted);
         }
         let steps_given = self.method.steps.is_some() || config.is_some();
-        let mut targets = targets(&classes, &self.out, self.existing(), &settings, steps_given, &network)?;
+        let mut targets = targets(&wanted, &self.out, self.existing(), &settings, steps_given, &network)?;
         if targets.iter().all(|target| target.finished) {
             self.note("all of it is finished already");
-            return self.report(&targets, settings.seed, Vec::new());
+            // Left by a process that was killed before it had cleared up.
+            targets.iter().for_each(|target| target.folder.clear_frames());
+            return self.report(&mut targets, None);
         }
         let context = self.adapter.open()?;
         let adapter = adapter_record(context.info());
         self.introduce(&network, &targets, &adapter, config.as_ref());
-        let recorded = config.as_ref().and_then(|config| config.recorded.as_ref()).map(|recorded| &recorded.kernels);
-        // What was begun goes on with its own.
-        let fresh = targets.iter().filter(|target| !target.finished && target.begun.is_none()).count();
-        let choices = match fresh {
-            0 => Choices::fixed(context.capabilities()),
-            _ => self.tune.choices(&context, &network, fresh.min(self.batch.into()), recorded, self.quiet)?,
-        };
+        let (choices, most) = self.kernels(&context, &network, &settings, &targets, config.as_ref())?;
         interrupt::listen()?;
         let run = Run {
             context: &context,
@@ -116,23 +125,42 @@ impl RunArgs {
             adapter: &adapter,
             choices: &choices,
             snapshot_every: self.snapshot_every.map(NonZeroU32::get),
+            frames: if self.animate { frame_steps(settings.total_steps()) } else { Vec::new() },
             checkpoint_every: self.checkpoint_every.get(),
             quiet: self.quiet,
             launched,
         };
-        let mut tops = Vec::new();
-        for batch in batches(&mut targets, self.batch.into()) {
-            let classes: Vec<usize> = batch.iter().map(|target| target.class).collect();
-            match run.make(batch)? {
-                Ended::Finished(made) => tops.extend(classes.into_iter().zip(made)),
-                Ended::Interrupted(step) => {
-                    let (total, out) = (settings.total_steps(), self.out.display());
-                    note(&format!("stopped after step {step} of {total}, kept in {out}: go on with --resume"));
-                    return Ok(INTERRUPTED.into());
-                }
+        match make_all(&run, &mut targets, most, self.batch == BatchSize::Auto)? {
+            Done::All(throughput) => self.report(&mut targets, Some(throughput)),
+            Done::Interrupted(step) => {
+                let (total, out) = (settings.total_steps(), self.out.display());
+                note(&format!("stopped after step {step} of {total}, kept in {out}: go on with --resume"));
+                Ok(INTERRUPTED.into())
             }
         }
-        self.report(&targets, settings.seed, tops)
+    }
+
+    /// What computes the convolutions, and how many images to make at once.
+    fn kernels(
+        &self,
+        context: &Context,
+        network: &Network,
+        settings: &Settings,
+        targets: &[Target],
+        config: Option<&Config>,
+    ) -> Result<(Choices, usize)> {
+        let recorded = config.and_then(|config| config.recorded.as_ref()).map(|recorded| &recorded.kernels);
+        let open = targets.iter().filter(|target| target.is_open()).count();
+        let size = |choices: &Choices| self.batch.of(open, context, choices, network, settings);
+        let fixed = Choices::fixed(context.capabilities());
+        // What was begun goes on with its own.
+        let fresh = targets.iter().filter(|target| target.is_open() && target.begun.is_none()).count();
+        let choices = match fresh {
+            0 => fixed,
+            _ => self.tune.choices(context, network, fresh.min(size(&fixed)?), recorded, self.quiet)?,
+        };
+        let most = size(&choices)?;
+        Ok((choices, most))
     }
 
     /// Records and reports are text, and name these.
@@ -148,20 +176,23 @@ impl RunArgs {
     }
 
     /// What one batch would do and take.
-    fn dry_run(&self, network: &Network, settings: &Settings, classes: &[usize]) -> Result<ExitCode> {
+    fn dry_run(&self, network: &Network, settings: &Settings, wanted: &[Wanted]) -> Result<ExitCode> {
         let context = self.adapter.open()?;
         let adapter = adapter_record(context.info());
-        let n = classes.len().min(self.batch.into());
-        let summary = Optimizer::summary(&Choices::fixed(context.capabilities()), network, settings, n)?;
+        let choices = Choices::fixed(context.capabilities());
+        let n = self.batch.of(wanted.len(), &context, &choices, network, settings)?;
+        let summary = Optimizer::summary(&choices, network, settings, n)?;
         let steps = settings.total_steps();
+        let mut classes: Vec<usize> = wanted.iter().map(|one| one.class).collect();
+        classes.dedup();
         if self.json {
             let plan = json!({"adapter": adapter, "network": format!("{network:?}"), "classes": classes,
-                "batch": n, "steps": steps, "plan": summary});
+                "per_class": self.per_class, "batch": n, "steps": steps, "plan": summary});
             print_json(&plan)?;
         } else {
             let description = &adapter.description;
             let jobs =
-                format!("{} of {}, {n} at once, {steps} steps each", plural(classes.len()), names(classes, network));
+                format!("{} of {}, {n} at once, {steps} steps each", plural(wanted.len()), names(&classes, network));
             print(&format!("adapter   {description}\nnetwork   {network:?}\nto make   {jobs}\n{summary}\n"))?;
         }
         Ok(ExitCode::SUCCESS)
@@ -201,16 +232,29 @@ impl RunArgs {
         }
     }
 
-    fn report(&self, targets: &[Target], seed: u64, mut tops: Vec<(usize, Vec<Top>)>) -> Result<ExitCode> {
-        let mut made = Vec::new();
-        for target in targets {
-            let at = tops.iter().position(|(class, _)| *class == target.class);
-            made.push(Made::new(target, seed, at.map(|at| tops.swap_remove(at).1)));
+    /// What was made and what was not. A run of one prototype that failed is that failure.
+    fn report(&self, targets: &mut [Target], throughput: Option<Throughput>) -> Result<ExitCode> {
+        if let [one] = targets
+            && let Some(error) = one.failed.take()
+        {
+            return Err(error);
         }
+        // What was made is there; a page that cannot be written takes nothing of it away.
+        let warn = |error: &Error| note(&format!("warning: without index.html and contact.png: {error}"));
+        let index = rebuild(&self.out).inspect_err(warn).ok().flatten();
         if self.json || !self.quiet {
-            report(&made, self.json)?;
+            report(targets, throughput, index.as_deref(), self.json)?;
         }
-        Ok(ExitCode::SUCCESS)
+        if let Some(throughput) = throughput.filter(|throughput| throughput.prototypes > 1) {
+            self.note(&throughput.text());
+        }
+        match failures_text(targets) {
+            None => Ok(ExitCode::SUCCESS),
+            Some(text) => {
+                note(&format!("error: {text}"));
+                Ok(FAILURE.into())
+            }
+        }
     }
 
     /// Options over the file's settings over those of the preset.

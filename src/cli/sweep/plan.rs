@@ -14,7 +14,7 @@ use super::files::{Files, PLAN_FORMAT, POINT_FORMAT, Plan, Record, differences, 
 use super::grid::{self, Point};
 use crate::cli::folder::check_writable;
 use crate::cli::run_record::Config;
-use crate::cli::run_targets;
+use crate::cli::run_classes;
 use crate::cli::similarity::choice::Choice;
 
 impl SweepArgs {
@@ -40,7 +40,7 @@ impl SweepArgs {
         let named = |class: usize| format!("{class} ({})", network.labels().name(class));
         let mut classes = match self.classes.as_slice() {
             [] => known.clone(),
-            given => run_targets::classes(given, None, network)?,
+            given => run_classes::classes(given, None, network)?,
         };
         classes.sort_unstable();
         if let Some(&class) = classes.iter().find(|class| !known.contains(class)) {

@@ -23,7 +23,7 @@
 mod axis;
 mod curves;
 mod dots;
-mod font;
+pub(super) mod font;
 mod heat_map;
 mod png;
 mod role;
