@@ -25,6 +25,7 @@ mod pipelines;
 mod progress;
 mod run;
 mod run_batch;
+mod run_goals;
 mod run_record;
 mod run_report;
 mod run_targets;

@@ -17,22 +17,23 @@ use super::interrupt;
 use super::method::MethodArgs;
 use super::open::adapter_record;
 use super::run_batch::{Ended, Run};
+use super::run_goals::{Goal, goals};
 use super::run_record::{AdapterRecord, Config};
 use super::run_report::{Made, report};
-use super::run_targets::{Target, batches, classes, start, targets};
+use super::run_targets::{Target, batches, start, targets};
 use super::terminal::{INTERRUPTED, note, print, print_json};
 use super::top::Top;
 use super::tuned::TuneArgs;
 
 /// Generate prototypes: pictures of what a network has learned about classes
 #[derive(clap::Args, Debug)]
-#[command(after_help = super::help::RUN)]
+#[command(after_help = super::help::run())]
 pub(crate) struct RunArgs {
     /// Classes, by index, WordNet id or name; repeat it or separate them by commas [default: the embedded network's
     /// first; none with --weights]
-    #[arg(long = "class", value_name = "CLASS")]
+    #[arg(long = "class", value_name = "CLASS", conflicts_with = "objective")]
     classes: Vec<String>,
-    /// The folder in which each prototype gets its own, `<index>_<name>_seed<S>`
+    /// The folder in which each prototype gets its own, `<index>_<name>_seed<S>`, or of an objective `<objective>_seed<S>`
     #[arg(long, value_name = "DIR", default_value = "out")]
     out: PathBuf,
     /// Settings from a JSON file; with a run.json also its class, seed and weights
@@ -85,13 +86,13 @@ impl RunArgs {
         if let Some(config) = &config {
             config.check_weights(&weights.sha256, network.weights().name())?;
         }
-        let classes = classes(&self.classes, config.as_ref(), &network)?;
+        let goals = goals(&self.classes, &self.method.objectives, &settings, config.as_ref(), &network)?;
         let start = start(&settings, config.as_ref(), network.input().h())?;
         if self.dry_run {
-            return self.dry_run(&network, &settings, &classes);
+            return self.dry_run(&network, &settings, &goals);
         }
         let steps_given = self.method.steps.is_some() || config.is_some();
-        let mut targets = targets(&classes, &self.out, self.existing(), &settings, steps_given, &network)?;
+        let mut targets = targets(&goals, &self.out, self.existing(), &settings, steps_given, &network)?;
         if targets.iter().all(|target| target.finished) {
             self.note("all of it is finished already");
             return self.report(&targets, settings.seed, Vec::new());
@@ -121,10 +122,10 @@ impl RunArgs {
             launched,
         };
         let mut tops = Vec::new();
-        for batch in batches(&mut targets, self.batch.into()) {
-            let classes: Vec<usize> = batch.iter().map(|target| target.class).collect();
+        for batch in diverse(batches(&mut targets, self.batch.into()))? {
+            let folders: Vec<PathBuf> = batch.iter().map(|target| target.folder.path().to_path_buf()).collect();
             match run.make(batch)? {
-                Ended::Finished(made) => tops.extend(classes.into_iter().zip(made)),
+                Ended::Finished(made) => tops.extend(folders.into_iter().zip(made)),
                 Ended::Interrupted(step) => {
                     let (total, out) = (settings.total_steps(), self.out.display());
                     note(&format!("stopped after step {step} of {total}, kept in {out}: go on with --resume"));
@@ -148,20 +149,22 @@ impl RunArgs {
     }
 
     /// What one batch would do and take.
-    fn dry_run(&self, network: &Network, settings: &Settings, classes: &[usize]) -> Result<ExitCode> {
+    fn dry_run(&self, network: &Network, settings: &Settings, goals: &[Goal]) -> Result<ExitCode> {
         let context = self.adapter.open()?;
         let adapter = adapter_record(context.info());
-        let n = classes.len().min(self.batch.into());
-        let summary = Optimizer::summary(&Choices::fixed(context.capabilities()), network, settings, n)?;
+        let n = goals.len().min(self.batch.into());
+        let first = goals[0].settings(settings);
+        let summary = Optimizer::summary(&Choices::fixed(context.capabilities()), network, &first, n)?;
         let steps = settings.total_steps();
         if self.json {
+            let classes: Vec<usize> = goals.iter().filter_map(|goal| goal.class()).map(|class| class.index).collect();
+            let objectives: Vec<String> = goals.iter().map(|goal| goal.objective.to_string()).collect();
             let plan = json!({"adapter": adapter, "network": format!("{network:?}"), "classes": classes,
-                "batch": n, "steps": steps, "plan": summary});
+                "objectives": objectives, "batch": n, "steps": steps, "plan": summary});
             print_json(&plan)?;
         } else {
             let description = &adapter.description;
-            let jobs =
-                format!("{} of {}, {n} at once, {steps} steps each", plural(classes.len()), names(classes, network));
+            let jobs = format!("{} of {}, {n} at once, {steps} steps each", plural(goals.len()), names(goals));
             print(&format!("adapter   {description}\nnetwork   {network:?}\nto make   {jobs}\n{summary}\n"))?;
         }
         Ok(ExitCode::SUCCESS)
@@ -175,9 +178,10 @@ impl RunArgs {
         if Input::of(network.weights(), network.architecture()).is_ok_and(|own| own != input) {
             self.note(&format!("other than its file says, it is taken to expect {input}"));
         }
-        if self.classes.is_empty() && config.is_none_or(|config| config.recorded.is_none()) {
-            let target = &targets[0];
-            self.note(&format!("no --class was given: making {} ({})", target.name, target.class));
+        let goal = &targets[0].goal;
+        let asked = !self.classes.is_empty() || !self.method.objectives.is_empty() || !goal.aim.is_class();
+        if !asked && config.is_none_or(|config| config.recorded.is_none()) {
+            self.note(&format!("no --class was given: making {}", goal.title()));
         }
         if let Some(recorded) = config.and_then(|config| config.recorded.as_ref())
             && recorded.adapter.description != *adapter
@@ -187,8 +191,7 @@ impl RunArgs {
         }
         for target in targets {
             let Some(begun) = &target.begun else { continue };
-            let (name, step) = (&target.name, begun.step());
-            self.note(&format!("{name} ({}): going on after step {step}", target.class));
+            self.note(&format!("{}: going on after step {}", target.goal.title(), begun.step()));
             if begun.adapter != *adapter {
                 self.note(&format!("its steps so far were made on {}: the bits will differ", begun.adapter));
             }
@@ -201,10 +204,10 @@ impl RunArgs {
         }
     }
 
-    fn report(&self, targets: &[Target], seed: u64, mut tops: Vec<(usize, Vec<Top>)>) -> Result<ExitCode> {
+    fn report(&self, targets: &[Target], seed: u64, mut tops: Vec<(PathBuf, Vec<Top>)>) -> Result<ExitCode> {
         let mut made = Vec::new();
         for target in targets {
-            let at = tops.iter().position(|(class, _)| *class == target.class);
+            let at = tops.iter().position(|(folder, _)| folder == target.folder.path());
             made.push(Made::new(target, seed, at.map(|at| tops.swap_remove(at).1)));
         }
         if self.json || !self.quiet {
@@ -241,12 +244,23 @@ fn plural(count: usize) -> String {
     if count == 1 { "1 prototype".into() } else { format!("{count} prototypes") }
 }
 
-/// The first few classes.
-fn names(classes: &[usize], network: &Network) -> String {
+/// The batches, none of which has an image alone that is to be unlike others.
+fn diverse(batches: Vec<Vec<&mut Target>>) -> Result<Vec<Vec<&mut Target>>> {
+    match batches.iter().find(|batch| batch.len() == 1 && batch[0].goal.aim.is_diverse()) {
+        None => Ok(batches),
+        Some(batch) => Err(Error::input(format!(
+            "`{}` would be made alone, and diversity is of images that are made at once: give more objectives of this form, and \
+             --batch",
+            batch[0].goal.name
+        ))),
+    }
+}
+
+/// The first few.
+fn names(goals: &[Goal]) -> String {
     const AT_MOST: usize = 5;
-    let name = |&class: &usize| format!("{} ({class})", network.labels().name(class));
-    let mut names: Vec<String> = classes.iter().take(AT_MOST).map(name).collect();
-    if classes.len() > AT_MOST {
+    let mut names: Vec<String> = goals.iter().take(AT_MOST).map(Goal::title).collect();
+    if goals.len() > AT_MOST {
         names.push("...".into());
     }
     names.join(", ")

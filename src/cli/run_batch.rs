@@ -14,7 +14,7 @@ use protogpu::{Error, Result, picture};
 
 use super::pace::Pace;
 use super::progress::{Figures, LINE_EVERY, Progress};
-use super::run_record::{AdapterRecord, ClassRecord, RunRecord, Timings, WeightsRecord};
+use super::run_record::{AdapterRecord, RunRecord, Timings, WeightsRecord};
 use super::run_targets::{Start, Target};
 use super::top::{Top, top};
 use super::{interrupt, run::next_stop};
@@ -48,7 +48,7 @@ pub(crate) enum Ended {
 impl Run<'_> {
     /// Makes one batch.
     pub(crate) fn make(&self, targets: Vec<&mut Target>) -> Result<Ended> {
-        let names: Vec<&str> = targets.iter().map(|target| target.name.as_str()).collect();
+        let names: Vec<&str> = targets.iter().map(|target| target.goal.name.as_str()).collect();
         let names = names.join(", ");
         let made = self.begin(targets, names.clone()).and_then(Batch::go);
         made.map_err(|error| match error {
@@ -59,7 +59,7 @@ impl Run<'_> {
 
     fn begin<'a>(&'a self, targets: Vec<&'a mut Target>, names: String) -> Result<Batch<'a>> {
         let init = self.start.map(|start| start.pixels.clone());
-        let job = |target: &&mut Target| Job { class: target.class, seed: self.settings.seed, init: init.clone() };
+        let job = |target: &&mut Target| Job { class: target.goal.class, seed: self.settings.seed, init: init.clone() };
         let jobs: Vec<Job> = targets.iter().map(job).collect();
         let begun: Vec<&Checkpoint> = targets.iter().filter_map(|target| target.begun.as_deref()).collect();
         let choices = match begun.first() {
@@ -68,7 +68,8 @@ impl Run<'_> {
             None => self.choices.clone(),
         };
         let kernels = self.network.graph().fused()?.chosen(&choices);
-        let parts = Parts { choices: Some(choices), ..Parts::default() };
+        let objectives = Some(targets.iter().map(|target| target.goal.objective.clone()).collect());
+        let parts = Parts { choices: Some(choices), objectives, ..Parts::default() };
         let mut optimizer = Optimizer::with_parts(self.context, self.network, self.settings, &jobs, parts)?;
         let step = begun.first().map_or(0, |checkpoint| checkpoint.step());
         if !begun.is_empty() {
@@ -159,9 +160,9 @@ impl Batch<'_> {
         for (target, state) in self.targets.iter().zip(&states) {
             let parts = [&state.image, &state.m, &state.v];
             if parts.iter().any(|part| part.iter().any(|value| !value.is_finite())) {
-                let (name, class, step) = (&target.name, target.class, self.step());
+                let (title, step) = (target.goal.long_title(), self.step());
                 return Err(Error::NotFinite(format!(
-                    "the prototype of class {class} ({name}) is no longer finite after step {step}: try a smaller --lr \
+                    "the prototype of {title} is no longer finite after step {step}: try a smaller --lr \
                      or other weights"
                 )));
             }
@@ -175,8 +176,8 @@ impl Batch<'_> {
         for ((target, state), history) in self.targets.iter_mut().zip(states).zip(histories) {
             let ImageState { image, m, v } = state.clone();
             target.folder.write_checkpoint(&Checkpoint {
-                class: target.class,
-                settings: self.run.settings.clone(),
+                class: target.goal.class,
+                settings: target.goal.settings(self.run.settings),
                 weights_sha256: self.run.weights.sha256.clone(),
                 input: Some(self.run.network.expects()),
                 adapter: self.run.adapter.description.clone(),
@@ -199,7 +200,12 @@ impl Batch<'_> {
             let last = histories.iter().filter_map(|history| column(history).last());
             last.sum::<f32>() / histories.len() as f32
         };
-        Figures { loss: mean(|h| &h.loss), logit: mean(|h| &h.logit), probability: mean(|h| &h.probability) }
+        Figures {
+            loss: mean(|h| &h.loss),
+            logit: mean(|h| &h.logit),
+            probability: mean(|h| &h.probability),
+            objective: (!histories[0].objective.is_empty()).then(|| mean(|h| &h.objective)),
+        }
     }
 
     /// Writes the results; the states are those of the last checkpoint.
@@ -217,20 +223,23 @@ impl Batch<'_> {
         let mut tops = Vec::new();
         for (at, target) in self.targets.iter_mut().enumerate() {
             let image = &states[at].image;
-            let pixels = TensorFile::default()
-                .metadata("format", "protogpu prototype 1")
-                .metadata("class", target.class.to_string())
-                .metadata("class_name", target.name.as_str())
-                .metadata("seed", run.settings.seed.to_string())
-                .metadata("settings_digest", run.settings.digest())
+            let settings = target.goal.settings(run.settings);
+            let pixels = TensorFile::default().metadata("format", "protogpu prototype 1");
+            let pixels = match target.goal.class() {
+                Some(class) => pixels.metadata("class", class.index.to_string()).metadata("class_name", class.name),
+                None => pixels.metadata("objective", target.goal.objective.to_string()),
+            };
+            let pixels = pixels
+                .metadata("seed", settings.seed.to_string())
+                .metadata("settings_digest", settings.digest())
                 .metadata("weights_sha256", run.weights.sha256.as_str())
                 .metadata("input", run.network.expects().to_json())
                 .tensor("image", &input.0, image)
                 .to_bytes();
             let top = top(&logits[at], TOP, run.network.labels());
             let record = RunRecord {
-                class: ClassRecord { index: target.class, name: target.name.clone() },
-                settings: run.settings,
+                class: target.goal.class(),
+                settings: &settings,
                 init_sha256: run.start.map(|start| start.sha256.as_str()),
                 weights: run.weights,
                 adapter: run.adapter,

@@ -15,7 +15,11 @@ use super::top::{Top, percent};
 /// One prototype, finished now or before.
 #[derive(Serialize)]
 pub(crate) struct Made {
-    class: ClassRecord,
+    /// None where the objective is of no class.
+    class: Option<ClassRecord>,
+    objective: String,
+    #[serde(skip)]
+    title: String,
     seed: u64,
     folder: std::path::PathBuf,
     picture: std::path::PathBuf,
@@ -31,7 +35,9 @@ impl Made {
     pub(crate) fn new(target: &Target, seed: u64, top: Option<Vec<Top>>) -> Self {
         let folder = &target.folder;
         Self {
-            class: ClassRecord { index: target.class, name: target.name.clone() },
+            class: target.goal.class(),
+            objective: target.goal.objective.to_string(),
+            title: target.goal.title(),
             seed,
             folder: folder.path().to_path_buf(),
             picture: folder.picture(),
@@ -43,9 +49,9 @@ impl Made {
     }
 
     fn text(&self) -> String {
-        let Self { class, seed, picture, pixels, record, .. } = self;
+        let Self { title, seed, picture, pixels, record, .. } = self;
         let done = if self.unchanged { " (made before)" } else { "" };
-        let mut text = format!("{} ({}), seed {seed}{done}\n", class.name, class.index);
+        let mut text = format!("{title}, seed {seed}{done}\n");
         let _ = writeln!(text, "  picture  {}", picture.display());
         let _ = writeln!(text, "  pixels   {}", pixels.display());
         let _ = writeln!(text, "  numbers  {}", record.display());

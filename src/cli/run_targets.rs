@@ -10,12 +10,12 @@ use protogpu::picture::preprocess;
 use protogpu::{Error, Result};
 
 use super::folder::{Existing, Folder, State, check_writable, refuse_existing};
-use super::run_record::Config;
+use super::run_goals::Goal;
+use super::run_record::{Config, Recorded};
 
 /// One prototype to make.
 pub(crate) struct Target {
-    pub(crate) class: usize,
-    pub(crate) name: String,
+    pub(crate) goal: Goal,
     pub(crate) folder: Folder,
     /// What to go on from.
     pub(crate) begun: Option<Box<Checkpoint>>,
@@ -49,7 +49,8 @@ pub(crate) fn classes(given: &[String], config: Option<&Config>, network: &Netwo
     match (found.is_empty(), recorded) {
         (false, _) => {}
         // By its index as text: a record of another network is told the range.
-        (true, Some(recorded)) => found.push(labels.find(&recorded.class.index.to_string())?),
+        (true, Some(Recorded { class: Some(class), .. })) => found.push(labels.find(&class.index.to_string())?),
+        (true, Some(_)) => return Err(Error::input("the record is of no class: choose one with --class")),
         (true, None) if network.weights().path().is_none() => found.push(0),
         (true, None) => {
             let (file, count, name) = (network.weights().name(), labels.len(), labels.name(labels.len().min(2) - 1));
@@ -90,20 +91,18 @@ pub(crate) fn start(settings: &Settings, config: Option<&Config>, side: usize) -
 
 /// Every prototype's folder, free or fit to go on in, and writable.
 pub(crate) fn targets(
-    classes: &[usize],
+    goals: &[Goal],
     out: &Path,
     existing: Existing,
     settings: &Settings,
     steps_given: bool,
     network: &Network,
 ) -> Result<Vec<Target>> {
-    let labels = network.labels();
-    let folder = |&class: &usize| Folder::new(out, class, &labels.slug(class), settings.seed, existing);
-    let folders: Vec<Folder> = classes.iter().map(folder).collect();
+    let folders: Vec<Folder> = goals.iter().map(|goal| Folder::new(out, &goal.slug, settings.seed, existing)).collect();
     refuse_existing(folders.iter())?;
     let paths: Vec<PathBuf> = folders.iter().map(|folder| folder.path().to_path_buf()).collect();
     check_writable(paths.iter().map(PathBuf::as_path))?;
-    let target = |(&class, folder): (&usize, Folder)| {
+    let target = |(goal, folder): (&Goal, Folder)| {
         let state = folder.state(settings.total_steps(), |found| {
             let input = network.input();
             if found.shape != [input.c(), input.h(), input.w()] {
@@ -113,20 +112,21 @@ pub(crate) fn targets(
             if steps != begun && !steps_given {
                 return Err(Error::input(format!("it was begun with --steps {begun}: repeat that, or give more")));
             }
-            found.check_continues(class, settings, network)
+            found.check_continues(goal.class, &goal.settings(settings), network)
         })?;
         let finished = matches!(state, State::Finished);
         let begun = if let State::Begun(checkpoint) = state { Some(checkpoint) } else { None };
-        Ok(Target { class, name: labels.name(class).to_owned(), folder, begun, finished })
+        Ok(Target { goal: goal.clone(), folder, begun, finished })
     };
-    classes.iter().zip(folders).map(target).collect()
+    goals.iter().zip(folders).map(target).collect()
 }
 
-/// Groups what is left to do: at most `batch` at once, and only such as have made equally many steps with the same kernels.
+/// Groups what is left to do: at most `batch` at once, and only such as have made equally many steps with the same kernels
+/// towards objectives of one form.
 pub(crate) fn batches(targets: &mut [Target], batch: usize) -> Vec<Vec<&mut Target>> {
     let together = |a: &Target, b: &Target| {
         let kernels = [a, b].map(|target| target.begun.as_ref().map(|checkpoint| &checkpoint.kernels));
-        a.step() == b.step() && kernels[0] == kernels[1]
+        a.step() == b.step() && kernels[0] == kernels[1] && a.goal.aim.same_form(&b.goal.aim)
     };
     let mut groups: Vec<Vec<&mut Target>> = Vec::new();
     for target in targets.iter_mut().filter(|target| !target.finished) {

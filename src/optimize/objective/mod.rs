@@ -5,6 +5,7 @@
 
 mod parse;
 mod pointed;
+pub(super) mod record;
 
 mod resolve;
 
@@ -15,6 +16,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 pub use resolve::Resolved;
+pub(super) use resolve::resolve_all;
 
 use crate::digest::sha256_hex;
 use crate::named::as_string;

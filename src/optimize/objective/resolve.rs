@@ -8,6 +8,7 @@ use super::{At, Direction, Objective, Unit};
 use crate::digest::sha256_hex;
 use crate::graph::NodeId;
 use crate::nets::{Network, Semantics};
+use crate::optimize::Settings;
 use crate::shape::Shape;
 use crate::tensor_file::Tensors;
 use crate::{Error, Result};
@@ -70,13 +71,54 @@ impl Resolved {
         self.class == other.class && logits(self) == logits(other) && features(self) == features(other)
     }
 
+    /// Whether it is the paper's, the logit of each job's class.
+    pub fn is_class(&self) -> bool {
+        self.class
+    }
+
     /// Whether it takes the images that are made at once apart, so that each depends on the others.
     pub fn is_diverse(&self) -> bool {
         self.features.iter().any(|term| term.feature == Feature::Diversity)
     }
 }
 
+/// The objectives of a batch, one for each of `jobs`, held against a network.
+///
+/// # Errors
+/// If one does not fit the network or the settings, or they are not of one form.
+pub(in crate::optimize) fn resolve_all(
+    network: &Network,
+    settings: &Settings,
+    objectives: &[Objective],
+    jobs: usize,
+) -> Result<Vec<Resolved>> {
+    if objectives.len() != jobs {
+        return Err(Error::input(format!("there are {} objectives for {jobs} images", objectives.len())));
+    }
+    let aims = objectives.iter().map(|objective| objective.resolve(network)).collect::<Result<Vec<_>>>()?;
+    for (aim, objective) in aims.iter().zip(objectives) {
+        if !aim.same_form(&aims[0]) {
+            let first = &objectives[0];
+            return Err(Error::input(format!(
+                "`{objective}` and `{first}` cannot be made at once: they must have the same terms, but for numbers"
+            )));
+        }
+        objective.check_rivals(settings.rivals)?;
+    }
+    Ok(aims)
+}
+
 impl Objective {
+    /// Only the paper's objective has rivals.
+    pub(in crate::optimize) fn check_rivals(&self, rivals: f64) -> Result<()> {
+        if rivals == 0.0 || self.is_class() {
+            return Ok(());
+        }
+        Err(Error::input(format!(
+            "--rivals is {rivals}, which changes the loss of --class alone: drop it, or give terms such as logprob:CLASS"
+        )))
+    }
+
     /// The objective's terms in a network.
     ///
     /// # Errors
