@@ -6,6 +6,7 @@
 // weighted: in place of L_c that of a sum, -f = -sum over i of w_i f_i, each f_i of a class c of its own:
 //   logit f_i = z_c, df_i/dz_k = [k = c]    probability f_i = p_c, p_c ([k = c] - p_k)    its logarithm: log p_c, [k = c] - p_k
 // values[n] = (L_pv, f, 0, -f). terms: [N,T].
+#import lib/nan
 #import lib/reduce
 #import lib/schedule
 
@@ -120,14 +121,15 @@ fn weighted(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index
     }
     let pv = select(reduce_sum(uneven, lane) / count, variance, params.pv_logits != 0u);
     if lane == 0u {
-        // log sum exp of logits that hold NaN is NaN, whichever class the terms are about.
-        var f = 0.0 * total;
+        var f = 0.0;
         for (var i = 0u; i < params.terms; i++) {
             let term = terms[n * params.terms + i];
             let z = logits[base + term.class_index];
             let p_c = exp(z - top) / total;
             f += term.weight * select(select(z, p_c, term.form == PROBABILITY), z - top - log(total), term.form == LOG_PROBABILITY);
         }
+        // Whichever class the terms are about.
+        f = select(f, total, is_nan(total));
         values[n] = vec4f(pv, f, 0.0, -f);
     }
 }

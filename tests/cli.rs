@@ -20,6 +20,8 @@ mod interrupted;
 mod looking;
 #[path = "cli/models.rs"]
 mod models;
+#[path = "cli/objectives.rs"]
+mod objectives;
 #[path = "cli/pipelines.rs"]
 mod pipelines;
 #[path = "cli/place.rs"]
