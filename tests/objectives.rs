@@ -193,7 +193,7 @@ fn any_module_of_an_inception_is_itself_when_fused() {
 /// The labels of a step's commands.
 fn step_labels(network: &Network, settings: &Settings) -> Vec<String> {
     let job = Job { class: 0, seed: 0, init: None };
-    let optimizer = Optimizer::new(&CONTEXT, network, settings, &[job]).expect("a plan");
+    let optimizer = Optimizer::new(&Context::noop(), network, settings, &[job]).expect("a plan");
     let commands = optimizer.recording().commands();
     let step = commands.iter().map(|command| command.label.clone());
     step.take_while(|label| label != "history").collect()

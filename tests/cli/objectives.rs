@@ -66,7 +66,7 @@ fn objectives_that_cannot_be_are_refused() {
             "channel:layer3.1:64",
             "layer3.1 has 64 channels, counted from 0 to 63\n  channel:layer3.1:64\n                   ^",
         ),
-        ("channel:layer3.2:1", "resnet18 has no module `layer3.2`; did you mean layer3.1"),
+        ("channel:layer3.2:1", "resnet18 has no module `layer3.2`; did you mean layer3.0, layer3.1"),
         ("chanel:layer3.1:1", "did you mean channel?\n  chanel:layer3.1:1\n  ^"),
         ("logit:moth + ", "expected one of logit, prob"),
         ("logit:mothh", "no class is called `mothh`; did you mean 8 (moth)"),
