@@ -14,6 +14,10 @@ Examples:
       A prototype of the embedded network's first class, in ./out
   protogpu run --class umbrella,moth --batch 2 --seed 7
       Two at once, in ./out/14_umbrella_seed7 and ./out/8_moth_seed7
+  protogpu run --class all
+      One of every class, as many at once as the adapter takes; out/index.html and out/contact.png show all of them
+  protogpu run --class 0..4,moth --per-class 3 --animate
+      Three of each of six classes (a range has both its ends), with seeds 0 to 2, each with prototype.apng of its way
   protogpu run --weights resnet18_imagenet.safetensors --class goldfish
       One of a network of your own: a ResNet-18, a GoogLeNet or an InceptionV1 with torchvision's names
   protogpu run --weights imagenet --model googlenet --class goldfish
@@ -30,7 +34,25 @@ Examples:
       A weighted sum
 
 Each prototype's folder holds prototype.png, prototype.safetensors (the pixels as numbers, unclamped),
-run.json (every setting, the losses, the final top 5) and checkpoint.safetensors.";
+run.json (every setting, the losses, the final top 5) and checkpoint.safetensors.
+One that fails has failed.txt, which says why; the others go on, and the exit code is 1.";
+
+pub(crate) const INDEX: &str = "\
+Example:
+  protogpu index out
+
+A run of several prototypes ends with it. index.html shows every finished prototype in DIR, from whichever run, and those that
+failed; it links to their folders and needs nothing else. contact.png has at most 4096 pixels a side: many prototypes
+are shrunk, and of more than some 2700 the last are left out.";
+
+pub(crate) const FIGURE6: &str = "\
+Examples:
+  protogpu figure6 --class lighthouse
+      Six prototypes by the embedded network, in ./figure6, with figure6.png and figure6.json
+  protogpu figure6 --weights resnet18_imagenet.safetensors --class goldfish --count 4
+
+What grows from nothing, in equal parts, to the values of --preset or of the options: the weight of the total variation, the
+weight decay, and how far each step's warp rotates, shifts and scales. Each prototype's folder has its run.json.";
 
 /// Of `run`, with the grammar of objectives.
 pub(crate) fn run() -> String {

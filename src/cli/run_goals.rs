@@ -5,8 +5,8 @@ use protogpu::nets::Network;
 use protogpu::optimize::objective::Resolved;
 use protogpu::optimize::{Objective, Settings};
 
+use super::run_classes::classes;
 use super::run_record::{ClassRecord, Config};
-use super::run_targets::classes;
 
 /// What one prototype is of.
 #[derive(Clone, Debug)]
@@ -53,7 +53,8 @@ pub(crate) fn goals(
 }
 
 impl Goal {
-    fn of_class(class: usize, network: &Network) -> Result<Self> {
+    /// The paper's objective for a class.
+    pub(crate) fn of_class(class: usize, network: &Network) -> Result<Self> {
         let (labels, objective) = (network.labels(), Objective::class());
         let aim = objective.resolve(network)?;
         let slug = format!("{class}_{}", labels.slug(class));
@@ -66,7 +67,8 @@ impl Goal {
         Ok(Self { class: 0, name: objective.to_string(), slug: objective.slug(), objective, aim })
     }
 
-    fn is(&self, other: &Self) -> bool {
+    /// Whether two are the same.
+    pub(crate) fn is(&self, other: &Self) -> bool {
         (self.class, &self.objective) == (other.class, &other.objective)
     }
 

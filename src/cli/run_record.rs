@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 use super::top::Top;
 
 /// The layout's name and version.
-const FORMAT: &str = "protogpu run 1";
+pub(crate) const FORMAT: &str = "protogpu run 1";
 
 /// The longest file that is read as a configuration: a record of the most steps is shorter.
 const MAX_BYTES: u64 = 256 << 20;

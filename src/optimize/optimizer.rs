@@ -48,8 +48,12 @@ pub struct Optimizer {
     step: u64,
     /// The step with which the window on the adapter begins, and the window's length.
     window: (u64, usize),
-    /// Losses that have been read back.
+    /// Losses that have been read back, of so many steps; an image that failed has fewer.
     histories: Vec<History>,
+    read_steps: u64,
+    /// Why images are no longer numbers, where that does not end the batch.
+    failures: Vec<Option<String>>,
+    isolate: bool,
     step_time: Option<Duration>,
 }
 
@@ -96,6 +100,9 @@ impl Optimizer {
             step: 0,
             window: (0, 0),
             histories: vec![History::default(); jobs.len()],
+            read_steps: 0,
+            failures: vec![None; jobs.len()],
+            isolate: parts.isolate,
             step_time: None,
         };
         optimizer.start()?;
@@ -149,6 +156,8 @@ impl Optimizer {
         self.step = step;
         self.window = (step, 0);
         self.histories = histories;
+        self.read_steps = step;
+        self.failures.fill(None);
         Ok(())
     }
 
@@ -167,9 +176,14 @@ impl Optimizer {
         &self.jobs
     }
 
-    /// Each image's losses, as far as they have been read back.
+    /// Each image's losses, as far as they have been read back and up to where they are numbers.
     pub fn histories(&self) -> &[History] {
         &self.histories
+    }
+
+    /// For each image why it is no longer of numbers, with [`Parts::isolate`]; such an image means nothing.
+    pub fn failures(&self) -> &[Option<String>] {
+        &self.failures
     }
 
     /// The commands of the sections `step` and `evaluate`, for counting: plain data, with which no step can be made that
@@ -224,7 +238,7 @@ impl Optimizer {
     /// If the device refuses the stretch's schedule.
     pub fn record(&mut self, encoder: &mut wgpu::CommandEncoder, steps: usize) -> Result<usize> {
         let stretch_ends = self.step == self.window.0 + self.window.1 as u64;
-        if self.step == self.total_steps() || stretch_ends && self.read_steps() < self.step {
+        if self.step == self.total_steps() || stretch_ends && self.read_steps < self.step {
             return Ok(0);
         }
         let count = self.ready()?.min(steps);
@@ -257,7 +271,7 @@ impl Optimizer {
 
     /// Reads the losses that are not read yet; waits for them.
     fn read_losses(&mut self) -> Result<()> {
-        if self.read_steps() == self.step {
+        if self.read_steps == self.step {
             return Ok(());
         }
         let mut encoder = self.context.device().create_command_encoder(&Default::default());
@@ -266,14 +280,13 @@ impl Optimizer {
         self.append(&losses.readback.wait()?.concat(), losses.window, losses.end)
     }
 
-    fn read_steps(&self) -> u64 {
-        self.histories.first().map_or(0, |h| h.len() as u64)
-    }
-
     fn append(&mut self, records: &[f32], window: u64, end: u64) -> Result<()> {
         let n = self.jobs.len();
-        for step in self.read_steps().max(window)..end {
-            for (image, history) in self.histories.iter_mut().enumerate() {
+        for step in self.read_steps.max(window)..end {
+            for image in 0..n {
+                if self.failures[image].is_some() {
+                    continue;
+                }
                 let at = ((step - window) as usize * n + image) * RECORD_LEN;
                 let [loss, loss_hf, _, logit, probability] = [0, 1, 2, 3, 4].map(|i| records[at + i]);
                 if !loss.is_finite() {
@@ -282,10 +295,16 @@ impl Optimizer {
                         true => format!("class {}", self.jobs[image].class),
                         false => self.objectives[image].to_string(),
                     };
-                    return Err(Error::NotFinite(format!(
+                    let why = format!(
                         "the loss of {of}, seed {seed} became {loss} at step {step}: try a smaller --lr or other weights"
-                    )));
+                    );
+                    if !self.isolate {
+                        return Err(Error::NotFinite(why));
+                    }
+                    self.failures[image] = Some(why);
+                    continue;
                 }
+                let history = &mut self.histories[image];
                 history.loss.push(loss);
                 history.loss_hf.push(loss_hf);
                 // Of other objectives, their value stands where the logit would.
@@ -297,6 +316,7 @@ impl Optimizer {
                 }
             }
         }
+        self.read_steps = self.read_steps.max(end);
         Ok(())
     }
 
@@ -381,6 +401,9 @@ pub struct Parts {
     pub objectives: Option<Vec<Objective>>,
     /// Warps in place of the drawn ones.
     pub warps: Option<Box<dyn Warps>>,
+    /// Whether the other images go on when one's loss is no longer a number, which [`Optimizer::failures`] then tells,
+    /// in place of an error that ends the batch.
+    pub isolate: bool,
 }
 
 fn drawn(network: &Network, settings: &Settings, jobs: &[Job]) -> Drawn {

@@ -3,7 +3,9 @@
 //! The same measurement makes the same bytes. Each file is whole or absent, and the JSON, which is the measurement itself,
 //! comes last: where it is, everything is.
 
+mod contact_sheet;
 mod csv_table;
+mod gallery;
 mod page;
 pub mod plot;
 mod similarity_figures;
@@ -16,6 +18,9 @@ use std::path::{Path, PathBuf};
 use crate::analysis::similarity::Similarity;
 use crate::atomic::write_atomically;
 use crate::error::{Error, Result};
+
+pub use contact_sheet::ContactSheet;
+pub use gallery::{Gallery, NotShown, Shown, write_gallery};
 
 /// Pictures that a report shows, as PNG or JPEG files are.
 #[derive(Clone, Debug, Default)]

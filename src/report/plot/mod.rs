@@ -23,7 +23,7 @@
 mod axis;
 mod curves;
 mod dots;
-mod font;
+pub(super) mod font;
 mod png;
 mod role;
 mod scene;
