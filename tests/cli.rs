@@ -22,6 +22,8 @@ mod looking;
 mod many;
 #[path = "cli/models.rs"]
 mod models;
+#[path = "cli/objectives.rs"]
+mod objectives;
 #[path = "cli/pipelines.rs"]
 mod pipelines;
 #[path = "cli/place.rs"]

@@ -20,7 +20,8 @@ use super::interrupt;
 use super::method::MethodArgs;
 use super::open::adapter_record;
 use super::run_batch::Run;
-use super::run_classes::{Wanted, classes};
+use super::run_classes::classes;
+use super::run_goals::Goal;
 use super::run_many::{Done, make_all};
 use super::run_targets::{Target, start, targets};
 use super::terminal::{INTERRUPTED, note, print, print_json};
@@ -116,7 +117,7 @@ impl Figure6Args {
             let settings = regularised(full, at, self.count - 1);
             let share = f64::from(at) / f64::from(self.count - 1);
             let folder = self.out.join(format!("regularisation_{:03}", (share * 100.0).round()));
-            let wanted = [Wanted { class, seed: settings.seed }];
+            let wanted = [(Goal::of_class(class, network)?, settings.seed)];
             let steps_given = self.method.steps.is_some();
             let targets = targets(&wanted, &folder, existing, &settings, steps_given, network)?;
             Ok(Level { share, settings, targets })
@@ -192,7 +193,7 @@ impl Figure6Args {
         }
         let target = &levels[0].targets[0];
         let record = json!({
-            "format": FORMAT, "class": {"index": target.class, "name": target.name}, "seed": target.settings.seed,
+            "format": FORMAT, "class": target.goal.class(), "seed": target.settings.seed,
             "steps": target.settings.total_steps(), "weights_sha256": network.weights().sha256(), "levels": rows,
         });
         let (png, path) = (strip.png()?, self.out.join(STRIP));

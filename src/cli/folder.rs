@@ -68,9 +68,9 @@ pub(crate) struct Folder {
 }
 
 impl Folder {
-    /// `OUT/<index>_<slug>_seed<S>`.
-    pub(crate) fn new(out: &Path, index: usize, slug: &str, seed: u64, existing: Existing) -> Self {
-        Self { path: out.join(format!("{index}_{slug}_seed{seed}")), existing, begun: false }
+    /// `OUT/<slug>_seed<S>`; of a class, the slug begins with its index.
+    pub(crate) fn new(out: &Path, slug: &str, seed: u64, existing: Existing) -> Self {
+        Self { path: out.join(format!("{slug}_seed{seed}")), existing, begun: false }
     }
 
     /// The picture in it.
@@ -331,7 +331,13 @@ mod tests {
             image: vec![0.5; 3],
             m: vec![0.0; 3],
             v: vec![0.0; 3],
-            history: History { loss: column(), loss_hf: column(), logit: column(), probability: column() },
+            history: History {
+                loss: column(),
+                loss_hf: column(),
+                logit: column(),
+                probability: column(),
+                ..History::default()
+            },
         }
     }
 
@@ -353,7 +359,7 @@ mod tests {
     #[test]
     fn a_run_from_nothing_to_finished_and_on() {
         let out = tempfile::tempdir().unwrap();
-        let at = |existing| Folder::new(out.path(), 1, "fish", 7, existing);
+        let at = |existing| Folder::new(out.path(), "1_fish", 7, existing);
         let mut folder = at(Existing::Refuse);
         assert!(!folder.is_in_the_way() && names(out.path()).is_empty());
         folder.write_checkpoint(&checkpoint(2)).unwrap();
@@ -389,13 +395,13 @@ mod tests {
     #[test]
     fn replacing_removes_what_is_ours_and_nothing_else() {
         let out = tempfile::tempdir().unwrap();
-        let mut folder = Folder::new(out.path(), 1, "fish", 7, Existing::Refuse);
+        let mut folder = Folder::new(out.path(), "1_fish", 7, Existing::Refuse);
         folder.write_snapshot(2, b"png").unwrap();
         folder.finish(&results()).unwrap();
         std::fs::write(folder.path().join("notes.txt"), "mine").unwrap();
         std::fs::write(folder.path().join(".protogpu-x.tmp"), "half").unwrap();
         std::fs::write(folder.path().join("snapshots/.protogpu-y.tmp"), "half").unwrap();
-        let mut folder = Folder::new(out.path(), 1, "fish", 7, Existing::Replace);
+        let mut folder = Folder::new(out.path(), "1_fish", 7, Existing::Replace);
         assert!(matches!(folder.state(4, accept).unwrap(), State::Fresh));
         folder.write_checkpoint(&checkpoint(1)).unwrap();
         assert_eq!(names(folder.path()), ["checkpoint.safetensors", "notes.txt", "snapshots"]);

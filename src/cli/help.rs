@@ -1,12 +1,14 @@
 //! What stands at the end of `--help`: examples.
 
+use protogpu::optimize::objective::GRAMMAR;
+
 pub(crate) const TOP: &str = "\
 Weights, the choice of kernels and what the driver compiled are kept in the user's cache folder, or in the one that \
 PROTOGPU_CACHE names. PROTOGPU_PIPELINES=off keeps nothing of the driver's, PROTOGPU_TUNE=off chooses no kernels.
 
 Exit codes: 0; 2 for usage and bad input; 1 for failures; 130 after Ctrl-C.";
 
-pub(crate) const RUN: &str = "\
+const RUN: &str = "\
 Examples:
   protogpu run
       A prototype of the embedded network's first class, in ./out
@@ -26,6 +28,10 @@ Examples:
       Goes on after Ctrl-C or a crash, to the same bits as without it
   protogpu run --config out/1_goldfish_seed0/run.json --out again
       The same prototype once more, bit for bit on the same adapter
+  protogpu run --objective channel:layer3.1:17 --objective channel:layer3.1:18 --batch 2
+      Two channels at once, in ./out/channel_layer3.1_17_seed0 and so on; layers after the last module are not run
+  protogpu run --objective '0.7*logit:moth - 0.3*logit:butterfly'
+      A weighted sum
 
 Each prototype's folder holds prototype.png, prototype.safetensors (the pixels as numbers, unclamped),
 run.json (every setting, the losses, the final top 5) and checkpoint.safetensors.
@@ -47,6 +53,11 @@ Examples:
 
 What grows from nothing, in equal parts, to the values of --preset or of the options: the weight of the total variation, the
 weight decay, and how far each step's warp rotates, shifts and scales. Each prototype's folder has its run.json.";
+
+/// Of `run`, with the grammar of objectives.
+pub(crate) fn run() -> String {
+    format!("Objectives:\n{}\n\n{RUN}", GRAMMAR.lines().map(|line| format!("  {line}\n")).collect::<String>())
+}
 
 pub(crate) const WORLD: &str = "\
 Examples:

@@ -87,11 +87,19 @@ fn gallery(out: &Path) -> Result<Gallery> {
     Ok(gallery)
 }
 
+/// What stands for the class where there is none; older records have it not.
+#[derive(Deserialize)]
+struct RecordedSettings {
+    #[serde(default)]
+    objective: String,
+}
+
 /// What is shown of a record.
 #[derive(Deserialize)]
 struct Recorded {
     format: String,
-    class: super::run_record::ClassRecord,
+    class: Option<super::run_record::ClassRecord>,
+    settings: RecordedSettings,
     seed: u64,
     top: Vec<Top>,
 }
@@ -110,8 +118,8 @@ fn shown(path: &Path, folder: &str) -> Result<Shown, String> {
     }
     Ok(Shown {
         folder: folder.to_owned(),
-        class: found.class.index,
-        name: found.class.name,
+        class: found.class.as_ref().map(|class| class.index),
+        name: found.class.map_or(found.settings.objective, |class| class.name),
         seed: found.seed,
         top: found.top.into_iter().map(|top| (top.index, top.name, f64::from(top.probability))).collect(),
         animated: path.join(ANIMATION).is_file(),

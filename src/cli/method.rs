@@ -1,7 +1,7 @@
 //! Every setting of the method as an option.
 
 use protogpu::optimize::choices::numbers;
-use protogpu::optimize::{Fill, HfForm, Init, Interpolation, Preset, PvForm, Settings};
+use protogpu::optimize::{Fill, HfForm, Init, Interpolation, Objective, Preset, PvForm, Settings};
 
 /// The settings that were given; what was not stays as the configuration file or the preset has it.
 #[derive(clap::Args, Clone, Debug, Default)]
@@ -31,6 +31,10 @@ pub(crate) struct MethodArgs {
     /// Adam's decoupled weight decay, towards the network's mean colour [0]
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     weight_decay: Option<f64>,
+    /// What is maximised, in place of a class's logit: a weighted sum of terms, as told below; repeat it for several
+    /// prototypes [class]
+    #[arg(long = "objective", id = "objective", value_name = "OBJECTIVE", allow_hyphen_values = true)]
+    pub(crate) objectives: Vec<Objective>,
     /// Rotate by up to this many degrees in each step `[180]`
     #[arg(long, value_name = "DEGREES", allow_negative_numbers = true)]
     rotation: Option<f64>,
@@ -91,6 +95,9 @@ impl MethodArgs {
                 })+
             };
         }
+        if let Some(objective) = self.objectives.first() {
+            settings.objective = objective.clone();
+        }
         lay_over!(preset steps lr anneal beta1 beta2 eps weight_decay rotation translate scale interpolation fill rivals hf_form hf_weight hf_start
             pv_form pv_weight baseline_steps baseline_reset clamp init seed);
     }
@@ -145,6 +152,7 @@ mod tests {
             beta2: 0.4,
             eps: 0.5,
             weight_decay: 0.125,
+            objective: "2*logit:1 - layer:x".parse().unwrap(),
             rotation: 6.0,
             translate: 0.7,
             scale: [0.8, 0.9],

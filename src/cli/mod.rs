@@ -30,6 +30,7 @@ mod progress;
 mod run;
 mod run_batch;
 mod run_classes;
+mod run_goals;
 mod run_many;
 mod run_record;
 mod run_report;

@@ -21,7 +21,8 @@ use super::interrupt;
 use super::method::MethodArgs;
 use super::open::adapter_record;
 use super::run_batch::Run;
-use super::run_classes::{Wanted, classes, wanted};
+use super::run_classes::wanted;
+use super::run_goals::{Goal, goals};
 use super::run_many::{Done, Throughput, failures_text, make_all};
 use super::run_record::{AdapterRecord, Config};
 use super::run_report::report;
@@ -31,19 +32,19 @@ use super::tuned::TuneArgs;
 
 /// Generate prototypes: pictures of what a network has learned about classes
 #[derive(clap::Args, Debug)]
-#[command(after_help = super::help::RUN)]
+#[command(after_help = super::help::run())]
 pub(crate) struct RunArgs {
     /// Classes, by index, WordNet id or name, in ranges with both ends (0..99), or all; repeat it or separate them by commas
     /// [default: the embedded network's first; none with --weights]
-    #[arg(long = "class", value_name = "CLASS")]
+    #[arg(long = "class", value_name = "CLASS", conflicts_with = "objective")]
     classes: Vec<String>,
-    /// The folder in which each prototype gets its own, `<index>_<name>_seed<S>`
+    /// The folder in which each prototype gets its own, `<index>_<name>_seed<S>`, or of an objective `<objective>_seed<S>`
     #[arg(long, value_name = "DIR", default_value = "out")]
     out: PathBuf,
     /// Settings from a JSON file; with a run.json also its class, seed and weights
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// How many prototypes of each class, with the seeds S, S+1, ... from --seed on
+    /// How many prototypes of each class or objective, with the seeds S, S+1, ... from --seed on
     #[arg(long, value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     per_class: u32,
     /// How many prototypes to make at once, 1 to 256, or auto: as many as memory allows, 8 at most on a software adapter. No
@@ -97,14 +98,16 @@ impl RunArgs {
         if let Some(config) = &config {
             config.check_weights(&weights.sha256, network.weights().name())?;
         }
-        let classes = classes(&self.classes, config.as_ref(), &network)?;
-        let wanted = wanted(&classes, settings.seed, self.per_class)?;
+        let goals = goals(&self.classes, &self.method.objectives, &settings, config.as_ref(), &network)?;
+        let wanted = wanted(&goals, settings.seed, self.per_class)?;
         let start = start(&settings, config.as_ref(), network.input().h())?;
         if self.dry_run {
             return self.dry_run(&network, &settings, &wanted);
         }
         let steps_given = self.method.steps.is_some() || config.is_some();
         let mut targets = targets(&wanted, &self.out, self.existing(), &settings, steps_given, &network)?;
+        // Its plan stands for the others'.
+        let settings = goals[0].settings(&settings);
         if targets.iter().all(|target| target.finished) {
             self.note("all of it is finished already");
             // Left by a process that was killed before it had cleared up.
@@ -115,6 +118,7 @@ impl RunArgs {
         let adapter = adapter_record(context.info());
         self.introduce(&network, &targets, &adapter, config.as_ref());
         let (choices, most) = self.kernels(&context, &network, &settings, &targets, config.as_ref())?;
+        check_diverse(&targets, most)?;
         interrupt::listen()?;
         let run = Run {
             context: &context,
@@ -176,23 +180,25 @@ impl RunArgs {
     }
 
     /// What one batch would do and take.
-    fn dry_run(&self, network: &Network, settings: &Settings, wanted: &[Wanted]) -> Result<ExitCode> {
+    fn dry_run(&self, network: &Network, settings: &Settings, wanted: &[(Goal, u64)]) -> Result<ExitCode> {
         let context = self.adapter.open()?;
         let adapter = adapter_record(context.info());
         let choices = Choices::fixed(context.capabilities());
+        let settings = &wanted[0].0.settings(settings);
         let n = self.batch.of(wanted.len(), &context, &choices, network, settings)?;
         let summary = Optimizer::summary(&choices, network, settings, n)?;
         let steps = settings.total_steps();
-        let mut classes: Vec<usize> = wanted.iter().map(|one| one.class).collect();
-        classes.dedup();
+        let mut goals: Vec<&Goal> = wanted.iter().map(|(goal, _)| goal).collect();
+        goals.dedup_by(|a, b| a.is(b));
         if self.json {
+            let classes: Vec<usize> = goals.iter().filter_map(|goal| goal.class()).map(|class| class.index).collect();
+            let objectives: Vec<String> = goals.iter().map(|goal| goal.objective.to_string()).collect();
             let plan = json!({"adapter": adapter, "network": format!("{network:?}"), "classes": classes,
-                "per_class": self.per_class, "batch": n, "steps": steps, "plan": summary});
+                "objectives": objectives, "per_class": self.per_class, "batch": n, "steps": steps, "plan": summary});
             print_json(&plan)?;
         } else {
             let description = &adapter.description;
-            let jobs =
-                format!("{} of {}, {n} at once, {steps} steps each", plural(wanted.len()), names(&classes, network));
+            let jobs = format!("{} of {}, {n} at once, {steps} steps each", plural(wanted.len()), names(&goals));
             print(&format!("adapter   {description}\nnetwork   {network:?}\nto make   {jobs}\n{summary}\n"))?;
         }
         Ok(ExitCode::SUCCESS)
@@ -206,9 +212,10 @@ impl RunArgs {
         if Input::of(network.weights(), network.architecture()).is_ok_and(|own| own != input) {
             self.note(&format!("other than its file says, it is taken to expect {input}"));
         }
-        if self.classes.is_empty() && config.is_none_or(|config| config.recorded.is_none()) {
-            let target = &targets[0];
-            self.note(&format!("no --class was given: making {} ({})", target.name, target.class));
+        let goal = &targets[0].goal;
+        let asked = !self.classes.is_empty() || !self.method.objectives.is_empty() || !goal.aim.is_class();
+        if !asked && config.is_none_or(|config| config.recorded.is_none()) {
+            self.note(&format!("no --class was given: making {}", goal.title()));
         }
         if let Some(recorded) = config.and_then(|config| config.recorded.as_ref())
             && recorded.adapter.description != *adapter
@@ -218,8 +225,7 @@ impl RunArgs {
         }
         for target in targets {
             let Some(begun) = &target.begun else { continue };
-            let (name, step) = (&target.name, begun.step());
-            self.note(&format!("{name} ({}): going on after step {step}", target.class));
+            self.note(&format!("{}: going on after step {}", target.goal.title(), begun.step()));
             if begun.adapter != *adapter {
                 self.note(&format!("its steps so far were made on {}: the bits will differ", begun.adapter));
             }
@@ -285,12 +291,23 @@ fn plural(count: usize) -> String {
     if count == 1 { "1 prototype".into() } else { format!("{count} prototypes") }
 }
 
-/// The first few classes.
-fn names(classes: &[usize], network: &Network) -> String {
+/// Whether an image would be made alone that is to be unlike others.
+fn check_diverse(targets: &[Target], most: usize) -> Result<()> {
+    let open: Vec<&Target> = targets.iter().filter(|target| target.is_open()).collect();
+    match open.iter().find(|target| target.goal.aim.is_diverse()) {
+        Some(target) if most.min(open.len()) < 2 => Err(Error::input(format!(
+            "`{}` would be made alone, and diversity is of images that are made at once: give --per-class 2 or more, and --batch",
+            target.goal.name
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// The first few.
+fn names(goals: &[&Goal]) -> String {
     const AT_MOST: usize = 5;
-    let name = |&class: &usize| format!("{} ({class})", network.labels().name(class));
-    let mut names: Vec<String> = classes.iter().take(AT_MOST).map(name).collect();
-    if classes.len() > AT_MOST {
+    let mut names: Vec<String> = goals.iter().take(AT_MOST).map(|goal| goal.title()).collect();
+    if goals.len() > AT_MOST {
         names.push("...".into());
     }
     names.join(", ")

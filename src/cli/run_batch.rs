@@ -16,7 +16,7 @@ use super::animation;
 use super::folder::Results;
 use super::pace::Pace;
 use super::progress::{Figures, LINE_EVERY, Progress};
-use super::run_record::{AdapterRecord, ClassRecord, RunRecord, Timings, WeightsRecord};
+use super::run_record::{AdapterRecord, RunRecord, Timings, WeightsRecord};
 use super::run_targets::{Start, Target};
 use super::top::top;
 use super::{interrupt, run::next_stop};
@@ -65,7 +65,8 @@ impl Run<'_> {
 
     fn begin<'a>(&'a self, targets: Vec<&'a mut Target>, names: String) -> Result<Batch<'a>> {
         let init = self.start.map(|start| start.pixels.clone());
-        let job = |target: &&mut Target| Job { class: target.class, seed: target.settings.seed, init: init.clone() };
+        let job =
+            |target: &&mut Target| Job { class: target.goal.class, seed: target.settings.seed, init: init.clone() };
         let jobs: Vec<Job> = targets.iter().map(job).collect();
         let begun: Vec<&Checkpoint> = targets.iter().filter_map(|target| target.begun.as_deref()).collect();
         let choices = match begun.first() {
@@ -74,7 +75,8 @@ impl Run<'_> {
             None => self.choices.clone(),
         };
         let kernels = self.network.graph().fused()?.chosen(&choices);
-        let parts = Parts { choices: Some(choices), isolate: true, ..Parts::default() };
+        let objectives = Some(targets.iter().map(|target| target.goal.objective.clone()).collect());
+        let parts = Parts { choices: Some(choices), objectives, isolate: true, ..Parts::default() };
         let mut optimizer = Optimizer::with_parts(self.context, self.network, self.settings, &jobs, parts)?;
         let step = begun.first().map_or(0, |checkpoint| checkpoint.step());
         if !begun.is_empty() {
@@ -208,9 +210,9 @@ impl Batch<'_> {
             if parts.iter().all(|part| part.iter().all(|value| value.is_finite())) {
                 return Ok(());
             }
-            let (name, class) = (&target.name, target.class);
+            let title = target.goal.long_title();
             Err(Error::NotFinite(format!(
-                "the prototype of class {class} ({name}) is no longer finite after step {step}: try a smaller --lr or other \
+                "the prototype of {title} is no longer finite after step {step}: try a smaller --lr or other \
                  weights"
             )))
         });
@@ -223,7 +225,7 @@ impl Batch<'_> {
         self.each(|target, at| {
             let ImageState { image, m, v } = states[at].clone();
             target.folder.write_checkpoint(&Checkpoint {
-                class: target.class,
+                class: target.goal.class,
                 settings: target.settings.clone(),
                 weights_sha256: run.weights.sha256.clone(),
                 input: Some(run.network.expects()),
@@ -247,7 +249,12 @@ impl Batch<'_> {
             let last = well.iter().filter_map(|history| column(history).last());
             last.sum::<f32>() / well.len().max(1) as f32
         };
-        Figures { loss: mean(|h| &h.loss), logit: mean(|h| &h.logit), probability: mean(|h| &h.probability) }
+        Figures {
+            loss: mean(|h| &h.loss),
+            logit: mean(|h| &h.logit),
+            probability: mean(|h| &h.probability),
+            objective: well.first().filter(|h| !h.objective.is_empty()).map(|_| mean(|h| &h.objective)),
+        }
     }
 
     /// Writes the results; the states are those of the last checkpoint.
@@ -265,10 +272,12 @@ impl Batch<'_> {
         let (histories, kernels) = (self.optimizer.histories().to_vec(), self.kernels.clone());
         self.each(|target, at| {
             let image = &states[at].image;
-            let pixels = TensorFile::default()
-                .metadata("format", "protogpu prototype 1")
-                .metadata("class", target.class.to_string())
-                .metadata("class_name", target.name.as_str())
+            let pixels = TensorFile::default().metadata("format", "protogpu prototype 1");
+            let pixels = match target.goal.class() {
+                Some(class) => pixels.metadata("class", class.index.to_string()).metadata("class_name", class.name),
+                None => pixels.metadata("objective", target.goal.objective.to_string()),
+            };
+            let pixels = pixels
                 .metadata("seed", target.settings.seed.to_string())
                 .metadata("settings_digest", target.settings.digest())
                 .metadata("weights_sha256", run.weights.sha256.as_str())
@@ -277,7 +286,7 @@ impl Batch<'_> {
                 .to_bytes();
             let top = top(&logits[at], TOP, run.network.labels());
             let record = RunRecord {
-                class: ClassRecord { index: target.class, name: target.name.clone() },
+                class: target.goal.class(),
                 settings: &target.settings,
                 init_sha256: run.start.map(|start| start.sha256.as_str()),
                 weights: run.weights,
@@ -325,7 +334,7 @@ impl Batch<'_> {
 /// The targets in words: all names of a few, and how many there are of more.
 fn named(targets: &[&mut Target]) -> String {
     const AT_MOST: usize = 4;
-    let names: Vec<&str> = targets.iter().take(AT_MOST).map(|target| target.name.as_str()).collect();
+    let names: Vec<&str> = targets.iter().take(AT_MOST).map(|target| target.goal.name.as_str()).collect();
     match targets.len().saturating_sub(AT_MOST) {
         0 => names.join(", "),
         more => format!("{} and {more} more", names.join(", ")),

@@ -4,7 +4,7 @@ use protogpu::labels::Labels;
 use protogpu::nets::Network;
 use protogpu::{Error, Result};
 
-use super::run_record::Config;
+use super::run_record::{Config, Recorded};
 
 /// The classes that were asked for, by option, by a record, or by the embedded network's default; each once.
 pub(crate) fn classes(given: &[String], config: Option<&Config>, network: &Network) -> Result<Vec<usize>> {
@@ -17,7 +17,8 @@ pub(crate) fn classes(given: &[String], config: Option<&Config>, network: &Netwo
     match (found.is_empty(), recorded) {
         (false, _) => {}
         // By its index as text: a record of another network is told the range.
-        (true, Some(recorded)) => found.push(labels.find(&recorded.class.index.to_string())?),
+        (true, Some(Recorded { class: Some(class), .. })) => found.push(labels.find(&class.index.to_string())?),
+        (true, Some(_)) => return Err(Error::input("the record is of no class: choose one with --class")),
         (true, None) if network.weights().path().is_none() => found.push(0),
         (true, None) => {
             let (file, count, name) = (network.weights().name(), labels.len(), labels.name(labels.len().min(2) - 1));
@@ -31,23 +32,16 @@ pub(crate) fn classes(given: &[String], config: Option<&Config>, network: &Netwo
     Ok(found)
 }
 
-/// One prototype that is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Wanted {
-    pub(crate) class: usize,
-    pub(crate) seed: u64,
-}
-
-/// So many prototypes of each class, with the seeds from the first one on.
-pub(crate) fn wanted(classes: &[usize], seed: u64, per_class: u32) -> Result<Vec<Wanted>> {
+/// So many prototypes of each class or other goal, with the seeds from the first one on.
+pub(crate) fn wanted<T: Clone>(all: &[T], seed: u64, per_class: u32) -> Result<Vec<(T, u64)>> {
     if seed.checked_add(u64::from(per_class) - 1).is_none() {
         return Err(Error::input(format!(
             "--per-class {per_class} counts seeds from --seed {seed} on, and beyond {} there is none: give a smaller --seed",
             u64::MAX
         )));
     }
-    let of = |&class: &usize| (0..u64::from(per_class)).map(move |more| Wanted { class, seed: seed + more });
-    Ok(classes.iter().flat_map(of).collect())
+    let of = |one: &T| (0..u64::from(per_class)).map(|more| (one.clone(), seed + more)).collect::<Vec<_>>();
+    Ok(all.iter().flat_map(of).collect())
 }
 
 /// A class, all, a range, or several of these separated by commas; a name that looks like one of those is a name.
@@ -106,7 +100,7 @@ mod tests {
 
     #[test]
     fn seeds_count_up_for_each_class() {
-        let pairs: Vec<_> = wanted(&[4, 2], 7, 2).unwrap().iter().map(|one| (one.class, one.seed)).collect();
+        let pairs = wanted(&[4, 2], 7, 2).unwrap();
         assert_eq!(pairs, [(4, 7), (4, 8), (2, 7), (2, 8)]);
         assert_eq!(wanted(&[0], u64::MAX, 1).unwrap().len(), 1);
         assert!(wanted(&[0], u64::MAX, 2).unwrap_err().is_input());

@@ -15,7 +15,11 @@ use super::top::{Top, percent};
 /// One prototype, finished now or before.
 #[derive(Serialize)]
 struct Made {
-    class: ClassRecord,
+    /// None where the objective is of no class.
+    class: Option<ClassRecord>,
+    objective: String,
+    #[serde(skip)]
+    title: String,
     seed: u64,
     folder: std::path::PathBuf,
     picture: std::path::PathBuf,
@@ -31,7 +35,8 @@ struct Made {
 /// One that could not be made.
 #[derive(Serialize)]
 struct Failed<'a> {
-    class: ClassRecord,
+    class: Option<ClassRecord>,
+    objective: String,
     seed: u64,
     folder: &'a std::path::Path,
     error: String,
@@ -42,7 +47,9 @@ impl Made {
     fn new(target: &Target) -> Self {
         let folder = &target.folder;
         Self {
-            class: class(target),
+            class: target.goal.class(),
+            objective: target.goal.objective.to_string(),
+            title: target.goal.title(),
             seed: target.settings.seed,
             folder: folder.path().to_path_buf(),
             picture: folder.picture(),
@@ -55,9 +62,9 @@ impl Made {
     }
 
     fn text(&self) -> String {
-        let Self { class, seed, picture, pixels, record, .. } = self;
+        let Self { title, seed, picture, pixels, record, .. } = self;
         let done = if self.unchanged { " (made before)" } else { "" };
-        let mut text = format!("{} ({}), seed {seed}{done}\n", class.name, class.index);
+        let mut text = format!("{title}, seed {seed}{done}\n");
         let _ = writeln!(text, "  picture  {}", picture.display());
         let _ = writeln!(text, "  pixels   {}", pixels.display());
         let _ = writeln!(text, "  numbers  {}", record.display());
@@ -89,12 +96,10 @@ pub(crate) fn report(
     }
     let failed = |target: &'_ Target| {
         let error = target.failed.as_ref()?.to_string();
-        Some(json!(Failed { class: class(target), seed: target.settings.seed, folder: target.folder.path(), error }))
+        let (class, objective) = (target.goal.class(), target.goal.objective.to_string());
+        let (seed, folder) = (target.settings.seed, target.folder.path());
+        Some(json!(Failed { class, objective, seed, folder, error }))
     };
     let failed: Vec<_> = targets.iter().filter_map(failed).collect();
     print_json(&json!({ "prototypes": made, "failed": failed, "throughput": throughput, "index": index }))
-}
-
-fn class(target: &Target) -> ClassRecord {
-    ClassRecord { index: target.class, name: target.name.clone() }
 }

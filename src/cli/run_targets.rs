@@ -10,15 +10,14 @@ use protogpu::{Error, Result};
 use serde::Deserialize;
 
 use super::folder::{Existing, Folder, State, check_writable, refuse_existing};
-use super::run_classes::Wanted;
+use super::run_goals::Goal;
 use super::run_record::Config;
 use super::top::Top;
 
 /// One prototype to make.
 pub(crate) struct Target {
-    pub(crate) class: usize,
-    pub(crate) name: String,
-    /// Those of the run, with this prototype's own seed.
+    pub(crate) goal: Goal,
+    /// Those of the run, with this prototype's own seed and objective.
     pub(crate) settings: Settings,
     pub(crate) folder: Folder,
     /// What to go on from.
@@ -70,21 +69,20 @@ pub(crate) fn start(settings: &Settings, config: Option<&Config>, side: usize) -
 
 /// Every prototype's folder, free or fit to go on in, and writable.
 pub(crate) fn targets(
-    wanted: &[Wanted],
+    wanted: &[(Goal, u64)],
     out: &Path,
     existing: Existing,
     settings: &Settings,
     steps_given: bool,
     network: &Network,
 ) -> Result<Vec<Target>> {
-    let labels = network.labels();
-    let folder = |&Wanted { class, seed }: &Wanted| Folder::new(out, class, &labels.slug(class), seed, existing);
+    let folder = |(goal, seed): &(Goal, u64)| Folder::new(out, &goal.slug, *seed, existing);
     let folders: Vec<Folder> = wanted.iter().map(folder).collect();
     refuse_existing(folders.iter())?;
     let paths: Vec<PathBuf> = folders.iter().map(|folder| folder.path().to_path_buf()).collect();
     check_writable(paths.iter().map(PathBuf::as_path))?;
-    let target = |(&Wanted { class, seed }, folder): (&Wanted, Folder)| {
-        let settings = Settings { seed, ..settings.clone() };
+    let target = |((goal, seed), folder): (&(Goal, u64), Folder)| {
+        let settings = Settings { seed: *seed, ..goal.settings(settings) };
         let state = folder.state(settings.total_steps(), |found| {
             let input = network.input();
             if found.shape != [input.c(), input.h(), input.w()] {
@@ -94,29 +92,21 @@ pub(crate) fn targets(
             if steps != begun && !steps_given {
                 return Err(Error::input(format!("it was begun with --steps {begun}: repeat that, or give more")));
             }
-            found.check_continues(class, &settings, network)
+            found.check_continues(goal.class, &settings, network)
         })?;
         let finished = matches!(state, State::Finished);
         let begun = if let State::Begun(checkpoint) = state { Some(checkpoint) } else { None };
-        Ok(Target {
-            class,
-            name: labels.name(class).to_owned(),
-            settings,
-            folder,
-            begun,
-            finished,
-            made: None,
-            failed: None,
-        })
+        Ok(Target { goal: goal.clone(), settings, folder, begun, finished, made: None, failed: None })
     };
     wanted.iter().zip(folders).map(target).collect()
 }
 
-/// What to make next: at most `most` at once, and only such as have made equally many steps with the same kernels.
+/// What to make next: at most `most` at once, and only such as have made equally many steps with the same kernels towards
+/// objectives of one form.
 pub(crate) fn next_batch(targets: &mut [Target], most: usize) -> Vec<&mut Target> {
     let together = |a: &Target, b: &Target| {
         let kernels = [a, b].map(|target| target.begun.as_ref().map(|checkpoint| &checkpoint.kernels));
-        a.step() == b.step() && kernels[0] == kernels[1]
+        a.step() == b.step() && kernels[0] == kernels[1] && a.goal.aim.same_form(&b.goal.aim)
     };
     let mut batch: Vec<&mut Target> = Vec::new();
     for target in targets.iter_mut().filter(|target| target.is_open()) {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use super::checkpoint::History;
 use super::draws::uniform_image;
 use super::job::{Job, check_jobs};
+use super::objective::{Objective, Resolved, resolve_all};
 use super::schedule::{Drawn, ScheduleRow, Warps};
 use super::settings::Settings;
 use super::step::{self, RECORD_LEN, State, WINDOW};
@@ -39,6 +40,8 @@ pub struct Optimizer {
     state: State,
     settings: Settings,
     jobs: Vec<Job>,
+    objectives: Vec<Objective>,
+    aims: Vec<Resolved>,
     warps: Box<dyn Warps>,
     shape: Shape,
     /// Steps recorded or submitted so far, over both stages.
@@ -77,10 +80,12 @@ impl Optimizer {
     ) -> Result<Self> {
         settings.validate()?;
         check_jobs(network, jobs)?;
+        let objectives = parts.objectives.unwrap_or_else(|| vec![settings.objective.clone(); jobs.len()]);
+        let aims = resolve_all(network, settings, &objectives, jobs.len())?;
         let mut rec = Recording::new();
         let window = WINDOW.min(settings.total_steps() as usize);
         let choices = parts.choices.unwrap_or_else(|| Choices::fixed(context.capabilities()));
-        let state = step::record(&mut rec, &choices, network, settings, jobs.len(), window)?;
+        let state = step::record(&mut rec, &choices, network, settings, &aims[0], jobs.len(), window)?;
         let plan = Plan::new(context, rec)?;
         let mut optimizer = Self {
             context: context.clone(),
@@ -89,6 +94,8 @@ impl Optimizer {
             state,
             settings: settings.clone(),
             jobs: jobs.to_vec(),
+            objectives,
+            aims,
             warps: parts.warps.unwrap_or_else(|| Box::new(drawn(network, settings, jobs))),
             step: 0,
             window: (0, 0),
@@ -102,20 +109,21 @@ impl Optimizer {
         Ok(optimizer)
     }
 
-    /// What a batch of `n` would do and take; needs no device.
+    /// What a batch of `n` with the settings' objective would do and take; needs no device.
     ///
     /// # Errors
     /// If network and settings do not fit.
     pub fn summary(choices: &Choices, network: &Network, settings: &Settings, n: usize) -> Result<Summary> {
         let mut rec = Recording::new();
         let window = WINDOW.min(settings.total_steps() as usize);
-        step::record(&mut rec, choices, network, settings, n, window)?;
+        let aim = settings.objective.resolve(network)?;
+        step::record(&mut rec, choices, network, settings, &aim, n, window)?;
         Ok(Summary::new(&rec))
     }
 
     fn start(&mut self) -> Result<()> {
         let classes: Vec<u32> = self.jobs.iter().map(|job| job.class as u32).collect();
-        self.plan.write(self.state.class_of, &classes)?;
+        self.state.numbers.write(&self.plan, &classes, &self.aims)?;
         let len = self.shape.image_len();
         let pixels = |job: &Job| job.init.clone().unwrap_or_else(|| uniform_image(job.seed, job.class, len));
         let image: Vec<f32> = self.jobs.iter().flat_map(pixels).collect();
@@ -129,7 +137,10 @@ impl Optimizer {
     pub fn load(&mut self, step: u64, states: &[ImageState], histories: Vec<History>) -> Result<()> {
         let len = self.shape.image_len();
         let fits = |s: &ImageState| [&s.image, &s.m, &s.v].iter().all(|part| part.len() == len);
-        let complete = |h: &History| h.columns().iter().all(|(_, column)| column.len() as u64 == step);
+        let class = self.aims[0].is_class();
+        let kind = |h: &History| if class { h.logit.len() } else { h.objective.len() };
+        let complete =
+            |h: &History| h.columns().iter().all(|(_, column)| column.len() as u64 == step) && kind(h) as u64 == step;
         let counts = [states.len(), histories.len()];
         if counts != [self.jobs.len(); 2]
             || !states.iter().all(fits)
@@ -279,9 +290,13 @@ impl Optimizer {
                 let at = ((step - window) as usize * n + image) * RECORD_LEN;
                 let [loss, loss_hf, _, logit, probability] = [0, 1, 2, 3, 4].map(|i| records[at + i]);
                 if !loss.is_finite() {
-                    let (class, seed) = (self.jobs[image].class, self.jobs[image].seed);
+                    let seed = self.jobs[image].seed;
+                    let of = match self.aims[image].is_class() {
+                        true => format!("class {}", self.jobs[image].class),
+                        false => self.objectives[image].to_string(),
+                    };
                     let why = format!(
-                        "the loss of class {class}, seed {seed} became {loss} at step {step}: try a smaller --lr or other weights"
+                        "the loss of {of}, seed {seed} became {loss} at step {step}: try a smaller --lr or other weights"
                     );
                     if !self.isolate {
                         return Err(Error::NotFinite(why));
@@ -292,8 +307,13 @@ impl Optimizer {
                 let history = &mut self.histories[image];
                 history.loss.push(loss);
                 history.loss_hf.push(loss_hf);
-                history.logit.push(logit);
-                history.probability.push(probability);
+                // Of other objectives, their value stands where the logit would.
+                if self.aims[image].is_class() {
+                    history.logit.push(logit);
+                    history.probability.push(probability);
+                } else {
+                    history.objective.push(logit);
+                }
             }
         }
         self.read_steps = self.read_steps.max(end);
@@ -376,6 +396,9 @@ impl Optimizer {
 pub struct Parts {
     /// Which kernels compute the convolutions; the fixed choice if `None`. See [`crate::tuning`].
     pub choices: Option<Choices>,
+    /// An objective for each job in place of the settings', all of one form: they may differ in their numbers, that is in
+    /// weights, classes, channels, places and directions.
+    pub objectives: Option<Vec<Objective>>,
     /// Warps in place of the drawn ones.
     pub warps: Option<Box<dyn Warps>>,
     /// Whether the other images go on when one's loss is no longer a number, which [`Optimizer::failures`] then tells,

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::choices::{Fill, HfForm, Init, Interpolation, Preset, PvForm};
+use super::objective::Objective;
 use crate::digest::sha256_hex;
 use crate::{Error, Result};
 
@@ -42,6 +43,9 @@ pub struct Settings {
     /// Adam's decoupled weight decay, towards the colour that the network's normalising makes 0.
     #[serde(default)]
     pub weight_decay: f64,
+    /// What is maximised; older files have none and mean the class's logit.
+    #[serde(default)]
+    pub objective: Objective,
     /// The angle is drawn between minus and plus this, in degrees.
     pub rotation: f64,
     /// The shift is drawn between minus and plus this share of the width, and of the height.
@@ -100,6 +104,7 @@ impl Settings {
                 beta2: 0.999,
                 eps: 1e-8,
                 weight_decay: 0.0,
+                objective: Objective::class(),
                 rotation: 180.0,
                 translate: 0.5,
                 scale: [0.7, 1.3],
@@ -163,6 +168,7 @@ impl Settings {
         {
             check(weight >= 0.0 && (weight as f32).is_finite(), option, weight, "a finite number, at least 0")?;
         }
+        self.objective.check_rivals(self.rivals)?;
         self.fill.validate()
     }
 

@@ -1,13 +1,15 @@
 //! One step of the method, and the evaluation of the image, as commands.
 
 use super::choices::Fill;
+use super::objective::Resolved;
+use super::objective::record::{Numbers, Step};
 use super::schedule::ScheduleRow;
 use super::settings::Settings;
 use crate::error::{Error, Result};
 use crate::gpu::{Grid, Kernel, NoParams, Recording, TensorId};
 use crate::graph::Keep;
 use crate::nets::Network;
-use crate::ops::{Adam, AffineWarp, Choices, Objective, Tensor, TotalVariation};
+use crate::ops::{Adam, AffineWarp, Choices, Tensor, TotalVariation};
 use crate::shape::Shape;
 
 crate::params! {
@@ -15,7 +17,8 @@ crate::params! {
     struct HistoryParams { images: u32, partials: u32 }
 }
 
-/// Numbers that a step leaves behind for each image: loss, loss_hf, loss_pv, logit, probability.
+/// Numbers that a step leaves behind for each image: loss, loss_hf, loss_pv, logit, probability; or in place of the last two
+/// the objective's value and nothing.
 pub(super) const RECORD_LEN: usize = 5;
 
 /// Most steps whose schedule and losses are on the adapter at once.
@@ -32,34 +35,34 @@ pub(super) struct State {
     pub(super) schedule: TensorId,
     /// `[WINDOW, N, 6]`.
     pub(super) theta: TensorId,
-    /// `[N]` of u32.
-    pub(super) class_of: TensorId,
+    /// What the images' objectives differ in.
+    pub(super) numbers: Numbers,
     /// `[WINDOW, N, RECORD_LEN]`.
     pub(super) history: TensorId,
     /// `[N, K, 1, 1]`; there after the section `evaluate`, until the next step.
     pub(super) logits: Tensor,
 }
 
-/// Appends the sections `step` and `evaluate` for `n` images.
+/// Appends the sections `step` and `evaluate` for `n` images with objectives of the form of `aim`.
 pub(super) fn record(
     rec: &mut Recording,
     choices: &Choices,
     network: &Network,
     settings: &Settings,
+    aim: &Resolved,
     n: usize,
     window: usize,
 ) -> Result<State> {
     let graph = network.graph().fused()?;
     // The warp normalizes as it writes; the image that is evaluated is not warped.
-    let (normalize, warped_graph) = graph.without_normalize().map_or((None, graph.clone()), |(n, g)| (Some(n), g));
+    let seen = aim.graph(network, settings)?;
+    let (normalize, warped_graph) = seen.without_normalize().map_or((None, seen.clone()), |(n, g)| (Some(n), g));
     let one = network.input();
     let shape = Shape::new(n, one.c(), one.h(), one.w());
-    let classes = Shape::new(n, network.classes(), 1, 1);
     let [image, m, v] = ["image", "m", "v"].map(|name| Tensor::kept(rec, name, shape));
     let clock = rec.kept("clock", 1);
     let schedule = rec.kept("schedule", window * ScheduleRow::LEN);
     let theta = rec.kept("theta", window * n * 6);
-    let class_of = rec.kept("class_of", n);
     let history = rec.kept("history", window * n * RECORD_LEN);
     let now = [schedule, clock];
     let fill = match settings.fill {
@@ -76,12 +79,9 @@ pub(super) fn record(
     rec.section("step");
     let warped = Tensor::transient(rec, "warped", shape);
     warp.forward(rec, image, theta, clock, warped)?;
-    let acts = warped_graph.record_forward(rec, choices, warped, Keep::Needed)?;
-    let dlogits = Tensor::transient(rec, "dlogits", classes);
     let values = rec.transient("values", 4 * n);
-    let objective = Objective { pv_form: settings.pv_form, rivals: settings.rivals };
-    objective.step(rec, acts.of(warped_graph.output()), class_of, now, dlogits, values)?;
-    let dwarped = warped_graph.record_backward(rec, choices, &acts, dlogits)?;
+    let step = Step { graph: &warped_graph, choices, settings, now, values };
+    let (dwarped, numbers) = step.record(rec, aim, warped)?;
     let dimage = Tensor::transient(rec, "dimage", shape);
     warp.backward(rec, dwarped, theta, clock, dimage)?;
     let partials = variation.partials(shape);
@@ -109,5 +109,5 @@ pub(super) fn record(
 
     rec.section("evaluate");
     let logits = graph.record_forward(rec, choices, image, Keep::Needed)?.of(graph.output());
-    Ok(State { image, m, v, clock, schedule, theta, class_of, history, logits })
+    Ok(State { image, m, v, clock, schedule, theta, numbers, history, logits })
 }

@@ -18,9 +18,9 @@ use crate::error::{Error, Result};
 pub struct Shown {
     /// Its folder's name.
     pub folder: String,
-    /// The class's index and name.
-    pub class: usize,
-    /// The class's name.
+    /// The class's index; none of another objective.
+    pub class: Option<usize>,
+    /// The class's name, or the objective.
     pub name: String,
     /// The seed.
     pub seed: u64,
@@ -59,11 +59,14 @@ pub fn write_gallery(out: &Path, gallery: &Gallery, mut picture: impl FnMut(&Sho
     let mut sheet = ContactSheet::new(gallery.shown.len(), 2)?;
     for shown in gallery.shown.iter().take(sheet.room()) {
         let seen = match shown.top.first() {
-            Some((index, name, probability)) if *index != shown.class => format!("seen as {name} {probability:.2}"),
+            Some((index, name, probability)) if Some(*index) != shown.class => {
+                format!("seen as {name} {probability:.2}")
+            }
             Some((_, _, probability)) => format!("seed {}: {probability:.2}", shown.seed),
             None => format!("seed {}", shown.seed),
         };
-        sheet.place(picture(shown).as_ref(), &[format!("{} {}", shown.class, shown.name), seen]);
+        let title = shown.class.map_or(shown.name.clone(), |class| format!("{class} {}", shown.name));
+        sheet.place(picture(shown).as_ref(), &[title, seen]);
     }
     let left_out = gallery.shown.len().saturating_sub(sheet.room());
     let page = page::render(
