@@ -295,11 +295,11 @@ fn features(r: &mut Recorder, [x, z, dx]: [Tensor; 3], [schedule, clock, values]
     let sink = Sink { add: Some(z.id), mask: Some(x.id) };
     for feature in [Feature::Channel, Feature::Neuron, Feature::Direction(vectors), Feature::Layer] {
         feature.value(&mut r.rec, "term", x, rows, partial).expect("feature");
-        feature.gradient(&mut r.rec, "term", x, rows, [schedule, clock], dx, sink).expect("feature");
+        feature.gradient(&mut r.rec, "term", [x, dx], rows, [schedule, clock], sink).expect("feature");
     }
     total(&mut r.rec, "term", [2, 3], [partial, rows, values], true).expect("feature");
     let diversity = Diversity::value(&mut r.rec, "term", x, partial).expect("diversity");
-    diversity.gradient(&mut r.rec, "term", x, rows, [schedule, clock], dx, sink).expect("diversity");
+    diversity.gradient(&mut r.rec, "term", [x, dx], rows, [schedule, clock], sink).expect("diversity");
 }
 
 /// The mirrored structs and the names of all bindings, for every kernel, without a device.

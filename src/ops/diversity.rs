@@ -56,10 +56,9 @@ impl Diversity {
         self,
         rec: &mut Recording,
         label: &str,
-        x: Tensor,
+        [x, dx]: [Tensor; 2],
         rows: TensorId,
         [schedule, clock]: [TensorId; 2],
-        dx: Tensor,
         sink: Sink,
     ) -> Result<()> {
         same("diversity", label, ["x", "dx"], x.shape, dx.shape)?;

@@ -86,10 +86,9 @@ impl Feature {
         self,
         rec: &mut Recording,
         label: &str,
-        x: Tensor,
+        [x, dx]: [Tensor; 2],
         rows: TensorId,
         [schedule, clock]: [TensorId; 2],
-        dx: Tensor,
         sink: Sink,
     ) -> Result<()> {
         same("feature", label, ["x", "dx"], x.shape, dx.shape)?;

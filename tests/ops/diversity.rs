@@ -26,7 +26,7 @@ fn step(x: &Tensor, [add, mask]: [Option<&Tensor>; 2]) -> Outcome<[Tensor; 2]> {
     let now = rig.schedule(&ROWS, 1);
     let diversity = Diversity::value(&mut rig.rec, "term", input, partial.id)?;
     total(&mut rig.rec, "term", [n, n], [partial.id, rows, values.id], true)?;
-    diversity.gradient(&mut rig.rec, "term", input, rows, now, dx, sink)?;
+    diversity.gradient(&mut rig.rec, "term", [input, dx], rows, now, sink)?;
     let ready = rig.run()?;
     Ok([ready.read(values)?, ready.read(dx)?])
 }

@@ -47,7 +47,7 @@ fn step(x: &Tensor, units: &[Unit], weights: &[f64], [add, mask]: [Option<&Tenso
     for first in [true, false] {
         total(&mut rig.rec, "term", [n, c], [partial.id, rows, values.id], first)?;
     }
-    feature.gradient(&mut rig.rec, "term", input, rows, now, dx, sink)?;
+    feature.gradient(&mut rig.rec, "term", [input, dx], rows, now, sink)?;
     let ready = rig.run()?;
     Ok([ready.read(values)?, ready.read(dx)?])
 }

@@ -8,6 +8,12 @@ use crate::nets::Network;
 use crate::ops::{Choices, Diversity, Feature, FeatureRow, Format, LogitRow, Objective, Sink, Tensor, total, unpack};
 use crate::optimize::Settings;
 
+/// A node, and the gradient of its output.
+type Seed = (NodeId, Tensor);
+
+/// What the numbers of a term on a module are written to: its rows, and its directions if it has any.
+type Rows = (TensorId, Option<TensorId>);
+
 /// What each image's own numbers are written to.
 pub(in crate::optimize) struct Numbers {
     /// `[N]` of u32.
@@ -15,7 +21,7 @@ pub(in crate::optimize) struct Numbers {
     /// `[N,T]` of [`LogitRow`].
     logits: TensorId,
     /// For each term on a module `[N]` of [`FeatureRow`], and of directions `[N,C]`.
-    features: Vec<(TensorId, Option<TensorId>)>,
+    features: Vec<Rows>,
 }
 
 impl Resolved {
@@ -80,13 +86,7 @@ impl Step<'_> {
         Ok((dinput, numbers))
     }
 
-    fn logits(
-        &self,
-        rec: &mut Recording,
-        aim: &Resolved,
-        acts: &Activations,
-        numbers: &Numbers,
-    ) -> Result<(NodeId, Tensor)> {
+    fn logits(&self, rec: &mut Recording, aim: &Resolved, acts: &Activations, numbers: &Numbers) -> Result<Seed> {
         let id = self.graph.ends().last().copied().unwrap_or(self.graph.output());
         let logits = in_buffer(rec, "logits", acts.of(id))?;
         let dlogits = Tensor::transient(rec, "dlogits", logits.shape);
@@ -109,7 +109,7 @@ impl Step<'_> {
         acts: &Activations,
         before: Option<Tensor>,
         first: bool,
-    ) -> Result<((NodeId, Tensor), (TensorId, Option<TensorId>))> {
+    ) -> Result<(Seed, Rows)> {
         let id = self.graph.ends()[i];
         let label = &format!("term {} ({})", i + 1, self.graph.node(id).name);
         let x = in_buffer(rec, label, acts.of(id))?;
@@ -121,7 +121,7 @@ impl Step<'_> {
             let partial = rec.transient(format!("{label} parts"), n * n);
             let diversity = Diversity::value(rec, label, x, partial)?;
             total(rec, label, [n, n], [partial, rows, self.values], first)?;
-            diversity.gradient(rec, label, x, rows, self.now, dx, sink)?;
+            diversity.gradient(rec, label, [x, dx], rows, self.now, sink)?;
             return Ok(((id, dx), (rows, None)));
         }
         let mut vectors = None;
@@ -136,7 +136,7 @@ impl Step<'_> {
         let partial = rec.transient(format!("{label} parts"), n * c);
         feature.value(rec, label, x, rows, partial)?;
         total(rec, label, [n, c], [partial, rows, self.values], first)?;
-        feature.gradient(rec, label, x, rows, self.now, dx, sink)?;
+        feature.gradient(rec, label, [x, dx], rows, self.now, sink)?;
         Ok(((id, dx), (rows, vectors)))
     }
 }
