@@ -33,6 +33,10 @@ mod runs;
 #[path = "cli/server.rs"]
 mod server;
 mod shared;
+#[path = "cli/similarity.rs"]
+mod similarity;
+#[path = "cli/study.rs"]
+mod study;
 #[path = "cli/tune.rs"]
 mod tune;
 #[path = "cli/weights.rs"]

@@ -30,6 +30,16 @@ impl Classifier {
         Ok(Self { plan: Plan::new(context, rec)?, input, logits: acts.of(graph.output()) })
     }
 
+    /// How many pictures it takes at once.
+    pub fn batch(&self) -> usize {
+        self.input.shape.n()
+    }
+
+    /// Height and width of the pictures.
+    pub fn side(&self) -> usize {
+        self.input.shape.h()
+    }
+
     /// Each picture's logits, `[K]`. Blocks.
     ///
     /// # Errors

@@ -1,4 +1,5 @@
-//! Looking into a network: what it says of pictures, what its modules show, which pixels matter, and how alike two maps rank.
+//! Looking into a network: what it says of pictures, what its modules show, which pixels matter, how alike two maps rank,
+//! and how its answers differ between groups of pictures.
 //!
 //! Pixels are `[N,3,H,W]` in `[0,1]`, before normalising.
 
@@ -8,6 +9,7 @@ mod gradient;
 mod image_folder;
 pub mod similarity;
 mod spearman;
+pub mod study;
 
 pub use activations::Activations;
 pub use classify::{Classifier, softmax};

@@ -144,14 +144,13 @@ impl Folder {
                 remove(&file)?;
             }
         }
-        // What a killed process had not yet renamed.
-        for folder in [&self.path, &self.path.join(SNAPSHOTS)] {
-            for file in files_in(folder, is_aside) {
-                remove(&file)?;
-            }
-        }
-        Ok(())
+        [&self.path, &self.path.join(SNAPSHOTS)].into_iter().try_for_each(|folder| remove_leftovers(folder))
     }
+}
+
+/// Removes what a killed process had not yet renamed from a folder in which no other process writes.
+pub(crate) fn remove_leftovers(folder: &Path) -> Result<()> {
+    files_in(folder, is_aside).iter().try_for_each(|file| remove(file))
 }
 
 /// Refuses the folders that are in the way, all at once.

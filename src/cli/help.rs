@@ -109,6 +109,19 @@ Examples:
 Read report/report.html. The numbers are Spearman's rank correlations with the mean activations of natural pictures of the
 class, layer by layer. They mean something only beside those of the controls, which stand in the same table.";
 
+pub(crate) const STUDY: &str = "\
+Examples:
+  protogpu study --demo
+      The three biases that were planted in the drawn world: their prototypes, and what each is worth, in ./study/report.html
+  protogpu study --class mortarboard --class 'academic gown' --images gowns/lighter --images gowns/darker --weights imagenet
+      The paper's question of people in academic gowns: accuracy and mean probability in either folder, and whether they differ
+  protogpu study --class umbrella --images world/badge/014_umbrella --images world/no-badge/014_umbrella --paired \
+--prototype out/14_umbrella_seed0
+      The same pictures with and without something, in pairs by file name, beside the prototype that suggested it
+
+Read report.html in the folder of --out. A folder is one group, whatever folders are in it. Accuracies are compared by Fisher's exact
+test, or McNemar's with --paired, mean probabilities by permutations; p-values are corrected for being many (Holm).";
+
 pub(crate) const BENCH: &str = "\
 Examples:
   protogpu bench

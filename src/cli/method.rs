@@ -16,6 +16,9 @@ pub(crate) struct MethodArgs {
     /// Adam's learning rate [0.05]
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     lr: Option<f64>,
+    /// The share of the steps, at their end, over which the learning rate falls towards 0 `[0]`
+    #[arg(long, value_name = "SHARE", allow_negative_numbers = true)]
+    anneal: Option<f64>,
     /// Adam's decay of the first moment [0.9]
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     beta1: Option<f64>,
@@ -95,7 +98,7 @@ impl MethodArgs {
         if let Some(objective) = self.objectives.first() {
             settings.objective = objective.clone();
         }
-        lay_over!(preset steps lr beta1 beta2 eps weight_decay rotation translate scale interpolation fill rivals hf_form hf_weight hf_start
+        lay_over!(preset steps lr anneal beta1 beta2 eps weight_decay rotation translate scale interpolation fill rivals hf_form hf_weight hf_start
             pv_form pv_weight baseline_steps baseline_reset clamp init seed);
     }
 }

@@ -30,6 +30,7 @@ mod run_record;
 mod run_report;
 mod run_targets;
 mod similarity;
+mod study;
 pub(crate) mod terminal;
 mod top;
 mod tune;
@@ -67,6 +68,7 @@ enum Command {
     #[command(subcommand)]
     Weights(weights::WeightsCommand),
     Similarity(Box<similarity::SimilarityArgs>),
+    Study(Box<study::StudyArgs>),
     World(world::WorldArgs),
     Bench(bench::BenchArgs),
     Tune(tune::TuneArgs),
@@ -93,6 +95,7 @@ fn dispatch(command: Command, launched: Instant) -> Result<ExitCode> {
         Command::Modules(args) => done(args.run()),
         Command::Weights(command) => done(command.run()),
         Command::Similarity(args) => args.run(),
+        Command::Study(args) => args.run(),
         Command::World(args) => done(args.run()),
         Command::Bench(args) => done(args.run()),
         Command::Tune(args) => done(args.run()),

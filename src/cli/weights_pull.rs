@@ -4,7 +4,6 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use protogpu::atomic::is_aside;
 use protogpu::digest::hex;
 use protogpu::nets::Inspection;
 use protogpu::weights::{Checkpoint, Weights};
@@ -14,6 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::cache::{self, LICENCE, Published};
 use super::download::Download;
+use super::folder::remove_leftovers;
 use super::terminal::{note, print, print_json};
 
 /// Fetch published weights, verify and convert them, and keep them for --weights imagenet
@@ -164,11 +164,8 @@ fn lock(folder: &Path) -> Result<File> {
         }
         Err(std::fs::TryLockError::Error(source)) => return Err(cannot(source)),
     }
-    // What a killed process had not yet renamed; nobody else writes here now.
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    for entry in entries.filter(|entry| entry.file_name().to_str().is_some_and(is_aside)) {
-        std::fs::remove_file(entry.path()).map_err(Error::io("remove", &entry.path()))?;
-    }
+    // Nobody else writes here now.
+    remove_leftovers(folder)?;
     Ok(file)
 }
 

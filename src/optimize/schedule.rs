@@ -7,7 +7,7 @@ use super::settings::Settings;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
 pub struct ScheduleRow {
-    /// `lr / (1 − beta1^t)`.
+    /// `lr / (1 − beta1^t)`, annealed.
     pub step_size: f32,
     /// `1 / sqrt(1 − beta2^t)`.
     pub inv_sqrt_bias2: f32,
@@ -34,7 +34,7 @@ impl ScheduleRow {
         let t = (if fresh { step - baseline } else { step } + 1) as f64;
         let weight = |applies: bool, weight: f64| if applies { weight as f32 } else { 0.0 };
         Self {
-            step_size: (settings.lr / (1.0 - libm::pow(settings.beta1, t))) as f32,
+            step_size: (annealed(settings, step) / (1.0 - libm::pow(settings.beta1, t))) as f32,
             inv_sqrt_bias2: (1.0 / (1.0 - libm::pow(settings.beta2, t)).sqrt()) as f32,
             reset: if fresh && step == baseline { 1.0 } else { 0.0 },
             w_class: weight(!in_baseline, 1.0),
@@ -42,6 +42,14 @@ impl ScheduleRow {
             w_hf: weight(!in_baseline, hf_weight(settings, step.saturating_sub(baseline))),
         }
     }
+}
+
+/// The learning rate at a step of either stage: whole until the last `anneal` of all steps, which it falls through evenly, so that
+/// a step after the last would have none.
+fn annealed(settings: &Settings, step: u64) -> f64 {
+    let falling = settings.anneal * f64::from(settings.steps);
+    let left = u64::from(settings.total_steps()).saturating_sub(step) as f64;
+    if left < falling { settings.lr * left / falling } else { settings.lr }
 }
 
 /// The weight of the total variation at a step of the prototype stage: on a straight line from the share
@@ -76,6 +84,14 @@ impl Warps for Drawn {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_learning_rate_falls_at_the_end() {
+        let settings = Settings { steps: 8, anneal: 0.5, baseline_steps: 2, ..Settings::default() };
+        let rates: Vec<f64> = (0..10).map(|step| annealed(&settings, step) / settings.lr).collect();
+        assert_eq!(rates, [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.75, 0.5, 0.25]);
+        assert_eq!(annealed(&Settings { anneal: 0.0, ..settings }, 9), 0.05);
+    }
 
     #[test]
     fn the_baseline_comes_first_and_alone_and_adam_starts_anew_after_it() {

@@ -30,6 +30,10 @@ pub struct Settings {
     pub steps: u32,
     /// Adam's learning rate, in pixels of `[0,1]`.
     pub lr: f64,
+    /// The share of the prototype stage, at its end, over which the learning rate falls on a straight line towards 0. 0: constant,
+    /// as the paper has it.
+    #[serde(default)]
+    pub anneal: f64,
     /// Adam's decay of the first moment.
     pub beta1: f64,
     /// Adam's decay of the second moment.
@@ -95,6 +99,7 @@ impl Settings {
                 preset,
                 steps: 512,
                 lr: 0.05,
+                anneal: 0.0,
                 beta1: 0.9,
                 beta2: 0.999,
                 eps: 1e-8,
@@ -130,6 +135,7 @@ impl Settings {
         check((1..=MAX_STEPS).contains(&self.steps), "steps", self.steps, "from 1 to 1000000")?;
         check(self.baseline_steps <= MAX_STEPS, "baseline-steps", self.baseline_steps, "from 0 to 1000000")?;
         check(positive(self.lr), "lr", self.lr, "a finite number above 0, such as 0.05")?;
+        check((0.0..=1.0).contains(&self.anneal), "anneal", self.anneal, "from 0 to 1 (a share of the steps)")?;
         for (option, beta) in [("beta1", self.beta1), ("beta2", self.beta2)] {
             check((0.0..1.0).contains(&beta) && (beta as f32) < 1.0, option, beta, "at least 0 and below 1")?;
         }
@@ -248,7 +254,8 @@ mod tests {
     #[test]
     fn nonsense_is_refused_by_name() {
         type Change = fn(&mut Settings);
-        let cases: [(&str, Change); 23] = [
+        let cases: [(&str, Change); 24] = [
+            ("--anneal is 1.5,", |s| s.anneal = 1.5),
             ("--steps is 0,", |s| s.steps = 0),
             ("--steps is 4294967295,", |s| s.steps = u32::MAX),
             ("--baseline-steps is 1000001,", |s| s.baseline_steps = 1_000_001),

@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::{BufReader, Cursor, Read, Write};
 use std::path::Path;
 
+use image::codecs::jpeg::JpegEncoder;
 use image::{DynamicImage, ImageFormat, ImageReader, Limits, RgbImage};
 
 use crate::atomic::write_atomically;
@@ -17,6 +18,8 @@ const MAX_SIDE: u32 = 16384;
 const MAX_BYTES: u64 = 512 << 20;
 /// Shortest side that says anything to a network, in pixels.
 const MIN_SIDE: u32 = 8;
+/// Of what is shown beside numbers, in percent.
+const JPEG_QUALITY: u8 = 85;
 /// Formats that are read, by their content.
 const FORMATS: [ImageFormat; 6] =
     [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::WebP, ImageFormat::Bmp, ImageFormat::Gif, ImageFormat::Tiff];
@@ -140,7 +143,8 @@ fn crop_origin(len: usize, side: usize) -> usize {
     if twice % 2 == 1 && half % 2 == 1 { half + 1 } else { half }
 }
 
-fn to_chw(picture: &RgbImage) -> Vec<f32> {
+/// An 8-bit picture as a network's input, channels first, in [0, 1].
+pub fn to_chw(picture: &RgbImage) -> Vec<f32> {
     let raw = picture.as_raw();
     (0..3).flat_map(|channel| raw[channel..].iter().step_by(3).map(|&value| f32::from(value) / 255.0)).collect()
 }
@@ -172,6 +176,18 @@ pub fn png(chw: &[f32], side: usize) -> Result<Vec<u8>> {
         .write_to(&mut Cursor::new(&mut png), ImageFormat::Png)
         .map_err(|e| Error::input(format!("a picture cannot be encoded: {e}")))?;
     Ok(png)
+}
+
+/// The same as the bytes of a JPEG file, in which a photograph takes a tenth of the bytes that it takes as PNG.
+///
+/// # Errors
+/// As [`to_rgb8`].
+pub fn jpeg(chw: &[f32], side: usize) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let encoder = JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY);
+    let encoded = to_rgb8(chw, side)?.write_with_encoder(encoder);
+    encoded.map_err(|e| Error::input(format!("a picture cannot be encoded: {e}")))?;
+    Ok(bytes)
 }
 
 /// Writes `[3, side, side]` values as a PNG file, clipped and rounded as in [`to_rgb8`], whole or not at all.

@@ -8,14 +8,22 @@ mod page;
 pub mod plot;
 mod similarity_figures;
 mod similarity_page;
+mod study_csv;
+mod study_figures;
+mod study_page;
 
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use plot::Scene;
+use serde::Serialize;
+
 use crate::analysis::similarity::Similarity;
+use crate::analysis::study::{Group, Study};
 use crate::atomic::write_atomically;
 use crate::error::{Error, Result};
+use crate::labels::Labels;
 
 /// Pictures that a report shows, as PNG or JPEG files are.
 #[derive(Clone, Debug, Default)]
@@ -52,13 +60,73 @@ pub fn write_similarity(out: &Path, similarity: &Similarity, pictures: &Pictures
     let figures = similarity_figures::all(similarity);
     let page = similarity_page::render(similarity, pictures, &figures)?;
     let mut files = vec![("similarity.csv".to_string(), csv_table::similarity(similarity)?)];
-    for (name, scene) in &figures {
+    files.extend(plots(&figures)?);
+    files.push(("report.html".to_string(), page.into_bytes()));
+    files.push(("similarity.json".to_string(), json(similarity, "similarity")?));
+
+    write_files(out, files)
+}
+
+/// Pictures that a study's report shows, as PNG or JPEG files are, for each of its parts.
+#[derive(Clone, Debug, Default)]
+pub struct PartPictures {
+    /// In the order of the part's prototypes.
+    pub prototypes: Vec<Vec<u8>>,
+    /// A few of each group.
+    pub groups: Vec<Vec<Vec<u8>>>,
+}
+
+/// What a study is written of.
+pub struct StudyReport<'a> {
+    /// The tables.
+    pub study: &'a Study,
+    /// The groups with every picture's answer, for each part.
+    pub groups: &'a [Vec<Group>],
+    /// What is shown, for each part.
+    pub pictures: &'a [PartPictures],
+    /// What the classes are called.
+    pub labels: &'a Labels,
+}
+
+/// Writes `study.csv`, `comparisons.csv`, `pictures.csv`, `plots/`, `report.html` and, last, `study.json` into a
+/// folder, which is made if need be. Returns the files in this order.
+///
+/// # Errors
+/// If the folder or a file cannot be written, if there are groups or pictures for another number of parts, or if a picture is
+/// neither PNG nor JPEG.
+pub fn write_study(out: &Path, report: &StudyReport<'_>) -> Result<Vec<PathBuf>> {
+    let StudyReport { study, groups, pictures, labels } = report;
+    if [groups.len(), pictures.len()] != [study.parts.len(); 2] {
+        let (parts, groups, pictures) = (study.parts.len(), groups.len(), pictures.len());
+        return Err(Error::input(format!(
+            "the report has {parts} parts, but groups of {groups} and pictures of {pictures}: give one set for each"
+        )));
+    }
+    let figures = study_figures::all(study);
+    let page = study_page::render(study, pictures, &figures)?;
+    let mut files = vec![
+        ("study.csv".to_string(), study_csv::groups(study)?),
+        ("comparisons.csv".to_string(), study_csv::comparisons(study)?),
+        ("pictures.csv".to_string(), study_csv::pictures(study, groups, labels)?),
+    ];
+    files.extend(plots(&figures)?);
+    files.push(("report.html".to_string(), page.into_bytes()));
+    files.push(("study.json".to_string(), json(study, "study")?));
+    write_files(out, files)
+}
+
+/// Both files of each plot.
+fn plots(figures: &[(String, Scene)]) -> Result<Vec<(String, Vec<u8>)>> {
+    let mut files = Vec::with_capacity(2 * figures.len());
+    for (name, scene) in figures {
         files.push((format!("plots/{name}.svg"), scene.svg()?.into_bytes()));
         files.push((format!("plots/{name}.png"), scene.png()?));
     }
-    files.push(("report.html".to_string(), page.into_bytes()));
-    files.push(("similarity.json".to_string(), json(similarity)?));
+    Ok(files)
+}
 
+/// Writes files into a folder in their order, `plots/` first made.
+fn write_files(out: &Path, files: Vec<(String, Vec<u8>)>) -> Result<Vec<PathBuf>> {
     let plots = out.join("plots");
     fs::create_dir_all(&plots).map_err(Error::io("create", &plots))?;
     let mut written = Vec::with_capacity(files.len());
@@ -70,9 +138,9 @@ pub fn write_similarity(out: &Path, similarity: &Similarity, pictures: &Pictures
     Ok(written)
 }
 
-fn json(similarity: &Similarity) -> Result<Vec<u8>> {
-    let failed = |error| Error::input(format!("cannot write the similarity as JSON: {error}"));
-    let mut text = serde_json::to_vec_pretty(similarity).map_err(failed)?;
+fn json(value: &impl Serialize, what: &str) -> Result<Vec<u8>> {
+    let failed = |error| Error::input(format!("cannot write the {what} as JSON: {error}"));
+    let mut text = serde_json::to_vec_pretty(value).map_err(failed)?;
     text.push(b'\n');
     Ok(text)
 }

@@ -8,12 +8,14 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Serde, Value};
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 
+use crate::analysis::study;
 use crate::error::{Error, Result};
 
 /// Every template. A further page is a further line here.
 const TEMPLATES: &[(&str, &str)] = &[
     ("base.html", include_str!("base.html")),
     ("similarity.html", include_str!("similarity.html")),
+    ("study.html", include_str!("study.html")),
     ("plot.svg", include_str!("plot/scene.svg")),
 ];
 
@@ -35,6 +37,8 @@ fn environment() -> Result<Environment<'static>, minijinja::Error> {
     environment.add_filter("number", |value: Option<f64>, digits: usize| number(value, digits));
     environment.add_filter("signed", |value: Option<f64>, digits: usize| signed(value, digits));
     environment.add_filter("percent", |share: f64| percent(share));
+    environment.add_filter("points", |difference: f64| signed(Some(difference * 100.0), 1));
+    environment.add_filter("p_value", study::p_value);
     environment.add_filter("printable", |text: &str| printable(text));
     environment.add_filter("place", place);
     environment.add_filter("places", |points: Serde<Vec<(f64, f64)>>| places(&points));

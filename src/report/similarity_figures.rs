@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::plot::{Axis, Curves, Dot, Dots, Level, Line, Role, Scene, stages};
+use super::plot::{Axis, Bar, Curves, Dot, Dots, Level, Line, Role, Scene, stages};
 use super::similarity_page::{Control, control_names, controls_of};
 use crate::analysis::similarity::{LayerSimilarity, Similarity};
 
@@ -25,7 +25,10 @@ pub(super) fn all(similarity: &Similarity) -> Vec<(String, Scene)> {
 /// Table 4's rows and the controls.
 fn rows(similarity: &Similarity) -> Scene {
     let overall = &similarity.overall;
-    let dot = |name: &str, role, value, deviation| Dot { name: name.to_string(), role, value, deviation };
+    let dot = |name: &str, role, value, deviation: Option<f64>| {
+        let bar = deviation.map(Bar::Deviation);
+        Dot { name: name.to_string(), role, value, bar }
+    };
     let mut rows = vec![
         dot("prototype", Role::Prototype, overall.prototype.mean, overall.prototype.std),
         dot("same class", Role::Same, overall.same.mean, overall.same.std),
@@ -35,7 +38,8 @@ fn rows(similarity: &Similarity) -> Scene {
         rows.push(dot(&name, Role::Other(index), mean, std));
     }
     let title = "Path similarity: mean and deviation over the classes".to_string();
-    Dots { title, axis: "path similarity (Spearman's ρ, mean over the layers)".to_string(), rows }.scene()
+    let axis = "path similarity (Spearman's ρ, mean over the layers)".to_string();
+    Dots { title, axis, range: None, rows }.scene()
 }
 
 /// Layers from 1 and one value of each.

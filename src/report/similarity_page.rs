@@ -128,8 +128,6 @@ pub(super) fn render(similarity: &Similarity, pictures: &Pictures, figures: &[(S
     let classes = similarity.classes.iter().zip(&pictures.classes);
     let classes =
         classes.map(|(class, shown)| class_page(class, shown, &controls, figure)).collect::<Result<Vec<_>>>()?;
-    let mut settings = Vec::new();
-    flatten("", &Value::Object(similarity.settings.clone()), &mut settings);
     page::render(
         "similarity.html",
         context! {
@@ -146,14 +144,21 @@ pub(super) fn render(similarity: &Similarity, pictures: &Pictures, figures: &[(S
             raw => figure("overall-raw")?,
             normalised => figure("overall-normalised")?,
             classes,
-            settings,
+            settings => settings_lines(&similarity.settings),
             skipped => Serde(&similarity.skipped),
         },
     )
 }
 
+/// All settings, a line each.
+pub(super) fn settings_lines(settings: &Map<String, Value>) -> Vec<(String, String)> {
+    let mut lines = Vec::new();
+    flatten("", &Value::Object(settings.clone()), &mut lines);
+    lines
+}
+
 /// What the settings call the network.
-fn network(settings: &Map<String, Value>) -> String {
+pub(super) fn network(settings: &Map<String, Value>) -> String {
     let whole = ["network", "weights", "model"].iter().find_map(|key| settings.get(*key));
     let parts = ["name", "model", "path", "architecture"];
     let text =

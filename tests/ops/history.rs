@@ -57,9 +57,9 @@ fn twin(partial: &Tensor, values: &Tensor) -> [Tensor; 2] {
         let [w_class, w_pv, w_hf] = [row.w_class, row.w_pv, row.w_hf].map(f64::from);
         for (partial, value) in partial.data.chunks(partials).zip(values.data.chunks(4)) {
             let (loss_hf, hf_size): (f64, f64) = (partial.iter().sum(), partial.iter().map(|p| p.abs()).sum());
-            let [pv, logit, probability] = [value[0], value[1], value[2]];
-            want.extend([w_pv * pv - w_class * logit + w_hf * loss_hf, loss_hf, pv, logit, probability]);
-            size.extend([w_pv * pv.abs() + w_class * logit.abs() + w_hf * hf_size, hf_size, 0.0, 0.0, 0.0]);
+            let [pv, logit, probability, class] = [value[0], value[1], value[2], value[3]];
+            want.extend([w_pv * pv + w_class * class + w_hf * loss_hf, loss_hf, pv, logit, probability]);
+            size.extend([w_pv * pv.abs() + w_class * class.abs() + w_hf * hf_size, hf_size, 0.0, 0.0, 0.0]);
         }
     }
     let shape = [STEPS, n, 5, 1];

@@ -23,7 +23,7 @@ const BLUR: f32 = 1.0 / 16.0;
 /// As what a prototype's pixels are shown to the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum Pixels {
+pub(crate) enum Pixels {
     /// As they are, beyond [0,1] too
     Float,
     /// Clamped to [0,1]
@@ -45,16 +45,16 @@ impl Pixels {
 }
 
 /// A finished prototype.
-pub(super) struct Prototype {
-    pub(super) folder: PathBuf,
-    pub(super) class: usize,
-    pub(super) seed: u64,
+pub(crate) struct Prototype {
+    pub(crate) folder: PathBuf,
+    pub(crate) class: usize,
+    pub(crate) seed: u64,
     /// `[3,H,W]`, as it is to be shown.
-    pub(super) pixels: Vec<f32>,
+    pub(crate) pixels: Vec<f32>,
 }
 
 /// The records of the prototypes in some folders, each a prototype's own or one that holds such, sorted.
-pub(super) fn find(given: &[PathBuf]) -> Result<Vec<(PathBuf, Config)>> {
+pub(crate) fn find(given: &[PathBuf]) -> Result<Vec<(PathBuf, Config)>> {
     let mut found = Vec::new();
     for path in given {
         if path.join(RECORD).is_file() {
@@ -85,7 +85,7 @@ pub(super) fn find(given: &[PathBuf]) -> Result<Vec<(PathBuf, Config)>> {
 }
 
 /// What a prototype's record says beyond its settings.
-pub(super) fn recorded<'a>(folder: &Path, config: &'a Config) -> Result<&'a Recorded> {
+pub(crate) fn recorded<'a>(folder: &Path, config: &'a Config) -> Result<&'a Recorded> {
     config.recorded.as_ref().ok_or_else(|| {
         let record = folder.join(RECORD);
         Error::input(format!("{} holds settings alone and is no prototype's record", record.display()))
@@ -93,7 +93,7 @@ pub(super) fn recorded<'a>(folder: &Path, config: &'a Config) -> Result<&'a Reco
 }
 
 /// The prototypes by class, which must be of this network.
-pub(super) fn prototypes(
+pub(crate) fn prototypes(
     found: &[(PathBuf, Config)],
     network: &Network,
     shown: Pixels,

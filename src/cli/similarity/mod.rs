@@ -1,7 +1,7 @@
 //! `protogpu similarity`: how close prototypes are to natural pictures, layer by layer.
 
 pub(crate) mod choice;
-mod inputs;
+pub(crate) mod inputs;
 pub(crate) mod natural;
 mod report;
 
@@ -16,7 +16,7 @@ use protogpu::nets::{Network, Semantics};
 use protogpu::{Error, Result};
 
 use super::args::{AdapterArgs, NetworkArgs};
-use super::folder::check_writable;
+use super::folder::{check_writable, remove_leftovers};
 use super::interrupt;
 use super::progress::Counting;
 use super::terminal::{INTERRUPTED, note};
@@ -113,7 +113,11 @@ impl SimilarityArgs {
             seed: self.seed,
             leave_one_out: self.leave_one_out,
         };
-        let kept = self.means.clone().unwrap_or_else(|| self.out.join("means"));
+        let own = self.out.join("means");
+        for folder in [&self.out, &own, &self.out.join("plots")] {
+            remove_leftovers(folder)?;
+        }
+        let kept = self.means.clone().unwrap_or(own);
         let naturals = Naturals { network: &network, choice: &choice, kept: &kept, given: &means, force: self.force };
         let bar = Counting::new("pictures", self.pictures(&choice, &prototypes), self.quiet);
         let mut measured = Vec::new();

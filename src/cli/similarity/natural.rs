@@ -93,6 +93,7 @@ impl Naturals<'_> {
                 let kept = self.scored(digest, observer, &wanted, [same, different]);
                 let path = self.correlations_path(class);
                 let text = serde_json::to_string(&kept).expect("numbers and names");
+                std::fs::create_dir_all(self.kept).map_err(Error::io("create", self.kept))?;
                 write_atomically(&path, |out| out.write_all(text.as_bytes()))?;
                 kept
             }

@@ -2,13 +2,12 @@
 
 use std::process::ExitCode;
 
-use image::codecs::jpeg::JpegEncoder;
+use protogpu::Result;
 use protogpu::analysis::ImageFolder;
 use protogpu::analysis::similarity::{Layers, Similarity, Spread, overall, warnings, ways};
 use protogpu::nets::Network;
-use protogpu::picture::{png, preprocess, to_rgb8};
+use protogpu::picture::{jpeg, png, preprocess};
 use protogpu::report::{ClassPictures, Pictures, write_similarity};
-use protogpu::{Error, Result};
 use serde_json::{Map, Value, json};
 
 use super::inputs::CONTROLS;
@@ -110,15 +109,6 @@ fn pictures(measured: &Measured, side: usize) -> Result<ClassPictures> {
         controls: controls.collect::<Result<_>>()?,
         natural: natural.take(EXAMPLES).map(|pixels| jpeg(&pixels, side)).collect::<Result<_>>()?,
     })
-}
-
-/// A photograph takes a tenth of the bytes that it takes as PNG.
-fn jpeg(chw: &[f32], side: usize) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let encoder = JpegEncoder::new_with_quality(&mut bytes, 85);
-    let encoded = to_rgb8(chw, side)?.write_with_encoder(encoder);
-    encoded.map_err(|e| Error::input(format!("a picture cannot be encoded: {e}")))?;
-    Ok(bytes)
 }
 
 /// The rows that people read.

@@ -14,8 +14,26 @@ pub struct Dot {
     pub role: Role,
     /// None leaves the row empty.
     pub value: Option<f64>,
-    /// Half the error bar.
-    pub deviation: Option<f64>,
+    /// What the error bar shows.
+    pub bar: Option<Bar>,
+}
+
+/// An error bar.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Bar {
+    /// As far to either side.
+    Deviation(f64),
+    /// From a lower limit to an upper one.
+    Interval(f64, f64),
+}
+
+impl Bar {
+    fn limits(self, value: f64) -> [f64; 2] {
+        match self {
+            Self::Deviation(half) => [value - half, value + half],
+            Self::Interval(low, high) => [low, high],
+        }
+    }
 }
 
 /// Rows of dots over a common axis.
@@ -25,6 +43,8 @@ pub struct Dots {
     pub title: String,
     /// What the axis measures.
     pub axis: String,
+    /// From where to where; by the values and 0 where it is left out.
+    pub range: Option<(f64, f64)>,
     /// The rows, from the top.
     pub rows: Vec<Dot>,
 }
@@ -65,23 +85,24 @@ impl Dots {
             scene.text((left - 12.0, y + 4.5), &names[index], LARGE, Anchor::End);
             scene.text((right + 14.0, y + 4.5), &values[index], LARGE, Anchor::Start);
             if let Some(value) = row.value {
-                let bar = |half: f64| [across(value - half), across(value + half)];
-                row.draw(&mut scene, (across(value), y), row.deviation.map(bar));
+                row.draw(&mut scene, (across(value), y), row.bar.map(|bar| bar.limits(value).map(across)));
             }
         }
         scene
     }
 
     fn range(&self) -> (f64, f64) {
-        let edges = self.rows.iter().filter_map(|row| Some((row.value?, row.deviation.unwrap_or(0.0))));
-        round_range(edges.flat_map(|(value, half)| [value - half, value + half]).chain([0.0]))
+        let limits = |row: &Dot| row.value.map(|value| row.bar.unwrap_or(Bar::Deviation(0.0)).limits(value));
+        let edges = self.rows.iter().filter_map(limits).flatten();
+        self.range.unwrap_or_else(|| round_range(edges.chain([0.0])))
     }
 }
 
 impl Dot {
     fn text(&self) -> String {
-        let text = match (self.value, self.deviation) {
-            (Some(value), Some(deviation)) => format!("{value:.3} ± {deviation:.3}"),
+        let text = match (self.value, self.bar) {
+            (Some(value), Some(Bar::Deviation(half))) => format!("{value:.3} ± {half:.3}"),
+            (Some(value), Some(Bar::Interval(low, high))) => format!("{value:.3} ({low:.3} to {high:.3})"),
             (Some(value), None) => format!("{value:.3}"),
             (None, _) => "undefined".to_string(),
         };

@@ -30,6 +30,6 @@ mod scene;
 
 pub use axis::{Axis, stages};
 pub use curves::{Curves, Level, Line};
-pub use dots::{Dot, Dots};
+pub use dots::{Bar, Dot, Dots};
 pub use role::Role;
 pub use scene::Scene;

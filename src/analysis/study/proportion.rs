@@ -1,0 +1,140 @@
+//! Shares: how many of some pictures, with its interval, and whether two of them differ.
+//!
+//! Accuracies come close to 0 and 1 and groups may be small, where a normal approximation puts limits beyond 1 and finds
+//! differences that chance makes. So intervals are Wilson's and tests are exact: Fisher's for groups of different pictures,
+//! McNemar's for pairs.
+
+use serde::{Deserialize, Serialize};
+use statrs::distribution::{Binomial, Discrete, Hypergeometric};
+
+/// The 97.5 % quantile of the standard normal distribution: every interval is one of 95 %.
+const Z: f64 = 1.959_963_984_540_054;
+
+/// A value with the limits of its 95 % interval.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Interval {
+    /// What was measured.
+    pub value: f64,
+    /// The lower limit.
+    pub low: f64,
+    /// The upper limit.
+    pub high: f64,
+}
+
+/// How many of how many. There is at least one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Count {
+    /// Those that have the property.
+    pub hits: usize,
+    /// All.
+    pub of: usize,
+}
+
+impl Count {
+    /// The share.
+    pub fn share(self) -> f64 {
+        self.hits as f64 / self.of as f64
+    }
+
+    /// The share with Wilson's interval, which stays within `[0,1]`: the shares p with `|p̂ − p| ≤ z·√(p(1−p)/n)`.
+    pub fn wilson(self) -> Interval {
+        let (n, p) = (self.of as f64, self.share());
+        let centre = (p + Z * Z / (2.0 * n)) / (1.0 + Z * Z / n);
+        let half = Z / (1.0 + Z * Z / n) * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();
+        // At the ends the limit is the share itself, up to rounding.
+        let low = if self.hits == 0 { 0.0 } else { (centre - half).max(0.0) };
+        let high = if self.hits == self.of { 1.0 } else { (centre + half).min(1.0) };
+        Interval { value: p, low, high }
+    }
+}
+
+/// `a − b` of groups of different pictures, with Newcombe's hybrid interval of Wilson's limits (1998, his method 10).
+pub fn difference(a: Count, b: Count) -> Interval {
+    hybrid(a.wilson(), b.wilson(), 0.0)
+}
+
+/// The same of two correlated shares.
+fn hybrid(a: Interval, b: Interval, phi: f64) -> Interval {
+    let root = |x: f64, y: f64| (x * x - 2.0 * phi * x * y + y * y).max(0.0).sqrt();
+    let value = a.value - b.value;
+    let (down, up) = (root(a.value - a.low, b.high - b.value), root(a.high - a.value, b.value - b.low));
+    Interval { value, low: value - down, high: value + up }
+}
+
+/// Cohen's h, `2·asin √a − 2·asin √b`: 0.2 is called small, 0.5 medium, 0.8 large.
+pub fn cohens_h(a: Count, b: Count) -> f64 {
+    let angle = |count: Count| 2.0 * libm::asin(count.share().sqrt());
+    angle(a) - angle(b)
+}
+
+/// Fisher's exact test, two-sided: the probability, if all that differs is chance, of a table with the same margins that is
+/// no likelier than this one.
+pub fn fisher(a: Count, b: Count) -> f64 {
+    // As R does: tables that are as likely but for rounding count.
+    const TIES: f64 = 1.0 + 1e-7;
+    let (population, hits, draws) = (a.of + b.of, a.hits + b.hits, a.of);
+    let tables = Hypergeometric::new(population as u64, hits as u64, draws as u64);
+    let tables = tables.expect("neither more hits nor more draws than there are");
+    // By logarithms: the crate's own probabilities are quotients that overflow above some thousand pictures.
+    let probability = |hits: usize| tables.ln_pmf(hits as u64).exp();
+    let seen = probability(a.hits) * TIES;
+    let possible = hits.saturating_sub(b.of)..=hits.min(draws);
+    let sum: f64 = possible.map(probability).filter(|&p| p <= seen).sum();
+    sum.min(1.0)
+}
+
+/// Pictures that come in pairs, by which of the two have the property.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pairs {
+    /// Both.
+    pub both: usize,
+    /// The first alone.
+    pub first: usize,
+    /// The second alone.
+    pub second: usize,
+    /// Neither.
+    pub neither: usize,
+}
+
+impl Pairs {
+    /// Counts pairs.
+    pub fn of(pairs: impl IntoIterator<Item = (bool, bool)>) -> Self {
+        let mut counts = Self::default();
+        for pair in pairs {
+            *match pair {
+                (true, true) => &mut counts.both,
+                (true, false) => &mut counts.first,
+                (false, true) => &mut counts.second,
+                (false, false) => &mut counts.neither,
+            } += 1;
+        }
+        counts
+    }
+
+    /// `first − second`, with Newcombe's hybrid interval for pairs (1998, his method 10 for paired shares): as
+    /// [`difference`], but for the correlation of the two, shrunk by half a pair.
+    pub fn difference(self) -> Interval {
+        let Self { both, first, second, neither } = self;
+        let of = both + first + second + neither;
+        let (a, b) = (Count { hits: both + first, of }, Count { hits: both + second, of });
+        let [both, first, second, neither] = [both, first, second, neither].map(|count| count as f64);
+        let margins = (both + first) * (second + neither) * (both + second) * (first + neither);
+        let covariance = match both * neither - first * second {
+            positive if positive > 0.0 => (positive - of as f64 / 2.0).max(0.0),
+            other => other,
+        };
+        let phi = if margins > 0.0 { covariance / margins.sqrt() } else { 0.0 };
+        hybrid(a.wilson(), b.wilson(), phi)
+    }
+
+    /// McNemar's exact test: the probability, if either of a pair may as well be the one, of pairs that differ as unevenly.
+    pub fn mcnemar(self) -> f64 {
+        let (fewer, of) = (self.first.min(self.second) as u64, (self.first + self.second) as u64);
+        let fair = Binomial::new(0.5, of).expect("a half is a probability");
+        if self.first == self.second {
+            return 1.0;
+        }
+        let tail: f64 = (0..=fewer).map(|k| fair.ln_pmf(k).exp()).sum();
+        (2.0 * tail).min(1.0)
+    }
+}

@@ -1,0 +1,178 @@
+//! The planted biases: prototypes made now, and pictures that are drawn with a cue and once more without.
+
+use protogpu::analysis::Classifier;
+use protogpu::analysis::study::{Answer, Asked, Group, Part, answer, percent};
+use protogpu::gpu::Context;
+use protogpu::nets::Network;
+use protogpu::optimize::{Job, Optimizer, Settings};
+use protogpu::picture::{jpeg, to_chw};
+use protogpu::report::PartPictures;
+use protogpu::world::{Bias, Biases, Setting, biases, draw, truth};
+use protogpu::{Error, Result};
+use rayon::prelude::*;
+
+use super::prototypes::{Given, Prototype};
+use super::{EXAMPLES, Measured, StudyArgs, go_on};
+use crate::cli::interrupt;
+use crate::cli::progress::{Counting, Figures, LINE_EVERY, Progress};
+
+/// The seed of the pictures: neither training nor any choice has used it.
+pub(super) const PICTURES_SEED: u64 = 2002;
+/// Steps in one submission.
+const STRETCH: u32 = 8;
+
+impl StudyArgs {
+    /// A part for each planted bias.
+    pub(super) fn measure_demo(&self, network: &Network, given: &Given) -> Result<Vec<Measured>> {
+        let classes: Vec<usize> = biases().iter().map(|bias| bias.class).collect();
+        let knows = |bias: &Bias| network.labels().get(bias.class).is_some_and(|label| label.name == bias.class_name());
+        if let Some(bias) = biases().iter().find(|bias| !knows(bias)) {
+            let (name, class) = (network.weights().name(), bias.class_name());
+            return Err(Error::input(format!(
+                "--demo is about the drawn world, but {name} knows no {class} as class {}: leave out prototypes of other \
+                 networks",
+                bias.class
+            )));
+        }
+        let settings = self.demo_settings();
+        settings.validate()?;
+        self.check_out()?;
+        let mut prototypes = given.of(&classes, network)?;
+        let context = self.adapter.open()?;
+        interrupt::listen()?;
+        let missing = |class: &usize| prototypes.iter().all(|one| one.class != *class);
+        let missing: Vec<usize> = classes.into_iter().filter(missing).collect();
+        prototypes.extend(self.make(&context, network, &settings, &missing)?);
+
+        let classifier = Classifier::new(&context, network, self.batch.into())?;
+        let count = 2 * u64::from(self.demo_pictures()) * biases().len() as u64;
+        let bar = Counting::new("pictures", count, self.quiet);
+        let mut measured = Vec::new();
+        for bias in biases() {
+            let mut pictures = PartPictures::default();
+            let mut groups = Vec::new();
+            for (name, setting) in [("with", Setting::Planted), ("without", Setting::Removed)] {
+                let (answers, shown) = self.draw(bias, setting, &classifier, &bar)?;
+                groups.push(Group { name: name.to_owned(), folder: None, answers });
+                pictures.groups.push(shown);
+            }
+            let title = format!("{}: {}", bias.class_name(), bias.what);
+            let asked = Asked { title, classes: &[bias.class], groups: &groups, paired: true };
+            let mut part = Part::of(&asked, network.labels(), self.resampling());
+            for prototype in prototypes.iter().filter(|prototype| prototype.class == bias.class) {
+                part.prototypes.push(prototype.seen(&classifier, network)?);
+                pictures.prototypes.push(prototype.png(classifier.side())?);
+            }
+            measured.push(Measured { part, groups, pictures, skipped: Vec::new() });
+        }
+        bar.end();
+        Ok(measured)
+    }
+
+    /// Of the demo's prototypes.
+    pub(super) fn demo_settings(&self) -> Settings {
+        let default = Settings::default();
+        Settings { steps: self.steps.unwrap_or(default.steps), seed: self.seed, ..default }
+    }
+
+    /// Prototypes of classes, all at once.
+    fn make(
+        &self,
+        context: &Context,
+        network: &Network,
+        settings: &Settings,
+        classes: &[usize],
+    ) -> Result<Vec<Prototype>> {
+        if classes.is_empty() {
+            return Ok(Vec::new());
+        }
+        let jobs: Vec<Job> = classes.iter().map(|&class| Job { class, seed: self.seed, init: None }).collect();
+        let mut optimizer = Optimizer::new(context, network, settings, &jobs)?;
+        let total = settings.total_steps();
+        let progress = Progress::new(self.names(classes, network), 0, total, self.quiet);
+        let mut step = 0;
+        while step < total {
+            go_on()?;
+            // Lines come at multiples of this.
+            let count = STRETCH.min(total - step).min(LINE_EVERY - step % LINE_EVERY);
+            optimizer.advance(count as usize)?;
+            step += count;
+            progress.update(step, figures(&optimizer));
+        }
+        progress.end();
+        let of = |(class, state): (&usize, protogpu::optimize::ImageState)| Prototype {
+            class: *class,
+            seed: self.seed,
+            folder: None,
+            pixels: state.image,
+        };
+        Ok(classes.iter().zip(optimizer.states()?).map(of).collect())
+    }
+
+    /// What the network says of pictures of a bias's class, and some of them. Only such are drawn as would carry the cue if it
+    /// were not removed, so that the two groups are pairs that differ in nothing else.
+    fn draw(
+        &self,
+        bias: &Bias,
+        setting: Setting,
+        classifier: &Classifier,
+        bar: &Counting,
+    ) -> Result<(Vec<Answer>, Vec<Vec<u8>>)> {
+        let settings = Biases::default().with(bias.name, setting).map_err(told)?;
+        let carries = |&number: &u64| carries(bias, number);
+        let numbers: Vec<u64> = (0..).filter(carries).take(self.demo_pictures() as usize).collect();
+        let (mut answers, mut shown) = (Vec::new(), Vec::new());
+        for numbers in numbers.chunks(classifier.batch()) {
+            go_on()?;
+            let drawn =
+                numbers.par_iter().map(|&number| draw(bias.class, PICTURES_SEED, number, settings).map_err(told));
+            let pixels: Vec<Vec<f32>> = drawn.map(|picture| Ok(to_chw(&picture?))).collect::<Result<_>>()?;
+            for one in pixels.iter().take(EXAMPLES.saturating_sub(shown.len())) {
+                shown.push(jpeg(one, classifier.side())?);
+            }
+            for (number, logits) in numbers.iter().zip(classifier.logits(&pixels.concat())?) {
+                answers.push(answer(format!("{number:05}"), &logits, &[bias.class])?);
+            }
+            bar.add(numbers.len() as u64);
+        }
+        Ok((answers, shown))
+    }
+}
+
+/// Whether a picture carries the bias where nothing is removed.
+fn carries(bias: &Bias, number: u64) -> bool {
+    let truth = truth(bias.class, PICTURES_SEED, number, Biases::default());
+    match bias.name {
+        "cue" => truth.cue,
+        "light" => truth.light,
+        _ => truth.companion,
+    }
+}
+
+/// The sentence of a planted bias.
+pub(super) fn sentence(part: &Part, bias: &Bias) -> String {
+    let [with, without] = part.groups.as_slice() else { return String::new() };
+    let accuracy = |group: &protogpu::analysis::study::GroupRow| percent(group.classes[0].accuracy.value);
+    let (class, what) = (bias.class_name(), bias.what);
+    let instead = without.instead.first();
+    let instead = instead.map_or_else(String::new, |other| format!(", and {} of {}", other.name, percent(other.share)));
+    format!(
+        "With {what} the network says {class} of {} of the pictures; of the same pictures without it, {class} of {}{instead}: {}",
+        accuracy(with),
+        accuracy(without),
+        part.comparisons[0].judged()
+    )
+}
+
+/// The last step's figures, averaged over the batch.
+fn figures(optimizer: &Optimizer) -> Figures {
+    let histories = optimizer.histories();
+    let mean = |column: fn(&protogpu::optimize::History) -> &Vec<f32>| {
+        histories.iter().filter_map(|history| column(history).last()).sum::<f32>() / histories.len() as f32
+    };
+    Figures { loss: mean(|h| &h.loss), logit: mean(|h| &h.logit), probability: mean(|h| &h.probability) }
+}
+
+fn told(error: protogpu::world::Error) -> Error {
+    Error::input(error.to_string())
+}

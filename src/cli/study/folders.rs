@@ -1,0 +1,158 @@
+//! Groups that are folders of pictures.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use protogpu::analysis::study::{Asked, Group, Part, classify_files};
+use protogpu::analysis::{Classifier, find_pictures};
+use protogpu::nets::Network;
+use protogpu::picture::{jpeg, preprocess};
+use protogpu::report::PartPictures;
+use protogpu::{Error, Result};
+
+use super::prototypes::Given;
+use super::{EXAMPLES, Measured, StudyArgs, go_on};
+use crate::cli::interrupt;
+use crate::cli::progress::Counting;
+use crate::cli::run_targets;
+
+/// A folder with what is in it.
+struct Folder {
+    /// What the group is called.
+    name: String,
+    path: PathBuf,
+    pictures: Vec<PathBuf>,
+    /// What the pictures are called: their path from the folder on.
+    names: Vec<String>,
+}
+
+impl StudyArgs {
+    /// The study of the folders that were given.
+    pub(super) fn measure(&self, network: &Network, given: &Given) -> Result<Vec<Measured>> {
+        let classes = run_targets::classes(&self.classes, None, network)?;
+        let folders = folders(&self.images)?;
+        if self.paired {
+            check_pairs(&folders)?;
+        }
+        self.check_out()?;
+        let prototypes = given.of(&classes, network)?;
+        if prototypes.is_empty() && !self.prototypes.is_empty() {
+            let (asked, first) = (self.names(&classes, network), self.prototypes[0].display());
+            return Err(Error::input(format!("no prototype in {first} is one of {asked}, which --class asks for")));
+        }
+        let context = self.adapter.open()?;
+        let classifier = Classifier::new(&context, network, self.batch.into())?;
+        interrupt::listen()?;
+
+        let bar = Counting::new("pictures", folders.iter().map(|f| f.pictures.len() as u64).sum(), self.quiet);
+        let (mut groups, mut skipped, mut pictures) = (Vec::new(), Vec::new(), PartPictures::default());
+        for folder in &folders {
+            let mut progress = |count: usize| {
+                bar.add(count as u64);
+                go_on()
+            };
+            let seen = classify_files(&classifier, &folder.pictures, &folder.names, &classes, &mut progress)?;
+            skipped.extend(seen.unreadable.iter().map(|(_, error)| error.to_string()));
+            if seen.seen.is_empty() {
+                let (path, (_, why)) = (folder.path.display(), &seen.unreadable[0]);
+                return Err(Error::input(format!("no picture in {path} can be read, such as: {why}")));
+            }
+            let places: Vec<usize> = seen.seen.iter().map(|(at, _)| *at).collect();
+            pictures.groups.push(examples(folder, &places, classifier.side())?);
+            let answers = seen.seen.into_iter().map(|(_, answer)| answer).collect();
+            groups.push(Group { name: folder.name.clone(), folder: Some(shown(&folder.path)), answers });
+        }
+        bar.end();
+        if self.paired {
+            check_pairs_left(&groups)?;
+        }
+        let title = self.names(&classes, network);
+        let asked = Asked { title, classes: &classes, groups: &groups, paired: self.paired };
+        let mut part = Part::of(&asked, network.labels(), self.resampling());
+        for prototype in prototypes {
+            part.prototypes.push(prototype.seen(&classifier, network)?);
+            pictures.prototypes.push(prototype.png(classifier.side())?);
+        }
+        Ok(vec![Measured { part, groups, pictures, skipped }])
+    }
+}
+
+/// The folders with their pictures, each of a name of its own.
+fn folders(given: &[PathBuf]) -> Result<Vec<Folder>> {
+    let last = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
+    let mut folders: Vec<Folder> = Vec::new();
+    for path in given {
+        if !path.is_dir() {
+            let path = path.display();
+            return Err(Error::input(format!(
+                "--images {path}: no such folder; give each group's pictures as a folder"
+            )));
+        }
+        if folders.iter().any(|other| other.path.canonicalize().ok() == path.canonicalize().ok()) {
+            return Err(Error::input(format!("--images {}: the folder is given twice", path.display())));
+        }
+        let pictures = find_pictures(std::slice::from_ref(path))?;
+        let names = pictures.iter().map(|picture| relative(path, picture)).collect();
+        let others = given.iter().filter(|other| last(other) == last(path)).count();
+        // The last part of the path, unless another folder has it too.
+        let name = last(path).filter(|_| others == 1).unwrap_or_else(|| shown(path));
+        folders.push(Folder { name, path: path.clone(), pictures, names });
+    }
+    Ok(folders)
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}
+
+/// A path from a folder on, with `/` between folders on every machine.
+fn relative(root: &Path, path: &Path) -> String {
+    let inner = path.strip_prefix(root).unwrap_or(path);
+    inner.iter().map(OsStr::to_string_lossy).collect::<Vec<_>>().join("/")
+}
+
+/// Every picture must have its partner.
+fn check_pairs(folders: &[Folder]) -> Result<()> {
+    let Some((first, others)) = folders.split_first() else { return Ok(()) };
+    if others.is_empty() {
+        return Err(Error::input("--paired needs two folders of pictures at least: give another --images"));
+    }
+    let names: BTreeSet<&String> = first.names.iter().collect();
+    for other in others {
+        let theirs: BTreeSet<&String> = other.names.iter().collect();
+        if let Some(name) = names.symmetric_difference(&theirs).next() {
+            let (has, lacks) = if names.contains(name) { (first, other) } else { (other, first) };
+            return Err(Error::input(format!(
+                "--paired: {} is in {} but not in {}; give pairs the same file name, or leave --paired out",
+                name,
+                has.path.display(),
+                lacks.path.display()
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// What could not be read may have been one of every pair.
+fn check_pairs_left(groups: &[Group]) -> Result<()> {
+    let names = |group: &Group| group.answers.iter().map(|answer| answer.picture.clone()).collect::<BTreeSet<_>>();
+    for (at, first) in groups.iter().enumerate() {
+        for second in &groups[at + 1..] {
+            if names(first).is_disjoint(&names(second)) {
+                let (first, second) = (&first.name, &second.name);
+                return Err(Error::input(format!(
+                    "--paired: of no pair can both pictures be read, in {first} and {second}"
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A few of the pictures that were read, from all over the folder.
+fn examples(folder: &Folder, places: &[usize], side: usize) -> Result<Vec<Vec<u8>>> {
+    let count = places.len().min(EXAMPLES);
+    let chosen = (0..count).map(|at| places[at * places.len() / count]);
+    chosen.map(|at| jpeg(&preprocess(&folder.pictures[at], side)?, side)).collect()
+}

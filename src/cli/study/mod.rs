@@ -1,0 +1,142 @@
+//! `protogpu study`: what a network makes of groups of pictures, and whether it differs; with `--demo`, of the planted biases.
+
+mod demo;
+mod folders;
+mod prototypes;
+mod report;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use protogpu::analysis::study::{Group, Part, Resampling};
+use protogpu::nets::Network;
+use protogpu::report::PartPictures;
+use protogpu::{Error, Result};
+
+use super::args::{AdapterArgs, NetworkArgs};
+use super::folder::check_writable;
+use super::interrupt;
+use super::terminal::{INTERRUPTED, note};
+use prototypes::Given;
+
+/// What the report is called when it is complete; written last.
+const REPORT: &str = "study.json";
+/// Pictures of a group that the report shows.
+const EXAMPLES: usize = 6;
+
+/// Measure what a network makes of groups of pictures, and whether they differ
+#[derive(clap::Args, Debug)]
+#[command(after_help = super::help::STUDY)]
+pub(crate) struct StudyArgs {
+    /// Classes to ask for, by index, WordNet id or name; repeat it or separate them by commas
+    #[arg(long = "class", value_name = "CLASS", required_unless_present = "demo")]
+    classes: Vec<String>,
+    /// A folder of pictures, which is one group; repeat it for more
+    #[arg(long, value_name = "DIR", required_unless_present = "demo")]
+    images: Vec<PathBuf>,
+    /// Pictures of one name in two folders are a pair: the same picture with and without something
+    #[arg(long)]
+    paired: bool,
+    /// Prototypes that `protogpu run` made, or folders of such, to stand beside the numbers
+    #[arg(long = "prototype", value_name = "FOLDER", num_args = 1..)]
+    prototypes: Vec<PathBuf>,
+    /// Reveal the biases that were planted in the drawn world, with prototypes made now and pictures drawn for it
+    #[arg(long, conflicts_with_all = ["classes", "images", "paired", "weights", "labels"])]
+    demo: bool,
+    /// With --demo, how many pictures of each class, with its cue and again without [default: 200]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=100_000))]
+    pictures: Option<u32>,
+    /// With --demo, the steps of each prototype [default: as of `protogpu run`]
+    #[arg(long, value_name = "N")]
+    steps: Option<u32>,
+    /// Where to write the report
+    #[arg(long, value_name = "DIR", default_value = "study")]
+    out: PathBuf,
+    /// The seed of what is drawn for intervals and tests, and of the demo's prototypes
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    seed: u64,
+    /// How many resamples make a bootstrap interval, and how many permutations a test
+    #[arg(long, value_name = "N", default_value_t = 9_999, value_parser = clap::value_parser!(u32).range(99..=1_000_000))]
+    resamples: u32,
+    /// How many pictures at once
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
+    batch: u16,
+    /// Replace an earlier report
+    #[arg(long)]
+    force: bool,
+    /// Print nothing but errors
+    #[arg(long)]
+    quiet: bool,
+    /// Print JSON: what study.json holds
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    network: NetworkArgs,
+    #[command(flatten)]
+    adapter: AdapterArgs,
+}
+
+/// One experiment, measured.
+struct Measured {
+    part: Part,
+    groups: Vec<Group>,
+    pictures: PartPictures,
+    /// What could not be read, with the reason.
+    skipped: Vec<String>,
+}
+
+impl StudyArgs {
+    /// Measures, and writes the report.
+    pub(crate) fn run(&self) -> Result<ExitCode> {
+        if !self.demo && (self.pictures.is_some() || self.steps.is_some()) {
+            return Err(Error::input("--pictures and --steps say how --demo is done: give that, or leave them out"));
+        }
+        let given = Given::find(&self.prototypes)?;
+        let network = self.network.or_recorded(given.weights()?).open()?;
+        let measured = if self.demo { self.measure_demo(&network, &given) } else { self.measure(&network, &given) };
+        match measured {
+            Err(_) if interrupt::requested() => {
+                note("stopped; nothing was written");
+                Ok(INTERRUPTED.into())
+            }
+            Err(error) => Err(error),
+            Ok(measured) => self.write(&network, measured),
+        }
+    }
+
+    /// What can be found out of the report's folder before any work.
+    fn check_out(&self) -> Result<()> {
+        if self.out.join(REPORT).exists() && !self.force {
+            let out = self.out.display();
+            return Err(Error::input(format!(
+                "{out} has a report already: give another --out, or replace it with --force"
+            )));
+        }
+        check_writable([self.out.as_path()])
+    }
+
+    /// Of each class in the demo.
+    fn demo_pictures(&self) -> u32 {
+        self.pictures.unwrap_or(200)
+    }
+
+    fn resampling(&self) -> Resampling {
+        Resampling { count: self.resamples as usize, seed: self.seed }
+    }
+
+    /// The names of classes, for people.
+    fn names(&self, classes: &[usize], network: &Network) -> String {
+        classes.iter().map(|&class| network.labels().name(class)).collect::<Vec<_>>().join(", ")
+    }
+
+    fn note(&self, text: &str) {
+        if !self.quiet {
+            note(text);
+        }
+    }
+}
+
+/// An error as soon as the user wants no more; it is not shown.
+fn go_on() -> Result<()> {
+    if interrupt::requested() { Err(Error::input("stopped")) } else { Ok(()) }
+}
