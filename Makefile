@@ -8,12 +8,15 @@ BENCH ?= --batch 1
 PEERS ?=
 PEERS_PYTHON ?= target/peers/venv/bin/python
 
-.PHONY: help run test bench peers check driver cargo
+SNAKEMAKE ?= target/snakemake/venv/bin/snakemake
+
+.PHONY: help run test bench peers workflow check driver cargo
 help:
 	@echo "make run     a prototype by the embedded network, into out/; ARGS='--class key --seed 3' for another"
 	@echo "make test    check, then all tests; needs an adapter or software Vulkan, installed where possible"
 	@echo "make bench   times a step, its kernels and single ops; BENCH='--batch 1,8,32' for other options of protogpu bench"
 	@echo "make peers   times a step against PyTorch, candle and burn, which it installs; PEERS='--help' for options"
+	@echo "make workflow splits a small sweep over two workers of Snakemake, which it installs, and kills one on the way"
 	@echo "make check   format, clippy and documentation, without a warning"
 
 run: cargo driver
@@ -33,6 +36,16 @@ peers: cargo driver $(PEERS_PYTHON)
 target/peers/venv/bin/python: tests/golden/requirements.txt
 	python3 -m venv target/peers/venv
 	target/peers/venv/bin/pip install -q -r $<
+	@touch $@
+
+workflow: cargo driver $(SNAKEMAKE)
+	cargo build --locked
+	SNAKEMAKE="$(abspath $(SNAKEMAKE))" sh examples/snakemake/test.sh target/snakemake/work
+
+# Another installation: make workflow SNAKEMAKE=...
+target/snakemake/venv/bin/snakemake: examples/snakemake/requirements.txt
+	python3 -m venv target/snakemake/venv
+	target/snakemake/venv/bin/pip install -q -r $<
 	@touch $@
 
 check: cargo

@@ -28,9 +28,12 @@ pub enum Error {
     /// A shader does not parse, import, validate or bind: a fault in the program, or in a custom op.
     #[error("{0}")]
     Shader(String),
-    /// The device ran out of memory, was lost, or refused work; the message says what was being done.
+    /// The device was lost or refused work; the message says what was being done.
     #[error("{0}")]
     Device(String),
+    /// The device has not the memory that was asked for; with less it may do.
+    #[error("{0}")]
+    OutOfMemory(String),
     /// A loss became NaN or infinite.
     #[error("{0}")]
     NotFinite(String),
@@ -54,7 +57,7 @@ impl Error {
             // A disk that fills up or a server that goes away is a failure; a path that does not exist or may not be
             // touched is the caller's.
             Self::Io { source, .. } => !is_full(source.kind()) && !is_gone(source.kind()),
-            Self::Shader(_) | Self::Device(_) | Self::NotFinite(_) => false,
+            Self::Shader(_) | Self::Device(_) | Self::OutOfMemory(_) | Self::NotFinite(_) => false,
         }
     }
 }

@@ -100,6 +100,17 @@ impl Tensors {
         self.tensors.remove(name).ok_or_else(|| Error::input(format!("tensor `{name}` is missing")))
     }
 
+    /// The only tensor that there is.
+    pub fn only(mut self) -> Result<(Vec<usize>, Vec<f32>)> {
+        match (self.tensors.pop_first(), self.tensors.len()) {
+            (Some((_, tensor)), 0) => Ok(tensor),
+            (_, more) => Err(Error::input(format!(
+                "it holds {more} tensors, where one is expected",
+                more = more + usize::from(more > 0)
+            ))),
+        }
+    }
+
     /// Takes a tensor of a given shape out.
     pub fn take_shaped(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
         let (found, data) = self.take(name)?;

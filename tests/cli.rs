@@ -18,8 +18,12 @@ mod inputs;
 mod interrupted;
 #[path = "cli/looking.rs"]
 mod looking;
+#[path = "cli/many.rs"]
+mod many;
 #[path = "cli/models.rs"]
 mod models;
+#[path = "cli/objectives.rs"]
+mod objectives;
 #[path = "cli/pipelines.rs"]
 mod pipelines;
 #[path = "cli/place.rs"]
@@ -37,6 +41,8 @@ mod shared;
 mod similarity;
 #[path = "cli/study.rs"]
 mod study;
+#[path = "cli/sweep.rs"]
+mod sweep;
 #[path = "cli/tune.rs"]
 mod tune;
 #[path = "cli/weights.rs"]
@@ -71,7 +77,11 @@ fn nonsense_numbers_are_refused() {
         ("--interpolation cubic", "`cubic` is none of bilinear, nearest"),
         ("--preset poster", "`poster` is none of paper"),
         ("--seed -1", "invalid value '-1' for '--seed <S>'"),
-        ("--batch 0", "invalid value '0' for '--batch <N>'"),
+        ("--batch 0", "invalid value '0' for '--batch <N|auto>': give a number from 1 to 256, or auto"),
+        ("--per-class 0", "invalid value '0' for '--per-class <K>'"),
+        ("--class 3..1", "the range of classes 3..1 is empty: give the lower end first, 1..3"),
+        ("--class 0..99", "there is no class 99: there are 15 classes, 0 to 14"),
+        ("--seed 18446744073709551615 --per-class 2", "--per-class 2 counts seeds from --seed 18446744073709551615 on"),
         ("--checkpoint-every 0", "invalid value '0' for '--checkpoint-every <K>'"),
         ("--resume --force", "cannot be used with"),
     ] {

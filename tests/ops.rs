@@ -20,6 +20,10 @@ mod conv2d;
 mod conv2d_channels;
 #[path = "ops/conv2d_networks.rs"]
 mod conv2d_networks;
+#[path = "ops/diversity.rs"]
+mod diversity;
+#[path = "ops/feature.rs"]
+mod feature;
 #[path = "ops/global_avg_pool2d.rs"]
 mod global_avg_pool2d;
 #[path = "ops/history.rs"]
@@ -36,6 +40,8 @@ mod lucent;
 mod max_pool2d;
 #[path = "ops/objective.rs"]
 mod objective;
+#[path = "ops/objective_terms.rs"]
+mod objective_terms;
 #[path = "ops/red.rs"]
 mod red;
 #[path = "ops/relu.rs"]

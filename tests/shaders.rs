@@ -7,11 +7,11 @@ use std::mem::offset_of;
 use std::path::Path;
 
 use protogpu::Shape;
-use protogpu::gpu::{Access, Context, Grid, Kernel, Plan, Recording, SOURCES, Source, reflect};
+use protogpu::gpu::{Access, Context, Grid, Kernel, Plan, Recording, SOURCES, Source, TensorId, reflect};
 use protogpu::ops::{
-    Adam, Add, AffineWarp, Algorithm, Colour, Concat, Conv2d, Epilogue, GlobalAvgPool2d, HfForm, Interpolation, Irfft2,
-    Linear, LocalResponseNorm, MaxPool2d, Objective, PvForm, Relu, ScaleShift, Sink, Tensor, Tile, TotalVariation,
-    Variant, sink_texels,
+    Adam, Add, AffineWarp, Algorithm, Colour, Concat, Conv2d, Diversity, Epilogue, Feature, GlobalAvgPool2d, HfForm,
+    Interpolation, Irfft2, Linear, LocalResponseNorm, MaxPool2d, Objective, PvForm, Relu, ScaleShift, Sink, Tensor,
+    Tile, TotalVariation, Variant, sink_texels, total,
 };
 use protogpu::optimize::ScheduleRow;
 
@@ -284,6 +284,10 @@ fn step(r: &mut Recorder) {
         let objective = Objective { pv_form, rivals: 0.0 };
         objective.step(&mut r.rec, logits, class_of, [schedule, clock], dlogits, values).expect("objective");
     }
+    let terms = (r.rec.kept("terms", 12), 2);
+    let objective = Objective { pv_form: PvForm::Softmax, rivals: 0.0 };
+    objective.weighted(&mut r.rec, logits, terms, [schedule, clock], dlogits, values).expect("objective");
+    features(r, [x, y, dx], [schedule, clock, values]);
     let adam = Adam { beta1: 0.9, beta2: 0.999, eps: 1e-8, clamp: true, decay: 0.0, towards: [0.0; 3] };
     adam.step(&mut r.rec, dx, [x, m, v], [schedule, clock]).expect("adam");
 }
@@ -302,6 +306,18 @@ fn parameterization(r: &mut Recorder) {
         colour.forward(&mut r.rec, x, y).expect("colour");
         colour.backward(&mut r.rec, y, y, x).expect("colour");
     }
+}
+
+fn features(r: &mut Recorder, [x, z, dx]: [Tensor; 3], [schedule, clock, values]: [TensorId; 3]) {
+    let (rows, partial, vectors) = (r.rec.kept("rows", 6), r.rec.kept("parts", 6), r.rec.kept("vectors", 6));
+    let sink = Sink { add: Some(z.id), mask: Some(x.id) };
+    for feature in [Feature::Channel, Feature::Neuron, Feature::Direction(vectors), Feature::Layer] {
+        feature.value(&mut r.rec, "term", x, rows, partial).expect("feature");
+        feature.gradient(&mut r.rec, "term", [x, dx], rows, [schedule, clock], sink).expect("feature");
+    }
+    total(&mut r.rec, "term", [2, 3], [partial, rows, values], true).expect("feature");
+    let diversity = Diversity::value(&mut r.rec, "term", x, partial).expect("diversity");
+    diversity.gradient(&mut r.rec, "term", [x, dx], rows, [schedule, clock], sink).expect("diversity");
 }
 
 /// The mirrored structs and the names of all bindings, for every kernel, without a device.

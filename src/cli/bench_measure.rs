@@ -121,7 +121,7 @@ pub(crate) fn measure(
             let step = time_steps(&mut optimizer, warm, effort, yardstick)?;
             Outcome::Fits { step, kernels: time_kernels(context, &mut optimizer, effort, yardstick)? }
         }
-        Err(Error::Input(why) | Error::Device(why)) => {
+        Err(Error::Input(why) | Error::Device(why) | Error::OutOfMemory(why)) => {
             context.check_lost()?;
             Outcome::DoesNotFit(why)
         }

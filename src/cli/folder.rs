@@ -13,9 +13,14 @@ use protogpu::{Error, Result};
 
 const CHECKPOINT: &str = "checkpoint.safetensors";
 pub(crate) const RECORD: &str = "run.json";
-const PICTURE: &str = "prototype.png";
+pub(crate) const PICTURE: &str = "prototype.png";
 pub(crate) const PIXELS: &str = "prototype.safetensors";
 const SNAPSHOTS: &str = "snapshots";
+/// Pictures of the way, until they are put together as an animation.
+const FRAMES: &str = "frames";
+pub(crate) const ANIMATION: &str = "prototype.apng";
+/// Why the prototype could not be made; there only until it is tried again.
+pub(crate) const FAILED: &str = "failed.txt";
 
 /// The longest checkpoint that is read: far above one of the most steps.
 const MAX_CHECKPOINT_BYTES: u64 = 1 << 30;
@@ -41,6 +46,19 @@ pub(crate) enum State {
     Finished,
 }
 
+/// What a finished run leaves beside its checkpoint.
+#[derive(Default)]
+pub(crate) struct Results {
+    /// The picture, as a PNG file.
+    pub(crate) png: Vec<u8>,
+    /// The pixels as numbers, as a safetensors file.
+    pub(crate) pixels: Vec<u8>,
+    /// How the picture came about, as an animated PNG file.
+    pub(crate) animation: Option<Vec<u8>>,
+    /// `run.json`.
+    pub(crate) record: String,
+}
+
 /// The folder of one prototype, which need not exist.
 #[derive(Debug)]
 pub(crate) struct Folder {
@@ -50,9 +68,9 @@ pub(crate) struct Folder {
 }
 
 impl Folder {
-    /// `OUT/<index>_<slug>_seed<S>`.
-    pub(crate) fn new(out: &Path, index: usize, slug: &str, seed: u64, existing: Existing) -> Self {
-        Self { path: out.join(format!("{index}_{slug}_seed{seed}")), existing, begun: false }
+    /// `OUT/<slug>_seed<S>`; of a class, the slug begins with its index.
+    pub(crate) fn new(out: &Path, slug: &str, seed: u64, existing: Existing) -> Self {
+        Self { path: out.join(format!("{slug}_seed{seed}")), existing, begun: false }
     }
 
     /// The picture in it.
@@ -65,6 +83,11 @@ impl Folder {
         self.path.join(PIXELS)
     }
 
+    /// The animation in it, if one was asked for.
+    pub(crate) fn animation(&self) -> PathBuf {
+        self.path.join(ANIMATION)
+    }
+
     /// The record in it.
     pub(crate) fn record(&self) -> PathBuf {
         self.path.join(RECORD)
@@ -75,9 +98,14 @@ impl Folder {
         &self.path
     }
 
-    /// Whether it exists although it must not.
+    /// Whether it exists although it must not; one that only says why it failed may be tried again.
     pub(crate) fn is_in_the_way(&self) -> bool {
-        self.existing == Existing::Refuse && self.path.symlink_metadata().is_ok()
+        self.existing == Existing::Refuse && self.path.symlink_metadata().is_ok() && !self.holds_a_failure_alone()
+    }
+
+    fn holds_a_failure_alone(&self) -> bool {
+        let mut entries = std::fs::read_dir(&self.path).into_iter().flatten().flatten().peekable();
+        entries.peek().is_some() && entries.all(|entry| entry.file_name() == FAILED)
     }
 
     /// How far the run has come; `check` says whether a checkpoint is of this run.
@@ -120,12 +148,47 @@ impl Folder {
         write(&folder.join(format!("step_{step:06}.png")), png)
     }
 
-    /// Writes the results; the record last, since it says that the rest is there.
-    pub(crate) fn finish(&mut self, png: &[u8], pixels: &[u8], record: &str) -> Result<()> {
+    /// Keeps the picture after a step, for the animation.
+    pub(crate) fn write_frame(&mut self, step: u32, png: &[u8]) -> Result<()> {
         self.begin()?;
-        write(&self.path.join(PIXELS), pixels)?;
-        write(&self.path.join(PICTURE), png)?;
-        write(&self.path.join(RECORD), record.as_bytes())
+        let frame = self.frame(step);
+        create_folder(&self.path.join(FRAMES))?;
+        write(&frame, png)
+    }
+
+    /// The picture that was kept after a step.
+    pub(crate) fn frame(&self, step: u32) -> PathBuf {
+        self.path.join(FRAMES).join(format!("step_{step:06}.png"))
+    }
+
+    /// Writes the results; the record last, since it says that the rest is there.
+    pub(crate) fn finish(&mut self, results: &Results) -> Result<()> {
+        self.begin()?;
+        write(&self.path.join(PIXELS), &results.pixels)?;
+        write(&self.path.join(PICTURE), &results.png)?;
+        if let Some(animation) = &results.animation {
+            write(&self.path.join(ANIMATION), animation)?;
+        }
+        write(&self.path.join(RECORD), results.record.as_bytes())?;
+        self.clear_frames();
+        Ok(())
+    }
+
+    /// Removes what an animation was made of. What cannot be removed is in nobody's way.
+    pub(crate) fn clear_frames(&self) {
+        let frames = self.path.join(FRAMES);
+        for file in files_in(&frames, is_picture) {
+            let _ = std::fs::remove_file(file);
+        }
+        // Other files in it are not ours, and keep it.
+        let _ = std::fs::remove_dir(frames);
+    }
+
+    /// Notes down why the prototype could not be made, where that can be written.
+    pub(crate) fn write_failure(&mut self, why: &str) {
+        let noted = self.begin().and_then(|()| write(&self.path.join(FAILED), format!("{why}\n").as_bytes()));
+        // A folder that takes no file is a failure that is told in any case.
+        drop(noted);
     }
 
     /// Before the first write: the folder, and nothing in it that would contradict what is to come.
@@ -135,16 +198,20 @@ impl Folder {
         }
         create_folder(&self.path)?;
         remove(&self.path.join(RECORD))?;
+        remove(&self.path.join(FAILED))?;
+        remove(&self.path.join(ANIMATION))?;
         if self.existing == Existing::Replace {
             for name in [CHECKPOINT, PICTURE, PIXELS] {
                 remove(&self.path.join(name))?;
             }
-            let snapshots = self.path.join(SNAPSHOTS);
-            for file in files_in(&snapshots, |name| name.starts_with("step_") && name.ends_with(".png")) {
-                remove(&file)?;
+            for folder in [SNAPSHOTS, FRAMES] {
+                for file in files_in(&self.path.join(folder), is_picture) {
+                    remove(&file)?;
+                }
             }
         }
-        [&self.path, &self.path.join(SNAPSHOTS)].into_iter().try_for_each(|folder| remove_leftovers(folder))
+        let folders = [&self.path, &self.path.join(SNAPSHOTS), &self.path.join(FRAMES)];
+        folders.into_iter().try_for_each(|folder| remove_leftovers(folder))
     }
 }
 
@@ -155,15 +222,20 @@ pub(crate) fn remove_leftovers(folder: &Path) -> Result<()> {
 
 /// Refuses the folders that are in the way, all at once.
 pub(crate) fn refuse_existing<'a>(folders: impl Iterator<Item = &'a Folder>) -> Result<()> {
+    const AT_MOST: usize = 5;
     let there: Vec<String> =
         folders.filter(|folder| folder.is_in_the_way()).map(|folder| folder.path.display().to_string()).collect();
     match there.as_slice() {
         [] => Ok(()),
         [one] => Err(Error::input(format!("{one} exists already: --resume goes on with it, --force replaces it"))),
-        many => Err(Error::input(format!(
-            "these exist already: {}; --resume goes on with them, --force replaces them",
-            many.join(", ")
-        ))),
+        many => {
+            let more = many.len().saturating_sub(AT_MOST);
+            let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+            Err(Error::input(format!(
+                "these exist already: {}{more}; --resume goes on with them, --force replaces them",
+                many[..many.len().min(AT_MOST)].join(", ")
+            )))
+        }
     }
 }
 
@@ -230,6 +302,11 @@ fn remove(path: &Path) -> Result<()> {
     }
 }
 
+/// Whether a name is that of a picture of the way.
+fn is_picture(name: &str) -> bool {
+    name.starts_with("step_") && name.ends_with(".png")
+}
+
 fn files_in(folder: &Path, wanted: impl Fn(&str) -> bool) -> Vec<PathBuf> {
     // A folder that is not there has no files.
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
@@ -255,7 +332,13 @@ mod tests {
             parameters: None,
             m: vec![0.0; 3],
             v: vec![0.0; 3],
-            history: History { loss: column(), loss_hf: column(), logit: column(), probability: column() },
+            history: History {
+                loss: column(),
+                loss_hf: column(),
+                logit: column(),
+                probability: column(),
+                ..History::default()
+            },
         }
     }
 
@@ -266,6 +349,10 @@ mod tests {
         names
     }
 
+    fn results() -> Results {
+        Results { png: b"png".into(), pixels: b"pixels".into(), animation: None, record: "{}".into() }
+    }
+
     fn accept(_: &Checkpoint) -> Result<()> {
         Ok(())
     }
@@ -273,7 +360,7 @@ mod tests {
     #[test]
     fn a_run_from_nothing_to_finished_and_on() {
         let out = tempfile::tempdir().unwrap();
-        let at = |existing| Folder::new(out.path(), 1, "fish", 7, existing);
+        let at = |existing| Folder::new(out.path(), "1_fish", 7, existing);
         let mut folder = at(Existing::Refuse);
         assert!(!folder.is_in_the_way() && names(out.path()).is_empty());
         folder.write_checkpoint(&checkpoint(2)).unwrap();
@@ -298,7 +385,7 @@ mod tests {
         // Finished; more steps make it unfinished again, and take the record away until they are done.
         folder.write_checkpoint(&checkpoint(4)).unwrap();
         assert!(matches!(folder.state(4, accept).unwrap(), State::Begun(_)));
-        folder.finish(b"png", b"pixels", "{}").unwrap();
+        folder.finish(&results()).unwrap();
         assert!(matches!(folder.state(4, accept).unwrap(), State::Finished));
         let mut folder = at(Existing::Resume);
         assert!(matches!(folder.state(6, accept).unwrap(), State::Begun(_)));
@@ -309,13 +396,13 @@ mod tests {
     #[test]
     fn replacing_removes_what_is_ours_and_nothing_else() {
         let out = tempfile::tempdir().unwrap();
-        let mut folder = Folder::new(out.path(), 1, "fish", 7, Existing::Refuse);
+        let mut folder = Folder::new(out.path(), "1_fish", 7, Existing::Refuse);
         folder.write_snapshot(2, b"png").unwrap();
-        folder.finish(b"png", b"pixels", "{}").unwrap();
+        folder.finish(&results()).unwrap();
         std::fs::write(folder.path().join("notes.txt"), "mine").unwrap();
         std::fs::write(folder.path().join(".protogpu-x.tmp"), "half").unwrap();
         std::fs::write(folder.path().join("snapshots/.protogpu-y.tmp"), "half").unwrap();
-        let mut folder = Folder::new(out.path(), 1, "fish", 7, Existing::Replace);
+        let mut folder = Folder::new(out.path(), "1_fish", 7, Existing::Replace);
         assert!(matches!(folder.state(4, accept).unwrap(), State::Fresh));
         folder.write_checkpoint(&checkpoint(1)).unwrap();
         assert_eq!(names(folder.path()), ["checkpoint.safetensors", "notes.txt", "snapshots"]);

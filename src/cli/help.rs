@@ -1,17 +1,23 @@
 //! What stands at the end of `--help`: examples.
 
+use protogpu::optimize::objective::GRAMMAR;
+
 pub(crate) const TOP: &str = "\
 Weights, the choice of kernels and what the driver compiled are kept in the user's cache folder, or in the one that \
 PROTOGPU_CACHE names. PROTOGPU_PIPELINES=off keeps nothing of the driver's, PROTOGPU_TUNE=off chooses no kernels.
 
 Exit codes: 0; 2 for usage and bad input; 1 for failures; 130 after Ctrl-C.";
 
-pub(crate) const RUN: &str = "\
+const RUN: &str = "\
 Examples:
   protogpu run
       A prototype of the embedded network's first class, in ./out
   protogpu run --class umbrella,moth --batch 2 --seed 7
       Two at once, in ./out/14_umbrella_seed7 and ./out/8_moth_seed7
+  protogpu run --class all
+      One of every class, as many at once as the adapter takes; out/index.html and out/contact.png show all of them
+  protogpu run --class 0..4,moth --per-class 3 --animate
+      Three of each of six classes (a range has both its ends), with seeds 0 to 2, each with prototype.apng of its way
   protogpu run --weights resnet18_imagenet.safetensors --class goldfish
       One of a network of your own: a ResNet-18, a GoogLeNet or an InceptionV1 with torchvision's names
   protogpu run --weights imagenet --model googlenet --class goldfish
@@ -24,9 +30,36 @@ Examples:
       By Lucent's spectrum and transforms, one of whose settings is another; `protogpu presets` shows them all
   protogpu run --config out/1_goldfish_seed0/run.json --out again
       The same prototype once more, bit for bit on the same adapter
+  protogpu run --objective channel:layer3.1:17 --objective channel:layer3.1:18 --batch 2
+      Two channels at once, in ./out/channel_layer3.1_17_seed0 and so on; layers after the last module are not run
+  protogpu run --objective '0.7*logit:moth - 0.3*logit:butterfly'
+      A weighted sum
 
 Each prototype's folder holds prototype.png, prototype.safetensors (the pixels as numbers, unclamped),
-run.json (every setting, the losses, the final top 5) and checkpoint.safetensors.";
+run.json (every setting, the losses, the final top 5) and checkpoint.safetensors.
+One that fails has failed.txt, which says why; the others go on, and the exit code is 1.";
+
+pub(crate) const INDEX: &str = "\
+Example:
+  protogpu index out
+
+A run of several prototypes ends with it. index.html shows every finished prototype in DIR, from whichever run, and those that
+failed; it links to their folders and needs nothing else. contact.png has at most 4096 pixels a side: many prototypes
+are shrunk, and of more than some 2700 the last are left out.";
+
+pub(crate) const FIGURE6: &str = "\
+Examples:
+  protogpu figure6 --class lighthouse
+      Six prototypes by the embedded network, in ./figure6, with figure6.png and figure6.json
+  protogpu figure6 --weights resnet18_imagenet.safetensors --class goldfish --count 4
+
+What grows from nothing, in equal parts, to the values of --preset or of the options: the weight of the total variation, the
+weight decay, and how far each step's warp rotates, shifts and scales. Each prototype's folder has its run.json.";
+
+/// Of `run`, with the grammar of objectives.
+pub(crate) fn run() -> String {
+    format!("Objectives:\n{}\n\n{RUN}", GRAMMAR.lines().map(|line| format!("  {line}\n")).collect::<String>())
+}
 
 pub(crate) const WORLD: &str = "\
 Examples:
@@ -118,6 +151,28 @@ Examples:
 
 Read report.html in the folder of --out. A folder is one group, whatever folders are in it. Accuracies are compared by Fisher's exact
 test, or McNemar's with --paired, mean probabilities by permutations; p-values are corrected for being many (Holm).";
+
+pub(crate) const SWEEP: &str = "\
+Examples:
+  protogpu sweep --images imagenette/val --out sweep --set hf_weight=0.01,0.02,0.05 --set fill=mean,black
+      Six points, each all classes of the folder, ranked by path similarity
+  protogpu sweep --images imagenette/val --out sweep --set 'scale=0.7,1.3;0.5,1.5'
+      Values with commas of their own are separated by semicolons; one alone ends with one, as in 'fill=0.5,0.5,0.5;'
+  protogpu sweep --images imagenette/val --out table3 --preset table3 --class goldfish
+      The paper's 125 affine protocols
+
+  protogpu sweep --images imagenette/val --out part1 --set lr=0.02,0.05 --shard 1/2
+  protogpu sweep merge part1 part2 --out whole
+      In parts, on different machines, and the parts joined
+
+The same command goes on where an earlier one stopped. Points are kept in OUT/points, each as a file that is named by its values.";
+
+pub(crate) const SWEEP_MERGE: &str = "\
+Example:
+  protogpu sweep merge part1 part2 part3 --out whole
+
+Parts must be of the same grid, settings, weights and pictures; a point may be in several of them if it is the same. The files are
+those that one sweep alone would have written.";
 
 pub(crate) const BENCH: &str = "\
 Examples:

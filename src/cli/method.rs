@@ -1,7 +1,9 @@
 //! Every setting of the method as an option.
 
 use protogpu::optimize::choices::numbers;
-use protogpu::optimize::{Fill, HfForm, Init, Interpolation, Parameterization, Preset, PvForm, Settings, Transforms};
+use protogpu::optimize::{
+    Fill, HfForm, Init, Interpolation, Objective, Parameterization, Preset, PvForm, Settings, Transforms,
+};
 
 /// The settings that were given; what was not stays as the configuration file or the preset has it.
 #[derive(clap::Args, Clone, Debug, Default)]
@@ -31,6 +33,10 @@ pub(crate) struct MethodArgs {
     /// Adam's decoupled weight decay, towards the network's mean colour [0]
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     weight_decay: Option<f64>,
+    /// What is maximised, in place of a class's logit: a weighted sum of terms, as told below; repeat it for several
+    /// prototypes [class]
+    #[arg(long = "objective", id = "objective", value_name = "OBJECTIVE", allow_hyphen_values = true)]
+    pub(crate) objectives: Vec<Objective>,
     /// What Adam moves: the pixels, or fourier: a spectrum of decorrelated colours, with a sigmoid behind [pixels]
     #[arg(long, value_name = "WHAT")]
     parameterization: Option<Parameterization>,
@@ -101,6 +107,9 @@ impl MethodArgs {
                 })+
             };
         }
+        if let Some(objective) = self.objectives.first() {
+            settings.objective = objective.clone();
+        }
         lay_over!(preset steps lr anneal beta1 beta2 eps weight_decay parameterization image_side transforms rotation translate scale
             interpolation fill rivals hf_form hf_weight hf_start
             pv_form pv_weight baseline_steps baseline_reset clamp init seed);
@@ -152,10 +161,12 @@ mod tests {
             preset: Preset::File("mine.json".into()),
             steps: 1,
             lr: 2.0,
+            anneal: 0.75,
             beta1: 0.3,
             beta2: 0.4,
             eps: 0.5,
             weight_decay: 0.125,
+            objective: "2*logit:1 - layer:x".parse().unwrap(),
             parameterization: Parameterization::Fourier,
             image_side: 15,
             transforms: "jitter 8,scale 1 1.5,affine".parse().unwrap(),

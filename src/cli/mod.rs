@@ -5,16 +5,20 @@
 mod activations;
 mod activations_mean;
 mod adapters;
+mod animation;
 mod args;
+mod batch_size;
 mod bench;
 mod bench_measure;
 mod bench_report;
 mod cache;
 mod classify;
 mod download;
+mod figure6;
 mod folder;
 mod gradient;
 mod help;
+mod index;
 mod interrupt;
 mod method;
 mod models;
@@ -26,11 +30,15 @@ mod presets;
 mod progress;
 mod run;
 mod run_batch;
+mod run_classes;
+mod run_goals;
+mod run_many;
 mod run_record;
 mod run_report;
 mod run_targets;
 mod similarity;
 mod study;
+mod sweep;
 pub(crate) mod terminal;
 mod top;
 mod tune;
@@ -59,6 +67,8 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(Box<run::RunArgs>),
+    Index(index::IndexArgs),
+    Figure6(Box<figure6::Figure6Args>),
     Classify(classify::ClassifyArgs),
     Activations(Box<activations::ActivationsArgs>),
     Gradient(gradient::GradientArgs),
@@ -70,6 +80,7 @@ enum Command {
     Weights(weights::WeightsCommand),
     Similarity(Box<similarity::SimilarityArgs>),
     Study(Box<study::StudyArgs>),
+    Sweep(Box<sweep::SweepArgs>),
     World(world::WorldArgs),
     Bench(bench::BenchArgs),
     Tune(tune::TuneArgs),
@@ -88,6 +99,8 @@ fn dispatch(command: Command, launched: Instant) -> Result<ExitCode> {
     let done = |result: Result<()>| result.map(|()| ExitCode::SUCCESS);
     match command {
         Command::Run(args) => args.run(launched),
+        Command::Index(args) => done(args.run()),
+        Command::Figure6(args) => args.run(launched),
         Command::Classify(args) => done(args.run()),
         Command::Activations(args) => done(args.run()),
         Command::Gradient(args) => done(args.run()),
@@ -98,6 +111,7 @@ fn dispatch(command: Command, launched: Instant) -> Result<ExitCode> {
         Command::Weights(command) => done(command.run()),
         Command::Similarity(args) => args.run(),
         Command::Study(args) => args.run(),
+        Command::Sweep(args) => args.run(),
         Command::World(args) => done(args.run()),
         Command::Bench(args) => done(args.run()),
         Command::Tune(args) => done(args.run()),

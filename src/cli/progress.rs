@@ -16,6 +16,8 @@ pub(crate) struct Figures {
     pub(crate) loss: f32,
     pub(crate) logit: f32,
     pub(crate) probability: f32,
+    /// The value of another objective than a class's, in place of the last two.
+    pub(crate) objective: Option<f32>,
 }
 
 /// The progress of one batch, on stderr.
@@ -136,9 +138,13 @@ impl Drop for Arriving {
 }
 
 fn describe(figures: Figures, done: u32, left: u32, elapsed: Duration) -> String {
-    let Figures { loss, logit, probability } = figures;
+    let Figures { loss, logit, probability, objective } = figures;
     let rate = f64::from(done) / elapsed.as_secs_f64().max(1e-9);
-    let mut text = format!("loss {loss:.3}, logit {logit:.3}, probability {probability:.3}, {rate:.1} steps/s");
+    let value = match objective {
+        Some(value) => format!("objective {value:.3}"),
+        None => format!("logit {logit:.3}, probability {probability:.3}"),
+    };
+    let mut text = format!("loss {loss:.3}, {value}, {rate:.1} steps/s");
     if left > 0 && done > 0 {
         let seconds = (f64::from(left) / rate).ceil() as u64;
         text += &format!(", {}:{:02} left", seconds / 60, seconds % 60);
@@ -152,10 +158,12 @@ mod tests {
 
     #[test]
     fn figures_and_time_left() {
-        let figures = Figures { loss: -1.25, logit: 2.0, probability: 0.5 };
+        let figures = Figures { loss: -1.25, logit: 2.0, probability: 0.5, objective: None };
         let text = describe(figures, 20, 130, Duration::from_secs(10));
         assert_eq!(text, "loss -1.250, logit 2.000, probability 0.500, 2.0 steps/s, 1:05 left");
         let text = describe(figures, 150, 0, Duration::from_secs(10));
         assert!(text.ends_with("15.0 steps/s"), "{text}");
+        let text = describe(Figures { objective: Some(1.5), ..figures }, 20, 0, Duration::from_secs(10));
+        assert_eq!(text, "loss -1.250, objective 1.500, 2.0 steps/s");
     }
 }

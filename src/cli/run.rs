@@ -5,42 +5,52 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
+use protogpu::gpu::Context;
 use protogpu::nets::{Input, Network};
 use protogpu::ops::Choices;
 use protogpu::optimize::{Optimizer, Preset, Settings};
 use protogpu::{Error, Result};
 use serde_json::json;
 
+use super::animation::frame_steps;
 use super::args::{AdapterArgs, NetworkArgs};
+use super::batch_size::BatchSize;
 use super::folder::Existing;
+use super::index::rebuild;
 use super::interrupt;
 use super::method::MethodArgs;
 use super::open::adapter_record;
-use super::run_batch::{Ended, Run};
+use super::run_batch::Run;
+use super::run_classes::wanted;
+use super::run_goals::{Goal, goals};
+use super::run_many::{Done, Throughput, failures_text, make_all};
 use super::run_record::{AdapterRecord, Config};
-use super::run_report::{Made, report};
-use super::run_targets::{Target, batches, classes, start, targets};
-use super::terminal::{INTERRUPTED, note, print, print_json};
-use super::top::Top;
+use super::run_report::report;
+use super::run_targets::{Target, start, targets};
+use super::terminal::{FAILURE, INTERRUPTED, note, print, print_json};
 use super::tuned::TuneArgs;
 
 /// Generate prototypes: pictures of what a network has learned about classes
 #[derive(clap::Args, Debug)]
-#[command(after_help = super::help::RUN)]
+#[command(after_help = super::help::run())]
 pub(crate) struct RunArgs {
-    /// Classes, by index, WordNet id or name; repeat it or separate them by commas [default: the embedded network's
-    /// first; none with --weights]
-    #[arg(long = "class", value_name = "CLASS")]
+    /// Classes, by index, WordNet id or name, in ranges with both ends (0..99), or all; repeat it or separate them by commas
+    /// [default: the embedded network's first; none with --weights]
+    #[arg(long = "class", value_name = "CLASS", conflicts_with = "objective")]
     classes: Vec<String>,
-    /// The folder in which each prototype gets its own, `<index>_<name>_seed<S>`
+    /// The folder in which each prototype gets its own, `<index>_<name>_seed<S>`, or of an objective `<objective>_seed<S>`
     #[arg(long, value_name = "DIR", default_value = "out")]
     out: PathBuf,
     /// Settings from a JSON file; with a run.json also its class, seed and weights
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// How many prototypes to make at once
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
-    batch: u16,
+    /// How many prototypes of each class or objective, with the seeds S, S+1, ... from --seed on
+    #[arg(long, value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    per_class: u32,
+    /// How many prototypes to make at once, 1 to 256, or auto: as many as memory allows, 8 at most on a software adapter. No
+    /// prototype's bits depend on it
+    #[arg(long, value_name = "N|auto", default_value = "auto")]
+    batch: BatchSize,
     /// Go on from the checkpoints of an interrupted run, or with more --steps
     #[arg(long)]
     resume: bool,
@@ -50,6 +60,9 @@ pub(crate) struct RunArgs {
     /// Keep the picture after every K steps
     #[arg(long, value_name = "K")]
     snapshot_every: Option<NonZeroU32>,
+    /// Show how each prototype came about, as an animated PNG, prototype.apng
+    #[arg(long)]
+    animate: bool,
     /// Keep the state after every K steps
     #[arg(long, value_name = "K", default_value = "64")]
     checkpoint_every: NonZeroU32,
@@ -85,27 +98,27 @@ impl RunArgs {
         if let Some(config) = &config {
             config.check_weights(&weights.sha256, network.weights().name())?;
         }
-        let classes = classes(&self.classes, config.as_ref(), &network)?;
+        let goals = goals(&self.classes, &self.method.objectives, &settings, config.as_ref(), &network)?;
+        let wanted = wanted(&goals, settings.seed, self.per_class)?;
         let start = start(&settings, config.as_ref(), settings.image_side as usize)?;
         if self.dry_run {
-            return self.dry_run(&network, &settings, &classes);
+            return self.dry_run(&network, &settings, &wanted);
         }
         let steps_given = self.method.steps.is_some() || config.is_some();
-        let mut targets = targets(&classes, &self.out, self.existing(), &settings, steps_given, &network)?;
+        let mut targets = targets(&wanted, &self.out, self.existing(), &settings, steps_given, &network)?;
+        // Its plan stands for the others'.
+        let settings = goals[0].settings(&settings);
         if targets.iter().all(|target| target.finished) {
             self.note("all of it is finished already");
-            return self.report(&targets, settings.seed, Vec::new());
+            // Left by a process that was killed before it had cleared up.
+            targets.iter().for_each(|target| target.folder.clear_frames());
+            return self.report(&mut targets, None);
         }
         let context = self.adapter.open()?;
         let adapter = adapter_record(context.info());
         self.introduce(&network, &targets, &adapter, config.as_ref());
-        let recorded = config.as_ref().and_then(|config| config.recorded.as_ref()).map(|recorded| &recorded.kernels);
-        // What was begun goes on with its own.
-        let fresh = targets.iter().filter(|target| !target.finished && target.begun.is_none()).count();
-        let choices = match fresh {
-            0 => Choices::fixed(context.capabilities()),
-            _ => self.tune.choices(&context, &network, fresh.min(self.batch.into()), recorded, self.quiet)?,
-        };
+        let (choices, most) = self.kernels(&context, &network, &settings, &targets, config.as_ref())?;
+        check_diverse(&targets, most)?;
         interrupt::listen()?;
         let run = Run {
             context: &context,
@@ -116,23 +129,42 @@ impl RunArgs {
             adapter: &adapter,
             choices: &choices,
             snapshot_every: self.snapshot_every.map(NonZeroU32::get),
+            frames: if self.animate { frame_steps(settings.total_steps()) } else { Vec::new() },
             checkpoint_every: self.checkpoint_every.get(),
             quiet: self.quiet,
             launched,
         };
-        let mut tops = Vec::new();
-        for batch in batches(&mut targets, self.batch.into()) {
-            let classes: Vec<usize> = batch.iter().map(|target| target.class).collect();
-            match run.make(batch)? {
-                Ended::Finished(made) => tops.extend(classes.into_iter().zip(made)),
-                Ended::Interrupted(step) => {
-                    let (total, out) = (settings.total_steps(), self.out.display());
-                    note(&format!("stopped after step {step} of {total}, kept in {out}: go on with --resume"));
-                    return Ok(INTERRUPTED.into());
-                }
+        match make_all(&run, &mut targets, most, self.batch == BatchSize::Auto)? {
+            Done::All(throughput) => self.report(&mut targets, Some(throughput)),
+            Done::Interrupted(step) => {
+                let (total, out) = (settings.total_steps(), self.out.display());
+                note(&format!("stopped after step {step} of {total}, kept in {out}: go on with --resume"));
+                Ok(INTERRUPTED.into())
             }
         }
-        self.report(&targets, settings.seed, tops)
+    }
+
+    /// What computes the convolutions, and how many images to make at once.
+    fn kernels(
+        &self,
+        context: &Context,
+        network: &Network,
+        settings: &Settings,
+        targets: &[Target],
+        config: Option<&Config>,
+    ) -> Result<(Choices, usize)> {
+        let recorded = config.and_then(|config| config.recorded.as_ref()).map(|recorded| &recorded.kernels);
+        let open = targets.iter().filter(|target| target.is_open()).count();
+        let size = |choices: &Choices| self.batch.of(open, context, choices, network, settings);
+        let fixed = Choices::fixed(context.capabilities());
+        // What was begun goes on with its own.
+        let fresh = targets.iter().filter(|target| target.is_open() && target.begun.is_none()).count();
+        let choices = match fresh {
+            0 => fixed,
+            _ => self.tune.choices(context, network, fresh.min(size(&fixed)?), recorded, self.quiet)?,
+        };
+        let most = size(&choices)?;
+        Ok((choices, most))
     }
 
     /// Records and reports are text, and name these.
@@ -148,20 +180,25 @@ impl RunArgs {
     }
 
     /// What one batch would do and take.
-    fn dry_run(&self, network: &Network, settings: &Settings, classes: &[usize]) -> Result<ExitCode> {
+    fn dry_run(&self, network: &Network, settings: &Settings, wanted: &[(Goal, u64)]) -> Result<ExitCode> {
         let context = self.adapter.open()?;
         let adapter = adapter_record(context.info());
-        let n = classes.len().min(self.batch.into());
-        let summary = Optimizer::summary(&Choices::fixed(context.capabilities()), network, settings, n)?;
+        let choices = Choices::fixed(context.capabilities());
+        let settings = &wanted[0].0.settings(settings);
+        let n = self.batch.of(wanted.len(), &context, &choices, network, settings)?;
+        let summary = Optimizer::summary(&choices, network, settings, n)?;
         let steps = settings.total_steps();
+        let mut goals: Vec<&Goal> = wanted.iter().map(|(goal, _)| goal).collect();
+        goals.dedup_by(|a, b| a.is(b));
         if self.json {
+            let classes: Vec<usize> = goals.iter().filter_map(|goal| goal.class()).map(|class| class.index).collect();
+            let objectives: Vec<String> = goals.iter().map(|goal| goal.objective.to_string()).collect();
             let plan = json!({"adapter": adapter, "network": format!("{network:?}"), "classes": classes,
-                "batch": n, "steps": steps, "plan": summary});
+                "objectives": objectives, "per_class": self.per_class, "batch": n, "steps": steps, "plan": summary});
             print_json(&plan)?;
         } else {
             let description = &adapter.description;
-            let jobs =
-                format!("{} of {}, {n} at once, {steps} steps each", plural(classes.len()), names(classes, network));
+            let jobs = format!("{} of {}, {n} at once, {steps} steps each", plural(wanted.len()), names(&goals));
             print(&format!("adapter   {description}\nnetwork   {network:?}\nto make   {jobs}\n{summary}\n"))?;
         }
         Ok(ExitCode::SUCCESS)
@@ -175,9 +212,10 @@ impl RunArgs {
         if Input::of(network.weights(), network.architecture()).is_ok_and(|own| own != input) {
             self.note(&format!("other than its file says, it is taken to expect {input}"));
         }
-        if self.classes.is_empty() && config.is_none_or(|config| config.recorded.is_none()) {
-            let target = &targets[0];
-            self.note(&format!("no --class was given: making {} ({})", target.name, target.class));
+        let goal = &targets[0].goal;
+        let asked = !self.classes.is_empty() || !self.method.objectives.is_empty() || !goal.aim.is_class();
+        if !asked && config.is_none_or(|config| config.recorded.is_none()) {
+            self.note(&format!("no --class was given: making {}", goal.title()));
         }
         if let Some(recorded) = config.and_then(|config| config.recorded.as_ref())
             && recorded.adapter.description != *adapter
@@ -187,8 +225,7 @@ impl RunArgs {
         }
         for target in targets {
             let Some(begun) = &target.begun else { continue };
-            let (name, step) = (&target.name, begun.step());
-            self.note(&format!("{name} ({}): going on after step {step}", target.class));
+            self.note(&format!("{}: going on after step {}", target.goal.title(), begun.step()));
             if begun.adapter != *adapter {
                 self.note(&format!("its steps so far were made on {}: the bits will differ", begun.adapter));
             }
@@ -201,16 +238,29 @@ impl RunArgs {
         }
     }
 
-    fn report(&self, targets: &[Target], seed: u64, mut tops: Vec<(usize, Vec<Top>)>) -> Result<ExitCode> {
-        let mut made = Vec::new();
-        for target in targets {
-            let at = tops.iter().position(|(class, _)| *class == target.class);
-            made.push(Made::new(target, seed, at.map(|at| tops.swap_remove(at).1)));
+    /// What was made and what was not. A run of one prototype that failed is that failure.
+    fn report(&self, targets: &mut [Target], throughput: Option<Throughput>) -> Result<ExitCode> {
+        if let [one] = targets
+            && let Some(error) = one.failed.take()
+        {
+            return Err(error);
         }
+        // What was made is there; a page that cannot be written takes nothing of it away.
+        let warn = |error: &Error| note(&format!("warning: without index.html and contact.png: {error}"));
+        let index = rebuild(&self.out).inspect_err(warn).ok().flatten();
         if self.json || !self.quiet {
-            report(&made, self.json)?;
+            report(targets, throughput, index.as_deref(), self.json)?;
         }
-        Ok(ExitCode::SUCCESS)
+        if let Some(throughput) = throughput.filter(|throughput| throughput.prototypes > 1) {
+            self.note(&throughput.text());
+        }
+        match failures_text(targets) {
+            None => Ok(ExitCode::SUCCESS),
+            Some(text) => {
+                note(&format!("error: {text}"));
+                Ok(FAILURE.into())
+            }
+        }
     }
 
     /// Options over the file's settings over those of the preset.
@@ -241,12 +291,23 @@ fn plural(count: usize) -> String {
     if count == 1 { "1 prototype".into() } else { format!("{count} prototypes") }
 }
 
-/// The first few classes.
-fn names(classes: &[usize], network: &Network) -> String {
+/// Whether an image would be made alone that is to be unlike others.
+fn check_diverse(targets: &[Target], most: usize) -> Result<()> {
+    let open: Vec<&Target> = targets.iter().filter(|target| target.is_open()).collect();
+    match open.iter().find(|target| target.goal.aim.is_diverse()) {
+        Some(target) if most.min(open.len()) < 2 => Err(Error::input(format!(
+            "`{}` would be made alone, and diversity is of images that are made at once: give --per-class 2 or more, and --batch",
+            target.goal.name
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// The first few.
+fn names(goals: &[&Goal]) -> String {
     const AT_MOST: usize = 5;
-    let name = |&class: &usize| format!("{} ({class})", network.labels().name(class));
-    let mut names: Vec<String> = classes.iter().take(AT_MOST).map(name).collect();
-    if classes.len() > AT_MOST {
+    let mut names: Vec<String> = goals.iter().take(AT_MOST).map(|goal| goal.title()).collect();
+    if goals.len() > AT_MOST {
         names.push("...".into());
     }
     names.join(", ")

@@ -8,15 +8,17 @@ use protogpu::error::is_full;
 use protogpu::gpu::Context;
 use protogpu::nets::Network;
 use protogpu::ops::{Choices, Variant};
-use protogpu::optimize::{Checkpoint, ImageState, Job, Optimizer, Parts, Settings};
+use protogpu::optimize::{Checkpoint, History, ImageState, Job, Optimizer, Parts, Settings};
 use protogpu::tensor_file::TensorFile;
 use protogpu::{Error, Result, picture};
 
+use super::animation;
+use super::folder::Results;
 use super::pace::Pace;
 use super::progress::{Figures, LINE_EVERY, Progress};
-use super::run_record::{AdapterRecord, ClassRecord, RunRecord, Timings, WeightsRecord};
+use super::run_record::{AdapterRecord, RunRecord, Timings, WeightsRecord};
 use super::run_targets::{Start, Target};
-use super::top::{Top, top};
+use super::top::top;
 use super::{interrupt, run::next_stop};
 
 /// How many classes a record lists.
@@ -32,6 +34,8 @@ pub(crate) struct Run<'a> {
     pub(crate) adapter: &'a AdapterRecord,
     pub(crate) choices: &'a Choices,
     pub(crate) snapshot_every: Option<u32>,
+    /// The steps whose pictures become an animation; none without one.
+    pub(crate) frames: Vec<u32>,
     pub(crate) checkpoint_every: u32,
     pub(crate) quiet: bool,
     pub(crate) launched: Instant,
@@ -39,17 +43,19 @@ pub(crate) struct Run<'a> {
 
 /// How a batch ended.
 pub(crate) enum Ended {
-    /// All files are written; the top classes of each prototype.
-    Finished(Vec<Vec<Top>>),
+    /// Each target says what it was seen as, or why it failed.
+    Finished,
     /// The user stopped it after so many steps, which are kept.
     Interrupted(u32),
 }
 
 impl Run<'_> {
     /// Makes one batch.
+    ///
+    /// # Errors
+    /// If the device fails. What concerns one image alone is kept in its target, and the others go on.
     pub(crate) fn make(&self, targets: Vec<&mut Target>) -> Result<Ended> {
-        let names: Vec<&str> = targets.iter().map(|target| target.name.as_str()).collect();
-        let names = names.join(", ");
+        let names = named(&targets);
         let made = self.begin(targets, names.clone()).and_then(Batch::go);
         made.map_err(|error| match error {
             Error::Device(message) => Error::Device(format!("{message} (while making {names})")),
@@ -59,7 +65,8 @@ impl Run<'_> {
 
     fn begin<'a>(&'a self, targets: Vec<&'a mut Target>, names: String) -> Result<Batch<'a>> {
         let init = self.start.map(|start| start.pixels.clone());
-        let job = |target: &&mut Target| Job { class: target.class, seed: self.settings.seed, init: init.clone() };
+        let job =
+            |target: &&mut Target| Job { class: target.goal.class, seed: target.settings.seed, init: init.clone() };
         let jobs: Vec<Job> = targets.iter().map(job).collect();
         let begun: Vec<&Checkpoint> = targets.iter().filter_map(|target| target.begun.as_deref()).collect();
         let choices = match begun.first() {
@@ -68,7 +75,8 @@ impl Run<'_> {
             None => self.choices.clone(),
         };
         let kernels = self.network.graph().fused()?.chosen(&choices);
-        let parts = Parts { choices: Some(choices), ..Parts::default() };
+        let objectives = Some(targets.iter().map(|target| target.goal.objective.clone()).collect());
+        let parts = Parts { choices: Some(choices), objectives, isolate: true, ..Parts::default() };
         let mut optimizer = Optimizer::with_parts(self.context, self.network, self.settings, &jobs, parts)?;
         let step = begun.first().map_or(0, |checkpoint| checkpoint.step());
         if !begun.is_empty() {
@@ -107,26 +115,33 @@ struct Batch<'a> {
 impl Batch<'_> {
     fn go(mut self) -> Result<Ended> {
         let ended = self.steps().and_then(|whole| match whole {
-            true => self.finish().map(Ended::Finished),
+            true => self.finish().map(|()| Ended::Finished),
             false => Ok(Ended::Interrupted(self.step())),
         });
         self.progress.end();
-        ended.map_err(|error| self.explained(error))
+        ended.map_err(|error| self.explained(error, None))
     }
 
-    /// All steps that are left, or as many as the user lets it make; whether all are made.
+    /// All steps that are left, or as many as the user lets it make; whether all are made, by those that are still well.
     fn steps(&mut self) -> Result<bool> {
         let total = self.run.settings.total_steps();
-        while self.step() < total {
+        if self.step() == 0 {
+            self.save(0, false)?;
+        }
+        while self.step() < total && self.targets.iter().any(|target| target.failed.is_none()) {
             let step = self.step();
             if interrupt::requested() {
                 if step > self.kept {
-                    self.keep(&self.states()?)?;
+                    let states = self.states()?;
+                    self.keep(&states);
                 }
                 return Ok(false);
             }
-            let count = (next_stop(step, total, self.run.stops()) - step).min(self.pace.stretch());
+            let frame = self.run.frames.iter().copied().find(|&frame| frame > step).unwrap_or(total);
+            let stop = next_stop(step, total, self.run.stops()).min(frame);
+            let count = (stop - step).min(self.pace.stretch());
             self.pace.time(count, || self.optimizer.advance(count as usize))?;
+            self.leave_failed();
             let step = self.step();
             self.progress.update(step, self.figures());
             self.save(step, step == total)?;
@@ -136,19 +151,28 @@ impl Batch<'_> {
 
     /// Writes what is due after a step.
     fn save(&mut self, step: u32, last: bool) -> Result<()> {
-        let snapshot = self.run.snapshot_every.is_some_and(|every| step.is_multiple_of(every));
-        let checkpoint = last || step.is_multiple_of(self.run.checkpoint_every);
-        if !(snapshot || checkpoint) {
+        let due = |every: u32| step > 0 && step.is_multiple_of(every);
+        let snapshot = self.run.snapshot_every.is_some_and(due);
+        let frame = self.run.frames.contains(&step);
+        let checkpoint = last || due(self.run.checkpoint_every);
+        if !(snapshot || frame || checkpoint) {
             return Ok(());
         }
         let states = self.states()?;
-        if snapshot {
+        if snapshot || frame {
             let side = self.run.network.input().h();
-            for (target, state) in self.targets.iter_mut().zip(&states) {
-                target.folder.write_snapshot(step, &picture::png(&state.image, side)?)?;
-            }
+            self.each(|target, at| {
+                let png = picture::png(&states[at].image, side)?;
+                if snapshot {
+                    target.folder.write_snapshot(step, &png)?;
+                }
+                if frame { target.folder.write_frame(step, &png) } else { Ok(()) }
+            });
         }
-        if checkpoint { self.keep(&states) } else { Ok(()) }
+        if checkpoint {
+            self.keep(&states);
+        }
+        Ok(())
     }
 
     fn step(&self) -> u32 {
@@ -156,58 +180,90 @@ impl Batch<'_> {
         self.optimizer.step() as u32
     }
 
-    /// The batch's state, which must be numbers: a checkpoint of others could not be gone on from.
-    fn states(&self) -> Result<Vec<ImageState>> {
-        let states = self.optimizer.states()?;
-        for (target, state) in self.targets.iter().zip(&states) {
-            let parts = [&state.image, state.parameters(), &state.m, &state.v];
-            if parts.iter().any(|part| part.iter().any(|value| !value.is_finite())) {
-                let (name, class, step) = (&target.name, target.class, self.step());
-                return Err(Error::NotFinite(format!(
-                    "the prototype of class {class} ({name}) is no longer finite after step {step}: try a smaller --lr \
-                     or other weights"
-                )));
+    /// Does something with each image that is still well; one with which it cannot be done is left behind.
+    fn each(&mut self, mut act: impl FnMut(&mut Target, usize) -> Result<()>) {
+        for at in 0..self.targets.len() {
+            if self.targets[at].failed.is_none()
+                && let Err(error) = act(self.targets[at], at)
+            {
+                self.fail(at, error);
             }
         }
+    }
+
+    /// Goes on without an image.
+    fn fail(&mut self, at: usize, error: Error) {
+        let error = self.explained(error, Some(at));
+        let target = &mut self.targets[at];
+        target.folder.write_failure(&error.to_string());
+        target.failed = Some(error);
+    }
+
+    /// Leaves behind the images whose losses are no longer numbers.
+    fn leave_failed(&mut self) {
+        let failures = self.optimizer.failures().to_vec();
+        self.each(|_, at| failures[at].clone().map_or(Ok(()), |why| Err(Error::NotFinite(why))));
+    }
+
+    /// The batch's state, which must be numbers: a checkpoint of others could not be gone on from.
+    fn states(&mut self) -> Result<Vec<ImageState>> {
+        let (states, step) = (self.optimizer.states()?, self.step());
+        self.each(|target, at| {
+            let state = &states[at];
+            let parts = [&state.image, state.parameters(), &state.m, &state.v];
+            if parts.iter().all(|part| part.iter().all(|value| value.is_finite())) {
+                return Ok(());
+            }
+            let title = target.goal.long_title();
+            Err(Error::NotFinite(format!(
+                "the prototype of {title} is no longer finite after step {step}: try a smaller --lr or other \
+                 weights"
+            )))
+        });
         Ok(states)
     }
 
-    fn keep(&mut self, states: &[ImageState]) -> Result<()> {
-        let input = self.run.network.input();
-        let histories = self.optimizer.histories();
-        for ((target, state), history) in self.targets.iter_mut().zip(states).zip(histories) {
-            let ImageState { image, parameters, m, v } = state.clone();
+    fn keep(&mut self, states: &[ImageState]) {
+        let (run, input) = (self.run, self.run.network.input());
+        let (histories, kernels) = (self.optimizer.histories().to_vec(), self.kernels.clone());
+        self.each(|target, at| {
+            let ImageState { image, parameters, m, v } = states[at].clone();
             target.folder.write_checkpoint(&Checkpoint {
-                class: target.class,
-                settings: self.run.settings.clone(),
-                weights_sha256: self.run.weights.sha256.clone(),
-                input: Some(self.run.network.expects()),
-                adapter: self.run.adapter.description.clone(),
-                kernels: self.kernels.clone(),
+                class: target.goal.class,
+                settings: target.settings.clone(),
+                weights_sha256: run.weights.sha256.clone(),
+                input: Some(run.network.expects()),
+                adapter: run.adapter.description.clone(),
+                kernels: kernels.clone(),
                 shape: [input.c(), input.h(), input.w()],
                 image,
                 parameters,
                 m,
                 v,
-                history: history.clone(),
-            })?;
-        }
+                history: histories[at].clone(),
+            })
+        });
         self.kept = self.step();
-        Ok(())
     }
 
-    /// The last step's figures, averaged over the batch.
+    /// The last step's figures, averaged over the images that are well.
     fn figures(&self) -> Figures {
-        let histories = self.optimizer.histories();
-        let mean = |column: fn(&protogpu::optimize::History) -> &Vec<f32>| {
-            let last = histories.iter().filter_map(|history| column(history).last());
-            last.sum::<f32>() / histories.len() as f32
+        let histories = self.optimizer.histories().iter().zip(&self.targets);
+        let well: Vec<&History> = histories.filter(|(_, target)| target.failed.is_none()).map(|(h, _)| h).collect();
+        let mean = |column: fn(&History) -> &Vec<f32>| {
+            let last = well.iter().filter_map(|history| column(history).last());
+            last.sum::<f32>() / well.len().max(1) as f32
         };
-        Figures { loss: mean(|h| &h.loss), logit: mean(|h| &h.logit), probability: mean(|h| &h.probability) }
+        Figures {
+            loss: mean(|h| &h.loss),
+            logit: mean(|h| &h.logit),
+            probability: mean(|h| &h.probability),
+            objective: well.first().filter(|h| !h.objective.is_empty()).map(|_| mean(|h| &h.objective)),
+        }
     }
 
     /// Writes the results; the states are those of the last checkpoint.
-    fn finish(&mut self) -> Result<Vec<Vec<Top>>> {
+    fn finish(&mut self) -> Result<()> {
         let (run, input) = (self.run, self.run.network.input());
         let states = self.states()?;
         let logits = self.optimizer.logits()?;
@@ -218,44 +274,55 @@ impl Batch<'_> {
             steps: self.pace.steps(),
             batch: self.targets.len(),
         };
-        let mut tops = Vec::new();
-        for (at, target) in self.targets.iter_mut().enumerate() {
+        let (histories, kernels) = (self.optimizer.histories().to_vec(), self.kernels.clone());
+        self.each(|target, at| {
             let image = &states[at].image;
-            let pixels = TensorFile::default()
-                .metadata("format", "protogpu prototype 1")
-                .metadata("class", target.class.to_string())
-                .metadata("class_name", target.name.as_str())
-                .metadata("seed", run.settings.seed.to_string())
-                .metadata("settings_digest", run.settings.digest())
+            let pixels = TensorFile::default().metadata("format", "protogpu prototype 1");
+            let pixels = match target.goal.class() {
+                Some(class) => pixels.metadata("class", class.index.to_string()).metadata("class_name", class.name),
+                None => pixels.metadata("objective", target.goal.objective.to_string()),
+            };
+            let pixels = pixels
+                .metadata("seed", target.settings.seed.to_string())
+                .metadata("settings_digest", target.settings.digest())
                 .metadata("weights_sha256", run.weights.sha256.as_str())
                 .metadata("input", run.network.expects().to_json())
                 .tensor("image", &input.0, image)
                 .to_bytes();
             let top = top(&logits[at], TOP, run.network.labels());
             let record = RunRecord {
-                class: ClassRecord { index: target.class, name: target.name.clone() },
-                settings: run.settings,
+                class: target.goal.class(),
+                settings: &target.settings,
                 init_sha256: run.start.map(|start| start.sha256.as_str()),
                 weights: run.weights,
                 adapter: run.adapter,
-                kernels: &self.kernels,
-                history: &self.optimizer.histories()[at],
+                kernels: &kernels,
+                history: &histories[at],
                 top: top.clone(),
                 timings: timings.clone(),
             };
-            target.folder.finish(&picture::png(image, input.h())?, &pixels, &record.to_json())?;
-            tops.push(top);
-        }
-        Ok(tops)
+            target.folder.finish(&Results {
+                png: picture::png(image, input.h())?,
+                pixels,
+                animation: animation::assemble(&target.folder, &run.frames, run.quiet)?,
+                record: record.to_json(),
+            })?;
+            target.made = Some(top);
+            Ok(())
+        });
+        Ok(())
     }
 
-    /// The error with how far it came and what is kept.
-    fn explained(&self, error: Error) -> Error {
+    /// The error with how far the batch, or an image of it, came and what is kept.
+    fn explained(&self, error: Error, image: Option<usize>) -> Error {
         let step = self.step();
-        let kept = match (self.kept, self.targets.as_slice()) {
+        let one = image.or((self.targets.len() == 1).then_some(0));
+        let kept = match (self.kept, one) {
             (0, _) => format!("at step {step}; nothing was kept yet"),
-            (kept, [one]) => format!("at step {step}; step {kept} is kept in {}", one.folder.path().display()),
-            (kept, many) => format!("at step {step}; step {kept} is kept in {} folders", many.len()),
+            (kept, Some(at)) => {
+                format!("at step {step}; step {kept} is kept in {}", self.targets[at].folder.path().display())
+            }
+            (kept, None) => format!("at step {step}; step {kept} is kept in {} folders", self.targets.len()),
         };
         match error {
             Error::Device(message) => Error::Device(format!("{message}; {kept}: go on with --resume")),
@@ -266,5 +333,15 @@ impl Batch<'_> {
             }
             other => other,
         }
+    }
+}
+
+/// The targets in words: all names of a few, and how many there are of more.
+fn named(targets: &[&mut Target]) -> String {
+    const AT_MOST: usize = 4;
+    let names: Vec<&str> = targets.iter().take(AT_MOST).map(|target| target.goal.name.as_str()).collect();
+    match targets.len().saturating_sub(AT_MOST) {
+        0 => names.join(", "),
+        more => format!("{} and {more} more", names.join(", ")),
     }
 }

@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 use super::top::Top;
 
 /// The layout's name and version.
-const FORMAT: &str = "protogpu run 1";
+pub(crate) const FORMAT: &str = "protogpu run 1";
 
 /// The longest file that is read as a configuration: a record of the most steps is shorter.
 const MAX_BYTES: u64 = 256 << 20;
@@ -73,7 +73,8 @@ pub(crate) struct Timings {
 /// The record of a finished run.
 #[derive(Serialize)]
 pub(crate) struct RunRecord<'a> {
-    pub(crate) class: ClassRecord,
+    /// None where the objective is of no class.
+    pub(crate) class: Option<ClassRecord>,
     pub(crate) settings: &'a Settings,
     pub(crate) init_sha256: Option<&'a str>,
     pub(crate) weights: &'a WeightsRecord,
@@ -126,7 +127,9 @@ pub(crate) struct Config {
 /// What a `run.json` says beyond its settings.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Recorded {
-    pub(crate) class: ClassRecord,
+    /// None where the objective is of no class.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub(crate) class: Option<ClassRecord>,
     settings: Map<String, Value>,
     pub(crate) init_sha256: Option<String>,
     pub(crate) weights: WeightsRecord,
@@ -246,9 +249,10 @@ mod tests {
             driver_info: "1".into(),
         };
         let column = || vec![0.1_f32, 1e-10, -16_777_216.0];
-        let history = History { loss: column(), loss_hf: column(), logit: column(), probability: column() };
+        let history =
+            History { loss: column(), loss_hf: column(), logit: column(), probability: column(), ..History::default() };
         RunRecord {
-            class: ClassRecord { index: 1, name: "goldfish".into() },
+            class: Some(ClassRecord { index: 1, name: "goldfish".into() }),
             settings: &Settings { lr: 0.1, seed: u64::MAX, init: "a.png".parse().unwrap(), ..Settings::default() },
             init_sha256: Some("cd"),
             weights: &weights(),
@@ -269,7 +273,7 @@ mod tests {
         let settings = config.apply(&Settings::default()).unwrap();
         assert_eq!((settings.lr, settings.seed), (0.1, u64::MAX));
         let recorded = config.recorded.as_ref().unwrap();
-        assert_eq!(recorded.class.index, 1);
+        assert_eq!(recorded.class.as_ref().unwrap().index, 1);
         assert_eq!(recorded.kernels["3x3"], Variant::Workgroup { slices: 1 });
         assert_eq!(recorded.weights, weights());
         config.check_weights("ab", "w").unwrap();

@@ -3,27 +3,44 @@
 use std::path::{Path, PathBuf};
 
 use protogpu::digest::sha256_hex;
-use protogpu::labels::Labels;
 use protogpu::nets::Network;
 use protogpu::optimize::{Checkpoint, Settings};
 use protogpu::picture::preprocess;
 use protogpu::{Error, Result};
+use serde::Deserialize;
 
 use super::folder::{Existing, Folder, State, check_writable, refuse_existing};
+use super::run_goals::Goal;
 use super::run_record::Config;
+use super::top::Top;
 
 /// One prototype to make.
 pub(crate) struct Target {
-    pub(crate) class: usize,
-    pub(crate) name: String,
+    pub(crate) goal: Goal,
+    /// Those of the run, with this prototype's own seed and objective.
+    pub(crate) settings: Settings,
     pub(crate) folder: Folder,
     /// What to go on from.
     pub(crate) begun: Option<Box<Checkpoint>>,
-    /// Whether there is nothing left to do.
+    /// Whether an earlier run had made it.
     pub(crate) finished: bool,
+    /// The likeliest classes, once this run has made it.
+    pub(crate) made: Option<Vec<Top>>,
+    /// Why this run could not make it.
+    pub(crate) failed: Option<Error>,
 }
 
 impl Target {
+    /// Whether there is something left to do.
+    pub(crate) fn is_open(&self) -> bool {
+        !self.finished && self.made.is_none() && self.failed.is_none()
+    }
+
+    /// What it was seen as, by this run or by the record of an earlier one; nothing where that cannot be read.
+    pub(crate) fn top(&self) -> Vec<Top> {
+        self.made.clone().unwrap_or_else(|| recorded_top(&self.folder))
+    }
+
     /// Steps made by earlier processes.
     pub(crate) fn step(&self) -> u32 {
         self.begun.as_ref().map_or(0, |checkpoint| checkpoint.step())
@@ -36,44 +53,6 @@ pub(crate) struct Start {
     pub(crate) pixels: Vec<f32>,
     /// Of the file.
     pub(crate) sha256: String,
-}
-
-/// The classes that were asked for, by option, by a record, or by the embedded network's default; each once.
-pub(crate) fn classes(given: &[String], config: Option<&Config>, network: &Network) -> Result<Vec<usize>> {
-    let labels = network.labels();
-    let recorded = config.and_then(|config| config.recorded.as_ref());
-    let mut found = Vec::new();
-    for text in given {
-        found.extend(find(text, labels)?);
-    }
-    match (found.is_empty(), recorded) {
-        (false, _) => {}
-        // By its index as text: a record of another network is told the range.
-        (true, Some(recorded)) => found.push(labels.find(&recorded.class.index.to_string())?),
-        (true, None) if network.weights().path().is_none() => found.push(0),
-        (true, None) => {
-            let (file, count, name) = (network.weights().name(), labels.len(), labels.name(labels.len().min(2) - 1));
-            return Err(Error::input(format!(
-                "which class? {file} has {count} of them: choose with --class by index or name, such as --class '{name}'"
-            )));
-        }
-    }
-    let mut once = Vec::new();
-    for class in found {
-        if !once.contains(&class) {
-            once.push(class);
-        }
-    }
-    Ok(once)
-}
-
-/// A class, or several separated by commas where no class has such a name.
-fn find(text: &str, labels: &Labels) -> Result<Vec<usize>> {
-    match labels.find(text) {
-        Ok(class) => Ok(vec![class]),
-        Err(_) if text.contains(',') => text.split(',').map(|part| labels.find(part)).collect(),
-        Err(error) => Err(error),
-    }
 }
 
 /// Reads the picture that the settings start from, if it is one.
@@ -90,20 +69,20 @@ pub(crate) fn start(settings: &Settings, config: Option<&Config>, side: usize) -
 
 /// Every prototype's folder, free or fit to go on in, and writable.
 pub(crate) fn targets(
-    classes: &[usize],
+    wanted: &[(Goal, u64)],
     out: &Path,
     existing: Existing,
     settings: &Settings,
     steps_given: bool,
     network: &Network,
 ) -> Result<Vec<Target>> {
-    let labels = network.labels();
-    let folder = |&class: &usize| Folder::new(out, class, &labels.slug(class), settings.seed, existing);
-    let folders: Vec<Folder> = classes.iter().map(folder).collect();
+    let folder = |(goal, seed): &(Goal, u64)| Folder::new(out, &goal.slug, *seed, existing);
+    let folders: Vec<Folder> = wanted.iter().map(folder).collect();
     refuse_existing(folders.iter())?;
     let paths: Vec<PathBuf> = folders.iter().map(|folder| folder.path().to_path_buf()).collect();
     check_writable(paths.iter().map(PathBuf::as_path))?;
-    let target = |(&class, folder): (&usize, Folder)| {
+    let target = |((goal, seed), folder): (&(Goal, u64), Folder)| {
+        let settings = Settings { seed: *seed, ..goal.settings(settings) };
         let state = folder.state(settings.total_steps(), |found| {
             let input = network.input();
             if found.shape != [input.c(), input.h(), input.w()] {
@@ -113,41 +92,36 @@ pub(crate) fn targets(
             if steps != begun && !steps_given {
                 return Err(Error::input(format!("it was begun with --steps {begun}: repeat that, or give more")));
             }
-            found.check_continues(class, settings, network)
+            found.check_continues(goal.class, &settings, network)
         })?;
         let finished = matches!(state, State::Finished);
         let begun = if let State::Begun(checkpoint) = state { Some(checkpoint) } else { None };
-        Ok(Target { class, name: labels.name(class).to_owned(), folder, begun, finished })
+        Ok(Target { goal: goal.clone(), settings, folder, begun, finished, made: None, failed: None })
     };
-    classes.iter().zip(folders).map(target).collect()
+    wanted.iter().zip(folders).map(target).collect()
 }
 
-/// Groups what is left to do: at most `batch` at once, and only such as have made equally many steps with the same kernels.
-pub(crate) fn batches(targets: &mut [Target], batch: usize) -> Vec<Vec<&mut Target>> {
+/// What to make next: at most `most` at once, and only such as have made equally many steps with the same kernels towards
+/// objectives of one form.
+pub(crate) fn next_batch(targets: &mut [Target], most: usize) -> Vec<&mut Target> {
     let together = |a: &Target, b: &Target| {
         let kernels = [a, b].map(|target| target.begun.as_ref().map(|checkpoint| &checkpoint.kernels));
-        a.step() == b.step() && kernels[0] == kernels[1]
+        a.step() == b.step() && kernels[0] == kernels[1] && a.goal.aim.same_form(&b.goal.aim)
     };
-    let mut groups: Vec<Vec<&mut Target>> = Vec::new();
-    for target in targets.iter_mut().filter(|target| !target.finished) {
-        match groups.iter_mut().find(|group| together(group[0], target) && group.len() < batch) {
-            Some(group) => group.push(target),
-            None => groups.push(vec![target]),
+    let mut batch: Vec<&mut Target> = Vec::new();
+    for target in targets.iter_mut().filter(|target| target.is_open()) {
+        if batch.len() < most && batch.first().is_none_or(|first| together(first, target)) {
+            batch.push(target);
         }
     }
-    groups
+    batch
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_with_commas_come_before_lists() {
-        let labels = Labels::from_names(["a", "b", "a, b"].map(String::from).to_vec()).unwrap();
-        assert_eq!(find("a, b", &labels).unwrap(), [2]);
-        assert_eq!(find("b,a", &labels).unwrap(), [1, 0]);
-        assert_eq!(find("2", &labels).unwrap(), [2]);
-        assert!(find("a,c", &labels).is_err() && find("c", &labels).is_err());
+fn recorded_top(folder: &Folder) -> Vec<Top> {
+    #[derive(Default, Deserialize)]
+    struct Recorded {
+        top: Vec<Top>,
     }
+    let text = std::fs::read_to_string(folder.record()).unwrap_or_default();
+    serde_json::from_str::<Recorded>(&text).unwrap_or_default().top
 }

@@ -209,6 +209,16 @@ impl Context {
         }
     }
 
+    /// Whether the adapter is the processor itself.
+    pub fn is_software(&self) -> bool {
+        self.info().device_type == wgpu::DeviceType::Cpu
+    }
+
+    /// Whether the adapter's memory is the processor's own.
+    pub fn shares_memory(&self) -> bool {
+        self.is_software() || self.info().device_type == wgpu::DeviceType::IntegratedGpu
+    }
+
     /// Whether the device has the timestamps that [`super::Plan::profile`] needs.
     pub fn has_timestamps(&self) -> bool {
         self.device().features().contains(wgpu::Features::TIMESTAMP_QUERY)
@@ -290,7 +300,7 @@ impl Context {
         }
         match first {
             None => Ok(made),
-            Some(wgpu::Error::OutOfMemory { .. }) => Err(Error::Device(format!(
+            Some(wgpu::Error::OutOfMemory { .. }) => Err(Error::OutOfMemory(format!(
                 "the adapter ran out of memory while {doing}: use a smaller --batch, or close other programs"
             ))),
             Some(error) => Err(Error::Device(format!("while {doing}: {error}"))),

@@ -4,6 +4,7 @@
 //! bind groups once, and every step only encodes the list.
 
 mod context;
+mod fits;
 mod memory;
 mod pipelines;
 mod place;
@@ -17,6 +18,7 @@ mod yardstick;
 
 pub use bytemuck;
 pub use context::{AdapterChoice, Capabilities, Context, describe_adapter, list_adapters};
+pub use fits::Extremes;
 pub use memory::Memory;
 pub use plan::{Plan, PlanOptions, SectionSummary, Summary};
 pub use profile::{KernelTime, KernelTotal};

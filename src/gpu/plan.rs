@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::context::{Context, Pipeline};
+use super::fits::Extremes;
 use super::memory::Memory;
 use super::place::{self, Fresh, GUARD_BYTES, Place, SENTINEL};
 use super::readback::Readback;
@@ -298,6 +299,8 @@ pub struct Summary {
     pub constant_bytes: u64,
     /// What the transients would take if none shared a buffer.
     pub transient_bytes_unshared: u64,
+    /// What of it adapters limit.
+    pub extremes: Extremes,
 }
 
 /// One section of a plan.
@@ -328,9 +331,11 @@ impl Summary {
         let sum = |wanted: fn(&Storage) -> bool| {
             recording.tensors.iter().filter(|t| wanted(&t.storage)).map(|t| t.layout.bytes(t.len)).sum()
         };
+        let memory = Memory::plan(recording);
         Self {
             sections: recording.sections.iter().map(section).collect(),
-            memory_bytes: Memory::plan(recording).bytes(),
+            memory_bytes: memory.bytes(),
+            extremes: Extremes::new(recording, &memory),
             constant_bytes: sum(|s| matches!(s, Storage::Constant(_))),
             transient_bytes_unshared: sum(|s| matches!(s, Storage::Transient)),
         }

@@ -36,6 +36,8 @@ pub const SOURCES: &[(&str, &str)] = sources![
     "conv2d/texels/winograd",
     "conv2d/winograd",
     "conv2d/workgroup",
+    "diversity",
+    "feature",
     "global_avg_pool2d",
     "global_avg_pool2d_texels",
     "history",

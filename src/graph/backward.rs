@@ -6,7 +6,7 @@
 use super::{Activations, Graph, NodeId, Op};
 use crate::error::{Error, Result};
 use crate::gpu::Recording;
-use crate::ops::{Add, Choices, Concat, Format, Relu, Sink, Tensor, sink_texels};
+use crate::ops::{Add, Choices, Concat, Format, Relu, Sink, Tensor, pack, sink_texels};
 
 struct Gradients<'a> {
     graph: &'a Graph,
@@ -28,12 +28,29 @@ impl Graph {
         acts: &Activations,
         dy: Tensor,
     ) -> Result<Tensor> {
+        self.record_backward_of(rec, choices, acts, &[(self.output(), dy)])
+    }
+
+    /// The same from gradients of several nodes' outputs, each node once, in buffers. Every node must lead to one of them.
+    ///
+    /// # Errors
+    /// If a gradient has not its output's shape, or a node leads to none of them.
+    pub fn record_backward_of(
+        &self,
+        rec: &mut Recording,
+        choices: &Choices,
+        acts: &Activations,
+        seeds: &[(NodeId, Tensor)],
+    ) -> Result<Tensor> {
         let count = self.nodes.len();
         let mut gradients = Gradients { graph: self, acts, sum: vec![None; count], open: self.consumers() };
-        let output = self.output();
-        gradients.open[output.0] += 1;
-        gradients.pass_on(rec, output, dy)?;
+        seeds.iter().for_each(|(id, _)| gradients.open[id.0] += 1);
         for id in (1..count).rev().map(NodeId) {
+            if let Some(&(_, dy)) = seeds.iter().find(|(of, _)| *of == id) {
+                let texels = acts.of(id).format == Format::Texels;
+                let dy = if texels { pack(rec, &self.node(id).name, dy)? } else { dy };
+                gradients.pass_on(rec, id, dy)?;
+            }
             let Some(dy) = gradients.sum[id.0].filter(|_| gradients.open[id.0] == 0) else {
                 let name = &self.node(id).name;
                 return Err(Error::input(format!("{name}: its output does not reach the network's output")));

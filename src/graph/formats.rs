@@ -26,7 +26,8 @@ impl Graph {
         if keep == Keep::All || !capabilities.prefers_texels() || !self.nodes.iter().all(fits) {
             texels.fill(false);
         }
-        if let Some(output) = texels.last_mut() {
+        // Who looks at an end unpacks it.
+        if let Some(output) = texels.last_mut().filter(|_| self.ends.is_empty()) {
             *output = false;
         }
         // One that must not be texels may rule out others.

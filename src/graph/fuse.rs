@@ -15,11 +15,11 @@ impl Graph {
     /// # Errors
     /// If the graph's own shapes do not fit.
     pub fn fused(&self) -> Result<Self> {
-        let consumers = self.consumers();
-        let mut graph = Self { nodes: vec![self.nodes[0].clone()] };
+        let readers = self.readers();
+        let mut graph = Self { nodes: vec![self.nodes[0].clone()], ends: Vec::new() };
         // Where each old node's value is in the new graph.
         let mut now = vec![NodeId(0)];
-        // Whether a new node's value has one consumer only, so that it may change.
+        // Whether a new node's value has one reader only, so that it may change.
         let mut lone = vec![false];
         for (i, node) in self.nodes.iter().enumerate().skip(1) {
             let inputs: Vec<NodeId> = node.inputs.iter().map(|&i| now[i.0]).collect();
@@ -34,16 +34,18 @@ impl Graph {
                     graph.push(node.name.clone(), as_convolution(&node.op, graph.node(inputs[0]).shape), &inputs)?
                 }
             };
-            lone[id.0] = consumers[i] == 1;
+            lone[id.0] = readers[i] == 1;
             now.push(id);
         }
+        graph.ends = self.ends.iter().map(|end| now[end.0]).collect();
         Ok(graph)
     }
 
     /// The scale and shift with which the graph begins, and the graph without it, if nothing else reads the input: so that
     /// what makes the input can apply it.
     pub fn without_normalize(&self) -> Option<(ScaleShift, Self)> {
-        let alone = self.consumers()[0] == 1 && self.nodes.len() > 2;
+        let looked_at = self.ends.iter().any(|end| end.0 < 2);
+        let alone = self.consumers()[0] == 1 && self.nodes.len() > 2 && !looked_at;
         let Op::ScaleShift(first) = &self.nodes.get(1).filter(|node| alone && node.inputs == [NodeId(0)])?.op else {
             return None;
         };
@@ -52,7 +54,8 @@ impl Graph {
         for node in &mut nodes {
             node.inputs.iter_mut().for_each(|input| *input = NodeId(input.0.saturating_sub(1)));
         }
-        Some((first.clone(), Self { nodes }))
+        let ends = self.ends.iter().map(|end| NodeId(end.0 - 1)).collect();
+        Some((first.clone(), Self { nodes, ends }))
     }
 }
 

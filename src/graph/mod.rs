@@ -100,6 +100,8 @@ pub struct Node {
 #[derive(Clone, Debug)]
 pub struct Graph {
     nodes: Vec<Node>,
+    /// Nodes that are looked at, see [`Graph::toward`].
+    ends: Vec<NodeId>,
 }
 
 impl Graph {
@@ -111,7 +113,7 @@ impl Graph {
             inputs: Vec::new(),
             shape: Shape::new(1, input.c(), input.h(), input.w()),
         };
-        Self { nodes: vec![node] }
+        Self { nodes: vec![node], ends: Vec::new() }
     }
 
     /// The input.
@@ -160,7 +162,7 @@ impl Graph {
     /// # Errors
     /// If an answer does not fit its inputs.
     pub fn map(&self, replace: impl Fn(&Node) -> Option<Op>) -> Result<Self> {
-        let mut graph = Self { nodes: vec![self.nodes[0].clone()] };
+        let mut graph = Self { nodes: vec![self.nodes[0].clone()], ends: self.ends.clone() };
         for node in &self.nodes[1..] {
             let op = replace(node).unwrap_or_else(|| node.op.clone());
             graph.push(node.name.clone(), op, &node.inputs)?;
@@ -182,6 +184,55 @@ impl Graph {
             [false, true].map(|backward| (Choices::key(conv, x, backward), choices.variant(conv, x, backward)))
         };
         self.convolutions().flat_map(both).collect()
+    }
+
+    /// Only what `ends` are computed of. The outputs of these stay what they are however the graph is fused, so that they can
+    /// be looked at; [`Graph::ends`] says where they are.
+    pub fn toward(&self, ends: &[NodeId]) -> Self {
+        let mut needed = vec![false; self.nodes.len()];
+        needed[0] = true;
+        ends.iter().for_each(|end| needed[end.0] = true);
+        for (i, node) in self.nodes.iter().enumerate().rev() {
+            if needed[i] {
+                node.inputs.iter().for_each(|input| needed[input.0] = true);
+            }
+        }
+        let mut now = vec![NodeId(0); self.nodes.len()];
+        let mut nodes = Vec::new();
+        for (i, node) in self.nodes.iter().enumerate().filter(|&(i, _)| needed[i]) {
+            now[i] = NodeId(nodes.len());
+            nodes.push(Node { inputs: node.inputs.iter().map(|input| now[input.0]).collect(), ..node.clone() });
+        }
+        Self { nodes, ends: ends.iter().map(|end| now[end.0]).collect() }
+    }
+
+    /// The nodes that [`Graph::toward`] was given, as they are in this graph.
+    pub fn ends(&self) -> &[NodeId] {
+        &self.ends
+    }
+
+    /// The same graph, in which a convolution that differs from the one of its name in `other` has a name of its own: both may
+    /// be in one recording, where constants go by names.
+    pub fn apart_from(mut self, other: &Self) -> Self {
+        for node in &mut self.nodes {
+            let Op::Conv2d { conv, .. } = &node.op else { continue };
+            let namesake = other.find(&node.name).map(|id| &other.node(id).op);
+            if let Some(Op::Conv2d { conv: theirs, .. }) = namesake
+                && (&conv.w, &conv.b) != (&theirs.w, &theirs.b)
+            {
+                node.name += " by itself";
+            }
+        }
+        self
+    }
+
+    /// How many nodes take each node's output, and one more where it is looked at.
+    fn readers(&self) -> Vec<usize> {
+        let mut counts = self.consumers();
+        for (i, count) in counts.iter_mut().enumerate() {
+            *count += usize::from(self.ends.contains(&NodeId(i)));
+        }
+        counts
     }
 
     /// How many nodes take each node's output.

@@ -17,12 +17,12 @@ impl Graph {
     /// the gradient of all.
     pub(super) fn slices(&self) -> Vec<Option<Slice>> {
         let mut slices = vec![None; self.nodes.len()];
-        let consumers = self.consumers();
+        let readers = self.readers();
         for (i, node) in self.nodes.iter().enumerate().filter(|(_, node)| matches!(node.op, Op::Concat)) {
             let relus: Vec<Option<bool>> = node
                 .inputs
                 .iter()
-                .map(|&input| match (&self.node(input).op, self.node(input).inputs.len(), consumers[input.0]) {
+                .map(|&input| match (&self.node(input).op, self.node(input).inputs.len(), readers[input.0]) {
                     (Op::Conv2d { relu, .. }, 1, 1) => Some(*relu),
                     _ => None,
                 })

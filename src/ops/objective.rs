@@ -7,7 +7,7 @@ use crate::named::named;
 
 crate::params! {
     /// Mirrors `Params` of shaders/objective.wgsl.
-    struct ObjectiveParams { classes: u32, pv_logits: u32, rivals: f32 }
+    struct ObjectiveParams { classes: u32, pv_logits: u32, rivals: f32, terms: u32 }
 }
 
 named! {
@@ -18,6 +18,23 @@ named! {
         /// The logits.
         Logits = "logits",
     }
+}
+
+/// A term of [`Objective::weighted`]; mirrors `Term` of shaders/objective.wgsl.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
+pub struct LogitRow {
+    /// What the term is multiplied by.
+    pub weight: f32,
+    /// The class.
+    pub class: u32,
+    /// 0: its logit, 1: its probability, 2: the logarithm of that.
+    pub form: u32,
+}
+
+impl LogitRow {
+    /// 32-bit words of a row.
+    pub const LEN: usize = 3;
 }
 
 /// Weighted losses of the logits, each image towards its own class.
@@ -55,7 +72,7 @@ impl Objective {
             ("values", values, 4 * n),
         ];
         let pv_logits = u32::from(self.pv_form == PvForm::Logits);
-        let params = ObjectiveParams { classes: classes as u32, pv_logits, rivals: self.rivals as f32 };
+        let params = ObjectiveParams { classes: classes as u32, pv_logits, rivals: self.rivals as f32, terms: 0 };
         let grid = Grid::Workgroups([n, 1, 1]);
         rec.dispatch(
             "objective",
@@ -65,5 +82,35 @@ impl Objective {
             grid,
             20 * logits.shape.len() as u64,
         )
+    }
+
+    /// The same with a weighted sum of `terms` terms in place of the class's loss: `values[n] = (L_pv, Σ w f, 0, −Σ w f)`.
+    /// terms: `[N,T]` of [`LogitRow`].
+    ///
+    /// # Errors
+    /// If the shapes differ.
+    pub fn weighted(
+        self,
+        rec: &mut Recording,
+        logits: Tensor,
+        (rows, terms): (TensorId, usize),
+        [schedule, clock]: [TensorId; 2],
+        dlogits: Tensor,
+        values: TensorId,
+    ) -> Result<()> {
+        same("objective", "objective", ["logits", "dlogits"], logits.shape, dlogits.shape)?;
+        let (n, classes) = (logits.shape.n(), logits.shape.image_len());
+        let bindings = [
+            logits.bind("logits"),
+            ("terms", rows, LogitRow::LEN * n * terms),
+            ("schedule", schedule, 6),
+            ("clock", clock, 1),
+            dlogits.bind("dlogits"),
+            ("values", values, 4 * n),
+        ];
+        let pv_logits = u32::from(self.pv_form == PvForm::Logits);
+        let params = ObjectiveParams { classes: classes as u32, pv_logits, rivals: 0.0, terms: terms as u32 };
+        let (grid, flops) = (Grid::Workgroups([n, 1, 1]), (20 + 8 * terms as u64) * logits.shape.len() as u64);
+        rec.dispatch("objective", Kernel::new("objective", "weighted"), &bindings, &params, grid, flops)
     }
 }

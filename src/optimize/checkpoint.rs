@@ -27,16 +27,27 @@ pub struct History {
     pub loss: Vec<f32>,
     /// The penalty on differences between adjacent pixels, before its weight.
     pub loss_hf: Vec<f32>,
-    /// The class's logit on the warped image.
+    /// The class's logit on the warped image; nothing for other objectives.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub logit: Vec<f32>,
-    /// The class's probability on the warped image.
+    /// The class's probability on the warped image; nothing for other objectives.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub probability: Vec<f32>,
+    /// The value of another objective than the class's on the warped image; nothing for that.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub objective: Vec<f32>,
 }
 
 impl History {
-    /// The columns with their names.
-    pub fn columns(&self) -> [(&'static str, &[f32]); 4] {
-        [("loss", &self.loss), ("loss_hf", &self.loss_hf), ("logit", &self.logit), ("probability", &self.probability)]
+    /// The columns that it has, with their names.
+    pub fn columns(&self) -> Vec<(&'static str, &[f32])> {
+        let mut columns: Vec<(_, &[f32])> = vec![("loss", &self.loss), ("loss_hf", &self.loss_hf)];
+        if self.objective.is_empty() {
+            columns.extend([("logit", &self.logit[..]), ("probability", &self.probability)]);
+        } else {
+            columns.push(("objective", &self.objective));
+        }
+        columns
     }
 
     /// Number of steps.
@@ -155,12 +166,12 @@ impl Checkpoint {
         let moved = parameters.as_ref().map_or(shape.to_vec(), |values| vec![values.len()]);
         let (m, v) = (tensors.take_shaped("m", &moved)?, tensors.take_shaped("v", &moved)?);
         let mut column = |name| tensors.take_shaped(name, &[step]);
-        let history = History {
-            loss: column("loss")?,
-            loss_hf: column("loss_hf")?,
-            logit: column("logit")?,
-            probability: column("probability")?,
-        };
+        let mut history = History { loss: column("loss")?, loss_hf: column("loss_hf")?, ..History::default() };
+        if settings.objective.is_class() {
+            (history.logit, history.probability) = (column("logit")?, column("probability")?);
+        } else if step > 0 {
+            history.objective = column("objective")?;
+        }
         if step > settings.total_steps() as usize {
             return Err(Error::input(format!("it claims {step} steps of a run of {}", settings.total_steps())));
         }
@@ -214,7 +225,13 @@ mod tests {
             parameters: None,
             m: vec![-1.0; 6],
             v: vec![1e-8; 6],
-            history: History { loss: column(1.0), loss_hf: column(2.0), logit: column(3.0), probability: column(0.0) },
+            history: History {
+                loss: column(1.0),
+                loss_hf: column(2.0),
+                logit: column(3.0),
+                probability: column(0.0),
+                objective: vec![],
+            },
         }
     }
 
@@ -224,6 +241,11 @@ mod tests {
         let bytes = checkpoint.to_bytes();
         assert_eq!(bytes, checkpoint.to_bytes());
         assert_eq!(Checkpoint::from_bytes(&bytes).unwrap(), checkpoint);
+        let mut of_a_channel = checkpoint.clone();
+        of_a_channel.settings.objective = "channel:layer1:2".parse().unwrap();
+        of_a_channel.history =
+            History { objective: vec![1.0, 2.0], logit: vec![], probability: vec![], ..checkpoint.history.clone() };
+        assert_eq!(Checkpoint::from_bytes(&of_a_channel.to_bytes()).unwrap(), of_a_channel);
         let fresh = Checkpoint { history: History::default(), input: None, ..checkpoint };
         assert_eq!(Checkpoint::from_bytes(&fresh.to_bytes()).unwrap(), fresh);
         let spectrum = Checkpoint { parameters: Some(vec![0.5; 4]), m: vec![-1.0; 4], v: vec![1e-8; 4], ..fresh };

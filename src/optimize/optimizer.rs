@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use super::checkpoint::History;
 use super::draws::uniform_image;
 use super::job::{Job, check_jobs};
+use super::objective::{Objective, Resolved, resolve_all};
 use super::parameterization::{Parameterization, normal_spectrum, spectrum_of};
 use super::schedule::{Drawn, ScheduleRow, TransformDraws, Warps};
 use super::settings::Settings;
@@ -51,6 +52,8 @@ pub struct Optimizer {
     state: State,
     settings: Settings,
     jobs: Vec<Job>,
+    objectives: Vec<Objective>,
+    aims: Vec<Resolved>,
     warps: Box<dyn Warps>,
     draws: Box<dyn TransformDraws>,
     shape: Shape,
@@ -58,8 +61,12 @@ pub struct Optimizer {
     step: u64,
     /// The step with which the window on the adapter begins, and the window's length.
     window: (u64, usize),
-    /// Losses that have been read back.
+    /// Losses that have been read back, of so many steps; an image that failed has fewer.
     histories: Vec<History>,
+    read_steps: u64,
+    /// Why images are no longer numbers, where that does not end the batch.
+    failures: Vec<Option<String>>,
+    isolate: bool,
     step_time: Option<Duration>,
 }
 
@@ -86,10 +93,12 @@ impl Optimizer {
     ) -> Result<Self> {
         settings.validate()?;
         check_jobs(network, settings.image_side as usize, jobs)?;
+        let objectives = parts.objectives.unwrap_or_else(|| vec![settings.objective.clone(); jobs.len()]);
+        let aims = resolve_all(network, settings, &objectives, jobs.len())?;
         let mut rec = Recording::new();
         let window = WINDOW.min(settings.total_steps() as usize);
         let choices = parts.choices.unwrap_or_else(|| Choices::fixed(context.capabilities()));
-        let state = step::record(&mut rec, &choices, network, settings, jobs.len(), window)?;
+        let state = step::record(&mut rec, &choices, network, settings, &aims[0], jobs.len(), window)?;
         let plan = Plan::new(context, rec)?;
         let keys = jobs.iter().map(|job| (job.seed, job.class)).collect();
         let drawn = Drawn { settings: settings.clone(), keys, side: settings.image_side as usize };
@@ -100,31 +109,37 @@ impl Optimizer {
             state,
             settings: settings.clone(),
             jobs: jobs.to_vec(),
+            objectives,
+            aims,
             warps: parts.warps.unwrap_or_else(|| Box::new(drawn.clone())),
             draws: parts.transform_draws.unwrap_or_else(|| Box::new(drawn)),
             step: 0,
             window: (0, 0),
             histories: vec![History::default(); jobs.len()],
+            read_steps: 0,
+            failures: vec![None; jobs.len()],
+            isolate: parts.isolate,
             step_time: None,
         };
         optimizer.start()?;
         Ok(optimizer)
     }
 
-    /// What a batch of `n` would do and take; needs no device.
+    /// What a batch of `n` with the settings' objective would do and take; needs no device.
     ///
     /// # Errors
     /// If network and settings do not fit.
     pub fn summary(choices: &Choices, network: &Network, settings: &Settings, n: usize) -> Result<Summary> {
         let mut rec = Recording::new();
         let window = WINDOW.min(settings.total_steps() as usize);
-        step::record(&mut rec, choices, network, settings, n, window)?;
+        let aim = settings.objective.resolve(network)?;
+        step::record(&mut rec, choices, network, settings, &aim, n, window)?;
         Ok(Summary::new(&rec))
     }
 
     fn start(&mut self) -> Result<()> {
         let classes: Vec<u32> = self.jobs.iter().map(|job| job.class as u32).collect();
-        self.plan.write(self.state.class_of, &classes)?;
+        self.state.numbers.write(&self.plan, &classes, &self.aims)?;
         let side = self.settings.image_side as usize;
         let start = |job: &Job| match (self.settings.parameterization, &job.init) {
             (Parameterization::Pixels, Some(pixels)) => Ok(pixels.clone()),
@@ -152,7 +167,10 @@ impl Optimizer {
     pub fn load(&mut self, step: u64, states: &[ImageState], histories: Vec<History>) -> Result<()> {
         let len = self.state.parameters.shape.image_len();
         let fits = |s: &ImageState| [s.parameters(), &s.m, &s.v].iter().all(|part| part.len() == len);
-        let complete = |h: &History| h.columns().iter().all(|(_, column)| column.len() as u64 == step);
+        let class = self.aims[0].is_class();
+        let kind = |h: &History| if class { h.logit.len() } else { h.objective.len() };
+        let complete =
+            |h: &History| h.columns().iter().all(|(_, column)| column.len() as u64 == step) && kind(h) as u64 == step;
         let counts = [states.len(), histories.len()];
         if counts != [self.jobs.len(); 2]
             || !states.iter().all(fits)
@@ -168,6 +186,8 @@ impl Optimizer {
         self.step = step;
         self.window = (step, 0);
         self.histories = histories;
+        self.read_steps = step;
+        self.failures.fill(None);
         Ok(())
     }
 
@@ -186,9 +206,14 @@ impl Optimizer {
         &self.jobs
     }
 
-    /// Each image's losses, as far as they have been read back.
+    /// Each image's losses, as far as they have been read back and up to where they are numbers.
     pub fn histories(&self) -> &[History] {
         &self.histories
+    }
+
+    /// For each image why it is no longer of numbers, with [`Parts::isolate`]; such an image means nothing.
+    pub fn failures(&self) -> &[Option<String>] {
+        &self.failures
     }
 
     /// The commands of the sections `step` and `evaluate`, for counting: plain data, with which no step can be made that
@@ -251,7 +276,7 @@ impl Optimizer {
     /// If the device refuses the stretch's schedule.
     pub fn record(&mut self, encoder: &mut wgpu::CommandEncoder, steps: usize) -> Result<usize> {
         let stretch_ends = self.step == self.window.0 + self.window.1 as u64;
-        if self.step == self.total_steps() || stretch_ends && self.read_steps() < self.step {
+        if self.step == self.total_steps() || stretch_ends && self.read_steps < self.step {
             return Ok(0);
         }
         let count = self.ready()?.min(steps);
@@ -284,7 +309,7 @@ impl Optimizer {
 
     /// Reads the losses that are not read yet; waits for them.
     fn read_losses(&mut self) -> Result<()> {
-        if self.read_steps() == self.step {
+        if self.read_steps == self.step {
             return Ok(());
         }
         let mut encoder = self.context.device().create_command_encoder(&Default::default());
@@ -293,28 +318,43 @@ impl Optimizer {
         self.append(&losses.readback.wait()?.concat(), losses.window, losses.end)
     }
 
-    fn read_steps(&self) -> u64 {
-        self.histories.first().map_or(0, |h| h.len() as u64)
-    }
-
     fn append(&mut self, records: &[f32], window: u64, end: u64) -> Result<()> {
         let n = self.jobs.len();
-        for step in self.read_steps().max(window)..end {
-            for (image, history) in self.histories.iter_mut().enumerate() {
+        for step in self.read_steps.max(window)..end {
+            for image in 0..n {
+                if self.failures[image].is_some() {
+                    continue;
+                }
                 let at = ((step - window) as usize * n + image) * RECORD_LEN;
                 let [loss, loss_hf, _, logit, probability] = [0, 1, 2, 3, 4].map(|i| records[at + i]);
                 if !loss.is_finite() {
-                    let (class, seed) = (self.jobs[image].class, self.jobs[image].seed);
-                    return Err(Error::NotFinite(format!(
-                        "the loss of class {class}, seed {seed} became {loss} at step {step}: try a smaller --lr or other weights"
-                    )));
+                    let seed = self.jobs[image].seed;
+                    let of = match self.aims[image].is_class() {
+                        true => format!("class {}", self.jobs[image].class),
+                        false => self.objectives[image].to_string(),
+                    };
+                    let why = format!(
+                        "the loss of {of}, seed {seed} became {loss} at step {step}: try a smaller --lr or other weights"
+                    );
+                    if !self.isolate {
+                        return Err(Error::NotFinite(why));
+                    }
+                    self.failures[image] = Some(why);
+                    continue;
                 }
+                let history = &mut self.histories[image];
                 history.loss.push(loss);
                 history.loss_hf.push(loss_hf);
-                history.logit.push(logit);
-                history.probability.push(probability);
+                // Of other objectives, their value stands where the logit would.
+                if self.aims[image].is_class() {
+                    history.logit.push(logit);
+                    history.probability.push(probability);
+                } else {
+                    history.objective.push(logit);
+                }
             }
         }
+        self.read_steps = self.read_steps.max(end);
         Ok(())
     }
 
@@ -401,10 +441,16 @@ impl Optimizer {
 pub struct Parts {
     /// Which kernels compute the convolutions; the fixed choice if `None`. See [`crate::tuning`].
     pub choices: Option<Choices>,
+    /// An objective for each job in place of the settings', all of one form: they may differ in their numbers, that is in
+    /// weights, classes, channels, places and directions.
+    pub objectives: Option<Vec<Objective>>,
     /// Warps in place of the drawn ones.
     pub warps: Option<Box<dyn Warps>>,
     /// What transforms other than the warp draw, in place of the method's own draws.
     pub transform_draws: Option<Box<dyn TransformDraws>>,
+    /// Whether the other images go on when one's loss is no longer a number, which [`Optimizer::failures`] then tells,
+    /// in place of an error that ends the batch.
+    pub isolate: bool,
 }
 
 /// Losses on their way back, see [`Optimizer::record_losses`].

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::choices::{Fill, HfForm, Init, Interpolation, PvForm};
+use super::objective::Objective;
 use super::parameterization::Parameterization;
 use super::presets::Preset;
 use super::transforms::Transforms;
@@ -47,6 +48,9 @@ pub struct Settings {
     /// Adam's decoupled weight decay, towards the colour that the network's normalising makes 0; of a spectrum, towards 0.
     #[serde(default)]
     pub weight_decay: f64,
+    /// What is maximised; older files have none and mean the class's logit.
+    #[serde(default)]
+    pub objective: Objective,
     /// What Adam moves: pixels, or a spectrum.
     #[serde(default = "pixels")]
     pub parameterization: Parameterization,
@@ -154,6 +158,7 @@ impl Settings {
         {
             check(weight >= 0.0 && (weight as f32).is_finite(), option, weight, "a finite number, at least 0")?;
         }
+        self.objective.check_rivals(self.rivals)?;
         self.fill.validate()
     }
 

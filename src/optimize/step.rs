@@ -1,6 +1,8 @@
 //! One step of the method, and the evaluation of the image, as commands.
 
 use super::choices::Fill;
+use super::objective::Resolved;
+use super::objective::record::{Numbers, Step};
 use super::parameterization::{Fourier, Parameterization};
 use super::schedule::ScheduleRow;
 use super::settings::Settings;
@@ -9,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::gpu::{Grid, Kernel, NoParams, Recording, TensorId};
 use crate::graph::Keep;
 use crate::nets::Network;
-use crate::ops::{Adam, AffineWarp, Choices, Interpolation, Objective, Tensor, TotalVariation, words};
+use crate::ops::{Adam, AffineWarp, Choices, Interpolation, Tensor, TotalVariation, words};
 use crate::shape::Shape;
 
 crate::params! {
@@ -17,7 +19,8 @@ crate::params! {
     struct HistoryParams { images: u32, partials: u32 }
 }
 
-/// Numbers that a step leaves behind for each image: loss, loss_hf, loss_pv, logit, probability.
+/// Numbers that a step leaves behind for each image: loss, loss_hf, loss_pv, logit, probability; or in place of the last two
+/// the objective's value and nothing.
 pub(super) const RECORD_LEN: usize = 5;
 
 /// Most steps whose schedule and losses are on the adapter at once.
@@ -38,8 +41,8 @@ pub(super) struct State {
     pub(super) schedule: TensorId,
     /// `[WINDOW, N]` maps of each transform.
     pub(super) maps: Vec<TensorId>,
-    /// `[N]` of u32.
-    pub(super) class_of: TensorId,
+    /// What the images' objectives differ in.
+    pub(super) numbers: Numbers,
     /// `[WINDOW, N, RECORD_LEN]`.
     pub(super) history: TensorId,
     /// `[N, K, 1, 1]`; there after the section `evaluate`, until the next step.
@@ -103,30 +106,30 @@ impl Making {
     }
 }
 
-/// Appends the sections `step` and `evaluate` for `n` images, and `make`, after which the image is that of the parameters, as it
-/// is after every step; empty where they are the same.
+/// Appends the sections `step` and `evaluate` for `n` images with objectives of the form of `aim`, and `make`, after which the
+/// image is that of the parameters, as it is after every step; empty where they are the same.
 pub(super) fn record(
     rec: &mut Recording,
     choices: &Choices,
     network: &Network,
     settings: &Settings,
+    aim: &Resolved,
     n: usize,
     window: usize,
 ) -> Result<State> {
     let graph = network.graph().fused()?;
     // The last transform normalizes as it writes; the image that is evaluated is not transformed.
-    let (normalize, warped_graph) = graph.without_normalize().map_or((None, graph.clone()), |(n, g)| (Some(n), g));
+    let aimed = aim.graph(network, settings)?;
+    let (normalize, aimed) = aimed.without_normalize().map_or((None, aimed.clone()), |(n, g)| (Some(n), g));
     let input = network.input();
     if input.c() != 3 {
         return Err(Error::input(format!("the network takes {} channels, and pictures have three", input.c())));
     }
     let making = Making::new(rec, settings, input, n)?;
     let Making { parameters, made, image, .. } = making;
-    let classes = Shape::new(n, network.classes(), 1, 1);
     let [m, v] = ["m", "v"].map(|name| Tensor::kept(rec, name, parameters.shape));
     let clock = rec.kept("clock", 1);
     let schedule = rec.kept("schedule", window * ScheduleRow::LEN);
-    let class_of = rec.kept("class_of", n);
     let history = rec.kept("history", window * n * RECORD_LEN);
     let now = [schedule, clock];
     let mean = network.expects().mean_colour();
@@ -140,12 +143,9 @@ pub(super) fn record(
 
     rec.section("step");
     let seen = chain.forward(rec, made, clock)?;
-    let acts = warped_graph.record_forward(rec, choices, seen, Keep::Needed)?;
-    let dlogits = Tensor::transient(rec, "dlogits", classes);
     let values = rec.transient("values", 4 * n);
-    let objective = Objective { pv_form: settings.pv_form, rivals: settings.rivals };
-    objective.step(rec, acts.of(warped_graph.output()), class_of, now, dlogits, values)?;
-    let dseen = warped_graph.record_backward(rec, choices, &acts, dlogits)?;
+    let step = Step { graph: &aimed, choices, settings, now, values };
+    let (dseen, numbers) = step.record(rec, aim, seen)?;
     let dmade = chain.backward(rec, dseen, made, clock)?;
     let partials = variation.partials(made.shape);
     let partial = rec.transient("total_variation partial", n * partials);
@@ -176,5 +176,5 @@ pub(super) fn record(
         making.forward(rec)?;
     }
     let maps = chain.maps();
-    Ok(State { parameters, image, m, v, clock, schedule, maps, class_of, history, logits })
+    Ok(State { parameters, image, m, v, clock, schedule, maps, numbers, history, logits })
 }

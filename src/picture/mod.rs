@@ -1,5 +1,6 @@
 //! Pictures in and out: reading what people have as torchvision would, and writing what was made.
 
+mod animation;
 mod resample;
 
 use std::fs::File;
@@ -11,6 +12,8 @@ use image::{DynamicImage, ImageFormat, ImageReader, Limits, RgbImage};
 
 use crate::atomic::write_atomically;
 use crate::error::{Error, Result};
+
+pub use animation::animation;
 
 /// Longest side that is read, in pixels.
 const MAX_SIDE: u32 = 16384;

@@ -3,7 +3,9 @@
 //! The same measurement makes the same bytes. Each file is whole or absent, and the JSON, which is the measurement itself,
 //! comes last: where it is, everything is.
 
+mod contact_sheet;
 mod csv_table;
+mod gallery;
 mod page;
 pub mod plot;
 mod similarity_figures;
@@ -11,6 +13,7 @@ mod similarity_page;
 mod study_csv;
 mod study_figures;
 mod study_page;
+pub mod sweep;
 
 use std::fs;
 use std::io::Write as _;
@@ -24,6 +27,9 @@ use crate::analysis::study::{Group, Study};
 use crate::atomic::write_atomically;
 use crate::error::{Error, Result};
 use crate::labels::Labels;
+
+pub use contact_sheet::ContactSheet;
+pub use gallery::{Gallery, NotShown, Shown, write_gallery};
 
 /// Pictures that a report shows, as PNG or JPEG files are.
 #[derive(Clone, Debug, Default)]

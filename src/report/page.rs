@@ -14,8 +14,10 @@ use crate::error::{Error, Result};
 /// Every template. A further page is a further line here.
 const TEMPLATES: &[(&str, &str)] = &[
     ("base.html", include_str!("base.html")),
+    ("gallery.html", include_str!("gallery.html")),
     ("similarity.html", include_str!("similarity.html")),
     ("study.html", include_str!("study.html")),
+    ("sweep.html", include_str!("sweep/sweep.html")),
     ("plot.svg", include_str!("plot/scene.svg")),
 ];
 
@@ -40,6 +42,7 @@ fn environment() -> Result<Environment<'static>, minijinja::Error> {
     environment.add_filter("points", |difference: f64| signed(Some(difference * 100.0), 1));
     environment.add_filter("p_value", study::p_value);
     environment.add_filter("printable", |text: &str| printable(text));
+    environment.add_filter("address", |name: &str| address(name));
     environment.add_filter("place", place);
     environment.add_filter("places", |points: Serde<Vec<(f64, f64)>>| places(&points));
     for &(name, text) in TEMPLATES {
@@ -90,6 +93,12 @@ fn printable(text: &str) -> String {
     text.replace(|c: char| c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}'), "\u{fffd}")
 }
 
+/// A file's name as part of an address.
+fn address(name: &str) -> String {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(byte);
+    name.bytes().map(|byte| if plain(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+}
+
 /// A hundredth of a pixel is more than enough.
 fn place(value: f64) -> String {
     let text = format!("{value:.2}");
@@ -114,6 +123,7 @@ mod tests {
         );
         assert_eq!([percent(0.0001), percent(0.0), percent(0.98765)], ["< 0.1 %", "0.0 %", "98.8 %"]);
         assert_eq!([place(1.0), place(-0.5), place(10.126)], ["1", "-0.5", "10.13"]);
+        assert_eq!(address("a_1-2.png \"é"), "a_1-2.png%20%22%C3%A9");
         assert_eq!(printable("a\u{1}b\nc"), "a\u{fffd}b\u{fffd}c");
     }
 }

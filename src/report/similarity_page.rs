@@ -167,7 +167,7 @@ pub(super) fn network(settings: &Map<String, Value>) -> String {
 }
 
 /// Settings within settings as lines of a table: `network.input.size`.
-fn flatten(path: &str, value: &Value, lines: &mut Vec<(String, String)>) {
+pub(super) fn flatten(path: &str, value: &Value, lines: &mut Vec<(String, String)>) {
     match value {
         Value::Object(parts) if !parts.is_empty() => {
             for (name, part) in parts {

@@ -90,7 +90,7 @@ fn attempt(
         match Entrant::new(context, conv, x, backward, variant) {
             Ok(entrant) => entrants.push(entrant),
             // Only the fixed choice must fit the adapter's memory and limits.
-            Err(Error::Input(_) | Error::Device(_)) if i > 0 => context.check_lost()?,
+            Err(Error::Input(_) | Error::Device(_) | Error::OutOfMemory(_)) if i > 0 => context.check_lost()?,
             Err(error) => return Err(error),
         }
     }

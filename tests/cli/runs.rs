@@ -13,7 +13,8 @@ use crate::binary::{assert_same_files, json, listing, protogpu, refuses, results
 /// Steps of every run here.
 const STEPS: usize = 16;
 /// The runs' options: something is written after every step, so that there are many moments to be interrupted at.
-pub(crate) const OPTIONS: [&str; 7] = ["run", "--steps", "16", "--checkpoint-every", "2", "--snapshot-every", "1"];
+pub(crate) const OPTIONS: [&str; 8] =
+    ["run", "--steps", "16", "--checkpoint-every", "2", "--snapshot-every", "1", "--animate"];
 
 /// Where a run that nothing disturbed lies; made once.
 static UNDISTURBED: LazyLock<PathBuf> = LazyLock::new(|| {
@@ -34,7 +35,7 @@ pub(crate) fn undisturbed() -> BTreeMap<PathBuf, Vec<u8>> {
 
 /// Without the pictures on the way.
 fn without_snapshots(mut files: BTreeMap<PathBuf, Vec<u8>>) -> BTreeMap<PathBuf, Vec<u8>> {
-    files.retain(|path, _| !path.iter().any(|part| part == "snapshots"));
+    files.retain(|path, _| !path.iter().any(|part| part == "snapshots" || part == "prototype.apng"));
     files
 }
 
@@ -43,7 +44,8 @@ fn a_prototypes_folder_is_complete_and_readable() {
     let folder = UNDISTURBED.join("0_butterfly_seed0");
     let files = listing(&folder);
     let snapshots = (1..=STEPS).map(|step| format!("snapshots/step_{step:06}.png"));
-    let others = ["checkpoint.safetensors", "prototype.png", "prototype.safetensors", "run.json", "snapshots"];
+    let others =
+        ["checkpoint.safetensors", "prototype.apng", "prototype.png", "prototype.safetensors", "run.json", "snapshots"];
     let expected: Vec<PathBuf> = others.iter().map(PathBuf::from).chain(snapshots.map(PathBuf::from)).collect();
     assert_eq!(files.keys().cloned().collect::<Vec<_>>(), expected);
 
@@ -80,6 +82,7 @@ fn a_prototypes_folder_is_complete_and_readable() {
         }
     }
     assert!(read("prototype.png") == read("snapshots/step_000016.png"));
+    assert_animated(read("prototype.apng"), &files);
     let checkpoint = Checkpoint::from_bytes(read("checkpoint.safetensors")).unwrap();
     assert_eq!((checkpoint.step() as usize, checkpoint.class), (STEPS, 0));
     assert!(checkpoint.image == values);
@@ -90,6 +93,27 @@ fn a_prototypes_folder_is_complete_and_readable() {
     let same = seen.iter().find(|t| t["index"] == top[0]["index"]).unwrap();
     let difference = same["logit"].as_f64().unwrap() - top[0]["logit"].as_f64().unwrap();
     assert!(difference.abs() < 0.5, "{difference}");
+}
+
+/// The way from the start to the last step, each picture as it was; and what shows no animation shows the last.
+#[track_caller]
+fn assert_animated(apng: &[u8], files: &BTreeMap<PathBuf, Vec<u8>>) {
+    use image::AnimationDecoder;
+    let still = image::load_from_memory(apng).unwrap().into_rgb8();
+    let snapshot = |step: usize| {
+        let file = &files[Path::new(&format!("snapshots/step_{step:06}.png"))];
+        image::load_from_memory(file).unwrap().into_rgb8()
+    };
+    assert!(still == snapshot(STEPS));
+    let decoder = image::codecs::png::PngDecoder::new(std::io::Cursor::new(apng)).unwrap();
+    let frames = decoder.apng().unwrap().into_frames().collect_frames().unwrap();
+    assert_eq!(frames.len(), STEPS + 1);
+    for (step, frame) in frames.iter().enumerate().skip(1) {
+        let shown = image::DynamicImage::ImageRgba8(frame.buffer().clone()).into_rgb8();
+        assert!(shown == snapshot(step), "{step}");
+    }
+    let [first, last] = [&frames[0], &frames[STEPS]].map(|frame| frame.delay().numer_denom_ms().0);
+    assert!(last > first, "{first} {last}");
 }
 
 #[test]

@@ -27,12 +27,14 @@ from lucent import make_lucent
 from method import SEED
 from networks import (make_googlenet, make_imagenette_top1, make_imagenette_top1_inception_v1, make_inception_v1, make_inception_v1_bvlc,
                       make_resnet18, make_resnet18_imagenet)  # fmt: skip
+from objectives import make_objectives
 from ops import make_ops
 
 HERE = Path(__file__).resolve().parent
 GOLDENS = {  # file: (function, whether it needs --shared)
     "ops.safetensors": (make_ops, False),
     "lucent.safetensors": (make_lucent, False),
+    "objectives.safetensors": (make_objectives, False),
     "resnet18.safetensors": (make_resnet18, False),
     "resnet18_imagenet.safetensors": (make_resnet18_imagenet, True),
     "googlenet.safetensors": (make_googlenet, False),

@@ -134,7 +134,7 @@ impl Observer {
                 let name = self.layers.tensors().nth(tensor).unwrap_or_default();
                 Error::input(format!("the output of {name}: {error}"))
             };
-            targets.correlation(tensor, y, sorter).map_err(named)
+            targets.correlation((tensor, n), y, sorter).map_err(named)
         };
         let all: Vec<Option<f64>> = jobs.par_iter().map_init(Sorter::default, correlation).collect::<Result<_>>()?;
         let logits = &outputs[self.layers.logits()];
@@ -155,14 +155,18 @@ fn together(pictures: &[Decoded]) -> Vec<f32> {
 pub enum Targets<'a> {
     /// Ranked once.
     Mean(&'a [Ranks]),
+    /// For each picture of the batch a mean of its own, ranked.
+    Each(&'a [&'a [Ranks]]),
     /// Sums over so many pictures, from which each picture that is compared is first taken out.
     WithoutItself(&'a [Vec<f64>], usize),
 }
 
 impl Targets<'_> {
-    fn correlation(&self, tensor: usize, y: &[f32], sorter: &mut Sorter) -> Result<Option<f64>> {
+    /// Of one tensor of a picture, which is counted within its batch.
+    fn correlation(&self, (tensor, picture): (usize, usize), y: &[f32], sorter: &mut Sorter) -> Result<Option<f64>> {
         match self {
             Self::Mean(ranks) => ranks[tensor].correlation(y, sorter),
+            Self::Each(means) => means[picture][tensor].correlation(y, sorter),
             Self::WithoutItself(sums, count) => {
                 let others = (*count as f64 - 1.0).max(1.0);
                 let mean: Vec<f32> =

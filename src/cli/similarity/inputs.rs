@@ -123,7 +123,9 @@ fn read(folder: &Path, config: &Config, network: &Network, shown: Pixels) -> Res
             "the prototype was made for input of {input}, but the network is taken to expect {here}"
         )));
     }
-    let class = recorded.class.index;
+    let class = recorded.class.as_ref().map(|class| class.index);
+    let class = class
+        .ok_or_else(|| wrong("it is of an objective that is no class, which natural pictures could show".into()))?;
     if class >= network.classes() {
         return Err(wrong(format!("its class is {class}, but {name} has {} classes", network.classes())));
     }

@@ -21,7 +21,7 @@ const FORMAT: &str = "protogpu natural similarity 1";
 const MAX_BYTES: u64 = 1 << 30;
 
 /// Hears of each batch's number of pictures, and may end the work with an error.
-pub(super) type Progress<'a> = &'a mut dyn FnMut(usize) -> Result<()>;
+pub(crate) type Progress<'a> = &'a mut dyn FnMut(usize) -> Result<()>;
 
 /// One natural picture and how similar it is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -46,31 +46,31 @@ struct Kept {
 }
 
 /// The natural side of one class.
-pub(super) struct Natural {
-    pub(super) mean: MeanActivations,
-    pub(super) same: Vec<Correlations>,
-    pub(super) different: Vec<Correlations>,
+pub(crate) struct Natural {
+    pub(crate) mean: MeanActivations,
+    pub(crate) same: Vec<Correlations>,
+    pub(crate) different: Vec<Correlations>,
     /// Pictures that could not be read.
-    pub(super) skipped: Vec<String>,
+    pub(crate) skipped: Vec<String>,
     /// Some pictures of the class, to show.
-    pub(super) examples: Vec<PathBuf>,
+    pub(crate) examples: Vec<PathBuf>,
 }
 
 /// Makes natural sides, or finds them.
-pub(super) struct Naturals<'a> {
-    pub(super) network: &'a Network,
-    pub(super) choice: &'a Choice<'a>,
+pub(crate) struct Naturals<'a> {
+    pub(crate) network: &'a Network,
+    pub(crate) choice: &'a Choice<'a>,
     /// Where means and correlations are kept.
-    pub(super) kept: &'a Path,
+    pub(crate) kept: &'a Path,
     /// Means that were given.
-    pub(super) given: &'a [(PathBuf, MeanActivations)],
+    pub(crate) given: &'a [(PathBuf, MeanActivations)],
     /// Whether what does not fit is replaced.
-    pub(super) force: bool,
+    pub(crate) force: bool,
 }
 
 impl Naturals<'_> {
     /// A class's natural side; `progress` hears of every batch that was looked at.
-    pub(super) fn of(&self, class: usize, observer: &mut Observer, progress: Progress<'_>) -> Result<Natural> {
+    pub(crate) fn of(&self, class: usize, observer: &mut Observer, progress: Progress<'_>) -> Result<Natural> {
         let (same, different) = (self.choice.same(class), self.choice.different(class));
         let (mean, sums) = self.mean(class, &same, observer, progress)?;
         let digest = sha256_hex(mean.to_bytes(self.network, observer.layers()));
@@ -227,7 +227,7 @@ impl Naturals<'_> {
 }
 
 /// Reads a mean's file, and names it in errors.
-pub(super) fn read_mean(path: &Path, network: &Network, observer: &Observer) -> Result<MeanActivations> {
+pub(crate) fn read_mean(path: &Path, network: &Network, observer: &Observer) -> Result<MeanActivations> {
     let wrong = |what: String| Error::input(format!("{}: {what}", path.display()));
     let len = std::fs::metadata(path).map_err(Error::io("read", path))?.len();
     if len > MeanActivations::most_bytes(network, observer.layers()) {

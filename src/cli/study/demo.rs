@@ -170,7 +170,12 @@ fn figures(optimizer: &Optimizer) -> Figures {
     let mean = |column: fn(&protogpu::optimize::History) -> &Vec<f32>| {
         histories.iter().filter_map(|history| column(history).last()).sum::<f32>() / histories.len() as f32
     };
-    Figures { loss: mean(|h| &h.loss), logit: mean(|h| &h.logit), probability: mean(|h| &h.probability) }
+    Figures {
+        loss: mean(|h| &h.loss),
+        logit: mean(|h| &h.logit),
+        probability: mean(|h| &h.probability),
+        objective: None,
+    }
 }
 
 fn told(error: protogpu::world::Error) -> Error {

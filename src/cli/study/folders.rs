@@ -15,7 +15,7 @@ use super::prototypes::Given;
 use super::{EXAMPLES, Measured, StudyArgs, go_on};
 use crate::cli::interrupt;
 use crate::cli::progress::Counting;
-use crate::cli::run_targets;
+use crate::cli::run_classes;
 
 /// A folder with what is in it.
 struct Folder {
@@ -30,7 +30,7 @@ struct Folder {
 impl StudyArgs {
     /// The study of the folders that were given.
     pub(super) fn measure(&self, network: &Network, given: &Given) -> Result<Vec<Measured>> {
-        let classes = run_targets::classes(&self.classes, None, network)?;
+        let classes = run_classes::classes(&self.classes, None, network)?;
         let folders = folders(&self.images)?;
         if self.paired {
             check_pairs(&folders)?;

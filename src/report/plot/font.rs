@@ -9,10 +9,10 @@ use tiny_skia::{Path, PathBuilder};
 const BYTES: &[u8] = include_bytes!("../fonts/DejaVuSans-subset.ttf");
 
 /// A font that is read.
-pub(super) struct Font(FontRef<'static>);
+pub(in crate::report) struct Font(FontRef<'static>);
 
 impl Font {
-    pub(super) fn new() -> Self {
+    pub(in crate::report) fn new() -> Self {
         Self(FontRef::new(BYTES).expect("the plots' own font is whole"))
     }
 
@@ -32,12 +32,12 @@ impl Font {
     }
 
     /// How wide a text is.
-    pub(super) fn width(&self, text: &str, size: f64) -> f64 {
+    pub(in crate::report) fn width(&self, text: &str, size: f64) -> f64 {
         self.glyphs(text, size).1
     }
 
     /// The text, its end left out where it is wider than `most`.
-    pub(super) fn fit(&self, text: &str, size: f64, most: f64) -> String {
+    pub(in crate::report) fn fit(&self, text: &str, size: f64, most: f64) -> String {
         if self.width(text, size) <= most {
             return text.to_string();
         }
@@ -52,7 +52,7 @@ impl Font {
     }
 
     /// The text's outlines, its baseline beginning at the origin; none for blanks.
-    pub(super) fn outlines(&self, text: &str, size: f64) -> Option<Path> {
+    pub(in crate::report) fn outlines(&self, text: &str, size: f64) -> Option<Path> {
         let all = self.0.outline_glyphs();
         let settings = || DrawSettings::unhinted(Size::new(size as f32), LocationRef::default());
         let mut pen = Pen { path: PathBuilder::new(), x: 0.0 };

@@ -1,4 +1,4 @@
-//! Plots: curves with bands, and dots with error bars.
+//! Plots: curves with bands, dots with error bars, and heat maps.
 //!
 //! A plot is laid out once, as a [`Scene`] of paths, dots and texts in a font of its own; a scene is then written as SVG or
 //! drawn as PNG. So both show the same, on every machine, whatever fonts that has.
@@ -23,7 +23,8 @@
 mod axis;
 mod curves;
 mod dots;
-mod font;
+pub(super) mod font;
+mod heat_map;
 mod png;
 mod role;
 mod scene;
@@ -31,5 +32,6 @@ mod scene;
 pub use axis::{Axis, stages};
 pub use curves::{Curves, Level, Line};
 pub use dots::{Bar, Dot, Dots};
+pub use heat_map::HeatMap;
 pub use role::Role;
 pub use scene::Scene;

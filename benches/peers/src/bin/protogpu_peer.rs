@@ -67,7 +67,7 @@ impl Peer for Protogpu {
             "off" => Choices::fixed(context.capabilities()),
             other => return Err(format!("PROTOGPU_TUNE is {other}, but must be image, batch or off").into()),
         };
-        let parts = Parts { warps: Some(Box::new(warps)), choices: Some(choices) };
+        let parts = Parts { warps: Some(Box::new(warps)), choices: Some(choices), ..Parts::default() };
         let optimizer = Optimizer::with_parts(&context, &network, &settings, &jobs, parts)?;
         Ok(Self { context, optimizer, tuned_for, beta1: input.beta1 as f32 })
     }

@@ -1,0 +1,121 @@
+// diversity: f, how unlike an image's Gram matrix is to those of the other images of the batch (Olah, Mordvintsev and Schubert, 2017).
+//   gram       G[n,a,b] = sum over p of x[n,a,p] x[n,b,p]
+//   similarity s[n,j] = <G[n], G[j]>, a workgroup each; |n| = sqrt(s[n,n]), cos[n,j] = s[n,j] / (|n| |j|)
+//   value      partial[n,j] = -[j != n] cos[n,j] / (N-1), which add up to f[n] = -mean over j != n of cos[n,j]
+//   mix        M[n] = -1/(N-1) sum over j != n of (G[j] / (|n| |j|) - cos[n,j] G[n] / |n|^2) = df[n]/dG[n], the others held still
+//   gradient   dx[n] = sink(-w_class w 2 M[n] x[n]), since M is symmetric
+// x: [N,C,H,W], P = H*W, N at least 2. 2 C^2 P operations each for gram and gradient.
+#import lib/reduce
+#import lib/schedule
+#import lib/sink
+
+// So that an image whose Gram matrix is all zeros has no direction, and not NaN.
+const LEAST: f32 = 1e-20;
+
+struct Params {
+    images: u32,     // N
+    channels: u32,   // C
+    plane: u32,      // P
+    sink: u32,
+}
+
+// As in feature.
+struct Row {
+    weight: f32,
+    channel: u32,
+    place: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(2) var<storage, read> rows: array<Row>;
+@group(0) @binding(3) var<storage, read> grams: array<f32>;
+@group(0) @binding(4) var<storage, read> similar: array<f32>;
+@group(0) @binding(5) var<storage, read> mixed: array<f32>;
+@group(0) @binding(6) var<storage, read_write> out: array<f32>;
+
+fn squared(n: u32) -> f32 {
+    return max(similar[n * params.images + n], LEAST);
+}
+
+// 1 / (|n| |j|).
+fn inverse(n: u32, j: u32) -> f32 {
+    return 1.0 / (sqrt(squared(n)) * sqrt(squared(j)));
+}
+
+// x, y and z of the grid are b, a and the image.
+@compute @workgroup_size(LANES)
+fn gram(@builtin(global_invocation_id) id: vec3u) {
+    if id.x >= params.channels {
+        return;
+    }
+    let a = (id.z * params.channels + id.y) * params.plane;
+    let b = (id.z * params.channels + id.x) * params.plane;
+    var sum = 0.0;
+    for (var p = 0u; p < params.plane; p++) {
+        sum += x[a + p] * x[b + p];
+    }
+    out[(id.z * params.channels + id.y) * params.channels + id.x] = sum;
+}
+
+// x and y of the grid are j and n.
+@compute @workgroup_size(LANES)
+fn similarity(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+    let len = params.channels * params.channels;
+    var sum = 0.0;
+    for (var i = lane; i < len; i += LANES) {
+        sum += grams[group.y * len + i] * grams[group.x * len + i];
+    }
+    let total = reduce_sum(sum, lane);
+    if lane == 0u {
+        out[group.y * params.images + group.x] = total;
+    }
+}
+
+// x and y of the grid are j and n.
+@compute @workgroup_size(LANES)
+fn value(@builtin(global_invocation_id) id: vec3u) {
+    if id.x >= params.images {
+        return;
+    }
+    let i = id.y * params.images + id.x;
+    let share = 1.0 / f32(params.images - 1u);
+    out[i] = select(-share * similar[i] * inverse(id.y, id.x), 0.0, id.x == id.y);
+}
+
+// x, y and z of the grid are b, a and n.
+@compute @workgroup_size(LANES)
+fn mix(@builtin(global_invocation_id) id: vec3u) {
+    if id.x >= params.channels {
+        return;
+    }
+    let n = id.z;
+    let len = params.channels * params.channels;
+    let i = id.y * params.channels + id.x;
+    var others = 0.0;
+    var cosines = 0.0;
+    for (var j = 0u; j < params.images; j++) {
+        if j != n {
+            others += grams[j * len + i] * inverse(n, j);
+            cosines += similar[n * params.images + j] * inverse(n, j);
+        }
+    }
+    let own = grams[n * len + i];
+    out[n * len + i] = -(others - cosines * own / squared(n)) / f32(params.images - 1u);
+}
+
+// x, y and z of the grid are the place, the channel and the image.
+@compute @workgroup_size(LANES)
+fn gradient(@builtin(global_invocation_id) id: vec3u) {
+    if id.x >= params.plane {
+        return;
+    }
+    let row = (id.z * params.channels + id.y) * params.channels;
+    let first = id.z * params.channels * params.plane + id.x;
+    var sum = 0.0;
+    for (var b = 0u; b < params.channels; b++) {
+        sum += mixed[row + b] * x[first + b * params.plane];
+    }
+    let i = first + id.y * params.plane;
+    out[i] = sink(-schedule[clock[0]].w_class * rows[id.z].weight * 2.0 * sum, i);
+}

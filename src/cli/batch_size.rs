@@ -1,0 +1,133 @@
+//! How many images are made at once: as many as were asked for, or as the adapter takes.
+
+use std::str::FromStr;
+
+use protogpu::Result;
+use protogpu::gpu::Context;
+use protogpu::nets::Network;
+use protogpu::ops::Choices;
+use protogpu::optimize::{Optimizer, Settings};
+
+/// The most at once: what a whole batch writes and reads back stays small beside its activations.
+const MOST: usize = 256;
+/// The most at once on a processor, if it is to choose: with more, what a layer leaves for the next is no longer in its
+/// caches, and an image costs more than alone.
+const MOST_IN_SOFTWARE: usize = 8;
+/// What a plan may take of memory that is shared with everything else, where the system does not say how much is free.
+const SHARED_BYTES: u64 = 2 << 30;
+
+/// `--batch`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BatchSize {
+    /// As many as fit and pay.
+    Auto,
+    /// So many.
+    Of(usize),
+}
+
+impl FromStr for BatchSize {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "auto" {
+            return Ok(Self::Auto);
+        }
+        let size = text.parse().ok().filter(|size| (1..=MOST).contains(size));
+        size.map(Self::Of).ok_or_else(|| format!("give a number from 1 to {MOST}, or auto"))
+    }
+}
+
+impl BatchSize {
+    /// How many of so many images to begin with. An adapter with memory of its own does not say how much that is: there a
+    /// batch that turns out too large is halved when it is made.
+    ///
+    /// # Errors
+    /// If network and settings do not fit.
+    pub(crate) fn of(
+        self,
+        images: usize,
+        context: &Context,
+        choices: &Choices,
+        network: &Network,
+        settings: &Settings,
+    ) -> Result<usize> {
+        match self {
+            Self::Of(size) => Ok(size.min(images).max(1)),
+            Self::Auto => {
+                let most = context.shares_memory().then(|| free_bytes().map_or(SHARED_BYTES, |free| free / 2));
+                let useful = if context.is_software() { MOST_IN_SOFTWARE } else { MOST };
+                largest(images.clamp(1, useful), |size| {
+                    let summary = Optimizer::summary(choices, network, settings, size)?;
+                    Ok(summary.fits(context) && most.is_none_or(|most| summary.memory_bytes <= most))
+                })
+            }
+        }
+    }
+}
+
+/// The largest number up to `most` that fits, where less always fits if more does; 1 in any case, which fails with a reason.
+fn largest(most: usize, mut fits: impl FnMut(usize) -> Result<bool>) -> Result<usize> {
+    let (mut low, mut high) = (1, most);
+    while low < high {
+        // The most first: it usually fits.
+        let middle = if high == most { most } else { (low + high).div_ceil(2) };
+        if fits(middle)? { low = middle } else { high = middle - 1 }
+    }
+    Ok(low)
+}
+
+/// What the system can still give to programs, where it says so.
+fn free_bytes() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    available(&text)
+}
+
+fn available(meminfo: &str) -> Option<u64> {
+    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_numbers_or_auto() {
+        assert_eq!("auto".parse(), Ok(BatchSize::Auto));
+        assert_eq!("256".parse(), Ok(BatchSize::Of(256)));
+        for odd in ["0", "257", "-1", "many", ""] {
+            assert_eq!(odd.parse::<BatchSize>().unwrap_err(), "give a number from 1 to 256, or auto");
+        }
+    }
+
+    #[test]
+    fn the_largest_that_fits_is_found() {
+        for most in 1..40 {
+            for limit in 0..45 {
+                let found = largest(most, |size| Ok(size <= limit)).unwrap();
+                assert_eq!(found, limit.clamp(1, most), "{most} {limit}");
+            }
+        }
+    }
+
+    #[test]
+    fn free_memory_is_read_from_what_linux_says() {
+        assert_eq!(available("MemTotal: 9 kB\nMemAvailable:   22000 kB\n"), Some(22_528_000));
+        assert_eq!(available("MemTotal: 9 kB\n"), None);
+        assert_eq!(available("MemAvailable: x kB\n"), None);
+    }
+
+    #[test]
+    fn a_batch_stays_below_what_adapters_refuse() {
+        let network = protogpu::nets::embedded::default().unwrap();
+        let (context, settings) = (Context::noop(), Settings { steps: 2, ..Settings::default() });
+        let choices = Choices::fixed(context.capabilities());
+        let size = |images| BatchSize::Auto.of(images, &context, &choices, &network, &settings).unwrap();
+        assert_eq!((size(1), size(3)), (1, 3));
+        assert!(!context.is_software() || size(MOST) == MOST_IN_SOFTWARE);
+        let fits = |n| Optimizer::summary(&choices, &network, &settings, n).unwrap().fits(&context);
+        let most = largest(MOST, |n| Ok(fits(n))).unwrap();
+        assert!((MOST_IN_SOFTWARE..MOST).contains(&most), "{most}");
+        assert!(fits(most) && !fits(most + 1), "{most}");
+    }
+}

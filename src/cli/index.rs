@@ -1,0 +1,127 @@
+//! `protogpu index`, and what a run of several prototypes ends with: a page and a sheet of all that lie in a folder.
+
+use std::path::{Path, PathBuf};
+
+use protogpu::picture::read;
+use protogpu::report::{Gallery, NotShown, Shown, write_gallery};
+use protogpu::{Error, Result};
+use serde::Deserialize;
+
+use super::folder::{ANIMATION, FAILED, PICTURE, PIXELS, RECORD};
+use super::run_record::FORMAT;
+use super::terminal::{print, print_json};
+use super::top::Top;
+
+/// The page, in the folder of prototypes.
+const PAGE: &str = "index.html";
+/// Longer records are none that a run of some thousand steps wrote.
+const MAX_RECORD_BYTES: u64 = 64 << 20;
+/// Longer reasons for a failure are cut.
+const MAX_REASON: usize = 1000;
+
+/// Make the page and the sheet of the prototypes in a folder, index.html and contact.png
+#[derive(clap::Args, Debug)]
+#[command(after_help = super::help::INDEX)]
+pub(crate) struct IndexArgs {
+    /// The folder that `protogpu run` wrote to with --out
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+    /// Print JSON: what the page shows
+    #[arg(long)]
+    json: bool,
+}
+
+impl IndexArgs {
+    /// Writes both anew.
+    pub(crate) fn run(&self) -> Result<()> {
+        let gallery = gallery(&self.folder)?;
+        if gallery.shown.is_empty() {
+            let folder = self.folder.display();
+            return Err(Error::input(format!(
+                "{folder} holds no finished prototype: no {RECORD} in a folder of it; `protogpu run --out {folder}` makes some"
+            )));
+        }
+        write(&self.folder, &gallery)?;
+        if self.json {
+            return print_json(&gallery);
+        }
+        let (page, count) = (self.folder.join(PAGE), gallery.shown.len());
+        print(&format!("{}: {count} prototype{}\n", page.display(), if count == 1 { "" } else { "s" }))
+    }
+}
+
+/// After a run: writes page and sheet if there is more than one prototype to look at, and gives the page.
+pub(crate) fn rebuild(out: &Path) -> Result<Option<PathBuf>> {
+    let gallery = gallery(out)?;
+    if gallery.shown.len() + gallery.failed.len() < 2 {
+        return Ok(None);
+    }
+    write(out, &gallery)?;
+    Ok(Some(out.join(PAGE)))
+}
+
+fn write(out: &Path, gallery: &Gallery) -> Result<()> {
+    write_gallery(out, gallery, |shown| read(out.join(&shown.folder).join(PICTURE)).ok())
+}
+
+/// What lies in a folder, by class and seed, from whichever run.
+fn gallery(out: &Path) -> Result<Gallery> {
+    let files = [PICTURE, ANIMATION, PIXELS, RECORD].map(str::to_owned);
+    let mut gallery = Gallery { files, ..Gallery::default() };
+    for entry in std::fs::read_dir(out).map_err(Error::io("read", out))? {
+        let path = entry.map_err(Error::io("read", out))?.path();
+        // A page cannot link to other names.
+        let Some(folder) = path.file_name().and_then(|name| name.to_str()).map(str::to_owned) else { continue };
+        if path.join(RECORD).is_file() {
+            match shown(&path, &folder) {
+                Ok(shown) => gallery.shown.push(shown),
+                Err(why) => gallery.failed.push(NotShown { folder, why }),
+            }
+        } else if path.join(FAILED).is_file() {
+            let why = std::fs::read_to_string(path.join(FAILED)).unwrap_or_else(|error| error.to_string());
+            gallery.failed.push(NotShown { folder, why: why.trim().chars().take(MAX_REASON).collect() });
+        }
+    }
+    gallery.shown.sort_by(|a, b| (a.class, a.seed, &a.folder).cmp(&(b.class, b.seed, &b.folder)));
+    gallery.failed.sort_by(|a, b| a.folder.cmp(&b.folder));
+    Ok(gallery)
+}
+
+/// What stands for the class where there is none; older records have it not.
+#[derive(Deserialize)]
+struct RecordedSettings {
+    #[serde(default)]
+    objective: String,
+}
+
+/// What is shown of a record.
+#[derive(Deserialize)]
+struct Recorded {
+    format: String,
+    class: Option<super::run_record::ClassRecord>,
+    settings: RecordedSettings,
+    seed: u64,
+    top: Vec<Top>,
+}
+
+fn shown(path: &Path, folder: &str) -> Result<Shown, String> {
+    let record = path.join(RECORD);
+    let told = |error: &dyn std::fmt::Display| format!("{RECORD} cannot be read: {error}");
+    let bytes = std::fs::metadata(&record).map_err(|error| told(&error))?.len();
+    if bytes > MAX_RECORD_BYTES {
+        return Err(told(&format!("it has {bytes} bytes, which no record has")));
+    }
+    let text = std::fs::read_to_string(&record).map_err(|error| told(&error))?;
+    let found: Recorded = serde_json::from_str(&text).map_err(|error| told(&error))?;
+    if found.format != FORMAT {
+        return Err(told(&format!("its format is `{}`, but this program reads `{FORMAT}`", found.format)));
+    }
+    Ok(Shown {
+        folder: folder.to_owned(),
+        class: found.class.as_ref().map(|class| class.index),
+        name: found.class.map_or(found.settings.objective, |class| class.name),
+        seed: found.seed,
+        top: found.top.into_iter().map(|top| (top.index, top.name, f64::from(top.probability))).collect(),
+        animated: path.join(ANIMATION).is_file(),
+    })
+}

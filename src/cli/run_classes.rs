@@ -1,0 +1,125 @@
+//! Which classes a run is asked for: by name or index, in ranges, or all.
+
+use protogpu::labels::Labels;
+use protogpu::nets::Network;
+use protogpu::{Error, Result};
+
+use super::run_record::{Config, Recorded};
+
+/// The classes that were asked for, by option, by a record, or by the embedded network's default; each once.
+pub(crate) fn classes(given: &[String], config: Option<&Config>, network: &Network) -> Result<Vec<usize>> {
+    let labels = network.labels();
+    let recorded = config.and_then(|config| config.recorded.as_ref());
+    let mut found = Vec::new();
+    for text in given {
+        found.extend(find(text, labels)?);
+    }
+    match (found.is_empty(), recorded) {
+        (false, _) => {}
+        // By its index as text: a record of another network is told the range.
+        (true, Some(Recorded { class: Some(class), .. })) => found.push(labels.find(&class.index.to_string())?),
+        (true, Some(_)) => return Err(Error::input("the record is of no class: choose one with --class")),
+        (true, None) if network.weights().path().is_none() => found.push(0),
+        (true, None) => {
+            let (file, count, name) = (network.weights().name(), labels.len(), labels.name(labels.len().min(2) - 1));
+            return Err(Error::input(format!(
+                "which class? {file} has {count} of them: choose with --class by index or name, such as --class '{name}'"
+            )));
+        }
+    }
+    let mut seen = vec![false; labels.len()];
+    found.retain(|&class| !std::mem::replace(&mut seen[class], true));
+    Ok(found)
+}
+
+/// So many prototypes of each class or other goal, with the seeds from the first one on.
+pub(crate) fn wanted<T: Clone>(all: &[T], seed: u64, per_class: u32) -> Result<Vec<(T, u64)>> {
+    if seed.checked_add(u64::from(per_class) - 1).is_none() {
+        return Err(Error::input(format!(
+            "--per-class {per_class} counts seeds from --seed {seed} on, and beyond {} there is none: give a smaller --seed",
+            u64::MAX
+        )));
+    }
+    let of = |one: &T| (0..u64::from(per_class)).map(|more| (one.clone(), seed + more)).collect::<Vec<_>>();
+    Ok(all.iter().flat_map(of).collect())
+}
+
+/// A class, all, a range, or several of these separated by commas; a name that looks like one of those is a name.
+fn find(text: &str, labels: &Labels) -> Result<Vec<usize>> {
+    match labels.find(text) {
+        Ok(class) => Ok(vec![class]),
+        Err(_) if text.contains(',') => {
+            let parts = text.split(',').map(|part| one(part, labels)).collect::<Result<Vec<_>>>()?;
+            Ok(parts.concat())
+        }
+        Err(_) => one(text, labels),
+    }
+}
+
+fn one(text: &str, labels: &Labels) -> Result<Vec<usize>> {
+    match labels.find(text) {
+        Ok(class) => Ok(vec![class]),
+        Err(_) if text.trim().eq_ignore_ascii_case("all") => Ok((0..labels.len()).collect()),
+        Err(error) => range(text, labels)?.ok_or(error),
+    }
+}
+
+/// `0..99`: both ends count, as in a list of a hundred classes. None where the text is no range.
+fn range(text: &str, labels: &Labels) -> Result<Option<Vec<usize>>> {
+    let Some((first, last)) = text.split_once("..") else { return Ok(None) };
+    let is_index = |end: &str| !end.is_empty() && end.bytes().all(|byte| byte.is_ascii_digit());
+    let (first, last) = (first.trim(), last.trim());
+    if !(is_index(first) && is_index(last)) {
+        return Ok(None);
+    }
+    let (first, last) = (labels.find(first)?, labels.find(last)?);
+    if last < first {
+        return Err(Error::input(format!(
+            "the range of classes {first}..{last} is empty: give the lower end first, {last}..{first}"
+        )));
+    }
+    Ok(Some((first..=last).collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(names: &[&str]) -> Labels {
+        Labels::from_names(names.iter().map(|name| (*name).to_owned()).collect()).unwrap()
+    }
+
+    #[test]
+    fn names_with_commas_come_before_lists() {
+        let labels = labels(&["a", "b", "a, b"]);
+        assert_eq!(find("a, b", &labels).unwrap(), [2]);
+        assert_eq!(find("b,a", &labels).unwrap(), [1, 0]);
+        assert_eq!(find("2", &labels).unwrap(), [2]);
+        assert!(find("a,c", &labels).is_err() && find("c", &labels).is_err());
+    }
+
+    #[test]
+    fn seeds_count_up_for_each_class() {
+        let pairs = wanted(&[4, 2], 7, 2).unwrap();
+        assert_eq!(pairs, [(4, 7), (4, 8), (2, 7), (2, 8)]);
+        assert_eq!(wanted(&[0], u64::MAX, 1).unwrap().len(), 1);
+        assert!(wanted(&[0], u64::MAX, 2).unwrap_err().is_input());
+    }
+
+    #[test]
+    fn ranges_hold_both_ends_and_mix_with_names() {
+        let five = labels(&["a", "b", "c", "d", "e"]);
+        assert_eq!(find("all", &five).unwrap(), [0, 1, 2, 3, 4]);
+        assert_eq!(find("1..3", &five).unwrap(), [1, 2, 3]);
+        assert_eq!(find("4 .. 4", &five).unwrap(), [4]);
+        assert_eq!(find("e,0..1, c", &five).unwrap(), [4, 0, 1, 2]);
+        let error = |text| find(text, &five).unwrap_err().to_string();
+        assert_eq!(error("3..1"), "the range of classes 3..1 is empty: give the lower end first, 1..3");
+        assert_eq!(error("0..5"), "there is no class 5: there are 5 classes, 0 to 4");
+        assert!(error("a..b").contains("`a..b`"), "{}", error("a..b"));
+        assert!(error("1..").contains("`1..`"), "{}", error("1.."));
+        // Classes that are called so.
+        let odd = labels(&["x", "all", "0..1"]);
+        assert_eq!((find("all", &odd).unwrap(), find("0..1", &odd).unwrap()), (vec![1], vec![2]));
+    }
+}

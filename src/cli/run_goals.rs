@@ -1,0 +1,100 @@
+//! What a run is asked for: classes, or other objectives.
+
+use protogpu::Result;
+use protogpu::nets::Network;
+use protogpu::optimize::objective::Resolved;
+use protogpu::optimize::{Objective, Settings};
+
+use super::run_classes::classes;
+use super::run_record::{ClassRecord, Config};
+
+/// What one prototype is of.
+#[derive(Clone, Debug)]
+pub(crate) struct Goal {
+    /// The class, which also keys the random draws; the first where the objective is of no class.
+    pub(crate) class: usize,
+    pub(crate) objective: Objective,
+    /// The objective's terms in the network.
+    pub(crate) aim: Resolved,
+    /// The class's name, or the objective.
+    pub(crate) name: String,
+    /// Its folder's name, but for the seed.
+    pub(crate) slug: String,
+}
+
+/// The goals that were asked for, by option, by settings or a record, or by the embedded network's default; each once.
+pub(crate) fn goals(
+    given: &[String],
+    objectives: &[Objective],
+    settings: &Settings,
+    config: Option<&Config>,
+    network: &Network,
+) -> Result<Vec<Goal>> {
+    let of_class = |class| Goal::of_class(class, network);
+    let objectives = match (given.is_empty(), objectives) {
+        (true, []) => std::slice::from_ref(&settings.objective),
+        (true, objectives) => objectives,
+        (false, _) => &[],
+    };
+    if objectives.iter().all(Objective::is_class) {
+        return classes(given, config, network)?.into_iter().map(of_class).collect();
+    }
+    let mut goals: Vec<Goal> = Vec::new();
+    for objective in objectives {
+        let goal = match objective.lone_class(network)? {
+            Some(class) => of_class(class)?,
+            None => Goal::of_objective(objective, network)?,
+        };
+        if goals.iter().all(|other| !goal.is(other)) {
+            goals.push(goal);
+        }
+    }
+    Ok(goals)
+}
+
+impl Goal {
+    /// The paper's objective for a class.
+    pub(crate) fn of_class(class: usize, network: &Network) -> Result<Self> {
+        let (labels, objective) = (network.labels(), Objective::class());
+        let aim = objective.resolve(network)?;
+        let slug = format!("{class}_{}", labels.slug(class));
+        Ok(Self { class, objective, aim, name: labels.name(class).to_owned(), slug })
+    }
+
+    fn of_objective(objective: &Objective, network: &Network) -> Result<Self> {
+        let aim = objective.resolve(network)?;
+        let objective = objective.pinned()?;
+        Ok(Self { class: 0, name: objective.to_string(), slug: objective.slug(), objective, aim })
+    }
+
+    /// Whether two are the same.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        (self.class, &self.objective) == (other.class, &other.objective)
+    }
+
+    /// The class, where it is of one.
+    pub(crate) fn class(&self) -> Option<ClassRecord> {
+        self.aim.is_class().then(|| ClassRecord { index: self.class, name: self.name.clone() })
+    }
+
+    /// The settings of a run with this goal's objective.
+    pub(crate) fn settings(&self, settings: &Settings) -> Settings {
+        Settings { objective: self.objective.clone(), ..settings.clone() }
+    }
+
+    /// The same, more clearly.
+    pub(crate) fn long_title(&self) -> String {
+        match self.class() {
+            Some(class) => format!("class {} ({})", class.index, class.name),
+            None => self.name.clone(),
+        }
+    }
+
+    /// As a message names it: the class with its index, or the objective.
+    pub(crate) fn title(&self) -> String {
+        match self.class() {
+            Some(class) => format!("{} ({})", class.name, class.index),
+            None => self.name.clone(),
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! `protogpu sweep merge`: the parts of a sweep as one.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use protogpu::report::sweep::FailedPoint;
+use protogpu::{Error, Result};
+use serde_json::{Map, Value};
+
+use super::files::{
+    Files, PLAN, PLAN_FORMAT, POINT_FORMAT, POINTS, Plan, Record, differences, read_json, read_picture, write_json,
+};
+use super::grid::{self, PRESET};
+use super::table::ShowArgs;
+use crate::cli::folder::check_writable;
+
+/// Points that an error names.
+const LISTED: usize = 5;
+/// The longest reason of a failed point that is read.
+const MAX_ERROR_BYTES: u64 = 1 << 16;
+
+/// Join the parts of a sweep that was split with --shard
+#[derive(clap::Args, Debug)]
+#[command(after_help = super::super::help::SWEEP_MERGE)]
+pub(super) struct MergeArgs {
+    /// Folders that `protogpu sweep --shard` wrote
+    #[arg(value_name = "PART", required = true)]
+    parts: Vec<PathBuf>,
+    /// Where to write the whole
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Replace another sweep that is there
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    show: ShowArgs,
+}
+
+/// What the parts have of a point.
+enum Found<'a> {
+    Made(&'a Files, Box<Record>),
+    Failed(String),
+    Nothing,
+}
+
+impl MergeArgs {
+    /// Checks everything, then copies the points and writes the table.
+    pub(super) fn run(&self) -> Result<ExitCode> {
+        let parts: Vec<Files> = self.parts.iter().map(|part| Files::new(part)).collect();
+        let plan = self.plan(&parts)?;
+        let mut found = Vec::new();
+        for values in grid::combinations(&plan.grid)? {
+            let name = grid::name(&values);
+            found.push((of(&name, &values, &plan, &parts)?, name, values));
+        }
+        refuse_missing(found.iter().filter(|(found, ..)| matches!(found, Found::Nothing)).map(|found| &found.1))?;
+        let out = Files::new(&self.out);
+        self.check_out(&out, &plan)?;
+        out.begin(true)?;
+        write_json(&out.plan(), &plan)?;
+        let (mut records, mut failed) = (Vec::new(), Vec::new());
+        for (found, name, values) in found {
+            match found {
+                Found::Made(part, record) => {
+                    out.write(&record, &pictures(part, &record)?)?;
+                    records.push(*record);
+                }
+                Found::Failed(error) => {
+                    out.write_error(&name, &error)?;
+                    failed.push(FailedPoint { name, values, error });
+                }
+                Found::Nothing => unreachable!("refused above"),
+            }
+        }
+        self.show.finish(&out, plan, records, failed)
+    }
+
+    /// The parts' plan, which must be the same.
+    fn plan(&self, parts: &[Files]) -> Result<Plan> {
+        let mut first: Option<(PathBuf, Plan)> = None;
+        for part in parts {
+            let path = part.plan();
+            let Some(plan) = read_json::<Plan>(&path)? else {
+                return Err(Error::input(format!("{} is no sweep's folder: it has no {PLAN}", part.out.display())));
+            };
+            if plan.format != PLAN_FORMAT {
+                let (path, format) = (path.display(), plan.format);
+                return Err(Error::input(format!(
+                    "{path}: its format is {format}, but this program reads {PLAN_FORMAT}"
+                )));
+            }
+            match &first {
+                None => first = Some((path, plan)),
+                Some((other, first)) => {
+                    let mut what = differences(&plan.about, &first.about);
+                    what.extend(differences(&plan.base, &first.base));
+                    what.extend(differences(&axes(&plan), &axes(first)));
+                    if what.is_empty() && plan != *first {
+                        what.push("the grid's settings come in another order".into());
+                    }
+                    if !what.is_empty() {
+                        let (path, other, what) = (path.display(), other.display(), what.join(", "));
+                        return Err(Error::input(format!("{path} does not belong together with {other}: {what}")));
+                    }
+                }
+            }
+        }
+        first.map(|first| first.1).ok_or_else(|| Error::input("there is no part to merge"))
+    }
+
+    /// Whether the whole can go where it is to go.
+    fn check_out(&self, out: &Files, plan: &Plan) -> Result<()> {
+        check_writable([self.out.as_path()])?;
+        let there: Option<Plan> = if self.force { None } else { read_json(&out.plan())? };
+        match there {
+            Some(there) if there != *plan => Err(Error::input(format!(
+                "{} is of another sweep: give another --out, or replace it with --force",
+                out.plan().display()
+            ))),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The grid as a map, for comparisons.
+fn axes(plan: &Plan) -> Map<String, Value> {
+    plan.grid.iter().map(|axis| (axis.setting.clone(), Value::from(axis.values.clone()))).collect()
+}
+
+/// A point in the parts: made in one of them, or in several that agree; failed; or nowhere.
+fn of<'a>(name: &str, values: &Map<String, Value>, plan: &Plan, parts: &'a [Files]) -> Result<Found<'a>> {
+    let mut made: Option<(&Files, Record)> = None;
+    let mut failed = None;
+    for part in parts {
+        let path = part.record(name);
+        let Some(record) = read_json::<Record>(&path)? else {
+            failed = failed.or(read_error(&part.error(name))?);
+            continue;
+        };
+        check(&record, name, values, plan).map_err(|what| Error::input(format!("{}: {what}", path.display())))?;
+        match &made {
+            Some((other, first)) if *first != record => {
+                let other = other.record(name);
+                let (path, other) = (path.display(), other.display());
+                return Err(Error::input(format!("{path} and {other} differ: leave out the part that is wrong")));
+            }
+            Some(_) => {}
+            None => made = Some((part, record)),
+        }
+    }
+    Ok(match (made, failed) {
+        (Some((part, record)), _) => Found::Made(part, Box::new(record)),
+        (None, Some(error)) => Found::Failed(error),
+        (None, None) => Found::Nothing,
+    })
+}
+
+/// Whether a record is of this point of this plan.
+fn check(record: &Record, name: &str, values: &Map<String, Value>, plan: &Plan) -> std::result::Result<(), String> {
+    if record.format != POINT_FORMAT || record.plan_sha256 != plan.digest() {
+        return Err("it belongs to another sweep".into());
+    }
+    let mut expected = plan.base.clone();
+    expected.extend(values.clone());
+    // With another preset other settings follow, which the plan does not list.
+    let differing = if values.contains_key(PRESET) { Vec::new() } else { differences(&record.settings, &expected) };
+    if record.score.name != *name || record.score.values != *values || !differing.is_empty() {
+        let what: String = differing.iter().map(|what| format!(": {what}")).collect();
+        return Err(format!("it is of another point or was made with other settings{what}"));
+    }
+    let inside = format!("{POINTS}/{name}/");
+    let is_inside = |path: &str| {
+        path.strip_prefix(&inside).is_some_and(|file| !file.starts_with('.') && !file.contains(['/', '\\', ':']))
+    };
+    let mut paths = record.score.classes.iter().flat_map(|class| &class.prototypes).map(|one| &one.picture);
+    match paths.find(|path| !is_inside(path)) {
+        Some(path) => Err(format!("the picture {path:?} is not in {inside}")),
+        None => Ok(()),
+    }
+}
+
+fn read_error(path: &Path) -> Result<Option<String>> {
+    match std::fs::metadata(path) {
+        Err(_) => Ok(None),
+        Ok(found) if found.len() > MAX_ERROR_BYTES => {
+            Err(Error::input(format!("{} has {} bytes, which no error has", path.display(), found.len())))
+        }
+        Ok(_) => std::fs::read_to_string(path).map(Some).map_err(Error::io("read", path)),
+    }
+}
+
+fn refuse_missing<'a>(missing: impl Iterator<Item = &'a String>) -> Result<()> {
+    let missing: Vec<&str> = missing.map(String::as_str).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let listed = missing.iter().take(LISTED).copied().collect::<Vec<_>>().join("; ");
+    let more = missing.len().saturating_sub(LISTED);
+    let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+    Err(Error::input(format!(
+        "the parts lack {} of the grid's points ({listed}{more}): make them with `protogpu sweep`, or give the parts that have them",
+        missing.len()
+    )))
+}
+
+/// A point's pictures, by path.
+fn pictures(part: &Files, record: &Record) -> Result<Vec<(String, Vec<u8>)>> {
+    let paths = record.score.classes.iter().flat_map(|class| &class.prototypes).map(|one| &one.picture);
+    let read = |path: &String| {
+        let file = part.picture(path);
+        let bytes = read_picture(&file)?;
+        bytes.map(|bytes| (path.clone(), bytes)).ok_or_else(|| {
+            Error::input(format!("{} is missing, although its point is finished: make it anew", file.display()))
+        })
+    };
+    paths.map(read).collect()
+}

@@ -1,0 +1,186 @@
+//! One point: its prototypes, all classes and seeds at once, and how close they are to natural pictures.
+
+use protogpu::analysis::similarity::{Correlations, Likely, Observed, Observer, Over, Scores, Targets, overall};
+use protogpu::analysis::{Ranks, softmax};
+use protogpu::gpu::Context;
+use protogpu::nets::{Network, Semantics};
+use protogpu::ops::Choices;
+use protogpu::optimize::{Job, Optimizer, Parts, Settings};
+use protogpu::picture::{png, preprocess};
+use protogpu::report::sweep::{Share, SweepClass, SweepPoint, SweepPrototype};
+use protogpu::{Error, Result};
+
+use super::files::POINTS;
+use super::grid::Point;
+use crate::cli::interrupt;
+use crate::cli::pace::Pace;
+use crate::cli::top::top;
+
+/// What a class's prototypes are compared with.
+pub(super) struct Side {
+    pub(super) class: usize,
+    /// Of the mean activations.
+    pub(super) ranks: Vec<Ranks>,
+    /// Of pictures of the class, and of other classes.
+    pub(super) same: Vec<Correlations>,
+    pub(super) different: Vec<Correlations>,
+}
+
+/// What all points are made and measured with.
+pub(super) struct Bench<'a> {
+    pub(super) context: &'a Context,
+    pub(super) network: &'a Network,
+    pub(super) choices: &'a Choices,
+    pub(super) observer: &'a mut Observer,
+    /// Pictures that the observer takes at once.
+    pub(super) pictures: usize,
+    pub(super) sides: &'a [Side],
+    pub(super) seeds: u64,
+    /// Prototypes that are made at once.
+    pub(super) batch: usize,
+    pub(super) semantics: Semantics,
+    pub(super) over: Over,
+}
+
+/// A point's row, and its pictures by path.
+pub(super) struct Scored {
+    pub(super) score: SweepPoint,
+    pub(super) pictures: Vec<(String, Vec<u8>)>,
+}
+
+/// A prototype, and what the network says of it.
+struct Made {
+    side: usize,
+    seed: u64,
+    pixels: Vec<f32>,
+    logits: Vec<f32>,
+    loss: f32,
+}
+
+impl Bench<'_> {
+    /// Makes and measures a point; none if the user asked to stop.
+    pub(super) fn score(&mut self, point: &Point) -> Result<Option<Scored>> {
+        point.settings.validate()?;
+        let Some(made) = self.make(&point.settings)? else { return Ok(None) };
+        let observed = self.observe(&made)?;
+        let mut classes = Vec::new();
+        let mut rows = Vec::new();
+        for (at, side) in self.sides.iter().enumerate() {
+            let own = || made.iter().zip(&observed).filter(|(made, _)| made.side == at);
+            let scores = Scores {
+                prototypes: own().map(|(_, seen)| seen.correlations.clone()).collect(),
+                same: side.same.clone(),
+                different: side.different.clone(),
+                controls: Vec::new(),
+            };
+            let name = self.network.labels().name(side.class);
+            let row = scores.class(side.class, name, self.observer.layers(), self.semantics, self.over);
+            let prototypes = own().zip(&row.prototypes);
+            let prototypes = prototypes.map(|((made, _), one)| self.prototype(point, made, one.similarity)).collect();
+            classes.push(SweepClass {
+                index: row.index,
+                name: row.name.clone(),
+                similarity: row.prototype,
+                same: row.same,
+                different: row.different,
+                normalised: row.normalised,
+                holds: row.holds,
+                prototypes,
+            });
+            rows.push(row);
+        }
+        let all = overall(&rows);
+        let prototypes: Vec<(usize, &SweepPrototype)> =
+            classes.iter().flat_map(|class| class.prototypes.iter().map(move |one| (class.index, one))).collect();
+        let mean = |of: fn(&SweepPrototype) -> f64| {
+            prototypes.iter().map(|(_, one)| of(one)).sum::<f64>() / prototypes.len() as f64
+        };
+        let top1 = prototypes.iter().filter(|(class, one)| one.top.index == *class).count();
+        let score = SweepPoint {
+            name: point.name.clone(),
+            values: point.values.clone(),
+            similarity: all.prototype,
+            same: all.same,
+            different: all.different,
+            normalised: all.normalised,
+            holds: all.holds,
+            top1: Share { count: top1, of: prototypes.len() },
+            probability: mean(|one| one.probability),
+            loss: mean(|one| one.loss),
+            classes,
+        };
+        let side = self.observer.side();
+        let pictures = made.iter().map(|made| Ok((self.path(point, made), png(&made.pixels, side)?)));
+        Ok(Some(Scored { score, pictures: pictures.collect::<Result<_>>()? }))
+    }
+
+    /// Where a prototype's picture goes.
+    fn path(&self, point: &Point, made: &Made) -> String {
+        let class = self.sides[made.side].class;
+        format!("{POINTS}/{}/{class}_{}_seed{}.png", point.name, self.network.labels().slug(class), made.seed)
+    }
+
+    fn prototype(&self, point: &Point, made: &Made, similarity: Option<f64>) -> SweepPrototype {
+        let class = self.sides[made.side].class;
+        let first = top(&made.logits, 1, self.network.labels()).swap_remove(0);
+        let probabilities = softmax(&made.logits);
+        SweepPrototype {
+            seed: made.seed,
+            similarity,
+            probability: probabilities[class],
+            logit: made.logits[class].into(),
+            loss: made.loss.into(),
+            top: Likely { index: first.index, name: first.name, probability: probabilities[first.index] },
+            picture: self.path(point, made),
+        }
+    }
+
+    /// Every class's prototypes, by class and then by seed.
+    fn make(&self, settings: &Settings) -> Result<Option<Vec<Made>>> {
+        let side = settings.image_side as usize;
+        let init = settings.init_image().map(|path| preprocess(path, side)).transpose()?;
+        let seeds = || (0..self.seeds).map(|more| settings.seed.wrapping_add(more));
+        let wanted: Vec<(usize, u64)> =
+            (0..self.sides.len()).flat_map(|side| seeds().map(move |seed| (side, seed))).collect();
+        let mut made = Vec::new();
+        for wanted in wanted.chunks(self.batch) {
+            let job = |&(side, seed): &(usize, u64)| Job { class: self.sides[side].class, seed, init: init.clone() };
+            let jobs: Vec<Job> = wanted.iter().map(job).collect();
+            let parts = Parts { choices: Some(self.choices.clone()), ..Parts::default() };
+            let mut optimizer = Optimizer::with_parts(self.context, self.network, settings, &jobs, parts)?;
+            let mut pace = Pace::new();
+            while optimizer.step() < optimizer.total_steps() {
+                if interrupt::requested() {
+                    return Ok(None);
+                }
+                let count = pace.stretch();
+                pace.time(count, || optimizer.advance(count as usize))?;
+            }
+            let (states, logits) = (optimizer.states()?, optimizer.logits()?);
+            for (at, (state, logits)) in states.into_iter().zip(logits).enumerate() {
+                let (side, seed) = wanted[at];
+                let class = self.sides[side].class;
+                let loss = optimizer.histories()[at].loss.last().copied().unwrap_or_default();
+                if !state.image.iter().chain(&logits).chain([&loss]).all(|x| x.is_finite()) {
+                    let name = self.network.labels().name(class);
+                    return Err(Error::NotFinite(format!(
+                        "the prototype of class {class} ({name}), seed {seed}, is no longer finite: try a smaller lr"
+                    )));
+                }
+                made.push(Made { side, seed, pixels: state.image, logits, loss });
+            }
+        }
+        Ok(Some(made))
+    }
+
+    /// Each prototype's correlations with its own class's mean.
+    fn observe(&mut self, made: &[Made]) -> Result<Vec<Observed>> {
+        let mut observed = Vec::new();
+        for made in made.chunks(self.pictures) {
+            let pixels: Vec<f32> = made.iter().flat_map(|made| made.pixels.iter().copied()).collect();
+            let means: Vec<&[Ranks]> = made.iter().map(|made| self.sides[made.side].ranks.as_slice()).collect();
+            observed.extend(self.observer.correlate(&pixels, &Targets::Each(&means))?);
+        }
+        Ok(observed)
+    }
+}

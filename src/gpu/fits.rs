@@ -1,0 +1,47 @@
+//! Whether a plan is within an adapter's limits, found out before it is made.
+
+use serde::Serialize;
+
+use super::context::Context;
+use super::memory::Memory;
+use super::plan::Summary;
+use super::record::{Layout, MAX_WORKGROUPS, Recording, TEXTURE_WIDTH};
+
+/// What of a plan an adapter limits.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Extremes {
+    /// The longest buffer.
+    pub buffer_bytes: u64,
+    /// Rows of the largest texture.
+    pub texture_rows: usize,
+    /// The most workgroups along a dimension.
+    pub workgroups: usize,
+}
+
+impl Extremes {
+    /// Of a recording with its memory.
+    pub(super) fn new(recording: &Recording, memory: &Memory) -> Self {
+        let lens = |wanted: Layout| {
+            let all = memory.buffer_len.iter().zip(&memory.buffer_layout);
+            all.filter(move |&(_, layout)| *layout == wanted).map(|(&len, _)| len).max().unwrap_or(0)
+        };
+        // Workgroups of one invocation are at least as many as there will be, and along the dimension that counts the
+        // images no more.
+        let groups = recording.commands().iter().flat_map(|command| command.grid.workgroups(1));
+        Self {
+            buffer_bytes: Layout::Words.bytes(lens(Layout::Words)),
+            texture_rows: lens(Layout::Texels).div_ceil(TEXTURE_WIDTH),
+            workgroups: groups.max().unwrap_or(0),
+        }
+    }
+}
+
+impl Summary {
+    /// Whether an adapter's limits allow it. How much memory it has is another matter.
+    pub fn fits(&self, context: &Context) -> bool {
+        let (limits, extremes) = (context.device().limits(), &self.extremes);
+        extremes.buffer_bytes <= limits.max_storage_buffer_binding_size.min(limits.max_buffer_size)
+            && extremes.texture_rows <= limits.max_texture_dimension_2d as usize
+            && extremes.workgroups <= MAX_WORKGROUPS
+    }
+}

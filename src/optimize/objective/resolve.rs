@@ -1,0 +1,268 @@
+//! An objective held against a network: classes, modules, channels and places that are there.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::pointed::Fault;
+use super::{At, Direction, Objective, Unit};
+use crate::digest::sha256_hex;
+use crate::graph::NodeId;
+use crate::nets::{Network, Semantics};
+use crate::optimize::Settings;
+use crate::shape::Shape;
+use crate::tensor_file::Tensors;
+use crate::{Error, Result};
+
+/// Larger files hold no direction: one of 2,048 channels has 8 KiB.
+const MAX_FILE_BYTES: u64 = 1 << 20;
+
+/// What of a class counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    Logit,
+    Probability,
+    LogProbability,
+}
+
+/// A term on the logits.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct LogitTerm {
+    pub(super) form: Form,
+    pub(super) class: usize,
+    pub(super) weight: f64,
+}
+
+/// What of a module counts.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Feature {
+    Channel(usize),
+    /// A channel, and a place in its plane.
+    Neuron(usize, usize),
+    Direction(Arc<[f32]>),
+    Layer,
+    Diversity,
+}
+
+/// A term on a module's output.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct FeatureTerm {
+    pub(super) node: NodeId,
+    pub(super) feature: Feature,
+    pub(super) weight: f64,
+}
+
+/// An objective's terms as a network has them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Resolved {
+    /// Those on the logits; of [`Objective::class`] none.
+    pub(super) logits: Vec<LogitTerm>,
+    /// Those on modules.
+    pub(super) features: Vec<FeatureTerm>,
+    /// Whether it is [`Objective::class`].
+    pub(super) class: bool,
+}
+
+impl Resolved {
+    /// Whether two objectives differ in numbers only (weights, classes, channels, places), so that one plan computes both.
+    pub fn same_form(&self, other: &Self) -> bool {
+        let logits = |all: &Self| all.logits.iter().map(|term| term.form).collect::<Vec<_>>();
+        let kind = |term: &FeatureTerm| (term.node, std::mem::discriminant(&term.feature));
+        let features = |all: &Self| all.features.iter().map(kind).collect::<Vec<_>>();
+        self.class == other.class && logits(self) == logits(other) && features(self) == features(other)
+    }
+
+    /// Whether it is the paper's, the logit of each job's class.
+    pub fn is_class(&self) -> bool {
+        self.class
+    }
+
+    /// Whether it takes the images that are made at once apart, so that each depends on the others.
+    pub fn is_diverse(&self) -> bool {
+        self.features.iter().any(|term| term.feature == Feature::Diversity)
+    }
+}
+
+/// The objectives of a batch, one for each of `jobs`, held against a network.
+///
+/// # Errors
+/// If one does not fit the network or the settings, or they are not of one form.
+pub(in crate::optimize) fn resolve_all(
+    network: &Network,
+    settings: &Settings,
+    objectives: &[Objective],
+    jobs: usize,
+) -> Result<Vec<Resolved>> {
+    if objectives.len() != jobs {
+        return Err(Error::input(format!("there are {} objectives for {jobs} images", objectives.len())));
+    }
+    let aims = objectives.iter().map(|objective| objective.resolve(network)).collect::<Result<Vec<_>>>()?;
+    for (aim, objective) in aims.iter().zip(objectives) {
+        if !aim.same_form(&aims[0]) {
+            let first = &objectives[0];
+            return Err(Error::input(format!(
+                "`{objective}` and `{first}` cannot be made at once: they must have the same terms, but for numbers"
+            )));
+        }
+        objective.check_rivals(settings.rivals)?;
+    }
+    Ok(aims)
+}
+
+impl Objective {
+    /// Only the paper's objective has rivals.
+    pub(in crate::optimize) fn check_rivals(&self, rivals: f64) -> Result<()> {
+        if rivals == 0.0 || self.is_class() {
+            return Ok(());
+        }
+        Err(Error::input(format!(
+            "--rivals is {rivals}, which changes the loss of --class alone: drop it, or give terms such as logprob:CLASS"
+        )))
+    }
+
+    /// The objective's terms in a network.
+    ///
+    /// # Errors
+    /// If a class, module, channel, place or direction is not there; the message says what is, and points into the text.
+    pub fn resolve(&self, network: &Network) -> Result<Resolved> {
+        self.terms_in(network).map_err(|fault| fault.pointed(&self.text))
+    }
+
+    /// The class whose logit it is, if it is one class's logit and nothing else: the paper's objective for that class.
+    ///
+    /// # Errors
+    /// If there is no such class.
+    pub fn lone_class(&self, network: &Network) -> Result<Option<usize>> {
+        let class = self.lone_logit().map(|name| class_of(network, name)).transpose();
+        class.map_err(|fault| fault.pointed(&self.text))
+    }
+
+    /// The same objective, in which each file of a direction comes with the SHA-256 that it has now: for a record.
+    ///
+    /// # Errors
+    /// If a file cannot be read.
+    pub fn pinned(&self) -> Result<Self> {
+        let mut pinned = self.clone();
+        for term in &mut pinned.terms {
+            if let Unit::Direction(_, At { value: Direction::File(path, sha256), at }) = &mut term.unit {
+                let bytes = read(path).map_err(|error| Fault::new(*at, error.to_string()).pointed(&self.text))?;
+                *sha256 = Some(sha256_hex(bytes));
+            }
+        }
+        pinned.text = pinned.to_string();
+        Ok(pinned)
+    }
+
+    fn terms_in(&self, network: &Network) -> std::result::Result<Resolved, Fault> {
+        let mut resolved = Resolved { logits: Vec::new(), features: Vec::new(), class: self.is_class() };
+        for term in &self.terms {
+            let weight = term.weight;
+            let mut logit = |form, name, weight| {
+                resolved.logits.push(LogitTerm { form, class: class_of(network, name)?, weight });
+                Ok(())
+            };
+            let (module, feature) = match &term.unit {
+                Unit::Class => continue,
+                Unit::Logit(name) => {
+                    logit(Form::Logit, name, weight)?;
+                    continue;
+                }
+                Unit::Probability(name) => {
+                    logit(Form::Probability, name, weight)?;
+                    continue;
+                }
+                Unit::LogProbability(name) => {
+                    logit(Form::LogProbability, name, weight)?;
+                    continue;
+                }
+                // log(p/q) of two classes is the difference of their logits.
+                Unit::LogOdds(of, against) => {
+                    logit(Form::Logit, of, weight)?;
+                    logit(Form::Logit, against, -weight)?;
+                    continue;
+                }
+                Unit::Channel(module, channel) => (module, Some((channel, None))),
+                Unit::Neuron(module, channel, place) => (module, Some((channel, Some(place)))),
+                Unit::Direction(module, _) | Unit::Layer(module) | Unit::Diversity(module) => (module, None),
+            };
+            let (node, shape) = node_of(network, module)?;
+            let feature = match (&term.unit, feature) {
+                (_, Some((channel, place))) => {
+                    let channel = within(channel, shape.c(), &format!("{} has", module.value), "channels")?;
+                    place.map_or(Ok(Feature::Channel(channel)), |place| neuron(&module.value, shape, channel, place))?
+                }
+                (Unit::Direction(_, from), _) => Feature::Direction(direction(&module.value, shape, from)?),
+                (Unit::Diversity(_), _) => Feature::Diversity,
+                _ => Feature::Layer,
+            };
+            resolved.features.push(FeatureTerm { node, feature, weight });
+        }
+        Ok(resolved)
+    }
+}
+
+fn class_of(network: &Network, name: &At<String>) -> std::result::Result<usize, Fault> {
+    network.labels().find(&name.value).map_err(|error| Fault::new(name.at, error.to_string()))
+}
+
+fn node_of(network: &Network, module: &At<String>) -> std::result::Result<(NodeId, Shape), Fault> {
+    let found = network.module(&module.value).map_err(|error| Fault::new(module.at, error.to_string()))?;
+    let node = found.node(Semantics::Snapshot);
+    Ok((node, network.graph().node(node).shape))
+}
+
+/// A number below how many there are.
+fn within(number: &At<usize>, count: usize, has: &str, what: &str) -> std::result::Result<usize, Fault> {
+    if number.value < count {
+        return Ok(number.value);
+    }
+    Err(Fault::new(number.at, format!("{has} {count} {what}, counted from 0 to {}", count - 1)))
+}
+
+fn neuron(
+    module: &str,
+    shape: Shape,
+    channel: usize,
+    place: &Option<[At<usize>; 2]>,
+) -> std::result::Result<Feature, Fault> {
+    let (has, width) = (format!("each channel of {module} has"), shape.w());
+    let [row, column] = match place {
+        Some([row, column]) => [within(row, shape.h(), &has, "rows")?, within(column, width, &has, "columns")?],
+        None => [shape.h() / 2, width / 2],
+    };
+    Ok(Feature::Neuron(channel, row * width + column))
+}
+
+fn direction(module: &str, shape: Shape, from: &At<Direction>) -> std::result::Result<Arc<[f32]>, Fault> {
+    let fault = |what: String| Fault::new(from.at, what);
+    let numbers = match &from.value {
+        Direction::Numbers(numbers) => numbers.clone(),
+        Direction::File(path, sha256) => {
+            let about = |what: String| fault(format!("{}: {what}", path.display()));
+            let bytes = read(path).map_err(|error| fault(error.to_string()))?;
+            let found = sha256_hex(&bytes);
+            if let Some(wanted) = sha256.as_ref().filter(|&wanted| *wanted != found) {
+                return Err(about(format!("it is another file than it was (sha256 {found}, not {wanted})")));
+            }
+            Tensors::from_bytes(&bytes).and_then(Tensors::only).map_err(|error| about(error.to_string()))?.1
+        }
+    };
+    if numbers.len() != shape.c() {
+        return Err(fault(format!(
+            "{module} has {} channels, but the direction has {} numbers",
+            shape.c(),
+            numbers.len()
+        )));
+    }
+    if numbers.iter().all(|&number| number == 0.0) {
+        return Err(fault("a direction of zeros leads nowhere".into()));
+    }
+    Ok(numbers.into())
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    let bytes = std::fs::metadata(path).map_err(Error::io("read", path))?.len();
+    if bytes > MAX_FILE_BYTES {
+        return Err(Error::input(format!("{} has {bytes} bytes, which no direction has", path.display())));
+    }
+    std::fs::read(path).map_err(Error::io("read", path))
+}

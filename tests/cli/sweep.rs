@@ -1,0 +1,290 @@
+//! Sweeps: ranked, killed and gone on with, split and joined, and what is refused.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use serde_json::Value;
+
+use crate::binary::{assert_same_files, listing, protogpu, refuses, succeeds};
+
+/// Two values each of two settings, so that the four points take few steps.
+const GRID: [&str; 4] = ["--set", "hf_weight=0.01,0.05", "--set", "scale=0.7,1.3;1,1"];
+
+/// Drawn pictures of two classes, means of theirs that every sweep here shares, and a sweep that nothing disturbed; made once.
+static WORLD: LazyLock<PathBuf> = LazyLock::new(|| {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cli_sweep");
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    succeeds(&folder, &["world", "--out", "w", "--per-class", "2", "--seed", "5", "--class", "cactus,moth"]);
+    succeeds(
+        &folder,
+        &[
+            "sweep", "--images", "w", "--means", "means", "--out", "whole", "--steps", "2", GRID[0], GRID[1], GRID[2],
+            GRID[3],
+        ],
+    );
+    folder
+});
+
+/// Of two steps, over the pictures, into `out`.
+fn args(out: &str, more: &[&str]) -> Vec<String> {
+    let at = |name: &str| WORLD.join(name).display().to_string();
+    let own = ["sweep", "--images", &at("w"), "--means", &at("means"), "--steps", "2", "--out", out].map(str::to_owned);
+    own.into_iter().chain(more.iter().map(|text| (*text).to_owned())).collect()
+}
+
+/// The same, as the binary is started.
+fn sweeps(folder: &Path, out: &str, more: &[&str]) -> String {
+    let args = args(out, more);
+    succeeds(folder, &args.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+/// Runs it to a failure that leaves results, and gives what stands on stderr.
+#[track_caller]
+fn fails(folder: &Path, out: &str, more: &[&str]) -> String {
+    let output = protogpu(folder).args(args(out, more)).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{more:?}: {stderr}");
+    stderr
+}
+
+/// The undisturbed sweep's files.
+fn whole() -> BTreeMap<PathBuf, Vec<u8>> {
+    files(&WORLD.join("whole"))
+}
+
+/// Without the choice of kernels, which is the machine's.
+fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut files = listing(folder);
+    files.remove(Path::new("kernels.json"));
+    files
+}
+
+fn read(path: impl AsRef<Path>) -> Value {
+    serde_json::from_slice(&std::fs::read(path.as_ref()).unwrap()).unwrap()
+}
+
+#[test]
+fn a_sweep_ranks_its_points() {
+    let files = whole();
+    let names: Vec<&str> = files.keys().filter_map(|path| path.to_str()).collect();
+    let expected = [
+        "plan.json",
+        "plots/heat-hf_weight-scale-best.svg",
+        "prototypes.csv",
+        "sweep.csv",
+        "sweep.html",
+        "points/hf_weight=0.05,scale=1..1.json",
+        "points/hf_weight=0.05,scale=1..1/8_moth_seed0.png",
+    ];
+    for name in expected {
+        assert!(names.contains(&name), "{name} is not in {names:?}");
+    }
+    let sweep = read(WORLD.join("whole/sweep.json"));
+    let points = sweep["points"].as_array().unwrap();
+    assert_eq!(points.len(), 4);
+    let similarity = |point: &Value| point["similarity"]["mean"].as_f64().unwrap();
+    assert!(points.windows(2).all(|pair| similarity(&pair[0]) >= similarity(&pair[1])), "{sweep}");
+    assert_eq!(sweep["about"]["classes"][0]["name"], "cactus");
+    for point in points {
+        assert_eq!(point["top1"]["of"], 2);
+        assert_eq!(point["holds"]["of"], 68);
+        let classes = point["classes"].as_array().unwrap();
+        let mean = classes.iter().map(|class| class["similarity"].as_f64().unwrap()).sum::<f64>() / 2.0;
+        assert!((mean - similarity(point)).abs() < 1e-12, "{point}");
+    }
+    let csv = String::from_utf8(files[Path::new("sweep.csv")].clone()).unwrap();
+    assert!(csv.starts_with("rank,point,hf_weight,scale,similarity,"), "{csv}");
+    let first = format!("1,\"{}\",", points[0]["name"].as_str().unwrap());
+    assert!(csv.lines().nth(1).unwrap().starts_with(&first), "{csv}");
+}
+
+/// What a sweep says of a prototype is what `run` and `similarity` say of it.
+#[test]
+fn a_point_is_what_run_and_similarity_make_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let record = read(WORLD.join("whole/points/hf_weight=0.05,scale=1..1.json"));
+    succeeds(folder.path(), &["run", "--steps", "2", "--scale", "1,1", "--class", "moth", "--quiet"]);
+    let run = read(folder.path().join("out/8_moth_seed0/run.json"));
+    let class = &record["score"]["classes"][1];
+    let one = &class["prototypes"][0];
+    assert_eq!(run["settings"], record["settings"]);
+    assert_eq!(one["loss"].as_f64().unwrap() as f32, run["loss"][1].as_f64().unwrap() as f32);
+    assert_eq!(one["top"]["index"], run["top"][0]["index"]);
+    let [images, means] = ["w", "means"].map(|name| WORLD.join(name).display().to_string());
+    let options = ["--prototype", "out", "--images", &images, "--means", &means, "--out", "report", "--quiet"];
+    succeeds(folder.path(), &[&["similarity"], &options[..]].concat());
+    let report = read(folder.path().join("report/similarity.json"));
+    for (here, there) in [("similarity", "prototype"), ("same", "same"), ("different", "different"), ("holds", "holds")]
+    {
+        assert_eq!(class[here], report["classes"][0][there], "{here}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn killed_at_any_moment_and_gone_on_with() {
+    use std::process::{Command, Stdio};
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let mut command = Command::new(crate::binary::BINARY);
+    command.env("PROTOGPU_TUNE", "off").env("PROTOGPU_PIPELINES", "off").current_dir(folder.path());
+    command.args(args("out", &GRID)).stdout(Stdio::null()).stderr(Stdio::null());
+    for points in [0, 1, 3] {
+        let mut child = command.spawn().unwrap();
+        let is_record = |path: PathBuf| path.extension().is_some_and(|ending| ending == "json");
+        let made = || {
+            let entries = std::fs::read_dir(out.join("points")).into_iter().flatten().flatten();
+            entries.filter(|entry| is_record(entry.path())).count()
+        };
+        while made() < points && child.try_wait().unwrap().is_none() {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        // SIGKILL.
+        let _ = child.kill();
+        child.wait().unwrap();
+    }
+    sweeps(folder.path(), "out", &GRID);
+    assert_same_files(&files(&out), &whole());
+    // All is there: nothing is made, for which there would be no adapter, and the table is the same.
+    sweeps(folder.path(), "out", &[&GRID[..], &["--adapter", "none of this name"]].concat());
+    assert_same_files(&files(&out), &whole());
+}
+
+/// On a file system of its own that is filled up when the first point is there, where the system lets a test make one.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_disk_that_fills_up_costs_points_and_not_the_sweep() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("small")).unwrap();
+    let script = "mount -t tmpfs -o size=8M none small && echo mounted; cd small; \
+        (until ls out/points/*.json > /dev/null 2>&1; do sleep 0.02; done; cat /dev/zero > fill) 2> /dev/null & \
+        \"$0\" \"$@\"; echo \"exit $?\"; wait; rm fill; \"$0\" \"$@\" && mv out ..";
+    let mut unshare = std::process::Command::new("unshare");
+    unshare.env("PROTOGPU_TUNE", "off").env("PROTOGPU_PIPELINES", "off").current_dir(folder.path());
+    unshare.args(["--mount", "--map-root-user", "sh", "-c", script, crate::binary::BINARY]).args(args("out", &GRID));
+    let Ok(output) = unshare.output() else { return println!("skipped: there is no `unshare`") };
+    let [stdout, stderr] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+    if !stdout.contains("mounted") {
+        return println!("skipped: nothing can be mounted here: {stderr}");
+    }
+    assert!(stdout.contains("exit 1\n"), "{stdout}{stderr}");
+    assert!(stderr.contains("error: hf_weight=0.05,scale=1..1: cannot write out/points/hf_weight=0.05"), "{stderr}");
+    assert!(stderr.contains("No space left on device") && !stderr.contains("panic"), "{stderr}");
+    assert_same_files(&files(&folder.path().join("out")), &whole());
+}
+
+#[test]
+fn shards_join_to_the_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    sweeps(at, "part1", &[&GRID[..], &["--shard", "1/2"]].concat());
+    let merge = |parts: &[&'static str]| [&["sweep", "merge"], parts, &["--out", "joined"]].concat();
+    refuses(
+        at,
+        &merge(&["part1"]),
+        "the parts lack 2 of the grid's points (hf_weight=0.01,scale=1..1; hf_weight=0.05,",
+    );
+    sweeps(at, "part2", &[&GRID[..], &["--shard", "2/2"]].concat());
+    // One part twice: its points are the same.
+    succeeds(at, &merge(&["part2", "part1", "part2"]));
+    assert_same_files(&files(&at.join("joined")), &whole());
+
+    // Another base, and what is no part.
+    sweeps(at, "other", &[&GRID[..], &["--shard", "1/4", "--lr", "0.1"]].concat());
+    let expected = "other/plan.json does not belong together with part1/plan.json: lr is 0.1 here but 0.05 there";
+    refuses(at, &merge(&["part1", "other"]), expected);
+    refuses(at, &merge(&["part1", "."]), ". is no sweep's folder: it has no plan.json");
+    // A point that two parts have differently, or that is none.
+    let point = "points/hf_weight=0.01,scale=0.7..1.3.json";
+    let text = std::fs::read_to_string(at.join("part1").join(point)).unwrap();
+    std::fs::create_dir_all(at.join("forged/points")).unwrap();
+    std::fs::copy(at.join("part1/plan.json"), at.join("forged/plan.json")).unwrap();
+    for (forged, expected) in [
+        (text.replace("\"of\": 68", "\"of\": 67"), "differ: leave out the part that is wrong"),
+        (text.replace("\"steps\": 2", "\"steps\": 3"), "or was made with other settings: steps is 3 here but 2 there"),
+        (
+            text.replace("\"points/hf_weight=0.01,scale=0.7..1.3/", "\"points/../../"),
+            "../../1_cactus_seed0.png\" is not in",
+        ),
+        (text.replace("\"plan_sha256\": \"", "\"plan_sha256\": \"0"), "it belongs to another sweep"),
+        ("{}".into(), "scale=0.7..1.3.json is no part of a sweep: missing field"),
+    ] {
+        std::fs::write(at.join("forged").join(point), forged).unwrap();
+        refuses(at, &merge(&["part1", "part2", "forged"]), expected);
+    }
+}
+
+#[test]
+fn an_impossible_point_leaves_the_others_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let grid = ["--set", "scale=0,0;1,1", "--set", "lr=1e36,0.05", "--quiet"];
+    let stderr = fails(folder.path(), "out", &grid);
+    assert!(stderr.contains("error: scale=0..0,lr=0.05: --scale is 0,0, but must be"), "{stderr}");
+    assert!(stderr.contains("error: scale=1..1,lr=1"), "{stderr}");
+    let sweep = read(out.join("sweep.json"));
+    let names = |part: &str| -> Vec<String> {
+        sweep[part].as_array().unwrap().iter().map(|point| point["name"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(names("points"), ["scale=1..1,lr=0.05"]);
+    assert_eq!(names("failed").len(), 3);
+    let before = files(&out);
+    assert!(before.contains_key(Path::new("points/scale=0..0,lr=0.05.error")));
+    fails(folder.path(), "out", &grid);
+    assert_same_files(&files(&out), &before);
+}
+
+#[test]
+fn what_cannot_be_swept_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let refused = |out: &str, more: &[&str], expected: &str| {
+        let args = args(out, more);
+        refuses(folder.path(), &args.iter().map(String::as_str).collect::<Vec<_>>(), expected);
+    };
+    for (more, expected) in [
+        ("", "which grid? give one with --set SETTING=VALUE,VALUE,.. or with --grid table3|FILE"),
+        ("--set learning_rate=1,2", "unknown setting `learning_rate`; the settings are preset, steps, lr"),
+        ("--set lr=fast", "setting `lr` is \"fast\": invalid type"),
+        ("--set scale=1", "setting `scale` is [1]: invalid length"),
+        ("--set fill=mean,pink", "setting `fill` is \"pink\": `pink` is neither black, mean nor R,G,B"),
+        ("--set lr", "--set lr: write SETTING=VALUE,VALUE,.."),
+        ("--set lr=1,,2", "--set lr=1,,2: a value is empty"),
+        ("--set lr=0.1,0.10", "the grid has lr=0.1 twice"),
+        ("--grid table4", "cannot read table4: No such file or directory (os error 2); grids with a name are: table3"),
+        ("--grid .", "cannot read .: it is no file"),
+        ("--set lr=1 --class moht", "no class is called `moht`; did you mean 8 (moth)"),
+        (
+            "--set lr=1 --class 14",
+            "class 14 (umbrella) needs, in a folder named 14_umbrella; it has those of 1 (cactus), 8 (moth)",
+        ),
+        ("--set lr=1 --shard 3/2", "`3/2` is not I/N with I from 1 to N"),
+    ] {
+        refused("x", &more.split_whitespace().collect::<Vec<_>>(), expected);
+    }
+    for (text, expected) in [
+        ("", "grid.json: not JSON: EOF"),
+        ("[1]", "grid.json: not a JSON object of settings with lists"),
+        (r#"{"lr": 0.1}"#, "grid.json: setting `lr` has no list of values"),
+        (r#"{"lr": []}"#, "grid.json: setting `lr` has no list of values"),
+        (r#"{"lr": [0.1, "fast"]}"#, "setting `lr` is \"fast\": invalid type"),
+    ] {
+        std::fs::write(folder.path().join("grid.json"), text).unwrap();
+        refused("x", &["--grid", "grid.json"], expected);
+    }
+    // Another sweep is there, or the same points made otherwise.
+    let there = WORLD.join("whole").display().to_string();
+    let refused = |more: &[&str], expected: &str| refused(&there, &[&GRID[..], more].concat(), expected);
+    refused(&["--seeds", "2"], "whole/plan.json is of another sweep: seeds is 2 here but 1 there; give another --out");
+    refused(&["--lr", "0.1"], "scale=0.7..1.3.json is of another sweep: lr is 0.1 here but 0.05 there");
+}
+
+/// The last of the 125, with a setting that makes no prototype.
+#[test]
+fn the_papers_grid_has_125_points() {
+    let folder = tempfile::tempdir().unwrap();
+    let stderr = fails(folder.path(), "out", &["--preset", "table3", "--shard", "125/125", "--lr", "0", "--quiet"]);
+    assert_eq!(read(folder.path().join("out/plan.json"))["base"]["preset"], "paper");
+    assert!(stderr.starts_with("error: scale=0.5..1.5,rotation=180,translate=0.5: --lr is 0,"), "{stderr}");
+}

@@ -1,0 +1,276 @@
+//! Objectives in whole networks: against PyTorch; what is run and what not; what of a batch they may depend on.
+//!
+//! `tests/golden/README.md` says where the expected values come from.
+
+mod twin;
+
+use std::sync::LazyLock;
+
+use protogpu::analysis::Activations;
+use protogpu::gpu::{AdapterChoice, Capabilities, Context, Plan, Recording};
+use protogpu::graph::{Graph, Keep, NodeId};
+use protogpu::nets::{Architecture, Network, Semantics};
+use protogpu::ops::{Choices, Format, Sink, Tensor, unpack};
+use protogpu::optimize::{Interpolation, Job, Objective, Optimizer, Parts, Settings};
+use protogpu::{Result, Shape};
+use twin::generated::generated;
+use twin::golden::{Golden, norm, sample_indices};
+
+/// Values, relative: sums of up to 4,608 products a layer, fused, and means of thousands.
+const VALUES: f64 = 1e-4;
+/// The gradient jumps where rounding tips a ReLU or the choice of a maximum; as in `tests/networks.rs`.
+const GRADIENT: f64 = 2e-2;
+/// The same in small networks against themselves.
+const SAME: f64 = 1e-3;
+
+/// One device for all tests: each convolution is compiled once.
+static CONTEXT: LazyLock<Context> = LazyLock::new(|| Context::new(&AdapterChoice::Best).expect("an adapter"));
+
+fn relative(got: &[f64], want: &[f64]) -> f64 {
+    assert_eq!(got.len(), want.len());
+    let difference: Vec<f64> = got.iter().zip(want).map(|(g, w)| g - w).collect();
+    norm(&difference) / norm(want)
+}
+
+fn f64s(values: &[f32]) -> Vec<f64> {
+    values.iter().copied().map(f64::from).collect()
+}
+
+/// Nothing but the objective: no warp, no penalty.
+fn still(objective: &str) -> Settings {
+    Settings {
+        steps: 2,
+        rotation: 0.0,
+        translate: 0.0,
+        scale: [1.0, 1.0],
+        interpolation: Interpolation::Nearest,
+        hf_weight: 0.0,
+        objective: objective.parse().expect("an objective"),
+        ..Settings::default()
+    }
+}
+
+/// The values of the first step, and d(−f)/d(pixels) of each image.
+fn first_step(network: &Network, settings: &Settings, images: &[Vec<f32>]) -> (Vec<f64>, Vec<f64>) {
+    let job = |image: &Vec<f32>| Job { class: 0, seed: 0, init: Some(image.clone()) };
+    let jobs: Vec<Job> = images.iter().map(job).collect();
+    let mut optimizer = Optimizer::new(&CONTEXT, network, settings, &jobs).expect("a plan");
+    optimizer.advance(1).expect("a step");
+    let values = optimizer.histories().iter().map(|h| f64::from(h.objective[0])).collect();
+    // Adam's first moment after one step is (1 − beta1) times the gradient.
+    let states = optimizer.states().expect("a readback");
+    (values, states.iter().flat_map(|state| &state.m).map(|m| f64::from(*m) / 0.1).collect())
+}
+
+fn against_torch(golden: &Golden, key: &str, network: &Network, images: &[Vec<f32>]) -> Vec<String> {
+    let text = golden.metadata(key).expect("the objective");
+    let (values, gradient) = first_step(network, &still(&text), images);
+    let want = golden.vec(&format!("{key}/gradient"));
+    let want_norm = golden.number(&format!("{key}/gradient_norm"));
+    let sampled: Vec<f64> = sample_indices(gradient.len(), want.len()).into_iter().map(|i| gradient[i]).collect();
+    let value = relative(&values, &golden.vec(&format!("{key}/value")));
+    let off = relative(&sampled, &want).max((norm(&gradient) - want_norm).abs() / want_norm);
+    println!("{key}: value {value:.1e}, gradient {off:.1e}: {text:.60}");
+    let mut wrong = Vec::new();
+    if !(value <= VALUES && off <= GRADIENT) {
+        wrong.push(format!("{key} ({text:.60}): value {value:.1e}, gradient {off:.1e}"));
+    }
+    wrong
+}
+
+#[test]
+fn values_and_gradients_are_pytorchs() {
+    let golden = Golden::open("objectives");
+    let pixels = generated("pixels", &[3, 3, 224, 224], 0);
+    let images: Vec<Vec<f32>> = pixels.chunks(3 * 224 * 224).map(<[f32]>::to_vec).collect();
+    let mut wrong = Vec::new();
+    let mut count = 0;
+    for architecture in [Architecture::ResNet18, Architecture::GoogLeNet, Architecture::InceptionV1] {
+        let network = Network::generated(architecture, 64, 1000, 0).expect("a network");
+        for i in golden.children(&format!("{architecture}/")) {
+            wrong.extend(against_torch(&golden, &format!("{architecture}/{i}"), &network, &images[..1]));
+            count += 1;
+        }
+        if architecture == Architecture::ResNet18 {
+            wrong.extend(against_torch(&golden, "diverse/0", &network, &images));
+        }
+    }
+    assert!(count >= 11 && wrong.is_empty(), "{count} objectives: {wrong:#?}");
+}
+
+/// A network of a quarter of the width.
+fn narrow(architecture: Architecture) -> Network {
+    Network::generated(architecture, 16, 15, 0).expect("a network")
+}
+
+/// The outputs of a graph's ends one after the other, and the gradient of their sum under fixed weights.
+fn looked_at(graph: &Graph, choices: &Choices, keep: Keep) -> Result<[Vec<f64>; 2]> {
+    let mut rec = Recording::new();
+    let x = Tensor::kept(&mut rec, "pixels", graph.node(graph.input()).shape);
+    rec.section("forward");
+    let acts = graph.record_forward(&mut rec, choices, x, keep)?;
+    let (mut seeds, mut outputs) = (Vec::new(), Vec::new());
+    for (i, &end) in graph.ends().iter().enumerate() {
+        let y = acts.of(end);
+        let out = Tensor::kept(&mut rec, &format!("end {i}"), y.shape);
+        match y.format {
+            Format::Texels => unpack(&mut rec, "end", y, out, Sink::default(), false)?,
+            Format::Nchw => protogpu::ops::Concat.forward(&mut rec, "end", y, out)?,
+        }
+        outputs.push(out);
+        seeds.push((end, Tensor::kept(&mut rec, &format!("seed {i}"), y.shape)));
+    }
+    let dx = graph.record_backward_of(&mut rec, choices, &acts, &seeds)?;
+    let dpixels = Tensor::kept(&mut rec, "dpixels", dx.shape);
+    protogpu::ops::Concat.forward(&mut rec, "dpixels", dx, dpixels)?;
+    let plan = Plan::new(&CONTEXT, rec)?;
+    plan.write(x.id, &generated("pixels", &x.shape.0, 0))?;
+    for (i, (_, seed)) in seeds.iter().enumerate() {
+        plan.write(seed.id, &generated(&format!("seed {i}"), &[seed.shape.len()], 0))?;
+    }
+    plan.submit("forward", 1);
+    let mut y = Vec::new();
+    for out in outputs {
+        y.extend(f64s(&plan.read(out.id)?));
+    }
+    Ok([y, f64s(&plan.read(dpixels.id)?)])
+}
+
+fn ends_are_what_they_are_unfused(architecture: Architecture, sets: &[&[&str]]) {
+    let network = narrow(architecture);
+    let own = CONTEXT.capabilities();
+    let plain = Choices::fixed(Capabilities { subgroup_size: None, texels: false });
+    for (i, names) in sets.iter().enumerate() {
+        let node = |name: &&str| network.module(name).expect("a module").node(Semantics::Snapshot);
+        let ends: Vec<NodeId> = names.iter().map(node).collect();
+        let graph = network.graph().toward(&ends);
+        let fused = graph.fused().expect("a graph");
+        let want = looked_at(&graph, &plain, Keep::All).expect("a run");
+        // Which end it is makes no difference to how kernels over buffers are chosen: one set of ends does for them.
+        let buffers = Capabilities { texels: false, ..own };
+        for capabilities in [buffers, own].into_iter().filter(|c| *c == own || i == 0) {
+            let got = looked_at(&fused, &Choices::fixed(capabilities), Keep::Needed).expect("a run");
+            let off = [0, 1].map(|i| relative(&got[i], &want[i]));
+            println!("{architecture} {names:?}, {} of {} nodes: {off:?}", fused.nodes().len(), graph.nodes().len());
+            assert!(off[0] <= VALUES && off[1] <= SAME, "{architecture} {names:?} {capabilities:?}: {off:?}");
+        }
+    }
+}
+
+#[test]
+fn any_module_of_a_resnet_is_itself_when_fused() {
+    let sets: [&[&str]; 11] = [
+        &["layer2.1", "fc"],
+        &["conv1"],
+        &["bn1"],
+        &["relu"],
+        &["maxpool"],
+        &["layer1.0.conv2"],
+        &["layer1.0.bn2", "layer2.0.downsample"],
+        &["layer2.0.downsample.0", "layer2.0.conv1", "layer2.0"],
+        &["layer3.1"],
+        &["layer3.0.relu", "layer1.1.bn1"],
+        &["avgpool", "layer4.0.bn2"],
+    ];
+    ends_are_what_they_are_unfused(Architecture::ResNet18, &sets);
+}
+
+#[test]
+fn any_module_of_an_inception_is_itself_when_fused() {
+    let sets: [&[&str]; 6] = [
+        &["inception3a.branch1"],
+        &["inception3a.branch2.0.conv", "inception3b"],
+        &["inception3b.branch4.0", "inception3b.branch3.1.bn"],
+        &["inception4c"],
+        &["inception4c.branch1", "inception4c.branch4", "inception4c"],
+        &["maxpool1", "conv2.bn", "fc"],
+    ];
+    ends_are_what_they_are_unfused(Architecture::GoogLeNet, &sets);
+    let sets: [&[&str]; 2] = [&["norm1", "inception3a.branch2.1.conv"], &["norm2"]];
+    ends_are_what_they_are_unfused(Architecture::InceptionV1, &sets);
+}
+
+/// The labels of a step's commands.
+fn step_labels(network: &Network, settings: &Settings) -> Vec<String> {
+    let job = Job { class: 0, seed: 0, init: None };
+    let optimizer = Optimizer::new(&Context::noop(), network, settings, &[job]).expect("a plan");
+    let commands = optimizer.recording().commands();
+    let step = commands.iter().map(|command| command.label.clone());
+    step.take_while(|label| label != "history").collect()
+}
+
+#[test]
+fn layers_after_the_last_module_are_not_run() {
+    let network = narrow(Architecture::ResNet18);
+    let runs =
+        |settings: &Settings, layer: &str| step_labels(&network, settings).iter().any(|label| label.starts_with(layer));
+    let channel = still("channel:layer3.1:17 - 0.1*layer:layer2.0");
+    assert!(runs(&channel, "layer3.1") && !runs(&channel, "layer4") && !runs(&channel, "fc"));
+    // The baseline stage is about the logits.
+    assert!(runs(&Settings { baseline_steps: 1, ..channel }, "fc"));
+    assert!(runs(&still("channel:layer3.1:17 + logit:1"), "fc"));
+    assert!(runs(&Settings::default(), "fc"));
+}
+
+/// Runs three steps of the method and gives pixels and values.
+fn run(network: &Network, settings: &Settings, jobs: &[(u64, &str)]) -> Vec<(Vec<f32>, Vec<f32>)> {
+    let objectives: Vec<Objective> = jobs.iter().map(|(_, text)| text.parse().expect("an objective")).collect();
+    let jobs: Vec<Job> = jobs.iter().map(|&(seed, _)| Job { class: 0, seed, init: None }).collect();
+    let parts = Parts { objectives: Some(objectives), ..Parts::default() };
+    let mut optimizer = Optimizer::with_parts(&CONTEXT, network, settings, &jobs, parts).expect("a plan");
+    optimizer.advance(3).expect("three steps");
+    let images = optimizer.states().expect("a readback").into_iter().map(|state| state.image);
+    images.zip(optimizer.histories()).map(|(image, history)| (image, history.objective.clone())).collect()
+}
+
+#[test]
+fn a_batch_changes_no_bit_unless_it_is_to_be_diverse() {
+    let (network, settings) = (narrow(Architecture::GoogLeNet), Settings { steps: 3, ..Settings::default() });
+    let text = |c: usize| format!("channel:inception4a:{c} + {c}*logit:{c} - neuron:inception3a.branch1.bn:{c}@1,{c}");
+    let texts = [text(1), text(2), text(3)];
+    let jobs: Vec<(u64, &str)> = texts.iter().enumerate().map(|(i, text)| (i as u64, text.as_str())).collect();
+    let together = run(&network, &settings, &jobs);
+    for (i, job) in jobs.iter().enumerate() {
+        assert!(run(&network, &settings, &[*job])[0] == together[i], "image {i}");
+    }
+    let diverse = "channel:inception4a:1 + diversity:inception3a";
+    let [two, three] = [2, 3].map(|count| {
+        let jobs: Vec<(u64, &str)> = (0..count).map(|seed| (seed, diverse)).collect();
+        run(&network, &settings, &jobs)
+    });
+    assert!(two[0] != three[0], "one more image to be unlike");
+    assert!(run(&network, &settings, &[(0, diverse), (1, diverse)]) == two, "the same batch, the same bits");
+}
+
+#[test]
+fn the_value_is_what_the_module_shows() {
+    let network = narrow(Architecture::ResNet18);
+    let image = generated("pixels", &[1, 3, 224, 224], 0);
+    let mut activations = Activations::new(&CONTEXT, &network, 1).expect("a plan");
+    activations.run(&image).expect("a run");
+    let module = network.module("layer2.0.bn1").expect("a module");
+    let (Shape([_, _, h, w]), shown) = activations.read(module, Semantics::Snapshot).expect("a readback");
+    let settings = still("2*neuron:layer2.0.bn1:3 - channel:layer2.0.bn1:4");
+    let (values, _) = first_step(&network, &settings, &[image]);
+    let channel = |c: usize| &shown[c * h * w..(c + 1) * h * w];
+    let mean = channel(4).iter().copied().map(f64::from).sum::<f64>() / (h * w) as f64;
+    let want = 2.0 * f64::from(channel(3)[h / 2 * w + w / 2]) - mean;
+    assert!((values[0] - want).abs() <= VALUES * want.abs(), "{values:?} for {want}");
+}
+
+#[test]
+fn what_cannot_be_made_at_once_is_refused() {
+    let (network, settings) = (narrow(Architecture::ResNet18), Settings::default());
+    let refused = |settings: &Settings, texts: &[&str]| {
+        let objectives = Some(texts.iter().map(|text| text.parse().expect("an objective")).collect());
+        let jobs = vec![Job { class: 0, seed: 0, init: None }; texts.len()];
+        let parts = Parts { objectives, ..Parts::default() };
+        let made = Optimizer::with_parts(&CONTEXT, &network, settings, &jobs, parts);
+        made.err().expect("an error").to_string()
+    };
+    let forms = refused(&settings, &["channel:layer1:1", "layer:layer1"]);
+    assert!(forms.starts_with("`layer:layer1` and `channel:layer1:1` cannot be made at once"), "{forms}");
+    assert!(refused(&settings, &["diversity:layer1"]).contains("it takes two images or more"));
+    let rivals = Settings { rivals: 0.5, ..settings };
+    assert!(refused(&rivals, &["channel:layer1:1"]).starts_with("--rivals is 0.5, which changes"));
+}
