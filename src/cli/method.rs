@@ -148,6 +148,7 @@ mod tests {
             preset: Preset::Paper,
             steps: 1,
             lr: 2.0,
+            anneal: 0.75,
             beta1: 0.3,
             beta2: 0.4,
             eps: 0.5,

@@ -13,8 +13,8 @@ use super::SweepArgs;
 use super::files::{Files, PLAN_FORMAT, POINT_FORMAT, Plan, Record, differences, read_json, write_json};
 use super::grid::{self, Point};
 use crate::cli::folder::check_writable;
-use crate::cli::run_record::Config;
 use crate::cli::run_classes;
+use crate::cli::run_record::Config;
 use crate::cli::similarity::choice::Choice;
 
 impl SweepArgs {
