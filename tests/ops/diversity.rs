@@ -66,12 +66,12 @@ fn diversity() {
         if c < 10 {
             table.case(format!("differences {name}"), || {
                 let [_, dx] = step(&x, [None; 2])?;
-                for image in 0..n {
+                for (image, weight) in WEIGHTS.into_iter().enumerate().take(n) {
                     // The others held still.
                     let f = |own: &Tensor| {
                         let mut all = x.clone();
                         all.data[image * c * h * w..(image + 1) * c * h * w].copy_from_slice(&own.data);
-                        -0.5 * WEIGHTS[image] * twin::forward(&all)[image]
+                        -0.5 * weight * twin::forward(&all)[image]
                     };
                     gradient(&images(&dx, &[image]), &images(&x, &[image]), &images(&d_size, &[image]), k, f)?;
                 }

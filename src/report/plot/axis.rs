@@ -15,7 +15,7 @@ pub struct Axis {
 pub(super) fn round_numbers(low: f64, high: f64, count: usize) -> Vec<f64> {
     let step = round_step(low, high, count);
     let (first, last) = ((low / step - 1e-9).ceil() as i64, (high / step + 1e-9).floor() as i64);
-    (first..=last).map(|index| index as f64 * step).collect()
+    (first..=last).map(|index| decimal(index as f64 * step)).collect()
 }
 
 fn round_step(low: f64, high: f64, count: usize) -> f64 {
@@ -37,7 +37,12 @@ pub(super) fn round_range(values: impl IntoIterator<Item = f64>) -> (f64, f64) {
     }
     let (low, high) = if high - low < 1e-6 { (low - 0.5, high + 0.5) } else { (low, high) };
     let step = round_step(low, high, 6);
-    ((low / step + 1e-9).floor() * step, (high / step - 1e-9).ceil() * step)
+    (decimal((low / step + 1e-9).floor() * step), decimal((high / step - 1e-9).ceil() * step))
+}
+
+/// The number that was meant: twelve times 0.2 is a little more than 2.4.
+fn decimal(x: f64) -> f64 {
+    (x * 1e9).round() / 1e9
 }
 
 /// A number with as many digits as the distance between marks asks for.
