@@ -102,10 +102,10 @@ mod tests {
 
     #[test]
     fn the_learning_rate_falls_at_the_end() {
-        let settings = Settings { steps: 8, anneal: 0.5, baseline_steps: 2, ..Settings::default() };
+        let settings = Settings { steps: 8, lr: 0.5, anneal: 0.5, baseline_steps: 2, ..Settings::default() };
         let rates: Vec<f64> = (0..10).map(|step| annealed(&settings, step) / settings.lr).collect();
         assert_eq!(rates, [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.75, 0.5, 0.25]);
-        assert_eq!(annealed(&Settings { anneal: 0.0, ..settings }, 9), 0.05);
+        assert_eq!(annealed(&Settings { anneal: 0.0, ..settings }, 9), 0.5);
     }
 
     #[test]
