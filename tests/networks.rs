@@ -224,6 +224,8 @@ impl Variant {
             hf_form: self.hf.0,
             hf_weight: self.hf.1,
             baseline_steps: self.baseline_steps,
+            rivals: 0.0,
+            anneal: 0.0,
             ..Settings::default()
         }
     }

@@ -45,6 +45,7 @@ fn still(objective: &str) -> Settings {
         scale: [1.0, 1.0],
         interpolation: Interpolation::Nearest,
         hf_weight: 0.0,
+        anneal: 0.0,
         objective: objective.parse().expect("an objective"),
         ..Settings::default()
     }
@@ -271,6 +272,4 @@ fn what_cannot_be_made_at_once_is_refused() {
     let forms = refused(&settings, &["channel:layer1:1", "layer:layer1"]);
     assert!(forms.starts_with("`layer:layer1` and `channel:layer1:1` cannot be made at once"), "{forms}");
     assert!(refused(&settings, &["diversity:layer1"]).contains("it takes two images or more"));
-    let rivals = Settings { rivals: 0.5, ..settings };
-    assert!(refused(&rivals, &["channel:layer1:1"]).starts_with("--rivals is 0.5, which changes"));
 }

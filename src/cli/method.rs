@@ -18,7 +18,7 @@ pub(crate) struct MethodArgs {
     /// Adam's learning rate [0.05]
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     lr: Option<f64>,
-    /// The share of the steps, at their end, over which the learning rate falls towards 0 `[0]`
+    /// The share of the steps, at their end, over which the learning rate falls towards 0 [0.5]
     #[arg(long, value_name = "SHARE", allow_negative_numbers = true)]
     anneal: Option<f64>,
     /// Adam's decay of the first moment [0.9]
@@ -62,13 +62,14 @@ pub(crate) struct MethodArgs {
     /// What the warp shows beyond the picture: black, mean, or a colour R,G,B with each from 0 to 1 [mean]
     #[arg(long, value_name = "COLOUR", allow_hyphen_values = true)]
     fill: Option<Fill>,
-    /// How much of the other classes' rise is subtracted: 0 maximises the class's logit, 1 its log-probability [0]
+    /// How much of the other classes' rise is subtracted: 0 maximises the class's logit, 1 its log-probability; an
+    /// --objective has none [1]
     #[arg(long, value_name = "R", allow_negative_numbers = true)]
-    rivals: Option<f64>,
+    pub(crate) rivals: Option<f64>,
     /// Penalty on differences between adjacent pixels: l1, l2, l1-sum or isotropic [l1-sum]
     #[arg(long, value_name = "FORM")]
     hf_form: Option<HfForm>,
-    /// Weight of that penalty [0.05]
+    /// Weight of that penalty [0.02]
     #[arg(long, value_name = "W", allow_negative_numbers = true)]
     hf_weight: Option<f64>,
     /// The share of that weight at the first step, from where it rises to the whole at the last [1]

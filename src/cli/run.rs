@@ -91,6 +91,7 @@ impl RunArgs {
         self.check_paths()?;
         let config = self.config.as_deref().map(Config::read).transpose()?;
         let settings = self.settings(config.as_ref())?;
+        self.check_rivals()?;
         let recorded = config.as_ref().and_then(|config| config.recorded.as_ref());
         let network_args = self.network.or_recorded(recorded.map(|recorded| &recorded.weights));
         let network = network_args.open()?;
@@ -165,6 +166,16 @@ impl RunArgs {
         };
         let most = size(&choices)?;
         Ok((choices, most))
+    }
+
+    /// They belong to the loss of a class.
+    fn check_rivals(&self) -> Result<()> {
+        match self.method.rivals {
+            Some(rivals) if rivals != 0.0 && !self.method.objectives.is_empty() => Err(Error::input(format!(
+                "--rivals is {rivals}, which changes the loss of --class alone: drop it, or give terms such as logprob:CLASS"
+            ))),
+            _ => Ok(()),
+        }
     }
 
     /// Records and reports are text, and name these.

@@ -41,7 +41,8 @@ pub(crate) fn goals(
     }
     let mut goals: Vec<Goal> = Vec::new();
     for objective in objectives {
-        let goal = match objective.lone_class(network)? {
+        // Where rivals count, one class's logit alone is not what --class maximises.
+        let goal = match objective.lone_class(network)?.filter(|_| settings.rivals == 0.0) {
             Some(class) => of_class(class)?,
             None => Goal::of_objective(objective, network)?,
         };

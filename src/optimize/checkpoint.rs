@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::schedule::ScheduleRow;
 use super::settings::Settings;
 use crate::nets::{Input, Network};
 use crate::ops::Variant;
@@ -201,6 +202,14 @@ impl Checkpoint {
         }
         if settings.total_steps() < self.step() {
             differences.push(format!("--steps is {} now but {} are done", settings.steps, self.step()));
+        } else if (0..self.step().into())
+            .any(|step| ScheduleRow::of(settings, step) != ScheduleRow::of(&self.settings, step))
+        {
+            let (now, then) = (settings.steps, self.settings.steps);
+            differences.push(format!(
+                "--steps is {now} now but {then} in the checkpoint, and by --anneal or --hf-start the steps that are done would have \
+                 been others: give --steps {then}, or begin anew with --force"
+            ));
         }
         if differences.is_empty() { Ok(()) } else { Err(Error::input(differences.join("; "))) }
     }

@@ -94,7 +94,7 @@ impl Optimizer {
         settings.validate()?;
         check_jobs(network, settings.image_side as usize, jobs)?;
         let objectives = parts.objectives.unwrap_or_else(|| vec![settings.objective.clone(); jobs.len()]);
-        let aims = resolve_all(network, settings, &objectives, jobs.len())?;
+        let aims = resolve_all(network, &objectives, jobs.len())?;
         let mut rec = Recording::new();
         let window = WINDOW.min(settings.total_steps() as usize);
         let choices = parts.choices.unwrap_or_else(|| Choices::fixed(context.capabilities()));

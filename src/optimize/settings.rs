@@ -71,7 +71,7 @@ pub struct Settings {
     /// What the warp shows where it leaves the picture.
     pub fill: Fill,
     /// How much of the other classes' rise is subtracted: `L_c = −logit + rivals · log Σ exp(logits)`. 0 maximises the
-    /// logit, as the paper does, 1 the log-probability.
+    /// logit, as the paper does, 1 the log-probability. An objective of other terms has none.
     #[serde(default)]
     pub rivals: f64,
     /// The form of the penalty on differences between adjacent pixels.
@@ -158,7 +158,6 @@ impl Settings {
         {
             check(weight >= 0.0 && (weight as f32).is_finite(), option, weight, "a finite number, at least 0")?;
         }
-        self.objective.check_rivals(self.rivals)?;
         self.fill.validate()
     }
 
@@ -247,7 +246,7 @@ mod tests {
         settings.validate().unwrap();
         let text = serde_json::to_string(&settings).unwrap();
         assert_eq!(serde_json::from_str::<Settings>(&text).unwrap(), settings);
-        assert!(text.contains(r#""fill":"mean","rivals":0.0,"hf_form":"l1-sum","hf_weight":0.05"#), "{text}");
+        assert!(text.contains(r#""fill":"mean","rivals":1.0,"hf_form":"l1-sum","hf_weight":0.02"#), "{text}");
         assert!(text.contains(r#""scale":[0.7,1.3],"interpolation":"bilinear""#), "{text}");
     }
 

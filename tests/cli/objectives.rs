@@ -51,8 +51,8 @@ fn objectives_are_made_recorded_resumed_and_made_again() {
 #[test]
 fn the_logit_of_one_class_is_that_class() {
     let folder = tempfile::tempdir().unwrap();
-    succeeds(folder.path(), &["run", "--steps", "2", "--objective", "logit:moth", "--out", "a"]);
-    succeeds(folder.path(), &["run", "--steps", "2", "--class", "moth", "--out", "b"]);
+    succeeds(folder.path(), &["run", "--steps", "2", "--rivals", "0", "--objective", "logit:moth", "--out", "a"]);
+    succeeds(folder.path(), &["run", "--steps", "2", "--rivals", "0", "--class", "moth", "--out", "b"]);
     let [a, b] = ["a", "b"].map(|out| results(&folder.path().join(out)));
     assert!(a.contains_key(Path::new("8_moth_seed0/run.json")));
     assert_same_files(&a, &b);

@@ -166,7 +166,7 @@ fn a_record_makes_the_same_run_again() {
 #[test]
 fn what_is_finished_is_left_alone_replaced_or_extended() {
     let folder = tempfile::tempdir().unwrap();
-    let run = |more: &[&str]| succeeds(folder.path(), &[&["run", "--steps", "3"], more].concat());
+    let run = |more: &[&str]| succeeds(folder.path(), &[&["run", "--steps", "3", "--anneal", "0"], more].concat());
     run(&[]);
     let out = folder.path().join("out");
     let (before, same) = (listing(&out), results(&out));
@@ -177,14 +177,22 @@ fn what_is_finished_is_left_alone_replaced_or_extended() {
     assert_same_files(&results(&out), &same);
     refuses(
         folder.path(),
-        &["run", "--steps", "3", "--resume", "--lr", "0.1"],
+        &["run", "--steps", "3", "--anneal", "0", "--resume", "--lr", "0.1"],
         "lr is 0.1 now but 0.05 in the checkpoint",
     );
-    refuses(folder.path(), &["run", "--steps", "2", "--resume"], "--steps is 2 now but 3 are done");
+    let fewer = ["run", "--steps", "2", "--anneal", "0", "--resume"];
+    refuses(folder.path(), &fewer, "--steps is 2 now but 3 are done");
 
     // More steps go on where fewer ended.
-    succeeds(folder.path(), &["run", "--steps", "16", "--resume"]);
-    assert_same_files(&results(&out), &without_snapshots(undisturbed()));
+    succeeds(folder.path(), &["run", "--steps", "9", "--anneal", "0", "--resume"]);
+    let whole = tempfile::tempdir().unwrap();
+    succeeds(whole.path(), &["run", "--steps", "9", "--anneal", "0"]);
+    assert_same_files(&results(&out), &results(&whole.path().join("out")));
+
+    // But not where the steps that are done would have been others.
+    succeeds(folder.path(), &["run", "--steps", "4", "--out", "annealed"]);
+    let more = ["run", "--steps", "8", "--out", "annealed", "--resume"];
+    refuses(folder.path(), &more, "--steps is 8 now but 4 in the checkpoint, and by --anneal");
 }
 
 #[test]

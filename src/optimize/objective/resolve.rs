@@ -8,7 +8,6 @@ use super::{At, Direction, Objective, Unit};
 use crate::digest::sha256_hex;
 use crate::graph::NodeId;
 use crate::nets::{Network, Semantics};
-use crate::optimize::Settings;
 use crate::shape::Shape;
 use crate::tensor_file::Tensors;
 use crate::{Error, Result};
@@ -85,10 +84,9 @@ impl Resolved {
 /// The objectives of a batch, one for each of `jobs`, held against a network.
 ///
 /// # Errors
-/// If one does not fit the network or the settings, or they are not of one form.
+/// If one does not fit the network, or they are not of one form.
 pub(in crate::optimize) fn resolve_all(
     network: &Network,
-    settings: &Settings,
     objectives: &[Objective],
     jobs: usize,
 ) -> Result<Vec<Resolved>> {
@@ -103,22 +101,11 @@ pub(in crate::optimize) fn resolve_all(
                 "`{objective}` and `{first}` cannot be made at once: they must have the same terms, but for numbers"
             )));
         }
-        objective.check_rivals(settings.rivals)?;
     }
     Ok(aims)
 }
 
 impl Objective {
-    /// Only the paper's objective has rivals.
-    pub(in crate::optimize) fn check_rivals(&self, rivals: f64) -> Result<()> {
-        if rivals == 0.0 || self.is_class() {
-            return Ok(());
-        }
-        Err(Error::input(format!(
-            "--rivals is {rivals}, which changes the loss of --class alone: drop it, or give terms such as logprob:CLASS"
-        )))
-    }
-
     /// The objective's terms in a network.
     ///
     /// # Errors

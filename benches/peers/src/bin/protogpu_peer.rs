@@ -53,6 +53,7 @@ impl Peer for Protogpu {
             beta2: input.beta2,
             eps: input.eps,
             hf_weight: input.hf_weight,
+            rivals: 0.0,
             ..Settings::default()
         };
         let pixels = input.images.chunks_exact(input.images.len() / input.shape[0]);
