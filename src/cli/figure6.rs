@@ -8,7 +8,7 @@ use std::time::Instant;
 use protogpu::atomic::write_atomically;
 use protogpu::gpu::Context;
 use protogpu::nets::Network;
-use protogpu::optimize::{Preset, Settings};
+use protogpu::optimize::{Preset, Settings, Transform};
 use protogpu::picture::read;
 use protogpu::report::ContactSheet;
 use protogpu::{Error, Result};
@@ -104,6 +104,12 @@ impl Figure6Args {
         let mut full = self.method.preset.clone().unwrap_or(Preset::Paper).settings()?;
         self.method.apply(&mut full);
         full.validate()?;
+        if !full.transforms.0.contains(&Transform::Affine) {
+            return Err(Error::input(format!(
+                "figure6 grows the reach of the affine warp, but preset {} has other transforms ({}): give --transforms affine",
+                full.preset, full.transforms
+            )));
+        }
         Ok(full)
     }
 

@@ -215,5 +215,10 @@ fn figure_6_grows_from_nothing_to_the_preset() {
     succeeds(folder, &[&args[..], &["--resume"]].concat());
     assert!(listing(&folder.join("figure6")) == before);
     refuses(folder, &["figure6", "--class", "0..2"], "--class 0..2 names 3 classes, and the strip is of one");
+    refuses(
+        folder,
+        &["figure6", "--preset", "lucent"],
+        "figure6 grows the reach of the affine warp, but preset lucent has other",
+    );
     refuses(folder, &["figure6", "--count", "1"], "invalid value '1' for '--count <N>'");
 }

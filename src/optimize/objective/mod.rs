@@ -1,7 +1,7 @@
 //! What the prototype stage maximises, as text: `0.7*logit:goldfish - 0.3*channel:layer3.1:17`.
 //!
-//! Plain data: [`parse`] reads the text, [`Display`](fmt::Display) writes it back, [`resolve`] holds it against a network, and
-//! [`record`] makes commands of what that gives.
+//! Plain data: `parse` reads the text, [`Display`](fmt::Display) writes it back, `resolve` holds it against a network, and
+//! `record` makes commands of what that gives.
 
 mod parse;
 mod pointed;
