@@ -203,7 +203,7 @@ impl Checkpoint {
         if settings.total_steps() < self.step() {
             differences.push(format!("--steps is {} now but {} are done", settings.steps, self.step()));
         } else if (0..self.step().into())
-            .any(|step| ScheduleRow::of(settings, step) != ScheduleRow::of(&self.settings, step))
+            .any(|step| ScheduleRow::of(settings, step) != ScheduleRow::of(&same_steps, step))
         {
             let (now, then) = (settings.steps, self.settings.steps);
             differences.push(format!(
@@ -300,6 +300,10 @@ mod tests {
         let other = Settings { lr: 0.2, ..settings.clone() };
         assert_eq!(refused(3, other, &network), "lr is 0.2 now but 0.1 in the checkpoint");
         assert_eq!(refused(3, Settings { steps: 1, ..settings.clone() }, &network), "--steps is 1 now but 2 are done");
+        let falling = |steps| Settings { steps, anneal: 1.0, ..settings.clone() };
+        let annealed = Checkpoint { settings: falling(2), ..checkpoint.clone() };
+        let error = annealed.check_continues(3, &falling(5), &network).unwrap_err().to_string();
+        assert!(error.starts_with("--steps is 5 now but 2 in the checkpoint, and by --anneal"), "{error}");
         let brighter = network.clone().with_input(Input { range: 1.0, ..Input::CAFFE }).unwrap();
         let expected = "the network is taken to expect RGB 0..1, mean 123 117 104 now but RGB 0..255, mean 123 117 104 in \
                         the checkpoint";
