@@ -105,7 +105,8 @@ fn a_sweep_ranks_its_points() {
 fn a_point_is_what_run_and_similarity_make_of_it() {
     let folder = tempfile::tempdir().unwrap();
     let record = read(WORLD.join("whole/points/hf_weight=0.05,scale=1..1.json"));
-    succeeds(folder.path(), &["run", "--steps", "2", "--scale", "1,1", "--class", "moth", "--quiet"]);
+    let same = ["run", "--steps", "2", "--hf-weight", "0.05", "--scale", "1,1", "--class", "moth", "--quiet"];
+    succeeds(folder.path(), &same);
     let run = read(folder.path().join("out/8_moth_seed0/run.json"));
     let class = &record["score"]["classes"][1];
     let one = &class["prototypes"][0];
