@@ -20,7 +20,9 @@ use twin::golden::{Golden, norm, sample_indices};
 const VALUES: f64 = 1e-4;
 /// The gradient jumps where rounding tips a ReLU or the choice of a maximum; as in `tests/networks.rs`.
 const GRADIENT: f64 = 2e-2;
-/// The same in small networks against themselves.
+/// The same in small networks against themselves, where they have few pools. An InceptionV1 has 13 of them, whose windows all but tie, and
+/// folding its batch norms rounds the weights once more: at inception4c one choice is tipped, 5e-3 of the gradient of few channels,
+/// with outputs that agree to 6e-7. A branch that is taken from the wrong place shows as 0.1 and more.
 const SAME: f64 = 1e-3;
 
 /// One device for all tests: each convolution is compiled once.
@@ -138,6 +140,7 @@ fn looked_at(graph: &Graph, choices: &Choices, keep: Keep) -> Result<[Vec<f64>; 
 }
 
 fn ends_are_what_they_are_unfused(architecture: Architecture, sets: &[&[&str]]) {
+    let same = if architecture == Architecture::ResNet18 { SAME } else { GRADIENT };
     let network = narrow(architecture);
     let own = CONTEXT.capabilities();
     let plain = Choices::fixed(Capabilities { subgroup_size: None, texels: false });
@@ -153,7 +156,7 @@ fn ends_are_what_they_are_unfused(architecture: Architecture, sets: &[&[&str]]) 
             let got = looked_at(&fused, &Choices::fixed(capabilities), Keep::Needed).expect("a run");
             let off = [0, 1].map(|i| relative(&got[i], &want[i]));
             println!("{architecture} {names:?}, {} of {} nodes: {off:?}", fused.nodes().len(), graph.nodes().len());
-            assert!(off[0] <= VALUES && off[1] <= SAME, "{architecture} {names:?} {capabilities:?}: {off:?}");
+            assert!(off[0] <= VALUES && off[1] <= same, "{architecture} {names:?} {capabilities:?}: {off:?}");
         }
     }
 }
