@@ -107,7 +107,15 @@ impl Rig {
 
     /// A row of the schedule in which everything counts, and the clock.
     fn schedule(&mut self) -> [TensorId; 2] {
-        let row = ScheduleRow { step_size: 0.05, inv_sqrt_bias2: 1.0, reset: 0.0, w_class: 1.0, w_pv: 0.5, w_hf: 0.05 };
+        let row = ScheduleRow {
+            step_size: 0.05,
+            decay: 0.0,
+            inv_sqrt_bias2: 1.0,
+            reset: 0.0,
+            w_class: 1.0,
+            w_pv: 0.5,
+            w_hf: 0.05,
+        };
         [self.words(bytemuck::cast_slice(&[row])), self.words(&[0])]
     }
 }
@@ -338,7 +346,7 @@ fn element_by_element(bench: &mut Bench) {
         let (dx, schedule) = (rig.enter(Format::Nchw, PIXELS)?, rig.schedule());
         let state = [0; 3].map(|_| rig.room(Format::Nchw, PIXELS));
         rig.rec.section("op");
-        let adam = Adam { beta1: 0.9, beta2: 0.999, eps: 1e-8, clamp: false, decay: 0.0, towards: [0.0; 3] };
+        let adam = Adam { beta1: 0.9, beta2: 0.999, eps: 1e-8, clamp: false, towards: [0.0; 3] };
         adam.step(&mut rig.rec, dx, state, schedule)
     });
 }

@@ -13,7 +13,6 @@ struct Params {
     one_minus_beta2: f32,
     eps: f32,
     clamp: u32,
-    decay: f32,
     plane: u32,      // H W
     towards_r: f32,
     towards_g: f32,
@@ -41,7 +40,7 @@ fn step(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     m[i] = m_new;
     v[i] = v_new;
     let towards = vec3f(params.towards_r, params.towards_g, params.towards_b)[i / params.plane % 3u];
-    let decayed = x[i] - params.decay * (x[i] - towards);
+    let decayed = x[i] - row.decay * (x[i] - towards);
     var x_new = decayed - row.step_size * m_new / (sqrt(v_new) * row.inv_sqrt_bias2 + params.eps);
     if params.clamp != 0u {
         x_new = within_unit(x_new);

@@ -5,6 +5,7 @@
 //   mix        M[n] = -1/(N-1) sum over j != n of (G[j] / (|n| |j|) - cos[n,j] G[n] / |n|^2) = df[n]/dG[n], the others held still
 //   gradient   dx[n] = sink(-w_class w 2 M[n] x[n]), since M is symmetric
 // x: [N,C,H,W], P = H*W, N at least 2. 2 C^2 P operations each for gram and gradient.
+#import lib/feature_row
 #import lib/reduce
 #import lib/schedule
 #import lib/sink
@@ -19,16 +20,8 @@ struct Params {
     sink: u32,
 }
 
-// As in feature.
-struct Row {
-    weight: f32,
-    channel: u32,
-    place: u32,
-}
-
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read> rows: array<Row>;
 @group(0) @binding(3) var<storage, read> grams: array<f32>;
 @group(0) @binding(4) var<storage, read> similar: array<f32>;
 @group(0) @binding(5) var<storage, read> mixed: array<f32>;

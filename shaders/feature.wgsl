@@ -5,6 +5,7 @@
 //   layer     f = mean over k and p of x[k,p]^2           df/dx[k,p] = 2 x[k,p] / (C P)
 // value: partial[n,k] = the part of f of channel k, a workgroup each. total: values[n] = (L_pv, sum w f, 0, -sum w f), as in
 // objective.weighted. gradient: dx = sink(-w_class w df/dx). x: [N,C,H,W], v: [N,C]. Memory-bound.
+#import lib/feature_row
 #import lib/reduce
 #import lib/schedule
 #import lib/sink
@@ -24,16 +25,8 @@ struct Params {
     sink: u32,
 }
 
-// Mirrors `FeatureRow` in src/ops/feature.rs.
-struct Row {
-    weight: f32,
-    channel: u32,
-    place: u32,
-}
-
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read> rows: array<Row>;
 @group(0) @binding(3) var<storage, read> v: array<f32>;
 @group(0) @binding(4) var<storage, read_write> partial: array<f32>;
 @group(0) @binding(5) var<storage, read_write> values: array<vec4f>;

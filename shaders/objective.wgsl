@@ -34,13 +34,17 @@ struct Term {
 @group(0) @binding(4) var<storage, read_write> values: array<vec4f>;
 @group(0) @binding(6) var<storage, read> terms: array<Term>;
 
-@compute @workgroup_size(LANES)
-fn step(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-    let n = group.x;
-    let base = n * params.classes;
+// What both losses need of an image's logits.
+struct Sums {
+    top: f32,       // the largest
+    mean: f32,
+    total: f32,     // sum exp (z - top)
+    sum_p2: f32,
+    variance: f32,  // mean (z - mean)^2
+}
+
+fn sums_of(base: u32, lane: u32) -> Sums {
     let count = f32(params.classes);
-    let row = schedule[clock[0]];
-    let class_index = class_of[n];
     var high = logits[base];
     var sum = 0.0;
     for (var k = lane; k < params.classes; k += LANES) {
@@ -59,21 +63,38 @@ fn step(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
         spread += (logits[base + k] - mean) * (logits[base + k] - mean);
     }
     let total = reduce_sum(exps, lane);
-    let sum_p2 = reduce_sum(squares, lane) / (total * total);
-    let variance = reduce_sum(spread, lane) / count;
+    return Sums(top, mean, total, reduce_sum(squares, lane) / (total * total), reduce_sum(spread, lane) / count);
+}
+
+// dL_pv/dz of a class with logit z and probability p.
+fn d_variance(z: f32, p: f32, sums: Sums) -> f32 {
+    return select(p * (p - sums.sum_p2), z - sums.mean, params.pv_logits != 0u) * 2.0 / f32(params.classes);
+}
+
+// L_pv, where uneven is the lane's part of the sum of (p - 1/K)^2.
+fn variance_of(uneven: f32, sums: Sums, lane: u32) -> f32 {
+    return select(reduce_sum(uneven, lane) / f32(params.classes), sums.variance, params.pv_logits != 0u);
+}
+
+@compute @workgroup_size(LANES)
+fn step(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+    let n = group.x;
+    let base = n * params.classes;
+    let row = schedule[clock[0]];
+    let class_index = class_of[n];
+    let sums = sums_of(base, lane);
     var uneven = 0.0;
     for (var k = lane; k < params.classes; k += LANES) {
         let z = logits[base + k];
-        let p = exp(z - top) / total;
-        uneven += (p - 1.0 / count) * (p - 1.0 / count);
+        let p = exp(z - sums.top) / sums.total;
+        uneven += (p - 1.0 / f32(params.classes)) * (p - 1.0 / f32(params.classes));
         let d_class = select(0.0, -1.0, k == class_index) + params.rivals * p;
-        let d_pv = select(p * (p - sum_p2), z - mean, params.pv_logits != 0u) * 2.0 / count;
-        dlogits[base + k] = row.w_class * d_class + row.w_pv * d_pv;
+        dlogits[base + k] = row.w_class * d_class + row.w_pv * d_variance(z, p, sums);
     }
-    let pv = select(reduce_sum(uneven, lane) / count, variance, params.pv_logits != 0u);
+    let pv = variance_of(uneven, sums, lane);
     if lane == 0u {
         let z = logits[base + class_index];
-        values[n] = vec4f(pv, z, exp(z - top) / total, params.rivals * (top + log(total)) - z);
+        values[n] = vec4f(pv, z, exp(z - sums.top) / sums.total, params.rivals * (sums.top + log(sums.total)) - z);
     }
 }
 
@@ -81,55 +102,35 @@ fn step(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
 fn weighted(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
     let n = group.x;
     let base = n * params.classes;
-    let count = f32(params.classes);
     let row = schedule[clock[0]];
-    var high = logits[base];
-    var sum = 0.0;
-    for (var k = lane; k < params.classes; k += LANES) {
-        high = max(high, logits[base + k]);
-        sum += logits[base + k];
-    }
-    let top = reduce_max(high, lane);
-    let mean = reduce_sum(sum, lane) / count;
-    var exps = 0.0;
-    var squares = 0.0;
-    var spread = 0.0;
-    for (var k = lane; k < params.classes; k += LANES) {
-        let e = exp(logits[base + k] - top);
-        exps += e;
-        squares += e * e;
-        spread += (logits[base + k] - mean) * (logits[base + k] - mean);
-    }
-    let total = reduce_sum(exps, lane);
-    let sum_p2 = reduce_sum(squares, lane) / (total * total);
-    let variance = reduce_sum(spread, lane) / count;
+    let sums = sums_of(base, lane);
     var uneven = 0.0;
     for (var k = lane; k < params.classes; k += LANES) {
         let z = logits[base + k];
-        let p = exp(z - top) / total;
-        uneven += (p - 1.0 / count) * (p - 1.0 / count);
+        let p = exp(z - sums.top) / sums.total;
+        uneven += (p - 1.0 / f32(params.classes)) * (p - 1.0 / f32(params.classes));
         var d_f = 0.0;
         for (var i = 0u; i < params.terms; i++) {
             let term = terms[n * params.terms + i];
             let own = select(0.0, 1.0, k == term.class_index);
-            let p_c = exp(logits[base + term.class_index] - top) / total;
+            let p_c = exp(logits[base + term.class_index] - sums.top) / sums.total;
             let scale = select(term.weight, term.weight * p_c, term.form == PROBABILITY);
             d_f += scale * select(own - p, own, term.form == 0u);
         }
-        let d_pv = select(p * (p - sum_p2), z - mean, params.pv_logits != 0u) * 2.0 / count;
-        dlogits[base + k] = row.w_pv * d_pv - row.w_class * d_f;
+        dlogits[base + k] = row.w_pv * d_variance(z, p, sums) - row.w_class * d_f;
     }
-    let pv = select(reduce_sum(uneven, lane) / count, variance, params.pv_logits != 0u);
+    let pv = variance_of(uneven, sums, lane);
     if lane == 0u {
         var f = 0.0;
         for (var i = 0u; i < params.terms; i++) {
             let term = terms[n * params.terms + i];
             let z = logits[base + term.class_index];
-            let p_c = exp(z - top) / total;
-            f += term.weight * select(select(z, p_c, term.form == PROBABILITY), z - top - log(total), term.form == LOG_PROBABILITY);
+            let p_c = exp(z - sums.top) / sums.total;
+            let log_p = z - sums.top - log(sums.total);
+            f += term.weight * select(select(z, p_c, term.form == PROBABILITY), log_p, term.form == LOG_PROBABILITY);
         }
         // Whichever class the terms are about.
-        f = select(f, total, is_nan(total));
+        f = select(f, sums.total, is_nan(sums.total));
         values[n] = vec4f(pv, f, 0.0, -f);
     }
 }

@@ -288,7 +288,7 @@ fn step(r: &mut Recorder) {
     let objective = Objective { pv_form: PvForm::Softmax, rivals: 0.0 };
     objective.weighted(&mut r.rec, logits, terms, [schedule, clock], dlogits, values).expect("objective");
     features(r, [x, y, dx], [schedule, clock, values]);
-    let adam = Adam { beta1: 0.9, beta2: 0.999, eps: 1e-8, clamp: true, decay: 0.0, towards: [0.0; 3] };
+    let adam = Adam { beta1: 0.9, beta2: 0.999, eps: 1e-8, clamp: true, towards: [0.0; 3] };
     adam.step(&mut r.rec, dx, [x, m, v], [schedule, clock]).expect("adam");
 }
 
@@ -350,6 +350,7 @@ fn the_schedules_row_is_mirrored() {
     let shader: Vec<_> = members.iter().map(|m| (m.name.as_deref().unwrap_or(""), m.offset as usize)).collect();
     let rust = [
         ("step_size", offset_of!(ScheduleRow, step_size)),
+        ("decay", offset_of!(ScheduleRow, decay)),
         ("inv_sqrt_bias2", offset_of!(ScheduleRow, inv_sqrt_bias2)),
         ("reset", offset_of!(ScheduleRow, reset)),
         ("w_class", offset_of!(ScheduleRow, w_class)),

@@ -2,6 +2,7 @@
 // Rows mirror `ScheduleRow` in src/optimize/schedule.rs.
 struct ScheduleRow {
     step_size: f32,        // lr / (1 - beta1^t)
+    decay: f32,            // lr * weight_decay
     inv_sqrt_bias2: f32,   // 1 / sqrt(1 - beta2^t)
     reset: f32,            // 1: m and v count as zero before this step
     w_class: f32,          // weights of the losses

@@ -17,6 +17,7 @@ pub const SOURCES: &[(&str, &str)] = sources![
     "lib/index",
     "lib/nan",
     "lib/reduce",
+    "lib/feature_row",
     "lib/sink",
     "lib/schedule",
     "lib/conv2d",

@@ -1,18 +1,18 @@
 //! adam: one step of Adam on the pixels (Kingma and Ba, 2015), in PyTorch's order of operations.
 
-use super::{Tensor, same};
-use crate::error::{Error, Result};
+use super::{SCHEDULE_ROW, Tensor, same};
+use crate::error::Result;
 use crate::gpu::{Grid, Kernel, Recording, TensorId};
 
 crate::params! {
     /// Mirrors `Params` of shaders/adam.wgsl.
     struct AdamParams {
         len: u32, beta1: f32, beta2: f32, one_minus_beta1: f32, one_minus_beta2: f32, eps: f32, clamp: u32,
-        decay: f32, plane: u32, towards_r: f32, towards_g: f32, towards_b: f32,
+        plane: u32, towards_r: f32, towards_g: f32, towards_b: f32,
     }
 }
 
-/// `torch.optim.AdamW`, whose decay goes towards a colour and not towards 0; learning rate and bias corrections come from the schedule.
+/// `torch.optim.AdamW`, whose decay goes towards a colour and not towards 0; learning rate, decay and bias corrections come from the schedule.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Adam {
     /// Decay of the first moment.
@@ -23,9 +23,7 @@ pub struct Adam {
     pub eps: f64,
     /// Whether x is clamped to `[0,1]` after the step.
     pub clamp: bool,
-    /// The share of the way towards `towards` that each step goes beside Adam's own: learning rate times weight decay.
-    pub decay: f64,
-    /// The colour of each channel, of which there are three.
+    /// The colour that the decay goes towards; of the channels in turn, where there are more than three.
     pub towards: [f32; 3],
 }
 
@@ -44,12 +42,6 @@ impl Adam {
         for (name, tensor) in [("x", x), ("m", m), ("v", v)] {
             same("adam", "adam", ["dx", name], dx.shape, tensor.shape)?;
         }
-        let channels = x.shape.c();
-        if self.decay != 0.0 && channels != self.towards.len() {
-            return Err(Error::input(format!(
-                "adam: x has {channels} channels, and the colour that it decays towards three"
-            )));
-        }
         let len = x.shape.len();
         let params = AdamParams {
             len: len as u32,
@@ -59,13 +51,12 @@ impl Adam {
             one_minus_beta2: (1.0 - self.beta2) as f32,
             eps: self.eps as f32,
             clamp: u32::from(self.clamp),
-            decay: self.decay as f32,
             plane: (x.shape.h() * x.shape.w()) as u32,
             towards_r: self.towards[0],
             towards_g: self.towards[1],
             towards_b: self.towards[2],
         };
-        let schedule = [("schedule", schedule, 6), ("clock", clock, 1)];
+        let schedule = [("schedule", schedule, SCHEDULE_ROW), ("clock", clock, 1)];
         let bindings = [dx.bind("dx"), x.bind("x"), m.bind("m"), v.bind("v"), schedule[0], schedule[1]];
         rec.dispatch("adam", Kernel::new("adam", "step"), &bindings, &params, Grid::Each(len), 14 * len as u64)
     }

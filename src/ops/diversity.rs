@@ -1,7 +1,7 @@
 //! diversity: how unlike the Gram matrices of a batch's images are, value and gradient. The one op in which images meet.
 
 use super::feature::FeatureRow;
-use super::{Sink, Tensor, misfit, same};
+use super::{SCHEDULE_ROW, Sink, Tensor, misfit, same};
 use crate::error::Result;
 use crate::gpu::{Grid, Kernel, Recording, TensorId};
 use crate::shape::Shape;
@@ -74,7 +74,7 @@ impl Diversity {
             ("rows", rows, FeatureRow::LEN * n),
             ("mixed", mixed, n * c * c),
             dx.bind("out"),
-            ("schedule", schedule, 6),
+            ("schedule", schedule, SCHEDULE_ROW),
             ("clock", clock, 1),
             add,
             mask,

@@ -1,6 +1,6 @@
 //! feature: a term of an objective on a module's output, value and gradient: a channel, a neuron, a direction, a layer.
 
-use super::{Sink, Tensor, same};
+use super::{SCHEDULE_ROW, Sink, Tensor, same};
 use crate::error::Result;
 use crate::gpu::{Grid, Kernel, Recording, TensorId};
 
@@ -98,7 +98,7 @@ impl Feature {
             ("rows", rows, FeatureRow::LEN * x.shape.n()),
             self.vectors(x),
             dx.bind("dx"),
-            ("schedule", schedule, 6),
+            ("schedule", schedule, SCHEDULE_ROW),
             ("clock", clock, 1),
             add,
             mask,

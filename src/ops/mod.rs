@@ -193,6 +193,9 @@ fn same(op: &str, label: &str, names: [&str; 2], a: Shape, b: Shape) -> Result<(
     if a == b { Ok(()) } else { Err(misfit(op, label, format!("{} is {a} but {} is {b}", names[0], names[1]))) }
 }
 
+/// 32-bit words of a row of shaders/lib/schedule.wgsl, which `optimize::ScheduleRow` fills.
+pub(crate) const SCHEDULE_ROW: usize = 7;
+
 /// f32 values as a constant's words.
 pub(crate) fn words(values: &[f32]) -> Vec<u32> {
     bytemuck::cast_slice(values).to_vec()

@@ -1,6 +1,6 @@
 //! objective: the losses on the logits, class logit and probability variance, and their gradient.
 
-use super::{Tensor, same};
+use super::{SCHEDULE_ROW, Tensor, same};
 use crate::error::Result;
 use crate::gpu::{Grid, Kernel, Recording, TensorId};
 use crate::named::named;
@@ -66,7 +66,7 @@ impl Objective {
         let bindings = [
             logits.bind("logits"),
             ("class_of", class_of, n),
-            ("schedule", schedule, 6),
+            ("schedule", schedule, SCHEDULE_ROW),
             ("clock", clock, 1),
             dlogits.bind("dlogits"),
             ("values", values, 4 * n),
@@ -103,7 +103,7 @@ impl Objective {
         let bindings = [
             logits.bind("logits"),
             ("terms", rows, LogitRow::LEN * n * terms),
-            ("schedule", schedule, 6),
+            ("schedule", schedule, SCHEDULE_ROW),
             ("clock", clock, 1),
             dlogits.bind("dlogits"),
             ("values", values, 4 * n),

@@ -1,6 +1,6 @@
 //! total_variation: the high-frequency loss `L_hf` in its four forms, value and gradient.
 
-use super::{Tensor, same};
+use super::{SCHEDULE_ROW, Tensor, same};
 use crate::error::Result;
 use crate::gpu::{Grid, Kernel, Recording, TensorId};
 use crate::named::named;
@@ -63,8 +63,13 @@ impl TotalVariation {
     ) -> Result<()> {
         same("total_variation", "step", ["x", "dx"], x.shape, dx.shape)?;
         let rows = x.shape.n() * self.partials(x.shape);
-        let bindings =
-            [x.bind("x"), ("schedule", schedule, 6), ("clock", clock, 1), ("partial", partial, rows), dx.bind("dx")];
+        let bindings = [
+            x.bind("x"),
+            ("schedule", schedule, SCHEDULE_ROW),
+            ("clock", clock, 1),
+            ("partial", partial, rows),
+            dx.bind("dx"),
+        ];
         let form = match self.form {
             HfForm::L1 => 0,
             HfForm::L2 => 1,

@@ -152,10 +152,9 @@ pub(super) fn record(
     variation.step(rec, made, now, partial, dmade)?;
     let dparameters = making.backward(rec, dmade)?;
     let (beta1, beta2, eps, clamp) = (settings.beta1, settings.beta2, settings.eps, settings.clamp);
-    let decay = settings.lr * settings.weight_decay;
     // A spectrum has no colour to go towards but that of no spectrum at all.
     let towards = if settings.parameterization == Parameterization::Pixels { mean } else { [0.0; 3] };
-    Adam { beta1, beta2, eps, clamp, decay, towards }.step(rec, dparameters, [parameters, m, v], now)?;
+    Adam { beta1, beta2, eps, clamp, towards }.step(rec, dparameters, [parameters, m, v], now)?;
     making.forward(rec)?;
     let params = HistoryParams { images: n as u32, partials: partials as u32 };
     let bindings = [

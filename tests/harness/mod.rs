@@ -167,7 +167,7 @@ impl Ready {
 
 /// A row of the schedule that does nothing.
 pub(crate) const QUIET: ScheduleRow =
-    ScheduleRow { step_size: 0.0, inv_sqrt_bias2: 0.0, reset: 0.0, w_class: 0.0, w_pv: 0.0, w_hf: 0.0 };
+    ScheduleRow { step_size: 0.0, decay: 0.0, inv_sqrt_bias2: 0.0, reset: 0.0, w_class: 0.0, w_pv: 0.0, w_hf: 0.0 };
 
 /// The combinations of a [`protogpu::ops::Sink`]: whether something is added, whether it is masked.
 pub(crate) const SINKS: [[bool; 2]; 4] = [[false, false], [true, false], [false, true], [true, true]];

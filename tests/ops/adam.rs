@@ -22,6 +22,7 @@ fn t_of(step: usize) -> i32 {
 fn schedule(p: &adam::Adam) -> Vec<ScheduleRow> {
     let row = |step| ScheduleRow {
         step_size: (p.lr / (1.0 - p.beta1.powi(t_of(step)))) as f32,
+        decay: p.decay as f32,
         inv_sqrt_bias2: (1.0 / (1.0 - p.beta2.powi(t_of(step))).sqrt()) as f32,
         reset: if restarts(step) { 1.0 } else { 0.0 },
         ..QUIET
@@ -33,7 +34,7 @@ fn schedule(p: &adam::Adam) -> Vec<ScheduleRow> {
 fn run(p: &adam::Adam, x: &Tensor, dx: &[Tensor]) -> Outcome<Vec<Tensor>> {
     let mut rig = Rig::default();
     let towards = p.towards.map(|colour| colour as f32);
-    let op = Adam { beta1: p.beta1, beta2: p.beta2, eps: p.eps, clamp: p.clamp, decay: p.decay, towards };
+    let op = Adam { beta1: p.beta1, beta2: p.beta2, eps: p.eps, clamp: p.clamp, towards };
     let (x, dx_slot) = (rig.input("x", x), rig.output("dx", x.shape));
     let [m, v] = ["m", "v"].map(|label| rig.output(label, x.shape.0));
     let schedule = rig.schedule(&schedule(p), 0);
@@ -91,10 +92,6 @@ fn adam() {
             dx.data[2] *= 1024.0;
         }
         for (preset, p) in presets {
-            // Colours are of three channels.
-            if p.decay != 0.0 && shape[1] != 3 {
-                continue;
-            }
             let p = adam::Adam { plane: shape[2] * shape[3], ..p };
             table.case(format!("step {preset} {}", by(&shape)), || {
                 let got = run(&p, &x, &dx)?;

@@ -34,7 +34,7 @@ fn run(partial: &Tensor, values: &Tensor) -> Outcome<(Tensor, u32)> {
     let bindings = [
         partial.bind("partial"),
         values.bind("values"),
-        ("schedule", schedule, 6),
+        ("schedule", schedule, ScheduleRow::LEN),
         ("clock", clock, 1),
         history.bind("history"),
     ];
