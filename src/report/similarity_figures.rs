@@ -34,7 +34,7 @@ fn rows(similarity: &Similarity) -> Scene {
         dot("same class", Role::Same, overall.same.mean, overall.same.std),
         dot("different class", Role::Different, overall.different.mean, overall.different.std),
     ];
-    for (index, Control { name, mean, std }) in controls_of(&overall.controls).into_iter().enumerate() {
+    for (index, Control { name, mean, std, .. }) in controls_of(&overall.controls).into_iter().enumerate() {
         rows.push(dot(&name, Role::Other(index), mean, std));
     }
     let title = "Path similarity: mean and deviation over the classes".to_string();

@@ -2,12 +2,13 @@
 
 use minijinja::context;
 use minijinja::value::{Serde, Value as Shown};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::plot::Scene;
 use super::{ClassPictures, Pictures, page};
-use crate::analysis::similarity::{ClassSimilarity, LayerSimilarity, Similarity, Spread};
+use crate::analysis::similarity::{ClassSimilarity, Compared, LayerSimilarity, Similarity, Spread};
+use crate::analysis::study::Interval;
 use crate::error::Result;
 
 /// A control's row.
@@ -15,13 +16,16 @@ pub(super) struct Control {
     pub(super) name: String,
     pub(super) mean: Option<f64>,
     pub(super) std: Option<f64>,
+    /// Prototypes minus control, over several classes.
+    pub(super) difference: Option<Interval>,
+    pub(super) p: Option<f64>,
 }
 
-/// Controls as they stand in a map: a number, or mean and deviation.
+/// Controls as they stand in a map: a number, or a [`Compared`].
 pub(super) fn controls_of(controls: &Map<String, Value>) -> Vec<Control> {
     let of = |(name, value): (&String, &Value)| {
-        let mean = value.as_f64().or_else(|| value.get("mean")?.as_f64());
-        Control { name: name.clone(), mean, std: value.get("std").and_then(Value::as_f64) }
+        let Compared { spread, difference, p } = Compared::deserialize(value).unwrap_or_default();
+        Control { name: name.clone(), mean: value.as_f64().or(spread.mean), std: spread.std, difference, p }
     };
     controls.iter().map(of).collect()
 }
@@ -52,6 +56,9 @@ struct Row {
     to_same: Option<f64>,
     normalised: Option<f64>,
     above: bool,
+    /// Prototypes minus control.
+    difference: Option<Interval>,
+    p: Option<f64>,
 }
 
 fn rows(prototype: Spread, same: Spread, different: Spread, controls: &Map<String, Value>) -> Vec<Row> {
@@ -60,14 +67,17 @@ fn rows(prototype: Spread, same: Spread, different: Spread, controls: &Map<Strin
         let whole = minus(same.mean, different.mean).filter(|&whole| whole != 0.0);
         let normalised = to_different.zip(whole).map(|(part, whole)| part / whole);
         let above = kind == "control" && minus(mean, prototype.mean).is_some_and(|more| more > 0.0);
-        Row { name: name.to_string(), kind, mean, std, to_same, normalised, above }
+        Row { name: name.to_string(), kind, mean, std, to_same, normalised, above, difference: None, p: None }
     };
     let mut rows = vec![
         row("Prototype", "prototype", prototype.mean, prototype.std),
         row("Same class", "same", same.mean, same.std),
         row("Different class", "different", different.mean, different.std),
     ];
-    rows.extend(controls_of(controls).iter().map(|c| row(&c.name, "control", c.mean, c.std)));
+    rows.extend(controls_of(controls).iter().map(|control| {
+        let row = row(&control.name, "control", control.mean, control.std);
+        Row { difference: control.difference, p: control.p, ..row }
+    }));
     rows
 }
 
@@ -136,6 +146,7 @@ pub(super) fn render(similarity: &Similarity, pictures: &Pictures, figures: &[(S
             version => env!("CARGO_PKG_VERSION"),
             warnings => Serde(&similarity.warnings),
             rows => Serde(rows(overall.prototype, overall.same, overall.different, &overall.controls)),
+            compared => similarity.classes.len() > 1,
             holds => Serde(overall.holds),
             ways => Serde(&similarity.ways),
             control_names => Serde(&controls),

@@ -169,6 +169,47 @@ fn options_change_what_they_say() {
     }
 }
 
+/// Other prototypes as a control, class by class, and how far apart the two are.
+#[test]
+fn prototypes_are_held_against_others() {
+    let folder = made();
+    let at = folder.path();
+    let others = ["run", "--class", "umbrella,teacup", "--steps", "8", "--batch", "2", "--quiet", "--out", "others"];
+    succeeds(at, &others);
+    let args = [&MEASURE[..], &["--control", "same=out", "--control", "others=others"]].concat();
+    let report = json(at, &args);
+    let classes = report["classes"].as_array().unwrap();
+    let own = json(at, &["similarity", "--prototype", "others", "--images", "images", "--out", "own"]);
+    for (one, own) in classes.iter().zip(own["classes"].as_array().unwrap()) {
+        assert_eq!(one["controls"]["same"], one["prototype"]);
+        assert_eq!(one["controls"]["others"], own["prototype"], "measured as a prototype is");
+    }
+    let controls = &report["overall"]["controls"];
+    assert_eq!(controls["same"]["difference"], serde_json::json!({ "value": 0.0, "low": 0.0, "high": 0.0 }));
+    assert_eq!(controls["same"]["p"], 1.0);
+    for name in ["noise", "others"] {
+        let apart = |class: &Value| number(&class["prototype"]) - number(&class["controls"][name]);
+        let apart: Vec<f64> = classes.iter().map(apart).collect();
+        let [value, low, high] = ["value", "low", "high"].map(|key| number(&controls[name]["difference"][key]));
+        assert!((value - apart.iter().sum::<f64>() / 2.0).abs() < 1e-12, "{name}");
+        // Of two classes, means of two draws: from the one alone to the other alone.
+        let [least, most] = [apart[0].min(apart[1]), apart[0].max(apart[1])];
+        assert!((low - least).abs() < 1e-12 && (high - most).abs() < 1e-12, "{name}: {low} to {high} of {apart:?}");
+        assert!(number(&controls[name]["p"]) >= 0.5, "two classes prove nothing");
+    }
+    let text = succeeds(at, &[&args[..], &["--force"]].concat());
+    assert!(text.contains("control others") && text.contains("prototypes +") | text.contains("prototypes -"), "{text}");
+    // A class of which there is none, and two.
+    let two = ["run", "--class", "umbrella", "--per-class", "2", "--steps", "1", "--quiet", "--out", "two"];
+    succeeds(at, &two);
+    let refused =
+        |control: &str, why: &str| refuses(at, &[&MEASURE[..], &["--force", "--control", control]].concat(), why);
+    refused("two=two", "two holds 0 prototypes of class 13 (teacup)");
+    succeeds(at, &["run", "--class", "teacup", "--steps", "1", "--quiet", "--out", "two"]);
+    refused("two=two", "two holds 2 prototypes of class 14 (umbrella)");
+    refused("two=images", "images holds no finished prototype");
+}
+
 #[test]
 fn a_picture_that_cannot_be_read_is_left_out_and_named() {
     let folder = made();

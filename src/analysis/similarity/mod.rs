@@ -15,5 +15,5 @@ pub use mean::{MeanActivations, Picture, Sums};
 pub use observer::{Correlations, Observed, Observer, Streamed, Targets};
 pub use summary::{Scores, overall, warnings, ways};
 pub use table::{
-    ClassSimilarity, Counts, Holds, LayerSimilarity, Likely, OnePrototype, Overall, Similarity, Spread, Way,
+    ClassSimilarity, Compared, Counts, Holds, LayerSimilarity, Likely, OnePrototype, Overall, Similarity, Spread, Way,
 };

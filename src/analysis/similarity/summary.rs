@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::layers::{Layers, Over};
 use super::observer::Correlations;
-use super::table::{ClassSimilarity, Counts, Holds, LayerSimilarity, OnePrototype, Overall, Spread, Way};
+use super::table::{ClassSimilarity, Compared, Counts, Holds, LayerSimilarity, OnePrototype, Overall, Spread, Way};
 use crate::nets::Semantics;
 
 /// A class's correlations: each picture's, by tensor.
@@ -89,8 +89,9 @@ pub fn overall(classes: &[ClassSimilarity]) -> Overall {
     let [prototype, same, different] = [over(&|c| c.prototype), over(&|c| c.same), over(&|c| c.different)];
     let names = classes.first().map(|class| class.controls.keys().cloned().collect::<Vec<_>>()).unwrap_or_default();
     let control = |name: &String| {
-        let spread = over(&|class| class.controls.get(name).and_then(Value::as_f64));
-        (name.clone(), serde_json::to_value(spread).expect("numbers"))
+        let of = |class: &ClassSimilarity| class.controls.get(name).and_then(Value::as_f64);
+        let differences = classes.iter().filter_map(|class| Some(class.prototype? - of(class)?)).collect::<Vec<_>>();
+        (name.clone(), serde_json::to_value(Compared::new(over(&of), &differences)).expect("numbers"))
     };
     let layers = (0..classes.first().map_or(0, |class| class.layers.len())).map(|at| averaged(classes, at, &names));
     let layers: Vec<LayerSimilarity> = layers.collect();

@@ -3,7 +3,11 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::analysis::study::{Interval, Resampling, bootstrap_mean, sign_flips};
 use crate::nets::Semantics;
+
+/// What intervals and p-values over classes are made of.
+const RESAMPLING: Resampling = Resampling { count: 10_000, seed: 0 };
 
 /// Mean and standard deviation (with `n − 1`; none for fewer than two values) of the values that are defined.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -60,10 +64,34 @@ pub struct Overall {
     pub holds: Holds,
     /// `(prototype − different) / (same − different)` of the means above.
     pub normalised: Option<f64>,
-    /// Of the controls, by name, in the order in which they were made.
+    /// Of the controls, by name, in the order in which they were made: a [`Compared`] each.
     pub controls: Map<String, Value>,
     /// By layer, averaged over the classes, in the network's order.
     pub layers: Vec<LayerSimilarity>,
+}
+
+/// A control over all classes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Compared {
+    /// Mean and deviation over the classes.
+    #[serde(flatten)]
+    pub spread: Spread,
+    /// The mean over the classes of prototype minus control, with its bootstrap interval; none for a single class.
+    pub difference: Option<Interval>,
+    /// The p-value of that mean, two-sided, where within each class the two may change places.
+    pub p: Option<f64>,
+}
+
+impl Compared {
+    /// `differences`: prototype minus control, for each class.
+    pub(super) fn new(spread: Spread, differences: &[f64]) -> Self {
+        let several = differences.len() > 1;
+        Self {
+            spread,
+            difference: several.then(|| bootstrap_mean(differences, RESAMPLING)),
+            p: several.then(|| sign_flips(differences, RESAMPLING)),
+        }
+    }
 }
 
 /// How many layers of how many.

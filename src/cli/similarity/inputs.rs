@@ -162,28 +162,76 @@ pub(super) struct Control {
 /// What every class is measured with, unless it was asked not to be.
 pub(super) const CONTROLS: [&str; 4] = ["noise", "grey", "mean", "blurred-mean"];
 
-/// The controls of `--control NAME=IMAGE`.
-pub(super) fn given_controls(given: &[String], side: usize) -> Result<Vec<Control>> {
-    let mut controls: Vec<Control> = Vec::new();
+/// A control of `--control NAME=PATH`.
+pub(super) struct GivenControl {
+    name: String,
+    of: Given,
+}
+
+enum Given {
+    /// The same picture for every class.
+    Picture(Vec<f32>),
+    /// Each class's own, by class: other prototypes, for instance another method's.
+    Prototypes(BTreeMap<usize, Vec<f32>>),
+}
+
+/// What is measured of `classes` beside the usual controls.
+pub(super) fn given_controls(
+    given: &[String],
+    classes: &[usize],
+    network: &Network,
+    shown: Pixels,
+) -> Result<Vec<GivenControl>> {
+    let mut controls: Vec<GivenControl> = Vec::new();
     for text in given {
         let wrong = |what: &str| Error::input(format!("--control {text}: {what}"));
-        let (name, path) = text.split_once('=').ok_or_else(|| wrong("write NAME=IMAGE, such as dog=dog.jpg"))?;
+        let example = "write NAME=IMAGE or NAME=FOLDER, such as dog=dog.jpg or lucent=runs/lucent";
+        let (name, path) = text.split_once('=').ok_or_else(|| wrong(example))?;
         if name.is_empty() || name.chars().any(char::is_control) {
             return Err(wrong("the name before `=` is empty or has control characters"));
         }
         if CONTROLS.contains(&name) || controls.iter().any(|control| control.name == name) {
             return Err(wrong("there is another control of this name"));
         }
-        controls.push(Control { name: name.to_owned(), pixels: preprocess(path, side)? });
+        let of = if Path::new(path).is_dir() {
+            Given::Prototypes(one_of_each(path, classes, network, shown)?)
+        } else {
+            Given::Picture(preprocess(path, network.input().h())?)
+        };
+        controls.push(GivenControl { name: name.to_owned(), of });
     }
     Ok(controls)
 }
 
+/// The prototypes in a folder, of which there must be one for each of the classes.
+fn one_of_each(folder: &str, classes: &[usize], network: &Network, shown: Pixels) -> Result<BTreeMap<usize, Vec<f32>>> {
+    let mut found = prototypes(&find(&[PathBuf::from(folder)])?, network, shown)?;
+    let mut one_of = |&class: &usize| {
+        let mut of_class = found.remove(&class).unwrap_or_default();
+        match of_class.len() {
+            1 => Ok((class, of_class.remove(0).pixels)),
+            count => Err(Error::input(format!(
+                "{folder} holds {count} prototypes of class {class} ({}), and as a control it must hold one of each class \
+                 that is measured: make it with `protogpu run --class ... --out FOLDER`",
+                network.labels().name(class)
+            ))),
+        }
+    };
+    classes.iter().map(&mut one_of).collect()
+}
+
 /// The controls of a class: uniform noise, flat grey, its pictures' mean, the same blurred, and what was given.
-pub(super) fn controls(class: usize, seed: u64, mean: &[f32], side: usize, given: &[Control]) -> Vec<Control> {
+pub(super) fn controls(class: usize, seed: u64, mean: &[f32], side: usize, given: &[GivenControl]) -> Vec<Control> {
     let made = [uniform_image(seed, class, mean.len()), vec![0.5; mean.len()], mean.to_vec(), blurred(mean, side)];
     let own = CONTROLS.iter().zip(made).map(|(&name, pixels)| Control { name: name.to_owned(), pixels });
-    own.chain(given.iter().map(|c| Control { name: c.name.clone(), pixels: c.pixels.clone() })).collect()
+    let given = given.iter().map(|control| {
+        let pixels = match &control.of {
+            Given::Picture(pixels) => pixels,
+            Given::Prototypes(by_class) => &by_class[&class],
+        };
+        Control { name: control.name.clone(), pixels: pixels.clone() }
+    });
+    own.chain(given).collect()
 }
 
 /// A Gaussian blur.

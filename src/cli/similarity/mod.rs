@@ -22,7 +22,7 @@ use super::progress::Counting;
 use super::terminal::{INTERRUPTED, note};
 use super::top::top;
 use choice::Choice;
-use inputs::{Control, Pixels, Prototype, controls, find, given_controls, prototypes, recorded};
+use inputs::{Control, GivenControl, Pixels, Prototype, controls, find, given_controls, prototypes, recorded};
 use natural::{Natural, Naturals, read_mean};
 
 /// What the report is called when it is complete; written last.
@@ -64,8 +64,9 @@ pub(crate) struct SimilarityArgs {
     /// As what the prototypes' pixels are shown to the network
     #[arg(long, value_name = "HOW", value_enum, default_value_t = Pixels::Float)]
     pixels: Pixels,
-    /// One more picture that every class is compared with; repeat it for more
-    #[arg(long = "control", value_name = "NAME=IMAGE")]
+    /// One more control: a picture that every class is compared with, or a folder of prototypes that holds one of each class, such
+    /// as another method's; repeat it for more
+    #[arg(long = "control", value_name = "NAME=PATH")]
     controls: Vec<String>,
     /// A class's mean activations that `protogpu activations mean` wrote, in place of those of the pictures; repeat it for more
     #[arg(long = "mean", value_name = "FILE")]
@@ -99,7 +100,8 @@ impl SimilarityArgs {
         let network_args = self.network.or_recorded(Some(&record.weights));
         let network = network_args.open()?;
         let prototypes: Vec<(usize, Vec<Prototype>)> = prototypes(&found, &network, self.pixels)?.into_iter().collect();
-        let given = given_controls(&self.controls, network.input().h())?;
+        let classes: Vec<usize> = prototypes.iter().map(|(class, _)| *class).collect();
+        let given = given_controls(&self.controls, &classes, &network, self.pixels)?;
         let folder = ImageFolder::open(&self.images, network.labels())?;
         self.check(&folder, &prototypes, &network)?;
         let context = self.adapter.open()?;
@@ -193,7 +195,7 @@ impl SimilarityArgs {
         prototypes: Vec<Prototype>,
         natural: Natural,
         observer: &mut Observer,
-        given: &[Control],
+        given: &[GivenControl],
     ) -> Result<Measured> {
         let ranks = natural.mean.ranks(observer.layers())?;
         let targets = Targets::Mean(&ranks);

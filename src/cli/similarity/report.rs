@@ -4,10 +4,12 @@ use std::process::ExitCode;
 
 use protogpu::Result;
 use protogpu::analysis::ImageFolder;
-use protogpu::analysis::similarity::{Layers, Similarity, Spread, overall, warnings, ways};
+use protogpu::analysis::similarity::{Compared, Layers, Similarity, Spread, overall, warnings, ways};
+use protogpu::analysis::study::{Interval, p_value};
 use protogpu::nets::Network;
 use protogpu::picture::{jpeg, png, preprocess};
 use protogpu::report::{ClassPictures, Pictures, write_similarity};
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::inputs::CONTROLS;
@@ -113,7 +115,6 @@ fn pictures(measured: &Measured, side: usize) -> Result<ClassPictures> {
 
 /// The rows that people read.
 fn shown(similarity: &Similarity) -> String {
-    let figure = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.3}"));
     let mut rows =
         vec![["class", "prototype", "same", "different", "normalised", "holds", "top 1"].map(str::to_owned).to_vec()];
     for class in &similarity.classes {
@@ -143,14 +144,26 @@ fn shown(similarity: &Similarity) -> String {
         format!("{}/{}", all.holds.layers, all.holds.of),
     ]);
     let mut text = table(&rows);
-    let controls: Vec<Vec<String>> = all
-        .controls
-        .iter()
-        .map(|(name, value)| vec![format!("control {name}"), figure(value["mean"].as_f64())])
-        .collect();
-    text += &table(&controls);
+    text += &table(&controls(&all.controls));
     for warning in &similarity.warnings {
         text += &format!("{warning}\n");
     }
     text
+}
+
+/// Each control, and how much more similar the prototypes are, over several classes.
+fn controls(controls: &Map<String, Value>) -> Vec<Vec<String>> {
+    let row = |(name, value): (&String, &Value)| {
+        let Compared { spread, difference, p } = Compared::deserialize(value).unwrap_or_default();
+        let mut row = vec![format!("control {name}"), figure(spread.mean)];
+        if let Some((Interval { value, low, high }, p)) = difference.zip(p) {
+            row.push(format!("prototypes {value:+.3} [{low:+.3}, {high:+.3}], p {}", p_value(p)));
+        }
+        row
+    };
+    controls.iter().map(row).collect()
+}
+
+fn figure(value: Option<f64>) -> String {
+    value.map_or("-".to_owned(), |value| format!("{value:.3}"))
 }
