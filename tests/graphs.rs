@@ -259,15 +259,15 @@ fn the_convolutions_kernels_agree(architecture: Architecture) {
 
 fn a_batch_changes_no_bit(architecture: Architecture) {
     let network = narrow(architecture);
-    let settings = Settings { steps: 3, ..Settings::default() };
+    let settings = Settings { steps: 2, ..Settings::default() };
     let run = |jobs: &[Job]| {
         let mut optimizer = Optimizer::new(&CONTEXT, &network, &settings, jobs).expect("a plan");
-        optimizer.advance(3).expect("three steps");
+        optimizer.advance(2).expect("two steps");
         (optimizer.states().expect("a readback"), optimizer.histories().to_vec(), optimizer.logits().expect("logits"))
     };
     let jobs: Vec<Job> = (0..64).map(|i| Job { class: i % 15, seed: i as u64 / 15, init: None }).collect();
     let (states, histories, logits) = run(&jobs);
-    for i in [0, 15, 37, 63] {
+    for i in [0, 37, 63] {
         let alone = run(&jobs[i..=i]);
         assert!(alone.0[0] == states[i], "image {i}: pixels and Adam's state");
         assert_eq!(alone.1[0], histories[i], "image {i}: losses");

@@ -226,6 +226,8 @@ impl Variant {
             baseline_steps: self.baseline_steps,
             rivals: 0.0,
             anneal: 0.0,
+            hf_start: 1.0,
+            warp_probability: 1.0,
             ..Settings::default()
         }
     }

@@ -48,6 +48,7 @@ fn still(objective: &str) -> Settings {
         interpolation: Interpolation::Nearest,
         hf_weight: 0.0,
         anneal: 0.0,
+        warp_probability: 1.0,
         objective: objective.parse().expect("an objective"),
         ..Settings::default()
     }

@@ -270,7 +270,7 @@ fn step(r: &mut Recorder) {
     let [x, y, dx, m, v] = [0; 5].map(|_| r.tensor([2, 3, 6, 8]));
     let [logits, dlogits] = [0; 2].map(|_| r.tensor([2, 10, 1, 1]));
     let (schedule, clock, theta) =
-        (r.rec.kept("schedule", 6), r.rec.kept("clock", 1), r.rec.kept("theta", 2 * AffineWarp::ROW));
+        (r.rec.kept("schedule", ScheduleRow::LEN), r.rec.kept("clock", 1), r.rec.kept("theta", 2 * AffineWarp::ROW));
     let (class_of, values, partial) = (r.rec.kept("class_of", 2), r.rec.kept("values", 8), r.rec.kept("partial", 36));
     for interpolation in [Interpolation::Bilinear, Interpolation::Nearest] {
         let warp = AffineWarp { interpolation, fill: vec![0.5; 3], normalize: None };

@@ -135,6 +135,7 @@ Examples:
   protogpu similarity --prototype out --images imagenette/val --out report
       Every prototype in out/, against pictures in imagenette/val/574_golf_ball/ and so on
   protogpu similarity --prototype out/574_golf_ball_seed0 --images imagenette/val --out report --control dog=dog.jpg
+  protogpu similarity --prototype runs/paper --control lucent=runs/lucent --images imagenette/val --out report
 
 Read report/report.html. The numbers are Spearman's rank correlations with the mean activations of natural pictures of the
 class, layer by layer. They mean something only beside those of the controls, which stand in the same table.";

@@ -18,7 +18,7 @@ pub(crate) struct MethodArgs {
     /// Adam's learning rate [0.05]
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     lr: Option<f64>,
-    /// The share of the steps, at their end, over which the learning rate falls towards 0 [0.5]
+    /// The share of the steps, at their end, over which the learning rate falls towards 0 `[1]`
     #[arg(long, value_name = "SHARE", allow_negative_numbers = true)]
     anneal: Option<f64>,
     /// Adam's decay of the first moment [0.9]
@@ -33,7 +33,7 @@ pub(crate) struct MethodArgs {
     /// Adam's decoupled weight decay, towards the network's mean colour [0]
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     weight_decay: Option<f64>,
-    /// What is maximised, in place of a class's logit: a weighted sum of terms, as told below; repeat it for several
+    /// What is maximised, in place of a class: a weighted sum of terms, as told below; repeat it for several
     /// prototypes [class]
     #[arg(long = "objective", id = "objective", value_name = "OBJECTIVE", allow_hyphen_values = true)]
     pub(crate) objectives: Vec<Objective>,
@@ -56,23 +56,26 @@ pub(crate) struct MethodArgs {
     /// Scale by a factor between these two in each step [0.7,1.3]
     #[arg(long, value_name = "MIN,MAX", allow_hyphen_values = true, value_parser = scale)]
     scale: Option<[f64; 2]>,
+    /// The probability of a step that it warps; otherwise the network sees the image as it is [0.5]
+    #[arg(long, value_name = "P", allow_negative_numbers = true)]
+    warp_probability: Option<f64>,
     /// How the warp samples: bilinear or nearest [bilinear]
     #[arg(long, value_name = "HOW")]
     interpolation: Option<Interpolation>,
-    /// What the warp shows beyond the picture: black, mean, or a colour R,G,B with each from 0 to 1 [mean]
+    /// What the warp shows beyond the picture: black, mean, or a colour R,G,B with each from 0 to 1 [black]
     #[arg(long, value_name = "COLOUR", allow_hyphen_values = true)]
     fill: Option<Fill>,
     /// How much of the other classes' rise is subtracted: 0 maximises the class's logit, 1 its log-probability; an
-    /// --objective has none [1]
+    /// --objective has none [0.9]
     #[arg(long, value_name = "R", allow_negative_numbers = true)]
     pub(crate) rivals: Option<f64>,
     /// Penalty on differences between adjacent pixels: l1, l2, l1-sum or isotropic [l1-sum]
     #[arg(long, value_name = "FORM")]
     hf_form: Option<HfForm>,
-    /// Weight of that penalty [0.02]
+    /// Weight of that penalty [0.04]
     #[arg(long, value_name = "W", allow_negative_numbers = true)]
     hf_weight: Option<f64>,
-    /// The share of that weight at the first step, from where it rises to the whole at the last [1]
+    /// The share of that weight at the first step, from where it rises to the whole at the last `[0]`
     #[arg(long, value_name = "SHARE", allow_negative_numbers = true)]
     hf_start: Option<f64>,
     /// What the baseline stage takes the variance of: softmax or logits [softmax]
@@ -111,7 +114,7 @@ impl MethodArgs {
         if let Some(objective) = self.objectives.first() {
             settings.objective = objective.clone();
         }
-        lay_over!(preset steps lr anneal beta1 beta2 eps weight_decay parameterization image_side transforms rotation translate scale
+        lay_over!(preset steps lr anneal beta1 beta2 eps weight_decay parameterization image_side transforms rotation translate scale warp_probability
             interpolation fill rivals hf_form hf_weight hf_start
             pv_form pv_weight baseline_steps baseline_reset clamp init seed);
     }
@@ -174,9 +177,10 @@ mod tests {
             rotation: 6.0,
             translate: 0.7,
             scale: [0.8, 0.9],
+            warp_probability: 0.6,
             interpolation: Interpolation::Nearest,
             fill: Fill::Rgb([0.25, 0.5, 1.0]),
-            rivals: 0.5,
+            rivals: 0.25,
             hf_form: HfForm::L2,
             hf_weight: 12.0,
             hf_start: 0.25,

@@ -224,7 +224,7 @@ mod tests {
         let column = |x: f32| vec![x, x + 0.5];
         Checkpoint {
             class: 3,
-            settings: Settings { steps: 5, lr: 0.1, seed: u64::MAX, ..Settings::default() },
+            settings: Settings { steps: 5, lr: 0.1, anneal: 0.0, hf_start: 1.0, seed: u64::MAX, ..Settings::default() },
             weights_sha256: "ab".repeat(32),
             input: Some(Input::CAFFE),
             adapter: "software (1.0)".into(),

@@ -94,7 +94,7 @@ pub struct Warp {
     pub scale: f64,
 }
 
-/// The warp of a step. Each draw is made whether its range is empty or not, so that one setting does not move another's
+/// The warp of a step, or none. Each draw is made whether its range is empty or not, so that one setting does not move another's
 /// draws.
 pub fn draw_warp(settings: &Settings, seed: u64, class: usize, step: u64, width: usize, height: usize) -> Warp {
     let mut draws = Draws::new(Purpose::Warp, seed, class, step);
@@ -104,7 +104,8 @@ pub fn draw_warp(settings: &Settings, seed: u64, class: usize, step: u64, width:
     let reach_y = settings.translate * height as f64;
     let ty = draws.between(-reach_y, reach_y).round_ties_even();
     let scale = draws.between(settings.scale[0], settings.scale[1]);
-    Warp { angle_deg, tx, ty, scale }
+    let warps = f64::from(draws.unit()) < settings.warp_probability;
+    if warps { Warp { angle_deg, tx, ty, scale } } else { Warp::IDENTITY }
 }
 
 impl Warp {
@@ -134,13 +135,18 @@ mod tests {
         [theta[0] * ox + theta[1] * oy + theta[2], theta[3] * ox + theta[4] * oy + theta[5]]
     }
 
+    /// Settings that warp in every step.
+    fn always() -> Settings {
+        Settings { warp_probability: 1.0, ..Settings::default() }
+    }
+
     /// The values are part of the format: a change here changes every recorded run. They were computed by an independent
     /// implementation of what this module's documentation says.
     #[test]
     fn draws_are_pinned() {
         let image = uniform_image(7, 3, 4).map_bits();
         assert_eq!(image, PINNED_IMAGE, "{image:#010x?}");
-        let warp = draw_warp(&Settings::default(), 7, 3, 11, 224, 224);
+        let warp = draw_warp(&always(), 7, 3, 11, 224, 224);
         let theta = warp.theta(224, 224).to_vec().map_bits();
         assert_eq!(theta, PINNED_THETA, "{warp:?} {theta:#010x?}");
     }
@@ -195,7 +201,7 @@ mod tests {
         assert_ne!(uniform_image(1, 0, 8), reference);
         assert_ne!(uniform_image(0, 1, 8), reference);
         assert_ne!(uniform_image(1 << 63, 0, 8), reference);
-        let settings = Settings::default();
+        let settings = always();
         let warp = |seed, class, step| draw_warp(&settings, seed, class, step, 224, 224);
         assert_ne!(warp(0, 0, 0), warp(0, 0, 1));
         assert_ne!(warp(0, 0, 0), warp(0, 1, 0));
@@ -205,7 +211,7 @@ mod tests {
 
     #[test]
     fn warps_fill_their_ranges() {
-        let settings = Settings::default();
+        let settings = always();
         let warps: Vec<Warp> = (0..2000).map(|step| draw_warp(&settings, 0, 0, step, 200, 100)).collect();
         let range = |f: fn(&Warp) -> f64| {
             warps.iter().map(f).fold((f64::MAX, f64::MIN), |(low, high), x| (low.min(x), high.max(x)))
@@ -220,7 +226,7 @@ mod tests {
 
     #[test]
     fn empty_ranges_give_the_identity_exactly() {
-        let settings = Settings { rotation: 0.0, translate: 0.0, scale: [1.0, 1.0], ..Settings::default() };
+        let settings = Settings { rotation: 0.0, translate: 0.0, scale: [1.0, 1.0], ..always() };
         let warp = draw_warp(&settings, 3, 4, 5, 224, 223);
         assert_eq!(warp, Warp::IDENTITY);
         assert_eq!(warp.theta(224, 223), [1.0, 0.0, 0.0, 0.0, 1.0, 0.0]);
@@ -228,10 +234,24 @@ mod tests {
 
     #[test]
     fn one_setting_does_not_move_anothers_draws() {
-        let settings = Settings::default();
-        let still = Settings { rotation: 0.0, ..Settings::default() };
+        let settings = always();
+        let still = Settings { rotation: 0.0, ..always() };
         let (a, b) = (draw_warp(&settings, 0, 0, 9, 224, 224), draw_warp(&still, 0, 0, 9, 224, 224));
         assert_eq!((a.tx, a.ty, a.scale), (b.tx, b.ty, b.scale));
+    }
+
+    #[test]
+    fn a_step_warps_with_its_probability() {
+        let drawn =
+            |warp_probability, step| draw_warp(&Settings { warp_probability, ..always() }, 0, 0, step, 224, 224);
+        let warped = (0..2000).filter(|&step| drawn(0.25, step) != Warp::IDENTITY).collect::<Vec<_>>();
+        // The standard deviation is 19.
+        assert!(warped.len().abs_diff(500) < 80, "{}", warped.len());
+        // By the same warps as if all were, and all of these with a higher probability.
+        assert!(
+            warped.iter().all(|&step| drawn(0.25, step) == drawn(1.0, step) && drawn(0.5, step) == drawn(1.0, step))
+        );
+        assert!((0..2000).all(|step| drawn(1.0, step) != Warp::IDENTITY && drawn(0.0, step) == Warp::IDENTITY));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::draws::{draw_transform, draw_warp};
 use super::settings::Settings;
+use crate::ops::SCHEDULE_ROW;
 
 /// One step's row; mirrors `ScheduleRow` of shaders/lib/schedule.wgsl.
 #[repr(C)]
@@ -9,11 +10,13 @@ use super::settings::Settings;
 pub struct ScheduleRow {
     /// `lr / (1 − beta1^t)`, annealed.
     pub step_size: f32,
+    /// `lr · weight_decay`, annealed alike.
+    pub decay: f32,
     /// `1 / sqrt(1 − beta2^t)`.
     pub inv_sqrt_bias2: f32,
     /// 1 where Adam's moments count as zero before the step.
     pub reset: f32,
-    /// Weight of the class logit's loss.
+    /// Weight of the objective's loss.
     pub w_class: f32,
     /// Weight of the probability variance.
     pub w_pv: f32,
@@ -23,18 +26,20 @@ pub struct ScheduleRow {
 
 impl ScheduleRow {
     /// 32-bit words of a row.
-    pub const LEN: usize = 6;
+    pub const LEN: usize = SCHEDULE_ROW;
 
     /// The row of a step, counted from 0 through both stages: first the baseline on the probability variance alone, then
-    /// the prototype on class logit and total variation.
+    /// the prototype on objective and total variation.
     pub fn of(settings: &Settings, step: u64) -> Self {
         let baseline = u64::from(settings.baseline_steps);
         let in_baseline = step < baseline;
         let fresh = settings.baseline_reset && !in_baseline;
         let t = (if fresh { step - baseline } else { step } + 1) as f64;
+        let lr = annealed(settings, step);
         let weight = |applies: bool, weight: f64| if applies { weight as f32 } else { 0.0 };
         Self {
-            step_size: (annealed(settings, step) / (1.0 - libm::pow(settings.beta1, t))) as f32,
+            step_size: (lr / (1.0 - libm::pow(settings.beta1, t))) as f32,
+            decay: (lr * settings.weight_decay) as f32,
             inv_sqrt_bias2: (1.0 / (1.0 - libm::pow(settings.beta2, t)).sqrt()) as f32,
             reset: if fresh && step == baseline { 1.0 } else { 0.0 },
             w_class: weight(!in_baseline, 1.0),
@@ -101,16 +106,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_learning_rate_falls_at_the_end() {
+    fn the_learning_rate_falls_at_the_end_and_the_decay_with_it() {
         let settings = Settings { steps: 8, lr: 0.5, anneal: 0.5, baseline_steps: 2, ..Settings::default() };
         let rates: Vec<f64> = (0..10).map(|step| annealed(&settings, step) / settings.lr).collect();
         assert_eq!(rates, [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.75, 0.5, 0.25]);
+        let settings = Settings { weight_decay: 0.5, ..settings };
+        assert_eq!([6, 9].map(|step| ScheduleRow::of(&settings, step).decay), [0.25, 0.0625]);
         assert_eq!(annealed(&Settings { anneal: 0.0, ..settings }, 9), 0.5);
     }
 
     #[test]
     fn the_baseline_comes_first_and_alone_and_adam_starts_anew_after_it() {
-        let settings = Settings { baseline_steps: 2, hf_weight: 0.25, ..Settings::default() };
+        let settings = Settings { baseline_steps: 2, hf_weight: 0.25, hf_start: 1.0, ..Settings::default() };
         let rows: Vec<_> = (0..4).map(|step| ScheduleRow::of(&settings, step)).collect();
         let weights: Vec<_> = rows.iter().map(|r| (r.w_class, r.w_pv, r.w_hf, r.reset)).collect();
         assert_eq!(weights, [(0., 1., 0., 0.), (0., 1., 0., 0.), (1., 0., 0.25, 1.), (1., 0., 0.25, 0.)]);

@@ -48,7 +48,7 @@ pub struct Settings {
     /// Adam's decoupled weight decay, towards the colour that the network's normalising makes 0; of a spectrum, towards 0.
     #[serde(default)]
     pub weight_decay: f64,
-    /// What is maximised; older files have none and mean the class's logit.
+    /// What is maximised; older files have none and mean the class.
     #[serde(default)]
     pub objective: Objective,
     /// What Adam moves: pixels, or a spectrum.
@@ -66,6 +66,9 @@ pub struct Settings {
     pub translate: f64,
     /// The scale is drawn between these two.
     pub scale: [f64; 2],
+    /// The probability of a step that it warps; otherwise the network sees the image as it is.
+    #[serde(default = "one")]
+    pub warp_probability: f64,
     /// How the warp samples between pixels.
     pub interpolation: Interpolation,
     /// What the warp shows where it leaves the picture.
@@ -148,6 +151,12 @@ impl Settings {
             &format!("MIN,MAX with {least} <= MIN <= MAX <= {most}, such as 0.7,1.3"),
         )?;
         check(
+            (0.0..=1.0).contains(&self.warp_probability),
+            "warp-probability",
+            self.warp_probability,
+            "from 0 (no warps) to 1 (in every step)",
+        )?;
+        check(
             (0.0..=1.0).contains(&self.rivals),
             "rivals",
             self.rivals,
@@ -211,7 +220,7 @@ fn network_side() -> u32 {
     SIDE as u32
 }
 
-/// What older files mean that do not name a share.
+/// What older files mean that do not name a share or a probability.
 fn one() -> f64 {
     1.0
 }
@@ -246,14 +255,14 @@ mod tests {
         settings.validate().unwrap();
         let text = serde_json::to_string(&settings).unwrap();
         assert_eq!(serde_json::from_str::<Settings>(&text).unwrap(), settings);
-        assert!(text.contains(r#""fill":"mean","rivals":1.0,"hf_form":"l1-sum","hf_weight":0.02"#), "{text}");
-        assert!(text.contains(r#""scale":[0.7,1.3],"interpolation":"bilinear""#), "{text}");
+        assert!(text.contains(r#""fill":"black","rivals":0.9,"hf_form":"l1-sum","hf_weight":0.04"#), "{text}");
+        assert!(text.contains(r#""scale":[0.7,1.3],"warp_probability":0.5,"interpolation":"bilinear""#), "{text}");
     }
 
     #[test]
     fn nonsense_is_refused_by_name() {
         type Change = fn(&mut Settings);
-        let cases: [(&str, Change); 27] = [
+        let cases: [(&str, Change); 28] = [
             ("--anneal is 1.5,", |s| s.anneal = 1.5),
             ("--steps is 0,", |s| s.steps = 0),
             ("--steps is 4294967295,", |s| s.steps = u32::MAX),
@@ -272,6 +281,7 @@ mod tests {
             ("--scale is 0,0,", |s| s.scale = [0.0, 0.0]),
             ("--scale is 1.3,0.7,", |s| s.scale = [1.3, 0.7]),
             ("--scale is NaN,1,", |s| s.scale = [f64::NAN, 1.0]),
+            ("--warp-probability is 1.5,", |s| s.warp_probability = 1.5),
             ("--weight-decay is 21,", |s| s.weight_decay = 21.0),
             ("--hf-start is -1,", |s| s.hf_start = -1.0),
             ("--rivals is 1.5,", |s| s.rivals = 1.5),

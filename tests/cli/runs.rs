@@ -166,7 +166,9 @@ fn a_record_makes_the_same_run_again() {
 #[test]
 fn what_is_finished_is_left_alone_replaced_or_extended() {
     let folder = tempfile::tempdir().unwrap();
-    let run = |more: &[&str]| succeeds(folder.path(), &[&["run", "--steps", "3", "--anneal", "0"], more].concat());
+    let run = |more: &[&str]| {
+        succeeds(folder.path(), &[&["run", "--steps", "3", "--anneal", "0", "--hf-start", "1"], more].concat())
+    };
     run(&[]);
     let out = folder.path().join("out");
     let (before, same) = (listing(&out), results(&out));
@@ -177,16 +179,16 @@ fn what_is_finished_is_left_alone_replaced_or_extended() {
     assert_same_files(&results(&out), &same);
     refuses(
         folder.path(),
-        &["run", "--steps", "3", "--anneal", "0", "--resume", "--lr", "0.1"],
+        &["run", "--steps", "3", "--anneal", "0", "--hf-start", "1", "--resume", "--lr", "0.1"],
         "lr is 0.1 now but 0.05 in the checkpoint",
     );
-    let fewer = ["run", "--steps", "2", "--anneal", "0", "--resume"];
+    let fewer = ["run", "--steps", "2", "--anneal", "0", "--hf-start", "1", "--resume"];
     refuses(folder.path(), &fewer, "--steps is 2 now but 3 are done");
 
     // More steps go on where fewer ended.
-    succeeds(folder.path(), &["run", "--steps", "9", "--anneal", "0", "--resume"]);
+    succeeds(folder.path(), &["run", "--steps", "9", "--anneal", "0", "--hf-start", "1", "--resume"]);
     let whole = tempfile::tempdir().unwrap();
-    succeeds(whole.path(), &["run", "--steps", "9", "--anneal", "0"]);
+    succeeds(whole.path(), &["run", "--steps", "9", "--anneal", "0", "--hf-start", "1"]);
     assert_same_files(&results(&out), &results(&whole.path().join("out")));
 
     // But not where the steps that are done would have been others.

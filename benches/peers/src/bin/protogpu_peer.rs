@@ -5,7 +5,7 @@ use peers::{Input, Peer, Result, serve};
 use protogpu::gpu::{AdapterChoice, Context, describe_adapter};
 use protogpu::nets::Network;
 use protogpu::ops::Choices;
-use protogpu::optimize::{Job, Optimizer, Parts, Settings, Warps};
+use protogpu::optimize::{Fill, Job, Optimizer, Parts, Settings, Warps};
 use protogpu::tuning::tune;
 use protogpu::weights::Weights;
 
@@ -54,6 +54,9 @@ impl Peer for Protogpu {
             eps: input.eps,
             hf_weight: input.hf_weight,
             rivals: 0.0,
+            anneal: 0.0,
+            hf_start: 1.0,
+            fill: Fill::Mean,
             ..Settings::default()
         };
         let pixels = input.images.chunks_exact(input.images.len() / input.shape[0]);
