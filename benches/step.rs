@@ -29,7 +29,8 @@ fn main() {
 
 fn bench(criterion: &mut Criterion, context: &Context, network: &Network, batch: usize) {
     // The most steps that there can be: a measurement must not come to the end of a run.
-    let settings = Settings { steps: settings::MAX_STEPS, ..Settings::default() };
+    // Every step is the same work, and its loss of the same terms.
+    let settings = Settings { steps: settings::MAX_STEPS, hf_start: 1.0, warp_probability: 1.0, ..Settings::default() };
     let choices = Choices::fixed(context.capabilities());
     let summary: Summary = Optimizer::summary(&choices, network, &settings, batch).expect("a plan");
     let flops = summary.sections.iter().filter(|s| s.name == "step").map(|s| s.flops).sum();

@@ -10,8 +10,10 @@ use crate::binary::{assert_same_files, json, refuses, results, succeeds};
 fn objectives_are_made_recorded_resumed_and_made_again() {
     let folder = tempfile::tempdir().unwrap();
     let texts = ["0.5*channel:layer2.1:3 - neuron:conv1:2@5,6", "0.25*channel:layer2.1:4 - neuron:conv1:1@0,6"];
-    let args = ["run", "--steps", "6", "--objective", texts[0], "--objective", texts[1], "--batch", "2"];
-    let out = json(folder.path(), &args);
+    // A run that its number of steps does not change.
+    let run = ["run", "--anneal", "0", "--hf-start", "1", "--steps"];
+    let args = ["6", "--objective", texts[0], "--objective", texts[1], "--batch", "2"];
+    let out = json(folder.path(), &[&run[..], &args].concat());
     let made = out["prototypes"].as_array().unwrap();
     assert_eq!(made.len(), 2);
     for (prototype, text) in made.iter().zip(texts) {
@@ -32,7 +34,7 @@ fn objectives_are_made_recorded_resumed_and_made_again() {
 
     // In two parts, the second of which must be of the same objective.
     let first = |steps: &'static str, text: &'static str| {
-        vec!["run", "--steps", steps, "--objective", text, "--out", "parts", "--resume"]
+        [&run[..], &[steps, "--objective", text, "--out", "parts", "--resume"]].concat()
     };
     succeeds(folder.path(), &first("2", texts[0]));
     succeeds(folder.path(), &first("6", texts[0]));
