@@ -1,6 +1,7 @@
 // adam: m = beta1 m + (1 - beta1) dx; v = beta2 v + (1 - beta2) dx^2;
-// x = x - d (x - towards) - lr/(1 - beta1^t) * m / (sqrt(v)/sqrt(1 - beta2^t) + eps), then clamped to [0,1] if asked. Kingma and
-// Ba (2015), the decay d = lr * weight_decay after Loshchilov and Hutter (2019), towards a colour and not 0; in PyTorch's order; the bias corrections come from the schedule. x, dx, m, v: [N,C,H,W]. Memory-bound, 28 B an element.
+// x = x - d (x - towards) - lr/(1 - beta1^t) * m / (sqrt(v)/sqrt(1 - beta2^t) + eps), then clamped to [0,1] if asked. Kingma and Ba
+// (2015), the decay d = lr * weight_decay after Loshchilov and Hutter (2019), towards a colour and not 0; in PyTorch's order. Step
+// size, decay and bias corrections come from the schedule. x, dx, m, v: [N,C,H,W]. Memory-bound, 28 B an element.
 #import lib/index
 #import lib/nan
 #import lib/schedule
