@@ -1,7 +1,7 @@
 //! adam: one step of Adam on the pixels (Kingma and Ba, 2015), in PyTorch's order of operations.
 
 use super::{SCHEDULE_ROW, Tensor, same};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::gpu::{Grid, Kernel, Recording, TensorId};
 
 crate::params! {
@@ -23,7 +23,7 @@ pub struct Adam {
     pub eps: f64,
     /// Whether x is clamped to `[0,1]` after the step.
     pub clamp: bool,
-    /// The colour that the decay goes towards; of the channels in turn, where there are more than three.
+    /// The colour that the decay goes towards, of three channels; zeros are one of any.
     pub towards: [f32; 3],
 }
 
@@ -41,6 +41,12 @@ impl Adam {
     ) -> Result<()> {
         for (name, tensor) in [("x", x), ("m", m), ("v", v)] {
             same("adam", "adam", ["dx", name], dx.shape, tensor.shape)?;
+        }
+        let channels = x.shape.c();
+        if self.towards != [0.0; 3] && channels != self.towards.len() {
+            return Err(Error::input(format!(
+                "adam: x has {channels} channels, and the colour that it decays towards three"
+            )));
         }
         let len = x.shape.len();
         let params = AdamParams {
