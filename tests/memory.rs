@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use proptest::prelude::*;
-use protogpu::gpu::{Grid, Kernel, Memory, NoParams, Recording, TensorId};
+use protogpu::gpu::{Grid, Kernel, Layout, Memory, NoParams, Recording, TensorId};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
@@ -125,4 +125,30 @@ fn the_check_sees_two_alive_in_one_buffer() {
     assert!(said.ends_with("are both alive at command 1"), "{said}");
     memory.buffer_of[2] = memory.buffer_of[0];
     assert!(check(&tensors, &commands, &memory).is_err(), "a kept tensor shares with nobody");
+}
+
+#[test]
+fn a_view_is_where_its_tensor_is_and_keeps_it_alive() {
+    let mut rec = Recording::new();
+    let [x, late, other] = [256, 4, 256].map(|len| rec.transient("tensor", len));
+    let view = rec.view(x, 128, 64).expect("within, and at a multiple of 64");
+    let unused = rec.view(other, 0, 4).expect("within");
+    for bound in [[(x, 256), (late, 4)], [(other, 256), (late, 4)], [(view, 64), (late, 4)]] {
+        let bindings = bound.map(|(tensor, len)| ("x", tensor, len));
+        rec.dispatch("command", Kernel::new("add", "forward"), &bindings, &NoParams, Grid::Each(1), 0).expect("fits");
+    }
+    let index = |memory: &Memory, tensor: TensorId| {
+        memory.buffer_of[[x, late, other, view, unused].iter().position(|&t| t == tensor).expect("one of them")]
+    };
+    for memory in [Memory::plan(&rec), Memory::separate(&rec)] {
+        assert_eq!(index(&memory, view), index(&memory, x));
+        assert_eq!(index(&memory, unused), index(&memory, other));
+        assert_ne!(index(&memory, x), index(&memory, other), "the view is read after the other was written");
+        assert_eq!(memory.buffer_len.len(), 3);
+    }
+    let texels = rec.transient_of("texels", 256, Layout::Texels);
+    for (of, first, len) in [(x, 192, 65), (x, usize::MAX - 63, 64), (x, 32, 4), (view, 0, 4), (texels, 0, 4)] {
+        let said = rec.view(of, first, len).expect_err("no such view").to_string();
+        assert!(said.contains(&format!("no view of {len} elements from {first} on")), "{said}");
+    }
 }

@@ -1,6 +1,6 @@
 //! Which tensors share a buffer: those whose lifetimes do not overlap.
 
-use super::record::{Layout, Recording, Storage};
+use super::record::{Layout, Recording, Storage, TensorDesc};
 
 /// Where each tensor lies.
 #[derive(Clone, Debug)]
@@ -29,7 +29,8 @@ impl Memory {
         let mut alive: Vec<Option<(usize, usize)>> = vec![None; count];
         for (at, command) in recording.commands.iter().enumerate() {
             for binding in &command.bindings {
-                let life = &mut alive[binding.tensor.0 as usize];
+                let (stored, _) = recording.stored(binding.tensor);
+                let life = &mut alive[stored.0 as usize];
                 *life = Some((life.map_or(at, |(first, _)| first), at));
             }
         }
@@ -64,18 +65,32 @@ impl Memory {
                 }
             }
         }
+        views(recording, &mut buffer_of);
         Self { buffer_of, buffer_len, buffer_layout }
     }
 
     /// A buffer for every tensor, for tests that look for writes outside of it.
     pub fn separate(recording: &Recording) -> Self {
-        let buffer_len: Vec<usize> = recording.tensors.iter().map(|t| t.len).collect();
-        let buffer_layout = recording.tensors.iter().map(|t| t.layout).collect();
-        Self { buffer_of: (0..buffer_len.len()).map(Some).collect(), buffer_len, buffer_layout }
+        let whole = |tensor: &&TensorDesc| !matches!(tensor.storage, Storage::View { .. });
+        let buffers: Vec<&TensorDesc> = recording.tensors.iter().filter(whole).collect();
+        let mut next = 0..buffers.len();
+        let mut buffer_of = recording.tensors.iter().map(|t| whole(&t).then(|| next.next()).flatten()).collect();
+        views(recording, &mut buffer_of);
+        let buffer_layout = buffers.iter().map(|t| t.layout).collect();
+        Self { buffer_of, buffer_len: buffers.iter().map(|t| t.len).collect(), buffer_layout }
     }
 
     /// All buffers together, in bytes.
     pub fn bytes(&self) -> u64 {
         self.buffer_len.iter().zip(&self.buffer_layout).map(|(&len, layout)| layout.bytes(len)).sum()
+    }
+}
+
+/// Gives views the buffers of what they are of.
+fn views(recording: &Recording, buffer_of: &mut Vec<Option<usize>>) {
+    for (i, tensor) in recording.tensors.iter().enumerate() {
+        if let Storage::View { of, .. } = tensor.storage {
+            buffer_of[i] = buffer_of[of.0 as usize];
+        }
     }
 }

@@ -138,9 +138,14 @@ impl Plan {
                 // With the sentinels behind it: adapters drop what a kernel writes past a binding's end, and nobody would
                 // see it.
                 let size = wgpu::BufferSize::new(4 * self.recording.desc(tensor).len as u64 + self.guard);
-                wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset: self.guard, size })
+                wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset: self.offset(tensor), size })
             }
         }
+    }
+
+    /// Where a tensor's elements begin in its buffer, in bytes.
+    fn offset(&self, tensor: TensorId) -> u64 {
+        self.guard + 4 * self.recording.stored(tensor).1 as u64
     }
 
     /// The recording that the plan was made of.
@@ -148,8 +153,8 @@ impl Plan {
         &self.recording
     }
 
-    /// The buffer that holds a tensor from offset 0, or `None` if nothing uses it or it is a texture. A transient's buffer is
-    /// shared.
+    /// The buffer that holds a tensor, or `None` if nothing uses it or it is a texture. A transient's buffer is shared. The tensor
+    /// begins at offset 0, and a view where it begins in what it is of.
     pub fn buffer(&self, tensor: TensorId) -> Option<&wgpu::Buffer> {
         self.places[self.buffer_index(tensor)?].buffer()
     }
@@ -200,7 +205,7 @@ impl Plan {
             let (have, label) = (4 * desc.len, &desc.label);
             return Err(Error::input(format!("{} bytes do not fit `{label}` of {have} bytes", bytes.len())));
         };
-        self.context.queue().write_buffer(buffer, self.guard, bytes);
+        self.context.queue().write_buffer(buffer, self.offset(tensor), bytes);
         Ok(())
     }
 
@@ -216,7 +221,7 @@ impl Plan {
     pub fn record_read(&self, encoder: &mut wgpu::CommandEncoder, tensors: &[TensorId]) -> Readback {
         let parts = tensors.iter().filter_map(|&t| {
             let len = 4 * self.recording.desc(t).len as u64;
-            self.buffer(t).map(|buffer| (buffer, self.guard, len))
+            self.buffer(t).map(|buffer| (buffer, self.offset(t), len))
         });
         Readback::record(&self.context, encoder, &parts.collect::<Vec<_>>())
     }
@@ -236,6 +241,9 @@ impl Plan {
     /// With the tensor's label and the offset, if a sentinel changed.
     pub fn check_sentinels(&self) -> Result<()> {
         for (i, desc) in self.recording.tensors.iter().enumerate() {
+            if matches!(desc.storage, Storage::View { .. }) {
+                continue;
+            }
             let Some(buffer) = self.memory.buffer_of[i].and_then(|b| self.places[b].buffer()) else { continue };
             let mut encoder = self.context.device().create_command_encoder(&Default::default());
             let readback = Readback::record(&self.context, &mut encoder, &[(buffer, 0, buffer.size())]);

@@ -22,7 +22,17 @@ pub enum Storage {
     Kept,
     /// Never changes; made when the plan is built, one at a time, so that packed weights are not all in memory twice.
     Constant(Arc<dyn Fn() -> Result<Vec<u32>> + Send + Sync>),
+    /// Some elements of another tensor, in place.
+    View {
+        /// The tensor whose elements they are, which is no view itself.
+        of: TensorId,
+        /// The element with which they begin, a multiple of [`VIEW_ALIGN`].
+        first: usize,
+    },
 }
+
+/// Elements of a tensor at whose multiples a view may begin: as many as WebGPU's default alignment of storage buffers' offsets.
+pub const VIEW_ALIGN: usize = 64;
 
 /// What a tensor's elements are, and in what they lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -204,6 +214,34 @@ impl Recording {
         let id = self.tensor(label.clone(), len, layout, Storage::Constant(Arc::new(make)));
         self.constants.insert(label, id);
         id
+    }
+
+    /// `len` elements of a tensor from `first` on, in place. A dispatch may write a view while it reads another tensor, and not
+    /// another part of the same one: WebGPU counts uses by buffers.
+    ///
+    /// # Errors
+    /// If there are not so many, they do not begin at a multiple of [`VIEW_ALIGN`], or the tensor is a view or in a texture.
+    pub fn view(&mut self, of: TensorId, first: usize, len: usize) -> Result<TensorId> {
+        let TensorDesc { label, len: all, layout, storage } = self.desc(of).clone();
+        let inside = first.checked_add(len).is_some_and(|end| end <= all);
+        if !inside
+            || !first.is_multiple_of(VIEW_ALIGN)
+            || layout != Layout::Words
+            || matches!(storage, Storage::View { .. })
+        {
+            return Err(Error::input(format!(
+                "no view of {len} elements from {first} on in `{label}` of {all} as {layout:?}"
+            )));
+        }
+        Ok(self.tensor(label, len, layout, Storage::View { of, first }))
+    }
+
+    /// The tensor that holds a tensor's elements, and the element with which they begin there.
+    pub(crate) fn stored(&self, id: TensorId) -> (TensorId, usize) {
+        match self.desc(id).storage {
+            Storage::View { of, first } => (of, first),
+            _ => (id, 0),
+        }
     }
 
     /// What is known of a tensor.

@@ -40,6 +40,8 @@ pub use scale_shift::ScaleShift;
 pub use texels::{TEXELS_MAX_PLANE, pack, sink_texels, unpack};
 pub use total_variation::{HfForm, TotalVariation};
 
+use std::ops::Range;
+
 use crate::error::{Error, Result};
 use crate::gpu::{Grid, Layout, Recording, TensorId};
 use crate::shape::Shape;
@@ -107,6 +109,20 @@ impl Tensor {
         }
         let [at, stored] = self.slice;
         Ok(Self { shape: Shape::new(n, count, h, w), slice: [at + first, stored], ..self })
+    }
+
+    /// Some of its images, in place.
+    ///
+    /// # Errors
+    /// If there are not so many, or a view cannot begin there, see [`Recording::view`].
+    pub fn images(self, rec: &mut Recording, images: Range<usize>) -> Result<Self> {
+        if images == (0..self.shape.n()) {
+            return Ok(self);
+        }
+        let Shape([_, c, h, w]) = self.shape;
+        let len = self.shape.image_len();
+        let id = rec.view(self.id, images.start * len, images.len() * len)?;
+        Ok(Self { id, shape: Shape::new(images.len(), c, h, w), ..self })
     }
 
     /// Whether it is all of what is stored.

@@ -4,6 +4,7 @@ pub mod checkpoint;
 pub mod choices;
 pub mod draws;
 mod job;
+mod microbatch;
 pub mod objective;
 mod optimizer;
 pub mod parameterization;

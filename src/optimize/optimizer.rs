@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 use super::checkpoint::History;
 use super::draws::uniform_image;
 use super::job::{Job, check_jobs};
+use super::microbatch::Microbatch;
 use super::objective::{Objective, Resolved, resolve_all};
 use super::parameterization::{Parameterization, normal_spectrum, spectrum_of};
 use super::schedule::{Drawn, ScheduleRow, TransformDraws, Warps};
 use super::settings::Settings;
-use super::step::{self, RECORD_LEN, State, WINDOW};
+use super::step::{self, State, WINDOW};
 use super::transform_chain::{Map, maps_of};
 use crate::error::{Error, Result};
 use crate::gpu::{Context, ImageTexture, KernelTime, Plan, Readback, Recording, Summary};
@@ -139,7 +140,9 @@ impl Optimizer {
 
     fn start(&mut self) -> Result<()> {
         let classes: Vec<u32> = self.jobs.iter().map(|job| job.class as u32).collect();
-        self.state.numbers.write(&self.plan, &classes, &self.aims)?;
+        for Microbatch { images, numbers, .. } in &self.state.microbatches {
+            numbers.write(&self.plan, &classes[images.clone()], &self.aims[images.clone()])?;
+        }
         let side = self.settings.image_side as usize;
         let start = |job: &Job| match (self.settings.parameterization, &job.init) {
             (Parameterization::Pixels, Some(pixels)) => Ok(pixels.clone()),
@@ -248,14 +251,14 @@ impl Optimizer {
         let len = (self.total_steps() - self.step).min(WINDOW as u64) as usize;
         let steps = self.step..self.step + len as u64;
         let rows: Vec<ScheduleRow> = steps.clone().map(|step| ScheduleRow::of(&self.settings, step)).collect();
-        let maps: Vec<Vec<Map>> = steps
-            .flat_map(|step| (0..self.jobs.len()).map(move |image| (image, step)))
-            .map(|(i, s)| self.maps(i, s))
-            .collect();
         self.plan.write(self.state.schedule, &rows)?;
-        for (stage, &tensor) in self.state.maps.iter().enumerate() {
-            let of_stage: Vec<Map> = maps.iter().map(|maps| maps[stage]).collect();
-            self.plan.write(tensor, &of_stage)?;
+        for Microbatch { images, maps: tensors, .. } in &self.state.microbatches {
+            let each = steps.clone().flat_map(|step| images.clone().map(move |image| (image, step)));
+            let maps: Vec<Vec<Map>> = each.map(|(image, step)| self.maps(image, step)).collect();
+            for (stage, &tensor) in tensors.iter().enumerate() {
+                let of_stage: Vec<Map> = maps.iter().map(|maps| maps[stage]).collect();
+                self.plan.write(tensor, &of_stage)?;
+            }
         }
         self.plan.write(self.state.clock, &[0u32])?;
         self.window = (self.step, len);
@@ -290,11 +293,8 @@ impl Optimizer {
     /// Records a copy of the losses of the steps recorded so far, which [`Optimizer::take_losses`] delivers when the
     /// encoder was submitted and the device polled.
     pub fn record_losses(&self, encoder: &mut wgpu::CommandEncoder) -> Losses {
-        Losses {
-            readback: self.plan.record_read(encoder, &[self.state.history]),
-            window: self.window.0,
-            end: self.step,
-        }
+        let histories: Vec<_> = self.state.microbatches.iter().map(|microbatch| microbatch.history).collect();
+        Losses { readback: self.plan.record_read(encoder, &histories), window: self.window.0, end: self.step }
     }
 
     /// Appends losses that have arrived to [`Optimizer::histories`]; `false` if they have not. Never blocks.
@@ -303,7 +303,7 @@ impl Optimizer {
     /// If a loss is NaN or infinite (the message names the step and the class), or the device is lost.
     pub fn take_losses(&mut self, losses: &mut Losses) -> Result<bool> {
         let Some(parts) = losses.readback.try_take()? else { return Ok(false) };
-        self.append(&parts.concat(), losses.window, losses.end)?;
+        self.append(&parts, losses.window, losses.end)?;
         Ok(true)
     }
 
@@ -315,18 +315,18 @@ impl Optimizer {
         let mut encoder = self.context.device().create_command_encoder(&Default::default());
         let losses = self.record_losses(&mut encoder);
         self.context.queue().submit([encoder.finish()]);
-        self.append(&losses.readback.wait()?.concat(), losses.window, losses.end)
+        self.append(&losses.readback.wait()?, losses.window, losses.end)
     }
 
-    fn append(&mut self, records: &[f32], window: u64, end: u64) -> Result<()> {
-        let n = self.jobs.len();
+    /// Appends the losses up to a step; `window` is the step with which the histories begin.
+    fn append(&mut self, histories: &[Vec<f32>], window: u64, end: u64) -> Result<()> {
         for step in self.read_steps.max(window)..end {
-            for image in 0..n {
+            for image in 0..self.jobs.len() {
                 if self.failures[image].is_some() {
                     continue;
                 }
-                let at = ((step - window) as usize * n + image) * RECORD_LEN;
-                let [loss, loss_hf, _, logit, probability] = [0, 1, 2, 3, 4].map(|i| records[at + i]);
+                let row = self.state.recorded(histories, (step - window) as usize, image);
+                let [loss, loss_hf, _, logit, probability] = row;
                 if !loss.is_finite() {
                     let seed = self.jobs[image].seed;
                     let of = match self.aims[image].is_class() {
@@ -375,8 +375,7 @@ impl Optimizer {
             self.context.wait()?;
             self.step_time = Some(started.elapsed() / count.max(1) as u32);
             if let Some(losses) = losses {
-                let records = losses.readback.wait()?.concat();
-                self.append(&records, losses.window, losses.end)?;
+                self.append(&losses.readback.wait()?, losses.window, losses.end)?;
             }
         }
         Ok(())

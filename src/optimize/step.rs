@@ -1,23 +1,18 @@
 //! One step of the method, and the evaluation of the image, as commands.
 
 use super::choices::Fill;
+use super::microbatch::{Microbatch, Through};
 use super::objective::Resolved;
-use super::objective::record::{Numbers, Step};
 use super::parameterization::{Fourier, Parameterization};
 use super::schedule::ScheduleRow;
 use super::settings::Settings;
-use super::transform_chain::{Chain, resize};
+use super::transform_chain::resize;
 use crate::error::{Error, Result};
 use crate::gpu::{Grid, Kernel, NoParams, Recording, TensorId};
 use crate::graph::Keep;
 use crate::nets::Network;
-use crate::ops::{Adam, AffineWarp, Choices, Interpolation, Tensor, TotalVariation, words};
+use crate::ops::{Adam, AffineWarp, Choices, Interpolation, Tensor, words};
 use crate::shape::Shape;
-
-crate::params! {
-    /// Mirrors `Params` of shaders/history.wgsl.
-    struct HistoryParams { images: u32, partials: u32 }
-}
 
 /// Numbers that a step leaves behind for each image: loss, loss_hf, loss_pv, logit, probability; or in place of the last two
 /// the objective's value and nothing.
@@ -39,14 +34,21 @@ pub(super) struct State {
     pub(super) clock: TensorId,
     /// `[WINDOW]` rows.
     pub(super) schedule: TensorId,
-    /// `[WINDOW, N]` maps of each transform.
-    pub(super) maps: Vec<TensorId>,
-    /// What the images' objectives differ in.
-    pub(super) numbers: Numbers,
-    /// `[WINDOW, N, RECORD_LEN]`.
-    pub(super) history: TensorId,
+    /// All images, in their order.
+    pub(super) microbatches: Vec<Microbatch>,
     /// `[N, K, 1, 1]`; there after the section `evaluate`, until the next step.
     pub(super) logits: Tensor,
+}
+
+impl State {
+    /// What the microbatches' histories hold of an image at a step of the window.
+    pub(super) fn recorded(&self, histories: &[Vec<f32>], step: usize, image: usize) -> [f32; RECORD_LEN] {
+        let holds = |microbatch: &Microbatch| microbatch.images.contains(&image);
+        let which = self.microbatches.iter().position(holds).expect("each image is in a microbatch");
+        let (images, history) = (&self.microbatches[which].images, &histories[which]);
+        let at = (step * images.len() + image - images.start) * RECORD_LEN;
+        std::array::from_fn(|i| history[at + i])
+    }
 }
 
 /// What lies between the parameters and the images.
@@ -130,7 +132,6 @@ pub(super) fn record(
     let [m, v] = ["m", "v"].map(|name| Tensor::kept(rec, name, parameters.shape));
     let clock = rec.kept("clock", 1);
     let schedule = rec.kept("schedule", window * ScheduleRow::LEN);
-    let history = rec.kept("history", window * n * RECORD_LEN);
     let now = [schedule, clock];
     let mean = network.expects().mean_colour();
     let fill = match settings.fill {
@@ -138,34 +139,21 @@ pub(super) fn record(
         Fill::Mean => mean,
         Fill::Rgb(rgb) => rgb,
     };
-    let chain = Chain::new(rec, settings, fill, normalize, input.h(), [n, window])?;
-    let variation = TotalVariation { form: settings.hf_form };
 
     rec.section("step");
-    let seen = chain.forward(rec, made, clock)?;
-    let values = rec.transient("values", 4 * n);
-    let step = Step { graph: &aimed, choices, settings, now, values };
-    let (dseen, numbers) = step.record(rec, aim, seen)?;
-    let dmade = chain.backward(rec, dseen, made, clock)?;
-    let partials = variation.partials(made.shape);
-    let partial = rec.transient("total_variation partial", n * partials);
-    variation.step(rec, made, now, partial, dmade)?;
+    let dmade = Tensor::transient(rec, "dimage", made.shape);
+    let mut microbatches = Vec::new();
+    let through = Through { graph: &aimed, choices, settings, aim, fill, normalize, side: input.h(), now, window };
+    for images in through.split(made.shape) {
+        microbatches.push(through.record(rec, images, made, dmade)?);
+    }
     let dparameters = making.backward(rec, dmade)?;
     let (beta1, beta2, eps, clamp) = (settings.beta1, settings.beta2, settings.eps, settings.clamp);
     // A spectrum has no colour to go towards but that of no spectrum at all.
     let towards = if settings.parameterization == Parameterization::Pixels { mean } else { [0.0; 3] };
     Adam { beta1, beta2, eps, clamp, towards }.step(rec, dparameters, [parameters, m, v], now)?;
     making.forward(rec)?;
-    let params = HistoryParams { images: n as u32, partials: partials as u32 };
-    let bindings = [
-        ("partial", partial, n * partials),
-        ("values", values, 4 * n),
-        ("schedule", schedule, window * ScheduleRow::LEN),
-        ("clock", clock, 1),
-        ("history", history, window * n * RECORD_LEN),
-    ];
-    let (write, tick) = (Kernel::new("history", "write"), Kernel::new("history", "tick"));
-    rec.dispatch("history", write, &bindings, &params, Grid::Workgroups([n, 1, 1]), (n * partials) as u64)?;
+    let tick = Kernel::new("history", "tick");
     rec.dispatch("history", tick, &[("ticking", clock, 1)], &NoParams, Grid::Workgroups([1, 1, 1]), 0)?;
 
     rec.section("evaluate");
@@ -174,6 +162,5 @@ pub(super) fn record(
         rec.section("make");
         making.forward(rec)?;
     }
-    let maps = chain.maps();
-    Ok(State { parameters, image, m, v, clock, schedule, maps, numbers, history, logits })
+    Ok(State { parameters, image, m, v, clock, schedule, microbatches, logits })
 }

@@ -75,22 +75,17 @@ impl Chain {
     }
 
     /// The gradient to the images, from that to what the network sees.
-    pub(super) fn backward(
-        &self,
-        rec: &mut Recording,
-        dseen: Tensor,
-        image: Tensor,
-        clock: TensorId,
-    ) -> Result<Tensor> {
+    pub(super) fn backward(&self, rec: &mut Recording, dseen: Tensor, clock: TensorId, dimage: Tensor) -> Result<()> {
         let mut dy = dseen;
         for (at, stage) in self.stages.iter().enumerate().rev() {
-            let side = if at == 0 { image.shape.h() } else { self.stages[at - 1].side };
-            let label = if at == 0 { "dimage" } else { "dwarped" };
-            let dx = Tensor::transient(rec, label, with_side(image.shape, side));
+            let dx = match at.checked_sub(1) {
+                None => dimage,
+                Some(before) => Tensor::transient(rec, "dwarped", with_side(dimage.shape, self.stages[before].side)),
+            };
             stage.warp.backward(rec, dy, stage.maps, clock, dx)?;
             dy = dx;
         }
-        Ok(dy)
+        Ok(())
     }
 }
 

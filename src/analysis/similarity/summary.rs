@@ -85,16 +85,15 @@ impl Scores {
 
 /// Over all classes, which must have the same layers and controls.
 pub fn overall(classes: &[ClassSimilarity]) -> Overall {
-    let over = |of: &dyn Fn(&ClassSimilarity) -> Option<f64>| Spread::of(classes.iter().map(of));
-    let [prototype, same, different] = [over(&|c| c.prototype), over(&|c| c.same), over(&|c| c.different)];
+    let [prototype, same, different] = table4(classes);
     let names = classes.first().map(|class| class.controls.keys().cloned().collect::<Vec<_>>()).unwrap_or_default();
     let control = |name: &String| {
         let of = |class: &ClassSimilarity| class.controls.get(name).and_then(Value::as_f64);
         let differences = classes.iter().filter_map(|class| Some(class.prototype? - of(class)?)).collect::<Vec<_>>();
-        (name.clone(), serde_json::to_value(Compared::new(over(&of), &differences)).expect("numbers"))
+        let spread = Spread::of(classes.iter().map(of));
+        (name.clone(), serde_json::to_value(Compared::new(spread, &differences)).expect("numbers"))
     };
-    let layers = (0..classes.first().map_or(0, |class| class.layers.len())).map(|at| averaged(classes, at, &names));
-    let layers: Vec<LayerSimilarity> = layers.collect();
+    let layers = averaged(classes, &names);
     Overall {
         prototype,
         same,
@@ -106,8 +105,19 @@ pub fn overall(classes: &[ClassSimilarity]) -> Overall {
     }
 }
 
-/// One layer over all classes; the deviations are over the classes' means.
-fn averaged(classes: &[ClassSimilarity], at: usize, controls: &[String]) -> LayerSimilarity {
+/// Prototypes, pictures of the same class and of others: Table 4's rows.
+fn table4(classes: &[ClassSimilarity]) -> [Spread; 3] {
+    let over = |of: &dyn Fn(&ClassSimilarity) -> Option<f64>| Spread::of(classes.iter().map(of));
+    [over(&|c| c.prototype), over(&|c| c.same), over(&|c| c.different)]
+}
+
+/// Each layer over all classes, with these controls; the deviations are over the classes' means.
+fn averaged(classes: &[ClassSimilarity], controls: &[String]) -> Vec<LayerSimilarity> {
+    let layers = 0..classes.first().map_or(0, |class| class.layers.len());
+    layers.map(|at| averaged_at(classes, at, controls)).collect()
+}
+
+fn averaged_at(classes: &[ClassSimilarity], at: usize, controls: &[String]) -> LayerSimilarity {
     let over =
         |of: &dyn Fn(&LayerSimilarity) -> Option<f64>| Spread::of(classes.iter().map(|class| of(&class.layers[at])));
     let [prototype, same, different] = [over(&|l| l.prototype), over(&|l| l.same), over(&|l| l.different)];
@@ -131,7 +141,9 @@ fn averaged(classes: &[ClassSimilarity], at: usize, controls: &[String]) -> Laye
 /// The measurement under each way to count layers. `classes` gives every class's row under one.
 pub fn ways(classes: impl Fn(Semantics, Over) -> Vec<ClassSimilarity>) -> Vec<Way> {
     let each = |semantics: Semantics, over: Over| {
-        let Overall { prototype, same, different, holds, .. } = overall(&classes(semantics, over));
+        let classes = classes(semantics, over);
+        let [prototype, same, different] = table4(&classes);
+        let holds = holds(&averaged(&classes, &[]));
         Way { semantics, over: over.to_string(), prototype, same, different, holds }
     };
     let both = [Semantics::Snapshot, Semantics::TorchAlias];

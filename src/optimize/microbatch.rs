@@ -1,0 +1,127 @@
+//! Microbatches: images of a batch that go through transforms and network together, one microbatch after the other, so that their
+//! activations take the same memory.
+
+use std::ops::Range;
+
+use super::objective::Resolved;
+use super::objective::record::{Numbers, Step};
+use super::schedule::ScheduleRow;
+use super::settings::Settings;
+use super::step::RECORD_LEN;
+use super::transform_chain::Chain;
+use crate::error::Result;
+use crate::gpu::{Grid, Kernel, Recording, TensorId, VIEW_ALIGN};
+use crate::graph::Graph;
+use crate::ops::{Choices, ScaleShift, Tensor, TotalVariation};
+use crate::shape::Shape;
+
+crate::params! {
+    /// Mirrors `Params` of shaders/history.wgsl.
+    struct HistoryParams { images: u32, partials: u32 }
+}
+
+/// On a processor, the most images in a microbatch: with more, what a layer leaves for the next is no longer in its caches when that
+/// begins, and an image costs more than alone.
+const MOST_IN_SOFTWARE: usize = 8;
+
+/// Some images of a batch, and the tensors of theirs that outlive a step.
+pub(super) struct Microbatch {
+    /// Which images of the batch.
+    pub(super) images: Range<usize>,
+    /// `[window,n]` maps of each transform.
+    pub(super) maps: Vec<TensorId>,
+    /// What the images' objectives differ in.
+    pub(super) numbers: Numbers,
+    /// `[window,n,RECORD_LEN]`.
+    pub(super) history: TensorId,
+}
+
+/// What a microbatch goes through.
+pub(super) struct Through<'a> {
+    /// The network as far as the objectives need it.
+    pub(super) graph: &'a Graph,
+    pub(super) choices: &'a Choices,
+    pub(super) settings: &'a Settings,
+    /// Of the objectives' form.
+    pub(super) aim: &'a Resolved,
+    /// What the warp shows beyond the picture.
+    pub(super) fill: [f32; 3],
+    /// What the last transform does to what it writes.
+    pub(super) normalize: Option<ScaleShift>,
+    /// The network's.
+    pub(super) side: usize,
+    /// The schedule, and the clock.
+    pub(super) now: [TensorId; 2],
+    /// How many steps' maps and losses there is room for.
+    pub(super) window: usize,
+}
+
+impl Through<'_> {
+    /// The images of a batch in microbatches: all in one, but on a processor; and in one where an objective is about all.
+    pub(super) fn split(&self, batch: Shape) -> Vec<Range<usize>> {
+        let software = self.choices.capabilities().prefers_texels();
+        split(batch, if software && !self.aim.is_diverse() { MOST_IN_SOFTWARE } else { batch.n() })
+    }
+
+    /// Appends all that lies between the batch's images `x` and their gradient `dx` for some of them, and writes their losses down.
+    pub(super) fn record(
+        &self,
+        rec: &mut Recording,
+        images: Range<usize>,
+        x: Tensor,
+        dx: Tensor,
+    ) -> Result<Microbatch> {
+        let (n, [schedule, clock], settings) = (images.len(), self.now, self.settings);
+        let [x, dx] = [x.images(rec, images.clone())?, dx.images(rec, images.clone())?];
+        let chain = Chain::new(rec, settings, self.fill, self.normalize.clone(), self.side, [n, self.window])?;
+        let seen = chain.forward(rec, x, clock)?;
+        let values = rec.transient("values", 4 * n);
+        let step = Step { graph: self.graph, choices: self.choices, settings, now: self.now, values };
+        let (dseen, numbers) = step.record(rec, self.aim, seen)?;
+        chain.backward(rec, dseen, clock, dx)?;
+        let variation = TotalVariation { form: settings.hf_form };
+        let partials = variation.partials(x.shape);
+        let partial = rec.transient("total_variation partial", n * partials);
+        variation.step(rec, x, self.now, partial, dx)?;
+        let len = self.window * n * RECORD_LEN;
+        let history = rec.kept("history", len);
+        let bindings = [
+            ("partial", partial, n * partials),
+            ("values", values, 4 * n),
+            ("schedule", schedule, self.window * ScheduleRow::LEN),
+            ("clock", clock, 1),
+            ("history", history, len),
+        ];
+        let params = HistoryParams { images: n as u32, partials: partials as u32 };
+        let (write, grid) = (Kernel::new("history", "write"), Grid::Workgroups([n, 1, 1]));
+        rec.dispatch("history", write, &bindings, &params, grid, (n * partials) as u64)?;
+        Ok(Microbatch { images, maps: chain.maps(), numbers, history })
+    }
+}
+
+/// As few microbatches as there can be of at most `most` images, and as even as they can be; a single one where a view cannot begin
+/// with every image that it would have to.
+fn split(batch: Shape, most: usize) -> Vec<Range<usize>> {
+    let n = batch.n();
+    let len = n.div_ceil(n.div_ceil(most));
+    let len = if (len * batch.image_len()).is_multiple_of(VIEW_ALIGN) { len } else { n };
+    (0..n).step_by(len).map(|first| first..n.min(first + len)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn microbatches_are_few_and_even_and_begin_where_a_view_can() {
+        let lens = |n, side| split(Shape::new(n, 3, side, side), 8).iter().map(Range::len).collect::<Vec<_>>();
+        assert_eq!([lens(1, 224), lens(8, 224)], [[1], [8]]);
+        assert_eq!(lens(9, 224), [5, 4]);
+        assert_eq!(lens(17, 224), [6, 6, 5]);
+        assert_eq!(lens(64, 224), [8; 8]);
+        // 8 pictures of 3 x 30 x 30 are 21,600 numbers, no multiple of 64; 16 of 3 x 2 x 2 in eights are 96.
+        assert_eq!([lens(16, 30), lens(16, 2)], [[16], [16]]);
+        assert_eq!(split(Shape::new(3, 3, 224, 224), 8), [0..3]);
+        assert_eq!(split(Shape::new(10, 3, 224, 224), 8), [0..5, 5..10]);
+    }
+}
