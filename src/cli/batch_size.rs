@@ -10,8 +10,7 @@ use protogpu::optimize::{Optimizer, Settings};
 
 /// The most at once: what a whole batch writes and reads back stays small beside its activations.
 const MOST: usize = 256;
-/// The most at once on a processor, if it is to choose: with more, what a layer leaves for the next is no longer in its
-/// caches, and an image costs more than alone.
+/// The most at once on a processor, if it is to choose: more gain nothing there, and the first would be done later.
 const MOST_IN_SOFTWARE: usize = 8;
 /// What a plan may take of memory that is shared with everything else, where the system does not say how much is free.
 const SHARED_BYTES: u64 = 2 << 30;
