@@ -74,7 +74,8 @@ impl Memory {
         let whole = |tensor: &&TensorDesc| !matches!(tensor.storage, Storage::View { .. });
         let buffers: Vec<&TensorDesc> = recording.tensors.iter().filter(whole).collect();
         let mut next = 0..buffers.len();
-        let mut buffer_of = recording.tensors.iter().map(|t| whole(&t).then(|| next.next()).flatten()).collect();
+        let mut buffer_of: Vec<_> =
+            recording.tensors.iter().map(|t| whole(&t).then(|| next.next()).flatten()).collect();
         views(recording, &mut buffer_of);
         let buffer_layout = buffers.iter().map(|t| t.layout).collect();
         Self { buffer_of, buffer_len: buffers.iter().map(|t| t.len).collect(), buffer_layout }
@@ -87,7 +88,7 @@ impl Memory {
 }
 
 /// Gives views the buffers of what they are of.
-fn views(recording: &Recording, buffer_of: &mut Vec<Option<usize>>) {
+fn views(recording: &Recording, buffer_of: &mut [Option<usize>]) {
     for (i, tensor) in recording.tensors.iter().enumerate() {
         if let Storage::View { of, .. } = tensor.storage {
             buffer_of[i] = buffer_of[of.0 as usize];
