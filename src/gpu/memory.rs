@@ -1,6 +1,6 @@
 //! Which tensors share a buffer: those whose lifetimes do not overlap.
 
-use super::record::{Layout, Recording, Storage, TensorDesc};
+use super::record::{Layout, Recording, Storage};
 
 /// Where each tensor lies.
 #[derive(Clone, Debug)]
@@ -65,33 +65,32 @@ impl Memory {
                 }
             }
         }
-        views(recording, &mut buffer_of);
+        for (i, tensor) in recording.tensors.iter().enumerate() {
+            if let Storage::View { of, .. } = tensor.storage {
+                buffer_of[i] = buffer_of[of.0 as usize];
+            }
+        }
         Self { buffer_of, buffer_len, buffer_layout }
     }
 
     /// A buffer for every tensor, for tests that look for writes outside of it.
     pub fn separate(recording: &Recording) -> Self {
-        let whole = |tensor: &&TensorDesc| !matches!(tensor.storage, Storage::View { .. });
-        let buffers: Vec<&TensorDesc> = recording.tensors.iter().filter(whole).collect();
-        let mut next = 0..buffers.len();
-        let mut buffer_of: Vec<_> =
-            recording.tensors.iter().map(|t| whole(&t).then(|| next.next()).flatten()).collect();
-        views(recording, &mut buffer_of);
-        let buffer_layout = buffers.iter().map(|t| t.layout).collect();
-        Self { buffer_of, buffer_len: buffers.iter().map(|t| t.len).collect(), buffer_layout }
+        let mut memory = Self { buffer_of: Vec::new(), buffer_len: Vec::new(), buffer_layout: Vec::new() };
+        for tensor in &recording.tensors {
+            let buffer = if let Storage::View { of, .. } = tensor.storage {
+                memory.buffer_of[of.0 as usize]
+            } else {
+                memory.buffer_len.push(tensor.len);
+                memory.buffer_layout.push(tensor.layout);
+                Some(memory.buffer_len.len() - 1)
+            };
+            memory.buffer_of.push(buffer);
+        }
+        memory
     }
 
     /// All buffers together, in bytes.
     pub fn bytes(&self) -> u64 {
         self.buffer_len.iter().zip(&self.buffer_layout).map(|(&len, layout)| layout.bytes(len)).sum()
-    }
-}
-
-/// Gives views the buffers of what they are of.
-fn views(recording: &Recording, buffer_of: &mut [Option<usize>]) {
-    for (i, tensor) in recording.tensors.iter().enumerate() {
-        if let Storage::View { of, .. } = tensor.storage {
-            buffer_of[i] = buffer_of[of.0 as usize];
-        }
     }
 }
