@@ -6,12 +6,10 @@ use protogpu::Result;
 use protogpu::gpu::Context;
 use protogpu::nets::Network;
 use protogpu::ops::Choices;
-use protogpu::optimize::{Optimizer, Settings};
+use protogpu::optimize::{MICROBATCH_IN_SOFTWARE, Optimizer, Settings};
 
 /// The most at once: what a whole batch writes and reads back stays small beside its activations.
 const MOST: usize = 256;
-/// The most at once on a processor, if it is to choose: more gain nothing there, and the first would be done later.
-const MOST_IN_SOFTWARE: usize = 8;
 /// What a plan may take of memory that is shared with everything else, where the system does not say how much is free.
 const SHARED_BYTES: u64 = 2 << 30;
 
@@ -54,7 +52,8 @@ impl BatchSize {
             Self::Of(size) => Ok(size.min(images).max(1)),
             Self::Auto => {
                 let most = context.shares_memory().then(|| free_bytes().map_or(SHARED_BYTES, |free| free / 2));
-                let useful = if context.is_software() { MOST_IN_SOFTWARE } else { MOST };
+                // More than go through the network together gain nothing, and the first would be done later.
+                let useful = if context.is_software() { MICROBATCH_IN_SOFTWARE } else { MOST };
                 largest(images.clamp(1, useful), |size| {
                     let summary = Optimizer::summary(choices, network, settings, size)?;
                     Ok(summary.fits(context) && most.is_none_or(|most| summary.memory_bytes <= most))
@@ -123,10 +122,10 @@ mod tests {
         let choices = Choices::fixed(context.capabilities());
         let size = |images| BatchSize::Auto.of(images, &context, &choices, &network, &settings).unwrap();
         assert_eq!((size(1), size(3)), (1, 3));
-        assert!(!context.is_software() || size(MOST) == MOST_IN_SOFTWARE);
+        assert!(!context.is_software() || size(MOST) == MICROBATCH_IN_SOFTWARE);
         let fits = |n| Optimizer::summary(&choices, &network, &settings, n).unwrap().fits(&context);
         let most = largest(MOST, |n| Ok(fits(n))).unwrap();
-        assert!((MOST_IN_SOFTWARE..MOST).contains(&most), "{most}");
+        assert!((MICROBATCH_IN_SOFTWARE..MOST).contains(&most), "{most}");
         assert!(fits(most) && !fits(most + 1), "{most}");
     }
 }

@@ -20,9 +20,9 @@ crate::params! {
     struct HistoryParams { images: u32, partials: u32 }
 }
 
-/// On a processor, the most images in a microbatch: with more, what a layer leaves for the next is no longer in its caches when that
-/// begins, and an image costs more than alone.
-const MOST_IN_SOFTWARE: usize = 8;
+/// On a processor, the most images that go through the network together: with more, what a layer leaves for the next is no longer in
+/// its caches when that begins, and on some an image then costs more than alone.
+pub const MICROBATCH_IN_SOFTWARE: usize = 8;
 
 /// Some images of a batch, and the tensors of theirs that outlive a step.
 pub(super) struct Microbatch {
@@ -60,7 +60,7 @@ impl Through<'_> {
     /// The images of a batch in microbatches: all in one, but on a processor; and in one where an objective is about all.
     pub(super) fn split(&self, batch: Shape) -> Vec<Range<usize>> {
         let software = self.choices.capabilities().prefers_texels();
-        split(batch, if software && !self.aim.is_diverse() { MOST_IN_SOFTWARE } else { batch.n() })
+        split(batch, if software && !self.aim.is_diverse() { MICROBATCH_IN_SOFTWARE } else { batch.n() })
     }
 
     /// Appends all that lies between the batch's images `x` and their gradient `dx` for some of them, and writes their losses down.

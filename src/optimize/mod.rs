@@ -19,6 +19,7 @@ pub use checkpoint::{Checkpoint, History};
 pub use choices::{Fill, HfForm, Init, Interpolation, PvForm};
 pub use draws::Warp;
 pub use job::Job;
+pub use microbatch::MICROBATCH_IN_SOFTWARE;
 pub use objective::Objective;
 pub use optimizer::{ImageState, Losses, Optimizer, Parts};
 pub use parameterization::Parameterization;
