@@ -38,8 +38,10 @@ pub(super) fn render(
     }
     let mut settings = Vec::new();
     flatten("", &Value::Object(sweep.about.clone()), &mut settings);
+    settings.extend(sweep.adapters.iter().map(|adapter| ("adapter".into(), adapter.clone())));
     let mut base = Vec::new();
     flatten("", &Value::Object(sweep.base.clone()), &mut base);
+    base.retain(|(name, _)| sweep.grid.iter().all(|axis| axis.setting != *name));
     let figure = |figure: &Figure| {
         Ok(context! { svg => Shown::from_safe_string(figure.scene.svg()?), caption => figure.caption.as_str() })
     };
@@ -57,7 +59,6 @@ pub(super) fn render(
             shown_points,
             figures => figures.iter().map(figure).collect::<Result<Vec<_>>>()?,
             failed => Serde(&sweep.failed),
-            adapters => Serde(&sweep.adapters),
             settings,
             base_settings => base,
         },
