@@ -54,9 +54,7 @@ impl Error {
     pub fn is_input(&self) -> bool {
         match self {
             Self::Input(_) | Self::NoAdapter(_) => true,
-            // A disk that fills up or a server that goes away is a failure; a path that does not exist or may not be
-            // touched is the caller's.
-            Self::Io { source, .. } => !is_full(source.kind()) && !is_gone(source.kind()),
+            Self::Io { source, .. } => is_of_the_path(source.kind()),
             Self::Shader(_) | Self::Device(_) | Self::OutOfMemory(_) | Self::NotFinite(_) => false,
         }
     }
@@ -68,8 +66,21 @@ pub fn is_full(kind: std::io::ErrorKind) -> bool {
     matches!(kind, StorageFull | QuotaExceeded | FileTooLarge)
 }
 
-/// Whether the other end of a connection is gone, or was never there.
-fn is_gone(kind: std::io::ErrorKind) -> bool {
-    use std::io::ErrorKind::{ConnectionAborted, ConnectionRefused};
-    matches!(kind, ConnectionAborted | ConnectionRefused)
+/// Whether a path does not exist, may not be touched or is of another kind, which the caller can mend. All else is a failure: a disk
+/// that fills up or breaks, a server that goes away.
+fn is_of_the_path(kind: std::io::ErrorKind) -> bool {
+    use std::io::ErrorKind as Kind;
+    matches!(
+        kind,
+        Kind::NotFound
+            | Kind::PermissionDenied
+            | Kind::NotADirectory
+            | Kind::IsADirectory
+            | Kind::AlreadyExists
+            | Kind::ReadOnlyFilesystem
+            | Kind::InvalidInput
+            | Kind::InvalidFilename
+            | Kind::InvalidData
+            | Kind::UnexpectedEof
+    )
 }

@@ -207,7 +207,14 @@ impl Labels {
         let similar: Vec<usize> = near_misses(query, names).into_iter().map(|(_, index)| index).collect();
         let query = shown(query);
         if similar.is_empty() {
-            return Error::input(format!("none of the {} classes is called `{query}`", self.len()));
+            const AT_MOST: usize = 20;
+            let (count, first) = (self.len(), self.listed(&(0..self.len().min(AT_MOST)).collect::<Vec<_>>()));
+            let them = if count <= AT_MOST {
+                first
+            } else {
+                format!("an index from 0 to {}, a range such as 0..9, or a name", count - 1)
+            };
+            return Error::input(format!("none of the {count} classes is called `{query}`: give {them}"));
         }
         Error::input(format!("no class is called `{query}`; did you mean {}?", self.listed(&similar)))
     }
@@ -321,7 +328,10 @@ mod tests {
             message.starts_with("no class is called `goldn retriever`; did you mean 207 (golden retriever)"),
             "{message}"
         );
-        assert_eq!(error(labels.find("qqqqq\u{1b}[2J")), "none of the 1000 classes is called `qqqqq\\u{1b}[2J`");
+        assert_eq!(
+            error(labels.find("qqqqq\u{1b}[2J")),
+            "none of the 1000 classes is called `qqqqq\\u{1b}[2J`: give an index from 0 to 999, a range such as 0..9, or a name"
+        );
         assert!(error(labels.find(" ")).contains("the class is empty"));
         assert!(error(labels.find(&"long ".repeat(100_000))).len() < 200);
         assert!(error(Labels::numbered(0).find("0")).contains("no classes"));

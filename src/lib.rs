@@ -34,6 +34,7 @@ extern crate self as protogpu;
 
 pub mod analysis;
 pub mod atomic;
+pub mod bounded;
 pub mod digest;
 pub mod error;
 pub mod gpu;

@@ -81,7 +81,10 @@ fn nonsense_numbers_are_refused() {
         ("--per-class 0", "invalid value '0' for '--per-class <K>'"),
         ("--class 3..1", "the range of classes 3..1 is empty: give the lower end first, 1..3"),
         ("--class 0..99", "there is no class 99: there are 15 classes, 0 to 14"),
-        ("--seed 18446744073709551615 --per-class 2", "--per-class 2 counts seeds from --seed 18446744073709551615 on"),
+        (
+            "--seed 18446744073709551615 --per-class 2",
+            "2 prototypes of each count their seeds from --seed 18446744073709551615 on",
+        ),
         ("--checkpoint-every 0", "invalid value '0' for '--checkpoint-every <K>'"),
         ("--resume --force", "cannot be used with"),
     ] {

@@ -327,3 +327,20 @@ fn every_branch_of_every_block_is_in_place() {
         assert_eq!(blocks, if architecture == Architecture::ResNet18 { 0 } else { 9 });
     }
 }
+
+/// What a host may do wrong is told, and does not wait for ever.
+#[test]
+fn what_cannot_be_read_back_is_an_error() {
+    let mut rec = Recording::new();
+    let used = Tensor::kept(&mut rec, "used", Shape::new(1, 1, 1, 4));
+    let unused = rec.transient("unused", 4);
+    let out = Tensor::kept(&mut rec, "out", Shape::new(1, 1, 1, 4));
+    protogpu::ops::Relu.forward(&mut rec, "relu", used, out).expect("a command");
+    let plan = Plan::new(&CONTEXT, rec).expect("a plan");
+    let error = plan.read(unused).expect_err("no buffer").to_string();
+    assert_eq!(error, "`unused` cannot be read: nothing uses it, or it is a texture");
+    let mut encoder = CONTEXT.device().create_command_encoder(&Default::default());
+    let readback = plan.record_read(&mut encoder, &[out.id]).expect("it has a buffer");
+    let error = readback.wait().expect_err("never submitted").to_string();
+    assert!(error.contains("before the encoder with its copies was submitted"), "{error}");
+}

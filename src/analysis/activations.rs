@@ -55,7 +55,7 @@ impl Activations {
     /// If the device is lost.
     pub(crate) fn read_nodes(&self, nodes: &[NodeId]) -> Result<Vec<Vec<f32>>> {
         let ids: Vec<_> = nodes.iter().map(|&node| self.acts.of(node).id).collect();
-        let mut outputs = self.plan.read_later(&ids).wait()?;
+        let mut outputs = self.plan.read_later(&ids)?.wait()?;
         for (output, &node) in outputs.iter_mut().zip(nodes) {
             output.truncate(self.count * self.acts.of(node).shape.image_len());
         }

@@ -83,7 +83,7 @@ impl ActivationsArgs {
         if self.json {
             let tensors = outputs.iter().map(|(name, (shape, _))| json!({"name": name, "shape": shape.0}));
             let tensors: Vec<_> = tensors.collect();
-            return print_json(&json!({"out": out, "semantics": self.semantics, "tensors": tensors}));
+            return print_json(&json!({"out": shown.to_string(), "semantics": self.semantics, "tensors": tensors}));
         }
         print(&format!("{shown}: {} modules' outputs for {}\n", outputs.len(), image.display()))
     }

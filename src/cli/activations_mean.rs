@@ -82,12 +82,15 @@ impl MeanArgs {
         let bytes = mean.to_bytes(&network, observer.layers());
         write_atomically(&self.out, |out| out.write_all(&bytes))?;
         let (name, tensors) = (network.labels().name(class), observer.layers().tensors().count());
+        let (out, count) = (self.out.display().to_string(), mean.pictures.len());
         if self.json {
             let class = json!({"index": class, "name": name});
-            return print_json(&json!({"out": self.out, "class": class, "tensors": tensors, "pictures": mean.pictures,
+            return print_json(&json!({"out": out, "class": class, "tensors": tensors, "pictures": mean.pictures,
                 "unreadable": mean.unreadable}));
         }
-        let (out, count) = (self.out.display(), mean.pictures.len());
+        if self.quiet {
+            return Ok(());
+        }
         print(&format!("{out}: {tensors} mean outputs over {count} pictures of {name}\n"))
     }
 }

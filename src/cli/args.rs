@@ -1,10 +1,11 @@
 //! Options that several subcommands share.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use protogpu::nets::{Architecture, Input, embedded};
 use protogpu::optimize::choices::numbers;
+use protogpu::{Error, Result};
 
 use super::cache::PUBLISHED;
 
@@ -23,6 +24,20 @@ pub(crate) struct NetworkArgs {
     pub(crate) labels: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) taken: TakenArgs,
+}
+
+impl NetworkArgs {
+    /// Records and reports are text, and name these and the folder that they are in.
+    pub(crate) fn check_paths(&self, out: &Path) -> Result<()> {
+        let paths = [Some(out), self.weights.as_deref(), self.labels.as_deref()];
+        match paths.into_iter().flatten().find(|path| path.to_str().is_none()) {
+            Some(path) => {
+                let path = path.display();
+                Err(Error::input(format!("{path}: the path is not UTF-8, and run.json names it: rename it")))
+            }
+            None => Ok(()),
+        }
+    }
 }
 
 /// As what a network is taken, where that is not what its file says.

@@ -3,14 +3,15 @@
 use std::fmt::Write as _;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use protogpu::Result;
-use protogpu::analysis::{Classifier, find_pictures};
-use protogpu::picture::preprocess;
+use protogpu::analysis::{Classifier, find_pictures, stream_pictures};
 use serde::Serialize;
+use serde_json::json;
 
 use super::args::{AdapterArgs, NetworkArgs};
-use super::terminal::{print, print_json};
+use super::terminal::{FAILURE, note, print, print_json};
 use super::top::{Top, top, top_table};
 
 /// Print the likeliest classes of pictures
@@ -37,50 +38,46 @@ pub(crate) struct ClassifyArgs {
 
 #[derive(Serialize)]
 struct Classified {
-    path: PathBuf,
+    path: String,
     top: Vec<Top>,
 }
 
 impl ClassifyArgs {
-    /// Text comes batch by batch, JSON at the end.
-    pub(crate) fn run(&self) -> Result<()> {
+    /// Text comes batch by batch, JSON at the end. Pictures that cannot be read are told of, and the others go on.
+    pub(crate) fn run(&self) -> Result<ExitCode> {
         let network = self.network.open()?;
         let paths = find_pictures(&self.images)?;
-        let side = network.input().h();
         let batch = usize::from(self.batch).min(paths.len());
-        // The first pictures before the adapter: a wrong path is found out at once.
-        let read = |paths: &[PathBuf]| -> Result<Vec<f32>> {
-            paths.iter().map(|path| preprocess(path, side)).collect::<Result<Vec<_>>>().map(|all| all.concat())
-        };
-        let (first, rest) = paths.split_at(batch);
-        let first_pixels = read(first)?;
         let context = self.adapter.open()?;
         let classifier = Classifier::new(&context, &network, batch)?;
-        let classified = |paths: &[PathBuf], pixels: &[f32]| -> Result<Vec<Classified>> {
-            let logits = classifier.logits(pixels)?;
-            let row = |(path, logits): (&PathBuf, &Vec<f32>)| Classified {
-                path: path.clone(),
-                top: top(logits, self.top.get(), network.labels()),
-            };
-            Ok(paths.iter().zip(&logits).map(row).collect())
-        };
-        let mut all = self.shown(classified(first, &first_pixels)?)?;
-        for paths in rest.chunks(batch) {
-            all.extend(self.shown(classified(paths, &read(paths)?)?)?);
+        let mut images = Vec::new();
+        let mut unreadable = stream_pictures(&paths, classifier.side(), batch, |pictures| {
+            let pixels: Vec<f32> = pictures.iter().flat_map(|picture| picture.pixels.iter().copied()).collect();
+            for (picture, logits) in pictures.iter().zip(classifier.logits(&pixels)?) {
+                let path = paths[picture.index].display().to_string();
+                images.push(Classified { path, top: top(&logits, self.top.get(), network.labels()) });
+            }
+            if self.json { Ok(()) } else { print(&text(&std::mem::take(&mut images))) }
+        })?;
+        if unreadable.len() == paths.len() {
+            return Err(unreadable.swap_remove(0).1);
         }
-        if self.json { print_json(&serde_json::json!({ "images": all })) } else { Ok(()) }
-    }
-
-    /// Prints what is to be read by people, and gives on what is to be printed at the end.
-    fn shown(&self, images: Vec<Classified>) -> Result<Vec<Classified>> {
         if self.json {
-            return Ok(images);
+            let unreadable: Vec<String> = unreadable.iter().map(|(_, error)| error.to_string()).collect();
+            print_json(&json!({ "images": images, "unreadable": unreadable }))?;
         }
-        let mut text = String::new();
-        for Classified { path, top } in images {
-            let _ = write!(text, "{}\n{}", path.display(), top_table(&top));
+        for (_, error) in &unreadable {
+            note(&format!("left out: {error}"));
         }
-        print(&text)?;
-        Ok(Vec::new())
+        Ok(if unreadable.is_empty() { ExitCode::SUCCESS } else { FAILURE.into() })
     }
+}
+
+/// What is to be read by people.
+fn text(images: &[Classified]) -> String {
+    let mut text = String::new();
+    for Classified { path, top } in images {
+        let _ = write!(text, "{path}\n{}", top_table(top));
+    }
+    text
 }

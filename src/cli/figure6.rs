@@ -8,7 +8,7 @@ use std::time::Instant;
 use protogpu::atomic::write_atomically;
 use protogpu::gpu::Context;
 use protogpu::nets::Network;
-use protogpu::optimize::{Preset, Settings, Transform};
+use protogpu::optimize::{Settings, Transform};
 use protogpu::picture::read;
 use protogpu::report::ContactSheet;
 use protogpu::{Error, Result};
@@ -20,8 +20,7 @@ use super::interrupt;
 use super::method::MethodArgs;
 use super::open::adapter_record;
 use super::run_batch::Run;
-use super::run_classes::classes;
-use super::run_goals::Goal;
+use super::run_goals::{Goal, goals};
 use super::run_many::{Done, make_all};
 use super::run_targets::{Target, start, targets};
 use super::terminal::{INTERRUPTED, note, print, print_json};
@@ -40,7 +39,7 @@ const CHECKPOINT_EVERY: u32 = 64;
 #[command(after_help = super::help::FIGURE6)]
 pub(crate) struct Figure6Args {
     /// The class, by index, WordNet id or name [default: the embedded network's first; none with --weights]
-    #[arg(long, value_name = "CLASS")]
+    #[arg(long, value_name = "CLASS", conflicts_with = "objective")]
     class: Option<String>,
     /// How many prototypes, the first without regularisation and the last with all of it
     #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u32).range(2..=16))]
@@ -81,15 +80,16 @@ struct Level {
 impl Figure6Args {
     /// Makes the prototypes one after the other, then the strip.
     pub(crate) fn run(&self, launched: Instant) -> Result<ExitCode> {
+        self.network.check_paths(&self.out)?;
         let full = self.full()?;
         let network = self.network.open()?;
         let given: Vec<String> = self.class.iter().cloned().collect();
-        let found = classes(&given, None, &network)?;
-        let [class] = found[..] else {
-            let (class, count) = (given.concat(), found.len());
-            return Err(Error::input(format!("--class {class} names {count} classes, and the strip is of one")));
+        let goals = goals(&given, &self.method.objectives, &full, None, &network)?;
+        let [goal] = &goals[..] else {
+            let what = if given.is_empty() { "objectives" } else { "classes" };
+            return Err(Error::input(format!("{} {what} were given, and the strip is of one", goals.len())));
         };
-        let mut levels = self.levels(&full, class, &network)?;
+        let mut levels = self.levels(&full, goal, &network)?;
         if levels.iter().any(|level| !level.targets[0].finished) {
             let context = self.adapter.open()?;
             if let Some(stopped) = self.make(&context, &network, &full, &mut levels, launched)? {
@@ -101,29 +101,24 @@ impl Figure6Args {
 
     /// The last one's settings.
     fn full(&self) -> Result<Settings> {
-        let mut full = self.method.preset.clone().unwrap_or(Preset::Paper).settings()?;
-        self.method.apply(&mut full);
-        full.validate()?;
+        let full = self.method.valid_settings(None)?;
+        self.method.check_rivals()?;
         if !full.transforms.0.contains(&Transform::Affine) {
             return Err(Error::input(format!(
-                "figure6 grows the reach of the affine warp, but preset {} has other transforms ({}): give --transforms affine",
-                full.preset, full.transforms
+                "figure6 grows the reach of the affine warp, but the transforms are {}: give --transforms affine",
+                full.transforms
             )));
         }
         Ok(full)
     }
 
-    fn levels(&self, full: &Settings, class: usize, network: &Network) -> Result<Vec<Level>> {
-        let existing = match (self.resume, self.force) {
-            (true, _) => Existing::Resume,
-            (_, true) => Existing::Replace,
-            _ => Existing::Refuse,
-        };
+    fn levels(&self, full: &Settings, goal: &Goal, network: &Network) -> Result<Vec<Level>> {
+        let existing = Existing::of(self.resume, self.force);
         let level = |at: u32| {
             let settings = regularised(full, at, self.count - 1);
             let share = f64::from(at) / f64::from(self.count - 1);
             let folder = self.out.join(format!("regularisation_{:03}", (share * 100.0).round()));
-            let wanted = [(Goal::of_class(class, network)?, settings.seed)];
+            let wanted = [(goal.clone(), settings.seed)];
             let steps_given = self.method.steps.is_some();
             let targets = targets(&wanted, &folder, existing, &settings, steps_given, network)?;
             Ok(Level { share, settings, targets })
@@ -199,7 +194,7 @@ impl Figure6Args {
         }
         let target = &levels[0].targets[0];
         let record = json!({
-            "format": FORMAT, "class": target.goal.class(), "seed": target.settings.seed,
+            "format": FORMAT, "class": target.goal.class(), "objective": target.goal.objective, "seed": target.settings.seed,
             "steps": target.settings.total_steps(), "weights_sha256": network.weights().sha256(), "levels": rows,
         });
         let (png, path) = (strip.png()?, self.out.join(STRIP));

@@ -6,10 +6,12 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use protogpu::atomic::{ASIDE, is_aside, write_atomically};
-use protogpu::error::is_full;
+use protogpu::atomic::write_atomically;
+use protogpu::bounded::read_at_most;
 use protogpu::optimize::Checkpoint;
 use protogpu::{Error, Result};
+
+use super::disk::{files_in, remove, remove_leftovers};
 
 const CHECKPOINT: &str = "checkpoint.safetensors";
 pub(crate) const RECORD: &str = "run.json";
@@ -34,6 +36,17 @@ pub(crate) enum Existing {
     Resume,
     /// Begin anew and replace what is in it.
     Replace,
+}
+
+impl Existing {
+    /// `--resume` and `--force`.
+    pub(crate) fn of(resume: bool, force: bool) -> Self {
+        match (resume, force) {
+            (true, _) => Self::Resume,
+            (_, true) => Self::Replace,
+            _ => Self::Refuse,
+        }
+    }
 }
 
 /// How far a prototype has come.
@@ -100,7 +113,7 @@ impl Folder {
 
     /// Whether it exists although it must not; one that only says why it failed may be tried again.
     pub(crate) fn is_in_the_way(&self) -> bool {
-        self.existing == Existing::Refuse && self.path.symlink_metadata().is_ok() && !self.holds_a_failure_alone()
+        self.existing == Existing::Refuse && self.path.is_dir() && !self.holds_a_failure_alone()
     }
 
     fn holds_a_failure_alone(&self) -> bool {
@@ -132,6 +145,11 @@ impl Folder {
         } else {
             Ok(State::Begun(Box::new(checkpoint)))
         }
+    }
+
+    /// The checkpoint that [`Folder::state`] found, read anew.
+    pub(crate) fn checkpoint(&self) -> Result<Checkpoint> {
+        read_checkpoint(&self.path.join(CHECKPOINT))
     }
 
     /// Keeps the state between two steps.
@@ -193,10 +211,23 @@ impl Folder {
 
     /// Before the first write: the folder, and nothing in it that would contradict what is to come.
     fn begin(&mut self) -> Result<()> {
-        if std::mem::replace(&mut self.begun, true) {
+        if self.begun {
             return Ok(());
         }
-        create_folder(&self.path)?;
+        create_folder(self.path.parent().unwrap_or(Path::new("")))?;
+        match std::fs::create_dir(&self.path) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(Error::io("create", &self.path)(error));
+            }
+            // It was not there when the run began.
+            Err(_) if self.is_in_the_way() => {
+                let path = self.path.display();
+                return Err(Error::input(format!(
+                    "{path} exists since another run made it: nothing of it was replaced"
+                )));
+            }
+            _ => self.begun = true,
+        }
         remove(&self.path.join(RECORD))?;
         remove(&self.path.join(FAILED))?;
         remove(&self.path.join(ANIMATION))?;
@@ -213,11 +244,6 @@ impl Folder {
         let folders = [&self.path, &self.path.join(SNAPSHOTS), &self.path.join(FRAMES)];
         folders.into_iter().try_for_each(|folder| remove_leftovers(folder))
     }
-}
-
-/// Removes what a killed process had not yet renamed from a folder in which no other process writes.
-pub(crate) fn remove_leftovers(folder: &Path) -> Result<()> {
-    files_in(folder, is_aside).iter().try_for_each(|file| remove(file))
 }
 
 /// Refuses the folders that are in the way, all at once.
@@ -239,52 +265,8 @@ pub(crate) fn refuse_existing<'a>(folders: impl Iterator<Item = &'a Folder>) -> 
     }
 }
 
-/// What a disk must have room for before a run begins: a prototype's files with their checkpoint's new version.
-const ROOM_BYTES: usize = 6 << 20;
-
-/// Whether the folders can be made and written to, found out before any work and without leaving anything behind.
-pub(crate) fn check_writable<'a>(folders: impl IntoIterator<Item = &'a Path>) -> Result<()> {
-    let mut checked: Vec<&Path> = Vec::new();
-    for out in folders {
-        let nearest = out.ancestors().find(|folder| folder.as_os_str().is_empty() || folder.exists());
-        let nearest = nearest.filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        if !nearest.is_dir() {
-            return Err(Error::input(format!("cannot write to {}: {} is no folder", out.display(), nearest.display())));
-        }
-        if !checked.contains(&nearest) {
-            probe(nearest)?;
-            checked.push(nearest);
-        }
-    }
-    Ok(())
-}
-
-/// Writes as much as a prototype needs, and takes it away again.
-fn probe(folder: &Path) -> Result<()> {
-    let write = || {
-        let mut file = tempfile::Builder::new().prefix(ASIDE[0]).suffix(ASIDE[1]).tempfile_in(folder)?;
-        file.write_all(&vec![0; ROOM_BYTES])?;
-        file.flush()
-    };
-    // Only the kind: the system's own text names the probe, which is of no use to anyone.
-    write().map_err(|source| match source.kind() {
-        // Nothing was begun, so that another folder mends it; a disk that fills up later is a failure.
-        kind if is_full(kind) => {
-            let (folder, room) = (folder.display(), ROOM_BYTES >> 20);
-            Error::input(format!(
-                "no room for {room} MiB in {folder} ({kind}): make some, or give another folder with --out"
-            ))
-        }
-        kind => Error::io("write to", folder)(io::Error::from(kind)),
-    })
-}
-
 fn read_checkpoint(file: &Path) -> Result<Checkpoint> {
-    let bytes = std::fs::metadata(file).map_err(Error::io("read", file))?.len();
-    if bytes > MAX_CHECKPOINT_BYTES {
-        return Err(Error::input(format!("it has {bytes} bytes, which no checkpoint has")));
-    }
-    Checkpoint::from_bytes(&std::fs::read(file).map_err(Error::io("read", file))?)
+    Checkpoint::from_bytes(&read_at_most(file, MAX_CHECKPOINT_BYTES, "checkpoint")?)
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<()> {
@@ -295,22 +277,9 @@ fn create_folder(path: &Path) -> Result<()> {
     std::fs::create_dir_all(path).map_err(Error::io("create", path))
 }
 
-fn remove(path: &Path) -> Result<()> {
-    match std::fs::remove_file(path) {
-        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(Error::io("replace", path)(source)),
-        _ => Ok(()),
-    }
-}
-
 /// Whether a name is that of a picture of the way.
 fn is_picture(name: &str) -> bool {
     name.starts_with("step_") && name.ends_with(".png")
-}
-
-fn files_in(folder: &Path, wanted: impl Fn(&str) -> bool) -> Vec<PathBuf> {
-    // A folder that is not there has no files.
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    entries.filter(|entry| entry.file_name().to_str().is_some_and(&wanted)).map(|entry| entry.path()).collect()
 }
 
 #[cfg(test)]
@@ -410,12 +379,25 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_written_is_found_out_beforehand() {
+    fn a_folder_that_another_run_has_made_meanwhile_is_left_alone() {
         let out = tempfile::tempdir().unwrap();
-        check_writable([out.path().join("a/b").as_path(), Path::new("here")]).unwrap();
-        assert!(names(out.path()).is_empty());
-        std::fs::write(out.path().join("file"), "").unwrap();
-        let error = check_writable([out.path().join("file/b").as_path()]).unwrap_err();
-        assert!(error.is_input() && error.to_string().ends_with("file is no folder"), "{error}");
+        let at = || Folder::new(out.path(), "1_fish", 7, Existing::Refuse);
+        let mut late = at();
+        assert!(!late.is_in_the_way());
+        at().write_checkpoint(&checkpoint(2)).unwrap();
+        let error = late.write_checkpoint(&checkpoint(3)).unwrap_err().to_string();
+        assert!(
+            error.ends_with("1_fish_seed7 exists since another run made it: nothing of it was replaced"),
+            "{error}"
+        );
+        late.write_failure(&error);
+        assert_eq!(names(late.path()), ["checkpoint.safetensors"]);
+        assert_eq!(late.checkpoint().unwrap(), checkpoint(2));
+        // One that only says why it failed is free.
+        let mut failed = Folder::new(out.path(), "2_bird", 7, Existing::Refuse);
+        failed.write_failure("no");
+        let mut again = Folder::new(out.path(), "2_bird", 7, Existing::Refuse);
+        again.write_checkpoint(&checkpoint(1)).unwrap();
+        assert_eq!(names(again.path()), ["checkpoint.safetensors"]);
     }
 }

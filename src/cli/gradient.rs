@@ -65,11 +65,12 @@ impl GradientArgs {
         let all = top(&found.logits, usize::MAX, network.labels());
         let this = all.iter().find(|t| t.index == class).expect("all classes are there");
         let largest = largest(&found.gradient);
+        let (out, png) = (self.out.display().to_string(), self.png.as_ref().map(|path| path.display().to_string()));
         if self.json {
-            return print_json(&json!({"out": self.out, "png": self.png, "class": this, "largest": largest}));
+            return print_json(&json!({"out": out, "png": png, "class": this, "largest": largest}));
         }
-        let png = self.png.as_ref().map(|path| format!(", drawn in {}", path.display())).unwrap_or_default();
-        let (out, logit, probability) = (self.out.display(), this.logit, percent(this.probability));
+        let png = png.map(|path| format!(", drawn in {path}")).unwrap_or_default();
+        let (logit, probability) = (this.logit, percent(this.probability));
         print(&format!(
             "{out}: the gradient of {name} ({class}; logit {logit:.3}, {probability}), at most {largest:.3e}{png}\n"
         ))

@@ -37,7 +37,9 @@ Examples:
 
 Each prototype's folder holds prototype.png, prototype.safetensors (the pixels as numbers, unclamped),
 run.json (every setting, the losses, the final top 5) and checkpoint.safetensors.
-One that fails has failed.txt, which says why; the others go on, and the exit code is 1.";
+One that fails has failed.txt, which says why; the others go on, and the exit code is 1.
+
+Logit and probability of a step are of the picture as that step's transforms show it; the top 5 are of the picture itself.";
 
 pub(crate) const INDEX: &str = "\
 Example:

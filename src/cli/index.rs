@@ -2,22 +2,22 @@
 
 use std::path::{Path, PathBuf};
 
+use protogpu::bounded::read_text_at_most;
 use protogpu::picture::read;
 use protogpu::report::{Gallery, NotShown, Shown, write_gallery};
 use protogpu::{Error, Result};
 use serde::Deserialize;
 
 use super::folder::{ANIMATION, FAILED, PICTURE, PIXELS, RECORD};
-use super::run_record::FORMAT;
+use super::run_record::{FORMAT, MAX_RECORD_BYTES};
 use super::terminal::{print, print_json};
 use super::top::Top;
 
 /// The page, in the folder of prototypes.
 const PAGE: &str = "index.html";
-/// Longer records are none that a run of some thousand steps wrote.
-const MAX_RECORD_BYTES: u64 = 64 << 20;
-/// Longer reasons for a failure are cut.
+/// Longer reasons for a failure are cut, and longer files of them not read.
 const MAX_REASON: usize = 1000;
+const MAX_REASON_BYTES: u64 = 1 << 20;
 
 /// Make the page and the sheet of the prototypes in a folder, index.html and contact.png
 #[derive(clap::Args, Debug)]
@@ -37,6 +37,9 @@ impl IndexArgs {
         let gallery = gallery(&self.folder)?;
         if gallery.shown.is_empty() {
             let folder = self.folder.display();
+            if let Some(NotShown { folder: name, why }) = gallery.failed.first() {
+                return Err(Error::input(format!("{folder} holds no prototype that can be shown; {name}: {why}")));
+            }
             return Err(Error::input(format!(
                 "{folder} holds no finished prototype: no {RECORD} in a folder of it; `protogpu run --out {folder}` makes some"
             )));
@@ -78,7 +81,8 @@ fn gallery(out: &Path) -> Result<Gallery> {
                 Err(why) => gallery.failed.push(NotShown { folder, why }),
             }
         } else if path.join(FAILED).is_file() {
-            let why = std::fs::read_to_string(path.join(FAILED)).unwrap_or_else(|error| error.to_string());
+            let why = read_text_at_most(path.join(FAILED), MAX_REASON_BYTES, "failure");
+            let why = why.unwrap_or_else(|error| error.to_string());
             gallery.failed.push(NotShown { folder, why: why.trim().chars().take(MAX_REASON).collect() });
         }
     }
@@ -107,11 +111,7 @@ struct Recorded {
 fn shown(path: &Path, folder: &str) -> Result<Shown, String> {
     let record = path.join(RECORD);
     let told = |error: &dyn std::fmt::Display| format!("{RECORD} cannot be read: {error}");
-    let bytes = std::fs::metadata(&record).map_err(|error| told(&error))?.len();
-    if bytes > MAX_RECORD_BYTES {
-        return Err(told(&format!("it has {bytes} bytes, which no record has")));
-    }
-    let text = std::fs::read_to_string(&record).map_err(|error| told(&error))?;
+    let text = read_text_at_most(&record, MAX_RECORD_BYTES, "record").map_err(|error| told(&error))?;
     let found: Recorded = serde_json::from_str(&text).map_err(|error| told(&error))?;
     if found.format != FORMAT {
         return Err(told(&format!("its format is `{}`, but this program reads `{FORMAT}`", found.format)));

@@ -4,6 +4,9 @@ use protogpu::optimize::choices::numbers;
 use protogpu::optimize::{
     Fill, HfForm, Init, Interpolation, Objective, Parameterization, Preset, PvForm, Settings, Transforms,
 };
+use protogpu::{Error, Result};
+
+use super::run_record::Config;
 
 /// The settings that were given; what was not stays as the configuration file or the preset has it.
 #[derive(clap::Args, Clone, Debug, Default)]
@@ -102,8 +105,52 @@ pub(crate) struct MethodArgs {
 }
 
 impl MethodArgs {
+    /// Options over a file's settings over those of a preset: the one named here, else the options', the file's, the paper's. Whether
+    /// they make sense is not asked here.
+    pub(crate) fn settings(&self, preset: Option<Preset>, config: Option<&Config>) -> Result<Settings> {
+        let preset = match (preset.or_else(|| self.preset.clone()), config) {
+            (None, Some(config)) => config.preset()?,
+            (preset, _) => preset,
+        };
+        let mut settings = preset.unwrap_or(Preset::Paper).settings()?;
+        if let Some(config) = config {
+            settings = config.apply(&settings)?;
+        }
+        self.apply(&mut settings);
+        Ok(settings)
+    }
+
+    /// The same, which must make sense; where a file is at fault, the error names it.
+    pub(crate) fn valid_settings(&self, config: Option<&Config>) -> Result<Settings> {
+        let settings = self.settings(None, config)?;
+        let Err(error) = settings.validate() else { return Ok(settings) };
+        let file = match (config, &self.preset) {
+            (Some(config), _) => Some(config.path()),
+            (None, Some(Preset::File(path))) => Some(path.as_path()),
+            _ => None,
+        };
+        // Without the options.
+        let of_file = Self::default().settings(self.preset.clone(), config)?.validate();
+        match (file, of_file) {
+            (Some(file), Err(same)) if same.to_string() == error.to_string() => {
+                Err(Error::input(format!("{}: {error}", file.display())))
+            }
+            _ => Err(error),
+        }
+    }
+
+    /// Rivals belong to the loss of a class.
+    pub(crate) fn check_rivals(&self) -> Result<()> {
+        match self.rivals {
+            Some(rivals) if rivals != 0.0 && !self.objectives.is_empty() => Err(Error::input(format!(
+                "--rivals is {rivals}, which changes the loss of --class alone: drop it, or give terms such as logprob:CLASS"
+            ))),
+            _ => Ok(()),
+        }
+    }
+
     /// Lays the given options over settings.
-    pub(crate) fn apply(&self, settings: &mut Settings) {
+    fn apply(&self, settings: &mut Settings) {
         macro_rules! lay_over {
             ($($field:ident)+) => {
                 $(if let Some(value) = &self.$field {

@@ -13,6 +13,7 @@ mod bench_measure;
 mod bench_report;
 mod cache;
 mod classify;
+mod disk;
 mod download;
 mod figure6;
 mod folder;
@@ -101,7 +102,7 @@ fn dispatch(command: Command, launched: Instant) -> Result<ExitCode> {
         Command::Run(args) => args.run(launched),
         Command::Index(args) => done(args.run()),
         Command::Figure6(args) => args.run(launched),
-        Command::Classify(args) => done(args.run()),
+        Command::Classify(args) => args.run(),
         Command::Activations(args) => done(args.run()),
         Command::Gradient(args) => done(args.run()),
         Command::Adapters(args) => done(args.run()),

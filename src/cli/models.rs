@@ -1,7 +1,6 @@
 //! `protogpu models`: which networks are at hand, and which can be fetched.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
 
 use protogpu::nets::{Architecture, Inspection, embedded};
 use protogpu::weights::Weights;
@@ -42,7 +41,7 @@ struct PublishedRow {
     name: &'static str,
     about: &'static str,
     /// Where it is, or would be.
-    path: Option<PathBuf>,
+    path: Option<String>,
     pulled: bool,
     /// Of a file that can be used.
     #[serde(flatten)]
@@ -99,7 +98,7 @@ impl PublishedRow {
             pulled,
             problem: held.as_ref().err().map(ToString::to_string),
             network: held.ok().flatten(),
-            path: path.ok(),
+            path: path.ok().map(|path| path.display().to_string()),
             pull: format!("protogpu weights pull {name}"),
             options: format!("--weights {IMAGENET} --model {name}"),
         }
@@ -146,7 +145,7 @@ impl Models {
             let _ = writeln!(text, "{}, {state}\n  about       {}", row.name, row.about);
             text.push_str(&row.network.as_ref().map(Held::text).unwrap_or_default());
             if let Some(path) = row.path.as_ref().filter(|_| row.pulled) {
-                let _ = writeln!(text, "  file        {}", path.display());
+                let _ = writeln!(text, "  file        {}", path);
             }
             if let Some(problem) = &row.problem {
                 let _ = writeln!(text, "  problem     {}", problem.replace('\n', "\n              "));

@@ -23,7 +23,7 @@ impl PresetsArgs {
                 let settings = preset.settings()?;
                 settings.validate()?;
                 // A file starts from one that is built in, not from another file.
-                let settings = protogpu::optimize::Settings { preset: Preset::Paper, ..settings };
+                let settings = protogpu::optimize::Settings { preset: preset.base()?, ..settings };
                 serde_json::to_string_pretty(&settings).expect("settings are plain data") + "\n"
             }
             Some(preset) => preset.text()?,

@@ -8,7 +8,7 @@ use std::time::Instant;
 use protogpu::gpu::Context;
 use protogpu::nets::{Input, Network};
 use protogpu::ops::Choices;
-use protogpu::optimize::{Optimizer, Preset, Settings};
+use protogpu::optimize::{Optimizer, Settings};
 use protogpu::{Error, Result};
 use serde_json::json;
 
@@ -26,7 +26,7 @@ use super::run_goals::{Goal, goals};
 use super::run_many::{Done, Throughput, failures_text, make_all};
 use super::run_record::{AdapterRecord, Config};
 use super::run_report::report;
-use super::run_targets::{Target, start, targets};
+use super::run_targets::{Target, check_diverse, start, targets};
 use super::terminal::{FAILURE, INTERRUPTED, note, print, print_json};
 use super::tuned::TuneArgs;
 
@@ -51,7 +51,7 @@ pub(crate) struct RunArgs {
     /// prototype's bits depend on it
     #[arg(long, value_name = "N|auto", default_value = "auto")]
     batch: BatchSize,
-    /// Go on from the checkpoints of an interrupted run, or with more --steps
+    /// Go on from the checkpoints of an interrupted run, and with more --steps under --anneal 0 --hf-start 1
     #[arg(long)]
     resume: bool,
     /// Begin anew and replace what an earlier run wrote
@@ -88,10 +88,10 @@ pub(crate) struct RunArgs {
 impl RunArgs {
     /// Makes the prototypes.
     pub(crate) fn run(&self, launched: Instant) -> Result<ExitCode> {
-        self.check_paths()?;
+        self.network.check_paths(&self.out)?;
         let config = self.config.as_deref().map(Config::read).transpose()?;
-        let settings = self.settings(config.as_ref())?;
-        self.check_rivals()?;
+        let settings = self.method.valid_settings(config.as_ref())?;
+        self.method.check_rivals()?;
         let recorded = config.as_ref().and_then(|config| config.recorded.as_ref());
         let network_args = self.network.or_recorded(recorded.map(|recorded| &recorded.weights));
         let network = network_args.open()?;
@@ -106,11 +106,15 @@ impl RunArgs {
             return self.dry_run(&network, &settings, &wanted);
         }
         let steps_given = self.method.steps.is_some() || config.is_some();
-        let mut targets = targets(&wanted, &self.out, self.existing(), &settings, steps_given, &network)?;
+        let mut targets =
+            targets(&wanted, &self.out, Existing::of(self.resume, self.force), &settings, steps_given, &network)?;
         // Its plan stands for the others'.
         let settings = goals[0].settings(&settings);
         if targets.iter().all(|target| target.finished) {
             self.note("all of it is finished already");
+            if self.animate && !targets.iter().all(|target| target.folder.animation().is_file()) {
+                self.note("what was made without --animate stays without an animation; --force makes it anew");
+            }
             // Left by a process that was killed before it had cleared up.
             targets.iter().for_each(|target| target.folder.clear_frames());
             return self.report(&mut targets, None);
@@ -168,28 +172,6 @@ impl RunArgs {
         Ok((choices, most))
     }
 
-    /// They belong to the loss of a class.
-    fn check_rivals(&self) -> Result<()> {
-        match self.method.rivals {
-            Some(rivals) if rivals != 0.0 && !self.method.objectives.is_empty() => Err(Error::input(format!(
-                "--rivals is {rivals}, which changes the loss of --class alone: drop it, or give terms such as logprob:CLASS"
-            ))),
-            _ => Ok(()),
-        }
-    }
-
-    /// Records and reports are text, and name these.
-    fn check_paths(&self) -> Result<()> {
-        let paths = [Some(&self.out), self.network.weights.as_ref(), self.network.labels.as_ref()];
-        match paths.into_iter().flatten().find(|path| path.to_str().is_none()) {
-            Some(path) => Err(Error::input(format!(
-                "{}: the path is not UTF-8, and run.json names it: rename it",
-                path.display()
-            ))),
-            None => Ok(()),
-        }
-    }
-
     /// What one batch would do and take.
     fn dry_run(&self, network: &Network, settings: &Settings, wanted: &[(Goal, u64)]) -> Result<ExitCode> {
         let context = self.adapter.open()?;
@@ -209,7 +191,8 @@ impl RunArgs {
             print_json(&plan)?;
         } else {
             let description = &adapter.description;
-            let jobs = format!("{} of {}, {n} at once, {steps} steps each", plural(wanted.len()), names(&goals));
+            let (jobs, s) = (plural(wanted.len()), if steps == 1 { "" } else { "s" });
+            let jobs = format!("{jobs} of {}, {n} at once, {steps} step{s} each", names(&goals));
             print(&format!("adapter   {description}\nnetwork   {network:?}\nto make   {jobs}\n{summary}\n"))?;
         }
         Ok(ExitCode::SUCCESS)
@@ -236,7 +219,7 @@ impl RunArgs {
         }
         for target in targets {
             let Some(begun) = &target.begun else { continue };
-            self.note(&format!("{}: going on after step {}", target.goal.title(), begun.step()));
+            self.note(&format!("{}: going on after step {}", target.goal.title(), begun.step));
             if begun.adapter != *adapter {
                 self.note(&format!("its steps so far were made on {}: the bits will differ", begun.adapter));
             }
@@ -252,9 +235,12 @@ impl RunArgs {
     /// What was made and what was not. A run of one prototype that failed is that failure.
     fn report(&self, targets: &mut [Target], throughput: Option<Throughput>) -> Result<ExitCode> {
         if let [one] = targets
-            && let Some(error) = one.failed.take()
+            && one.failed.is_some()
         {
-            return Err(error);
+            if self.json {
+                report(targets, throughput, None, true)?;
+            }
+            return Err(targets[0].failed.take().expect("it failed"));
         }
         // What was made is there; a page that cannot be written takes nothing of it away.
         let warn = |error: &Error| note(&format!("warning: without index.html and contact.png: {error}"));
@@ -273,45 +259,10 @@ impl RunArgs {
             }
         }
     }
-
-    /// Options over the file's settings over those of the preset.
-    fn settings(&self, config: Option<&Config>) -> Result<Settings> {
-        let named = match (&self.method.preset, config) {
-            (None, Some(config)) => config.preset()?,
-            (preset, _) => preset.clone(),
-        };
-        let mut settings = named.unwrap_or(Preset::Paper).settings()?;
-        if let Some(config) = config {
-            settings = config.apply(&settings)?;
-        }
-        self.method.apply(&mut settings);
-        settings.validate()?;
-        Ok(settings)
-    }
-
-    fn existing(&self) -> Existing {
-        match (self.resume, self.force) {
-            (true, _) => Existing::Resume,
-            (_, true) => Existing::Replace,
-            _ => Existing::Refuse,
-        }
-    }
 }
 
 fn plural(count: usize) -> String {
     if count == 1 { "1 prototype".into() } else { format!("{count} prototypes") }
-}
-
-/// Whether an image would be made alone that is to be unlike others.
-fn check_diverse(targets: &[Target], most: usize) -> Result<()> {
-    let open: Vec<&Target> = targets.iter().filter(|target| target.is_open()).collect();
-    match open.iter().find(|target| target.goal.aim.is_diverse()) {
-        Some(target) if most.min(open.len()) < 2 => Err(Error::input(format!(
-            "`{}` would be made alone, and diversity is of images that are made at once: give --per-class 2 or more, and --batch",
-            target.goal.name
-        ))),
-        _ => Ok(()),
-    }
 }
 
 /// The first few.

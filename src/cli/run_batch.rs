@@ -55,20 +55,33 @@ impl Run<'_> {
     /// # Errors
     /// If the device fails. What concerns one image alone is kept in its target, and the others go on.
     pub(crate) fn make(&self, targets: Vec<&mut Target>) -> Result<Ended> {
-        let names = named(&targets);
-        let made = self.begin(targets, names.clone()).and_then(Batch::go);
+        let (mut begun, mut ready) = (Vec::new(), Vec::new());
+        for target in targets {
+            match target.checkpoint() {
+                Ok(found) => {
+                    begun.extend(found);
+                    ready.push(target);
+                }
+                Err(error) => target.failed = Some(error),
+            }
+        }
+        if ready.is_empty() {
+            return Ok(Ended::Finished);
+        }
+        let names = named(&ready);
+        let made = self.begin(ready, begun, names.clone()).and_then(Batch::go);
         made.map_err(|error| match error {
             Error::Device(message) => Error::Device(format!("{message} (while making {names})")),
             other => other,
         })
     }
 
-    fn begin<'a>(&'a self, targets: Vec<&'a mut Target>, names: String) -> Result<Batch<'a>> {
+    /// All of them anew, or all from the step of their checkpoints `begun` on.
+    fn begin<'a>(&'a self, targets: Vec<&'a mut Target>, begun: Vec<Checkpoint>, names: String) -> Result<Batch<'a>> {
         let init = self.start.map(|start| start.pixels.clone());
         let job =
             |target: &&mut Target| Job { class: target.goal.class, seed: target.settings.seed, init: init.clone() };
         let jobs: Vec<Job> = targets.iter().map(job).collect();
-        let begun: Vec<&Checkpoint> = targets.iter().filter_map(|target| target.begun.as_deref()).collect();
         let choices = match begun.first() {
             // What was begun goes on as it began.
             Some(checkpoint) => Choices::known(self.context.capabilities(), checkpoint.kernels.clone()),
@@ -80,12 +93,11 @@ impl Run<'_> {
         let mut optimizer = Optimizer::with_parts(self.context, self.network, self.settings, &jobs, parts)?;
         let step = begun.first().map_or(0, |checkpoint| checkpoint.step());
         if !begun.is_empty() {
-            let state = |c: &&Checkpoint| {
-                let parameters = c.parameters.clone();
-                ImageState { image: c.image.clone(), parameters, m: c.m.clone(), v: c.v.clone() }
+            let state = |c: Checkpoint| {
+                let Checkpoint { image, parameters, m, v, history, .. } = c;
+                (ImageState { image, parameters, m, v }, history)
             };
-            let states: Vec<ImageState> = begun.iter().map(state).collect();
-            let histories = begun.iter().map(|checkpoint| checkpoint.history.clone()).collect();
+            let (states, histories): (Vec<ImageState>, Vec<History>) = begun.into_iter().map(state).unzip();
             optimizer.load(step.into(), &states, histories)?;
         }
         let progress = Progress::new(names, step, self.settings.total_steps(), self.quiet);

@@ -6,6 +6,9 @@ use protogpu::{Error, Result};
 
 use super::run_record::{Config, Recorded};
 
+/// The most prototypes of one run: what is known of each is in memory.
+const MOST: usize = 1_000_000;
+
 /// The classes that were asked for, by option, by a record, or by the embedded network's default; each once.
 pub(crate) fn classes(given: &[String], config: Option<&Config>, network: &Network) -> Result<Vec<usize>> {
     let labels = network.labels();
@@ -36,8 +39,15 @@ pub(crate) fn classes(given: &[String], config: Option<&Config>, network: &Netwo
 pub(crate) fn wanted<T: Clone>(all: &[T], seed: u64, per_class: u32) -> Result<Vec<(T, u64)>> {
     if seed.checked_add(u64::from(per_class) - 1).is_none() {
         return Err(Error::input(format!(
-            "--per-class {per_class} counts seeds from --seed {seed} on, and beyond {} there is none: give a smaller --seed",
+            "{per_class} prototypes of each count their seeds from --seed {seed} on, and beyond {} there is none: give a smaller \
+             --seed",
             u64::MAX
+        )));
+    }
+    if all.len().saturating_mul(per_class as usize) > MOST {
+        return Err(Error::input(format!(
+            "{per_class} of each of {} would be more than {MOST} prototypes: give fewer, in several runs",
+            all.len()
         )));
     }
     let of = |one: &T| (0..u64::from(per_class)).map(|more| (one.clone(), seed + more)).collect::<Vec<_>>();

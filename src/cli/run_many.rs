@@ -6,7 +6,7 @@ use protogpu::error::is_full;
 use protogpu::{Error, Result};
 use serde::Serialize;
 
-use super::folder::check_writable;
+use super::disk::check_writable;
 use super::run_batch::{Ended, Run};
 use super::run_targets::{Target, next_batch};
 use super::terminal::note;

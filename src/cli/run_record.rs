@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use protogpu::bounded::read_text_at_most;
 use protogpu::nets::{Architecture, Input};
 use protogpu::ops::Variant;
 use protogpu::optimize::{History, Preset, Settings};
@@ -17,8 +18,8 @@ use super::top::Top;
 /// The layout's name and version.
 pub(crate) const FORMAT: &str = "protogpu run 1";
 
-/// The longest file that is read as a configuration: a record of the most steps is shorter.
-const MAX_BYTES: u64 = 256 << 20;
+/// The longest file that is read as a configuration or a record: one of the most steps is shorter.
+pub(crate) const MAX_RECORD_BYTES: u64 = 256 << 20;
 
 /// The class as recorded.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -147,15 +148,7 @@ pub(crate) struct RecordedAdapter {
 impl Config {
     /// Reads a settings file or a `run.json`.
     pub(crate) fn read(path: &Path) -> Result<Self> {
-        let found = std::fs::metadata(path).map_err(Error::io("read", path))?;
-        if !found.is_file() {
-            return Err(Error::input(format!("cannot read {}: it is no file", path.display())));
-        }
-        let bytes = found.len();
-        if bytes > MAX_BYTES {
-            return Err(Error::input(format!("{} has {bytes} bytes, which no settings have", path.display())));
-        }
-        let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
+        let text = read_text_at_most(path, MAX_RECORD_BYTES, "settings")?;
         Self::parse(path, &text)
     }
 
@@ -187,6 +180,11 @@ impl Config {
         // A record has all that the file of its preset said, which may be gone.
         let superseded = self.recorded.is_some() && matches!(preset, Preset::File(_));
         Ok(Some(if superseded { Preset::Paper } else { preset }))
+    }
+
+    /// The file.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Lays the file's settings over others.

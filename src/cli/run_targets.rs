@@ -1,17 +1,22 @@
 //! What a run is to make: which classes, where each goes, and how far each has come. All of it is checked before any work.
 
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeMap, HashSet};
+use std::fs::File;
+use std::path::Path;
 
-use protogpu::digest::sha256_hex;
+use protogpu::bounded::read_text_at_most;
+use protogpu::digest::sha256_of;
 use protogpu::nets::Network;
+use protogpu::ops::Variant;
 use protogpu::optimize::{Checkpoint, Settings};
 use protogpu::picture::preprocess;
 use protogpu::{Error, Result};
 use serde::Deserialize;
 
-use super::folder::{Existing, Folder, State, check_writable, refuse_existing};
+use super::disk::check_writable;
+use super::folder::{Existing, Folder, State, refuse_existing};
 use super::run_goals::Goal;
-use super::run_record::Config;
+use super::run_record::{Config, MAX_RECORD_BYTES};
 use super::top::Top;
 
 /// One prototype to make.
@@ -20,8 +25,8 @@ pub(crate) struct Target {
     /// Those of the run, with this prototype's own seed and objective.
     pub(crate) settings: Settings,
     pub(crate) folder: Folder,
-    /// What to go on from.
-    pub(crate) begun: Option<Box<Checkpoint>>,
+    /// How it was begun, where there is something to go on from.
+    pub(crate) begun: Option<Begun>,
     /// Whether an earlier run had made it.
     pub(crate) finished: bool,
     /// The likeliest classes, once this run has made it.
@@ -30,7 +35,33 @@ pub(crate) struct Target {
     pub(crate) failed: Option<Error>,
 }
 
+/// What is known of a checkpoint until its turn comes: as a whole, those of a thousand classes would take gigabytes.
+#[derive(PartialEq)]
+pub(crate) struct Begun {
+    pub(crate) step: u32,
+    pub(crate) adapter: String,
+    pub(crate) kernels: BTreeMap<String, Variant>,
+}
+
+impl Begun {
+    fn of(checkpoint: &Checkpoint) -> Self {
+        let (adapter, kernels) = (checkpoint.adapter.clone(), checkpoint.kernels.clone());
+        Self { step: checkpoint.step(), adapter, kernels }
+    }
+}
+
 impl Target {
+    /// The checkpoint to go on from, if it was begun.
+    pub(crate) fn checkpoint(&self) -> Result<Option<Checkpoint>> {
+        let Some(begun) = &self.begun else { return Ok(None) };
+        let found = self.folder.checkpoint()?;
+        if Begun::of(&found) != *begun {
+            let folder = self.folder.path().display();
+            return Err(Error::Device(format!("{folder} has changed meanwhile: another run writes to it")));
+        }
+        Ok(Some(found))
+    }
+
     /// Whether there is something left to do.
     pub(crate) fn is_open(&self) -> bool {
         !self.finished && self.made.is_none() && self.failed.is_none()
@@ -41,9 +72,15 @@ impl Target {
         self.made.clone().unwrap_or_else(|| recorded_top(&self.folder))
     }
 
+    /// Whether two can be made in one batch: they have made equally many steps with the same kernels towards objectives of one form.
+    fn goes_with(&self, other: &Self) -> bool {
+        let [ours, theirs] = [self, other].map(|target| target.begun.as_ref().map(|begun| &begun.kernels));
+        self.step() == other.step() && ours == theirs && self.goal.aim.same_form(&other.goal.aim)
+    }
+
     /// Steps made by earlier processes.
     pub(crate) fn step(&self) -> u32 {
-        self.begun.as_ref().map_or(0, |checkpoint| checkpoint.step())
+        self.begun.as_ref().map_or(0, |begun| begun.step)
     }
 }
 
@@ -59,8 +96,7 @@ pub(crate) struct Start {
 pub(crate) fn start(settings: &Settings, config: Option<&Config>, side: usize) -> Result<Option<Start>> {
     let Some(path) = settings.init_image() else { return Ok(None) };
     let pixels = preprocess(path, side)?;
-    let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
-    let sha256 = sha256_hex(bytes);
+    let sha256 = File::open(path).and_then(sha256_of).map_err(Error::io("read", path))?;
     if let Some(config) = config {
         config.check_init(&sha256, path)?;
     }
@@ -79,8 +115,12 @@ pub(crate) fn targets(
     let folder = |(goal, seed): &(Goal, u64)| Folder::new(out, &goal.slug, *seed, existing);
     let folders: Vec<Folder> = wanted.iter().map(folder).collect();
     refuse_existing(folders.iter())?;
-    let paths: Vec<PathBuf> = folders.iter().map(|folder| folder.path().to_path_buf()).collect();
-    check_writable(paths.iter().map(PathBuf::as_path))?;
+    let mut seen = HashSet::new();
+    if let Some(twice) = folders.iter().find(|folder| !seen.insert(folder.path())) {
+        let path = twice.path().display();
+        return Err(Error::input(format!("two prototypes would be written to {path}: make them in runs of their own")));
+    }
+    check_writable(folders.iter().map(Folder::path))?;
     let target = |((goal, seed), folder): (&(Goal, u64), Folder)| {
         let settings = Settings { seed: *seed, ..goal.settings(settings) };
         let state = folder.state(settings.total_steps(), |found| {
@@ -90,31 +130,54 @@ pub(crate) fn targets(
             }
             let (steps, begun) = (settings.steps, found.settings.steps);
             if steps != begun && !steps_given {
-                return Err(Error::input(format!("it was begun with --steps {begun}: repeat that, or give more")));
+                return Err(Error::input(format!("it was begun with --steps {begun}: repeat that")));
             }
             found.check_continues(goal.class, &settings, network)
         })?;
         let finished = matches!(state, State::Finished);
-        let begun = if let State::Begun(checkpoint) = state { Some(checkpoint) } else { None };
+        let begun = if let State::Begun(checkpoint) = state { Some(Begun::of(&checkpoint)) } else { None };
         Ok(Target { goal: goal.clone(), settings, folder, begun, finished, made: None, failed: None })
     };
     wanted.iter().zip(folders).map(target).collect()
 }
 
-/// What to make next: at most `most` at once, and only such as have made equally many steps with the same kernels towards
-/// objectives of one form.
+/// What to make next: at most `most` at once, and only such as can be made together.
 pub(crate) fn next_batch(targets: &mut [Target], most: usize) -> Vec<&mut Target> {
-    let together = |a: &Target, b: &Target| {
-        let kernels = [a, b].map(|target| target.begun.as_ref().map(|checkpoint| &checkpoint.kernels));
-        a.step() == b.step() && kernels[0] == kernels[1] && a.goal.aim.same_form(&b.goal.aim)
-    };
-    let mut batch: Vec<&mut Target> = Vec::new();
-    for target in targets.iter_mut().filter(|target| target.is_open()) {
-        if batch.len() < most && batch.first().is_none_or(|first| together(first, target)) {
-            batch.push(target);
+    let Some(first) = targets.iter().position(Target::is_open) else { return Vec::new() };
+    let together: Vec<bool> =
+        targets.iter().map(|target| target.is_open() && target.goes_with(&targets[first])).collect();
+    let len = batch_len(together.iter().filter(|&&together| together).count(), most);
+    targets.iter_mut().zip(together).filter(|(_, together)| *together).map(|(target, _)| target).take(len).collect()
+}
+
+/// How many of `n` to make next, so that batches are few and even.
+fn batch_len(n: usize, most: usize) -> usize {
+    n.div_ceil(n.div_ceil(most))
+}
+
+/// Whether an image would be made alone that is to be unlike others.
+pub(crate) fn check_diverse(targets: &[Target], most: usize) -> Result<()> {
+    let mut open: Vec<&Target> = targets.iter().filter(|target| target.is_open()).collect();
+    while let Some(&first) = open.first() {
+        let (group, rest): (Vec<&Target>, _) = open.into_iter().partition(|target| target.goes_with(first));
+        if first.goal.aim.is_diverse() && leaves_one(group.len(), most) {
+            return Err(Error::input(format!(
+                "of `{}` there are {} to make, {most} at once at most, which leaves one alone; diversity is of images that are \
+                 made at once: give --per-class 2 or more, and a --batch of 3 or more",
+                first.goal.name,
+                group.len()
+            )));
         }
+        open = rest;
     }
-    batch
+    Ok(())
+}
+
+fn leaves_one(mut n: usize, most: usize) -> bool {
+    while n > 1 && most > 1 {
+        n -= batch_len(n, most);
+    }
+    n > 0
 }
 
 fn recorded_top(folder: &Folder) -> Vec<Top> {
@@ -122,6 +185,31 @@ fn recorded_top(folder: &Folder) -> Vec<Top> {
     struct Recorded {
         top: Vec<Top>,
     }
-    let text = std::fs::read_to_string(folder.record()).unwrap_or_default();
+    let text = read_text_at_most(folder.record(), MAX_RECORD_BYTES, "record").unwrap_or_default();
     serde_json::from_str::<Recorded>(&text).unwrap_or_default().top
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_are_few_and_even() {
+        let lens = |mut n: usize, most| {
+            let mut lens = Vec::new();
+            while n > 0 {
+                lens.push(batch_len(n, most));
+                n -= lens[lens.len() - 1];
+            }
+            lens
+        };
+        assert_eq!([lens(1, 8), lens(8, 8), lens(9, 8), lens(64, 64)], [vec![1], vec![8], vec![5, 4], vec![64]]);
+        assert_eq!([lens(7, 3), lens(5, 4)], [vec![3, 2, 2], vec![3, 2]]);
+        for n in 1..40 {
+            for most in 1..12 {
+                assert_eq!(leaves_one(n, most), lens(n, most).contains(&1), "{n} {most}");
+                assert!(lens(n, most).len() == n.div_ceil(most), "{n} {most}");
+            }
+        }
+    }
 }

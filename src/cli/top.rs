@@ -1,5 +1,6 @@
 //! The likeliest classes, as `classify` prints them and `run.json` records them.
 
+use protogpu::analysis::similarity::Likely;
 use protogpu::analysis::softmax;
 use protogpu::labels::Labels;
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,12 @@ pub(crate) struct Top {
     pub(crate) name: String,
     pub(crate) probability: f32,
     pub(crate) logit: f32,
+}
+
+impl From<Top> for Likely {
+    fn from(top: Top) -> Self {
+        Self { index: top.index, name: top.name, probability: f64::from(top.probability) }
+    }
 }
 
 /// The `count` classes of the highest logits, the first of equals first, with their softmax probabilities.

@@ -29,7 +29,7 @@ pub(crate) struct InspectArgs {
 /// What is found in a file.
 #[derive(Serialize)]
 struct Found<'a> {
-    path: &'a Path,
+    path: String,
     bytes: usize,
     sha256: &'a str,
     #[serde(flatten)]
@@ -93,7 +93,7 @@ impl<'a> Found<'a> {
             *dtypes.entry(dtype.to_string()).or_insert(0) += 1;
         }
         Self {
-            path,
+            path: path.display().to_string(),
             bytes: weights.file_bytes(),
             sha256: weights.sha256(),
             usable: unusable.is_empty() && inspection.check(weights).is_ok(),
@@ -113,7 +113,7 @@ impl<'a> Found<'a> {
     fn text(&self) -> String {
         let Inspection { architecture, width, classes, misfits, left_out } = &self.inspection;
         let dtypes: Vec<String> = self.dtypes.iter().map(|(dtype, count)| format!("{count} {dtype}")).collect();
-        let mut text = format!("{}\n", self.path.display());
+        let mut text = format!("{}\n", self.path);
         let verdict = if self.usable { "" } else { ", but unusable as it is" };
         let _ = writeln!(text, "  network     {architecture} of width {width}, {classes} classes{verdict}");
         if let Some(input) = &self.input {
@@ -125,8 +125,8 @@ impl<'a> Found<'a> {
         let _ = writeln!(text, "  sha256      {}", self.sha256);
         if let Some(labels) = &self.labels {
             let more = if labels.len() > 5 { ", ..." } else { "" };
-            let _ =
-                writeln!(text, "  labels      {}: {}{more}", labels.len(), labels[..labels.len().min(5)].join(", "));
+            let first: Vec<String> = labels.iter().take(5).map(|label| shown(label)).collect();
+            let _ = writeln!(text, "  labels      {}: {}{more}", labels.len(), first.join(", "));
         }
         for (key, value) in self.metadata.iter().filter(|(key, _)| *key != "labels") {
             let _ = writeln!(text, "  metadata    {}: {}", shown(key), shown(value));

@@ -1,19 +1,18 @@
 //! `protogpu weights pull`: published weights, fetched, verified, converted and kept.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
-use protogpu::digest::hex;
+use protogpu::digest::sha256_of;
 use protogpu::nets::Inspection;
 use protogpu::weights::{Checkpoint, Weights};
 use protogpu::{Error, Result};
 use serde_json::json;
-use sha2::{Digest, Sha256};
 
 use super::cache::{self, LICENCE, Published};
+use super::disk::remove_leftovers;
 use super::download::Download;
-use super::folder::remove_leftovers;
 use super::terminal::{note, print, print_json};
 
 /// Fetch published weights, verify and convert them, and keep them for --weights imagenet
@@ -119,8 +118,10 @@ impl PullArgs {
         let known = |key: &str| weights.metadata().get(key).map_or("unknown", String::as_str);
         let [source, source_sha256, licence] = ["source", "source_sha256", "license"].map(known);
         if self.json {
-            return print_json(&json!({"model": published.model, "path": path, "bytes": weights.file_bytes(),
-                "sha256": weights.sha256(), "source": source, "source_sha256": source_sha256, "licence": licence}));
+            return print_json(
+                &json!({"model": published.model, "path": path.display().to_string(), "bytes": weights.file_bytes(),
+                "sha256": weights.sha256(), "source": source, "source_sha256": source_sha256, "licence": licence}),
+            );
         }
         if self.quiet {
             return Ok(());
@@ -177,17 +178,8 @@ enum Unverified {
 
 /// Whether a file's SHA-256 begins with these digits.
 fn verify(path: &Path, expected: &str) -> Result<(), Unverified> {
-    let read = || -> io::Result<String> {
-        let (mut file, mut hash, mut buffer) = (File::open(path)?, Sha256::new(), vec![0; 1 << 16]);
-        loop {
-            match file.read(&mut buffer)? {
-                0 => break,
-                n => hash.update(&buffer[..n]),
-            }
-        }
-        Ok(hex(&hash.finalize()))
-    };
-    let found = read().map_err(|source| Unverified::Unread(path.to_path_buf(), source))?;
+    let found =
+        File::open(path).and_then(sha256_of).map_err(|source| Unverified::Unread(path.to_path_buf(), source))?;
     if found.starts_with(expected) {
         return Ok(());
     }

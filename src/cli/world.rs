@@ -4,11 +4,11 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use protogpu::world::{Biases, Error as WorldError, Order, Setting, biases, classes, find_class, write};
+use protogpu::world::{Biases, Order, Setting, biases, classes, find_class, write};
 use protogpu::{Error, Result};
 use serde_json::json;
 
-use super::folder::check_writable;
+use super::disk::check_writable;
 use super::terminal::{print, print_json};
 
 /// Draw pictures of the world that the embedded networks know
@@ -47,15 +47,16 @@ impl WorldArgs {
         };
         self.check_folder()?;
         let bar = progress_bar(order.classes.len() as u64 * order.per_class);
-        let written = write(&self.out, &order, &|done| bar.set_position(done)).map_err(told)?;
+        let written = write(&self.out, &order, &|done| bar.set_position(done))?;
         bar.finish_and_clear();
+        let out = self.out.display().to_string();
         if self.json {
             let names: Vec<&str> = order.classes.iter().map(|&index| classes()[index].name).collect();
             let without = &self.without_bias;
-            let about = json!({"out": self.out, "pictures": written, "classes": names, "seed": self.seed});
+            let about = json!({"out": out, "pictures": written, "classes": names, "seed": self.seed});
             return print_json(&json!({"world": about, "without_bias": without}));
         }
-        let (out, count) = (self.out.display(), order.classes.len());
+        let count = order.classes.len();
         print(&format!("{out}: {written} pictures of {count} classes, listed in {out}/pictures.csv\n"))
     }
 
@@ -65,7 +66,7 @@ impl WorldArgs {
         }
         let mut indices = Vec::new();
         for text in &self.classes {
-            let index = find_class(text).map_err(told)?.index;
+            let index = find_class(text)?.index;
             if !indices.contains(&index) {
                 indices.push(index);
             }
@@ -79,7 +80,7 @@ impl WorldArgs {
             true => all.collect(),
             false => self.without_bias.iter().map(String::as_str).collect(),
         };
-        names.into_iter().try_fold(Biases::default(), |biases, name| biases.with(name, Setting::Removed)).map_err(told)
+        names.into_iter().try_fold(Biases::default(), |biases, name| biases.with(name, Setting::Removed))
     }
 
     fn check_folder(&self) -> Result<()> {
@@ -100,13 +101,4 @@ fn progress_bar(count: u64) -> ProgressBar {
     }
     let style = ProgressStyle::with_template("drawing {bar:24} {pos}/{len}, {per_sec}, {eta} left");
     ProgressBar::new(count).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
-}
-
-/// The world's errors as the library's, which say how to exit.
-fn told(error: WorldError) -> Error {
-    match error {
-        WorldError::File { path, source } => Error::io("write", &path)(source),
-        WorldError::Picture { path, source: image::ImageError::IoError(source) } => Error::io("write", &path)(source),
-        other => Error::input(other.to_string()),
-    }
 }

@@ -167,6 +167,12 @@ impl Context {
 
     /// Lives on a host's device and queue. Nothing of the host's is changed: no error handler, no callbacks, no polling
     /// unless a blocking call asks for it.
+    ///
+    /// WebGPU's default limits are enough. A large batch needs buffers as large as `max_buffer_size` and
+    /// `max_storage_buffer_binding_size` of the adapter, if the host asks for them; making an [`crate::optimize::Optimizer`] fails with
+    /// the size that is missing. Features that are used where the device has them: `SUBGROUP` (faster convolutions),
+    /// `TIMESTAMP_QUERY` ([`super::Plan::profile`]), and on a software adapter `TEXTURE_ADAPTER_SPECIFIC_FORMAT_FEATURES` with the
+    /// adapter's `max_storage_textures_per_shader_stage` (faster convolutions).
     pub fn from_device(device: wgpu::Device, queue: wgpu::Queue) -> Self {
         let info = device.adapter_info();
         let (kernels, kept, lost) = Default::default();

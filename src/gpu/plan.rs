@@ -154,7 +154,7 @@ impl Plan {
     }
 
     /// The buffer that holds a tensor, or `None` if nothing uses it or it is a texture. A transient's buffer is shared. The tensor
-    /// begins at offset 0, and a view where it begins in what it is of.
+    /// begins at offset 0 (behind the sentinels, where the plan has some), and a view where it begins in what it is of.
     pub fn buffer(&self, tensor: TensorId) -> Option<&wgpu::Buffer> {
         self.places[self.buffer_index(tensor)?].buffer()
     }
@@ -165,8 +165,16 @@ impl Plan {
     }
 
     pub(super) fn range(&self, section: &str) -> Range<usize> {
-        let found = self.recording.sections.iter().find(|(name, _)| *name == section);
-        found.map_or(0..0, |(_, range)| range.clone())
+        let sections = &self.recording.sections;
+        match sections.iter().find(|(name, _)| *name == section) {
+            Some((_, range)) => range.clone(),
+            // Nothing was recorded.
+            None if sections.is_empty() => 0..0,
+            None => {
+                let names: Vec<&str> = sections.iter().map(|(name, _)| *name).collect();
+                panic!("the plan has no section `{section}`, but {}", names.join(", "))
+            }
+        }
     }
 
     pub(super) fn steps(&self) -> &[Step] {
@@ -174,6 +182,9 @@ impl Plan {
     }
 
     /// Encodes a section's dispatches.
+    ///
+    /// # Panics
+    /// If the recording has no such section, as do [`Plan::submit`] and [`Plan::profile`].
     pub fn encode(&self, pass: &mut wgpu::ComputePass<'_>, section: &str) {
         for step in &self.steps[self.range(section)] {
             pass.set_pipeline(&step.pipeline.pipeline);
@@ -210,28 +221,38 @@ impl Plan {
     }
 
     /// Begins to copy tensors to where the processor can read them; what comes back delivers them later.
-    pub fn read_later(&self, tensors: &[TensorId]) -> Readback {
+    ///
+    /// # Errors
+    /// If nothing uses one of them, or it is a texture.
+    pub fn read_later(&self, tensors: &[TensorId]) -> Result<Readback> {
         let mut encoder = self.context.device().create_command_encoder(&Default::default());
-        let readback = self.record_read(&mut encoder, tensors);
+        let readback = self.record_read(&mut encoder, tensors)?;
         self.context.queue().submit([encoder.finish()]);
-        readback
+        Ok(readback)
     }
 
     /// Records the copies into a host's encoder; they arrive some time after it was submitted.
-    pub fn record_read(&self, encoder: &mut wgpu::CommandEncoder, tensors: &[TensorId]) -> Readback {
-        let parts = tensors.iter().filter_map(|&t| {
-            let len = 4 * self.recording.desc(t).len as u64;
-            self.buffer(t).map(|buffer| (buffer, self.offset(t), len))
-        });
-        Readback::record(&self.context, encoder, &parts.collect::<Vec<_>>())
+    ///
+    /// # Errors
+    /// If nothing uses one of them, or it is a texture.
+    pub fn record_read(&self, encoder: &mut wgpu::CommandEncoder, tensors: &[TensorId]) -> Result<Readback> {
+        let part = |&tensor: &TensorId| {
+            let desc = self.recording.desc(tensor);
+            let buffer = self.buffer(tensor).ok_or_else(|| {
+                Error::input(format!("`{}` cannot be read: nothing uses it, or it is a texture", desc.label))
+            })?;
+            Ok((buffer, self.offset(tensor), 4 * desc.len as u64))
+        };
+        let parts = tensors.iter().map(part).collect::<Result<Vec<_>>>()?;
+        Ok(Readback::record(&self.context, encoder, &parts))
     }
 
     /// Waits for everything submitted and gives a tensor's elements as f32.
     ///
     /// # Errors
-    /// If the device is lost.
+    /// If nothing uses it, it is a texture, or the device is lost.
     pub fn read(&self, tensor: TensorId) -> Result<Vec<f32>> {
-        let parts = self.read_later(&[tensor]).wait()?;
+        let parts = self.read_later(&[tensor])?.wait()?;
         Ok(parts.into_iter().next().unwrap_or_default())
     }
 

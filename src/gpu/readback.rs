@@ -69,13 +69,12 @@ impl Readback {
     /// Blocks until the tensors are there.
     ///
     /// # Errors
-    /// If the device is lost.
+    /// If the device is lost, or the encoder was not submitted before.
     pub fn wait(mut self) -> Result<Vec<Vec<f32>>> {
-        loop {
-            self.context.wait()?;
-            if let Some(parts) = self.try_take()? {
-                return Ok(parts);
-            }
-        }
+        // All that was submitted has ended then, and with it the copies.
+        self.context.wait()?;
+        self.try_take()?.ok_or_else(|| {
+            Error::Device("a readback was waited for before the encoder with its copies was submitted".into())
+        })
     }
 }

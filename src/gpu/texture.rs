@@ -12,6 +12,9 @@ crate::params! {
 }
 
 /// An `rgba8unorm` texture that is written from a buffer of f32 pixels, without a round trip through the processor.
+///
+/// Its values are those of a PNG: encoded for display (sRGB), with an alpha of 1. The format does not say so, hence a shader that
+/// samples it for an sRGB target decodes them first; a target that is not sRGB takes them as they are.
 pub struct ImageTexture {
     view: wgpu::TextureView,
     texture: wgpu::Texture,

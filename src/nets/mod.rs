@@ -111,7 +111,10 @@ impl Network {
     fn inspected(weights: Weights, inspection: &Inspection) -> Result<Self> {
         inspection.check(&weights)?;
         let labels = match weights.labels()? {
-            Some(names) => Labels::from_names(names)?,
+            Some(names) => {
+                let wrong = |error| Error::input(format!("{}: `labels` in its metadata: {error}", weights.name()));
+                Labels::from_names(names).map_err(wrong)?
+            }
             None if inspection.classes == 1000 => Labels::imagenet(),
             None => Labels::numbered(inspection.classes),
         };

@@ -2,7 +2,7 @@
 //!
 //! Together with the weights it determines every later step bit for bit: random draws are keyed by the step's number and
 //! need no state. The settings travel along, so that a run is not resumed by mistake with others; only the number of
-//! steps may differ, since no step depends on how many follow.
+//! steps may differ, where no step made so far depended on how many follow.
 
 use std::collections::BTreeMap;
 
@@ -208,7 +208,7 @@ impl Checkpoint {
             let (now, then) = (settings.steps, self.settings.steps);
             differences.push(format!(
                 "--steps is {now} now but {then} in the checkpoint, and by --anneal or --hf-start the steps that are done would have \
-                 been others: give --steps {then}, or begin anew with --force"
+                 been others: give --steps {then}"
             ));
         }
         if differences.is_empty() { Ok(()) } else { Err(Error::input(differences.join("; "))) }

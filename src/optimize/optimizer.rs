@@ -1,5 +1,7 @@
 //! The prototype loop on a device: many images at once, each with its own class, seed, warps and Adam state.
 
+mod losses;
+
 use std::time::{Duration, Instant};
 
 use super::checkpoint::History;
@@ -13,10 +15,12 @@ use super::settings::Settings;
 use super::step::{self, State, WINDOW};
 use super::transform_chain::{Map, maps_of};
 use crate::error::{Error, Result};
-use crate::gpu::{Context, ImageTexture, KernelTime, Plan, Readback, Recording, Summary};
+use crate::gpu::{Context, ImageTexture, KernelTime, Plan, Recording, Summary};
 use crate::nets::Network;
 use crate::ops::Choices;
 use crate::shape::Shape;
+
+pub use losses::Losses;
 
 /// What an image's optimisation goes on from.
 #[derive(Clone, Debug, PartialEq)]
@@ -131,6 +135,9 @@ impl Optimizer {
     /// # Errors
     /// If network and settings do not fit.
     pub fn summary(choices: &Choices, network: &Network, settings: &Settings, n: usize) -> Result<Summary> {
+        if n == 0 {
+            return Err(Error::input("a batch of no image has no plan"));
+        }
         let mut rec = Recording::new();
         let window = WINDOW.min(settings.total_steps() as usize);
         let aim = settings.objective.resolve(network)?;
@@ -290,74 +297,6 @@ impl Optimizer {
         Ok(count)
     }
 
-    /// Records a copy of the losses of the steps recorded so far, which [`Optimizer::take_losses`] delivers when the
-    /// encoder was submitted and the device polled.
-    pub fn record_losses(&self, encoder: &mut wgpu::CommandEncoder) -> Losses {
-        let histories: Vec<_> = self.state.microbatches.iter().map(|microbatch| microbatch.history).collect();
-        Losses { readback: self.plan.record_read(encoder, &histories), window: self.window.0, end: self.step }
-    }
-
-    /// Appends losses that have arrived to [`Optimizer::histories`]; `false` if they have not. Never blocks.
-    ///
-    /// # Errors
-    /// If a loss is NaN or infinite (the message names the step and the class), or the device is lost.
-    pub fn take_losses(&mut self, losses: &mut Losses) -> Result<bool> {
-        let Some(parts) = losses.readback.try_take()? else { return Ok(false) };
-        self.append(&parts, losses.window, losses.end)?;
-        Ok(true)
-    }
-
-    /// Reads the losses that are not read yet; waits for them.
-    fn read_losses(&mut self) -> Result<()> {
-        if self.read_steps == self.step {
-            return Ok(());
-        }
-        let mut encoder = self.context.device().create_command_encoder(&Default::default());
-        let losses = self.record_losses(&mut encoder);
-        self.context.queue().submit([encoder.finish()]);
-        self.append(&losses.readback.wait()?, losses.window, losses.end)
-    }
-
-    /// Appends the losses up to a step; `window` is the step with which the histories begin.
-    fn append(&mut self, histories: &[Vec<f32>], window: u64, end: u64) -> Result<()> {
-        for step in self.read_steps.max(window)..end {
-            for image in 0..self.jobs.len() {
-                if self.failures[image].is_some() {
-                    continue;
-                }
-                let row = self.state.recorded(histories, (step - window) as usize, image);
-                let [loss, loss_hf, _, logit, probability] = row;
-                if !loss.is_finite() {
-                    let seed = self.jobs[image].seed;
-                    let of = match self.aims[image].is_class() {
-                        true => format!("class {}", self.jobs[image].class),
-                        false => self.objectives[image].to_string(),
-                    };
-                    let why = format!(
-                        "the loss of {of}, seed {seed} became {loss} at step {step}: try a smaller --lr or other weights"
-                    );
-                    if !self.isolate {
-                        return Err(Error::NotFinite(why));
-                    }
-                    self.failures[image] = Some(why);
-                    continue;
-                }
-                let history = &mut self.histories[image];
-                history.loss.push(loss);
-                history.loss_hf.push(loss_hf);
-                // Of other objectives, their value stands where the logit would.
-                if self.aims[image].is_class() {
-                    history.logit.push(logit);
-                    history.probability.push(probability);
-                } else {
-                    history.objective.push(logit);
-                }
-            }
-        }
-        self.read_steps = self.read_steps.max(end);
-        Ok(())
-    }
-
     /// Does `steps` steps, or as many as are left, waits for them and reads their losses.
     ///
     /// # Errors
@@ -398,7 +337,7 @@ impl Optimizer {
         // The parameters are read only where they are no image.
         let made = state.parameters.id != state.image.id;
         let count = if made { 4 } else { 3 };
-        let parts = self.plan.read_later(&tensors[..count].iter().map(|t| t.id).collect::<Vec<_>>()).wait()?;
+        let parts = self.plan.read_later(&tensors[..count].iter().map(|t| t.id).collect::<Vec<_>>())?.wait()?;
         let of = |part: usize, i: usize| {
             let len = tensors[part].shape.image_len();
             parts[part][i * len..(i + 1) * len].to_vec()
@@ -450,11 +389,4 @@ pub struct Parts {
     /// Whether the other images go on when one's loss is no longer a number, which [`Optimizer::failures`] then tells,
     /// in place of an error that ends the batch.
     pub isolate: bool,
-}
-
-/// Losses on their way back, see [`Optimizer::record_losses`].
-pub struct Losses {
-    readback: Readback,
-    window: u64,
-    end: u64,
 }

@@ -1,8 +1,6 @@
 //! Named settings, each a file to read: those beside this one, and those of the user.
 
 use std::fmt;
-use std::fs::File;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -10,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::settings::Settings;
+use crate::bounded::read_text_at_most;
 use crate::named::as_string;
 use crate::{Error, Result};
 
@@ -20,7 +19,7 @@ const MAX_BYTES: u64 = 1 << 20;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Preset {
-    /// The method of the paper, its open points filled by measurement.
+    /// The method of the paper; what it leaves open, and some of what it does not, by measurement (`docs/defaults.md`).
     Paper,
     /// Lucent's defaults: a spectrum of 128 pixels to a side, its transforms, and no regularisation.
     Lucent,
@@ -35,7 +34,7 @@ impl Preset {
     /// What it is, in a line.
     pub fn summary(&self) -> &'static str {
         match self {
-            Self::Paper => "Prototype Generation: pixels, one random affine warp a step, total variation",
+            Self::Paper => "Prototype Generation: pixels, a random affine warp in half of the steps, total variation",
             Self::Lucent => {
                 "Lucent's defaults: a Fourier spectrum with decorrelated colours, five transforms, no penalty"
             }
@@ -51,7 +50,7 @@ impl Preset {
         match self {
             Self::Paper => Ok(include_str!("presets/paper.json").to_owned()),
             Self::Lucent => Ok(include_str!("presets/lucent.json").to_owned()),
-            Self::File(path) => read(path),
+            Self::File(path) => read_text_at_most(path, MAX_BYTES, "settings"),
         }
     }
 
@@ -64,36 +63,38 @@ impl Preset {
         let Self::File(path) = self else {
             return serde_json::from_str(&text).map_err(|e| Error::input(format!("preset {self}: {e}")));
         };
-        let wrong = |why: &dyn fmt::Display| Error::input(format!("{}: {why}", path.display()));
-        let keys: Map<String, Value> =
-            serde_json::from_str(&text).map_err(|e| wrong(&format_args!("not a JSON object of settings: {e}")))?;
-        let base = match keys.get("preset").map(|name| (name, name.as_str().map(str::parse))) {
-            None => Self::Paper,
-            Some((_, Some(Ok(base @ (Self::Paper | Self::Lucent))))) => base,
-            Some((name, _)) => {
-                let builtin = Self::BUILTIN.map(|preset| preset.to_string()).join(" or ");
-                return Err(wrong(&format_args!("its `preset` is {name}, but a file starts from {builtin}")));
-            }
-        };
-        let settings = base.settings()?.overlay(&keys).map_err(|e| wrong(&e))?;
+        let (base, keys) = parse(path, &text)?;
+        let wrong = |why| Error::input(format!("{}: {why}", path.display()));
+        let settings = base.settings()?.overlay(&keys).map_err(wrong)?;
         Ok(Settings { preset: self.clone(), ..settings })
+    }
+
+    /// Itself, or of a file the one that it starts from.
+    ///
+    /// # Errors
+    /// As [`Preset::settings`].
+    pub fn base(&self) -> Result<Self> {
+        match self {
+            Self::File(path) => Ok(parse(path, &self.text()?)?.0),
+            builtin => Ok(builtin.clone()),
+        }
     }
 }
 
-fn read(path: &Path) -> Result<String> {
-    let mut text = String::new();
-    let file = File::open(path).map_err(Error::io("read", path))?;
-    if file.metadata().map_err(Error::io("read", path))?.is_dir() {
-        return Err(Error::input(format!("cannot read {}: it is a folder", path.display())));
-    }
-    file.take(MAX_BYTES + 1).read_to_string(&mut text).map_err(Error::io("read", path))?;
-    if text.len() as u64 > MAX_BYTES {
-        return Err(Error::input(format!(
-            "{} has more than {MAX_BYTES} bytes, which no settings have",
-            path.display()
-        )));
-    }
-    Ok(text)
+/// What a file starts from, and what it changes.
+fn parse(path: &Path, text: &str) -> Result<(Preset, Map<String, Value>)> {
+    let wrong = |why: &dyn fmt::Display| Error::input(format!("{}: {why}", path.display()));
+    let keys: Map<String, Value> =
+        serde_json::from_str(text).map_err(|e| wrong(&format_args!("not a JSON object of settings: {e}")))?;
+    let base = match keys.get("preset").map(|name| (name, name.as_str().map(str::parse))) {
+        None => Preset::Paper,
+        Some((_, Some(Ok(base @ (Preset::Paper | Preset::Lucent))))) => base,
+        Some((name, _)) => {
+            let builtin = Preset::BUILTIN.map(|preset| preset.to_string()).join(" or ");
+            return Err(wrong(&format_args!("its `preset` is {name}, but a file starts from {builtin}")));
+        }
+    };
+    Ok((base, keys))
 }
 
 impl fmt::Display for Preset {
@@ -114,6 +115,9 @@ impl FromStr for Preset {
             "paper" => Ok(Self::Paper),
             "lucent" => Ok(Self::Lucent),
             path if path.ends_with(".json") => Ok(Self::File(path.into())),
+            "table3" => {
+                Err(Error::input("`table3` is a grid over settings, which `protogpu sweep --preset table3` takes"))
+            }
             _ => Err(Error::input(format!("`{text}` is none of paper, lucent, nor a file whose name ends in .json"))),
         }
     }

@@ -49,7 +49,7 @@ impl ScheduleRow {
     }
 }
 
-/// The learning rate at a step of either stage: whole until the last `anneal` of all steps, which it falls through evenly, so that
+/// The learning rate at a step of either stage: whole until the last steps of all, as many as `anneal` of the prototype stage's, which it falls through evenly, so that
 /// a step after the last would have none.
 fn annealed(settings: &Settings, step: u64) -> f64 {
     let falling = settings.anneal * f64::from(settings.steps);

@@ -113,7 +113,10 @@ impl Settings {
         self.baseline_steps.saturating_add(self.steps)
     }
 
-    /// Whether every value makes sense; the error names the option, its value and what it must be.
+    /// Whether every value makes sense.
+    ///
+    /// # Errors
+    /// If one does not; it names the command line's option, which is the field with hyphens, its value and what it must be.
     pub fn validate(&self) -> Result<()> {
         check((1..=MAX_STEPS).contains(&self.steps), "steps", self.steps, "from 1 to 1000000")?;
         check(self.baseline_steps <= MAX_STEPS, "baseline-steps", self.baseline_steps, "from 0 to 1000000")?;
@@ -173,7 +176,7 @@ impl Settings {
     /// These settings with the keys of a settings file laid over them. An unknown key or an unfit value is an error
     /// that names it; whether the values make sense is [`Settings::validate`]'s part.
     pub fn overlay(&self, keys: &Map<String, Value>) -> Result<Self> {
-        let mut merged = to_map(self);
+        let mut merged = self.to_map();
         let mut settings = self.clone();
         for (key, value) in keys {
             let Some(slot) = merged.get_mut(key) else {
@@ -187,14 +190,22 @@ impl Settings {
         Ok(settings)
     }
 
+    /// As they are written down: every setting by its name.
+    pub fn to_map(&self) -> Map<String, Value> {
+        match serde_json::to_value(self) {
+            Ok(Value::Object(map)) => map,
+            other => unreachable!("settings are a JSON object, not {other:?}"),
+        }
+    }
+
     /// SHA-256 of the settings as JSON, in lower-case hexadecimal.
     pub fn digest(&self) -> String {
-        sha256_hex(Value::Object(to_map(self)).to_string().as_bytes())
+        sha256_hex(Value::Object(self.to_map()).to_string().as_bytes())
     }
 
     /// The settings in which `self` and `other` differ, each as `lr is 0.1 here but 0.05 there`.
     pub fn differences(&self, other: &Self, here: &str, there: &str) -> Vec<String> {
-        let (left, right) = (to_map(self), to_map(other));
+        let (left, right) = (self.to_map(), other.to_map());
         left.iter()
             .filter(|&(key, value)| right[key] != *value)
             .map(|(key, value)| format!("{key} is {value} {here} but {} {there}", right[key]))
@@ -225,12 +236,8 @@ fn one() -> f64 {
     1.0
 }
 
-fn to_map(settings: &Settings) -> Map<String, Value> {
-    match serde_json::to_value(settings) {
-        Ok(Value::Object(map)) => map,
-        other => unreachable!("settings are a JSON object, not {other:?}"),
-    }
-}
+/// Numbers with more characters are told with an exponent.
+const LONGEST_NUMBER: usize = 20;
 
 /// Whether the number is above 0 and stays so, and finite, in the precision of the GPU.
 fn positive(x: f64) -> bool {
@@ -238,7 +245,16 @@ fn positive(x: f64) -> bool {
 }
 
 fn check(ok: bool, option: &str, value: impl std::fmt::Display, must: &str) -> Result<()> {
-    if ok { Ok(()) } else { Err(Error::input(format!("--{option} is {value}, but must be {must}"))) }
+    if ok {
+        return Ok(());
+    }
+    let text = value.to_string();
+    // Hundreds of digits say no more than their number does.
+    let value = match text.parse::<f64>() {
+        Ok(number) if text.len() > LONGEST_NUMBER => format!("{number:e}"),
+        _ => text,
+    };
+    Err(Error::input(format!("--{option} is {value}, but must be {must}")))
 }
 
 #[cfg(test)]
@@ -262,7 +278,7 @@ mod tests {
     #[test]
     fn nonsense_is_refused_by_name() {
         type Change = fn(&mut Settings);
-        let cases: [(&str, Change); 28] = [
+        let cases: [(&str, Change); 29] = [
             ("--anneal is 1.5,", |s| s.anneal = 1.5),
             ("--steps is 0,", |s| s.steps = 0),
             ("--steps is 4294967295,", |s| s.steps = u32::MAX),
@@ -284,6 +300,7 @@ mod tests {
             ("--warp-probability is 1.5,", |s| s.warp_probability = 1.5),
             ("--weight-decay is 21,", |s| s.weight_decay = 21.0),
             ("--hf-start is -1,", |s| s.hf_start = -1.0),
+            ("--lr is 1e300, but", |s| s.lr = 1e300),
             ("--rivals is 1.5,", |s| s.rivals = 1.5),
             ("--hf-weight is -0.1,", |s| s.hf_weight = -0.1),
             ("--pv-weight is inf,", |s| s.pv_weight = f64::INFINITY),

@@ -3,14 +3,14 @@
 mod animation;
 mod resample;
 
-use std::fs::File;
-use std::io::{BufReader, Cursor, Read, Write};
+use std::io::{Cursor, Write};
 use std::path::Path;
 
 use image::codecs::jpeg::JpegEncoder;
 use image::{DynamicImage, ImageFormat, ImageReader, Limits, RgbImage};
 
 use crate::atomic::write_atomically;
+use crate::bounded::read_at_most;
 use crate::error::{Error, Result};
 
 pub use animation::animation;
@@ -41,17 +41,7 @@ const FORMATS: [ImageFormat; 6] =
 pub fn read(path: impl AsRef<Path>) -> Result<RgbImage> {
     let path = path.as_ref();
     let fail = |what: String| Error::input(format!("picture {}: {what}", path.display()));
-    // Asked before opening: opening a pipe would wait for its writer.
-    let there = std::fs::metadata(path).map_err(Error::io("read", path))?;
-    if !there.is_file() {
-        return Err(fail(if there.is_dir() { "is a folder" } else { "is not a regular file" }.into()));
-    }
-    if there.len() > MAX_BYTES {
-        return Err(fail(format!("has {} bytes; at most {MAX_BYTES} are read", there.len())));
-    }
-    let mut bytes = Vec::new();
-    let file = File::open(path).map_err(Error::io("read", path))?;
-    BufReader::new(file.take(MAX_BYTES)).read_to_end(&mut bytes).map_err(Error::io("read", path))?;
+    let bytes = read_at_most(path, MAX_BYTES, "picture")?;
     decode(&bytes).map_err(fail)
 }
 
@@ -93,13 +83,28 @@ fn upper_bytes(picture: &image::ImageBuffer<image::Rgb<u16>, Vec<u16>>) -> RgbIm
     RgbImage::from_raw(picture.width(), picture.height(), upper).expect("as many values as before")
 }
 
-/// Whether the last scan of a JPEG file has no end. Inside a scan 0xFF is always escaped, so the markers for its start
-/// and for the end of the picture cannot occur by chance; a thumbnail, which has both, lies before.
+/// Whether a JPEG file ends before its picture does. What lies behind the picture, such as a phone's film of it, may be anything; so
+/// segments are followed from the first to the end of the picture, by their lengths, and a scan's data, in which 0xFF is always
+/// escaped, to the next marker.
 fn is_jpeg_cut_short(bytes: &[u8]) -> bool {
-    const START_OF_SCAN: [u8; 2] = [0xff, 0xda];
-    const END_OF_IMAGE: [u8; 2] = [0xff, 0xd9];
-    let last = |marker: [u8; 2]| bytes.windows(2).rposition(|pair| pair == marker);
-    last(END_OF_IMAGE) < last(START_OF_SCAN)
+    const END_OF_IMAGE: u8 = 0xd9;
+    let mut at = 2;
+    while let Some(len) = bytes.get(at..).and_then(|rest| rest.iter().position(|&byte| byte == 0xff)) {
+        at += len;
+        let Some(&marker) = bytes.get(at + 1) else { return true };
+        match marker {
+            END_OF_IMAGE => return false,
+            // An escaped 0xFF, a restart or a number, which have no length.
+            0x00 | 0x01 | 0xd0..=0xd8 => at += 2,
+            // Padding.
+            0xff => at += 1,
+            _ => {
+                let Some(&[high, low]) = bytes.get(at + 2..at + 4) else { return true };
+                at += 2 + usize::from(u16::from_be_bytes([high, low]));
+            }
+        }
+    }
+    true
 }
 
 /// Reads a picture as a network of input `side` wants it: `[3, side, side]` (row-major, channels first) in [0, 1], not

@@ -4,10 +4,10 @@
 //! comes last: where it is, everything is.
 
 mod contact_sheet;
-mod csv_table;
 mod gallery;
 mod page;
 pub mod plot;
+mod similarity_csv;
 mod similarity_figures;
 mod similarity_page;
 mod study_csv;
@@ -65,7 +65,7 @@ pub fn write_similarity(out: &Path, similarity: &Similarity, pictures: &Pictures
     // Everything is made before the first file is written, so that what cannot be shown leaves no half of a report.
     let figures = similarity_figures::all(similarity);
     let page = similarity_page::render(similarity, pictures, &figures)?;
-    let mut files = vec![("similarity.csv".to_string(), csv_table::similarity(similarity)?)];
+    let mut files = vec![("similarity.csv".to_string(), similarity_csv::similarity(similarity)?)];
     files.extend(plots(&figures)?);
     files.push(("report.html".to_string(), page.into_bytes()));
     files.push(("similarity.json".to_string(), json(similarity, "similarity")?));

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Serde, Value};
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
+use serde_json::{Map, Value as Json};
 
 use crate::analysis::study;
 use crate::error::{Error, Result};
@@ -63,6 +64,50 @@ pub(super) fn data_uri(bytes: &[u8]) -> Result<Value> {
     };
     // Nothing in it needs escaping, which would double its slashes.
     Ok(Value::from_safe_string(format!("data:image/{kind};base64,{}", STANDARD.encode(bytes))))
+}
+
+/// All settings, a line each.
+pub(super) fn settings_lines(settings: &Map<String, Json>) -> Vec<(String, String)> {
+    let mut lines = Vec::new();
+    flatten("", &Json::Object(settings.clone()), &mut lines);
+    lines
+}
+
+/// What the settings call the network.
+pub(super) fn network(settings: &Map<String, Json>) -> String {
+    let whole = ["network", "weights", "model"].iter().find_map(|key| settings.get(*key));
+    let parts = ["name", "model", "path", "architecture"];
+    let text =
+        whole.and_then(|value| value.as_str().or_else(|| parts.iter().find_map(|part| value.get(part)?.as_str())));
+    text.unwrap_or("a network without a name").to_string()
+}
+
+/// Settings within settings as lines of a table: `network.input.size`.
+fn flatten(path: &str, value: &Json, lines: &mut Vec<(String, String)>) {
+    match value {
+        Json::Object(parts) if !parts.is_empty() => {
+            for (name, part) in parts {
+                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                flatten(&path, part, lines);
+            }
+        }
+        Json::Array(items) if items.iter().any(|item| item.is_object() || item.is_array()) => {
+            for (index, item) in items.iter().enumerate() {
+                flatten(&format!("{path}[{index}]"), item, lines);
+            }
+        }
+        Json::Array(items) => lines.push((path.to_string(), items.iter().map(plain).collect::<Vec<_>>().join(", "))),
+        Json::Object(_) => {}
+        other => lines.push((path.to_string(), plain(other))),
+    }
+}
+
+fn plain(value: &Json) -> String {
+    match value {
+        Json::Null => "–".to_string(),
+        Json::String(text) => text.clone(),
+        other => other.to_string(),
+    }
 }
 
 fn number(value: Option<f64>, digits: usize) -> String {

@@ -141,7 +141,7 @@ pub(super) fn render(similarity: &Similarity, pictures: &Pictures, figures: &[(S
     page::render(
         "similarity.html",
         context! {
-            network => network(&similarity.settings),
+            network => page::network(&similarity.settings),
             format => similarity.format.as_str(),
             version => env!("CARGO_PKG_VERSION"),
             warnings => Serde(&similarity.warnings),
@@ -155,52 +155,8 @@ pub(super) fn render(similarity: &Similarity, pictures: &Pictures, figures: &[(S
             raw => figure("overall-raw")?,
             normalised => figure("overall-normalised")?,
             classes,
-            settings => settings_lines(&similarity.settings),
+            settings => page::settings_lines(&similarity.settings),
             skipped => Serde(&similarity.skipped),
         },
     )
-}
-
-/// All settings, a line each.
-pub(super) fn settings_lines(settings: &Map<String, Value>) -> Vec<(String, String)> {
-    let mut lines = Vec::new();
-    flatten("", &Value::Object(settings.clone()), &mut lines);
-    lines
-}
-
-/// What the settings call the network.
-pub(super) fn network(settings: &Map<String, Value>) -> String {
-    let whole = ["network", "weights", "model"].iter().find_map(|key| settings.get(*key));
-    let parts = ["name", "model", "path", "architecture"];
-    let text =
-        whole.and_then(|value| value.as_str().or_else(|| parts.iter().find_map(|part| value.get(part)?.as_str())));
-    text.unwrap_or("a network without a name").to_string()
-}
-
-/// Settings within settings as lines of a table: `network.input.size`.
-pub(super) fn flatten(path: &str, value: &Value, lines: &mut Vec<(String, String)>) {
-    match value {
-        Value::Object(parts) if !parts.is_empty() => {
-            for (name, part) in parts {
-                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-                flatten(&path, part, lines);
-            }
-        }
-        Value::Array(items) if items.iter().any(|item| item.is_object() || item.is_array()) => {
-            for (index, item) in items.iter().enumerate() {
-                flatten(&format!("{path}[{index}]"), item, lines);
-            }
-        }
-        Value::Array(items) => lines.push((path.to_string(), items.iter().map(plain).collect::<Vec<_>>().join(", "))),
-        Value::Object(_) => {}
-        other => lines.push((path.to_string(), plain(other))),
-    }
-}
-
-fn plain(value: &Value) -> String {
-    match value {
-        Value::Null => "–".to_string(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
 }

@@ -4,7 +4,6 @@ use minijinja::context;
 use minijinja::value::{Serde, Value as Shown};
 
 use super::plot::Scene;
-use super::similarity_page::{network, settings_lines};
 use super::{PartPictures, page, study_figures};
 use crate::analysis::study::{Part, Study};
 use crate::error::Result;
@@ -20,13 +19,13 @@ pub(super) fn render(study: &Study, pictures: &[PartPictures], figures: &[(Strin
     page::render(
         "study.html",
         context! {
-            network => network(&study.settings),
+            network => page::network(&study.settings),
             format => study.format.as_str(),
             version => env!("CARGO_PKG_VERSION"),
             demo => study.settings.contains_key("demo"),
             overall => figure("overall")?,
             parts,
-            settings => settings_lines(&study.settings),
+            settings => page::settings_lines(&study.settings),
             skipped => Serde(&study.skipped),
         },
     )

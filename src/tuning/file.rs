@@ -1,13 +1,13 @@
 //! What trials found, on disk, one file for each adapter, driver and version of the crate.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::atomic::write_atomically;
+use crate::bounded::{if_there, read_at_most};
 use crate::digest::sha256_hex;
 use crate::error::{Error, Result};
 use crate::gpu::{Capabilities, Context, describe_adapter};
@@ -79,21 +79,10 @@ impl TuningFile {
     }
 
     fn known(&self) -> Result<BTreeMap<String, Variant>> {
-        let read = Error::io("read", &self.path);
-        let file = match File::open(&self.path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
-            Err(error) => return Err(read(error)),
-        };
-        if !file.metadata().is_ok_and(|found| found.is_file()) {
-            return Err(self.wrong("it is no file"));
+        match if_there(read_at_most(&self.path, MAX_BYTES, "list of choices"))? {
+            Some(bytes) => self.parse(&bytes),
+            None => Ok(BTreeMap::new()),
         }
-        let mut bytes = Vec::new();
-        file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(read)?;
-        if bytes.len() as u64 > MAX_BYTES {
-            return Err(self.wrong("it is too long"));
-        }
-        self.parse(&bytes)
     }
 
     fn parse(&self, bytes: &[u8]) -> Result<BTreeMap<String, Variant>> {

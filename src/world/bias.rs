@@ -1,7 +1,8 @@
 //! The planted biases: what they are, how often they show, and how pictures are drawn without them.
 
+use super::CLASSES;
 use super::random::{Random, Stream};
-use super::{CLASSES, Error};
+use crate::error::{Error, Result};
 
 /// How a bias is drawn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -83,8 +84,11 @@ pub fn biases() -> &'static [Bias] {
 }
 
 /// The bias of this name.
-pub fn find_bias(name: &str) -> Result<&'static Bias, Error> {
-    BIASES.iter().find(|bias| bias.name == name).ok_or_else(|| Error::Bias { given: name.to_owned() })
+pub fn find_bias(name: &str) -> Result<&'static Bias> {
+    BIASES.iter().find(|bias| bias.name == name).ok_or_else(|| {
+        let names: Vec<&str> = BIASES.iter().map(|bias| bias.name).collect();
+        Error::input(format!("the drawn world has no bias {name}; it has {}", names.join(", ")))
+    })
 }
 
 impl Bias {
@@ -113,7 +117,7 @@ pub struct Biases {
 
 impl Biases {
     /// The same settings with one bias set otherwise, found by its name.
-    pub fn with(mut self, name: &str, setting: Setting) -> Result<Self, Error> {
+    pub fn with(mut self, name: &str, setting: Setting) -> Result<Self> {
         match find_bias(name)?.name {
             "cue" => self.cue = setting,
             "light" => self.light = setting,

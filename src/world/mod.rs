@@ -28,9 +28,9 @@ mod random;
 mod scene;
 mod write;
 
-use std::path::PathBuf;
-
 use image::RgbImage;
+
+use crate::error::{Error, Result};
 
 pub use bias::{Bias, Biases, Setting, Truth, biases, find_bias, truth};
 pub use write::{Order, write};
@@ -93,85 +93,35 @@ pub fn classes() -> &'static [Class] {
 }
 
 /// The class of this name, or of this index in digits.
-pub fn find_class(name_or_index: &str) -> Result<&'static Class, Error> {
+///
+/// # Errors
+/// If there is none, with those that there are.
+pub fn find_class(name_or_index: &str) -> Result<&'static Class> {
     let index = name_or_index.parse().ok();
     CLASSES
         .iter()
         .find(|class| class.name == name_or_index || Some(class.index) == index)
-        .ok_or_else(|| Error::Class { given: name_or_index.to_owned() })
+        .ok_or_else(|| no_class(name_or_index))
 }
 
 /// Draws picture `number` of a class.
 ///
 /// The same arguments give the same bytes: every draw is an integer of ChaCha8 keyed by class, seed and number, and no
 /// function of the system's mathematical library is used.
-pub fn draw(class: usize, seed: u64, number: u64, biases: Biases) -> Result<RgbImage, Error> {
-    let class = CLASSES.get(class).ok_or_else(|| Error::Class { given: class.to_string() })?;
-    scene::compose(class, seed, number, truth(class.index, seed, number, biases)).ok_or(Error::Canvas)
+///
+/// # Errors
+/// If there is no such class.
+pub fn draw(class: usize, seed: u64, number: u64, biases: Biases) -> Result<RgbImage> {
+    let class = CLASSES.get(class).ok_or_else(|| no_class(&class.to_string()))?;
+    let picture = scene::compose(class, seed, number, truth(class.index, seed, number, biases));
+    picture.ok_or_else(|| Error::Device(format!("no canvas of {SIDE} by {SIDE} pixels could be made")))
 }
 
-/// Why pictures could not be drawn or written.
-#[derive(Debug)]
-pub enum Error {
-    /// There is no class of this name or index.
-    Class {
-        /// What was asked for.
-        given: String,
-    },
-    /// There is no bias of this name.
-    Bias {
-        /// What was asked for.
-        given: String,
-    },
-    /// The canvas could not be made.
-    Canvas,
-    /// A folder or file could not be written.
-    File {
-        /// The folder or file.
-        path: PathBuf,
-        /// Why not.
-        source: std::io::Error,
-    },
-    /// A picture could not be encoded or written.
-    Picture {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        source: image::ImageError,
-    },
-}
-
-impl std::fmt::Display for Error {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Class { given } => {
-                let names: Vec<&str> = CLASSES.iter().map(|class| class.name).collect();
-                write!(
-                    f,
-                    "the drawn world has no class {given}; it has {} (0 to {})",
-                    names.join(", "),
-                    CLASSES.len() - 1
-                )
-            }
-            Self::Bias { given } => {
-                let names: Vec<&str> = biases().iter().map(|bias| bias.name).collect();
-                write!(f, "the drawn world has no bias {given}; it has {}", names.join(", "))
-            }
-            Self::Canvas => write!(f, "no canvas of {SIDE} by {SIDE} pixels could be made"),
-            Self::File { path, source } => write!(f, "{}: {source}", path.display()),
-            Self::Picture { path, source } => write!(f, "{}: {source}", path.display()),
-        }
-    }
-}
-
-impl std::error::Error for Error {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::File { source, .. } => Some(source),
-            Self::Picture { source, .. } => Some(source),
-            Self::Class { .. } | Self::Bias { .. } | Self::Canvas => None,
-        }
-    }
+/// There is no class of this name or index.
+fn no_class(given: &str) -> Error {
+    let names: Vec<&str> = CLASSES.iter().map(|class| class.name).collect();
+    let last = CLASSES.len() - 1;
+    Error::input(format!("the drawn world has no class {given}; it has {} (0 to {last})", names.join(", ")))
 }
 
 #[cfg(test)]

@@ -1,14 +1,17 @@
 //! Pictures into a folder, one folder per class.
 
 use std::fs;
+use std::io::{self, Write};
 use std::num::NonZero;
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use image::ImageFormat;
+use image::{ImageError, ImageFormat};
 
-use super::{Biases, Class, Error, classes, draw, truth};
+use super::{Biases, Class, classes, draw, no_class, truth};
+use crate::atomic::write_atomically;
+use crate::error::{Error, Result};
 
 /// Which pictures to write.
 #[derive(Clone, Debug)]
@@ -37,22 +40,18 @@ impl Default for Order {
     }
 }
 
-/// Writes `<index>_<name>/<number>.png` for every picture of an order, and `pictures.csv`, which lists them with the biases
-/// each one carries. `progress` is called with the number of pictures written so far, from any thread. Returns how many
-/// pictures were written.
-pub fn write(folder: &Path, order: &Order, progress: &(dyn Fn(u64) + Sync)) -> Result<u64, Error> {
+/// Writes `<index>_<name>/<number>.png` for every picture of an order, and at last `pictures.csv`, which lists them with the biases
+/// each one carries: where it is, all of them are. `progress` is called with the number of pictures written so far, from any thread.
+/// Returns how many pictures were written.
+///
+/// # Errors
+/// If there is no such class, or a folder or file cannot be written.
+pub fn write(folder: &Path, order: &Order, progress: &(dyn Fn(u64) + Sync)) -> Result<u64> {
     let chosen = chosen_classes(order)?;
-    let file_error = |path: &Path| {
-        let path = path.to_owned();
-        |source| Error::File { path, source }
-    };
     for class in &chosen {
         let path = folder.join(folder_name(class));
-        fs::create_dir_all(&path).map_err(file_error(&path))?;
+        fs::create_dir_all(&path).map_err(Error::io("create", &path))?;
     }
-    let list = folder.join("pictures.csv");
-    fs::write(&list, listing(&chosen, order)).map_err(file_error(&list))?;
-
     let count = chosen.len() as u64 * order.per_class;
     let (next, written) = (AtomicU64::new(0), AtomicU64::new(0));
     let failure = Mutex::new(None);
@@ -80,46 +79,39 @@ pub fn write(folder: &Path, order: &Order, progress: &(dyn Fn(u64) + Sync)) -> R
         work();
     });
     match failure.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()) {
-        Some(error) => Err(error),
-        None => Ok(written.into_inner()),
+        Some(error) => return Err(error),
+        None => write_atomically(folder.join("pictures.csv"), |out| list(&chosen, order, out))?,
     }
+    Ok(written.into_inner())
 }
 
-fn chosen_classes(order: &Order) -> Result<Vec<&'static Class>, Error> {
-    order
-        .classes
-        .iter()
-        .map(|&index| classes().get(index).ok_or_else(|| Error::Class { given: index.to_string() }))
-        .collect()
+fn chosen_classes(order: &Order) -> Result<Vec<&'static Class>> {
+    order.classes.iter().map(|&index| classes().get(index).ok_or_else(|| no_class(&index.to_string()))).collect()
 }
 
 fn folder_name(class: &Class) -> String {
     format!("{:03}_{}", class.index, class.name)
 }
 
-fn write_one(folder: &Path, class: &Class, number: u64, order: &Order) -> Result<(), Error> {
+fn write_one(folder: &Path, class: &Class, number: u64, order: &Order) -> Result<()> {
     let path = folder.join(folder_name(class)).join(format!("{number:05}.png"));
     let picture = draw(class.index, order.seed, number, order.biases)?;
-    picture.save_with_format(&path, ImageFormat::Png).map_err(|source| Error::Picture { path, source })
+    picture.save_with_format(&path, ImageFormat::Png).map_err(|error| match error {
+        ImageError::IoError(source) => Error::io("write", &path)(source),
+        other => Error::Device(format!("{}: {other}", path.display())),
+    })
 }
 
 /// The list of pictures, as comma-separated lines under a heading.
-fn listing(chosen: &[&Class], order: &Order) -> Vec<u8> {
-    let mut lines = b"file,class,cue,light,companion\n".to_vec();
+fn list(chosen: &[&Class], order: &Order, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "file,class,cue,light,companion")?;
     for class in chosen {
+        let (folder, name) = (folder_name(class), class.name);
         for number in 0..order.per_class {
             let carries = truth(class.index, order.seed, number, order.biases);
-            let flags = [carries.cue, carries.light, carries.companion].map(u8::from);
-            let line = format!(
-                "{}/{number:05}.png,{},{},{},{}\n",
-                folder_name(class),
-                class.name,
-                flags[0],
-                flags[1],
-                flags[2]
-            );
-            lines.extend_from_slice(line.as_bytes());
+            let [cue, light, companion] = [carries.cue, carries.light, carries.companion].map(u8::from);
+            writeln!(out, "{folder}/{number:05}.png,{name},{cue},{light},{companion}")?;
         }
     }
-    lines
+    Ok(())
 }

@@ -101,7 +101,7 @@ fn unknown_classes_are_answered_with_near_misses() {
         ("buterfly", "no class is called `buterfly`; did you mean 0 (butterfly)?"),
         ("moth,sailbot", "no class is called `sailbot`; did you mean 11 (sailboat)?"),
         ("15", "there is no class 15: there are 15 classes, 0 to 14"),
-        ("-1", "none of the 15 classes is called `-1`"),
+        ("-1", "none of the 15 classes is called `-1`: give 0 (butterfly), 1 (cactus)"),
         ("", "the class is empty"),
     ] {
         refuses(folder.path(), &["run", &format!("--class={class}")], expected);

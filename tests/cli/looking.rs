@@ -5,7 +5,7 @@ use std::path::Path;
 use safetensors::SafeTensors;
 use serde_json::{Value, json};
 
-use crate::binary::{json, listing, refuses, succeeds};
+use crate::binary::{json, listing, protogpu, refuses, succeeds};
 
 /// A folder with two pictures of the drawn world.
 fn pictures() -> tempfile::TempDir {
@@ -44,6 +44,15 @@ fn classify_lists_the_likeliest_classes() {
     assert_eq!(images[0], images[2]);
     let text = succeeds(folder.path(), &["classify", cactus, "--top", "1"]);
     assert!(text.starts_with("w/001_cactus/00000.png\n") && text.ends_with("  1  cactus\n"), "{text}");
+    // What cannot be read is told, and the others go on.
+    std::fs::write(folder.path().join("w/bad.png"), "").unwrap();
+    let output = protogpu(folder.path()).args(["classify", "w", "--json"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let counts = ["images", "unreadable"].map(|part| found[part].as_array().unwrap().len());
+    assert_eq!(counts, [2, 1], "{found}");
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.contains("left out: picture w/bad.png: is not a PNG"), "{stderr}");
 }
 
 #[test]

@@ -214,11 +214,14 @@ fn figure_6_grows_from_nothing_to_the_preset() {
     refuses(folder, &args, "exists already");
     succeeds(folder, &[&args[..], &["--resume"]].concat());
     assert!(listing(&folder.join("figure6")) == before);
-    refuses(folder, &["figure6", "--class", "0..2"], "--class 0..2 names 3 classes, and the strip is of one");
+    refuses(folder, &["figure6", "--class", "0..2"], "3 classes were given, and the strip is of one");
+    let channel = ["figure6", "--objective", "channel:layer2.1:3", "--count", "2", "--steps", "1", "--out", "channel"];
+    let made = json(folder, &channel);
+    assert_eq!((&made["class"], made["objective"].as_str()), (&Value::Null, Some("channel:layer2.1:3")));
     refuses(
         folder,
         &["figure6", "--preset", "lucent"],
-        "figure6 grows the reach of the affine warp, but preset lucent has other",
+        "figure6 grows the reach of the affine warp, but the transforms are",
     );
     refuses(folder, &["figure6", "--count", "1"], "invalid value '1' for '--count <N>'");
 }

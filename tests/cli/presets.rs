@@ -13,8 +13,20 @@ fn a_printed_preset_is_a_file_to_start_from() {
     fs::write(folder.path().join("mine.json"), lucent.replace("\"lr\": 0.05", "\"lr\": 0.25")).unwrap();
     let mine = succeeds(folder.path(), &["presets", "mine.json"]);
     assert!(mine.contains("\"lr\": 0.25") && mine.contains("\"parameterization\": \"fourier\""), "{mine}");
+    assert!(mine.contains("\"preset\": \"lucent\""), "{mine}");
+    refuses(
+        folder.path(),
+        &["presets", "table3"],
+        "`table3` is a grid over settings, which `protogpu sweep --preset table3`",
+    );
     refuses(folder.path(), &["run", "--preset", "poster"], "`poster` is none of paper, lucent, nor a file");
     refuses(folder.path(), &["run", "--preset", "none.json"], "none.json");
+    fs::write(folder.path().join("far.json"), r#"{"rotation": 200}"#).unwrap();
+    for option in ["--preset", "--config"] {
+        refuses(folder.path(), &["run", option, "far.json"], "far.json: --rotation is 200, but must be from 0 to 180");
+        let also = ["run", option, "far.json", "--rotation", "300"];
+        refuses(folder.path(), &also, "error: --rotation is 300, but must be");
+    }
     refuses(folder.path(), &["run", "--transforms", "blur 3"], "`blur 3` is no transform: give affine,");
     refuses(folder.path(), &["run", "--image-side", "225"], "--image-side is 225, but must be even, from 2 to 1024");
 }

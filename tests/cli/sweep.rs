@@ -254,7 +254,9 @@ fn what_cannot_be_swept_is_refused() {
         ("--set lr=1,,2", "--set lr=1,,2: a value is empty"),
         ("--set lr=0.1,0.10", "the grid has lr=0.1 twice"),
         ("--grid table4", "cannot read table4: No such file or directory (os error 2); grids with a name are: table3"),
-        ("--grid .", "cannot read .: it is no file"),
+        ("--grid .", "cannot read .: it is a folder"),
+        ("--set lr=0.1 --set lr=0.2", "--set has lr twice: give all its values in one"),
+        ("--set lr=1 --objective layer:layer1", "point lr=1 is of the objective `layer:layer1`, and only a class has"),
         ("--set lr=1 --class moht", "no class is called `moht`; did you mean 8 (moth)"),
         (
             "--set lr=1 --class 14",
@@ -278,7 +280,35 @@ fn what_cannot_be_swept_is_refused() {
     let there = WORLD.join("whole").display().to_string();
     let refused = |more: &[&str], expected: &str| refused(&there, &[&GRID[..], more].concat(), expected);
     refused(&["--seeds", "2"], "whole/plan.json is of another sweep: seeds is 2 here but 1 there; give another --out");
+    refused(&["--class", "1"], "whole/plan.json is of another sweep: classes are 1 here but 2 there");
     refused(&["--lr", "0.1"], "scale=0.7..1.3.json is of another sweep: lr is 0.1 here but 0.05 there");
+}
+
+/// What was lost or damaged afterwards is made again, or told with its cure.
+#[test]
+fn what_is_damaged_is_made_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let (out, whole) = (folder.path().join("out"), whole());
+    for (path, bytes) in whole.iter().filter(|(path, _)| WORLD.join("whole").join(path).is_file()) {
+        std::fs::create_dir_all(out.join(path).parent().unwrap()).unwrap();
+        std::fs::write(out.join(path), bytes).unwrap();
+    }
+    let picture = whole.keys().find(|path| path.starts_with("points") && path.extension().is_some_and(|e| e == "png"));
+    std::fs::remove_file(out.join(picture.unwrap())).unwrap();
+    std::fs::copy(WORLD.join("whole/kernels.json"), out.join("kernels.json")).unwrap();
+    sweeps(folder.path(), "out", &GRID);
+    assert_same_files(&files(&out), &whole);
+    let record = whole
+        .keys()
+        .find(|path| path.parent() == Some(Path::new("points")) && path.to_str().unwrap().ends_with(".json"));
+    std::fs::write(out.join(record.unwrap()), "{").unwrap();
+    let args = args("out", &GRID);
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    refuses(
+        folder.path(),
+        &args,
+        "is no part of a sweep: EOF while parsing an object at line 1 column 1; give another --out, or",
+    );
 }
 
 /// The last of the 125, with a setting that makes no prototype.

@@ -1,5 +1,6 @@
 //! A class's mean activations, and the file that keeps them.
 
+use std::fs::File;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -7,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::layers::Layers;
 use super::observer::Observer;
 use crate::analysis::{ImageFolder, Ranks};
-use crate::digest::sha256_hex;
+use crate::digest::sha256_of;
 use crate::error::{Error, Result};
 use crate::nets::{Input, Network};
 use crate::tensor_file::{TensorFile, Tensors};
@@ -29,7 +30,7 @@ pub struct Picture {
 impl Picture {
     /// Those of some paths of a folder.
     pub fn of(folder: &ImageFolder, paths: &[PathBuf]) -> Vec<Self> {
-        let digest = |path: &PathBuf| std::fs::read(path).map(sha256_hex).unwrap_or_default();
+        let digest = |path: &PathBuf| File::open(path).and_then(sha256_of).unwrap_or_default();
         paths.iter().map(|path| Self { file: folder.relative(path), sha256: digest(path) }).collect()
     }
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use image::{ImageBuffer, Rgb, imageops};
+use protogpu::bounded::read_at_most;
 use protogpu::nets::Network;
 use protogpu::optimize::draws::uniform_image;
 use protogpu::picture::preprocess;
@@ -144,11 +145,7 @@ fn read(folder: &Path, config: &Config, network: &Network, shown: Pixels) -> Res
 }
 
 fn pixels(path: &Path, network: &Network) -> Result<Vec<f32>> {
-    let len = std::fs::metadata(path).map_err(Error::io("read", path))?.len();
-    if len > MAX_PIXELS_BYTES {
-        return Err(Error::input(format!("it has {len} bytes, which no prototype has")));
-    }
-    let mut file = Tensors::from_bytes(&std::fs::read(path).map_err(Error::io("read", path))?)?;
+    let mut file = Tensors::from_bytes(&read_at_most(path, MAX_PIXELS_BYTES, "prototype")?)?;
     file.take_shaped("image", &network.input().0)
 }
 

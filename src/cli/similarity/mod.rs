@@ -16,7 +16,7 @@ use protogpu::nets::{Network, Semantics};
 use protogpu::{Error, Result};
 
 use super::args::{AdapterArgs, NetworkArgs};
-use super::folder::{check_writable, remove_leftovers};
+use super::disk::{check_report, remove_leftovers};
 use super::interrupt;
 use super::progress::Counting;
 use super::terminal::{INTERRUPTED, note};
@@ -126,7 +126,7 @@ impl SimilarityArgs {
         for (class, prototypes) in prototypes {
             let mut progress = |count: usize| {
                 bar.add(count as u64);
-                if interrupt::requested() { Err(Error::input("stopped")) } else { Ok(()) }
+                interrupt::go_on()
             };
             let natural = match naturals.of(class, &mut observer, &mut progress) {
                 Err(_) if interrupt::requested() => {
@@ -165,13 +165,7 @@ impl SimilarityArgs {
                 )));
             }
         }
-        if self.out.join(REPORT).exists() && !self.force {
-            let out = self.out.display();
-            return Err(Error::input(format!(
-                "{out} has a report already: give another --out, or replace it with --force"
-            )));
-        }
-        check_writable([self.out.as_path()])
+        check_report(&self.out, REPORT, self.force)
     }
 
     fn given_means(&self, network: &Network, observer: &Observer) -> Result<Vec<(PathBuf, MeanActivations)>> {
@@ -193,7 +187,7 @@ impl SimilarityArgs {
         &self,
         class: usize,
         prototypes: Vec<Prototype>,
-        natural: Natural,
+        mut natural: Natural,
         observer: &mut Observer,
         given: &[GivenControl],
     ) -> Result<Measured> {
@@ -209,6 +203,8 @@ impl SimilarityArgs {
         for batch in pixels.chunks(self.batch.into()) {
             observed.extend(observer.correlate(&batch.concat(), &targets)?);
         }
+        // Tens of megabytes a class, which are not needed any more.
+        natural.mean.means = Vec::new();
         Ok(Measured { class, prototypes, controls, natural, observed })
     }
 }
@@ -240,10 +236,7 @@ impl Measured {
         for ((one, prototype), seen) in row.prototypes.iter_mut().zip(&self.prototypes).zip(prototypes) {
             one.folder = prototype.folder.display().to_string();
             one.seed = prototype.seed;
-            let likely = top(&seen.logits, TOP, network.labels()).into_iter();
-            one.top = likely
-                .map(|top| Likely { index: top.index, name: top.name, probability: f64::from(top.probability) })
-                .collect();
+            one.top = top(&seen.logits, TOP, network.labels()).into_iter().map(Likely::from).collect();
         }
         row
     }

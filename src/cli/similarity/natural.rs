@@ -8,6 +8,7 @@ use protogpu::analysis::similarity::{
     Correlations, MeanActivations, Observed, Observer, Picture, Streamed, Sums, Targets,
 };
 use protogpu::atomic::write_atomically;
+use protogpu::bounded::{if_there, read_at_most};
 use protogpu::digest::sha256_hex;
 use protogpu::nets::Network;
 use protogpu::{Error, Result};
@@ -183,14 +184,10 @@ impl Naturals<'_> {
                 && part(&kept.different, &wanted[1])
                 && kept.same.iter().chain(&kept.different).all(|scored| scored.correlations.len() == tensors)
         };
-        let len = match std::fs::metadata(&path) {
-            Ok(found) if !self.force => found.len(),
-            _ => return Ok(None),
-        };
-        if len > MAX_BYTES {
+        if self.force {
             return Ok(None);
         }
-        let text = std::fs::read(&path).map_err(Error::io("read", &path))?;
+        let Some(text) = if_there(read_at_most(&path, MAX_BYTES, "class's correlations"))? else { return Ok(None) };
         Ok(serde_json::from_slice(&text).ok().filter(fits))
     }
 
@@ -229,10 +226,7 @@ impl Naturals<'_> {
 /// Reads a mean's file, and names it in errors.
 pub(crate) fn read_mean(path: &Path, network: &Network, observer: &Observer) -> Result<MeanActivations> {
     let wrong = |what: String| Error::input(format!("{}: {what}", path.display()));
-    let len = std::fs::metadata(path).map_err(Error::io("read", path))?.len();
-    if len > MeanActivations::most_bytes(network, observer.layers()) {
-        return Err(wrong(format!("it has {len} bytes, more than this network's mean activations")));
-    }
-    let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
+    let most = MeanActivations::most_bytes(network, observer.layers());
+    let bytes = read_at_most(path, most, "mean of this network's activations")?;
     MeanActivations::from_bytes(&bytes, network, observer.layers()).map_err(|error| wrong(error.to_string()))
 }

@@ -89,7 +89,9 @@ impl SimilarityArgs {
         for line in &similarity.skipped {
             self.note(&format!("left out: {line}"));
         }
-        print(&format!("{}{}\n", shown(similarity), self.out.join("report.html").display()))?;
+        if !self.quiet {
+            print(&format!("{}{}\n", shown(similarity), self.out.join("report.html").display()))?;
+        }
         Ok(ExitCode::SUCCESS)
     }
 

@@ -12,7 +12,8 @@ use protogpu::{Error, Result};
 use rayon::prelude::*;
 
 use super::prototypes::{Given, Prototype};
-use super::{EXAMPLES, Measured, StudyArgs, go_on};
+use super::{EXAMPLES, Measured, REPORT, StudyArgs};
+use crate::cli::disk::check_report;
 use crate::cli::interrupt;
 use crate::cli::progress::{Counting, Figures, LINE_EVERY, Progress};
 
@@ -36,7 +37,7 @@ impl StudyArgs {
         }
         let settings = self.demo_settings();
         settings.validate()?;
-        self.check_out()?;
+        check_report(&self.out, REPORT, self.force)?;
         let mut prototypes = given.of(&classes, network)?;
         let context = self.adapter.open()?;
         interrupt::listen()?;
@@ -92,7 +93,7 @@ impl StudyArgs {
         let progress = Progress::new(self.names(classes, network), 0, total, self.quiet);
         let mut step = 0;
         while step < total {
-            go_on()?;
+            interrupt::go_on()?;
             // Lines come at multiples of this.
             let count = STRETCH.min(total - step).min(LINE_EVERY - step % LINE_EVERY);
             optimizer.advance(count as usize)?;
@@ -118,14 +119,13 @@ impl StudyArgs {
         classifier: &Classifier,
         bar: &Counting,
     ) -> Result<(Vec<Answer>, Vec<Vec<u8>>)> {
-        let settings = Biases::default().with(bias.name, setting).map_err(told)?;
+        let settings = Biases::default().with(bias.name, setting)?;
         let carries = |&number: &u64| carries(bias, number);
         let numbers: Vec<u64> = (0..).filter(carries).take(self.demo_pictures() as usize).collect();
         let (mut answers, mut shown) = (Vec::new(), Vec::new());
         for numbers in numbers.chunks(classifier.batch()) {
-            go_on()?;
-            let drawn =
-                numbers.par_iter().map(|&number| draw(bias.class, PICTURES_SEED, number, settings).map_err(told));
+            interrupt::go_on()?;
+            let drawn = numbers.par_iter().map(|&number| draw(bias.class, PICTURES_SEED, number, settings));
             let pixels: Vec<Vec<f32>> = drawn.map(|picture| Ok(to_chw(&picture?))).collect::<Result<_>>()?;
             for one in pixels.iter().take(EXAMPLES.saturating_sub(shown.len())) {
                 shown.push(jpeg(one, classifier.side())?);
@@ -176,8 +176,4 @@ fn figures(optimizer: &Optimizer) -> Figures {
         probability: mean(|h| &h.probability),
         objective: None,
     }
-}
-
-fn told(error: protogpu::world::Error) -> Error {
-    Error::input(error.to_string())
 }

@@ -12,7 +12,8 @@ use protogpu::report::PartPictures;
 use protogpu::{Error, Result};
 
 use super::prototypes::Given;
-use super::{EXAMPLES, Measured, StudyArgs, go_on};
+use super::{EXAMPLES, Measured, REPORT, StudyArgs};
+use crate::cli::disk::check_report;
 use crate::cli::interrupt;
 use crate::cli::progress::Counting;
 use crate::cli::run_classes;
@@ -35,7 +36,7 @@ impl StudyArgs {
         if self.paired {
             check_pairs(&folders)?;
         }
-        self.check_out()?;
+        check_report(&self.out, REPORT, self.force)?;
         let prototypes = given.of(&classes, network)?;
         if prototypes.is_empty() && !self.prototypes.is_empty() {
             let (asked, first) = (self.names(&classes, network), self.prototypes[0].display());
@@ -50,7 +51,7 @@ impl StudyArgs {
         for folder in &folders {
             let mut progress = |count: usize| {
                 bar.add(count as u64);
-                go_on()
+                interrupt::go_on()
             };
             let seen = classify_files(&classifier, &folder.pictures, &folder.names, &classes, &mut progress)?;
             skipped.extend(seen.unreadable.iter().map(|(_, error)| error.to_string()));

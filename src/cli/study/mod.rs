@@ -14,7 +14,6 @@ use protogpu::report::PartPictures;
 use protogpu::{Error, Result};
 
 use super::args::{AdapterArgs, NetworkArgs};
-use super::folder::check_writable;
 use super::interrupt;
 use super::terminal::{INTERRUPTED, note};
 use prototypes::Given;
@@ -104,17 +103,6 @@ impl StudyArgs {
         }
     }
 
-    /// What can be found out of the report's folder before any work.
-    fn check_out(&self) -> Result<()> {
-        if self.out.join(REPORT).exists() && !self.force {
-            let out = self.out.display();
-            return Err(Error::input(format!(
-                "{out} has a report already: give another --out, or replace it with --force"
-            )));
-        }
-        check_writable([self.out.as_path()])
-    }
-
     /// Of each class in the demo.
     fn demo_pictures(&self) -> u32 {
         self.pictures.unwrap_or(200)
@@ -134,9 +122,4 @@ impl StudyArgs {
             note(text);
         }
     }
-}
-
-/// An error as soon as the user wants no more; it is not shown.
-fn go_on() -> Result<()> {
-    if interrupt::requested() { Err(Error::input("stopped")) } else { Ok(()) }
 }

@@ -57,14 +57,11 @@ impl Prototype {
     /// With what the network sees in it.
     pub(super) fn seen(&self, classifier: &Classifier, network: &Network) -> Result<PrototypeSeen> {
         let logits = classifier.logits(&self.pixels)?;
-        let likely = top(&logits[0], TOP, network.labels()).into_iter();
         Ok(PrototypeSeen {
             class: AskedClass { index: self.class, name: network.labels().name(self.class).to_owned() },
             folder: self.folder.clone(),
             seed: self.seed,
-            top: likely
-                .map(|top| Likely { index: top.index, name: top.name, probability: f64::from(top.probability) })
-                .collect(),
+            top: top(&logits[0], TOP, network.labels()).into_iter().map(Likely::from).collect(),
         })
     }
 

@@ -6,13 +6,16 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use protogpu::atomic::{is_aside, write_atomically};
+use protogpu::atomic::write_atomically;
+use protogpu::bounded::{if_there, read_at_most};
 use protogpu::digest::sha256_hex;
 use protogpu::report::sweep::{SweepAxis, SweepPoint};
 use protogpu::{Error, Result};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+
+use crate::cli::disk::{remove, remove_leftovers};
 
 /// The plan's layout and version.
 pub(super) const PLAN_FORMAT: &str = "protogpu sweep plan 1";
@@ -57,6 +60,13 @@ pub(super) struct Record {
     /// The adapter that made it, as the driver describes it.
     pub(super) adapter: String,
     pub(super) score: SweepPoint,
+}
+
+impl Record {
+    /// The paths of its pictures, from the sweep's folder on.
+    pub(super) fn pictures(&self) -> impl Iterator<Item = &String> {
+        self.score.classes.iter().flat_map(|class| &class.prototypes).map(|one| &one.picture)
+    }
 }
 
 /// Which kernels compute the convolutions, so that a sweep goes on with those it began with.
@@ -105,8 +115,8 @@ impl Files {
         std::fs::create_dir_all(&points).map_err(Error::io("create", &points))?;
         remove(&self.out.join(TABLE))?;
         if alone {
-            remove_asides(&self.out)?;
-            remove_asides(&points)?;
+            remove_leftovers(&self.out)?;
+            remove_leftovers(&points)?;
         }
         Ok(())
     }
@@ -115,7 +125,7 @@ impl Files {
     pub(super) fn write(&self, record: &Record, pictures: &[(String, Vec<u8>)]) -> Result<()> {
         let folder = self.out.join(POINTS).join(&record.score.name);
         std::fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
-        remove_asides(&folder)?;
+        remove_leftovers(&folder)?;
         for (path, png) in pictures {
             write_atomically(self.picture(path), |out| out.write_all(png))?;
         }
@@ -138,15 +148,7 @@ pub(super) fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
 
 /// Reads a value of such a file, of unknown origin; none if there is no file.
 pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
-    let len = match std::fs::metadata(path) {
-        Ok(found) => found.len(),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(Error::io("read", path)(error)),
-    };
-    if len > MAX_BYTES {
-        return Err(Error::input(format!("{} has {len} bytes, which no part of a sweep has", path.display())));
-    }
-    let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
+    let Some(bytes) = if_there(read_at_most(path, MAX_BYTES, "part of a sweep"))? else { return Ok(None) };
     let value = serde_json::from_slice(&bytes);
     value.map(Some).map_err(|source| Error::input(format!("{} is no part of a sweep: {source}", path.display())))
 }
@@ -161,10 +163,25 @@ pub(super) fn differences(here: &Map<String, Value>, there: &Map<String, Value>)
             (Value::Object(a), Value::Object(b)) => {
                 found.extend(differences(a, b).into_iter().map(|what| format!("{key}.{what}")));
             }
+            (Value::Array(a), Value::Array(b)) if a.iter().chain(b).any(Value::is_object) => {
+                found.extend(differing_items(key, a, b));
+            }
             (a, b) => found.push(format!("{key} is {} here but {} there", brief(a), brief(b))),
         }
     }
     found
+}
+
+/// The same of two lists of maps: `classes[0].name is A here but B there`.
+fn differing_items(key: &str, here: &[Value], there: &[Value]) -> Vec<String> {
+    if here.len() != there.len() {
+        return vec![format!("{key} are {} here but {} there", here.len(), there.len())];
+    }
+    let item = |(at, (a, b)): (usize, (&Value, &Value))| {
+        let name = format!("{key}[{at}]");
+        differences(&Map::from_iter([(name.clone(), a.clone())]), &Map::from_iter([(name, b.clone())]))
+    };
+    here.iter().zip(there).enumerate().flat_map(item).collect()
 }
 
 fn brief(value: &Value) -> String {
@@ -173,34 +190,10 @@ fn brief(value: &Value) -> String {
     if text.chars().count() <= LONGEST { text } else { text.chars().take(LONGEST).collect::<String>() + "…" }
 }
 
-fn remove(path: &Path) -> Result<()> {
-    match std::fs::remove_file(path) {
-        Err(source) if source.kind() != std::io::ErrorKind::NotFound => Err(Error::io("replace", path)(source)),
-        _ => Ok(()),
-    }
-}
-
-fn remove_asides(folder: &Path) -> Result<()> {
-    // A folder that is not there has no files.
-    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        if entry.file_name().to_str().is_some_and(is_aside) {
-            remove(&entry.path())?;
-        }
-    }
-    Ok(())
-}
-
 /// The longest picture that is read.
 const MAX_PICTURE_BYTES: u64 = 64 << 20;
 
 /// A picture's bytes; none where there is no file.
 pub(super) fn read_picture(path: &Path) -> Result<Option<Vec<u8>>> {
-    match std::fs::metadata(path) {
-        Ok(found) if found.len() > MAX_PICTURE_BYTES => {
-            Err(Error::input(format!("{} has {} bytes, which no prototype's picture has", path.display(), found.len())))
-        }
-        Ok(_) => std::fs::read(path).map(Some).map_err(Error::io("read", path)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Error::io("read", path)(error)),
-    }
+    if_there(read_at_most(path, MAX_PICTURE_BYTES, "prototype's picture"))
 }

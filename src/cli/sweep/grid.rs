@@ -1,7 +1,8 @@
 //! The grid: which settings take which values, and the points that follow, each with a name.
 
-use std::path::Path;
+use std::io::ErrorKind;
 
+use protogpu::bounded::read_text_at_most;
 use protogpu::digest::sha256_hex;
 use protogpu::optimize::Settings;
 use protogpu::report::sweep::{SweepAxis, shown};
@@ -37,20 +38,14 @@ pub(super) fn read(name: &str) -> Result<Vec<SweepAxis>> {
     if let Some((_, text)) = NAMED.iter().find(|(known, _)| *known == name) {
         return parse(text, name);
     }
-    let path = Path::new(name);
-    let len = match std::fs::metadata(path) {
-        Ok(found) if found.is_file() => found.len(),
-        Ok(_) => return Err(Error::input(format!("cannot read {name}: it is no file"))),
-        Err(source) => {
+    let text = read_text_at_most(name, MAX_BYTES, "grid").map_err(|error| match error {
+        Error::Io { source, .. } if source.kind() == ErrorKind::NotFound => {
             let known: Vec<&str> = NAMED.iter().map(|(known, _)| *known).collect();
-            let known = known.join(", ");
-            return Err(Error::input(format!("cannot read {name}: {source}; grids with a name are: {known}")));
+            Error::input(format!("cannot read {name}: {source}; grids with a name are: {}", known.join(", ")))
         }
-    };
-    if len > MAX_BYTES {
-        return Err(Error::input(format!("{name} has {len} bytes, which no grid has")));
-    }
-    parse(&std::fs::read_to_string(path).map_err(Error::io("read", path))?, name)
+        other => other,
+    })?;
+    parse(&text, name)
 }
 
 fn parse(text: &str, name: &str) -> Result<Vec<SweepAxis>> {
@@ -72,7 +67,7 @@ pub(super) fn set(text: &str, base: &Settings) -> Result<SweepAxis> {
     let example = "write SETTING=VALUE,VALUE,.. such as hf_weight=0.01,0.05, or scale=0.7,1.3;1,1";
     let (key, values) = text.split_once('=').ok_or_else(|| wrong(example))?;
     let setting = key.trim().trim_start_matches("--").replace('-', "_");
-    let like = json(base).get(&setting).cloned().unwrap_or(Value::Null);
+    let like = base.to_map().get(&setting).cloned().unwrap_or(Value::Null);
     let pieces: Vec<&str> = match (values.contains(';'), &like) {
         (true, _) => values.strip_suffix(';').unwrap_or(values).split(';').collect(),
         (false, Value::Array(_)) => vec![values],
@@ -120,7 +115,7 @@ pub(super) fn axes(
     for axis in &mut axes {
         for value in &mut axis.values {
             let one = Map::from_iter([(axis.setting.clone(), value.clone())]);
-            *value = json(&plain.overlay(&one)?)[&axis.setting].clone();
+            *value = plain.overlay(&one)?.to_map()[&axis.setting].clone();
         }
         for (at, value) in axis.values.iter().enumerate() {
             if axis.values[..at].contains(value) {
@@ -169,14 +164,6 @@ pub(super) fn name(values: &Map<String, Value>) -> String {
         slug = format!("{slug}-{}", &sha256_hex(&whole)[..8]);
     }
     slug
-}
-
-/// Settings as they are written down.
-pub(super) fn json(settings: &Settings) -> Map<String, Value> {
-    match serde_json::to_value(settings) {
-        Ok(Value::Object(map)) => map,
-        other => unreachable!("settings are a JSON object, not {other:?}"),
-    }
 }
 
 #[cfg(test)]

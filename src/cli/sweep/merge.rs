@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use protogpu::bounded::{if_there, read_text_at_most};
 use protogpu::report::sweep::FailedPoint;
 use protogpu::{Error, Result};
 use serde_json::{Map, Value};
@@ -12,7 +13,7 @@ use super::files::{
 };
 use super::grid::{self, PRESET};
 use super::table::ShowArgs;
-use crate::cli::folder::check_writable;
+use crate::cli::disk::check_writable;
 
 /// Points that an error names.
 const LISTED: usize = 5;
@@ -172,21 +173,14 @@ fn check(record: &Record, name: &str, values: &Map<String, Value>, plan: &Plan) 
     let is_inside = |path: &str| {
         path.strip_prefix(&inside).is_some_and(|file| !file.starts_with('.') && !file.contains(['/', '\\', ':']))
     };
-    let mut paths = record.score.classes.iter().flat_map(|class| &class.prototypes).map(|one| &one.picture);
-    match paths.find(|path| !is_inside(path)) {
+    match record.pictures().find(|path| !is_inside(path)) {
         Some(path) => Err(format!("the picture {path:?} is not in {inside}")),
         None => Ok(()),
     }
 }
 
 fn read_error(path: &Path) -> Result<Option<String>> {
-    match std::fs::metadata(path) {
-        Err(_) => Ok(None),
-        Ok(found) if found.len() > MAX_ERROR_BYTES => {
-            Err(Error::input(format!("{} has {} bytes, which no error has", path.display(), found.len())))
-        }
-        Ok(_) => std::fs::read_to_string(path).map(Some).map_err(Error::io("read", path)),
-    }
+    if_there(read_text_at_most(path, MAX_ERROR_BYTES, "error"))
 }
 
 fn refuse_missing<'a>(missing: impl Iterator<Item = &'a String>) -> Result<()> {
@@ -205,13 +199,15 @@ fn refuse_missing<'a>(missing: impl Iterator<Item = &'a String>) -> Result<()> {
 
 /// A point's pictures, by path.
 fn pictures(part: &Files, record: &Record) -> Result<Vec<(String, Vec<u8>)>> {
-    let paths = record.score.classes.iter().flat_map(|class| &class.prototypes).map(|one| &one.picture);
     let read = |path: &String| {
         let file = part.picture(path);
         let bytes = read_picture(&file)?;
         bytes.map(|bytes| (path.clone(), bytes)).ok_or_else(|| {
-            Error::input(format!("{} is missing, although its point is finished: make it anew", file.display()))
+            Error::input(format!(
+                "{} is missing, although its point is finished: the same `protogpu sweep` makes it anew",
+                file.display()
+            ))
         })
     };
-    paths.map(read).collect()
+    record.pictures().map(read).collect()
 }

@@ -46,7 +46,7 @@ pub(crate) struct SweepArgs {
     #[arg(long, value_name = "DIR", required = true)]
     out: Option<PathBuf>,
     /// A setting and its values, such as hf_weight=0.01,0.05; with semicolons where values have commas: scale=0.7,1.3;1,1.
-    /// Repeat it for more
+    /// Repeat it for more settings; one that the grid has too replaces its values there
     #[arg(long = "set", value_name = "SETTING=VALUES")]
     set: Vec<String>,
     /// A grid that has a name, table3, or a JSON file of settings with lists of values
@@ -161,6 +161,9 @@ impl SweepArgs {
             seed: self.pictures_seed,
             leave_one_out: false,
         };
+        for line in folder.ignored() {
+            self.note(&format!("left out: {line}"));
+        }
         let classes = self.classes(&network, &folder)?;
         let (plan, points) = self.plan(config.as_ref(), &network, &choice, &classes)?;
         let shard = self.shard.unwrap_or(Shard::WHOLE);
@@ -225,7 +228,7 @@ impl SweepArgs {
             }
             let made = bench.score(point).and_then(|scored| {
                 let Some(Scored { score, pictures }) = scored else { return Ok(None) };
-                let settings = grid::json(&point.settings);
+                let settings = point.settings.to_map();
                 let (plan_sha256, adapter) = (digest.clone(), adapter.clone());
                 let record = Record { format: POINT_FORMAT.into(), plan_sha256, settings, adapter, score };
                 files.write(&record, &pictures)?;
@@ -242,6 +245,8 @@ impl SweepArgs {
                     outcomes.push(Outcome::Done(Box::new(record)));
                 }
                 Err(error) => {
+                    // Without the device no other point would fare better.
+                    context.check_lost()?;
                     let error = error.to_string();
                     self.note(&format!("{}/{count} {}: {error}; the other points go on", at + 1, point.name));
                     // On a full disk there is no room for this either; the table has it.

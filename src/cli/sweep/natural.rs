@@ -1,8 +1,8 @@
 //! The natural side of a sweep, made once for all points.
 
+use protogpu::Result;
 use protogpu::analysis::similarity::Observer;
 use protogpu::nets::Network;
-use protogpu::{Error, Result};
 
 use super::SweepArgs;
 use super::files::Files;
@@ -30,7 +30,7 @@ impl SweepArgs {
         for &class in classes {
             let mut progress = |count: usize| {
                 bar.add(count as u64);
-                if interrupt::requested() { Err(Error::input("stopped")) } else { Ok(()) }
+                interrupt::go_on()
             };
             let natural = naturals.of(class, observer, &mut progress);
             if interrupt::requested() {

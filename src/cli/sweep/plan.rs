@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use super::SweepArgs;
 use super::files::{Files, PLAN_FORMAT, POINT_FORMAT, Plan, Record, differences, read_json, write_json};
 use super::grid::{self, Point};
-use crate::cli::folder::check_writable;
+use crate::cli::disk::check_writable;
 use crate::cli::run_classes;
 use crate::cli::run_record::Config;
 use crate::cli::similarity::choice::Choice;
@@ -20,17 +20,8 @@ use crate::cli::similarity::choice::Choice;
 impl SweepArgs {
     /// The settings that a point changes: options over the file's over those of the preset.
     fn base(&self, config: Option<&Config>, preset: Option<&Value>) -> Result<Settings> {
-        let named = match (preset, &self.given.method.preset, config) {
-            (Some(name), ..) => Some(name.as_str().unwrap_or_default().parse::<Preset>()?),
-            (None, None, Some(config)) => config.preset()?,
-            (None, preset, _) => preset.clone(),
-        };
-        let mut settings = named.unwrap_or(Preset::Paper).settings()?;
-        if let Some(config) = config {
-            settings = config.apply(&settings)?;
-        }
-        self.given.method.apply(&mut settings);
-        Ok(settings)
+        let named = preset.map(|name| name.as_str().unwrap_or_default().parse::<Preset>()).transpose()?;
+        self.given.method.settings(named, config)
     }
 
     /// The classes, which must have pictures.
@@ -77,10 +68,20 @@ impl SweepArgs {
         let file = self.grid.as_ref().or(self.given.grid.as_ref());
         let file = file.map(|name| grid::read(name)).transpose()?.unwrap_or_default();
         let set = self.set.iter().map(|text| grid::set(text, &base)).collect::<Result<Vec<SweepAxis>>>()?;
+        if let Some(at) = (1..set.len()).find(|&at| set[..at].iter().any(|axis| axis.setting == set[at].setting)) {
+            let setting = &set[at].setting;
+            return Err(Error::input(format!("--set has {setting} twice: give all its values in one, {setting}=A,B")));
+        }
         let axes = grid::axes(file, set, &of)?;
         let points = grid::points(&axes, &of)?;
+        if let Some(point) = points.iter().find(|point| !point.settings.objective.is_class()) {
+            return Err(Error::input(format!(
+                "point {} is of the objective `{}`, and only a class has natural pictures to be similar to: drop the objective",
+                point.name, point.settings.objective
+            )));
+        }
         let about = self.about(network, choice, classes);
-        Ok((Plan { format: PLAN_FORMAT.into(), about, base: grid::json(&base), grid: axes }, points))
+        Ok((Plan { format: PLAN_FORMAT.into(), about, base: base.to_map(), grid: axes }, points))
     }
 
     /// Without paths: parts that were made on different machines are to be the same.
@@ -120,7 +121,12 @@ impl SweepArgs {
         let refuse = |path: &std::path::Path, what: Vec<String>| {
             Err(Error::input(format!("{} is of another sweep: {}; {cure}", path.display(), what.join(", "))))
         };
-        let kept: Option<Plan> = if self.force { read_json(&path).unwrap_or(None) } else { read_json(&path)? };
+        let anew = |error: Error| match error {
+            Error::Input(what) => Error::input(format!("{what}; {cure}")),
+            other => other,
+        };
+        let kept: Option<Plan> =
+            if self.force { read_json(&path).unwrap_or(None) } else { read_json(&path).map_err(anew)? };
         let same = kept.as_ref().is_some_and(|kept| kept.format == PLAN_FORMAT && kept.about == plan.about);
         if let Some(kept) = kept.as_ref().filter(|_| !same && !self.force) {
             return refuse(&path, differences(&plan.about, &kept.about));
@@ -129,8 +135,10 @@ impl SweepArgs {
         let mut done = Vec::new();
         for point in points.iter() {
             let path = files.record(&point.name);
-            let found: Option<Record> = if self.force { None } else { read_json(&path)? };
-            let settings = grid::json(&point.settings);
+            let found: Option<Record> = if self.force { None } else { read_json(&path).map_err(anew)? };
+            // Without its pictures it is made again.
+            let found = found.filter(|found| found.pictures().all(|path| files.picture(path).is_file()));
+            let settings = point.settings.to_map();
             if let Some(found) = &found {
                 let mut what = differences(&settings, &found.settings);
                 if found.format != POINT_FORMAT || found.plan_sha256 != digest {

@@ -14,6 +14,7 @@ use super::files::POINTS;
 use super::grid::Point;
 use crate::cli::interrupt;
 use crate::cli::pace::Pace;
+use crate::cli::run_classes::wanted;
 use crate::cli::top::top;
 
 /// What a class's prototypes are compared with.
@@ -35,7 +36,7 @@ pub(super) struct Bench<'a> {
     /// Pictures that the observer takes at once.
     pub(super) pictures: usize,
     pub(super) sides: &'a [Side],
-    pub(super) seeds: u64,
+    pub(super) seeds: u32,
     /// Prototypes that are made at once.
     pub(super) batch: usize,
     pub(super) semantics: Semantics,
@@ -139,9 +140,8 @@ impl Bench<'_> {
     fn make(&self, settings: &Settings) -> Result<Option<Vec<Made>>> {
         let side = settings.image_side as usize;
         let init = settings.init_image().map(|path| preprocess(path, side)).transpose()?;
-        let seeds = || (0..self.seeds).map(|more| settings.seed.wrapping_add(more));
-        let wanted: Vec<(usize, u64)> =
-            (0..self.sides.len()).flat_map(|side| seeds().map(move |seed| (side, seed))).collect();
+        let sides: Vec<usize> = (0..self.sides.len()).collect();
+        let wanted = wanted(&sides, settings.seed, self.seeds)?;
         let mut made = Vec::new();
         for wanted in wanted.chunks(self.batch) {
             let job = |&(side, seed): &(usize, u64)| Job { class: self.sides[side].class, seed, init: init.clone() };

@@ -116,10 +116,12 @@ impl Objective {
         }
     }
 
-    /// A folder name: lower-case letters, digits, `.` and `_`, at most 64 of them. What is cut off shows in the last eight.
+    /// A folder name: lower-case letters, digits, `.` and `_`, at most 64 of them. Where that leaves out what tells objectives
+    /// apart, such as capitals, underscores, quotes and other scripts, or is cut off, it ends with eight digits of a digest.
     pub fn slug(&self) -> String {
-        let (text, mut slug) = (self.to_string(), String::new());
+        let (text, mut slug, mut lossy) = (self.to_string(), String::new(), false);
         for c in text.chars() {
+            lossy |= !(c.is_ascii_lowercase() || c.is_ascii_digit() || " :@,[]+-*/.".contains(c));
             match c {
                 '-' if slug.is_empty() || slug.ends_with('_') => slug.push_str("minus"),
                 '.' if slug.ends_with(|c: char| c.is_ascii_alphanumeric()) => slug.push('.'),
@@ -129,8 +131,9 @@ impl Objective {
             }
         }
         slug.truncate(slug.trim_end_matches(['_', '.']).len());
-        if slug.len() > MAX_SLUG {
-            slug.replace_range(MAX_SLUG - 9.., &format!("_{}", &sha256_hex(text)[..8]));
+        if lossy || slug.len() > MAX_SLUG {
+            slug.truncate(MAX_SLUG - 9);
+            slug = format!("{slug}_{}", &sha256_hex(text)[..8]);
         }
         slug
     }

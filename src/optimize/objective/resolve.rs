@@ -1,10 +1,10 @@
 //! An objective held against a network: classes, modules, channels and places that are there.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use super::pointed::Fault;
 use super::{At, Direction, Objective, Unit};
+use crate::bounded::read_at_most;
 use crate::digest::sha256_hex;
 use crate::graph::NodeId;
 use crate::nets::{Network, Semantics};
@@ -131,7 +131,8 @@ impl Objective {
         let mut pinned = self.clone();
         for term in &mut pinned.terms {
             if let Unit::Direction(_, At { value: Direction::File(path, sha256), at }) = &mut term.unit {
-                let bytes = read(path).map_err(|error| Fault::new(*at, error.to_string()).pointed(&self.text))?;
+                let bytes = read_at_most(path, MAX_FILE_BYTES, "direction")
+                    .map_err(|error| Fault::new(*at, error.to_string()).pointed(&self.text))?;
                 *sha256 = Some(sha256_hex(bytes));
             }
         }
@@ -225,7 +226,7 @@ fn direction(module: &str, shape: Shape, from: &At<Direction>) -> std::result::R
         Direction::Numbers(numbers) => numbers.clone(),
         Direction::File(path, sha256) => {
             let about = |what: String| fault(format!("{}: {what}", path.display()));
-            let bytes = read(path).map_err(|error| fault(error.to_string()))?;
+            let bytes = read_at_most(path, MAX_FILE_BYTES, "direction").map_err(|error| fault(error.to_string()))?;
             let found = sha256_hex(&bytes);
             if let Some(wanted) = sha256.as_ref().filter(|&wanted| *wanted != found) {
                 return Err(about(format!("it is another file than it was (sha256 {found}, not {wanted})")));
@@ -244,12 +245,4 @@ fn direction(module: &str, shape: Shape, from: &At<Direction>) -> std::result::R
         return Err(fault("a direction of zeros leads nowhere".into()));
     }
     Ok(numbers.into())
-}
-
-fn read(path: &Path) -> Result<Vec<u8>> {
-    let bytes = std::fs::metadata(path).map_err(Error::io("read", path))?.len();
-    if bytes > MAX_FILE_BYTES {
-        return Err(Error::input(format!("{} has {bytes} bytes, which no direction has", path.display())));
-    }
-    std::fs::read(path).map_err(Error::io("read", path))
 }

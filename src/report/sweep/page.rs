@@ -2,13 +2,11 @@
 
 use minijinja::context;
 use minijinja::value::{Serde, Value as Shown};
-use serde_json::Value;
 
 use super::figures::Figure;
 use super::{Sweep, SweepPoint, shown};
 use crate::error::Result;
 use crate::report::page;
-use crate::report::similarity_page::flatten;
 
 /// The table's longest; all rows are in the CSV.
 const ROWS: usize = 500;
@@ -36,11 +34,9 @@ pub(super) fn render(
     if let Some(whole) = whole.filter(|whole| best.is_none_or(|best| best.name != whole.name)) {
         shown_points.push(pictures("The most similar with every prototype top 1", whole, picture)?);
     }
-    let mut settings = Vec::new();
-    flatten("", &Value::Object(sweep.about.clone()), &mut settings);
+    let mut settings = page::settings_lines(&sweep.about);
     settings.extend(sweep.adapters.iter().map(|adapter| ("adapter".into(), adapter.clone())));
-    let mut base = Vec::new();
-    flatten("", &Value::Object(sweep.base.clone()), &mut base);
+    let mut base = page::settings_lines(&sweep.base);
     base.retain(|(name, _)| sweep.grid.iter().all(|axis| axis.setting != *name));
     let figure = |figure: &Figure| {
         Ok(context! { svg => Shown::from_safe_string(figure.scene.svg()?), caption => figure.caption.as_str() })

@@ -1,0 +1,78 @@
+//! Reading files of unknown origin: never more than what they can rightly hold.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::path::Path;
+
+use crate::error::{Error, Result};
+
+/// A file's bytes, at most `most` of them; `what` it is, as a message has it: `preset`.
+///
+/// # Errors
+/// [`Error::Io`] if it cannot be read; [`Error::Input`] if it is longer, or no regular file, of which the length says nothing.
+pub fn read_at_most(path: impl AsRef<Path>, most: u64, what: &str) -> Result<Vec<u8>> {
+    let path = path.as_ref();
+    let cannot = || Error::io("read", path);
+    // Asked before opening: opening a pipe would wait for its writer.
+    let there = std::fs::metadata(path).map_err(cannot())?;
+    if !there.is_file() {
+        let kind = if there.is_dir() { "a folder" } else { "not a regular file" };
+        return Err(Error::input(format!("cannot read {}: it is {kind}", path.display())));
+    }
+    let mut bytes = Vec::new();
+    // One more shows a file that has grown since.
+    File::open(path).map_err(cannot())?.take(most.saturating_add(1)).read_to_end(&mut bytes).map_err(cannot())?;
+    let len = there.len().max(bytes.len() as u64);
+    if len > most {
+        return Err(Error::input(format!("{} has {len} bytes, which no {what} has", path.display())));
+    }
+    Ok(bytes)
+}
+
+/// The same of a text.
+///
+/// # Errors
+/// As [`read_at_most`], and [`Error::Input`] if it is not UTF-8.
+pub fn read_text_at_most(path: impl AsRef<Path>, most: u64, what: &str) -> Result<String> {
+    let path = path.as_ref();
+    let bytes = read_at_most(path, most, what)?;
+    String::from_utf8(bytes).map_err(|_| Error::input(format!("{} is not UTF-8 text", path.display())))
+}
+
+/// What was read, or nothing where there is no file.
+///
+/// # Errors
+/// Any other that `read` has.
+pub fn if_there<T>(read: Result<T>) -> Result<Option<T>> {
+    match read {
+        Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(None),
+        read => read.map(Some),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_is_read_than_there_may_be() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        let error = read_at_most(&path, 4, "thing").unwrap_err();
+        assert!(error.to_string().starts_with("cannot read ") && if_there(Err::<(), _>(error)).unwrap().is_none());
+        std::fs::write(&path, "1234").unwrap();
+        assert_eq!(if_there(read_text_at_most(&path, 4, "thing")).unwrap().unwrap(), "1234");
+        let error = read_at_most(&path, 3, "thing").unwrap_err().to_string();
+        assert!(error.ends_with("a has 4 bytes, which no thing has"), "{error}");
+        std::fs::write(&path, [0xff]).unwrap();
+        assert!(read_text_at_most(&path, 4, "thing").unwrap_err().to_string().ends_with("is not UTF-8 text"));
+        assert!(if_there(read_at_most(folder.path(), 4, "thing")).unwrap_err().to_string().ends_with("it is a folder"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_device_has_no_length_and_is_not_read() {
+        let error = read_at_most("/dev/zero", 4, "thing").unwrap_err().to_string();
+        assert_eq!(error, "cannot read /dev/zero: it is not a regular file");
+    }
+}

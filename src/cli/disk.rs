@@ -1,0 +1,98 @@
+//! Folders and files before and after the work: whether they can be written, and what killed processes left.
+
+use std::collections::HashSet;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use protogpu::atomic::{ASIDE, is_aside};
+use protogpu::error::is_full;
+use protogpu::{Error, Result};
+
+/// What a disk must have room for before a run begins: a prototype's files with their checkpoint's new version.
+const ROOM_BYTES: usize = 6 << 20;
+
+/// Whether the folders can be made and written to, found out before any work and without leaving anything behind.
+pub(crate) fn check_writable<'a>(folders: impl IntoIterator<Item = &'a Path>) -> Result<()> {
+    let mut checked = HashSet::new();
+    for out in folders {
+        let nearest = out.ancestors().find(|folder| folder.as_os_str().is_empty() || folder.exists());
+        let nearest = nearest.filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        if !nearest.is_dir() {
+            let (out, nearest) = (out.display(), nearest.display());
+            return Err(Error::input(format!(
+                "cannot write to {out}: {nearest} is no folder; move it away, or give another --out"
+            )));
+        }
+        if checked.insert(nearest) {
+            // They lie on one disk.
+            probe(nearest, if checked.len() == 1 { ROOM_BYTES } else { 0 })?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes a file of so many bytes, and takes it away again.
+fn probe(folder: &Path, bytes: usize) -> Result<()> {
+    let write = || {
+        let mut file = tempfile::Builder::new().prefix(ASIDE[0]).suffix(ASIDE[1]).tempfile_in(folder)?;
+        file.write_all(&vec![0; bytes])?;
+        file.flush()
+    };
+    // Only the kind: the system's own text names the probe, which is of no use to anyone.
+    write().map_err(|source| match source.kind() {
+        // Nothing was begun, so that another folder mends it; a disk that fills up later is a failure.
+        kind if is_full(kind) => {
+            let (folder, room) = (folder.display(), ROOM_BYTES >> 20);
+            Error::input(format!(
+                "no room for {room} MiB in {folder} ({kind}): make some, or give another folder with --out"
+            ))
+        }
+        kind => Error::io("write to", folder)(io::Error::from(kind)),
+    })
+}
+
+/// Whether a report of this name can be written to a folder, where `force` replaces an earlier one.
+pub(crate) fn check_report(out: &Path, report: &str, force: bool) -> Result<()> {
+    if out.join(report).exists() && !force {
+        let out = out.display();
+        return Err(Error::input(format!(
+            "{out} has a report already: give another --out, or replace it with --force"
+        )));
+    }
+    check_writable([out])
+}
+
+/// Removes what a killed process had not yet renamed from a folder in which no other process writes.
+pub(crate) fn remove_leftovers(folder: &Path) -> Result<()> {
+    files_in(folder, is_aside).iter().try_for_each(|file| remove(file))
+}
+
+/// Removes a file, if it is there.
+pub(crate) fn remove(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(Error::io("replace", path)(source)),
+        _ => Ok(()),
+    }
+}
+
+/// The files of a folder whose names are wanted.
+pub(crate) fn files_in(folder: &Path, wanted: impl Fn(&str) -> bool) -> Vec<PathBuf> {
+    // A folder that is not there has no files.
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.filter(|entry| entry.file_name().to_str().is_some_and(&wanted)).map(|entry| entry.path()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_written_is_found_out_beforehand() {
+        let out = tempfile::tempdir().unwrap();
+        check_writable([out.path().join("a/b").as_path(), Path::new("here")]).unwrap();
+        assert!(std::fs::read_dir(out.path()).unwrap().next().is_none());
+        std::fs::write(out.path().join("file"), "").unwrap();
+        let error = check_writable([out.path().join("file/b").as_path()]).unwrap_err();
+        assert!(error.is_input() && error.to_string().contains("file is no folder; move it away"), "{error}");
+    }
+}

@@ -1,0 +1,84 @@
+//! Losses on their way from the adapter to the histories.
+
+use super::Optimizer;
+use crate::error::{Error, Result};
+use crate::gpu::Readback;
+
+/// Losses on their way back, see [`Optimizer::record_losses`].
+pub struct Losses {
+    pub(super) readback: Readback,
+    pub(super) window: u64,
+    pub(super) end: u64,
+}
+
+impl Optimizer {
+    /// Records a copy of the losses of the steps recorded so far, which [`Optimizer::take_losses`] delivers when the
+    /// encoder was submitted and the device polled.
+    pub fn record_losses(&self, encoder: &mut wgpu::CommandEncoder) -> Losses {
+        let histories: Vec<_> = self.state.microbatches.iter().map(|microbatch| microbatch.history).collect();
+        let readback = self.plan.record_read(encoder, &histories).expect("the losses are kept");
+        Losses { readback, window: self.window.0, end: self.step }
+    }
+
+    /// Appends losses that have arrived to [`Optimizer::histories`]; `false` if they have not. Never blocks.
+    ///
+    /// # Errors
+    /// If a loss is NaN or infinite (the message names the step and the class), or the device is lost. The optimizer has then come
+    /// to its end, and the histories of images before the one at fault may be a step longer.
+    pub fn take_losses(&mut self, losses: &mut Losses) -> Result<bool> {
+        let Some(parts) = losses.readback.try_take()? else { return Ok(false) };
+        self.append(&parts, losses.window, losses.end)?;
+        Ok(true)
+    }
+
+    /// Reads the losses that are not read yet; waits for them.
+    pub(super) fn read_losses(&mut self) -> Result<()> {
+        if self.read_steps == self.step {
+            return Ok(());
+        }
+        let mut encoder = self.context.device().create_command_encoder(&Default::default());
+        let losses = self.record_losses(&mut encoder);
+        self.context.queue().submit([encoder.finish()]);
+        self.append(&losses.readback.wait()?, losses.window, losses.end)
+    }
+
+    /// Appends the losses up to a step; `window` is the step with which the histories begin.
+    pub(super) fn append(&mut self, histories: &[Vec<f32>], window: u64, end: u64) -> Result<()> {
+        for step in self.read_steps.max(window)..end {
+            for image in 0..self.jobs.len() {
+                if self.failures[image].is_some() {
+                    continue;
+                }
+                let row = self.state.recorded(histories, (step - window) as usize, image);
+                let [loss, loss_hf, _, logit, probability] = row;
+                if !loss.is_finite() {
+                    let seed = self.jobs[image].seed;
+                    let of = match self.aims[image].is_class() {
+                        true => format!("class {}", self.jobs[image].class),
+                        false => self.objectives[image].to_string(),
+                    };
+                    let why = format!(
+                        "the loss of {of}, seed {seed} became {loss} at step {step}: try a smaller --lr or other weights"
+                    );
+                    if !self.isolate {
+                        return Err(Error::NotFinite(why));
+                    }
+                    self.failures[image] = Some(why);
+                    continue;
+                }
+                let history = &mut self.histories[image];
+                history.loss.push(loss);
+                history.loss_hf.push(loss_hf);
+                // Of other objectives, their value stands where the logit would.
+                if self.aims[image].is_class() {
+                    history.logit.push(logit);
+                    history.probability.push(probability);
+                } else {
+                    history.objective.push(logit);
+                }
+            }
+        }
+        self.read_steps = self.read_steps.max(end);
+        Ok(())
+    }
+}
