@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 
-/// A file's bytes, at most `most` of them; `what` it is, as a message has it: `preset`.
+/// A file's bytes, at most `most` of them; `what` it is, as a message has it: `settings file`.
 ///
 /// # Errors
 /// [`Error::Io`] if it cannot be read; [`Error::Input`] if it is longer, or no regular file, of which the length says nothing.
@@ -24,7 +24,7 @@ pub fn read_at_most(path: impl AsRef<Path>, most: u64, what: &str) -> Result<Vec
     File::open(path).map_err(cannot())?.take(most.saturating_add(1)).read_to_end(&mut bytes).map_err(cannot())?;
     let len = there.len().max(bytes.len() as u64);
     if len > most {
-        return Err(Error::input(format!("{} has {len} bytes, which no {what} has", path.display())));
+        return Err(Error::input(format!("{} has {len} bytes, but a {what} has at most {most}", path.display())));
     }
     Ok(bytes)
 }
@@ -63,7 +63,7 @@ mod tests {
         std::fs::write(&path, "1234").unwrap();
         assert_eq!(if_there(read_text_at_most(&path, 4, "thing")).unwrap().unwrap(), "1234");
         let error = read_at_most(&path, 3, "thing").unwrap_err().to_string();
-        assert!(error.ends_with("a has 4 bytes, which no thing has"), "{error}");
+        assert!(error.ends_with("a has 4 bytes, but a thing has at most 3"), "{error}");
         std::fs::write(&path, [0xff]).unwrap();
         assert!(read_text_at_most(&path, 4, "thing").unwrap_err().to_string().ends_with("is not UTF-8 text"));
         assert!(if_there(read_at_most(folder.path(), 4, "thing")).unwrap_err().to_string().ends_with("it is a folder"));

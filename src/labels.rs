@@ -208,11 +208,11 @@ impl Labels {
         let query = shown(query);
         if similar.is_empty() {
             const AT_MOST: usize = 20;
-            let (count, first) = (self.len(), self.listed(&(0..self.len().min(AT_MOST)).collect::<Vec<_>>()));
+            let count = self.len();
             let them = if count <= AT_MOST {
-                first
+                self.listed(&(0..count).collect::<Vec<_>>())
             } else {
-                format!("an index from 0 to {}, a range such as 0..9, or a name", count - 1)
+                format!("an index from 0 to {}, a WordNet id or a name", count - 1)
             };
             return Error::input(format!("none of the {count} classes is called `{query}`: give {them}"));
         }
@@ -330,7 +330,7 @@ mod tests {
         );
         assert_eq!(
             error(labels.find("qqqqq\u{1b}[2J")),
-            "none of the 1000 classes is called `qqqqq\\u{1b}[2J`: give an index from 0 to 999, a range such as 0..9, or a name"
+            "none of the 1000 classes is called `qqqqq\\u{1b}[2J`: give an index from 0 to 999, a WordNet id or a name"
         );
         assert!(error(labels.find(" ")).contains("the class is empty"));
         assert!(error(labels.find(&"long ".repeat(100_000))).len() < 200);

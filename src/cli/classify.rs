@@ -5,8 +5,8 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use protogpu::Result;
 use protogpu::analysis::{Classifier, find_pictures, stream_pictures};
+use protogpu::{Error, Result};
 use serde::Serialize;
 use serde_json::json;
 
@@ -47,6 +47,10 @@ impl ClassifyArgs {
     pub(crate) fn run(&self) -> Result<ExitCode> {
         let network = self.network.open()?;
         let paths = find_pictures(&self.images)?;
+        // Before the adapter: a wrong path is found out at once.
+        for path in &self.images {
+            std::fs::metadata(path).map_err(Error::io("read", path))?;
+        }
         let batch = usize::from(self.batch).min(paths.len());
         let context = self.adapter.open()?;
         let classifier = Classifier::new(&context, &network, batch)?;
@@ -60,7 +64,9 @@ impl ClassifyArgs {
             if self.json { Ok(()) } else { print(&text(&std::mem::take(&mut images))) }
         })?;
         if unreadable.len() == paths.len() {
-            return Err(unreadable.swap_remove(0).1);
+            let first = unreadable.remove(0).1;
+            unreadable.iter().for_each(|(_, error)| note(&format!("left out: {error}")));
+            return Err(first);
         }
         if self.json {
             let unreadable: Vec<String> = unreadable.iter().map(|(_, error)| error.to_string()).collect();

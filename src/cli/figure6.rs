@@ -1,4 +1,4 @@
-//! `protogpu figure6`: the same class under growing regularisation, from none to all of it, as one strip.
+//! `protogpu figure6`: the same class or objective under growing regularisation, from none to all of it, as one strip.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -34,7 +34,7 @@ const RECORD: &str = "figure6.json";
 /// Steps between two states that are kept, as in a run.
 const CHECKPOINT_EVERY: u32 = 64;
 
-/// Draw one class under growing regularisation, as the paper's Figure 6
+/// Draw one class, or another objective, under growing regularisation, as the paper's Figure 6
 #[derive(clap::Args, Debug)]
 #[command(after_help = super::help::FIGURE6)]
 pub(crate) struct Figure6Args {
@@ -89,6 +89,12 @@ impl Figure6Args {
             let what = if given.is_empty() { "objectives" } else { "classes" };
             return Err(Error::input(format!("{} {what} were given, and the strip is of one", goals.len())));
         };
+        if goal.aim.is_diverse() {
+            return Err(Error::input(format!(
+                "`{}` is of images that are made at once, and the strip's are made one after the other",
+                goal.name
+            )));
+        }
         let mut levels = self.levels(&full, goal, &network)?;
         if levels.iter().any(|level| !level.targets[0].finished) {
             let context = self.adapter.open()?;

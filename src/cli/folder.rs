@@ -113,7 +113,10 @@ impl Folder {
 
     /// Whether it exists although it must not; one that only says why it failed may be tried again.
     pub(crate) fn is_in_the_way(&self) -> bool {
-        self.existing == Existing::Refuse && self.path.is_dir() && !self.holds_a_failure_alone()
+        self.existing == Existing::Refuse
+            && !self.path.is_file()
+            && self.path.symlink_metadata().is_ok()
+            && !self.holds_a_failure_alone()
     }
 
     fn holds_a_failure_alone(&self) -> bool {
@@ -138,7 +141,9 @@ impl Folder {
         }
         let cannot =
             |error: Error| Error::input(format!("cannot go on from {}: {error}. --force begins anew", file.display()));
-        let checkpoint = read_checkpoint(&file).and_then(|found| check(&found).map(|()| found)).map_err(cannot)?;
+        let bytes = read_at_most(&file, MAX_CHECKPOINT_BYTES, "checkpoint")?;
+        let checkpoint =
+            Checkpoint::from_bytes(&bytes).and_then(|found| check(&found).map(|()| found)).map_err(cannot)?;
         let complete = [RECORD, PICTURE, PIXELS].iter().all(|name| self.path.join(name).exists());
         if complete && checkpoint.step() == total_steps {
             Ok(State::Finished)
@@ -149,7 +154,9 @@ impl Folder {
 
     /// The checkpoint that [`Folder::state`] found, read anew.
     pub(crate) fn checkpoint(&self) -> Result<Checkpoint> {
-        read_checkpoint(&self.path.join(CHECKPOINT))
+        let file = self.path.join(CHECKPOINT);
+        let bytes = read_at_most(&file, MAX_CHECKPOINT_BYTES, "checkpoint")?;
+        Checkpoint::from_bytes(&bytes).map_err(|error| Error::input(format!("{}: {error}", file.display())))
     }
 
     /// Keeps the state between two steps.
@@ -263,10 +270,6 @@ pub(crate) fn refuse_existing<'a>(folders: impl Iterator<Item = &'a Folder>) -> 
             )))
         }
     }
-}
-
-fn read_checkpoint(file: &Path) -> Result<Checkpoint> {
-    Checkpoint::from_bytes(&read_at_most(file, MAX_CHECKPOINT_BYTES, "checkpoint")?)
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<()> {

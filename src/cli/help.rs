@@ -37,7 +37,7 @@ Examples:
 
 Each prototype's folder holds prototype.png, prototype.safetensors (the pixels as numbers, unclamped),
 run.json (every setting, the losses, the final top 5) and checkpoint.safetensors.
-One that fails has failed.txt, which says why; the others go on, and the exit code is 1.
+One that fails has failed.txt, which says why, if its folder takes it; the others go on, and the exit code is 1.
 
 Logit and probability of a step are of the picture as that step's transforms show it; the top 5 are of the picture itself.";
 
@@ -54,6 +54,7 @@ Examples:
   protogpu figure6 --class lighthouse
       Six prototypes by the embedded network, in ./figure6, with figure6.png and figure6.json
   protogpu figure6 --weights resnet18_imagenet.safetensors --class goldfish --count 4
+  protogpu figure6 --objective channel:layer3.1:17
 
 What grows from nothing, in equal parts, to the values of --preset or of the options: the weight of the total variation, the
 weight decay, and how far each step's warp rotates, shifts and scales. Each prototype's folder has its run.json.";
@@ -75,7 +76,9 @@ Examples:
   protogpu classify photo.jpg --weights resnet18_imagenet.safetensors
   protogpu classify photo.jpg --weights inception_v1_bvlc.safetensors
       Of pixels to 255 less Caffe's mean, as such networks expect them; `protogpu weights inspect` says what a file's does
-  protogpu classify pictures/ --top 1 --json";
+  protogpu classify pictures/ --top 1 --json
+
+Pictures that cannot be read are told on stderr, and under `unreadable` in JSON; the others go on, and the exit code is 1.";
 
 pub(crate) const ACTIVATIONS: &str = "\
 Examples:

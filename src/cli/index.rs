@@ -111,7 +111,7 @@ struct Recorded {
 fn shown(path: &Path, folder: &str) -> Result<Shown, String> {
     let record = path.join(RECORD);
     let told = |error: &dyn std::fmt::Display| format!("{RECORD} cannot be read: {error}");
-    let text = read_text_at_most(&record, MAX_RECORD_BYTES, "record").map_err(|error| told(&error))?;
+    let text = read_text_at_most(&record, MAX_RECORD_BYTES, "record").map_err(|error| error.to_string())?;
     let found: Recorded = serde_json::from_str(&text).map_err(|error| told(&error))?;
     if found.format != FORMAT {
         return Err(told(&format!("its format is `{}`, but this program reads `{FORMAT}`", found.format)));

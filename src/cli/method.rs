@@ -124,18 +124,20 @@ impl MethodArgs {
     pub(crate) fn valid_settings(&self, config: Option<&Config>) -> Result<Settings> {
         let settings = self.settings(None, config)?;
         let Err(error) = settings.validate() else { return Ok(settings) };
-        let file = match (config, &self.preset) {
-            (Some(config), _) => Some(config.path()),
-            (None, Some(Preset::File(path))) => Some(path.as_path()),
+        // Without the options, and without the configuration.
+        let of =
+            |config: Option<&Config>| match Self::default().settings(self.preset.clone(), config).map(|s| s.validate())
+            {
+                Ok(Err(same)) => same.to_string() == error.to_string(),
+                _ => false,
+            };
+        let preset = match &self.preset {
+            Some(Preset::File(path)) if of(None) => Some(path.as_path()),
             _ => None,
         };
-        // Without the options.
-        let of_file = Self::default().settings(self.preset.clone(), config)?.validate();
-        match (file, of_file) {
-            (Some(file), Err(same)) if same.to_string() == error.to_string() => {
-                Err(Error::input(format!("{}: {error}", file.display())))
-            }
-            _ => Err(error),
+        match preset.or(config.filter(|_| of(config)).map(Config::path)) {
+            Some(file) => Err(Error::input(format!("{}: {error}", file.display()))),
+            None => Err(error),
         }
     }
 

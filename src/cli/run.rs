@@ -26,7 +26,7 @@ use super::run_goals::{Goal, goals};
 use super::run_many::{Done, Throughput, failures_text, make_all};
 use super::run_record::{AdapterRecord, Config};
 use super::run_report::report;
-use super::run_targets::{Target, check_diverse, start, targets};
+use super::run_targets::{Target, batch_len, check_diverse, start, targets};
 use super::terminal::{FAILURE, INTERRUPTED, note, print, print_json};
 use super::tuned::TuneArgs;
 
@@ -166,7 +166,7 @@ impl RunArgs {
         let fresh = targets.iter().filter(|target| target.is_open() && target.begun.is_none()).count();
         let choices = match fresh {
             0 => fixed,
-            _ => self.tune.choices(context, network, fresh.min(size(&fixed)?), recorded, self.quiet)?,
+            _ => self.tune.choices(context, network, batch_len(fresh, size(&fixed)?), recorded, self.quiet)?,
         };
         let most = size(&choices)?;
         Ok((choices, most))
@@ -178,7 +178,7 @@ impl RunArgs {
         let adapter = adapter_record(context.info());
         let choices = Choices::fixed(context.capabilities());
         let settings = &wanted[0].0.settings(settings);
-        let n = self.batch.of(wanted.len(), &context, &choices, network, settings)?;
+        let n = batch_len(wanted.len(), self.batch.of(wanted.len(), &context, &choices, network, settings)?);
         let summary = Optimizer::summary(&choices, network, settings, n)?;
         let steps = settings.total_steps();
         let mut goals: Vec<&Goal> = wanted.iter().map(|(goal, _)| goal).collect();

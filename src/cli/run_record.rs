@@ -148,7 +148,7 @@ pub(crate) struct RecordedAdapter {
 impl Config {
     /// Reads a settings file or a `run.json`.
     pub(crate) fn read(path: &Path) -> Result<Self> {
-        let text = read_text_at_most(path, MAX_RECORD_BYTES, "settings")?;
+        let text = read_text_at_most(path, MAX_RECORD_BYTES, "settings file or record")?;
         Self::parse(path, &text)
     }
 

@@ -151,7 +151,7 @@ pub(crate) fn next_batch(targets: &mut [Target], most: usize) -> Vec<&mut Target
 }
 
 /// How many of `n` to make next, so that batches are few and even.
-fn batch_len(n: usize, most: usize) -> usize {
+pub(crate) fn batch_len(n: usize, most: usize) -> usize {
     n.div_ceil(n.div_ceil(most))
 }
 
@@ -161,11 +161,14 @@ pub(crate) fn check_diverse(targets: &[Target], most: usize) -> Result<()> {
     while let Some(&first) = open.first() {
         let (group, rest): (Vec<&Target>, _) = open.into_iter().partition(|target| target.goes_with(first));
         if first.goal.aim.is_diverse() && leaves_one(group.len(), most) {
+            let (name, n) = (&first.goal.name, group.len());
+            let cure = match &first.begun {
+                Some(begun) => format!("the others are not at step {} as it is: --force begins anew", begun.step),
+                None => "give --per-class 2 or more, and a --batch of 3 or more".into(),
+            };
             return Err(Error::input(format!(
-                "of `{}` there are {} to make, {most} at once at most, which leaves one alone; diversity is of images that are \
-                 made at once: give --per-class 2 or more, and a --batch of 3 or more",
-                first.goal.name,
-                group.len()
+                "one of `{name}` would be made alone ({n} to make, {most} at once at most), and diversity is of images that are made \
+                 at once: {cure}"
             )));
         }
         open = rest;

@@ -327,9 +327,7 @@ impl Context {
     pub fn check_lost(&self) -> Result<()> {
         if self.inner.lost.load(Ordering::Relaxed) {
             let adapter = describe_adapter(self.info());
-            return Err(Error::Device(format!(
-                "the device was lost ({adapter}): the driver was reset or removed it. Checkpoints are kept; go on with --resume"
-            )));
+            return Err(Error::Device(format!("the device was lost ({adapter}): the driver was reset or removed it")));
         }
         Ok(())
     }

@@ -1,9 +1,13 @@
 //! Copies from the adapter that arrive later, without blocking anyone.
 
-use std::sync::mpsc::{Receiver, TryRecvError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, channel};
+use std::time::Duration;
 
 use super::context::Context;
 use crate::error::{Error, Result};
+
+/// How long another thread may take to tell what it was handed.
+const NEWS: Duration = Duration::from_secs(5);
 
 /// Tensors on their way from the adapter, from the moment at which the encoder with the copies is submitted.
 pub struct Readback {
@@ -46,35 +50,41 @@ impl Readback {
     /// # Errors
     /// If the copy failed: the device is lost, or the encoder was dropped instead of submitted.
     pub fn try_take(&mut self) -> Result<Option<Vec<Vec<f32>>>> {
-        let lost =
-            || Error::Device("a readback failed: the device is lost, or its commands were never submitted".into());
         match self.mapped.try_recv() {
             Err(TryRecvError::Empty) => Ok(None),
-            Ok(Ok(())) => self.take().map(Some).ok_or_else(lost),
+            Ok(Ok(())) => self.take().map(Some),
             Ok(Err(_)) | Err(TryRecvError::Disconnected) => Err(lost()),
         }
     }
 
-    fn take(&self) -> Option<Vec<Vec<f32>>> {
-        let view = self.staging.get_mapped_range(..).ok()?;
+    fn take(&self) -> Result<Vec<Vec<f32>>> {
+        let view = self.staging.get_mapped_range(..).map_err(|_| lost())?;
         let mut at = 0;
         let mut part = |len: &usize| {
             let bytes = &view[4 * at..4 * (at + len)];
             at += len;
             bytemuck::pod_collect_to_vec(bytes)
         };
-        Some(self.lens.iter().map(&mut part).collect())
+        Ok(self.lens.iter().map(&mut part).collect())
     }
 
     /// Blocks until the tensors are there.
     ///
     /// # Errors
     /// If the device is lost, or the encoder was not submitted before.
-    pub fn wait(mut self) -> Result<Vec<Vec<f32>>> {
-        // All that was submitted has ended then, and with it the copies.
+    pub fn wait(self) -> Result<Vec<Vec<f32>>> {
+        // All that was submitted has ended then, and with it the copies; but another thread that polls may have been handed the news.
         self.context.wait()?;
-        self.try_take()?.ok_or_else(|| {
-            Error::Device("a readback was waited for before the encoder with its copies was submitted".into())
-        })
+        match self.mapped.recv_timeout(NEWS) {
+            Ok(Ok(())) => self.take(),
+            Ok(Err(_)) | Err(RecvTimeoutError::Disconnected) => Err(lost()),
+            Err(RecvTimeoutError::Timeout) => {
+                Err(Error::Device("a readback was waited for before the encoder with its copies was submitted".into()))
+            }
+        }
     }
+}
+
+fn lost() -> Error {
+    Error::Device("a readback failed: the device is lost, or its commands were never submitted".into())
 }

@@ -50,7 +50,7 @@ impl Preset {
         match self {
             Self::Paper => Ok(include_str!("presets/paper.json").to_owned()),
             Self::Lucent => Ok(include_str!("presets/lucent.json").to_owned()),
-            Self::File(path) => read_text_at_most(path, MAX_BYTES, "settings"),
+            Self::File(path) => read_text_at_most(path, MAX_BYTES, "settings file"),
         }
     }
 

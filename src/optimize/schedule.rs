@@ -49,8 +49,8 @@ impl ScheduleRow {
     }
 }
 
-/// The learning rate at a step of either stage: whole until the last steps of all, as many as `anneal` of the prototype stage's, which it falls through evenly, so that
-/// a step after the last would have none.
+/// The learning rate at a step of either stage: whole, until it falls evenly over the last `anneal · steps` steps, so that a step
+/// after the last would have none.
 fn annealed(settings: &Settings, step: u64) -> f64 {
     let falling = settings.anneal * f64::from(settings.steps);
     let left = u64::from(settings.total_steps()).saturating_sub(step) as f64;

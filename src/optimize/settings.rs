@@ -278,7 +278,7 @@ mod tests {
     #[test]
     fn nonsense_is_refused_by_name() {
         type Change = fn(&mut Settings);
-        let cases: [(&str, Change); 29] = [
+        let cases: [(&str, Change); 28] = [
             ("--anneal is 1.5,", |s| s.anneal = 1.5),
             ("--steps is 0,", |s| s.steps = 0),
             ("--steps is 4294967295,", |s| s.steps = u32::MAX),
@@ -286,8 +286,8 @@ mod tests {
             ("--lr is NaN,", |s| s.lr = f64::NAN),
             ("--lr is -1,", |s| s.lr = -1.0),
             ("--lr is inf,", |s| s.lr = f64::INFINITY),
-            ("--lr is 1000", |s| s.lr = 1e300),
-            ("--lr is 0.000", |s| s.lr = 1e-300),
+            ("--lr is 1e300, but", |s| s.lr = 1e300),
+            ("--lr is 1e-300,", |s| s.lr = 1e-300),
             ("--beta1 is 1,", |s| s.beta1 = 1.0),
             ("--beta2 is 0.99999", |s| s.beta2 = 1.0 - 1e-12),
             ("--eps is 0,", |s| s.eps = 0.0),
@@ -300,7 +300,6 @@ mod tests {
             ("--warp-probability is 1.5,", |s| s.warp_probability = 1.5),
             ("--weight-decay is 21,", |s| s.weight_decay = 21.0),
             ("--hf-start is -1,", |s| s.hf_start = -1.0),
-            ("--lr is 1e300, but", |s| s.lr = 1e300),
             ("--rivals is 1.5,", |s| s.rivals = 1.5),
             ("--hf-weight is -0.1,", |s| s.hf_weight = -0.1),
             ("--pv-weight is inf,", |s| s.pv_weight = f64::INFINITY),

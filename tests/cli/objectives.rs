@@ -72,13 +72,16 @@ fn objectives_that_cannot_be_are_refused() {
         ("chanel:layer3.1:1", "did you mean channel?\n  chanel:layer3.1:1\n  ^"),
         ("logit:moth + ", "expected one of logit, prob"),
         ("logit:mothh", "no class is called `mothh`; did you mean 8 (moth)"),
-        ("layer:layer1 + diversity:layer2", "there are 1 to make, 1 at once at most, which leaves one alone"),
+        (
+            "layer:layer1 + diversity:layer2",
+            "one of `layer:layer1 + diversity:layer2` would be made alone (1 to make, 1 at once at most)",
+        ),
         ("direction:layer1:/dev/zero", "cannot read /dev/zero: it is not a regular file"),
     ] {
         refuses(folder.path(), &["run", "--steps", "1", "--objective", objective], expected);
     }
     let three = ["run", "--objective", "diversity:layer2", "--per-class", "3", "--batch", "2"];
-    refuses(folder.path(), &three, "there are 3 to make, 2 at once at most, which leaves one alone");
+    refuses(folder.path(), &three, "one of `diversity:layer2` would be made alone (3 to make, 2 at once at most)");
     refuses(folder.path(), &["run", "--class", "1", "--objective", "logit:1"], "cannot be used with");
     let rivals = ["run", "--objective", "layer:layer1", "--rivals", "0.5"];
     refuses(folder.path(), &rivals, "--rivals is 0.5, which changes the loss of --class alone");

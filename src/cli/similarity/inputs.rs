@@ -132,10 +132,7 @@ fn read(folder: &Path, config: &Config, network: &Network, shown: Pixels) -> Res
     }
     let seed = config.settings.get("seed").and_then(serde_json::Value::as_u64).unwrap_or(0);
     let path = folder.join(PIXELS);
-    let pixels = pixels(&path, network).map_err(|error| match error {
-        Error::Input(what) => Error::input(format!("{}: {what}", path.display())),
-        other => other,
-    })?;
+    let pixels = pixels(&path, network)?;
     Ok(Prototype {
         folder: folder.to_owned(),
         class,
@@ -145,8 +142,9 @@ fn read(folder: &Path, config: &Config, network: &Network, shown: Pixels) -> Res
 }
 
 fn pixels(path: &Path, network: &Network) -> Result<Vec<f32>> {
-    let mut file = Tensors::from_bytes(&read_at_most(path, MAX_PIXELS_BYTES, "prototype")?)?;
-    file.take_shaped("image", &network.input().0)
+    let bytes = read_at_most(path, MAX_PIXELS_BYTES, "prototype's file of pixels")?;
+    let image = Tensors::from_bytes(&bytes).and_then(|mut file| file.take_shaped("image", &network.input().0));
+    image.map_err(|error| Error::input(format!("{}: {error}", path.display())))
 }
 
 /// A picture that every class is also measured with.

@@ -187,7 +187,12 @@ impl Naturals<'_> {
         if self.force {
             return Ok(None);
         }
-        let Some(text) = if_there(read_at_most(&path, MAX_BYTES, "class's correlations"))? else { return Ok(None) };
+        let text = match if_there(read_at_most(&path, MAX_BYTES, "file of correlations")) {
+            Ok(Some(text)) => text,
+            // What cannot be used is made anew.
+            Ok(None) | Err(Error::Input(_)) => return Ok(None),
+            Err(error) => return Err(error),
+        };
         Ok(serde_json::from_slice(&text).ok().filter(fits))
     }
 
@@ -227,6 +232,6 @@ impl Naturals<'_> {
 pub(crate) fn read_mean(path: &Path, network: &Network, observer: &Observer) -> Result<MeanActivations> {
     let wrong = |what: String| Error::input(format!("{}: {what}", path.display()));
     let most = MeanActivations::most_bytes(network, observer.layers());
-    let bytes = read_at_most(path, most, "mean of this network's activations")?;
+    let bytes = read_at_most(path, most, "file of this network's mean activations")?;
     MeanActivations::from_bytes(&bytes, network, observer.layers()).map_err(|error| wrong(error.to_string()))
 }

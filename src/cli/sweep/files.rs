@@ -30,6 +30,17 @@ pub(super) const POINTS: &str = "points";
 /// No plan and no point is longer.
 const MAX_BYTES: u64 = 256 << 20;
 
+/// What helps against files that do not fit.
+pub(super) const CURE: &str = "give another --out, or replace what is there with --force";
+
+/// For `map_err`: with that cure.
+pub(super) fn or_anew(error: Error) -> Error {
+    match error {
+        Error::Input(what) => Error::input(format!("{what}; {CURE}")),
+        other => other,
+    }
+}
+
 /// What a sweep is of. Two that are equal in `about` may share points.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Plan {

@@ -198,8 +198,9 @@ impl SweepArgs {
         self.note(&format!("{network:?}, on {adapter}: {count} points, of which {before} were made before"));
         let prototypes = classes.len() * usize::from(self.seeds.get());
         let batch = prototypes.min(self.batch.into());
-        let kept: Option<Kernels> = read_json(&files.kernels())?;
-        let kept = kept.filter(|kept| kept.adapter == adapter && !self.force).map(|kept| kept.kernels);
+        let kept: Option<Kernels> =
+            if self.force { None } else { read_json(&files.kernels()).map_err(files::or_anew)? };
+        let kept = kept.filter(|kept| kept.adapter == adapter).map(|kept| kept.kernels);
         let choices = self.tune.choices(&context, network, batch, kept.as_ref(), self.show.quiet)?;
         let kernels = network.graph().fused()?.chosen(&choices);
         write_json(&files.kernels(), &Kernels { adapter: adapter.clone(), kernels })?;
@@ -246,7 +247,12 @@ impl SweepArgs {
                 }
                 Err(error) => {
                     // Without the device no other point would fare better.
-                    context.check_lost()?;
+                    if context.check_lost().is_err() {
+                        return Err(Error::Device(format!(
+                            "{}: {error}; finished points are kept, and the same command goes on",
+                            point.name
+                        )));
+                    }
                     let error = error.to_string();
                     self.note(&format!("{}/{count} {}: {error}; the other points go on", at + 1, point.name));
                     // On a full disk there is no room for this either; the table has it.

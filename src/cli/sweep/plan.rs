@@ -10,7 +10,7 @@ use protogpu::{Error, Result};
 use serde_json::{Map, Value, json};
 
 use super::SweepArgs;
-use super::files::{Files, PLAN_FORMAT, POINT_FORMAT, Plan, Record, differences, read_json, write_json};
+use super::files::{CURE, Files, PLAN_FORMAT, POINT_FORMAT, Plan, Record, differences, or_anew, read_json, write_json};
 use super::grid::{self, Point};
 use crate::cli::disk::check_writable;
 use crate::cli::run_classes;
@@ -80,6 +80,10 @@ impl SweepArgs {
                 point.name, point.settings.objective
             )));
         }
+        for point in &points {
+            run_classes::wanted(classes, point.settings.seed, self.seeds.get().into())
+                .map_err(|error| Error::input(format!("{}: {error}", point.name)))?;
+        }
         let about = self.about(network, choice, classes);
         Ok((Plan { format: PLAN_FORMAT.into(), about, base: base.to_map(), grid: axes }, points))
     }
@@ -117,16 +121,11 @@ impl SweepArgs {
     pub(super) fn begin(&self, files: &Files, plan: &Plan, points: &[Point]) -> Result<Vec<Option<Record>>> {
         check_writable([files.out.as_path()])?;
         let path = files.plan();
-        let cure = "give another --out, or replace what is there with --force";
         let refuse = |path: &std::path::Path, what: Vec<String>| {
-            Err(Error::input(format!("{} is of another sweep: {}; {cure}", path.display(), what.join(", "))))
-        };
-        let anew = |error: Error| match error {
-            Error::Input(what) => Error::input(format!("{what}; {cure}")),
-            other => other,
+            Err(Error::input(format!("{} is of another sweep: {}; {CURE}", path.display(), what.join(", "))))
         };
         let kept: Option<Plan> =
-            if self.force { read_json(&path).unwrap_or(None) } else { read_json(&path).map_err(anew)? };
+            if self.force { read_json(&path).unwrap_or(None) } else { read_json(&path).map_err(or_anew)? };
         let same = kept.as_ref().is_some_and(|kept| kept.format == PLAN_FORMAT && kept.about == plan.about);
         if let Some(kept) = kept.as_ref().filter(|_| !same && !self.force) {
             return refuse(&path, differences(&plan.about, &kept.about));
@@ -135,9 +134,7 @@ impl SweepArgs {
         let mut done = Vec::new();
         for point in points.iter() {
             let path = files.record(&point.name);
-            let found: Option<Record> = if self.force { None } else { read_json(&path).map_err(anew)? };
-            // Without its pictures it is made again.
-            let found = found.filter(|found| found.pictures().all(|path| files.picture(path).is_file()));
+            let found: Option<Record> = if self.force { None } else { read_json(&path).map_err(or_anew)? };
             let settings = point.settings.to_map();
             if let Some(found) = &found {
                 let mut what = differences(&settings, &found.settings);
@@ -151,7 +148,8 @@ impl SweepArgs {
                     return refuse(&path, what);
                 }
             }
-            done.push(found);
+            // Without its pictures it is made again.
+            done.push(found.filter(|found| found.pictures().all(|path| files.picture(path).is_file())));
         }
         files.begin(self.shard.is_none())?;
         if kept.as_ref() != Some(plan) {

@@ -116,12 +116,13 @@ impl Objective {
         }
     }
 
-    /// A folder name: lower-case letters, digits, `.` and `_`, at most 64 of them. Where that leaves out what tells objectives
-    /// apart, such as capitals, underscores, quotes and other scripts, or is cut off, it ends with eight digits of a digest.
+    /// A folder name: lower-case letters, digits, `.` and `_`, at most 64 of them. Where that is cut off, or leaves out what may tell
+    /// objectives apart, such as capitals, hyphens in names, quotes and other scripts, it ends with eight digits of a digest.
     pub fn slug(&self) -> String {
         let (text, mut slug, mut lossy) = (self.to_string(), String::new(), false);
         for c in text.chars() {
-            lossy |= !(c.is_ascii_lowercase() || c.is_ascii_digit() || " :@,[]+-*/.".contains(c));
+            lossy |= !(c.is_ascii_lowercase() || c.is_ascii_digit() || " :@,[]+-*/.".contains(c))
+                || c == '-' && slug.ends_with(|c: char| c.is_ascii_alphanumeric());
             match c {
                 '-' if slug.is_empty() || slug.ends_with('_') => slug.push_str("minus"),
                 '.' if slug.ends_with(|c: char| c.is_ascii_alphanumeric()) => slug.push('.'),

@@ -170,10 +170,14 @@ fn slugs_are_names_of_folders() {
         ("direction:a:\"../../b\"", "direction_a_b_"),
     ] {
         let slug = parsed(text).slug();
-        assert!(slug == expected || expected.ends_with('_') && slug.len() == expected.len() + 8, "{slug}");
+        assert!(
+            slug == expected
+                || expected.ends_with('_') && slug.starts_with(expected) && slug.len() == expected.len() + 8,
+            "{slug}"
+        );
     }
     // What a name of a folder cannot have tells them apart all the same.
-    let mut slugs = ["蝶", "蛾", "\"a b\"", "a_b", "a__b", "A_b", "\"..\"", "\"'\""]
+    let mut slugs = ["蝶", "蛾", "\"a b\"", "a_b", "a-b", "A_b", "\"..\"", "\"'\""]
         .map(|name| parsed(&format!("logit:{name}")).slug());
     assert!(slugs.iter().all(|slug| slug.starts_with("logit_") && slug.is_ascii()), "{slugs:?}");
     slugs.sort();
