@@ -25,6 +25,9 @@ impl<'a> TensorFile<'a> {
     }
 
     /// Adds a tensor.
+    ///
+    /// # Panics
+    /// If `data` are not as many as the shape has elements.
     pub fn tensor(mut self, name: impl Into<String>, shape: &[usize], data: &'a [f32]) -> Self {
         let name = name.into();
         assert_eq!(shape.iter().product::<usize>(), data.len(), "tensor {name} does not fill its shape {shape:?}");
@@ -66,6 +69,9 @@ pub struct Tensors {
 
 impl Tensors {
     /// Reads bytes of unknown origin. All tensors must be `f32` and finite.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if they are not, or the bytes are no such file.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         let unreadable = |source| Error::input(format!("not a readable safetensors file: {source}"));
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(unreadable)?;
@@ -96,6 +102,9 @@ impl Tensors {
     }
 
     /// Takes a tensor out.
+    ///
+    /// # Errors
+    /// If there is none of this name.
     pub fn take(&mut self, name: &str) -> Result<(Vec<usize>, Vec<f32>)> {
         self.tensors.remove(name).ok_or_else(|| Error::input(format!("tensor `{name}` is missing")))
     }
@@ -112,6 +121,9 @@ impl Tensors {
     }
 
     /// Takes a tensor of a given shape out.
+    ///
+    /// # Errors
+    /// As [`Tensors::take`], and if it has another shape.
     pub fn take_shaped(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
         let (found, data) = self.take(name)?;
         if found == shape {

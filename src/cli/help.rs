@@ -28,6 +28,8 @@ Examples:
       Goes on after Ctrl-C or a crash, to the same bits as without it
   protogpu run --preset lucent --class moth --lr 0.02
       By Lucent's spectrum and transforms, one of whose settings is another; `protogpu presets` shows them all
+  protogpu run --preset letter --class moth
+      As the paper has it, where the defaults differ: `protogpu presets`
   protogpu run --config out/1_goldfish_seed0/run.json --out again
       The same prototype once more, bit for bit on the same adapter
   protogpu run --objective channel:layer3.1:17 --objective channel:layer3.1:18 --batch 2

@@ -12,7 +12,7 @@ use super::run_record::Config;
 #[derive(clap::Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Method (in brackets: the value of --preset paper)")]
 pub(crate) struct MethodArgs {
-    /// Settings to start from: paper, lucent, or a JSON file of settings; `protogpu presets` shows them
+    /// Settings to start from: paper, letter, lucent, or a JSON file of settings; `protogpu presets` shows them
     #[arg(long, value_name = "NAME|FILE.json")]
     pub(crate) preset: Option<Preset>,
     /// Steps of the prototype stage `[512]`

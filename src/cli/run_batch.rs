@@ -222,7 +222,7 @@ impl Batch<'_> {
         let (states, step) = (self.optimizer.states()?, self.step());
         self.each(|target, at| {
             let state = &states[at];
-            let parts = [&state.image, state.parameters(), &state.m, &state.v];
+            let parts = [&state.image[..], state.parameters(), &state.m, &state.v];
             if parts.iter().all(|part| part.iter().all(|value| value.is_finite())) {
                 return Ok(());
             }

@@ -100,6 +100,9 @@ impl Checkpoint {
     }
 
     /// The file's bytes.
+    ///
+    /// # Panics
+    /// If pixels or moments are not as many as their shapes say.
     pub fn to_bytes(&self) -> Vec<u8> {
         let settings = serde_json::to_string(&self.settings).expect("settings are plain numbers and names");
         let mut file = TensorFile::default()
@@ -131,6 +134,9 @@ impl Checkpoint {
     }
 
     /// Reads bytes of unknown origin.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if they are no checkpoint of this version, or hold what no run writes.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         let mut tensors = Tensors::from_bytes(bytes)?;
         let format = tensors.metadata("format")?;

@@ -24,6 +24,9 @@ pub enum Fill {
 
 impl Fill {
     /// Whether a colour lies within `[0,1]`.
+    ///
+    /// # Errors
+    /// If not; the message names it.
     pub fn validate(&self) -> Result<()> {
         match self {
             Self::Rgb(rgb) if !rgb.iter().all(|value| (0.0..=1.0).contains(value)) => {

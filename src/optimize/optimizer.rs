@@ -38,7 +38,7 @@ pub struct ImageState {
 
 impl ImageState {
     /// What Adam moves.
-    pub fn parameters(&self) -> &Vec<f32> {
+    pub fn parameters(&self) -> &[f32] {
         self.parameters.as_ref().unwrap_or(&self.image)
     }
 }
@@ -176,7 +176,7 @@ impl Optimizer {
     /// If their number or lengths do not fit, or the step lies past the end.
     pub fn load(&mut self, step: u64, states: &[ImageState], histories: Vec<History>) -> Result<()> {
         let len = self.state.parameters.shape.image_len();
-        let fits = |s: &ImageState| [s.parameters(), &s.m, &s.v].iter().all(|part| part.len() == len);
+        let fits = |s: &ImageState| [s.parameters(), &s.m[..], &s.v].iter().all(|part| part.len() == len);
         let class = self.aims[0].is_class();
         let kind = |h: &History| if class { h.logit.len() } else { h.objective.len() };
         let complete =
@@ -189,7 +189,7 @@ impl Optimizer {
         {
             return Err(Error::input(format!("{} saved states at step {step} do not fit this run", states.len())));
         }
-        let all = |part: fn(&ImageState) -> &Vec<f32>| -> Vec<f32> { states.iter().flat_map(part).copied().collect() };
+        let all = |part: fn(&ImageState) -> &[f32]| -> Vec<f32> { states.iter().flat_map(part).copied().collect() };
         self.write_parameters(&all(ImageState::parameters))?;
         self.plan.write(self.state.m.id, &all(|s| &s.m))?;
         self.plan.write(self.state.v.id, &all(|s| &s.v))?;

@@ -21,6 +21,9 @@ const MAX_BYTES: u64 = 1 << 20;
 pub enum Preset {
     /// The method of the paper; what it leaves open, and some of what it does not, by measurement (`docs/defaults.md`).
     Paper,
+    /// The paper to the letter, where it says something; its open points plain: every step warps, learning rate and penalty stay what
+    /// they are, and the logit alone is maximised.
+    Letter,
     /// Lucent's defaults: a spectrum of 128 pixels to a side, its transforms, and no regularisation.
     Lucent,
     /// A JSON file of settings, laid over the preset that it names under `preset`, or over the paper's.
@@ -29,12 +32,15 @@ pub enum Preset {
 
 impl Preset {
     /// Those that are built in.
-    pub const BUILTIN: [Self; 2] = [Self::Paper, Self::Lucent];
+    pub const BUILTIN: [Self; 3] = [Self::Paper, Self::Letter, Self::Lucent];
 
     /// What it is, in a line.
     pub fn summary(&self) -> &'static str {
         match self {
             Self::Paper => "Prototype Generation: pixels, a random affine warp in half of the steps, total variation",
+            Self::Letter => {
+                "the paper to the letter: a warp in every step, constant learning rate and penalty, the logit alone"
+            }
             Self::Lucent => {
                 "Lucent's defaults: a Fourier spectrum with decorrelated colours, five transforms, no penalty"
             }
@@ -49,6 +55,7 @@ impl Preset {
     pub fn text(&self) -> Result<String> {
         match self {
             Self::Paper => Ok(include_str!("presets/paper.json").to_owned()),
+            Self::Letter => Ok(include_str!("presets/letter.json").to_owned()),
             Self::Lucent => Ok(include_str!("presets/lucent.json").to_owned()),
             Self::File(path) => read_text_at_most(path, MAX_BYTES, "settings file"),
         }
@@ -88,7 +95,7 @@ fn parse(path: &Path, text: &str) -> Result<(Preset, Map<String, Value>)> {
         serde_json::from_str(text).map_err(|e| wrong(&format_args!("not a JSON object of settings: {e}")))?;
     let base = match keys.get("preset").map(|name| (name, name.as_str().map(str::parse))) {
         None => Preset::Paper,
-        Some((_, Some(Ok(base @ (Preset::Paper | Preset::Lucent))))) => base,
+        Some((_, Some(Ok(base)))) if Preset::BUILTIN.contains(&base) => base,
         Some((name, _)) => {
             let builtin = Preset::BUILTIN.map(|preset| preset.to_string()).join(" or ");
             return Err(wrong(&format_args!("its `preset` is {name}, but a file starts from {builtin}")));
@@ -101,6 +108,7 @@ impl fmt::Display for Preset {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Paper => f.pad("paper"),
+            Self::Letter => f.pad("letter"),
             Self::Lucent => f.pad("lucent"),
             Self::File(path) => path.display().fmt(f),
         }
@@ -113,12 +121,15 @@ impl FromStr for Preset {
     fn from_str(text: &str) -> Result<Self> {
         match text {
             "paper" => Ok(Self::Paper),
+            "letter" => Ok(Self::Letter),
             "lucent" => Ok(Self::Lucent),
             path if path.ends_with(".json") => Ok(Self::File(path.into())),
             "table3" => {
                 Err(Error::input("`table3` is a grid over settings, which `protogpu sweep --preset table3` takes"))
             }
-            _ => Err(Error::input(format!("`{text}` is none of paper, lucent, nor a file whose name ends in .json"))),
+            _ => Err(Error::input(format!(
+                "`{text}` is none of paper, letter, lucent, nor a file whose name ends in .json"
+            ))),
         }
     }
 }
@@ -158,9 +169,24 @@ mod tests {
         let settings = mine.settings().unwrap();
         assert_eq!(settings, Settings { preset: mine, lr: 0.1, ..Preset::Lucent.settings().unwrap() });
         assert_eq!(file("{}").settings().unwrap().steps, 512);
+        // What `paper` changed of the paper's letter, as docs/defaults.md has it.
+        let letter = Settings {
+            anneal: 0.0,
+            rivals: 0.0,
+            hf_weight: 0.05,
+            hf_start: 1.0,
+            fill: "mean".parse().unwrap(),
+            warp_probability: 1.0,
+            preset: Preset::Letter,
+            ..Settings::default()
+        };
+        assert_eq!(Preset::Letter.settings().unwrap(), letter);
         for (text, expected) in [
             ("[]", "not a JSON object of settings: invalid type"),
-            (r#"{"preset": "mine.json"}"#, "its `preset` is \"mine.json\", but a file starts from paper or lucent"),
+            (
+                r#"{"preset": "mine.json"}"#,
+                "its `preset` is \"mine.json\", but a file starts from paper or letter or lucent",
+            ),
             (r#"{"preset": 3}"#, "its `preset` is 3, but"),
             (r#"{"learning_rate": 3}"#, "unknown setting `learning_rate`"),
         ] {

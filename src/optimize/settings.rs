@@ -173,8 +173,10 @@ impl Settings {
         self.fill.validate()
     }
 
-    /// These settings with the keys of a settings file laid over them. An unknown key or an unfit value is an error
-    /// that names it; whether the values make sense is [`Settings::validate`]'s part.
+    /// These settings with the keys of a settings file laid over them. Whether the values make sense is [`Settings::validate`]'s part.
+    ///
+    /// # Errors
+    /// If a key is unknown or a value unfit for it; the message names both.
     pub fn overlay(&self, keys: &Map<String, Value>) -> Result<Self> {
         let mut merged = self.to_map();
         let mut settings = self.clone();
