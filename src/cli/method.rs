@@ -2,7 +2,7 @@
 
 use protogpu::optimize::choices::numbers;
 use protogpu::optimize::{
-    Fill, HfForm, Init, Interpolation, Objective, Parameterization, Preset, PvForm, Settings, Transforms,
+    Fill, HfForm, Init, Interpolation, Objective, Parameterization, Preset, PvForm, Settings, Transform, Transforms,
 };
 use protogpu::{Error, Result};
 
@@ -151,6 +151,37 @@ impl MethodArgs {
         }
     }
 
+    /// The options that were given and change nothing, with the reason.
+    pub(crate) fn without_effect(&self, settings: &Settings) -> Option<String> {
+        macro_rules! given {
+            ($($field:ident)+) => {
+                [$(self.$field.is_some().then(|| format!("--{}", stringify!($field).replace('_', "-")))),+]
+            };
+        }
+        let affine = settings.transforms.0.contains(&Transform::Affine);
+        let cases: [(bool, &[Option<String>], String); 3] = [
+            (
+                affine,
+                &given!(rotation translate scale interpolation fill warp_probability),
+                format!("the transforms are {}, without affine", settings.transforms),
+            ),
+            (
+                settings.baseline_steps > 0,
+                &given!(pv_form pv_weight baseline_reset),
+                "there is no baseline stage".into(),
+            ),
+            (settings.hf_weight > 0.0, &given!(hf_form hf_start), "the weight of the penalty is 0".into()),
+        ];
+        let mut told = Vec::new();
+        for (_, options, why) in cases.into_iter().filter(|(used, ..)| !used) {
+            let options: Vec<&str> = options.iter().flatten().map(String::as_str).collect();
+            if !options.is_empty() {
+                told.push(format!("{} without effect: {why}", options.join(", ")));
+            }
+        }
+        (!told.is_empty()).then(|| told.join("; "))
+    }
+
     /// Lays the given options over settings.
     fn apply(&self, settings: &mut Settings) {
         macro_rules! lay_over {
@@ -256,5 +287,22 @@ mod tests {
             Wrapper::try_parse_from(args).unwrap().method.apply(&mut settings);
             assert_eq!(settings.clamp, expected);
         }
+    }
+
+    #[test]
+    fn options_that_change_nothing_are_named() {
+        let told = |args: &str| {
+            let Wrapper { method } = Wrapper::try_parse_from(args.split(' ')).unwrap();
+            method.without_effect(&method.settings(None, None).unwrap())
+        };
+        assert_eq!(told("x --rotation 10 --hf-start 1 --fill mean"), None);
+        let lucent = told("x --preset lucent --rotation 10 --hf-start 1").unwrap();
+        assert!(lucent.starts_with("--rotation without effect: the transforms are "), "{lucent}");
+        assert!(
+            lucent.ends_with("without affine; --hf-start without effect: the weight of the penalty is 0"),
+            "{lucent}"
+        );
+        assert_eq!(told("x --pv-weight 2").unwrap(), "--pv-weight without effect: there is no baseline stage");
+        assert_eq!(told("x --pv-weight 2 --baseline-steps 3"), None);
     }
 }

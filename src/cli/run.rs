@@ -206,6 +206,9 @@ impl RunArgs {
         if Input::of(network.weights(), network.architecture()).is_ok_and(|own| own != input) {
             self.note(&format!("other than its file says, it is taken to expect {input}"));
         }
+        if let Some(told) = self.method.without_effect(&targets[0].settings) {
+            self.note(&told);
+        }
         let goal = &targets[0].goal;
         let asked = !self.classes.is_empty() || !self.method.objectives.is_empty() || !goal.aim.is_class();
         if !asked && config.is_none_or(|config| config.recorded.is_none()) {
