@@ -19,13 +19,15 @@ pub fn read_at_most(path: impl AsRef<Path>, most: u64, what: &str) -> Result<Vec
         let kind = if there.is_dir() { "a folder" } else { "not a regular file" };
         return Err(Error::input(format!("cannot read {}: it is {kind}", path.display())));
     }
-    let mut bytes = Vec::new();
+    let check = |len: u64| match len <= most {
+        true => Ok(()),
+        false => Err(Error::input(format!("{} has {len} bytes, but a {what} has at most {most}", path.display()))),
+    };
+    check(there.len())?;
+    let mut bytes = Vec::with_capacity(there.len() as usize);
     // One more shows a file that has grown since.
     File::open(path).map_err(cannot())?.take(most.saturating_add(1)).read_to_end(&mut bytes).map_err(cannot())?;
-    let len = there.len().max(bytes.len() as u64);
-    if len > most {
-        return Err(Error::input(format!("{} has {len} bytes, but a {what} has at most {most}", path.display())));
-    }
+    check(bytes.len() as u64)?;
     Ok(bytes)
 }
 

@@ -1,7 +1,10 @@
 //! Logits of pictures.
 
+use std::path::PathBuf;
+
 use super::count_images;
-use crate::error::Result;
+use super::image_folder::{stream_pictures, together};
+use crate::error::{Error, Result};
 use crate::gpu::{Context, Plan, Recording};
 use crate::graph::Keep;
 use crate::nets::Network;
@@ -50,6 +53,22 @@ impl Classifier {
         self.plan.submit("evaluate", 1);
         let logits = self.plan.read(self.logits.id)?;
         Ok(logits.chunks_exact(self.logits.shape.c()).take(count).map(<[f32]>::to_vec).collect())
+    }
+
+    /// The same of pictures in files: `consume` gets a batch's places among the paths, in their order, each with its logits. Gives the
+    /// pictures that could not be read, by their place, with the reason; the others go on.
+    ///
+    /// # Errors
+    /// If the device is lost, or the first that `consume` returns.
+    pub fn stream(
+        &self,
+        paths: &[PathBuf],
+        mut consume: impl FnMut(Vec<(usize, Vec<f32>)>) -> Result<()>,
+    ) -> Result<Vec<(usize, Error)>> {
+        stream_pictures(paths, self.side(), self.batch(), |pictures| {
+            let logits = self.logits(&together(&pictures))?;
+            consume(pictures.iter().map(|picture| picture.index).zip(logits).collect())
+        })
     }
 }
 

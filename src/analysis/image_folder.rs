@@ -154,6 +154,11 @@ pub struct Decoded {
     pub pixels: Vec<f32>,
 }
 
+/// Pictures' pixels one after the other, `[N,3,side,side]`.
+pub(super) fn together(pictures: &[Decoded]) -> Vec<f32> {
+    pictures.iter().flat_map(|picture| picture.pixels.iter().copied()).collect()
+}
+
 /// Decodes pictures on all cores, and hands them on in their order, up to `batch` at once, while the next are decoded.
 /// At most three batches are in memory. Gives the pictures that could not be read, by their place, with the reason; the others
 /// go on.

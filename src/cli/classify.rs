@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use protogpu::analysis::{Classifier, find_pictures, stream_pictures};
+use protogpu::analysis::{Classifier, find_pictures};
 use protogpu::{Error, Result};
 use serde::Serialize;
 use serde_json::json;
@@ -55,27 +55,27 @@ impl ClassifyArgs {
         let context = self.adapter.open()?;
         let classifier = Classifier::new(&context, &network, batch)?;
         let mut images = Vec::new();
-        let mut unreadable = stream_pictures(&paths, classifier.side(), batch, |pictures| {
-            let pixels: Vec<f32> = pictures.iter().flat_map(|picture| picture.pixels.iter().copied()).collect();
-            for (picture, logits) in pictures.iter().zip(classifier.logits(&pixels)?) {
-                let path = paths[picture.index].display().to_string();
+        let mut unreadable = classifier.stream(&paths, |batch| {
+            for (index, logits) in batch {
+                let path = paths[index].display().to_string();
                 images.push(Classified { path, top: top(&logits, self.top.get(), network.labels()) });
             }
             if self.json { Ok(()) } else { print(&text(&std::mem::take(&mut images))) }
         })?;
-        if unreadable.len() == paths.len() {
-            let first = unreadable.remove(0).1;
-            unreadable.iter().for_each(|(_, error)| note(&format!("left out: {error}")));
-            return Err(first);
-        }
-        if self.json {
+        // Where none can be read, the first is the error.
+        let none = (unreadable.len() == paths.len()).then(|| unreadable.remove(0).1);
+        if self.json && none.is_none() {
             let unreadable: Vec<String> = unreadable.iter().map(|(_, error)| error.to_string()).collect();
             print_json(&json!({ "images": images, "unreadable": unreadable }))?;
         }
         for (_, error) in &unreadable {
             note(&format!("left out: {error}"));
         }
-        Ok(if unreadable.is_empty() { ExitCode::SUCCESS } else { FAILURE.into() })
+        match none {
+            Some(error) => Err(error),
+            None if unreadable.is_empty() => Ok(ExitCode::SUCCESS),
+            None => Ok(FAILURE.into()),
+        }
     }
 }
 

@@ -37,6 +37,13 @@ pub(crate) fn classes(given: &[String], config: Option<&Config>, network: &Netwo
 
 /// So many prototypes of each class or other goal, with the seeds from the first one on.
 pub(crate) fn wanted<T: Clone>(all: &[T], seed: u64, per_class: u32) -> Result<Vec<(T, u64)>> {
+    check_wanted(all.len(), seed, per_class)?;
+    let of = |one: &T| (0..u64::from(per_class)).map(|more| (one.clone(), seed + more)).collect::<Vec<_>>();
+    Ok(all.iter().flat_map(of).collect())
+}
+
+/// Whether there are seeds for so many of each, and memory for so many in all.
+pub(crate) fn check_wanted(goals: usize, seed: u64, per_class: u32) -> Result<()> {
     if seed.checked_add(u64::from(per_class) - 1).is_none() {
         return Err(Error::input(format!(
             "{per_class} prototypes of each count their seeds from --seed {seed} on, and beyond {} there is none: give a smaller \
@@ -44,14 +51,12 @@ pub(crate) fn wanted<T: Clone>(all: &[T], seed: u64, per_class: u32) -> Result<V
             u64::MAX
         )));
     }
-    if all.len().saturating_mul(per_class as usize) > MOST {
+    if goals.saturating_mul(per_class as usize) > MOST {
         return Err(Error::input(format!(
-            "{per_class} of each of {} would be more than {MOST} prototypes: give fewer, in several runs",
-            all.len()
+            "{per_class} of each of {goals} would be more than {MOST} prototypes: give fewer, in several runs"
         )));
     }
-    let of = |one: &T| (0..u64::from(per_class)).map(|more| (one.clone(), seed + more)).collect::<Vec<_>>();
-    Ok(all.iter().flat_map(of).collect())
+    Ok(())
 }
 
 /// A class, all, a range, or several of these separated by commas; a name that looks like one of those is a name.

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use rayon::prelude::*;
 
 use super::layers::Layers;
-use crate::analysis::{Activations, Decoded, Ranks, Sorter, stream_pictures};
+use crate::analysis::image_folder::together;
+use crate::analysis::{Activations, Ranks, Sorter, stream_pictures};
 use crate::error::{Error, Result};
 use crate::gpu::Context;
 use crate::nets::Network;
@@ -145,10 +146,6 @@ impl Observer {
         };
         Ok((0..count).map(observed).collect())
     }
-}
-
-fn together(pictures: &[Decoded]) -> Vec<f32> {
-    pictures.iter().flat_map(|picture| picture.pixels.iter().copied()).collect()
 }
 
 /// What pictures are compared with: the mean activations, by tensor.

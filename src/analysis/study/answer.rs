@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::analysis::similarity::Streamed;
-use crate::analysis::{Classifier, softmax, stream_pictures};
+use crate::analysis::{Classifier, softmax};
 use crate::error::{Error, Result};
 
 /// What a network says of one picture.
@@ -60,12 +60,12 @@ pub fn classify_files(
     progress: &mut dyn FnMut(usize) -> Result<()>,
 ) -> Result<Streamed<Answer>> {
     let mut seen = Vec::with_capacity(paths.len());
-    let unreadable = stream_pictures(paths, classifier.side(), classifier.batch(), |pictures| {
-        let pixels: Vec<f32> = pictures.iter().flat_map(|picture| picture.pixels.iter().copied()).collect();
-        for (picture, logits) in pictures.iter().zip(classifier.logits(&pixels)?) {
-            seen.push((picture.index, answer(names[picture.index].clone(), &logits, classes)?));
+    let unreadable = classifier.stream(paths, |batch| {
+        let count = batch.len();
+        for (index, logits) in batch {
+            seen.push((index, answer(names[index].clone(), &logits, classes)?));
         }
-        progress(pictures.len())
+        progress(count)
     })?;
     Ok(Streamed { seen, unreadable })
 }

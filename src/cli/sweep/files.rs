@@ -164,35 +164,32 @@ pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
     value.map(Some).map_err(|source| Error::input(format!("{} is no part of a sweep: {source}", path.display())))
 }
 
-/// In which keys two maps differ, those within maps by their path: `network.sha256 is A here but B there`.
+/// In which keys two maps differ, those within maps and lists by their path: `network.sha256 is A here but B there`.
 pub(super) fn differences(here: &Map<String, Value>, there: &Map<String, Value>) -> Vec<String> {
     let keys = here.keys().chain(there.keys().filter(|key| !here.contains_key(*key)));
-    let mut found = Vec::new();
-    for key in keys {
-        match (here.get(key).unwrap_or(&Value::Null), there.get(key).unwrap_or(&Value::Null)) {
-            (a, b) if a == b => {}
-            (Value::Object(a), Value::Object(b)) => {
-                found.extend(differences(a, b).into_iter().map(|what| format!("{key}.{what}")));
-            }
-            (Value::Array(a), Value::Array(b)) if a.iter().chain(b).any(Value::is_object) => {
-                found.extend(differing_items(key, a, b));
-            }
-            (a, b) => found.push(format!("{key} is {} here but {} there", brief(a), brief(b))),
-        }
-    }
-    found
+    let at_key = |key: &String| {
+        let [a, b] = [here, there].map(|map| map.get(key).unwrap_or(&Value::Null));
+        differing(key, a, b)
+    };
+    keys.flat_map(at_key).collect()
 }
 
-/// The same of two lists of maps: `classes[0].name is A here but B there`.
-fn differing_items(key: &str, here: &[Value], there: &[Value]) -> Vec<String> {
-    if here.len() != there.len() {
-        return vec![format!("{key} are {} here but {} there", here.len(), there.len())];
+/// The same of two values of a name.
+fn differing(name: &str, here: &Value, there: &Value) -> Vec<String> {
+    match (here, there) {
+        (a, b) if a == b => Vec::new(),
+        (Value::Object(a), Value::Object(b)) => {
+            differences(a, b).into_iter().map(|what| format!("{name}.{what}")).collect()
+        }
+        (Value::Array(a), Value::Array(b)) if a.iter().chain(b).any(Value::is_object) => {
+            if a.len() != b.len() {
+                return vec![format!("{name} are {} here but {} there", a.len(), b.len())];
+            }
+            let items = a.iter().zip(b).enumerate();
+            items.flat_map(|(at, (a, b))| differing(&format!("{name}[{at}]"), a, b)).collect()
+        }
+        (a, b) => vec![format!("{name} is {} here but {} there", brief(a), brief(b))],
     }
-    let item = |(at, (a, b)): (usize, (&Value, &Value))| {
-        let name = format!("{key}[{at}]");
-        differences(&Map::from_iter([(name.clone(), a.clone())]), &Map::from_iter([(name, b.clone())]))
-    };
-    here.iter().zip(there).enumerate().flat_map(item).collect()
 }
 
 fn brief(value: &Value) -> String {

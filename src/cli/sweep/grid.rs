@@ -96,11 +96,18 @@ fn typed(text: &str, like: &Value) -> Value {
 
 /// The file's axes with those that were set: these replace an axis of the same setting, or come after it. Every value is as the
 /// settings write it, so that 180 and 180.0 are the same.
+///
+/// # Errors
+/// If there is no axis, a setting was set twice, or has a value that is unfit or there twice.
 pub(super) fn axes(
     file: Vec<SweepAxis>,
     set: Vec<SweepAxis>,
     base: &dyn Fn(Option<&Value>) -> Result<Settings>,
 ) -> Result<Vec<SweepAxis>> {
+    if let Some(at) = (1..set.len()).find(|&at| set[..at].iter().any(|axis| axis.setting == set[at].setting)) {
+        let setting = &set[at].setting;
+        return Err(Error::input(format!("--set has {setting} twice: give all its values in one, {setting}=A,B")));
+    }
     let mut axes = file;
     for axis in set {
         match axes.iter_mut().find(|known| known.setting == axis.setting) {

@@ -68,10 +68,6 @@ impl SweepArgs {
         let file = self.grid.as_ref().or(self.given.grid.as_ref());
         let file = file.map(|name| grid::read(name)).transpose()?.unwrap_or_default();
         let set = self.set.iter().map(|text| grid::set(text, &base)).collect::<Result<Vec<SweepAxis>>>()?;
-        if let Some(at) = (1..set.len()).find(|&at| set[..at].iter().any(|axis| axis.setting == set[at].setting)) {
-            let setting = &set[at].setting;
-            return Err(Error::input(format!("--set has {setting} twice: give all its values in one, {setting}=A,B")));
-        }
         let axes = grid::axes(file, set, &of)?;
         let points = grid::points(&axes, &of)?;
         if let Some(point) = points.iter().find(|point| !point.settings.objective.is_class()) {
@@ -81,7 +77,7 @@ impl SweepArgs {
             )));
         }
         for point in &points {
-            run_classes::wanted(classes, point.settings.seed, self.seeds.get().into())
+            run_classes::check_wanted(classes.len(), point.settings.seed, self.seeds.get().into())
                 .map_err(|error| Error::input(format!("{}: {error}", point.name)))?;
         }
         let about = self.about(network, choice, classes);
