@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, SamplingMode, Throughput};
 use protogpu::gpu::{AdapterChoice, Capabilities, Context, Plan, Recording, TensorId, bytemuck, describe_adapter};
+use protogpu::method::ScheduleRow;
 use protogpu::ops::{
-    Adam, Add, AffineWarp, Conv2d, Epilogue, Format, GlobalAvgPool2d, HfForm, Interpolation, Linear, MaxPool2d,
-    Objective, PvForm, Relu, ScaleShift, Sink, Tensor, TotalVariation, Variant, pack, unpack,
+    Adam, Add, AffineWarp, Conv2d, ConvAlgorithm, Epilogue, Format, GlobalAvgPool2d, GradEpilogue, HfForm,
+    Interpolation, Linear, MaxPool2d, Objective, PvForm, Relu, ScaleShift, Tensor, TotalVariation, pack, unpack,
 };
-use protogpu::optimize::ScheduleRow;
 use protogpu::{Result, Shape};
 
 /// Name, shape of x, shape of w, stride and padding on all sides.
@@ -33,11 +33,11 @@ const CONVOLUTIONS: [Convolution; 9] = [
 const PIXELS: [usize; 4] = [1, 3, 224, 224];
 
 /// What this adapter may use for a direction of a convolution, and what others would that it can run.
-fn variants(context: &Context, conv: &Conv2d, x: Shape, backward: bool) -> Vec<Variant> {
+fn variants(context: &Context, conv: &Conv2d, x: Shape, backward: bool) -> Vec<ConvAlgorithm> {
     let own = context.capabilities();
     let others = [Capabilities { texels: false, ..own }, Capabilities { texels: false, subgroup_size: None }];
-    let mut variants = Variant::candidates(own, conv, x, backward);
-    for variant in others.map(|capabilities| Variant::choose(capabilities, conv, x, backward)) {
+    let mut variants = ConvAlgorithm::candidates(own, conv, x, backward);
+    for variant in others.map(|capabilities| ConvAlgorithm::choose(capabilities, conv, x, backward)) {
         if !variants.contains(&variant) {
             variants.push(variant);
         }
@@ -100,7 +100,7 @@ impl Rig {
         self.rec.section("after");
         for &x in inputs.iter().chain([&y]).filter(|x| x.format == Format::Texels) {
             let seen = self.room(Format::Nchw, x.shape.0);
-            unpack(&mut self.rec, "output", x, seen, Sink::default(), false)?;
+            unpack(&mut self.rec, "output", x, seen, GradEpilogue::default(), false)?;
         }
         Ok(())
     }
@@ -225,15 +225,15 @@ fn record_convolution(
     conv: &Conv2d,
     [from, to]: [[usize; 4]; 2],
     backward: bool,
-    variant: Variant,
+    variant: ConvAlgorithm,
 ) -> Result<()> {
     // As within a network: where convolutions go over texels, x is texels already, and y stays so.
-    let format = if matches!(variant, Variant::Texels(_)) { Format::Texels } else { Format::Nchw };
+    let format = if matches!(variant, ConvAlgorithm::Texels(_)) { Format::Texels } else { Format::Nchw };
     let (a, b) = (rig.enter(format, from)?, rig.room(format, to));
     rig.rec.section("op");
     match backward {
         false => conv.forward(&mut rig.rec, "conv", a, b, Epilogue::default(), variant)?,
-        true => conv.backward(&mut rig.rec, "conv", a, b, Sink::default(), variant)?,
+        true => conv.backward(&mut rig.rec, "conv", a, b, GradEpilogue::default(), variant)?,
     }
     rig.leave(&[a], b)
 }
@@ -294,7 +294,7 @@ fn pools(bench: &mut Bench) {
             let argmax = MaxPool2d::argmax(&mut rig.rec, "pool", y);
             pool.forward(&mut rig.rec, "pool", x, y, argmax)?;
             rig.rec.section("op");
-            pool.backward(&mut rig.rec, "pool", dy, argmax, dx, Sink::default())?;
+            pool.backward(&mut rig.rec, "pool", dy, argmax, dx, GradEpilogue::default())?;
             rig.leave(&[dy, y], dx)
         });
         let (x, y) = ([1, 512, 7, 7], [1, 512, 1, 1]);
@@ -307,7 +307,7 @@ fn pools(bench: &mut Bench) {
         bench.simple(["global_avg_pool2d", &name("backward")], |rig| {
             let (dy, dx) = (rig.enter(Format::Nchw, y)?, rig.room(format, x));
             rig.rec.section("op");
-            GlobalAvgPool2d.backward(&mut rig.rec, "avg", dy, dx, Sink::default())?;
+            GlobalAvgPool2d.backward(&mut rig.rec, "avg", dy, dx, GradEpilogue::default())?;
             rig.leave(&[dy], dx)
         });
     }
@@ -327,7 +327,7 @@ fn element_by_element(bench: &mut Bench) {
     });
     bench.simple(["relu", "backward"], |rig| {
         let tensors = plain(rig, 2, wide)?;
-        Relu.backward(&mut rig.rec, "relu", tensors[0], tensors[1], tensors[2], Sink::default())
+        Relu.backward(&mut rig.rec, "relu", tensors[0], tensors[1], tensors[2], GradEpilogue::default())
     });
     bench.simple(["add", "forward"], |rig| {
         let tensors = plain(rig, 2, wide)?;
@@ -340,7 +340,7 @@ fn element_by_element(bench: &mut Bench) {
     });
     bench.simple(["scale_shift", "backward"], |rig| {
         let tensors = plain(rig, 1, PIXELS)?;
-        normalize.backward(&mut rig.rec, "normalize", tensors[0], tensors[1], Sink::default())
+        normalize.backward(&mut rig.rec, "normalize", tensors[0], tensors[1], GradEpilogue::default())
     });
     bench.simple(["adam", "step"], |rig| {
         let (dx, schedule) = (rig.enter(Format::Nchw, PIXELS)?, rig.schedule());
@@ -390,7 +390,7 @@ fn the_rest_of_a_step(bench: &mut Bench) {
     bench.simple(["linear", "backward"], |rig| {
         let (dy, dx) = (rig.enter(Format::Nchw, logits)?, rig.room(Format::Nchw, features));
         rig.rec.section("op");
-        fc.backward(&mut rig.rec, "fc", dy, dx, Sink::default())
+        fc.backward(&mut rig.rec, "fc", dy, dx, GradEpilogue::default())
     });
     bench.simple(["objective", "step"], |rig| {
         let (x, dx, schedule) = (rig.enter(Format::Nchw, logits)?, rig.room(Format::Nchw, logits), rig.schedule());

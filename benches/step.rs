@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput};
 use protogpu::gpu::{AdapterChoice, Context, Summary, describe_adapter};
-use protogpu::nets::{Architecture, Network};
-use protogpu::ops::Choices;
-use protogpu::optimize::{Job, Optimizer, Settings, settings};
+use protogpu::method::{Job, Optimizer, Settings, settings};
+use protogpu::networks::{Architecture, Network};
+use protogpu::ops::ConvAlgorithms;
 
 /// Steps before the clock starts: shaders warm, clocks up, and losses that must fall.
 const WARM_UP: usize = 3;
@@ -31,7 +31,7 @@ fn bench(criterion: &mut Criterion, context: &Context, network: &Network, batch:
     // The most steps that there can be: a measurement must not come to the end of a run.
     // Every step is the same work, and its loss of the same terms.
     let settings = Settings { steps: settings::MAX_STEPS, hf_start: 1.0, warp_probability: 1.0, ..Settings::default() };
-    let choices = Choices::fixed(context.capabilities());
+    let choices = ConvAlgorithms::fixed(context.capabilities());
     let summary: Summary = Optimizer::summary(&choices, network, &settings, batch).expect("a plan");
     let flops = summary.sections.iter().filter(|s| s.name == "step").map(|s| s.flops).sum();
     let mut group = criterion.benchmark_group("step");

@@ -7,9 +7,9 @@
 use std::sync::Arc;
 
 use protogpu::gpu::{AdapterChoice, Context, Grid, Kernel, Plan, Recording};
-use protogpu::graph::{CustomOp, Graph, Keep, Op};
-use protogpu::nets::{Architecture, Network};
-use protogpu::ops::{Choices, Tensor};
+use protogpu::graph::{CustomOp, Graph, Op, Retain};
+use protogpu::networks::{Architecture, Network};
+use protogpu::ops::{ConvAlgorithms, Tensor};
 use protogpu::{Result, Shape, params};
 
 /// Storage buffers are bound by their names here; `flat_index` and `WORKGROUP` come from the import.
@@ -108,8 +108,8 @@ fn run(context: &Context, graph: &Graph, x: &[f32], dy: &[f32]) -> Result<(Vec<f
     let mut rec = Recording::new();
     let input = Tensor::kept(&mut rec, "x", graph.node(graph.input()).shape);
     let seed = Tensor::kept(&mut rec, "dy", graph.node(graph.output()).shape);
-    let choices = Choices::fixed(context.capabilities());
-    let acts = graph.record_forward(&mut rec, &choices, input, Keep::All)?;
+    let choices = ConvAlgorithms::fixed(context.capabilities());
+    let acts = graph.record_forward(&mut rec, &choices, input, Retain::All)?;
     let dinput = graph.record_backward(&mut rec, &choices, &acts, seed)?;
     let plan = Plan::new(context, rec)?;
     plan.write(input.id, x)?;

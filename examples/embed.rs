@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
 use protogpu::gpu::Context;
-use protogpu::nets::{SIDE, embedded};
-use protogpu::optimize::{Job, Losses, Optimizer, Settings};
+use protogpu::method::{Job, Losses, Optimizer, Settings};
+use protogpu::networks::{SIDE, embedded};
 
 const STEPS_A_FRAME: usize = 2;
 const SCREEN: wgpu::Extent3d = wgpu::Extent3d { width: 320, height: 240, depth_or_array_layers: 1 };

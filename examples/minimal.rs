@@ -2,8 +2,8 @@
 
 use protogpu::analysis::softmax;
 use protogpu::gpu::{AdapterChoice, Context};
-use protogpu::nets::{SIDE, embedded};
-use protogpu::optimize::{Job, Optimizer, Settings};
+use protogpu::method::{Job, Optimizer, Settings};
+use protogpu::networks::{SIDE, embedded};
 use protogpu::picture::write_png;
 
 fn main() -> protogpu::Result<()> {

@@ -2,8 +2,8 @@
 //!
 //! ```
 //! use protogpu::gpu::{AdapterChoice, Context};
-//! use protogpu::nets::embedded;
-//! use protogpu::optimize::{Job, Optimizer, Settings};
+//! use protogpu::networks::embedded;
+//! use protogpu::method::{Job, Optimizer, Settings};
 //!
 //! let context = Context::new(&AdapterChoice::Best)?;
 //! let network = embedded::default()?;
@@ -22,9 +22,9 @@
 //! # Ok::<(), protogpu::Error>(())
 //! ```
 //!
-//! [`nets::Network`] is a network with its weights, [`optimize::Optimizer`] makes prototypes of its classes, [`analysis`] looks
+//! [`networks::Network`] is a network with its weights, [`method::Optimizer`] makes prototypes of its classes, [`analysis`] looks
 //! into it. A program with a device of its own starts from [`gpu::Context::from_device`] and records steps with
-//! [`optimize::Optimizer::record`]; nothing then blocks. [`graph::CustomOp`] brings ops from outside.
+//! [`method::Optimizer::record`]; nothing then blocks. [`graph::CustomOp`] brings ops from outside.
 //!
 //! Below that, ops append commands to a [`gpu::Recording`], which is plain data, and a [`gpu::Plan`] makes buffers, pipelines and
 //! bind groups of it once. Gradients go to pixels and activations; weights get none.
@@ -35,15 +35,17 @@ extern crate self as protogpu;
 pub mod analysis;
 pub mod atomic;
 pub mod bounded;
+#[cfg(feature = "cli")]
+mod cli;
 pub mod digest;
 pub mod error;
 pub mod gpu;
 pub mod graph;
 pub mod labels;
+pub mod method;
 mod named;
-pub mod nets;
+pub mod networks;
 pub mod ops;
-pub mod optimize;
 pub mod picture;
 #[cfg(feature = "cli")]
 pub mod report;
@@ -56,7 +58,11 @@ pub mod weights;
 pub mod world;
 
 pub use error::{Error, Result};
-pub use shape::Shape;
+pub use shape::{ImageSpec, Shape};
+
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub use cli::main;
 
 /// The README's example compiles.
 #[cfg(doctest)]

@@ -1,11 +1,5 @@
-//! The `protogpu` binary: one host of the library among others.
+//! The `protogpu` binary: a host of the library like any other.
 
-mod cli;
-
-use std::process::ExitCode;
-
-fn main() -> ExitCode {
-    cli::terminal::report_panics();
-    cli::terminal::silence_display_search();
-    cli::main()
+fn main() -> std::process::ExitCode {
+    protogpu::main()
 }

@@ -66,6 +66,40 @@ impl fmt::Debug for Shape {
     }
 }
 
+/// What one picture is to a network or an optimiser: channels, rows and columns of `[C,H,W]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+pub struct ImageSpec {
+    /// 1 for grey, 3 for RGB, 4 for RGBA.
+    pub channels: usize,
+    /// Rows.
+    pub height: usize,
+    /// Columns.
+    pub width: usize,
+}
+
+impl ImageSpec {
+    /// Elements of a picture.
+    pub const fn len(self) -> usize {
+        self.channels * self.height * self.width
+    }
+
+    /// Whether there is no element at all.
+    pub const fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+
+    /// The shape of a batch of `n` pictures, `[N,C,H,W]`.
+    pub const fn batch(self, n: usize) -> Shape {
+        Shape::new(n, self.channels, self.height, self.width)
+    }
+}
+
+impl fmt::Display for ImageSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}x{}x{}", self.channels, self.height, self.width)
+    }
+}
+
 /// Padding on the four sides: `[top, left, bottom, right]`.
 pub type Pad = [usize; 4];
 

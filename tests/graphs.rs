@@ -6,10 +6,10 @@ mod twin;
 use std::sync::{Arc, LazyLock};
 
 use protogpu::gpu::{AdapterChoice, Capabilities, Context, Plan, Recording};
-use protogpu::graph::{Graph, Keep, NodeId, Op};
-use protogpu::nets::{Architecture, Network};
-use protogpu::ops::{Choices, Conv2d, LocalResponseNorm, MaxPool2d, Tensor};
-use protogpu::optimize::{Job, Optimizer, Settings};
+use protogpu::graph::{Graph, NodeId, Op, Retain};
+use protogpu::method::{Job, Optimizer, Settings};
+use protogpu::networks::{Architecture, Network};
+use protogpu::ops::{Conv2d, ConvAlgorithms, LocalResponseNorm, MaxPool2d, Tensor};
 use protogpu::{Result, Shape};
 use twin::generated::generated;
 use twin::golden::norm;
@@ -30,7 +30,7 @@ fn relative(got: &[f64], want: &[f64]) -> f64 {
 }
 
 /// A graph's commands, with the tensors of its input, output, output's gradient and input's gradient.
-fn recorded(graph: &Graph, choices: &Choices, keep: Keep, batch: usize) -> Result<(Recording, [Tensor; 4])> {
+fn recorded(graph: &Graph, choices: &ConvAlgorithms, keep: Retain, batch: usize) -> Result<(Recording, [Tensor; 4])> {
     let mut rec = Recording::new();
     let of_batch = |id| {
         let [_, c, h, w] = graph.node(id).shape.0;
@@ -47,7 +47,7 @@ fn recorded(graph: &Graph, choices: &Choices, keep: Keep, batch: usize) -> Resul
 }
 
 /// The output, and the gradient of its sum under fixed weights.
-fn evaluate(graph: &Graph, choices: &Choices, keep: Keep, batch: usize) -> Result<[Vec<f64>; 2]> {
+fn evaluate(graph: &Graph, choices: &ConvAlgorithms, keep: Retain, batch: usize) -> Result<[Vec<f64>; 2]> {
     let (rec, [x, y, dy, dx]) = recorded(graph, choices, keep, batch)?;
     let plan = Plan::new(&CONTEXT, rec)?;
     plan.write(x.id, &generated("pixels", &x.shape.0, 0))?;
@@ -202,16 +202,16 @@ fn concatenations() {
         let graph = built(layers);
         let fused = graph.fused().expect("a graph");
         // Nothing fused, nothing in place, everything in buffers.
-        let plain = Choices::fixed(capabilities()[0].1);
-        let want = evaluate(&graph, &plain, Keep::All, 2).expect("a run");
+        let plain = ConvAlgorithms::fixed(capabilities()[0].1);
+        let want = evaluate(&graph, &plain, Retain::All, 2).expect("a run");
         assert!(want.iter().all(|values| norm(values) > 0.1), "{name}: all but nothing");
         for (what, capabilities) in capabilities() {
-            let choices = Choices::fixed(capabilities);
+            let choices = ConvAlgorithms::fixed(capabilities);
             for (how, graph) in [("unfused", &graph), ("fused", &fused)] {
-                let got = evaluate(graph, &choices, Keep::Needed, 2).expect("a run");
+                let got = evaluate(graph, &choices, Retain::Needed, 2).expect("a run");
                 same_function(&format!("{name}, {what}, {how}"), &got, &want);
             }
-            let (rec, _) = recorded(&fused, &choices, Keep::Needed, 2).expect("commands");
+            let (rec, _) = recorded(&fused, &choices, Retain::Needed, 2).expect("commands");
             assert_eq!(count(&rec, "concat"), 2 * copied, "{name}, {what}: inputs that are copied, both ways");
         }
     }
@@ -224,10 +224,10 @@ fn a_concatenation_at_the_end() {
     let x = g.0.input();
     let branches = [("a", 4, 1), ("b", 3, 3)].map(|(n, c, k)| g.unit(n, x, c, k));
     g.concat("cat", &branches);
-    let want = evaluate(&g.0, &Choices::fixed(capabilities()[0].1), Keep::All, 2).expect("a run");
+    let want = evaluate(&g.0, &ConvAlgorithms::fixed(capabilities()[0].1), Retain::All, 2).expect("a run");
     for (what, capabilities) in capabilities() {
         let fused = g.0.fused().expect("a graph");
-        let got = evaluate(&fused, &Choices::fixed(capabilities), Keep::Needed, 2).expect("a run");
+        let got = evaluate(&fused, &ConvAlgorithms::fixed(capabilities), Retain::Needed, 2).expect("a run");
         same_function(what, &got, &want);
     }
 }
@@ -244,14 +244,14 @@ fn fusing_changes_nothing(architecture: Architecture, want: [usize; 2]) {
     let fused = network.graph().fused().expect("a graph");
     let nodes = [network.graph(), &fused].map(|graph| graph.nodes().len());
     assert_eq!(nodes, want);
-    let choices = Choices::fixed(CONTEXT.capabilities());
-    let [a, b] = [network.graph(), &fused].map(|graph| evaluate(graph, &choices, Keep::Needed, 1).expect("a run"));
+    let choices = ConvAlgorithms::fixed(CONTEXT.capabilities());
+    let [a, b] = [network.graph(), &fused].map(|graph| evaluate(graph, &choices, Retain::Needed, 1).expect("a run"));
     same_function("fused", &a, &b);
 }
 
 fn the_convolutions_kernels_agree(architecture: Architecture) {
     let graph = narrow(architecture).graph().fused().expect("a graph");
-    let run = |capabilities| evaluate(&graph, &Choices::fixed(capabilities), Keep::Needed, 1).expect("a run");
+    let run = |capabilities| evaluate(&graph, &ConvAlgorithms::fixed(capabilities), Retain::Needed, 1).expect("a run");
     let all = capabilities();
     let any = run(all[0].1);
     all[1..].iter().for_each(|(what, capabilities)| same_function(what, &run(*capabilities), &any));
@@ -316,8 +316,8 @@ fn every_branch_of_every_block_is_in_place() {
         let network = Network::generated(architecture, width, 15, 0).expect("a network");
         let fused = network.graph().fused().expect("a graph");
         for capabilities in kinds.map(|(subgroup_size, texels)| Capabilities { subgroup_size, texels }) {
-            let choices = Choices::fixed(capabilities);
-            let (rec, _) = recorded(&fused, &choices, Keep::Needed, 1).expect("commands");
+            let choices = ConvAlgorithms::fixed(capabilities);
+            let (rec, _) = recorded(&fused, &choices, Retain::Needed, 1).expect("commands");
             assert_eq!(count(&rec, "concat"), 0, "{architecture}: inputs that are copied");
             // The pixels' way in, and their gradient's way out; into and out of the last layer, both ways.
             let between = if capabilities.texels { 2 + 4 } else { 0 };

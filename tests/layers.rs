@@ -13,14 +13,14 @@ const LAYERS: &[&[&str]] = &[
     &["graph"],
     &["tuning"],
     &["weights", "labels", "picture"],
-    &["nets"],
-    &["optimize", "analysis"],
+    &["networks"],
+    &["method", "analysis"],
     &["report", "world"],
     &["cli", "lib", "main"],
 ];
 
 /// Where wgpu is named: the folder that talks to it, and what takes a host's encoder and gives it buffers.
-const WGPU: &[&str] = &["gpu/", "optimize/optimizer"];
+const WGPU: &[&str] = &["gpu/", "method/optimizer"];
 
 fn rust_files(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
@@ -151,9 +151,9 @@ fn what_breaks_the_rule_is_named() {
     assert_eq!(faults("shape.rs", "use super::gpu::Plan;").len(), 1);
     assert_eq!(
         faults("graph/mod.rs", "pub fn f(d: &wgpu::Device) {}"),
-        ["graph/mod.rs: names wgpu, which is for gpu/ and optimize/optimizer only"]
+        ["graph/mod.rs: names wgpu, which is for gpu/ and method/optimizer only"]
     );
-    assert_eq!(faults("optimize/run.rs", "crate::analysis::spearman()").len(), 1);
+    assert_eq!(faults("method/run.rs", "crate::analysis::spearman()").len(), 1);
     assert_eq!(faults("new/mod.rs", ""), ["new/mod.rs: `new` has no place in LAYERS of tests/layers.rs"]);
     let fine = "use crate::gpu::Plan;\nuse crate::{Error, Result, shape};\nuse super::other;\ncrate::params! {}";
     assert_eq!(faults("ops/relu.rs", fine), Vec::<String>::new());

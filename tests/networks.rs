@@ -12,9 +12,9 @@ use std::sync::LazyLock;
 
 use protogpu::analysis::{Activations, Gradient, gradient};
 use protogpu::gpu::{AdapterChoice, Context, Summary};
-use protogpu::nets::{Architecture, Network, Semantics};
+use protogpu::method::{Fill, History, Job, Optimizer, Overrides, Settings, Warps};
+use protogpu::networks::{Architecture, Network, Semantics};
 use protogpu::ops::{HfForm, Interpolation};
-use protogpu::optimize::{Fill, History, Job, Optimizer, Parts, Settings, Warps};
 use protogpu::weights::Weights;
 use shared::shared;
 use twin::generated::generated;
@@ -147,14 +147,14 @@ impl Case {
     }
 
     /// Ten steps of a variant with the golden's pixels and warps.
-    fn first_steps(&self, variant: &Variant) {
+    fn first_steps(&self, variant: &ConvAlgorithm) {
         let name = variant.name;
         let golden = |key: &str| self.golden.vec(&format!("steps/{name}/{key}"));
         let job = Job { class: self.class, seed: 0, init: Some(PIXELS.clone()) };
         let warps = Given(self.golden.vec("steps/theta"));
-        let parts = Parts { warps: Some(Box::new(warps)), ..Parts::default() };
+        let parts = Overrides { warps: Some(Box::new(warps)), ..Overrides::default() };
         let mut optimizer =
-            Optimizer::with_parts(&CONTEXT, &self.network, &variant.settings(), &[job], parts).expect("a plan");
+            Optimizer::with_overrides(&CONTEXT, &self.network, &variant.settings(), &[job], parts).expect("a plan");
         optimizer.advance(1).expect("a step");
         // Adam's first moment after one step is (1 − beta1) times the gradient.
         let m = &optimizer.states().expect("a readback")[0].m;
@@ -202,7 +202,7 @@ impl Case {
 }
 
 /// A way to run the first steps, as in `tests/golden/networks.py`.
-struct Variant {
+struct ConvAlgorithm {
     name: &'static str,
     hf: (HfForm, f64),
     warp: (Interpolation, Fill),
@@ -213,7 +213,7 @@ struct Variant {
     exact_steps: usize,
 }
 
-impl Variant {
+impl ConvAlgorithm {
     fn settings(&self) -> Settings {
         Settings {
             steps: 10,
@@ -235,18 +235,24 @@ impl Variant {
 
 const PAPER: (f64, f64) = (0.05, 1e-8);
 const BILINEAR: (Interpolation, Fill) = (Interpolation::Bilinear, Fill::Mean);
-const MAIN: Variant =
-    Variant { name: "main", hf: (HfForm::L1Sum, 0.05), warp: BILINEAR, adam: PAPER, baseline_steps: 0, exact_steps: 1 };
-const NO_HF: Variant = Variant { name: "no_hf", hf: (HfForm::L1Sum, 0.0), ..MAIN };
-const BASELINE: Variant = Variant {
+const MAIN: ConvAlgorithm = ConvAlgorithm {
+    name: "main",
+    hf: (HfForm::L1Sum, 0.05),
+    warp: BILINEAR,
+    adam: PAPER,
+    baseline_steps: 0,
+    exact_steps: 1,
+};
+const NO_HF: ConvAlgorithm = ConvAlgorithm { name: "no_hf", hf: (HfForm::L1Sum, 0.0), ..MAIN };
+const BASELINE: ConvAlgorithm = ConvAlgorithm {
     name: "baseline",
     hf: (HfForm::L1, 1.0),
     warp: (Interpolation::Nearest, Fill::Black),
     baseline_steps: 2,
     ..MAIN
 };
-const SMOOTH: Variant =
-    Variant { name: "smooth", hf: (HfForm::L2, 1000.0), adam: (0.005, 0.1), exact_steps: usize::MAX, ..MAIN };
+const SMOOTH: ConvAlgorithm =
+    ConvAlgorithm { name: "smooth", hf: (HfForm::L2, 1000.0), adam: (0.005, 0.1), exact_steps: usize::MAX, ..MAIN };
 
 /// The golden's maps, six numbers a step.
 struct Given(Vec<f64>);

@@ -8,10 +8,10 @@ use std::sync::LazyLock;
 
 use protogpu::analysis::Activations;
 use protogpu::gpu::{AdapterChoice, Capabilities, Context, Plan, Recording};
-use protogpu::graph::{Graph, Keep, NodeId};
-use protogpu::nets::{Architecture, Network, Semantics};
-use protogpu::ops::{Choices, Format, Sink, Tensor, unpack};
-use protogpu::optimize::{Interpolation, Job, Objective, Optimizer, Parts, Settings};
+use protogpu::graph::{Graph, NodeId, Retain};
+use protogpu::method::{Interpolation, Job, Objective, Optimizer, Overrides, Settings};
+use protogpu::networks::{Architecture, Network, Semantics};
+use protogpu::ops::{ConvAlgorithms, Format, GradEpilogue, Tensor, unpack};
 use protogpu::{Result, Shape};
 use twin::generated::generated;
 use twin::golden::{Golden, norm, sample_indices};
@@ -108,17 +108,17 @@ fn narrow(architecture: Architecture) -> Network {
 }
 
 /// The outputs of a graph's ends one after the other, and the gradient of their sum under fixed weights.
-fn looked_at(graph: &Graph, choices: &Choices, keep: Keep) -> Result<[Vec<f64>; 2]> {
+fn looked_at(graph: &Graph, choices: &ConvAlgorithms, keep: Retain) -> Result<[Vec<f64>; 2]> {
     let mut rec = Recording::new();
     let x = Tensor::kept(&mut rec, "pixels", graph.node(graph.input()).shape);
     rec.section("forward");
     let acts = graph.record_forward(&mut rec, choices, x, keep)?;
     let (mut seeds, mut outputs) = (Vec::new(), Vec::new());
-    for (i, &end) in graph.ends().iter().enumerate() {
+    for (i, &end) in graph.outputs().iter().enumerate() {
         let y = acts.of(end);
         let out = Tensor::kept(&mut rec, &format!("end {i}"), y.shape);
         match y.format {
-            Format::Texels => unpack(&mut rec, "end", y, out, Sink::default(), false)?,
+            Format::Texels => unpack(&mut rec, "end", y, out, GradEpilogue::default(), false)?,
             Format::Nchw => protogpu::ops::Concat.forward(&mut rec, "end", y, out)?,
         }
         outputs.push(out);
@@ -144,17 +144,17 @@ fn ends_are_what_they_are_unfused(architecture: Architecture, sets: &[&[&str]]) 
     let same = if architecture == Architecture::ResNet18 { SAME } else { GRADIENT };
     let network = narrow(architecture);
     let own = CONTEXT.capabilities();
-    let plain = Choices::fixed(Capabilities { subgroup_size: None, texels: false });
+    let plain = ConvAlgorithms::fixed(Capabilities { subgroup_size: None, texels: false });
     for (i, names) in sets.iter().enumerate() {
         let node = |name: &&str| network.module(name).expect("a module").node(Semantics::Snapshot);
         let ends: Vec<NodeId> = names.iter().map(node).collect();
-        let graph = network.graph().toward(&ends);
+        let graph = network.graph().truncated(&ends);
         let fused = graph.fused().expect("a graph");
-        let want = looked_at(&graph, &plain, Keep::All).expect("a run");
+        let want = looked_at(&graph, &plain, Retain::All).expect("a run");
         // Which end it is makes no difference to how kernels over buffers are chosen: one set of ends does for them.
         let buffers = Capabilities { texels: false, ..own };
         for capabilities in [buffers, own].into_iter().filter(|c| *c == own || i == 0) {
-            let got = looked_at(&fused, &Choices::fixed(capabilities), Keep::Needed).expect("a run");
+            let got = looked_at(&fused, &ConvAlgorithms::fixed(capabilities), Retain::Needed).expect("a run");
             let off = [0, 1].map(|i| relative(&got[i], &want[i]));
             println!("{architecture} {names:?}, {} of {} nodes: {off:?}", fused.nodes().len(), graph.nodes().len());
             assert!(off[0] <= VALUES && off[1] <= same, "{architecture} {names:?} {capabilities:?}: {off:?}");
@@ -221,8 +221,8 @@ fn layers_after_the_last_module_are_not_run() {
 fn run(network: &Network, settings: &Settings, jobs: &[(u64, &str)]) -> Vec<(Vec<f32>, Vec<f32>)> {
     let objectives: Vec<Objective> = jobs.iter().map(|(_, text)| text.parse().expect("an objective")).collect();
     let jobs: Vec<Job> = jobs.iter().map(|&(seed, _)| Job { class: 0, seed, init: None }).collect();
-    let parts = Parts { objectives: Some(objectives), ..Parts::default() };
-    let mut optimizer = Optimizer::with_parts(&CONTEXT, network, settings, &jobs, parts).expect("a plan");
+    let parts = Overrides { objectives: Some(objectives), ..Overrides::default() };
+    let mut optimizer = Optimizer::with_overrides(&CONTEXT, network, settings, &jobs, parts).expect("a plan");
     optimizer.advance(3).expect("three steps");
     let images = optimizer.states().expect("a readback").into_iter().map(|state| state.image);
     images.zip(optimizer.histories()).map(|(image, history)| (image, history.objective.clone())).collect()
@@ -269,8 +269,8 @@ fn what_cannot_be_made_at_once_is_refused() {
     let refused = |settings: &Settings, texts: &[&str]| {
         let objectives = Some(texts.iter().map(|text| text.parse().expect("an objective")).collect());
         let jobs = vec![Job { class: 0, seed: 0, init: None }; texts.len()];
-        let parts = Parts { objectives, ..Parts::default() };
-        let made = Optimizer::with_parts(&CONTEXT, &network, settings, &jobs, parts);
+        let parts = Overrides { objectives, ..Overrides::default() };
+        let made = Optimizer::with_overrides(&CONTEXT, &network, settings, &jobs, parts);
         made.err().expect("an error").to_string()
     };
     let forms = refused(&settings, &["channel:layer1:1", "layer:layer1"]);

@@ -8,7 +8,7 @@ use std::path::Path;
 use protogpu::analysis::similarity::{
     ClassSimilarity, Counts, Holds, LayerSimilarity, Likely, OnePrototype, Overall, Similarity, Spread, Way,
 };
-use protogpu::nets::Semantics;
+use protogpu::networks::Semantics;
 use protogpu::report::{ClassPictures, Pictures, write_similarity};
 use serde_json::{Map, Value, json};
 

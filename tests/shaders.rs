@@ -8,12 +8,12 @@ use std::path::Path;
 
 use protogpu::Shape;
 use protogpu::gpu::{Access, Context, Grid, Kernel, Plan, Recording, SOURCES, Source, TensorId, reflect};
+use protogpu::method::ScheduleRow;
 use protogpu::ops::{
-    Adam, Add, AffineWarp, Algorithm, Colour, Concat, Conv2d, Diversity, Epilogue, Feature, GlobalAvgPool2d, HfForm,
-    Interpolation, Irfft2, Linear, LocalResponseNorm, MaxPool2d, Objective, PvForm, Relu, ScaleShift, Sink, Tensor,
-    Tile, TotalVariation, Variant, sink_texels, total,
+    Adam, Add, AffineWarp, Colour, Concat, Conv2d, ConvAlgorithm, Diversity, Epilogue, Feature, GlobalAvgPool2d,
+    GradEpilogue, HfForm, Interpolation, Irfft2, Linear, LocalResponseNorm, MaxPool2d, Objective, PvForm, Relu,
+    ScaleShift, Tensor, TexelsAlgorithm, Tile, TotalVariation, sink_texels, total,
 };
-use protogpu::optimize::ScheduleRow;
 
 /// WebGPU's default limits, which every adapter has.
 const MAX_INVOCATIONS: u32 = 256;
@@ -171,12 +171,12 @@ fn what_is_beyond_the_limits_is_named() {
 }
 
 /// Every specialisation that networks use.
-fn all_variants() -> Vec<Variant> {
-    let subgroup = [1, 2, 4, 8].map(|row_groups| Variant::Subgroup { row_groups });
-    let tiles = [Tile::Two, Tile::Four].map(Algorithm::Winograd);
-    let texels = [Algorithm::Direct, tiles[0], tiles[1]].map(Variant::Texels);
-    let workgroup = [1, 4].map(|slices| Variant::Workgroup { slices });
-    let winograd = [Tile::Two, Tile::Four].map(Variant::Winograd);
+fn all_variants() -> Vec<ConvAlgorithm> {
+    let subgroup = [1, 2, 4, 8].map(|row_groups| ConvAlgorithm::Subgroup { row_groups });
+    let tiles = [Tile::F2x3, Tile::F4x3].map(TexelsAlgorithm::Winograd);
+    let texels = [TexelsAlgorithm::Direct, tiles[0], tiles[1]].map(ConvAlgorithm::Texels);
+    let workgroup = [1, 4].map(|slices| ConvAlgorithm::Workgroup { slices });
+    let winograd = [Tile::F2x3, Tile::F4x3].map(ConvAlgorithm::Winograd);
     workgroup.into_iter().chain(winograd).chain(subgroup).chain(texels).collect()
 }
 
@@ -197,10 +197,10 @@ impl Recorder {
 }
 
 /// Every op, forward and backward, with every optional part.
-fn every_op(variants: &[Variant]) -> Recording {
+fn every_op(variants: &[ConvAlgorithm]) -> Recording {
     let mut r = Recorder { rec: Recording::new(), next: 0 };
     images(&mut r, variants);
-    if variants.iter().any(|v| matches!(v, Variant::Texels(_))) {
+    if variants.iter().any(|v| matches!(v, ConvAlgorithm::Texels(_))) {
         texels(&mut r);
     }
     step(&mut r);
@@ -208,10 +208,10 @@ fn every_op(variants: &[Variant]) -> Recording {
     r.rec
 }
 
-fn images(r: &mut Recorder, variants: &[Variant]) {
+fn images(r: &mut Recorder, variants: &[ConvAlgorithm]) {
     let shape = [2, 3, 6, 8];
     let [x, y, z, dy, dx] = [0; 5].map(|_| r.tensor(shape));
-    let sink = Sink { add: Some(z.id), mask: Some(x.id) };
+    let sink = GradEpilogue { add: Some(z.id), mask: Some(x.id) };
     let conv = Conv2d {
         w: vec![0.5; 81].into(),
         w_shape: [3, 3, 3, 3],
@@ -245,13 +245,13 @@ fn images(r: &mut Recorder, variants: &[Variant]) {
     GlobalAvgPool2d.backward(&mut r.rec, "avg", mean, dx, sink).expect("global_avg_pool2d");
     let (fc, logits) = (Linear { w: vec![0.5; 30].into(), b: vec![0.5; 10].into() }, r.tensor([2, 10, 1, 1]));
     fc.forward(&mut r.rec, "fc", mean, logits).expect("linear");
-    fc.backward(&mut r.rec, "fc", logits, mean, Sink::default()).expect("linear");
+    fc.backward(&mut r.rec, "fc", logits, mean, GradEpilogue::default()).expect("linear");
 }
 
 /// What has kernels of its own where tensors are texels.
 fn texels(r: &mut Recorder) {
     let [x, y] = [[2, 3, 6, 8], [2, 3, 3, 4]].map(|shape| Tensor::transient_texels(&mut r.rec, "texels", Shape(shape)));
-    let sink = Sink { add: Some(x.id), mask: Some(x.id) };
+    let sink = GradEpilogue { add: Some(x.id), mask: Some(x.id) };
     let dx = Tensor::transient_texels(&mut r.rec, "dx", x.shape);
     let pool = MaxPool2d { kernel: [2, 2], stride: [2, 2], pad: [0; 4], ceil_mode: false };
     let argmax = MaxPool2d::argmax(&mut r.rec, "pool", y);
@@ -310,7 +310,7 @@ fn parameterization(r: &mut Recorder) {
 
 fn features(r: &mut Recorder, [x, z, dx]: [Tensor; 3], [schedule, clock, values]: [TensorId; 3]) {
     let (rows, partial, vectors) = (r.rec.kept("rows", 6), r.rec.kept("parts", 6), r.rec.kept("vectors", 6));
-    let sink = Sink { add: Some(z.id), mask: Some(x.id) };
+    let sink = GradEpilogue { add: Some(z.id), mask: Some(x.id) };
     for feature in [Feature::Channel, Feature::Neuron, Feature::Direction(vectors), Feature::Layer] {
         feature.value(&mut r.rec, "term", x, rows, partial).expect("feature");
         feature.gradient(&mut r.rec, "term", [x, dx], rows, [schedule, clock], sink).expect("feature");
@@ -364,7 +364,7 @@ fn the_schedules_row_is_mirrored() {
 /// What wgpu itself says to every pipeline and bind group at default limits. Its noop device has no subgroups.
 #[test]
 fn every_op_plans_on_a_device_with_default_limits() {
-    let recording = every_op(&[1, 4].map(|slices| Variant::Workgroup { slices }));
+    let recording = every_op(&[1, 4].map(|slices| ConvAlgorithm::Workgroup { slices }));
     let count = recording.commands().len();
     let plan = Plan::new(&Context::noop(), recording).expect("a plan");
     assert_eq!(plan.summary().sections[0].dispatches, count);

@@ -4,9 +4,9 @@ use std::fs;
 use std::sync::LazyLock;
 
 use protogpu::gpu::{AdapterChoice, Context};
-use protogpu::nets::{Architecture, Network};
-use protogpu::ops::{Choices, Variant};
-use protogpu::optimize::{Job, Optimizer, Parts, Settings};
+use protogpu::method::{Job, Optimizer, Overrides, Settings};
+use protogpu::networks::{Architecture, Network};
+use protogpu::ops::{ConvAlgorithm, ConvAlgorithms};
 use protogpu::tuning::{TuningFile, tune};
 
 static CONTEXT: LazyLock<Context> =
@@ -16,18 +16,18 @@ fn network() -> Network {
     Network::generated(Architecture::ResNet18, 8, 5, 0).expect("a network")
 }
 
-fn fixed() -> Choices {
-    Choices::fixed(CONTEXT.capabilities())
+fn fixed() -> ConvAlgorithms {
+    ConvAlgorithms::fixed(CONTEXT.capabilities())
 }
 
 /// Every convolution's variant is the slowest kind of thing to be chosen: not the first of its candidates.
-fn others(network: &Network) -> Choices {
+fn others(network: &Network) -> ConvAlgorithms {
     let graph = network.graph().fused().expect("a graph");
     let mut choices = fixed();
     for (conv, x) in graph.convolutions() {
         for backward in [false, true] {
-            let candidates = Variant::candidates(CONTEXT.capabilities(), conv, x, backward);
-            choices.set(Choices::key(conv, x, backward), *candidates.last().expect("at least one"));
+            let candidates = ConvAlgorithm::candidates(CONTEXT.capabilities(), conv, x, backward);
+            choices.set(ConvAlgorithms::key(conv, x, backward), *candidates.last().expect("at least one"));
         }
     }
     choices
@@ -80,10 +80,10 @@ fn a_file_keeps_them_and_others_are_refused() {
 }
 
 /// Pixels and the class's probability after a few steps.
-fn prototype(network: &Network, choices: Choices, jobs: &[Job], steps: usize) -> Vec<(Vec<f32>, f32)> {
+fn prototype(network: &Network, choices: ConvAlgorithms, jobs: &[Job], steps: usize) -> Vec<(Vec<f32>, f32)> {
     let settings = Settings { steps: steps as u32, ..Settings::default() };
-    let parts = Parts { choices: Some(choices), ..Parts::default() };
-    let mut optimizer = Optimizer::with_parts(&CONTEXT, network, &settings, jobs, parts).expect("a plan");
+    let parts = Overrides { choices: Some(choices), ..Overrides::default() };
+    let mut optimizer = Optimizer::with_overrides(&CONTEXT, network, &settings, jobs, parts).expect("a plan");
     optimizer.advance(steps).expect("steps");
     let logits = optimizer.logits().expect("logits");
     let states = optimizer.states().expect("states");
@@ -114,7 +114,7 @@ fn an_image_does_not_know_its_batch_whatever_was_chosen() {
 
 #[test]
 fn choices_change_rounding_and_nothing_else() {
-    let network = protogpu::nets::embedded::default().expect("the embedded network");
+    let network = protogpu::networks::embedded::default().expect("the embedded network");
     let jobs = [job(14, 0)];
     let made = [fixed(), others(&network)].map(|choices| prototype(&network, choices, &jobs, 64));
     let [a, b] = [&made[0][0], &made[1][0]];

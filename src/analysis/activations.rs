@@ -3,9 +3,9 @@
 use super::count_images;
 use crate::error::Result;
 use crate::gpu::{Context, Plan, Recording};
-use crate::graph::{self, Keep, NodeId};
-use crate::nets::{Module, Network, Semantics};
-use crate::ops::{Choices, Tensor};
+use crate::graph::{self, NodeId, Retain};
+use crate::networks::{Module, Network, Semantics};
+use crate::ops::{ConvAlgorithms, Tensor};
 use crate::shape::Shape;
 
 /// A network's forward with nothing fused and everything kept, for a fixed number of pictures at once.
@@ -28,8 +28,12 @@ impl Activations {
         let mut rec = Recording::new();
         let input = Tensor::kept(&mut rec, "pixels", Shape::new(batch.max(1), one.c(), one.h(), one.w()));
         rec.section("evaluate");
-        let acts =
-            network.graph().record_forward(&mut rec, &Choices::plain(context.capabilities()), input, Keep::All)?;
+        let acts = network.graph().record_forward(
+            &mut rec,
+            &ConvAlgorithms::plain(context.capabilities()),
+            input,
+            Retain::All,
+        )?;
         Ok(Self { plan: Plan::new(context, rec)?, input, acts, modules: network.modules().to_vec(), count: 0 })
     }
 

@@ -6,9 +6,9 @@ use super::count_images;
 use super::image_folder::{stream_pictures, together};
 use crate::error::{Error, Result};
 use crate::gpu::{Context, Plan, Recording};
-use crate::graph::Keep;
-use crate::nets::Network;
-use crate::ops::{Choices, Tensor};
+use crate::graph::Retain;
+use crate::networks::Network;
+use crate::ops::{ConvAlgorithms, Tensor};
 use crate::shape::Shape;
 
 /// A network's forward for up to a fixed number of pictures at once.
@@ -29,7 +29,8 @@ impl Classifier {
         let mut rec = Recording::new();
         let input = Tensor::kept(&mut rec, "pixels", Shape::new(batch.max(1), one.c(), one.h(), one.w()));
         rec.section("evaluate");
-        let acts = graph.record_forward(&mut rec, &Choices::fixed(context.capabilities()), input, Keep::Needed)?;
+        let acts =
+            graph.record_forward(&mut rec, &ConvAlgorithms::fixed(context.capabilities()), input, Retain::Needed)?;
         Ok(Self { plan: Plan::new(context, rec)?, input, logits: acts.of(graph.output()) })
     }
 

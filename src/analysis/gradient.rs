@@ -3,9 +3,9 @@
 use super::count_images;
 use crate::error::{Error, Result};
 use crate::gpu::{Context, Plan, Recording};
-use crate::graph::Keep;
-use crate::nets::Network;
-use crate::ops::{Choices, Tensor};
+use crate::graph::Retain;
+use crate::networks::Network;
+use crate::ops::{ConvAlgorithms, Tensor};
 use crate::shape::Shape;
 
 /// Logits and their gradient at one picture.
@@ -32,12 +32,12 @@ pub fn gradient(context: &Context, network: &Network, pixels: &[f32], class: usi
     }
     // Nothing fused: folding a batch norm rounds the weights once more, and where that tips a ReLU the gradient jumps.
     let graph = network.graph();
-    let choices = Choices::plain(context.capabilities());
+    let choices = ConvAlgorithms::plain(context.capabilities());
     let mut rec = Recording::new();
     let input = Tensor::kept(&mut rec, "pixels", one);
     let dlogits = Tensor::kept(&mut rec, "dlogits", Shape::new(1, classes, 1, 1));
     rec.section("evaluate");
-    let acts = graph.record_forward(&mut rec, &choices, input, Keep::Needed)?;
+    let acts = graph.record_forward(&mut rec, &choices, input, Retain::Needed)?;
     rec.section("gradient");
     let dinput = graph.record_backward(&mut rec, &choices, &acts, dlogits)?;
     let plan = Plan::new(context, rec)?;

@@ -3,12 +3,12 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use protogpu::analysis::Activations;
-use protogpu::atomic::write_atomically;
-use protogpu::nets::{Module, Network, Semantics};
-use protogpu::picture::preprocess;
-use protogpu::tensor_file::TensorFile;
-use protogpu::{Result, Shape};
+use crate::analysis::Activations;
+use crate::atomic::write_atomically;
+use crate::networks::{Module, Network, Semantics};
+use crate::picture::preprocess;
+use crate::tensor_file::TensorFile;
+use crate::{Result, Shape};
 use serde_json::json;
 
 use super::activations_mean::MeanArgs;
@@ -73,7 +73,7 @@ impl ActivationsArgs {
             .metadata("semantics", self.semantics.to_string())
             .metadata("image", image.display().to_string())
             .metadata("weights_sha256", network.weights().sha256())
-            .metadata("input", network.expects().to_json());
+            .metadata("input", network.preprocessing().to_json());
         for (name, (shape, data)) in &outputs {
             file = file.tensor(name.as_str(), &shape.0, data);
         }

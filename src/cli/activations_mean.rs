@@ -3,10 +3,10 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use protogpu::analysis::ImageFolder;
-use protogpu::analysis::similarity::{MeanActivations, Observer, Sums};
-use protogpu::atomic::write_atomically;
-use protogpu::{Error, Result};
+use crate::analysis::ImageFolder;
+use crate::analysis::similarity::{MeanActivations, Observer, Sums};
+use crate::atomic::write_atomically;
+use crate::{Error, Result};
 use serde_json::json;
 
 use super::args::{AdapterArgs, NetworkArgs};

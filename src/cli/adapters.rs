@@ -1,7 +1,7 @@
 //! `protogpu adapters`: what there is to compute on.
 
-use protogpu::Result;
-use protogpu::gpu::{AdapterChoice, Context, list_adapters};
+use crate::Result;
+use crate::gpu::{AdapterChoice, Context, list_adapters};
 
 use super::open::adapter_record;
 use super::run_record::AdapterRecord;

@@ -1,7 +1,7 @@
 //! `--animate`: which steps are shown, and their pictures put together.
 
-use protogpu::Result;
-use protogpu::picture::{animation, read};
+use crate::Result;
+use crate::picture::{animation, read};
 
 use super::folder::Folder;
 use super::terminal::note;

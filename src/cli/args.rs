@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::method::choices::numbers;
+use crate::networks::{Architecture, Preprocessing, embedded};
+use crate::{Error, Result};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use protogpu::nets::{Architecture, Input, embedded};
-use protogpu::optimize::choices::numbers;
-use protogpu::{Error, Result};
 
 use super::cache::PUBLISHED;
 
@@ -64,8 +64,8 @@ pub(crate) struct TakenArgs {
 
 impl TakenArgs {
     /// An input with the parts that were given laid over it.
-    pub(crate) fn over(&self, input: Input) -> Input {
-        Input {
+    pub(crate) fn over(&self, input: Preprocessing) -> Preprocessing {
+        Preprocessing {
             range: self.input_range.unwrap_or(input.range),
             mean: self.input_mean.unwrap_or(input.mean),
             std: self.input_std.unwrap_or(input.std),
@@ -74,8 +74,8 @@ impl TakenArgs {
     }
 
     /// The same, with those parts of an input that were not given.
-    pub(crate) fn or_input(self, input: Input) -> Self {
-        let Input { range, mean, std, transform_input } = self.over(input);
+    pub(crate) fn or_input(self, input: Preprocessing) -> Self {
+        let Preprocessing { range, mean, std, transform_input } = self.over(input);
         Self {
             input_range: Some(range),
             input_mean: Some(mean),
@@ -134,18 +134,18 @@ mod tests {
 
     #[test]
     fn each_option_overrides_its_part() {
-        let own = Input::CAFFE;
+        let own = Preprocessing::CAFFE;
         assert_eq!(TakenArgs::default().over(own), own);
         let range = TakenArgs { input_range: Some(2.0), ..TakenArgs::default() };
-        assert_eq!(range.over(own), Input { range: 2.0, ..own });
+        assert_eq!(range.over(own), Preprocessing { range: 2.0, ..own });
         let mean = TakenArgs { input_mean: Some([1.0; 3]), ..TakenArgs::default() };
-        assert_eq!(mean.over(own), Input { mean: [1.0; 3], ..own });
+        assert_eq!(mean.over(own), Preprocessing { mean: [1.0; 3], ..own });
         let std = TakenArgs { input_std: Some([4.0; 3]), ..TakenArgs::default() };
-        assert_eq!(std.over(own), Input { std: [4.0; 3], ..own });
+        assert_eq!(std.over(own), Preprocessing { std: [4.0; 3], ..own });
         let transformed = TakenArgs { transform_input: Some(true), ..TakenArgs::default() };
-        assert_eq!(transformed.over(own), Input { transform_input: true, ..own });
+        assert_eq!(transformed.over(own), Preprocessing { transform_input: true, ..own });
         // A record's input gives way to options, and hides what the file says.
         let recorded = range.or_input(own);
-        assert_eq!(recorded.over(Input::IMAGENET), Input { range: 2.0, ..own });
+        assert_eq!(recorded.over(Preprocessing::IMAGENET), Preprocessing { range: 2.0, ..own });
     }
 }

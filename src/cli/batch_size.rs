@@ -2,11 +2,11 @@
 
 use std::str::FromStr;
 
-use protogpu::Result;
-use protogpu::gpu::Context;
-use protogpu::nets::Network;
-use protogpu::ops::Choices;
-use protogpu::optimize::{MICROBATCH_IN_SOFTWARE, Optimizer, Settings};
+use crate::Result;
+use crate::gpu::Context;
+use crate::method::{MICROBATCH_IN_SOFTWARE, Optimizer, Settings};
+use crate::networks::Network;
+use crate::ops::ConvAlgorithms;
 
 /// The most at once: what a whole batch writes and reads back stays small beside its activations.
 const MOST: usize = 256;
@@ -44,7 +44,7 @@ impl BatchSize {
         self,
         images: usize,
         context: &Context,
-        choices: &Choices,
+        choices: &ConvAlgorithms,
         network: &Network,
         settings: &Settings,
     ) -> Result<usize> {
@@ -117,9 +117,9 @@ mod tests {
 
     #[test]
     fn a_batch_stays_below_what_adapters_refuse() {
-        let network = protogpu::nets::embedded::default().unwrap();
+        let network = crate::networks::embedded::default().unwrap();
         let (context, settings) = (Context::noop(), Settings { steps: 2, ..Settings::default() });
-        let choices = Choices::fixed(context.capabilities());
+        let choices = ConvAlgorithms::fixed(context.capabilities());
         let size = |images| BatchSize::Auto.of(images, &context, &choices, &network, &settings).unwrap();
         assert_eq!((size(1), size(3)), (1, 3));
         assert!(!context.is_software() || size(MOST) == MICROBATCH_IN_SOFTWARE);

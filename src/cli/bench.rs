@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use protogpu::Result;
-use protogpu::gpu::{Context, Yardstick};
-use protogpu::nets::{Architecture, Network};
+use crate::Result;
+use crate::gpu::{Context, PeakRates};
+use crate::networks::{Architecture, Network};
 use serde::Serialize;
 
 use super::args::{AdapterArgs, TakenArgs, architecture};
@@ -60,7 +60,7 @@ pub(crate) struct Report {
     pub(crate) adapter: AdapterRecord,
     /// Whether the adapter times its kernels.
     pub(crate) timestamps: bool,
-    pub(crate) yardstick: Yardstick,
+    pub(crate) yardstick: PeakRates,
     networks: Vec<NetworkReport>,
 }
 
@@ -88,7 +88,7 @@ impl BenchArgs {
             version: env!("CARGO_PKG_VERSION"),
             adapter: adapter_record(context.info()),
             timestamps: context.has_timestamps(),
-            yardstick: Yardstick::measure(&context)?,
+            yardstick: PeakRates::measure(&context)?,
             networks: Vec::new(),
         };
         self.show(&head_text(&report))?;
@@ -121,7 +121,7 @@ impl BenchArgs {
             self.show(&batch_text(&measured, self.kernels))?;
             batches.push(measured);
         }
-        let inspection = protogpu::nets::Inspection::of(network.weights());
+        let inspection = crate::networks::Inspection::of(network.weights());
         Ok(NetworkReport {
             architecture: network.architecture(),
             width: inspection.width,

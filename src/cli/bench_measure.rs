@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use protogpu::gpu::{Context, KernelTime, KernelTotal, Summary, Yardstick};
-use protogpu::nets::Network;
-use protogpu::ops::{Choices, Variant};
-use protogpu::optimize::{Job, Optimizer, Parts, Settings, settings};
-use protogpu::{Error, Result};
+use crate::gpu::{Context, KernelTime, KernelTotal, PeakRates, Summary};
+use crate::method::{Job, Optimizer, Overrides, Settings, settings};
+use crate::networks::Network;
+use crate::ops::{ConvAlgorithm, ConvAlgorithms};
+use crate::{Error, Result};
 use serde::Serialize;
 
 /// Steps before the clock starts: shaders warm, clocks up, and losses that must fall.
@@ -31,7 +31,7 @@ pub(crate) struct Effort {
 pub(crate) struct Measured {
     pub(crate) batch: usize,
     /// How each direction of each convolution is computed.
-    pub(crate) convolutions: BTreeMap<String, Variant>,
+    pub(crate) convolutions: BTreeMap<String, ConvAlgorithm>,
     pub(crate) plan: Summary,
     #[serde(flatten)]
     pub(crate) outcome: Outcome,
@@ -104,10 +104,10 @@ pub(crate) struct Row {
 pub(crate) fn measure(
     context: &Context,
     network: &Network,
-    choices: &Choices,
+    choices: &ConvAlgorithms,
     batch: usize,
     effort: Effort,
-    yardstick: &Yardstick,
+    yardstick: &PeakRates,
 ) -> Result<Measured> {
     // Every step is the same work, and its loss of the same terms.
     let settings = Settings { steps: settings::MAX_STEPS, hf_start: 1.0, warp_probability: 1.0, ..Settings::default() };
@@ -115,8 +115,8 @@ pub(crate) fn measure(
     let job = |i: usize| Job { class: i % network.classes(), seed: i as u64, init: None };
     let jobs: Vec<Job> = (0..batch).map(job).collect();
     let convolutions = network.graph().fused()?.chosen(choices);
-    let parts = Parts { choices: Some(choices.clone()), ..Parts::default() };
-    let outcome = match Optimizer::with_parts(context, network, &settings, &jobs, parts) {
+    let parts = Overrides { choices: Some(choices.clone()), ..Overrides::default() };
+    let outcome = match Optimizer::with_overrides(context, network, &settings, &jobs, parts) {
         Ok(mut optimizer) => {
             let warm = warm_up(&mut optimizer)?;
             let step = time_steps(&mut optimizer, warm, effort, yardstick)?;
@@ -149,7 +149,7 @@ fn warm_up(optimizer: &mut Optimizer) -> Result<Duration> {
     )))
 }
 
-fn time_steps(optimizer: &mut Optimizer, warm: Duration, effort: Effort, yardstick: &Yardstick) -> Result<StepTimes> {
+fn time_steps(optimizer: &mut Optimizer, warm: Duration, effort: Effort, yardstick: &PeakRates) -> Result<StepTimes> {
     let fit = (SAMPLE.as_secs_f64() / warm.as_secs_f64().max(1e-6)).clamp(1.0, 512.0) as usize;
     let asked = effort.steps.map(|steps| steps as usize);
     let each = asked.map_or(fit, |steps| fit.min((steps / SAMPLES).max(1)));
@@ -206,7 +206,7 @@ fn time_kernels(
     context: &Context,
     optimizer: &mut Optimizer,
     effort: Effort,
-    yardstick: &Yardstick,
+    yardstick: &PeakRates,
 ) -> Result<Option<KernelTable>> {
     if !context.has_timestamps() {
         return Ok(None);
@@ -232,7 +232,7 @@ fn time_kernels(
 }
 
 impl Row {
-    fn new(total: KernelTotal, label: Option<String>, all_ms: f64, yardstick: &Yardstick) -> Self {
+    fn new(total: KernelTotal, label: Option<String>, all_ms: f64, yardstick: &PeakRates) -> Self {
         let KernelTotal { kernel, dispatches, time_ms, flops, bytes } = total;
         // Clocks have ticks, and a dispatch may take none.
         let giga = |count: u64| count as f64 / time_ms.max(1e-6) / 1e6;
@@ -265,11 +265,12 @@ mod tests {
     /// A device with WebGPU's default limits.
     #[test]
     fn a_batch_that_is_too_large_is_no_error() {
-        let network = Network::generated(protogpu::nets::Architecture::ResNet18, 8, 5, 0).unwrap();
+        let network = Network::generated(crate::networks::Architecture::ResNet18, 8, 5, 0).unwrap();
         let effort = Effort { steps: Some(1), seconds: Duration::from_secs(1) };
-        let (context, yardstick) = (Context::noop(), Yardstick { copy_gb_per_s: 1.0, peak_gflop_per_s: 1.0 });
+        let (context, yardstick) = (Context::noop(), PeakRates { copy_gb_per_s: 1.0, peak_gflop_per_s: 1.0 });
         let measured =
-            measure(&context, &network, &Choices::fixed(context.capabilities()), 1000, effort, &yardstick).unwrap();
+            measure(&context, &network, &ConvAlgorithms::fixed(context.capabilities()), 1000, effort, &yardstick)
+                .unwrap();
         let Outcome::DoesNotFit(why) = &measured.outcome else { panic!("1000 images fit") };
         assert!(why.contains("this adapter allows 134217728"), "{why}");
         let json = serde_json::to_value(&measured).unwrap();
@@ -280,7 +281,7 @@ mod tests {
     #[test]
     fn rows_are_held_against_the_yardstick() {
         let total = KernelTotal { kernel: "k".into(), dispatches: 2, time_ms: 2.0, flops: 4_000_000, bytes: 6_000_000 };
-        let row = Row::new(total, None, 8.0, &Yardstick { copy_gb_per_s: 12.0, peak_gflop_per_s: 8.0 });
+        let row = Row::new(total, None, 8.0, &PeakRates { copy_gb_per_s: 12.0, peak_gflop_per_s: 8.0 });
         assert_eq!([row.share, row.gflop_per_s, row.gb_per_s, row.of_peak, row.of_copy], [0.25, 2.0, 3.0, 0.25, 0.25]);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use protogpu::nets::{Inspection, Network};
+use crate::networks::{Inspection, Network};
 
 use super::bench::Report;
 use super::bench_measure::{KernelTable, Measured, Outcome, Row, StepTimes};

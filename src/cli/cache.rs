@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::{Error, Result};
 use etcetera::{BaseStrategy, choose_base_strategy};
-use protogpu::{Error, Result};
 
 /// What `--weights` calls the published weights.
 pub(crate) const IMAGENET: &str = "imagenet";
@@ -96,7 +96,7 @@ mod tests {
     fn names_are_of_architectures_and_say_how_hashes_begin() {
         for published in &PUBLISHED {
             assert_eq!(published.sha256.len(), 64);
-            assert!(protogpu::nets::Architecture::NAMES.contains(&published.model), "{}", published.model);
+            assert!(crate::networks::Architecture::NAMES.contains(&published.model), "{}", published.model);
             assert_eq!(published.file_name(), format!("{}-{}.pth", published.model, &published.sha256[..8]));
         }
     }

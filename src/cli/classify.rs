@@ -5,8 +5,8 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use protogpu::analysis::{Classifier, find_pictures};
-use protogpu::{Error, Result};
+use crate::analysis::{Classifier, find_pictures};
+use crate::{Error, Result};
 use serde::Serialize;
 use serde_json::json;
 

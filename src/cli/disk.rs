@@ -4,9 +4,9 @@ use std::collections::HashSet;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use protogpu::atomic::{ASIDE, is_aside};
-use protogpu::error::is_full;
-use protogpu::{Error, Result};
+use crate::atomic::{ASIDE, is_aside};
+use crate::error::is_full;
+use crate::{Error, Result};
 
 /// What a disk must have room for before a run begins: a prototype's files with their checkpoint's new version.
 const ROOM_BYTES: usize = 6 << 20;

@@ -9,8 +9,8 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use protogpu::atomic::write_atomically;
-use protogpu::{Error, Result};
+use crate::atomic::write_atomically;
+use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use ureq::http::{HeaderMap, Response, StatusCode, header};
 use ureq::tls::{RootCerts, TlsConfig};

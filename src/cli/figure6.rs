@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use protogpu::atomic::write_atomically;
-use protogpu::gpu::Context;
-use protogpu::nets::Network;
-use protogpu::optimize::{Settings, Transform};
-use protogpu::picture::read;
-use protogpu::report::ContactSheet;
-use protogpu::{Error, Result};
+use crate::atomic::write_atomically;
+use crate::gpu::Context;
+use crate::method::{Settings, Transform};
+use crate::networks::Network;
+use crate::picture::read;
+use crate::report::ContactSheet;
+use crate::{Error, Result};
 use serde_json::{Value, json};
 
 use super::args::{AdapterArgs, NetworkArgs};
@@ -20,8 +20,8 @@ use super::interrupt;
 use super::method::MethodArgs;
 use super::open::adapter_record;
 use super::run_batch::Run;
-use super::run_goals::{Goal, goals};
 use super::run_many::{Done, make_all};
+use super::run_requests::{Request, goals};
 use super::run_targets::{Target, start, targets};
 use super::terminal::{INTERRUPTED, note, print, print_json};
 use super::top::percent;
@@ -118,7 +118,7 @@ impl Figure6Args {
         Ok(full)
     }
 
-    fn levels(&self, full: &Settings, goal: &Goal, network: &Network) -> Result<Vec<Level>> {
+    fn levels(&self, full: &Settings, goal: &Request, network: &Network) -> Result<Vec<Level>> {
         let existing = Existing::of(self.resume, self.force);
         let level = |at: u32| {
             let settings = regularised(full, at, self.count - 1);

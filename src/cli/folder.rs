@@ -6,10 +6,10 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use protogpu::atomic::write_atomically;
-use protogpu::bounded::read_at_most;
-use protogpu::optimize::Checkpoint;
-use protogpu::{Error, Result};
+use crate::atomic::write_atomically;
+use crate::bounded::read_at_most;
+use crate::method::Checkpoint;
+use crate::{Error, Result};
 
 use super::disk::{files_in, remove, remove_leftovers};
 
@@ -288,7 +288,7 @@ fn is_picture(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use protogpu::optimize::{History, Settings};
+    use crate::method::{History, Settings};
 
     fn checkpoint(step: usize) -> Checkpoint {
         let column = || vec![0.0; step];

@@ -3,11 +3,11 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use protogpu::Result;
-use protogpu::analysis::gradient;
-use protogpu::atomic::write_atomically;
-use protogpu::picture::{preprocess, write_png};
-use protogpu::tensor_file::TensorFile;
+use crate::Result;
+use crate::analysis::gradient;
+use crate::atomic::write_atomically;
+use crate::picture::{preprocess, write_png};
+use crate::tensor_file::TensorFile;
 use serde_json::json;
 
 use super::args::{AdapterArgs, NetworkArgs};
@@ -54,7 +54,7 @@ impl GradientArgs {
             .metadata("class_name", name)
             .metadata("image", self.image.display().to_string())
             .metadata("weights_sha256", network.weights().sha256())
-            .metadata("input", network.expects().to_json())
+            .metadata("input", network.preprocessing().to_json())
             .tensor("gradient", &shape.0, &found.gradient)
             .tensor("logits", &[1, found.logits.len()], &found.logits)
             .to_bytes();

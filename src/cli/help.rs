@@ -1,6 +1,6 @@
 //! What stands at the end of `--help`: examples.
 
-use protogpu::optimize::objective::GRAMMAR;
+use crate::method::objective::GRAMMAR;
 
 pub(crate) const TOP: &str = "\
 Weights, the choice of kernels and what the driver compiled are kept in the user's cache folder, or in the one that \
@@ -179,7 +179,7 @@ pub(crate) const SWEEP_MERGE: &str = "\
 Example:
   protogpu sweep merge part1 part2 part3 --out whole
 
-Parts must be of the same grid, settings, weights and pictures; a point may be in several of them if it is the same. The files are
+Overrides must be of the same grid, settings, weights and pictures; a point may be in several of them if it is the same. The files are
 those that one sweep alone would have written.";
 
 pub(crate) const BENCH: &str = "\

@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use protogpu::bounded::read_text_at_most;
-use protogpu::picture::read;
-use protogpu::report::{Gallery, NotShown, Shown, write_gallery};
-use protogpu::{Error, Result};
+use crate::bounded::read_text_at_most;
+use crate::picture::read;
+use crate::report::{Gallery, NotShown, Shown, write_gallery};
+use crate::{Error, Result};
 use serde::Deserialize;
 
 use super::folder::{ANIMATION, FAILED, PICTURE, PIXELS, RECORD};

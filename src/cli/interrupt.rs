@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use protogpu::{Error, Result};
+use crate::{Error, Result};
 
 use super::terminal::{INTERRUPTED, note};
 

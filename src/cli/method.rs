@@ -1,10 +1,10 @@
 //! Every setting of the method as an option.
 
-use protogpu::optimize::choices::numbers;
-use protogpu::optimize::{
+use crate::method::choices::numbers;
+use crate::method::{
     Fill, HfForm, Init, Interpolation, Objective, Parameterization, Preset, PvForm, Settings, Transform, Transforms,
 };
-use protogpu::{Error, Result};
+use crate::{Error, Result};
 
 use super::run_record::Config;
 

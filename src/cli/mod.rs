@@ -32,10 +32,10 @@ mod progress;
 mod run;
 mod run_batch;
 mod run_classes;
-mod run_goals;
 mod run_many;
 mod run_record;
 mod run_report;
+mod run_requests;
 mod run_targets;
 mod similarity;
 mod study;
@@ -53,8 +53,8 @@ mod world;
 use std::process::ExitCode;
 use std::time::Instant;
 
+use crate::Result;
 use clap::{Parser, Subcommand};
-use protogpu::Result;
 
 /// Draws what an image network has learned: Prototype Generation on the GPU.
 #[derive(Debug, Parser)]
@@ -87,9 +87,11 @@ enum Command {
     Tune(tune::TuneArgs),
 }
 
-/// Parses, runs, reports.
-pub(crate) fn main() -> ExitCode {
+/// The `protogpu` binary: parses, runs, reports. It takes the process over (panic hook, environment, signals), so no library calls it.
+pub fn main() -> ExitCode {
     let launched = Instant::now();
+    terminal::report_panics();
+    terminal::silence_display_search();
     match dispatch(Cli::parse().command, launched) {
         Ok(code) => code,
         Err(error) => terminal::report(&error),

@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use protogpu::nets::{Architecture, Inspection, embedded};
-use protogpu::weights::Weights;
-use protogpu::{Error, Result};
+use crate::networks::{Architecture, Inspection, embedded};
+use crate::weights::Weights;
+use crate::{Error, Result};
 use serde::Serialize;
 
 use super::cache::{IMAGENET, PUBLISHED, Published};

@@ -1,7 +1,7 @@
 //! `protogpu modules`: a network's parts.
 
-use protogpu::Result;
-use protogpu::nets::{Module, Semantics};
+use crate::Result;
+use crate::networks::{Module, Semantics};
 use serde_json::json;
 
 use super::args::NetworkArgs;

@@ -3,11 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use protogpu::gpu::{AdapterInfo, Context, describe_adapter};
-use protogpu::labels::Labels;
-use protogpu::nets::{Network, embedded};
-use protogpu::weights::Weights;
-use protogpu::{Error, Result};
+use crate::gpu::{AdapterInfo, Context, describe_adapter};
+use crate::labels::Labels;
+use crate::networks::{Network, embedded};
+use crate::weights::Weights;
+use crate::{Error, Result};
 
 use super::args::{AdapterArgs, NetworkArgs, TakenArgs};
 use super::cache;
@@ -64,7 +64,7 @@ impl NetworkArgs {
             path: self.weights.clone(),
             sha256: network.weights().sha256().to_owned(),
             architecture: network.architecture(),
-            input: Some(network.expects()),
+            input: Some(network.preprocessing()),
             labels: self.labels.clone(),
         }
     }
@@ -112,8 +112,8 @@ impl TakenArgs {
 
     /// The network with the parts of its input that were given.
     pub(crate) fn expecting(&self, network: Network) -> Result<Network> {
-        match self.over(network.expects()) {
-            input if input == network.expects() => Ok(network),
+        match self.over(network.preprocessing()) {
+            input if input == network.preprocessing() => Ok(network),
             input => network.with_input(input),
         }
     }

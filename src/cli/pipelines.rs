@@ -5,10 +5,10 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
-use protogpu::atomic::write_atomically;
-use protogpu::digest::sha256_hex;
-use protogpu::gpu::Context;
-use protogpu::{Error, Result};
+use crate::atomic::write_atomically;
+use crate::digest::sha256_hex;
+use crate::gpu::Context;
+use crate::{Error, Result};
 
 use super::cache;
 use super::terminal::note;

@@ -1,7 +1,7 @@
 //! `protogpu presets`: the settings that a run may start from.
 
-use protogpu::Result;
-use protogpu::optimize::Preset;
+use crate::Result;
+use crate::method::Preset;
 
 use super::terminal::print;
 
@@ -23,7 +23,7 @@ impl PresetsArgs {
                 let settings = preset.settings()?;
                 settings.validate()?;
                 // A file starts from one that is built in, not from another file.
-                let settings = protogpu::optimize::Settings { preset: preset.base()?, ..settings };
+                let settings = crate::method::Settings { preset: preset.base()?, ..settings };
                 serde_json::to_string_pretty(&settings).expect("settings are plain data") + "\n"
             }
             Some(preset) => preset.text()?,

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use protogpu::gpu::Context;
-use protogpu::nets::{Input, Network};
-use protogpu::ops::Choices;
-use protogpu::optimize::{Optimizer, Settings};
-use protogpu::{Error, Result};
+use crate::gpu::Context;
+use crate::method::{Optimizer, Settings};
+use crate::networks::{Network, Preprocessing};
+use crate::ops::ConvAlgorithms;
+use crate::{Error, Result};
 use serde_json::json;
 
 use super::animation::frame_steps;
@@ -22,10 +22,10 @@ use super::method::MethodArgs;
 use super::open::adapter_record;
 use super::run_batch::Run;
 use super::run_classes::wanted;
-use super::run_goals::{Goal, goals};
 use super::run_many::{Done, Throughput, failures_text, make_all};
 use super::run_record::{AdapterRecord, Config};
 use super::run_report::report;
+use super::run_requests::{Request, goals};
 use super::run_targets::{Target, batch_len, check_diverse, start, targets};
 use super::terminal::{FAILURE, INTERRUPTED, note, print, print_json};
 use super::tuned::TuneArgs;
@@ -57,13 +57,13 @@ pub(crate) struct RunArgs {
     /// Begin anew and replace what an earlier run wrote
     #[arg(long, conflicts_with = "resume")]
     force: bool,
-    /// Keep the picture after every K steps
+    /// Retain the picture after every K steps
     #[arg(long, value_name = "K")]
     snapshot_every: Option<NonZeroU32>,
     /// Show how each prototype came about, as an animated PNG, prototype.apng
     #[arg(long)]
     animate: bool,
-    /// Keep the state after every K steps
+    /// Retain the state after every K steps
     #[arg(long, value_name = "K", default_value = "64")]
     checkpoint_every: NonZeroU32,
     /// Print the plan (dispatches, FLOPs, bytes, peak memory) and stop
@@ -157,11 +157,11 @@ impl RunArgs {
         settings: &Settings,
         targets: &[Target],
         config: Option<&Config>,
-    ) -> Result<(Choices, usize)> {
+    ) -> Result<(ConvAlgorithms, usize)> {
         let recorded = config.and_then(|config| config.recorded.as_ref()).map(|recorded| &recorded.kernels);
         let open = targets.iter().filter(|target| target.is_open()).count();
-        let size = |choices: &Choices| self.batch.of(open, context, choices, network, settings);
-        let fixed = Choices::fixed(context.capabilities());
+        let size = |choices: &ConvAlgorithms| self.batch.of(open, context, choices, network, settings);
+        let fixed = ConvAlgorithms::fixed(context.capabilities());
         // What was begun goes on with its own.
         let fresh = targets.iter().filter(|target| target.is_open() && target.begun.is_none()).count();
         let choices = match fresh {
@@ -173,15 +173,15 @@ impl RunArgs {
     }
 
     /// What one batch would do and take.
-    fn dry_run(&self, network: &Network, settings: &Settings, wanted: &[(Goal, u64)]) -> Result<ExitCode> {
+    fn dry_run(&self, network: &Network, settings: &Settings, wanted: &[(Request, u64)]) -> Result<ExitCode> {
         let context = self.adapter.open()?;
         let adapter = adapter_record(context.info());
-        let choices = Choices::fixed(context.capabilities());
+        let choices = ConvAlgorithms::fixed(context.capabilities());
         let settings = &wanted[0].0.settings(settings);
         let n = batch_len(wanted.len(), self.batch.of(wanted.len(), &context, &choices, network, settings)?);
         let summary = Optimizer::summary(&choices, network, settings, n)?;
         let steps = settings.total_steps();
-        let mut goals: Vec<&Goal> = wanted.iter().map(|(goal, _)| goal).collect();
+        let mut goals: Vec<&Request> = wanted.iter().map(|(goal, _)| goal).collect();
         goals.dedup_by(|a, b| a.is(b));
         if self.json {
             let classes: Vec<usize> = goals.iter().filter_map(|goal| goal.class()).map(|class| class.index).collect();
@@ -202,8 +202,8 @@ impl RunArgs {
     fn introduce(&self, network: &Network, targets: &[Target], adapter: &AdapterRecord, config: Option<&Config>) {
         let adapter = &adapter.description;
         self.note(&format!("{network:?}, on {adapter}"));
-        let input = network.expects();
-        if Input::of(network.weights(), network.architecture()).is_ok_and(|own| own != input) {
+        let input = network.preprocessing();
+        if Preprocessing::of(network.weights(), network.architecture()).is_ok_and(|own| own != input) {
             self.note(&format!("other than its file says, it is taken to expect {input}"));
         }
         if let Some(told) = self.method.without_effect(&targets[0].settings) {
@@ -269,7 +269,7 @@ fn plural(count: usize) -> String {
 }
 
 /// The first few.
-fn names(goals: &[&Goal]) -> String {
+fn names(goals: &[&Request]) -> String {
     const AT_MOST: usize = 5;
     let mut names: Vec<String> = goals.iter().take(AT_MOST).map(|goal| goal.title()).collect();
     if goals.len() > AT_MOST {

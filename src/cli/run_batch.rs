@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::io;
 use std::time::Instant;
 
-use protogpu::error::is_full;
-use protogpu::gpu::Context;
-use protogpu::nets::Network;
-use protogpu::ops::{Choices, Variant};
-use protogpu::optimize::{Checkpoint, History, ImageState, Job, Optimizer, Parts, Settings};
-use protogpu::tensor_file::TensorFile;
-use protogpu::{Error, Result, picture};
+use crate::error::is_full;
+use crate::gpu::Context;
+use crate::method::{Checkpoint, History, ImageState, Job, Optimizer, Overrides, Settings};
+use crate::networks::Network;
+use crate::ops::{ConvAlgorithm, ConvAlgorithms};
+use crate::tensor_file::TensorFile;
+use crate::{Error, Result, picture};
 
 use super::animation;
 use super::folder::Results;
@@ -32,7 +32,7 @@ pub(crate) struct Run<'a> {
     pub(crate) start: Option<&'a Start>,
     pub(crate) weights: &'a WeightsRecord,
     pub(crate) adapter: &'a AdapterRecord,
-    pub(crate) choices: &'a Choices,
+    pub(crate) choices: &'a ConvAlgorithms,
     pub(crate) snapshot_every: Option<u32>,
     /// The steps whose pictures become an animation; none without one.
     pub(crate) frames: Vec<u32>,
@@ -84,13 +84,13 @@ impl Run<'_> {
         let jobs: Vec<Job> = targets.iter().map(job).collect();
         let choices = match begun.first() {
             // What was begun goes on as it began.
-            Some(checkpoint) => Choices::known(self.context.capabilities(), checkpoint.kernels.clone()),
+            Some(checkpoint) => ConvAlgorithms::known(self.context.capabilities(), checkpoint.kernels.clone()),
             None => self.choices.clone(),
         };
         let kernels = self.network.graph().fused()?.chosen(&choices);
         let objectives = Some(targets.iter().map(|target| target.goal.objective.clone()).collect());
-        let parts = Parts { choices: Some(choices), objectives, isolate: true, ..Parts::default() };
-        let mut optimizer = Optimizer::with_parts(self.context, self.network, self.settings, &jobs, parts)?;
+        let parts = Overrides { choices: Some(choices), objectives, isolate: true, ..Overrides::default() };
+        let mut optimizer = Optimizer::with_overrides(self.context, self.network, self.settings, &jobs, parts)?;
         let step = begun.first().map_or(0, |checkpoint| checkpoint.step());
         if !begun.is_empty() {
             let state = |c: Checkpoint| {
@@ -116,7 +116,7 @@ struct Batch<'a> {
     targets: Vec<&'a mut Target>,
     optimizer: Optimizer,
     /// What computes each direction of each convolution.
-    kernels: BTreeMap<String, Variant>,
+    kernels: BTreeMap<String, ConvAlgorithm>,
     progress: Progress,
     pace: Pace,
     /// The step up to which the state is on disk.
@@ -244,7 +244,7 @@ impl Batch<'_> {
                 class: target.goal.class,
                 settings: target.settings.clone(),
                 weights_sha256: run.weights.sha256.clone(),
-                input: Some(run.network.expects()),
+                input: Some(run.network.preprocessing()),
                 adapter: run.adapter.description.clone(),
                 kernels: kernels.clone(),
                 shape: [input.c(), input.h(), input.w()],
@@ -298,7 +298,7 @@ impl Batch<'_> {
                 .metadata("seed", target.settings.seed.to_string())
                 .metadata("settings_digest", target.settings.digest())
                 .metadata("weights_sha256", run.weights.sha256.as_str())
-                .metadata("input", run.network.expects().to_json())
+                .metadata("input", run.network.preprocessing().to_json())
                 .tensor("image", &input.0, image)
                 .to_bytes();
             let top = top(&logits[at], TOP, run.network.labels());

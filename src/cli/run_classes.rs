@@ -1,8 +1,8 @@
 //! Which classes a run is asked for: by name or index, in ranges, or all.
 
-use protogpu::labels::Labels;
-use protogpu::nets::Network;
-use protogpu::{Error, Result};
+use crate::labels::Labels;
+use crate::networks::Network;
+use crate::{Error, Result};
 
 use super::run_record::{Config, Recorded};
 

@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use protogpu::error::is_full;
-use protogpu::{Error, Result};
+use crate::error::is_full;
+use crate::{Error, Result};
 use serde::Serialize;
 
 use super::disk::check_writable;

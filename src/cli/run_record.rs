@@ -5,11 +5,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use protogpu::bounded::read_text_at_most;
-use protogpu::nets::{Architecture, Input};
-use protogpu::ops::Variant;
-use protogpu::optimize::{History, Preset, Settings};
-use protogpu::{Error, Result};
+use crate::bounded::read_text_at_most;
+use crate::method::{History, Preset, Settings};
+use crate::networks::{Architecture, Preprocessing};
+use crate::ops::ConvAlgorithm;
+use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -39,7 +39,7 @@ pub(crate) struct WeightsRecord {
     pub(crate) architecture: Architecture,
     /// What the network was taken to expect; records of before that was told have none.
     #[serde(default)]
-    pub(crate) input: Option<Input>,
+    pub(crate) input: Option<Preprocessing>,
     /// The classes' names, if they came from a file of their own.
     #[serde(default)]
     pub(crate) labels: Option<PathBuf>,
@@ -81,7 +81,7 @@ pub(crate) struct RunRecord<'a> {
     pub(crate) weights: &'a WeightsRecord,
     pub(crate) adapter: &'a AdapterRecord,
     /// What computes each direction of each convolution.
-    pub(crate) kernels: &'a BTreeMap<String, Variant>,
+    pub(crate) kernels: &'a BTreeMap<String, ConvAlgorithm>,
     #[serde(flatten)]
     pub(crate) history: &'a History,
     pub(crate) top: Vec<Top>,
@@ -136,7 +136,7 @@ pub(crate) struct Recorded {
     pub(crate) weights: WeightsRecord,
     pub(crate) adapter: RecordedAdapter,
     #[serde(default)]
-    pub(crate) kernels: BTreeMap<String, Variant>,
+    pub(crate) kernels: BTreeMap<String, ConvAlgorithm>,
 }
 
 /// What matters of the recorded adapter.
@@ -232,7 +232,7 @@ mod tests {
             path: Some("w.safetensors".into()),
             sha256: "ab".into(),
             architecture: Architecture::ResNet18,
-            input: Some(Input::IMAGENET),
+            input: Some(Preprocessing::IMAGENET),
             labels: None,
         }
     }
@@ -255,7 +255,7 @@ mod tests {
             init_sha256: Some("cd"),
             weights: &weights(),
             adapter: &adapter,
-            kernels: &[("3x3".to_owned(), Variant::Workgroup { slices: 1 })].into(),
+            kernels: &[("3x3".to_owned(), ConvAlgorithm::Workgroup { slices: 1 })].into(),
             history: &history,
             top: vec![],
             timings: Timings::default(),
@@ -272,7 +272,7 @@ mod tests {
         assert_eq!((settings.lr, settings.seed), (0.1, u64::MAX));
         let recorded = config.recorded.as_ref().unwrap();
         assert_eq!(recorded.class.as_ref().unwrap().index, 1);
-        assert_eq!(recorded.kernels["3x3"], Variant::Workgroup { slices: 1 });
+        assert_eq!(recorded.kernels["3x3"], ConvAlgorithm::Workgroup { slices: 1 });
         assert_eq!(recorded.weights, weights());
         config.check_weights("ab", "w").unwrap();
         config.check_init("cd", Path::new("a.png")).unwrap();

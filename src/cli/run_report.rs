@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use protogpu::Result;
+use crate::Result;
 use serde::Serialize;
 use serde_json::json;
 

@@ -4,24 +4,24 @@ use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
 use std::path::Path;
 
-use protogpu::bounded::read_text_at_most;
-use protogpu::digest::sha256_of;
-use protogpu::nets::Network;
-use protogpu::ops::Variant;
-use protogpu::optimize::{Checkpoint, Settings};
-use protogpu::picture::preprocess;
-use protogpu::{Error, Result};
+use crate::bounded::read_text_at_most;
+use crate::digest::sha256_of;
+use crate::method::{Checkpoint, Settings};
+use crate::networks::Network;
+use crate::ops::ConvAlgorithm;
+use crate::picture::preprocess;
+use crate::{Error, Result};
 use serde::Deserialize;
 
 use super::disk::check_writable;
 use super::folder::{Existing, Folder, State, refuse_existing};
-use super::run_goals::Goal;
 use super::run_record::{Config, MAX_RECORD_BYTES};
+use super::run_requests::Request;
 use super::top::Top;
 
 /// One prototype to make.
 pub(crate) struct Target {
-    pub(crate) goal: Goal,
+    pub(crate) goal: Request,
     /// Those of the run, with this prototype's own seed and objective.
     pub(crate) settings: Settings,
     pub(crate) folder: Folder,
@@ -40,7 +40,7 @@ pub(crate) struct Target {
 pub(crate) struct Begun {
     pub(crate) step: u32,
     pub(crate) adapter: String,
-    pub(crate) kernels: BTreeMap<String, Variant>,
+    pub(crate) kernels: BTreeMap<String, ConvAlgorithm>,
 }
 
 impl Begun {
@@ -105,14 +105,14 @@ pub(crate) fn start(settings: &Settings, config: Option<&Config>, side: usize) -
 
 /// Every prototype's folder, free or fit to go on in, and writable.
 pub(crate) fn targets(
-    wanted: &[(Goal, u64)],
+    wanted: &[(Request, u64)],
     out: &Path,
     existing: Existing,
     settings: &Settings,
     steps_given: bool,
     network: &Network,
 ) -> Result<Vec<Target>> {
-    let folder = |(goal, seed): &(Goal, u64)| Folder::new(out, &goal.slug, *seed, existing);
+    let folder = |(goal, seed): &(Request, u64)| Folder::new(out, &goal.slug, *seed, existing);
     let folders: Vec<Folder> = wanted.iter().map(folder).collect();
     refuse_existing(folders.iter())?;
     let mut seen = HashSet::new();
@@ -121,7 +121,7 @@ pub(crate) fn targets(
         return Err(Error::input(format!("two prototypes would be written to {path}: make them in runs of their own")));
     }
     check_writable(folders.iter().map(Folder::path))?;
-    let target = |((goal, seed), folder): (&(Goal, u64), Folder)| {
+    let target = |((goal, seed), folder): (&(Request, u64), Folder)| {
         let settings = Settings { seed: *seed, ..goal.settings(settings) };
         let state = folder.state(settings.total_steps(), |found| {
             let input = network.input();

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use protogpu::{Error, Result};
+use crate::{Error, Result};
 use serde::Serialize;
 
 /// The exit code of a failure.

@@ -1,8 +1,8 @@
 //! The likeliest classes, as `classify` prints them and `run.json` records them.
 
-use protogpu::analysis::similarity::Likely;
-use protogpu::analysis::softmax;
-use protogpu::labels::Labels;
+use crate::analysis::similarity::Likely;
+use crate::analysis::softmax;
+use crate::labels::Labels;
 use serde::{Deserialize, Serialize};
 
 use super::terminal::table;

@@ -2,10 +2,10 @@
 
 use std::time::Instant;
 
-use protogpu::Result;
-use protogpu::gpu::describe_adapter;
-use protogpu::ops::Choices;
-use protogpu::tuning::{Trial, TuningFile};
+use crate::Result;
+use crate::gpu::describe_adapter;
+use crate::ops::ConvAlgorithms;
+use crate::tuning::{Trial, TuningFile};
 use serde_json::json;
 
 use super::args::{AdapterArgs, NetworkArgs};
@@ -63,9 +63,9 @@ impl TuneArgs {
         print(&format!("\n{count} trials in {seconds:.1} s, kept in {}\n", file.path().display()))
     }
 
-    fn show(&self, network: &protogpu::nets::Network, choices: &Choices, file: &TuningFile) -> Result<()> {
+    fn show(&self, network: &crate::networks::Network, choices: &ConvAlgorithms, file: &TuningFile) -> Result<()> {
         let path = file.path().display();
-        let line = |(key, variant): (String, protogpu::ops::Variant)| {
+        let line = |(key, variant): (String, crate::ops::ConvAlgorithm)| {
             let how = if choices.knows(&key) { "" } else { "(fixed choice: not tried)" };
             vec![key, variant.to_string(), how.to_owned()]
         };
@@ -78,7 +78,7 @@ impl TuneArgs {
 }
 
 fn row(trial: &Trial) -> Vec<String> {
-    let candidate = |c: &protogpu::tuning::Candidate| format!("{} {:.3}, {:.0e}", c.variant, c.time_ms, c.difference);
+    let candidate = |c: &crate::tuning::Candidate| format!("{} {:.3}, {:.0e}", c.variant, c.time_ms, c.difference);
     let candidates: Vec<String> = trial.candidates.iter().map(candidate).collect();
     vec![trial.key.clone(), trial.chosen.to_string(), candidates.join("; ")]
 }

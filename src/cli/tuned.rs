@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use protogpu::gpu::Context;
-use protogpu::nets::Network;
-use protogpu::ops::{Choices, Variant};
-use protogpu::tuning::{Trial, TuningFile, tune};
-use protogpu::{Error, Result};
+use crate::gpu::Context;
+use crate::networks::Network;
+use crate::ops::{ConvAlgorithm, ConvAlgorithms};
+use crate::tuning::{Trial, TuningFile, tune};
+use crate::{Error, Result};
 
 use super::cache;
 use super::terminal::note;
@@ -54,14 +54,14 @@ impl TuneArgs {
         context: &Context,
         network: &Network,
         batch: usize,
-        recorded: Option<&BTreeMap<String, Variant>>,
+        recorded: Option<&BTreeMap<String, ConvAlgorithm>>,
         quiet: bool,
-    ) -> Result<Choices> {
+    ) -> Result<ConvAlgorithms> {
         if let Some(recorded) = recorded {
-            return Ok(Choices::known(context.capabilities(), recorded.clone()));
+            return Ok(ConvAlgorithms::known(context.capabilities(), recorded.clone()));
         }
         let batch = match self.wanted() {
-            TuneFor::Off => return Ok(Choices::fixed(context.capabilities())),
+            TuneFor::Off => return Ok(ConvAlgorithms::fixed(context.capabilities())),
             TuneFor::Image => 1,
             TuneFor::Batch => batch,
         };
@@ -85,14 +85,14 @@ pub(crate) fn remembered(
     batch: usize,
     anew: bool,
     report: impl FnMut(&Trial),
-) -> Result<Choices> {
+) -> Result<ConvAlgorithms> {
     let warn = |error: &Error| note(&format!("warning: {error}; trying the kernels anew"));
     let file = cache::folder().map(|folder| TuningFile::new(&folder, context, batch));
     let kept = match &file {
         Ok(file) if !anew => file.read(context).inspect_err(warn).ok(),
         _ => None,
     };
-    let mut choices = kept.unwrap_or_else(|| Choices::fixed(context.capabilities()));
+    let mut choices = kept.unwrap_or_else(|| ConvAlgorithms::fixed(context.capabilities()));
     let before = choices.clone();
     tune(context, &network.graph().fused()?, batch, &mut choices, report)?;
     if choices != before

@@ -1,6 +1,6 @@
 //! `protogpu weights`: fetching, converting and looking into weights files.
 
-use protogpu::Result;
+use crate::Result;
 
 use super::weights_convert::ConvertArgs;
 use super::weights_inspect::InspectArgs;

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use protogpu::weights::Checkpoint;
-use protogpu::{Error, Result};
+use crate::weights::Checkpoint;
+use crate::{Error, Result};
 
 use super::terminal::{note, print};
 

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use protogpu::Result;
-use protogpu::nets::{Architecture, Input, Inspection};
-use protogpu::weights::Weights;
+use crate::Result;
+use crate::networks::{Architecture, Inspection, Preprocessing};
+use crate::weights::Weights;
 use serde::Serialize;
 
 use super::args::architecture;
@@ -38,7 +38,7 @@ struct Found<'a> {
     #[serde(skip)]
     named: bool,
     /// What the network expects; none if the metadata says what cannot be.
-    input: Option<Input>,
+    input: Option<Preprocessing>,
     parameters: usize,
     /// How many tensors of each dtype.
     dtypes: BTreeMap<String, usize>,
@@ -86,7 +86,7 @@ impl<'a> Found<'a> {
             unusable.push(error.to_string());
             None
         });
-        let input = Input::of(weights, inspection.architecture);
+        let input = Preprocessing::of(weights, inspection.architecture);
         let input = input.map_err(|error| unusable.push(error.to_string())).ok();
         let mut dtypes = BTreeMap::new();
         for (_, dtype, _) in weights.tensors() {

@@ -4,10 +4,10 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use protogpu::digest::sha256_of;
-use protogpu::nets::Inspection;
-use protogpu::weights::{Checkpoint, Weights};
-use protogpu::{Error, Result};
+use crate::digest::sha256_of;
+use crate::networks::Inspection;
+use crate::weights::{Checkpoint, Weights};
+use crate::{Error, Result};
 use serde_json::json;
 
 use super::cache::{self, LICENCE, Published};

@@ -3,9 +3,9 @@
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
+use crate::world::{Biases, Order, Setting, biases, classes, find_class, write};
+use crate::{Error, Result};
 use indicatif::{ProgressBar, ProgressStyle};
-use protogpu::world::{Biases, Order, Setting, biases, classes, find_class, write};
-use protogpu::{Error, Result};
 use serde_json::json;
 
 use super::disk::check_writable;

@@ -3,23 +3,24 @@
 //! The path of work: ops append commands to a [`Recording`] (plain data), a [`Plan`] turns it into buffers, pipelines and
 //! bind groups once, and every step only encodes the list.
 
+mod allocation;
 mod context;
-mod fits;
+mod limits;
 mod memory;
+mod peak_rates;
 mod pipelines;
-mod place;
 mod plan;
 mod profile;
 mod readback;
 mod record;
 mod shader;
 mod texture;
-mod yardstick;
 
 pub use bytemuck;
 pub use context::{AdapterChoice, Capabilities, Context, describe_adapter, list_adapters};
-pub use fits::Extremes;
+pub use limits::RequiredLimits;
 pub use memory::Memory;
+pub use peak_rates::PeakRates;
 pub use plan::{Plan, PlanOptions, SectionSummary, Summary};
 pub use profile::{KernelTime, KernelTotal};
 pub use readback::Readback;
@@ -30,4 +31,3 @@ pub use record::{
 pub use shader::{Access, Kernel, Reflected, Reflection, SOURCES, Source, TextureFormat, TextureUse, reflect};
 pub use texture::ImageTexture;
 pub use wgpu::{self, AdapterInfo};
-pub use yardstick::Yardstick;

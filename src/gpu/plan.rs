@@ -4,10 +4,10 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::allocation::{self, Allocation, GUARD_BYTES, InitialContents, SENTINEL};
 use super::context::{Context, Pipeline};
-use super::fits::Extremes;
+use super::limits::RequiredLimits;
 use super::memory::Memory;
-use super::place::{self, Fresh, GUARD_BYTES, Place, SENTINEL};
 use super::readback::Readback;
 use super::record::{Command, Layout, MAX_WORKGROUPS, Recording, Storage, TensorId};
 use super::shader::Access;
@@ -28,7 +28,7 @@ pub struct PlanOptions {
 pub struct Plan {
     context: Context,
     recording: Recording,
-    places: Vec<Place>,
+    places: Vec<Allocation>,
     memory: Memory,
     guard: u64,
     steps: Vec<Step>,
@@ -59,10 +59,10 @@ impl Plan {
         let memory = if options.sentinels { Memory::separate(&recording) } else { Memory::plan(&recording) };
         let guard = if options.sentinels { GUARD_BYTES } else { 0 };
         // Constants are made and uploaded while the driver compiles.
-        let fresh = Fresh { guard, poison: options.poison };
+        let fresh = InitialContents { guard, poison: options.poison };
         let (places, compiled) = std::thread::scope(|scope| {
             let compiling = scope.spawn(|| compile(context, &recording));
-            let places = place::create(context, &recording, &memory, fresh);
+            let places = allocation::create(context, &recording, &memory, fresh);
             (places, compiling.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
         });
         compiled?;
@@ -133,8 +133,8 @@ impl Plan {
     fn resource(&self, tensor: TensorId) -> wgpu::BindingResource<'_> {
         let index = self.buffer_index(tensor).expect("a bound tensor has a place");
         match &self.places[index] {
-            Place::Texture(view) => wgpu::BindingResource::TextureView(view),
-            Place::Buffer(buffer) => {
+            Allocation::Texture(view) => wgpu::BindingResource::TextureView(view),
+            Allocation::Buffer(buffer) => {
                 // With the sentinels behind it: adapters drop what a kernel writes past a binding's end, and nobody would
                 // see it.
                 let size = wgpu::BufferSize::new(4 * self.recording.desc(tensor).len as u64 + self.guard);
@@ -329,7 +329,7 @@ pub struct Summary {
     /// What the transients would take if none shared a buffer.
     pub transient_bytes_unshared: u64,
     /// What of it adapters limit.
-    pub extremes: Extremes,
+    pub extremes: RequiredLimits,
 }
 
 /// One section of a plan.
@@ -364,7 +364,7 @@ impl Summary {
         Self {
             sections: recording.sections.iter().map(section).collect(),
             memory_bytes: memory.bytes(),
-            extremes: Extremes::new(recording, &memory),
+            extremes: RequiredLimits::new(recording, &memory),
             constant_bytes: sum(|s| matches!(s, Storage::Constant(_))),
             transient_bytes_unshared: sum(|s| matches!(s, Storage::Transient)),
         }

@@ -1,12 +1,12 @@
 //! A graph's backward as commands: its forward list reversed, gradients to activations only.
 //!
 //! A node's gradient is complete when every consumer has delivered. Whoever delivers later adds what came before, and who
-//! delivers last applies the mask of a relu that was fused into the node: both in the delivering kernel, see `Sink`.
+//! delivers last applies the mask of a relu that was fused into the node: both in the delivering kernel, see `GradEpilogue`.
 
 use super::{Activations, Graph, NodeId, Op};
 use crate::error::{Error, Result};
 use crate::gpu::Recording;
-use crate::ops::{Add, Choices, Concat, Format, Relu, Sink, Tensor, pack, sink_texels};
+use crate::ops::{Add, Concat, ConvAlgorithms, Format, GradEpilogue, Relu, Tensor, pack, sink_texels};
 
 struct Gradients<'a> {
     graph: &'a Graph,
@@ -24,7 +24,7 @@ impl Graph {
     pub fn record_backward(
         &self,
         rec: &mut Recording,
-        choices: &Choices,
+        choices: &ConvAlgorithms,
         acts: &Activations,
         dy: Tensor,
     ) -> Result<Tensor> {
@@ -38,7 +38,7 @@ impl Graph {
     pub fn record_backward_of(
         &self,
         rec: &mut Recording,
-        choices: &Choices,
+        choices: &ConvAlgorithms,
         acts: &Activations,
         seeds: &[(NodeId, Tensor)],
     ) -> Result<Tensor> {
@@ -63,7 +63,7 @@ impl Graph {
 
 impl Gradients<'_> {
     /// Brings a node's gradient to its inputs.
-    fn through(&mut self, rec: &mut Recording, choices: &Choices, id: NodeId, dy: Tensor) -> Result<()> {
+    fn through(&mut self, rec: &mut Recording, choices: &ConvAlgorithms, id: NodeId, dy: Tensor) -> Result<()> {
         let node = self.graph.node(id);
         let label = &node.name;
         let (to, x) = (node.inputs[0], self.acts.of(node.inputs[0]));
@@ -137,12 +137,12 @@ impl Gradients<'_> {
         &mut self,
         rec: &mut Recording,
         to: NodeId,
-        write: impl FnOnce(&mut Recording, Tensor, Sink) -> Result<()>,
+        write: impl FnOnce(&mut Recording, Tensor, GradEpilogue) -> Result<()>,
     ) -> Result<()> {
         let mask = self.count_off(to).map(|y| y.id);
         let add = self.sum[to.0].map(|t| t.id);
         let dx = self.fresh(rec, to);
-        write(rec, dx, Sink { add, mask })?;
+        write(rec, dx, GradEpilogue { add, mask })?;
         self.sum[to.0] = Some(dx);
         Ok(())
     }
@@ -156,7 +156,7 @@ impl Gradients<'_> {
             (None, None) => dy,
             (before, mask) if dy.format == Format::Texels => {
                 let sum = self.fresh(rec, to);
-                let sink = Sink { add: before.map(|t| t.id), mask: mask.map(|t| t.id) };
+                let sink = GradEpilogue { add: before.map(|t| t.id), mask: mask.map(|t| t.id) };
                 sink_texels(rec, name, dy, sum, sink)?;
                 sum
             }
@@ -167,7 +167,7 @@ impl Gradients<'_> {
             }
             (before, Some(y)) => {
                 let masked = self.fresh(rec, to);
-                let sink = Sink { add: before.map(|t| t.id), mask: Some(y.id) };
+                let sink = GradEpilogue { add: before.map(|t| t.id), mask: Some(y.id) };
                 Relu.backward(rec, name, dy, y, masked, sink)?;
                 masked
             }

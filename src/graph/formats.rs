@@ -1,14 +1,14 @@
 //! Which outputs are texels: those that only ops touch which know them.
 
 use super::slices::Slice;
-use super::{Graph, Keep, NodeId, Op};
+use super::{Graph, NodeId, Op, Retain};
 use crate::gpu::Capabilities;
 use crate::ops::{Format, TEXELS_MAX_PLANE};
 
 impl Graph {
     /// A format for each node's output. On software adapters everything between convolutions and pools is texels; what is
     /// read back, and what other ops write or read, is not. A residual has the format of the sum that it goes into.
-    pub(super) fn formats(&self, capabilities: Capabilities, keep: Keep, slices: &[Option<Slice>]) -> Vec<Format> {
+    pub(super) fn formats(&self, capabilities: Capabilities, keep: Retain, slices: &[Option<Slice>]) -> Vec<Format> {
         let knows_texels = |op: &Op| match op {
             Op::Conv2d { .. } | Op::Concat => true,
             Op::MaxPool2d(pool) => pool.knows_texels(),
@@ -23,11 +23,11 @@ impl Graph {
             texels[of.0] &= first % 4 == 0 && (end % 4 == 0 || end == all);
         }
         let fits = |node: &super::Node| node.shape.plane_len() <= TEXELS_MAX_PLANE;
-        if keep == Keep::All || !capabilities.prefers_texels() || !self.nodes.iter().all(fits) {
+        if keep == Retain::All || !capabilities.prefers_texels() || !self.nodes.iter().all(fits) {
             texels.fill(false);
         }
         // Who looks at an end unpacks it.
-        if let Some(output) = texels.last_mut().filter(|_| self.ends.is_empty()) {
+        if let Some(output) = texels.last_mut().filter(|_| self.outputs.is_empty()) {
             *output = false;
         }
         // One that must not be texels may rule out others.

@@ -4,12 +4,12 @@ use super::slices::Slice;
 use super::{Graph, Node, NodeId, Op};
 use crate::error::{Error, Result};
 use crate::gpu::{Recording, TensorId};
-use crate::ops::{Add, Choices, Concat, Epilogue, Format, MaxPool2d, Relu, Tensor};
+use crate::ops::{Add, Concat, ConvAlgorithms, Epilogue, Format, MaxPool2d, Relu, Tensor};
 use crate::shape::Shape;
 
 /// How long activations live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Keep {
+pub enum Retain {
     /// As long as a later command of the section reads them; memory is shared.
     Needed,
     /// All, to be read back.
@@ -26,7 +26,7 @@ pub struct Activations {
 }
 
 impl Activations {
-    /// A node's output; with [`Keep::Needed`], a convolution's may be some channels of a concatenation's, see
+    /// A node's output; with [`Retain::Needed`], a convolution's may be some channels of a concatenation's, see
     /// [`Tensor::channels`].
     pub fn of(&self, id: NodeId) -> Tensor {
         self.y[id.0]
@@ -41,9 +41,9 @@ impl Graph {
     pub fn record_forward(
         &self,
         rec: &mut Recording,
-        choices: &Choices,
+        choices: &ConvAlgorithms,
         input: Tensor,
-        keep: Keep,
+        keep: Retain,
     ) -> Result<Activations> {
         let n = input.shape.n();
         let [_, c, h, w] = self.nodes[0].shape.0;
@@ -53,8 +53,8 @@ impl Graph {
                 input.shape, self.nodes[0].shape
             )));
         }
-        let slices = if keep == Keep::All { vec![None; self.nodes.len()] } else { self.slices() };
-        let y = self.outputs(rec, choices, input, keep, &slices)?;
+        let slices = if keep == Retain::All { vec![None; self.nodes.len()] } else { self.slices() };
+        let y = self.allocate_outputs(rec, choices, input, keep, &slices)?;
         let mut acts = Activations { y, argmax: vec![None; self.nodes.len()], slices };
         for (i, node) in self.nodes.iter().enumerate().skip(1) {
             let (label, x, y) = (&node.name, acts.of(node.inputs[0]), acts.y[i]);
@@ -91,12 +91,12 @@ impl Graph {
     }
 
     /// A tensor for each node's output.
-    fn outputs(
+    fn allocate_outputs(
         &self,
         rec: &mut Recording,
-        choices: &Choices,
+        choices: &ConvAlgorithms,
         input: Tensor,
-        keep: Keep,
+        keep: Retain,
         slices: &[Option<Slice>],
     ) -> Result<Vec<Tensor>> {
         let formats = self.formats(choices.capabilities(), keep, slices);
@@ -107,9 +107,9 @@ impl Graph {
             outputs.push(match (keep, format) {
                 // Its place is that of the concatenation, below.
                 _ if slice.is_some() => input,
-                (Keep::Needed, Format::Nchw) => Tensor::transient(rec, &name, shape),
-                (Keep::Needed, Format::Texels) => Tensor::transient_texels(rec, &name, shape),
-                (Keep::All, _) => Tensor::kept(rec, &name, shape),
+                (Retain::Needed, Format::Nchw) => Tensor::transient(rec, &name, shape),
+                (Retain::Needed, Format::Texels) => Tensor::transient_texels(rec, &name, shape),
+                (Retain::All, _) => Tensor::kept(rec, &name, shape),
             });
         }
         for (node, slice) in slices.iter().enumerate() {

@@ -16,7 +16,7 @@ impl Graph {
     /// If the graph's own shapes do not fit.
     pub fn fused(&self) -> Result<Self> {
         let readers = self.readers();
-        let mut graph = Self { nodes: vec![self.nodes[0].clone()], ends: Vec::new() };
+        let mut graph = Self { nodes: vec![self.nodes[0].clone()], outputs: Vec::new() };
         // Where each old node's value is in the new graph.
         let mut now = vec![NodeId(0)];
         // Whether a new node's value has one reader only, so that it may change.
@@ -37,14 +37,14 @@ impl Graph {
             lone[id.0] = readers[i] == 1;
             now.push(id);
         }
-        graph.ends = self.ends.iter().map(|end| now[end.0]).collect();
+        graph.outputs = self.outputs.iter().map(|end| now[end.0]).collect();
         Ok(graph)
     }
 
     /// The scale and shift with which the graph begins, and the graph without it, if nothing else reads the input: so that
     /// what makes the input can apply it.
     pub fn without_normalize(&self) -> Option<(ScaleShift, Self)> {
-        let looked_at = self.ends.iter().any(|end| end.0 < 2);
+        let looked_at = self.outputs.iter().any(|end| end.0 < 2);
         let alone = self.consumers()[0] == 1 && self.nodes.len() > 2 && !looked_at;
         let Op::ScaleShift(first) = &self.nodes.get(1).filter(|node| alone && node.inputs == [NodeId(0)])?.op else {
             return None;
@@ -54,8 +54,8 @@ impl Graph {
         for node in &mut nodes {
             node.inputs.iter_mut().for_each(|input| *input = NodeId(input.0.saturating_sub(1)));
         }
-        let ends = self.ends.iter().map(|end| NodeId(end.0 - 1)).collect();
-        Some((first.clone(), Self { nodes, ends }))
+        let outputs = self.outputs.iter().map(|end| NodeId(end.0 - 1)).collect();
+        Some((first.clone(), Self { nodes, outputs }))
     }
 }
 

@@ -13,12 +13,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-pub use forward::{Activations, Keep};
+pub use forward::{Activations, Retain};
 
 use crate::error::{Error, Result};
 use crate::gpu::Recording;
 use crate::ops::{
-    Choices, Concat, Conv2d, GlobalAvgPool2d, Linear, LocalResponseNorm, MaxPool2d, ScaleShift, Tensor, Variant,
+    Concat, Conv2d, ConvAlgorithm, ConvAlgorithms, GlobalAvgPool2d, Linear, LocalResponseNorm, MaxPool2d, ScaleShift,
+    Tensor,
 };
 use crate::shape::Shape;
 
@@ -100,8 +101,8 @@ pub struct Node {
 #[derive(Clone, Debug)]
 pub struct Graph {
     nodes: Vec<Node>,
-    /// Nodes that are looked at, see [`Graph::toward`].
-    ends: Vec<NodeId>,
+    /// Nodes that are looked at, see [`Graph::truncated`].
+    outputs: Vec<NodeId>,
 }
 
 impl Graph {
@@ -113,7 +114,7 @@ impl Graph {
             inputs: Vec::new(),
             shape: Shape::new(1, input.c(), input.h(), input.w()),
         };
-        Self { nodes: vec![node], ends: Vec::new() }
+        Self { nodes: vec![node], outputs: Vec::new() }
     }
 
     /// The input.
@@ -162,7 +163,7 @@ impl Graph {
     /// # Errors
     /// If an answer does not fit its inputs.
     pub fn map(&self, replace: impl Fn(&Node) -> Option<Op>) -> Result<Self> {
-        let mut graph = Self { nodes: vec![self.nodes[0].clone()], ends: self.ends.clone() };
+        let mut graph = Self { nodes: vec![self.nodes[0].clone()], outputs: self.outputs.clone() };
         for node in &self.nodes[1..] {
             let op = replace(node).unwrap_or_else(|| node.op.clone());
             graph.push(node.name.clone(), op, &node.inputs)?;
@@ -179,19 +180,19 @@ impl Graph {
     }
 
     /// What `choices` come to for each direction of each convolution, for a record that a replay reads.
-    pub fn chosen(&self, choices: &Choices) -> BTreeMap<String, Variant> {
+    pub fn chosen(&self, choices: &ConvAlgorithms) -> BTreeMap<String, ConvAlgorithm> {
         let both = |(conv, x)| {
-            [false, true].map(|backward| (Choices::key(conv, x, backward), choices.variant(conv, x, backward)))
+            [false, true].map(|backward| (ConvAlgorithms::key(conv, x, backward), choices.variant(conv, x, backward)))
         };
         self.convolutions().flat_map(both).collect()
     }
 
     /// Only what `ends` are computed of. The outputs of these stay what they are however the graph is fused, so that they can
-    /// be looked at; [`Graph::ends`] says where they are.
-    pub fn toward(&self, ends: &[NodeId]) -> Self {
+    /// be looked at; [`Graph::outputs`] says where they are.
+    pub fn truncated(&self, outputs: &[NodeId]) -> Self {
         let mut needed = vec![false; self.nodes.len()];
         needed[0] = true;
-        ends.iter().for_each(|end| needed[end.0] = true);
+        outputs.iter().for_each(|end| needed[end.0] = true);
         for (i, node) in self.nodes.iter().enumerate().rev() {
             if needed[i] {
                 node.inputs.iter().for_each(|input| needed[input.0] = true);
@@ -203,12 +204,12 @@ impl Graph {
             now[i] = NodeId(nodes.len());
             nodes.push(Node { inputs: node.inputs.iter().map(|input| now[input.0]).collect(), ..node.clone() });
         }
-        Self { nodes, ends: ends.iter().map(|end| now[end.0]).collect() }
+        Self { nodes, outputs: outputs.iter().map(|end| now[end.0]).collect() }
     }
 
-    /// The nodes that [`Graph::toward`] was given, as they are in this graph.
-    pub fn ends(&self) -> &[NodeId] {
-        &self.ends
+    /// The nodes that [`Graph::truncated`] was given, as they are in this graph.
+    pub fn outputs(&self) -> &[NodeId] {
+        &self.outputs
     }
 
     /// The same graph, in which a convolution that differs from the one of its name in `other` has a name of its own: both may
@@ -230,7 +231,7 @@ impl Graph {
     fn readers(&self) -> Vec<usize> {
         let mut counts = self.consumers();
         for (i, count) in counts.iter_mut().enumerate() {
-            *count += usize::from(self.ends.contains(&NodeId(i)));
+            *count += usize::from(self.outputs.contains(&NodeId(i)));
         }
         counts
     }

@@ -1,6 +1,6 @@
 //! affine_warp: every image resampled under its own affine map of the step, to the same extents or others, and the exact adjoint.
 
-use super::{ScaleShift, Tensor, misfit, words};
+use super::{ScaleShift, Tensor, shape_error, words};
 use crate::error::Result;
 use crate::gpu::{Grid, Kernel, Recording, TensorId};
 use crate::named::named;
@@ -48,7 +48,7 @@ impl AffineWarp {
         let [.., y_h, y_w] = y.shape.0.map(|n| n as u32);
         if y.shape.0[..2] != x.shape.0[..2] {
             let what = format!("N and C are those of {} in x but of {} in y", x.shape, y.shape);
-            return Err(misfit("affine_warp", label, what));
+            return Err(shape_error("affine_warp", label, what));
         }
         let nearest = u32::from(self.interpolation == Interpolation::Nearest);
         Ok(AffineWarpParams { images, channels, x_h, x_w, y_h, y_w, nearest })
@@ -63,7 +63,7 @@ impl AffineWarp {
         for (name, values) in [("fill", &self.fill), ("scale", &scale), ("shift", &shift)] {
             if values.len() != c {
                 let what = format!("C is {c} in x {} but {} in {name}", x.shape, values.len());
-                return Err(misfit("affine_warp", label, what));
+                return Err(shape_error("affine_warp", label, what));
             }
         }
         let of = |i: usize| [self.fill[i], scale[i], shift[i], 0.0];

@@ -1,6 +1,6 @@
 //! colour: `y = sigmoid(M x)` over the channels of every place; from decorrelated channels to red, green and blue in `[0,1]`.
 
-use super::{Tensor, misfit, same};
+use super::{Tensor, same, shape_error};
 use crate::error::Result;
 use crate::gpu::{Grid, Kernel, Recording};
 
@@ -23,7 +23,7 @@ pub struct Colour {
 impl Colour {
     fn params(&self, x: Tensor) -> Result<ColourParams> {
         if x.shape.c() != 3 {
-            return Err(misfit(
+            return Err(shape_error(
                 "colour",
                 "colour",
                 format!("C is {} in x {}, but colours have three", x.shape.c(), x.shape),

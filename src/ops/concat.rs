@@ -2,7 +2,7 @@
 //!
 //! Nothing is dispatched for an input that is written to its channels in place, see [`Tensor::channels`].
 
-use super::{Format, Sink, Tensor, misfit, same};
+use super::{Format, GradEpilogue, Tensor, same, shape_error};
 use crate::error::Result;
 use crate::gpu::{Kernel, Recording};
 use crate::shape::Shape;
@@ -23,10 +23,10 @@ impl Concat {
     /// If there are none, or they differ in more than their channels.
     pub fn output(self, label: &str, inputs: &[Shape]) -> Result<Shape> {
         let Some(&Shape([n, _, h, w])) = inputs.first() else {
-            return Err(misfit("concat", label, "there is nothing to concatenate"));
+            return Err(shape_error("concat", label, "there is nothing to concatenate"));
         };
         if let Some(other) = inputs.iter().find(|x| [x.n(), x.h(), x.w()] != [n, h, w]) {
-            return Err(misfit("concat", label, format!("{other} beside {}", inputs[0])));
+            return Err(shape_error("concat", label, format!("{other} beside {}", inputs[0])));
         }
         Ok(Shape::new(n, inputs.iter().map(|x| x.c()).sum(), h, w))
     }
@@ -38,14 +38,21 @@ impl Concat {
     pub fn forward(self, rec: &mut Recording, label: &str, x: Tensor, y: Tensor) -> Result<()> {
         check(label, ["x", "y"], x, y)?;
         let bindings = [x.bind("x"), y.bind_stored("y")];
-        rec.dispatch(label, Kernel::new("concat", "forward"), &bindings, &params(y, Sink::default()), x.grid(), 0)
+        rec.dispatch(
+            label,
+            Kernel::new("concat", "forward"),
+            &bindings,
+            &params(y, GradEpilogue::default()),
+            x.grid(),
+            0,
+        )
     }
 
     /// `dx = sink(dy)` for one input; dy: its channels of the output's gradient.
     ///
     /// # Errors
     /// If the shapes differ, or a tensor is texels.
-    pub fn backward(self, rec: &mut Recording, label: &str, dy: Tensor, dx: Tensor, sink: Sink) -> Result<()> {
+    pub fn backward(self, rec: &mut Recording, label: &str, dy: Tensor, dx: Tensor, sink: GradEpilogue) -> Result<()> {
         check(label, ["dy", "dx"], dy, dx)?;
         let [add, mask] = sink.bind(dy.id, dx.shape.len());
         let bindings = [dy.bind_stored("dy"), dx.bind("dx"), add, mask];
@@ -58,12 +65,12 @@ fn check(label: &str, names: [&str; 2], a: Tensor, b: Tensor) -> Result<()> {
     if [a, b].iter().any(|t| t.format == Format::Texels) {
         let what =
             format!("{} is {:?} and {} is {:?}: both must be in buffers", names[0], a.format, names[1], b.format);
-        return Err(misfit("concat", label, what));
+        return Err(shape_error("concat", label, what));
     }
     Ok(())
 }
 
-fn params(y: Tensor, sink: Sink) -> ConcatParams {
+fn params(y: Tensor, sink: GradEpilogue) -> ConcatParams {
     let [first, stored] = y.slice();
     let (channels, plane) = (y.shape.c() as u32, y.shape.plane_len() as u32);
     ConcatParams { channels, first, stored, plane, sink: sink.flags() }

@@ -1,7 +1,7 @@
 //! diversity: how unlike the Gram matrices of a batch's images are, value and gradient. The one op in which images meet.
 
 use super::feature::FeatureRow;
-use super::{SCHEDULE_ROW, Sink, Tensor, misfit, same};
+use super::{GradEpilogue, SCHEDULE_ROW, Tensor, same, shape_error};
 use crate::error::Result;
 use crate::gpu::{Grid, Kernel, Recording, TensorId};
 use crate::shape::Shape;
@@ -28,14 +28,14 @@ impl Diversity {
     pub fn value(rec: &mut Recording, label: &str, x: Tensor, partial: TensorId) -> Result<Self> {
         let Shape([n, c, ..]) = x.shape;
         if n < 2 {
-            return Err(misfit(
+            return Err(shape_error(
                 "diversity",
                 label,
                 "it takes two images or more that are made at once, and there is one",
             ));
         }
         let (grams, similar) = (rec.transient(format!("{label} grams"), n * c * c), rec.transient("similarity", n * n));
-        let (this, params) = (Self { grams, similar }, params(x.shape, Sink::default()));
+        let (this, params) = (Self { grams, similar }, params(x.shape, GradEpilogue::default()));
         let kernel = |entry| Kernel::new("diversity", entry);
         let (matrices, pairs) = (("grams", grams, n * c * c), ("similar", similar, n * n));
         let (elements, flops) = (Grid::Planes { planes: n, h: c, w: c }, 2 * (c * x.shape.len()) as u64);
@@ -59,7 +59,7 @@ impl Diversity {
         [x, dx]: [Tensor; 2],
         rows: TensorId,
         [schedule, clock]: [TensorId; 2],
-        sink: Sink,
+        sink: GradEpilogue,
     ) -> Result<()> {
         same("diversity", label, ["x", "dx"], x.shape, dx.shape)?;
         let Shape([n, c, ..]) = x.shape;
@@ -67,7 +67,7 @@ impl Diversity {
         let bindings = [("grams", self.grams, n * c * c), ("similar", self.similar, n * n), ("out", mixed, n * c * c)];
         let (grid, flops) = (Grid::Planes { planes: n, h: c, w: c }, 4 * (n * n * c * c) as u64);
         let mix = Kernel::new("diversity", "mix");
-        rec.dispatch(label, mix, &bindings, &params(x.shape, Sink::default()), grid, flops)?;
+        rec.dispatch(label, mix, &bindings, &params(x.shape, GradEpilogue::default()), grid, flops)?;
         let [add, mask] = sink.bind(x.id, x.shape.len());
         let bindings = [
             x.bind("x"),
@@ -84,7 +84,7 @@ impl Diversity {
     }
 }
 
-fn params(x: Shape, sink: Sink) -> DiversityParams {
+fn params(x: Shape, sink: GradEpilogue) -> DiversityParams {
     let [images, channels] = [x.n(), x.c()].map(|n| n as u32);
     DiversityParams { images, channels, plane: x.plane_len() as u32, sink: sink.flags() }
 }

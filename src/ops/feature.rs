@@ -1,6 +1,6 @@
 //! feature: a term of an objective on a module's output, value and gradient: a channel, a neuron, a direction, a layer.
 
-use super::{SCHEDULE_ROW, Sink, Tensor, same};
+use super::{GradEpilogue, SCHEDULE_ROW, Tensor, same};
 use crate::error::Result;
 use crate::gpu::{Grid, Kernel, Recording, TensorId};
 
@@ -72,7 +72,7 @@ impl Feature {
             label,
             self.kernel("value"),
             &bindings,
-            &params(x, Sink::default()),
+            &params(x, GradEpilogue::default()),
             grid,
             2 * x.shape.len() as u64,
         )
@@ -89,7 +89,7 @@ impl Feature {
         [x, dx]: [Tensor; 2],
         rows: TensorId,
         [schedule, clock]: [TensorId; 2],
-        sink: Sink,
+        sink: GradEpilogue,
     ) -> Result<()> {
         same("feature", label, ["x", "dx"], x.shape, dx.shape)?;
         let [add, mask] = sink.bind(x.id, x.shape.len());
@@ -107,7 +107,7 @@ impl Feature {
     }
 }
 
-fn params(x: Tensor, sink: Sink) -> FeatureParams {
+fn params(x: Tensor, sink: GradEpilogue) -> FeatureParams {
     let (channels, plane) = (x.shape.c() as u32, x.shape.plane_len() as u32);
     FeatureParams { channels, plane, partials: 0, first: 0, sink: sink.flags() }
 }

@@ -1,6 +1,6 @@
 //! global_avg_pool2d: the mean of each plane (`adaptive_avg_pool2d` to 1x1).
 
-use super::{Format, Sink, Tensor, same, texels};
+use super::{Format, GradEpilogue, Tensor, same, texels};
 use crate::error::Result;
 use crate::gpu::{Grid, Kernel, Layout, Recording};
 use crate::shape::Shape;
@@ -25,7 +25,7 @@ impl GlobalAvgPool2d {
         Shape::new(x.n(), x.c(), 1, 1)
     }
 
-    fn params(x: Shape, sink: Sink) -> GlobalAvgPool2dParams {
+    fn params(x: Shape, sink: GradEpilogue) -> GlobalAvgPool2dParams {
         GlobalAvgPool2dParams { planes: (x.n() * x.c()) as u32, plane: x.plane_len() as u32, sink: sink.flags() }
     }
 
@@ -47,7 +47,7 @@ impl GlobalAvgPool2d {
             return rec.dispatch(label, kernel, &bindings, &params, grid, x.shape.len() as u64);
         }
         let kernel = Kernel::new("global_avg_pool2d", "forward");
-        let params = Self::params(x.shape, Sink::default());
+        let params = Self::params(x.shape, GradEpilogue::default());
         let (grid, flops) = (Grid::Each(y.shape.len()), x.shape.len() as u64);
         rec.dispatch(label, kernel, &[x.bind("x"), y.bind("y")], &params, grid, flops)
     }
@@ -56,7 +56,7 @@ impl GlobalAvgPool2d {
     ///
     /// # Errors
     /// If the shapes do not fit.
-    pub fn backward(self, rec: &mut Recording, label: &str, dy: Tensor, dx: Tensor, sink: Sink) -> Result<()> {
+    pub fn backward(self, rec: &mut Recording, label: &str, dy: Tensor, dx: Tensor, sink: GradEpilogue) -> Result<()> {
         same("global_avg_pool2d", label, ["dy", "the output"], dy.shape, self.output(dx.shape))?;
         let len = dx.shape.len();
         if dx.format == Format::Texels {

@@ -1,6 +1,6 @@
 //! irfft2: an image from a scaled spectrum, `torch.fft.irfft2(scale · s, norm="ortho")`, and the exact adjoint.
 
-use super::{Tensor, misfit, words};
+use super::{Tensor, shape_error, words};
 use crate::error::{Error, Result};
 use crate::gpu::{Grid, Kernel, Recording, TensorId};
 use crate::shape::Shape;
@@ -82,7 +82,7 @@ impl Irfft2 {
         }
         let [spectrum, image] = names;
         let (h, w) = (self.h, self.w);
-        Err(misfit("irfft2", "spectrum", format!("{spectrum} is {s} and {image} {x}, for images of {h}x{w}")))
+        Err(shape_error("irfft2", "spectrum", format!("{spectrum} is {s} and {image} {x}, for images of {h}x{w}")))
     }
 
     fn columns(&self) -> Axis {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Sink, Tensor, misfit, words};
+use super::{GradEpilogue, Tensor, shape_error, words};
 use crate::error::Result;
 use crate::gpu::{Grid, Kernel, Recording};
 
@@ -21,11 +21,11 @@ pub struct Linear {
 }
 
 impl Linear {
-    fn params(&self, label: &str, x: Tensor, y: Tensor, sink: Sink) -> Result<LinearParams> {
+    fn params(&self, label: &str, x: Tensor, y: Tensor, sink: GradEpilogue) -> Result<LinearParams> {
         let (inputs, outputs) = (x.shape.image_len(), y.shape.image_len());
         if self.w.len() != inputs * outputs || self.b.len() != outputs || x.shape.n() != y.shape.n() {
             let what = format!("x {}, y {}, {} weights and {} biases", x.shape, y.shape, self.w.len(), self.b.len());
-            return Err(misfit("linear", label, what));
+            return Err(shape_error("linear", label, what));
         }
         let images = x.shape.n() as u32;
         Ok(LinearParams { images, inputs: inputs as u32, outputs: outputs as u32, sink: sink.flags() })
@@ -36,7 +36,7 @@ impl Linear {
     /// # Errors
     /// If shapes and weights do not fit.
     pub fn forward(&self, rec: &mut Recording, label: &str, x: Tensor, y: Tensor) -> Result<()> {
-        let params = self.params(label, x, y, Sink::default())?;
+        let params = self.params(label, x, y, GradEpilogue::default())?;
         let (inputs, outputs) = (params.inputs as usize, params.outputs as usize);
         let (w, b) = (Arc::clone(&self.w), Arc::clone(&self.b));
         let wt = rec.constant(format!("{label} w transposed"), w.len(), move || {
@@ -52,7 +52,7 @@ impl Linear {
     ///
     /// # Errors
     /// If shapes and weights do not fit.
-    pub fn backward(&self, rec: &mut Recording, label: &str, dy: Tensor, dx: Tensor, sink: Sink) -> Result<()> {
+    pub fn backward(&self, rec: &mut Recording, label: &str, dy: Tensor, dx: Tensor, sink: GradEpilogue) -> Result<()> {
         let params = self.params(label, dx, dy, sink)?;
         let weights = Arc::clone(&self.w);
         let w = rec.constant(format!("{label} w"), weights.len(), move || Ok(words(&weights)));

@@ -4,7 +4,7 @@
 //! PyTorch's division by the size). With `dx[c] = dy[c] s[c]^−β − 2αβ/size · x[c] · Σ dy[j] x[j] s[j]^(−β−1)` over the j whose
 //! window has c.
 
-use super::{Format, Sink, Tensor, misfit, same, texels};
+use super::{Format, GradEpilogue, Tensor, same, shape_error, texels};
 use crate::error::Result;
 use crate::gpu::{Kernel, Recording};
 use crate::shape::Shape;
@@ -46,7 +46,7 @@ impl LocalResponseNorm {
             let what = format!(
                 "size {size}, alpha {alpha}, beta {beta} and k {k}: size and k must be positive, alpha not negative"
             );
-            return Err(misfit("local_response_norm", label, what));
+            return Err(shape_error("local_response_norm", label, what));
         }
         Ok(x)
     }
@@ -73,7 +73,7 @@ impl LocalResponseNorm {
             let params = self.texels_params(y.shape);
             return rec.dispatch(label, self.texels_kernel("forward"), &bindings, &params, texels::grid(y), flops);
         }
-        let params = self.params(y.shape, Sink::default());
+        let params = self.params(y.shape, GradEpilogue::default());
         rec.dispatch(label, Kernel::new("local_response_norm", "forward"), &bindings, &params, y.grid(), flops)
     }
 
@@ -88,7 +88,7 @@ impl LocalResponseNorm {
         dy: Tensor,
         x: Tensor,
         dx: Tensor,
-        sink: Sink,
+        sink: GradEpilogue,
     ) -> Result<()> {
         self.check(label, x, dx)?;
         self.check(label, x, dy)?;
@@ -110,12 +110,12 @@ impl LocalResponseNorm {
         same("local_response_norm", label, ["y", "x"], y.shape, self.output(label, x.shape)?)?;
         if x.format != y.format || (x.format == Format::Texels && !self.knows_texels()) {
             let what = format!("x is {:?} and y is {:?}, with a window of {}", x.format, y.format, self.size);
-            return Err(misfit("local_response_norm", label, what));
+            return Err(shape_error("local_response_norm", label, what));
         }
         Ok(())
     }
 
-    fn params(&self, shape: Shape, sink: Sink) -> LocalResponseNormParams {
+    fn params(&self, shape: Shape, sink: GradEpilogue) -> LocalResponseNormParams {
         let [before, after] = self.reach();
         LocalResponseNormParams {
             channels: shape.c() as u32,
@@ -130,7 +130,8 @@ impl LocalResponseNorm {
     }
 
     fn texels_params(&self, shape: Shape) -> LocalResponseNormTexelsParams {
-        let LocalResponseNormParams { channels, plane, alpha, beta, k, .. } = self.params(shape, Sink::default());
+        let LocalResponseNormParams { channels, plane, alpha, beta, k, .. } =
+            self.params(shape, GradEpilogue::default());
         LocalResponseNormTexelsParams { quads: channels.div_ceil(4), plane, alpha, beta, k }
     }
 

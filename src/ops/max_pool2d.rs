@@ -1,6 +1,6 @@
 //! max_pool2d: the maximum of each window, padding counting as −∞; the gradient goes to the first maximum.
 
-use super::{Format, Sink, Tensor, misfit, same, texels};
+use super::{Format, GradEpilogue, Tensor, same, shape_error, texels};
 use crate::error::Result;
 use crate::gpu::{Grid, Kernel, Recording, TensorId};
 use crate::shape::{Pad, Shape, window_out, window_out_ceil};
@@ -42,11 +42,15 @@ impl MaxPool2d {
         let [top, left, bottom, right] = self.pad;
         if top.max(bottom) >= kh || left.max(right) >= kw {
             let pad = self.pad;
-            return Err(misfit("max_pool2d", label, format!("padding {pad:?} is not less than the window {kh}x{kw}")));
+            return Err(shape_error(
+                "max_pool2d",
+                label,
+                format!("padding {pad:?} is not less than the window {kh}x{kw}"),
+            ));
         }
         let count = if self.ceil_mode { window_out_ceil } else { window_out };
         let [oh, ow] = count([x.h(), x.w()], self.kernel, self.stride, self.pad)
-            .ok_or_else(|| misfit("max_pool2d", label, format!("a window of {kh}x{kw} does not fit x {x}")))?;
+            .ok_or_else(|| shape_error("max_pool2d", label, format!("a window of {kh}x{kw} does not fit x {x}")))?;
         Ok(Shape::new(x.n(), x.c(), oh, ow))
     }
 
@@ -55,7 +59,7 @@ impl MaxPool2d {
             return Ok(());
         }
         let what = format!("{:?} and {:?} for a window of {:?}", x.format, y.format, self.kernel);
-        Err(misfit("max_pool2d", label, what))
+        Err(shape_error("max_pool2d", label, what))
     }
 
     fn kernel(&self, file: &'static str, entry: &'static str) -> Kernel {
@@ -66,7 +70,7 @@ impl MaxPool2d {
             .with("STRIDE_W", self.stride[1] as u32)
     }
 
-    fn params(&self, x: Shape, y: Shape, sink: Sink) -> MaxPool2dParams {
+    fn params(&self, x: Shape, y: Shape, sink: GradEpilogue) -> MaxPool2dParams {
         MaxPool2dParams {
             channels: x.c() as u32,
             h: x.h() as u32,
@@ -80,7 +84,7 @@ impl MaxPool2d {
     }
 
     fn texels_params(&self, x: Shape, y: Shape) -> MaxPool2dTexelsParams {
-        let MaxPool2dParams { h, w, oh, ow, pad_top, pad_left, .. } = self.params(x, y, Sink::default());
+        let MaxPool2dParams { h, w, oh, ow, pad_top, pad_left, .. } = self.params(x, y, GradEpilogue::default());
         MaxPool2dTexelsParams { quads: x.c().div_ceil(4) as u32, h, w, oh, ow, pad_top, pad_left }
     }
 
@@ -117,7 +121,7 @@ impl MaxPool2d {
             );
         }
         let bindings = [x.bind("x"), y.bind("y"), ("argmax", argmax, len)];
-        let params = self.params(x.shape, y.shape, Sink::default());
+        let params = self.params(x.shape, y.shape, GradEpilogue::default());
         rec.dispatch(label, self.kernel("max_pool2d", "forward"), &bindings, &params, y.grid(), flops)
     }
 
@@ -132,7 +136,7 @@ impl MaxPool2d {
         dy: Tensor,
         argmax: TensorId,
         dx: Tensor,
-        sink: Sink,
+        sink: GradEpilogue,
     ) -> Result<()> {
         same("max_pool2d", label, ["dy", "the output"], dy.shape, self.output(label, dx.shape)?)?;
         self.check_format(label, dy, dx)?;

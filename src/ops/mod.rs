@@ -1,6 +1,6 @@
 //! One file per op: its shapes, FLOPs and dispatches, forward then backward. Gradients go to the input; weights get none.
 //!
-//! An op appends to a [`Recording`] and knows nothing about networks. Each backward writes through a [`Sink`].
+//! An op appends to a [`Recording`] and knows nothing about networks. Each backward writes through a [`GradEpilogue`].
 
 mod adam;
 mod add;
@@ -26,7 +26,7 @@ pub use add::Add;
 pub use affine_warp::{AffineWarp, Interpolation};
 pub use colour::Colour;
 pub use concat::Concat;
-pub use conv2d::{Algorithm, Choices, Conv2d, Epilogue, Tile, Variant};
+pub use conv2d::{Conv2d, ConvAlgorithm, ConvAlgorithms, Epilogue, TexelsAlgorithm, Tile};
 pub use diversity::Diversity;
 pub use feature::{Feature, FeatureRow, total};
 pub use global_avg_pool2d::GlobalAvgPool2d;
@@ -178,14 +178,14 @@ impl Tensor {
 
 /// How a backward kernel writes the gradient of its input: `dx = (v + add) * [mask > 0]`, see `shaders/lib/sink.wgsl`.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Sink {
+pub struct GradEpilogue {
     /// What another consumer of the input sent back (fan-in).
     pub add: Option<TensorId>,
     /// The input itself, where it is the output of a fused relu.
     pub mask: Option<TensorId>,
 }
 
-impl Sink {
+impl GradEpilogue {
     /// The value of `params.sink`.
     fn flags(self) -> u32 {
         u32::from(self.add.is_some()) | u32::from(self.mask.is_some()) << 1
@@ -200,16 +200,16 @@ impl Sink {
 }
 
 /// An input error in the house's form: `conv2d (layer1.0.conv1): what`.
-fn misfit(op: &str, label: &str, what: impl std::fmt::Display) -> Error {
+fn shape_error(op: &str, label: &str, what: impl std::fmt::Display) -> Error {
     Error::input(format!("{op} ({label}): {what}"))
 }
 
 /// Checks that two shapes agree.
 fn same(op: &str, label: &str, names: [&str; 2], a: Shape, b: Shape) -> Result<()> {
-    if a == b { Ok(()) } else { Err(misfit(op, label, format!("{} is {a} but {} is {b}", names[0], names[1]))) }
+    if a == b { Ok(()) } else { Err(shape_error(op, label, format!("{} is {a} but {} is {b}", names[0], names[1]))) }
 }
 
-/// 32-bit words of a row of shaders/lib/schedule.wgsl, which `optimize::ScheduleRow` fills.
+/// 32-bit words of a row of shaders/lib/schedule.wgsl, which `method::ScheduleRow` fills.
 pub(crate) const SCHEDULE_ROW: usize = 7;
 
 /// f32 values as a constant's words.

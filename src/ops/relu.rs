@@ -1,6 +1,6 @@
 //! relu: `y = max(x, 0)`, `dx = dy · [x > 0]`.
 
-use super::{Sink, Tensor, same};
+use super::{GradEpilogue, Tensor, same};
 use crate::error::Result;
 use crate::gpu::{Grid, Kernel, Recording};
 
@@ -37,7 +37,7 @@ impl Relu {
         dy: Tensor,
         x: Tensor,
         dx: Tensor,
-        sink: Sink,
+        sink: GradEpilogue,
     ) -> Result<()> {
         same("relu", label, ["dy", "x"], dy.shape, x.shape)?;
         same("relu", label, ["dy", "dx"], dy.shape, dx.shape)?;

@@ -1,6 +1,6 @@
 //! scale_shift: `y = x · scale[c] + shift[c]`, `dx = dy · scale[c]`: batch norm at inference, and normalize.
 
-use super::{Sink, Tensor, misfit, same, words};
+use super::{GradEpilogue, Tensor, same, shape_error, words};
 use crate::error::Result;
 use crate::gpu::{Grid, Kernel, Recording};
 use crate::shape::Shape;
@@ -41,7 +41,11 @@ impl ScaleShift {
             return Ok(());
         }
         let (scale, shift) = (self.scale.len(), self.shift.len());
-        Err(misfit("scale_shift", label, format!("C is {} in x {x} but {scale} in scale and {shift} in shift", x.c())))
+        Err(shape_error(
+            "scale_shift",
+            label,
+            format!("C is {} in x {x} but {scale} in scale and {shift} in shift", x.c()),
+        ))
     }
 
     /// The shape of y for x: the same.
@@ -52,7 +56,7 @@ impl ScaleShift {
         self.check(label, x).map(|()| x)
     }
 
-    fn params(x: Shape, sink: Sink) -> ScaleShiftParams {
+    fn params(x: Shape, sink: GradEpilogue) -> ScaleShiftParams {
         ScaleShiftParams {
             len: x.len() as u32,
             channels: x.c() as u32,
@@ -73,7 +77,7 @@ impl ScaleShift {
         let scale = rec.constant(format!("{label} scale"), c, move || Ok(words(&scale_values)));
         let shift = rec.constant(format!("{label} shift"), c, move || Ok(words(&shift_values)));
         let bindings = [x.bind("x"), ("scale", scale, c), ("shift", shift, c), y.bind("y")];
-        let params = Self::params(x.shape, Sink::default());
+        let params = Self::params(x.shape, GradEpilogue::default());
         let kernel = Kernel::new("scale_shift", "forward");
         rec.dispatch(label, kernel, &bindings, &params, Grid::Each(len), 2 * len as u64)
     }
@@ -82,7 +86,7 @@ impl ScaleShift {
     ///
     /// # Errors
     /// If shapes or channels differ.
-    pub fn backward(&self, rec: &mut Recording, label: &str, dy: Tensor, dx: Tensor, sink: Sink) -> Result<()> {
+    pub fn backward(&self, rec: &mut Recording, label: &str, dy: Tensor, dx: Tensor, sink: GradEpilogue) -> Result<()> {
         self.check(label, dy.shape)?;
         same("scale_shift", label, ["dy", "dx"], dy.shape, dx.shape)?;
         let (c, len) = (dy.shape.c(), dy.shape.len());

@@ -1,6 +1,6 @@
 //! Between `[N,C,H,W]` in buffers and texels: four channels together, `[N,⌈C/4⌉,H,W]` of vec4f, in textures.
 
-use super::{Format, Sink, Tensor};
+use super::{Format, GradEpilogue, Tensor};
 use crate::error::Result;
 use crate::gpu::{Grid, Kernel, MAX_WORKGROUPS, Recording};
 
@@ -15,7 +15,7 @@ crate::params! {
 }
 
 /// For x, which is in a buffer.
-fn params(x: Tensor, relu: bool, sink: Sink) -> TexelsParams {
+fn params(x: Tensor, relu: bool, sink: GradEpilogue) -> TexelsParams {
     let [first, stored] = x.slice();
     TexelsParams {
         channels: x.shape.c() as u32,
@@ -46,7 +46,7 @@ pub fn pack(rec: &mut Recording, label: &str, x: Tensor) -> Result<Tensor> {
     }
     let packed = Tensor::transient_texels(rec, &format!("{label} packed"), x.shape);
     let bindings = [x.bind_stored("x"), packed.bind("packed")];
-    let params = params(x, false, Sink::default());
+    let params = params(x, false, GradEpilogue::default());
     rec.dispatch(&format!("{label} pack"), Kernel::new("texels", "pack"), &bindings, &params, grid(x), 0)?;
     Ok(packed)
 }
@@ -55,7 +55,7 @@ pub fn pack(rec: &mut Recording, label: &str, x: Tensor) -> Result<Tensor> {
 ///
 /// # Errors
 /// If a tensor is shorter than its shape.
-pub fn unpack(rec: &mut Recording, label: &str, x: Tensor, y: Tensor, sink: Sink, relu: bool) -> Result<()> {
+pub fn unpack(rec: &mut Recording, label: &str, x: Tensor, y: Tensor, sink: GradEpilogue, relu: bool) -> Result<()> {
     // Where a sink's part does not apply, something that the kernel does not write is bound: there must be a buffer.
     let spare = match sink.add.or(sink.mask) {
         Some(id) => id,
@@ -71,7 +71,7 @@ pub fn unpack(rec: &mut Recording, label: &str, x: Tensor, y: Tensor, sink: Sink
 ///
 /// # Errors
 /// If a tensor is shorter than its shape.
-pub fn sink_texels(rec: &mut Recording, label: &str, x: Tensor, y: Tensor, sink: Sink) -> Result<()> {
+pub fn sink_texels(rec: &mut Recording, label: &str, x: Tensor, y: Tensor, sink: GradEpilogue) -> Result<()> {
     let [add, mask] = sink.bind(x.id, x.stored());
     let (quads, plane) = (x.shape.c().div_ceil(4) as u32, x.shape.plane_len() as u32);
     let kernel = Kernel::new("texels_sink", "forward").with("SINK", sink.flags());

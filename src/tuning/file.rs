@@ -11,7 +11,7 @@ use crate::bounded::{if_there, read_at_most};
 use crate::digest::sha256_hex;
 use crate::error::{Error, Result};
 use crate::gpu::{Capabilities, Context, describe_adapter};
-use crate::ops::{Choices, Variant};
+use crate::ops::{ConvAlgorithm, ConvAlgorithms};
 
 /// No file of ours is longer: a network has some hundred lines.
 const MAX_BYTES: u64 = 4 << 20;
@@ -42,7 +42,7 @@ struct Identity {
 struct Content {
     #[serde(flatten)]
     identity: Identity,
-    choices: BTreeMap<String, Variant>,
+    choices: BTreeMap<String, ConvAlgorithm>,
 }
 
 impl TuningFile {
@@ -74,18 +74,18 @@ impl TuningFile {
     ///
     /// # Errors
     /// If the file is unreadable or not of this adapter, driver and version: worth a warning, for new trials replace it.
-    pub fn read(&self, context: &Context) -> Result<Choices> {
-        Ok(Choices::known(context.capabilities(), self.known()?))
+    pub fn read(&self, context: &Context) -> Result<ConvAlgorithms> {
+        Ok(ConvAlgorithms::known(context.capabilities(), self.known()?))
     }
 
-    fn known(&self) -> Result<BTreeMap<String, Variant>> {
+    fn known(&self) -> Result<BTreeMap<String, ConvAlgorithm>> {
         match if_there(read_at_most(&self.path, MAX_BYTES, "list of choices"))? {
             Some(bytes) => self.parse(&bytes),
             None => Ok(BTreeMap::new()),
         }
     }
 
-    fn parse(&self, bytes: &[u8]) -> Result<BTreeMap<String, Variant>> {
+    fn parse(&self, bytes: &[u8]) -> Result<BTreeMap<String, ConvAlgorithm>> {
         let content: Content = serde_json::from_slice(bytes).map_err(|source| self.wrong(&source.to_string()))?;
         if content.identity != self.identity {
             return Err(self.wrong("it is of another adapter, driver or version"));
@@ -97,7 +97,7 @@ impl TuningFile {
     ///
     /// # Errors
     /// If the file cannot be written.
-    pub fn write(&self, choices: &Choices) -> Result<()> {
+    pub fn write(&self, choices: &ConvAlgorithms) -> Result<()> {
         let mut all = self.known().unwrap_or_default();
         all.extend(choices.all().clone());
         let content = Content { identity: self.identity.clone(), choices: all };

@@ -9,7 +9,7 @@ pub use file::TuningFile;
 use crate::error::{Error, Result};
 use crate::gpu::{Context, Plan, Recording};
 use crate::graph::Graph;
-use crate::ops::{Choices, Conv2d, Epilogue, Sink, Tensor, Variant, pack, unpack};
+use crate::ops::{Conv2d, ConvAlgorithm, ConvAlgorithms, Epilogue, GradEpilogue, Tensor, pack, unpack};
 use crate::shape::Shape;
 
 /// A variant must be this much faster than the fixed choice to replace it: noise shall not decide.
@@ -26,19 +26,19 @@ const TOLERANCE: f32 = 1e-3;
 /// One direction of one convolution, and how its candidates did.
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct Trial {
-    /// See [`Choices::key`].
+    /// See [`ConvAlgorithms::key`].
     pub key: String,
     /// Each candidate, the fixed choice first.
     pub candidates: Vec<Candidate>,
     /// The fastest that is accurate.
-    pub chosen: Variant,
+    pub chosen: ConvAlgorithm,
 }
 
 /// A variant in a trial.
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct Candidate {
     /// What was tried.
-    pub variant: Variant,
+    pub variant: ConvAlgorithm,
     /// The fastest round, for one convolution.
     pub time_ms: f64,
     /// Largest difference from a plain sum's output, relative to the largest output.
@@ -54,13 +54,13 @@ pub fn tune(
     context: &Context,
     graph: &Graph,
     batch: usize,
-    choices: &mut Choices,
+    choices: &mut ConvAlgorithms,
     mut report: impl FnMut(&Trial),
 ) -> Result<()> {
     for (conv, x) in graph.convolutions() {
         for backward in [false, true] {
-            let key = Choices::key(conv, x, backward);
-            let candidates = Variant::candidates(choices.capabilities(), conv, x, backward);
+            let key = ConvAlgorithms::key(conv, x, backward);
+            let candidates = ConvAlgorithm::candidates(choices.capabilities(), conv, x, backward);
             if choices.knows(&key) {
                 continue;
             }
@@ -83,7 +83,7 @@ fn attempt(
     x: Shape,
     backward: bool,
     key: String,
-    variants: &[Variant],
+    variants: &[ConvAlgorithm],
 ) -> Result<Trial> {
     let mut entrants = Vec::new();
     for (i, &variant) in variants.iter().enumerate() {
@@ -109,7 +109,7 @@ fn attempt(
 }
 
 /// The fastest that is accurate, unless the fixed choice, which is the first, is that too and hardly slower.
-fn choose(candidates: &[Candidate]) -> Variant {
+fn choose(candidates: &[Candidate]) -> ConvAlgorithm {
     let accurate = |c: &&Candidate| c.difference <= TOLERANCE;
     let fastest = candidates.iter().filter(accurate).min_by(|a, b| a.time_ms.total_cmp(&b.time_ms));
     match (fastest, &candidates[0]) {
@@ -120,7 +120,7 @@ fn choose(candidates: &[Candidate]) -> Variant {
 
 /// A variant with its plan.
 struct Entrant {
-    variant: Variant,
+    variant: ConvAlgorithm,
     plan: Plan,
     output: Vec<f32>,
     repetitions: usize,
@@ -129,12 +129,12 @@ struct Entrant {
 
 impl Entrant {
     /// Plans the convolution alone, runs it once, which compiles its kernels, and keeps what it computed.
-    fn new(context: &Context, conv: &Conv2d, x: Shape, backward: bool, variant: Variant) -> Result<Self> {
+    fn new(context: &Context, conv: &Conv2d, x: Shape, backward: bool, variant: ConvAlgorithm) -> Result<Self> {
         let y = conv.output("trial", x)?;
         let (from, to) = if backward { (y, x) } else { (x, y) };
         let mut rec = Recording::new();
         let (input, output) = (Tensor::kept(&mut rec, "input", from), Tensor::kept(&mut rec, "output", to));
-        let texels = matches!(variant, Variant::Texels(_));
+        let texels = matches!(variant, ConvAlgorithm::Texels(_));
         rec.section("before");
         let (a, b) = if texels {
             (pack(&mut rec, "trial", input)?, Tensor::transient_texels(&mut rec, "trial output", to))
@@ -143,16 +143,16 @@ impl Entrant {
         };
         rec.section("trial");
         if backward {
-            conv.backward(&mut rec, "trial", a, b, Sink::default(), variant)?;
+            conv.backward(&mut rec, "trial", a, b, GradEpilogue::default(), variant)?;
         } else {
             conv.forward(&mut rec, "trial", a, b, Epilogue::default(), variant)?;
         }
         rec.section("after");
         if texels {
-            unpack(&mut rec, "trial", b, output, Sink::default(), false)?;
+            unpack(&mut rec, "trial", b, output, GradEpilogue::default(), false)?;
             // Someone reads the input last, so that nothing takes its place while the trial is repeated.
             let echo = Tensor::kept(&mut rec, "echo", from);
-            unpack(&mut rec, "trial", a, echo, Sink::default(), false)?;
+            unpack(&mut rec, "trial", a, echo, GradEpilogue::default(), false)?;
         }
         let plan = Plan::new(context, rec)?;
         plan.write(input.id, &pixels(from.len()))?;
@@ -198,11 +198,11 @@ mod tests {
     fn speed_counts_only_where_it_is_accurate_and_clear() {
         let pick = |rows: &[(u32, f64, f32)]| {
             let candidate = |&(slices, time_ms, difference): &(u32, f64, f32)| Candidate {
-                variant: Variant::Workgroup { slices },
+                variant: ConvAlgorithm::Workgroup { slices },
                 time_ms,
                 difference,
             };
-            let Variant::Workgroup { slices } = choose(&rows.iter().map(candidate).collect::<Vec<_>>()) else {
+            let ConvAlgorithm::Workgroup { slices } = choose(&rows.iter().map(candidate).collect::<Vec<_>>()) else {
                 return 0;
             };
             slices

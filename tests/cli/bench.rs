@@ -45,7 +45,7 @@ fn every_batch_is_measured() {
     positive(&report["yardstick"]["peak_gflop_per_s"]);
     let networks = report["networks"].as_array().unwrap();
     let names: Vec<&Value> = networks.iter().map(|network| &network["architecture"]).collect();
-    assert_eq!(names, protogpu::nets::Architecture::NAMES, "all that there are");
+    assert_eq!(names, protogpu::networks::Architecture::NAMES, "all that there are");
     for network in networks {
         assert_eq!(
             (&network["width"], &network["classes"], &network["weights"]),
@@ -75,7 +75,7 @@ fn every_batch_is_measured() {
 #[test]
 fn a_file_is_measured_for_people() {
     let folder = tempfile::tempdir().unwrap();
-    let weights = protogpu::nets::Architecture::ResNet18.manifest(8, 5);
+    let weights = protogpu::networks::Architecture::ResNet18.manifest(8, 5);
     let weights = protogpu::weights::Weights::generated(&weights, 1).unwrap();
     weights.write(folder.path().join("w.safetensors")).unwrap();
     let args = ["bench", "--weights", "w.safetensors", "--batch", "1", "--steps", "1", "--kernels"];

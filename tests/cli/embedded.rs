@@ -1,6 +1,6 @@
 //! Prototypes of the built-in networks with the default settings.
 
-use protogpu::nets::embedded;
+use protogpu::networks::embedded;
 
 use crate::binary::json;
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use protogpu::nets::Architecture;
+use protogpu::networks::Architecture;
 use protogpu::weights::Weights;
 use serde_json::{Value, json};
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use protogpu::optimize::Checkpoint;
+use protogpu::method::Checkpoint;
 use safetensors::SafeTensors;
 use serde_json::{Value, json};
 
@@ -183,7 +183,7 @@ fn only_the_same_input_goes_on() {
     // A checkpoint of before goes on as its file says, and not otherwise.
     go(&run("2", &["--force"]));
     let mut older = Checkpoint::from_bytes(&std::fs::read(file("out")).unwrap()).unwrap();
-    assert_eq!(older.input, Some(protogpu::nets::Input::IMAGENET));
+    assert_eq!(older.input, Some(protogpu::networks::Preprocessing::IMAGENET));
     older.input = None;
     std::fs::write(file("out"), older.to_bytes()).unwrap();
     let differs = format!("the network is taken to expect {caffe} now but {own} in the checkpoint");

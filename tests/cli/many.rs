@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use protogpu::gpu::{AdapterChoice, Context};
-use protogpu::nets::{Architecture, Network};
-use protogpu::optimize::{Job, Optimizer, Parts, Settings};
+use protogpu::method::{Job, Optimizer, Overrides, Settings};
+use protogpu::networks::{Architecture, Network};
 use protogpu::weights::Weights;
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView, serialize};
@@ -163,7 +163,8 @@ fn images_do_not_fail_for_each_other() {
     let job = |class, init| Job { class, seed: 1, init };
     let jobs = [job(0, None), job(1, Some(vec![f32::NAN; len])), job(2, None)];
     let begin = |jobs: &[Job], isolate| {
-        Optimizer::with_parts(&context, &network, &settings, jobs, Parts { isolate, ..Parts::default() }).unwrap()
+        Optimizer::with_overrides(&context, &network, &settings, jobs, Overrides { isolate, ..Overrides::default() })
+            .unwrap()
     };
     let mut together = begin(&jobs, true);
     together.advance(3).unwrap();

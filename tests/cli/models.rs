@@ -1,6 +1,6 @@
 //! `protogpu models`, and torchvision's GoogLeNet from a server to a prototype.
 
-use protogpu::nets::{Architecture, embedded};
+use protogpu::networks::{Architecture, embedded};
 use protogpu::weights::Weights;
 use serde_json::{Value, json};
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use protogpu::optimize::Checkpoint;
+use protogpu::method::Checkpoint;
 use safetensors::SafeTensors;
 use serde_json::Value;
 
@@ -157,7 +157,7 @@ fn a_record_makes_the_same_run_again() {
     assert_same_files(&results(&folder.path().join("out")), &without_snapshots(undisturbed()));
 
     // Not with other weights, which `--weights` may well name.
-    let other = protogpu::weights::Weights::generated(&protogpu::nets::Architecture::ResNet18.manifest(8, 5), 1);
+    let other = protogpu::weights::Weights::generated(&protogpu::networks::Architecture::ResNet18.manifest(8, 5), 1);
     other.unwrap().write(folder.path().join("w")).unwrap();
     let args = ["run", "--config", &record, "--weights", "w", "--out", "again"];
     refuses(folder.path(), &args, "run.json: it was made with weights of sha256 ");

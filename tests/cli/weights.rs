@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use protogpu::nets::Architecture;
+use protogpu::networks::Architecture;
 use protogpu::weights::{Dtype, Weights};
 use serde_json::json;
 

@@ -12,8 +12,8 @@ use std::sync::OnceLock;
 use protogpu::Shape;
 use protogpu::gpu::bytemuck;
 use protogpu::gpu::{AdapterChoice, Context, Plan, PlanOptions, Recording, TensorId};
-use protogpu::ops::{self, Format, Sink};
-use protogpu::optimize::ScheduleRow;
+use protogpu::method::ScheduleRow;
+use protogpu::ops::{self, Format, GradEpilogue};
 
 pub(crate) use compare::{adjoint, batch_independent, close, exact, gradient, images, refused, root};
 pub(crate) use table::Table;
@@ -113,17 +113,17 @@ impl Rig {
     }
 
     /// What is added to a gradient and what masks it, in a format.
-    pub(crate) fn sink(&mut self, format: Format, [add, mask]: [Option<&Tensor>; 2]) -> Outcome<Sink> {
+    pub(crate) fn sink(&mut self, format: Format, [add, mask]: [Option<&Tensor>; 2]) -> Outcome<GradEpilogue> {
         let mut part = |label, x: Option<&Tensor>| -> Outcome<Option<TensorId>> {
             x.map(|x| self.input_as(format, label, x).map(|t| t.id)).transpose()
         };
-        Ok(Sink { add: part("add", add)?, mask: part("mask", mask)? })
+        Ok(GradEpilogue { add: part("add", add)?, mask: part("mask", mask)? })
     }
 
     /// Buffers, pipelines and bind groups, with the inputs written.
     pub(crate) fn ready(mut self) -> Outcome<Ready> {
         for [texels, plain] in &self.unpacked {
-            ops::unpack(&mut self.rec, "read", *texels, *plain, Sink::default(), false)?;
+            ops::unpack(&mut self.rec, "read", *texels, *plain, GradEpilogue::default(), false)?;
         }
         let options = PlanOptions { sentinels: true, poison: true };
         let plan = Plan::with_options(gpu(), self.rec, options)?;
@@ -169,7 +169,7 @@ impl Ready {
 pub(crate) const QUIET: ScheduleRow =
     ScheduleRow { step_size: 0.0, decay: 0.0, inv_sqrt_bias2: 0.0, reset: 0.0, w_class: 0.0, w_pv: 0.0, w_hf: 0.0 };
 
-/// The combinations of a [`protogpu::ops::Sink`]: whether something is added, whether it is masked.
+/// The combinations of a [`protogpu::ops::GradEpilogue`]: whether something is added, whether it is masked.
 pub(crate) const SINKS: [[bool; 2]; 4] = [[false, false], [true, false], [false, true], [true, true]];
 
 /// `dx = (v + add)·[mask > 0]`, each if it is there: what shaders/lib/sink.wgsl says.

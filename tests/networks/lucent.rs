@@ -1,7 +1,7 @@
 //! Lucent's preset against its published arithmetic, computed by PyTorch from the formulas: same spectrum, same draws, ten steps.
 
-use protogpu::nets::{Architecture, Network};
-use protogpu::optimize::{History, ImageState, Job, Optimizer, Parts, Preset, Settings, TransformDraws};
+use protogpu::method::{History, ImageState, Job, Optimizer, Overrides, Preset, Settings, TransformDraws};
+use protogpu::networks::{Architecture, Network};
 
 use super::twin::generated::generated;
 use super::twin::golden::{Golden, sample_indices};
@@ -43,9 +43,9 @@ fn steps(variant: &str, lr: f64, eps: f64, exact_steps: usize) {
     let network = Network::generated(Architecture::ResNet18, 64, 1000, 0).expect("a network");
     let settings = Settings { steps: STEPS, lr, eps, ..Preset::Lucent.settings().expect("a preset") };
     let draws = Given(golden.vec("steps/draws"));
-    let parts = Parts { transform_draws: Some(Box::new(draws)), ..Parts::default() };
+    let parts = Overrides { transform_draws: Some(Box::new(draws)), ..Overrides::default() };
     let job = Job { class: 1, seed: 0, init: None };
-    let mut optimizer = Optimizer::with_parts(&CONTEXT, &network, &settings, &[job], parts).expect("a plan");
+    let mut optimizer = Optimizer::with_overrides(&CONTEXT, &network, &settings, &[job], parts).expect("a plan");
     let spectrum = spectrum();
     let zero = vec![0.0; spectrum.len()];
     let state = ImageState { image: Vec::new(), parameters: Some(spectrum), m: zero.clone(), v: zero };

@@ -1,7 +1,7 @@
 //! adam: steps in a row against the twin, a reset in between, clamping, and NaN before the first step.
 
+use protogpu::method::ScheduleRow;
 use protogpu::ops::Adam;
-use protogpu::optimize::ScheduleRow;
 
 use crate::harness::{Outcome, QUIET, Rig, Table, batch_independent, by, close, exact, images};
 use crate::twin::random::Random;

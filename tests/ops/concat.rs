@@ -1,7 +1,7 @@
 //! concat: exact, one input at a time into its channels of one tensor; and which channels of a tensor there are.
 
 use protogpu::gpu::Recording;
-use protogpu::ops::{self, Concat, Sink};
+use protogpu::ops::{self, Concat, GradEpilogue};
 use protogpu::{Result, Shape};
 
 use crate::harness::{Outcome, Rig, SINKS, Table, batch_independent, by, exact, images, refused, sink_name, sunk};
@@ -105,7 +105,7 @@ fn channels_of_channels() {
         // Channels 3 and 4 of the whole are written, 5 and 6 are read.
         let middle = whole.channels(2, 6)?;
         Concat.forward(&mut rig.rec, "concat", x_slot, middle.channels(1, 2)?)?;
-        Concat.backward(&mut rig.rec, "concat", middle.channels(3, 2)?, dx, Sink::default())?;
+        Concat.backward(&mut rig.rec, "concat", middle.channels(3, 2)?, dx, GradEpilogue::default())?;
         let ready = rig.run()?;
         let split = concat::backward(&before, &[3, 2, 2, 2]);
         exact("whole", &ready.read(whole)?, &concat::forward(&[&split[0], &x, &split[2], &split[3]]))?;
@@ -147,13 +147,13 @@ fn what_it_does_not_take() {
         refused("output", Concat.output("block", &[]), "nothing to concatenate")?;
         let part = whole.channels(3, 5)?;
         refused("forward", Concat.forward(&mut rec, "block", x, part), "concat (block): x is")?;
-        let backward = Concat.backward(&mut rec, "block", part, x, Sink::default());
+        let backward = Concat.backward(&mut rec, "block", part, x, GradEpilogue::default());
         refused("backward", backward, "concat (block): dy is")
     });
     table.case("texels", || {
         let part = texels.channels(4, 4)?;
         refused("forward", Concat.forward(&mut rec, "block", x, part), "in buffers")?;
-        refused("backward", Concat.backward(&mut rec, "block", part, x, Sink::default()), "in buffers")
+        refused("backward", Concat.backward(&mut rec, "block", part, x, GradEpilogue::default()), "in buffers")
     });
     table.finish();
 }

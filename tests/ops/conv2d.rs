@@ -1,6 +1,6 @@
 //! conv2d: every variant over geometries that do not fit its tiles.
 
-use protogpu::ops::{Algorithm, Conv2d, Epilogue, Format, Tile, Variant};
+use protogpu::ops::{Conv2d, ConvAlgorithm, Epilogue, Format, TexelsAlgorithm, Tile};
 
 use crate::harness::{
     Outcome, Rig, SINKS, Table, adjoint, batch_independent, by, close, exact, gpu, gradient, images, root, sink_name,
@@ -65,7 +65,7 @@ impl Case {
         Self { b: random.vec(w_shape[0], -1.0, 1.0), x, w, dy, stride, pad }
     }
 
-    pub(super) fn name(&self, variant: Variant) -> String {
+    pub(super) fn name(&self, variant: ConvAlgorithm) -> String {
         let [top, left, bottom, right] = self.pad;
         let (x, window) = (by(&self.x.shape), by(&self.w.shape[2..]));
         let (o, stride) = (self.w.shape[0], by(&self.stride));
@@ -83,12 +83,12 @@ impl Case {
     }
 
     /// All that this adapter runs and that fit the geometry.
-    pub(super) fn variants(&self) -> Vec<Variant> {
+    pub(super) fn variants(&self) -> Vec<ConvAlgorithm> {
         variants().into_iter().filter(|v| v.fits(&self.op(false))).collect()
     }
 
     /// y of these images, with the parts of the epilogue that are asked for.
-    pub(super) fn forward(&self, x: &Tensor, variant: Variant, with: Parts) -> Outcome<Tensor> {
+    pub(super) fn forward(&self, x: &Tensor, variant: ConvAlgorithm, with: Overrides) -> Outcome<Tensor> {
         let mut rig = Rig::default();
         let x_slot = rig.input_as(with.formats[0], "x", x)?;
         let y = rig.output_as(with.formats[1], "y", conv2d::out_shape(x.shape, self.w.shape, self.stride, self.pad));
@@ -101,7 +101,7 @@ impl Case {
     pub(super) fn backward(
         &self,
         dy: &Tensor,
-        variant: Variant,
+        variant: ConvAlgorithm,
         add: Option<&Tensor>,
         mask: Option<&Tensor>,
     ) -> Outcome<Tensor> {
@@ -112,7 +112,7 @@ impl Case {
         &self,
         formats: [Format; 2],
         dy: &Tensor,
-        variant: Variant,
+        variant: ConvAlgorithm,
         sink: [Option<&Tensor>; 2],
     ) -> Outcome<Tensor> {
         let mut rig = Rig::default();
@@ -148,7 +148,7 @@ impl Case {
 
 /// The parts of an epilogue.
 #[derive(Clone, Copy)]
-pub(super) struct Parts<'a> {
+pub(super) struct Overrides<'a> {
     /// Of x and of y.
     pub(super) formats: [Format; 2],
     pub(super) bias: bool,
@@ -156,36 +156,36 @@ pub(super) struct Parts<'a> {
     pub(super) relu: bool,
 }
 
-impl Default for Parts<'_> {
+impl Default for Overrides<'_> {
     fn default() -> Self {
         Self { formats: [Format::Nchw; 2], bias: false, residual: None, relu: false }
     }
 }
 
-pub(super) fn name_of(variant: Variant) -> String {
+pub(super) fn name_of(variant: ConvAlgorithm) -> String {
     match variant {
-        Variant::Subgroup { row_groups } => format!("subgroup{row_groups}"),
-        Variant::Workgroup { slices } => format!("workgroup{slices}"),
-        Variant::Winograd(Tile::Two) => "winograd2".to_owned(),
-        Variant::Winograd(Tile::Four) => "winograd4".to_owned(),
-        Variant::Texels(Algorithm::Direct) => "texels".to_owned(),
-        Variant::Texels(Algorithm::Winograd(Tile::Two)) => "texels-winograd2".to_owned(),
-        Variant::Texels(Algorithm::Winograd(Tile::Four)) => "texels-winograd4".to_owned(),
+        ConvAlgorithm::Subgroup { row_groups } => format!("subgroup{row_groups}"),
+        ConvAlgorithm::Workgroup { slices } => format!("workgroup{slices}"),
+        ConvAlgorithm::Winograd(Tile::F2x3) => "winograd2".to_owned(),
+        ConvAlgorithm::Winograd(Tile::F4x3) => "winograd4".to_owned(),
+        ConvAlgorithm::Texels(TexelsAlgorithm::Direct) => "texels".to_owned(),
+        ConvAlgorithm::Texels(TexelsAlgorithm::Winograd(Tile::F2x3)) => "texels-winograd2".to_owned(),
+        ConvAlgorithm::Texels(TexelsAlgorithm::Winograd(Tile::F4x3)) => "texels-winograd4".to_owned(),
     }
 }
 
 /// All that this adapter runs.
-pub(super) fn variants() -> Vec<Variant> {
-    let subgroup = [1, 2, 4, 8].map(|row_groups| Variant::Subgroup { row_groups });
-    let mut variants = [1, 3].map(|slices| Variant::Workgroup { slices }).to_vec();
-    variants.extend([Tile::Two, Tile::Four].map(Variant::Winograd));
+pub(super) fn variants() -> Vec<ConvAlgorithm> {
+    let subgroup = [1, 2, 4, 8].map(|row_groups| ConvAlgorithm::Subgroup { row_groups });
+    let mut variants = [1, 3].map(|slices| ConvAlgorithm::Workgroup { slices }).to_vec();
+    variants.extend([Tile::F2x3, Tile::F4x3].map(ConvAlgorithm::Winograd));
     match gpu().capabilities().subgroup_size {
         Some(8) => variants.extend(subgroup),
         other => println!("conv2d: subgroups are {other:?} here, not 8, so that only the workgroup variant runs"),
     }
     if gpu().capabilities().prefers_texels() {
-        let tiles = [Tile::Two, Tile::Four].map(Algorithm::Winograd);
-        variants.extend([Algorithm::Direct, tiles[0], tiles[1]].map(Variant::Texels));
+        let tiles = [Tile::F2x3, Tile::F4x3].map(TexelsAlgorithm::Winograd);
+        variants.extend([TexelsAlgorithm::Direct, tiles[0], tiles[1]].map(ConvAlgorithm::Texels));
     } else {
         println!(
             "conv2d: this is no software adapter that reads textures, so that the variants over texels do not run"
@@ -195,11 +195,11 @@ pub(super) fn variants() -> Vec<Variant> {
 }
 
 /// By how much a variant's rounding exceeds that of a plain sum: the largest entries of Winograd's matrices.
-pub(super) fn growth(variant: Variant) -> f64 {
+pub(super) fn growth(variant: ConvAlgorithm) -> f64 {
     match variant {
-        Variant::Winograd(tile) | Variant::Texels(Algorithm::Winograd(tile)) => match tile {
-            Tile::Two => 4.0,
-            Tile::Four => 100.0,
+        ConvAlgorithm::Winograd(tile) | ConvAlgorithm::Texels(TexelsAlgorithm::Winograd(tile)) => match tile {
+            Tile::F2x3 => 4.0,
+            Tile::F4x3 => 100.0,
         },
         _ => 1.0,
     }
@@ -215,14 +215,14 @@ fn geometries() {
         let (y_size, dx_size) = (magnitudes.twin_forward(&magnitudes.x, true), magnitudes.twin_backward());
         for variant in case.variants() {
             let (name, k) = (case.name(variant), growth(variant) * case.k());
-            let with = Parts { bias: true, ..Parts::default() };
+            let with = Overrides { bias: true, ..Overrides::default() };
             table
                 .case(format!("forward {name}"), || close("y", &case.forward(&case.x, variant, with)?, &y, &y_size, k));
             table.case(format!("backward {name}"), || {
                 close("dx", &case.backward(&case.dy, variant, None, None)?, &dx, &dx_size, k)
             });
             table.case(format!("adjoint {name}"), || {
-                let y = case.forward(&case.x, variant, Parts::default())?;
+                let y = case.forward(&case.x, variant, Overrides::default())?;
                 let dx = case.backward(&case.dy, variant, None, None)?;
                 adjoint([&case.dy, &y], [&dx, &case.x], dx_size.dot(&magnitudes.x), k)
             });
@@ -262,7 +262,7 @@ fn epilogues_and_sinks() {
             let parts = [(bias, " bias"), (adds, " residual"), (relu, " relu")];
             let named: String = parts.iter().filter(|p| p.0).map(|p| p.1).collect();
             table.case(format!("forward {}{named}", case.name(variant)), || {
-                let with = Parts { bias, residual: adds.then_some(&residual), relu, ..Parts::default() };
+                let with = Overrides { bias, residual: adds.then_some(&residual), relu, ..Overrides::default() };
                 let sum = sunk(&case.twin_forward(&case.x, bias), with.residual, None);
                 let want = if relu { sum.map(|y| y.max(0.0)) } else { sum };
                 let size = magnitudes.twin_forward(&magnitudes.x, bias).map(|y| y + 4.0);
@@ -302,7 +302,7 @@ fn texels_in_and_out() {
         let residual = random.tensor(case.dy.shape, -4.0, 4.0);
         let [add, mask] = [0, 1].map(|_| random.tensor(case.x.shape, -1.0, 1.0));
         let magnitudes = case.magnitudes();
-        let texels = |v: &Variant| matches!(v, Variant::Texels(_));
+        let texels = |v: &ConvAlgorithm| matches!(v, ConvAlgorithm::Texels(_));
         for (variant, [x_format, y_format]) in case.variants().into_iter().filter(texels).flat_map(|v| {
             let [n, t] = [Format::Nchw, Format::Texels];
             [[n, t], [t, n], [t, t]].map(|formats| (v, formats))
@@ -311,7 +311,7 @@ fn texels_in_and_out() {
             let k = growth(variant) * case.k();
             table.case(format!("forward {name}"), || {
                 let formats = [x_format, y_format];
-                let with = Parts { formats, bias: true, residual: Some(&residual), relu: true };
+                let with = Overrides { formats, bias: true, residual: Some(&residual), relu: true };
                 let want = sunk(&case.twin_forward(&case.x, true), with.residual, None).map(|y| y.max(0.0));
                 let size = magnitudes.twin_forward(&magnitudes.x, true).map(|y| y + 4.0);
                 close("y", &case.forward(&case.x, variant, with)?, &want, &size, k)
@@ -343,7 +343,7 @@ fn an_image_does_not_know_its_batch() {
         table.case(format!("batch {}", case.name(variant)), || {
             batch_independent(|n| {
                 let residual = images(&residual, n);
-                let with = Parts { bias: true, residual: Some(&residual), relu: true, ..Parts::default() };
+                let with = Overrides { bias: true, residual: Some(&residual), relu: true, ..Overrides::default() };
                 let y = case.forward(&images(&case.x, n), variant, with)?;
                 let (add, mask) = (images(&add, n), images(&mask, n));
                 Ok(vec![y, case.backward(&images(&case.dy, n), variant, Some(&add), Some(&mask))?])
@@ -359,11 +359,11 @@ fn nan_passes_the_fused_relu() {
     let mut case = Case::new(([1, 2, 3, 3], [3, 2, 1, 1], [1, 1], [0; 4]));
     case.x.data[4] = f64::NAN;
     for (variant, format) in case.variants().into_iter().flat_map(|v| {
-        let texels = matches!(v, Variant::Texels(_)).then_some(Format::Texels);
+        let texels = matches!(v, ConvAlgorithm::Texels(_)).then_some(Format::Texels);
         [Format::Nchw].into_iter().chain(texels).map(move |format| (v, format))
     }) {
         table.case(format!("nan {} {format:?}", case.name(variant)), || {
-            let with = Parts { formats: [format; 2], relu: true, ..Parts::default() };
+            let with = Overrides { formats: [format; 2], relu: true, ..Overrides::default() };
             let y = case.forward(&case.x, variant, with)?;
             let where_nan = y.map(|y| f64::from(y.is_nan()));
             let want = Tensor::new(y.shape, (0..27).map(|i| f64::from(i % 9 == 4)).collect());

@@ -1,7 +1,7 @@
 //! conv2d with some channels of a larger tensor for x, y or dy: what a branch of a concatenation writes in place, and reads its
 //! gradient from. Every variant, in every format.
 
-use protogpu::ops::{self, Conv2d, Epilogue, Format, Sink, Variant};
+use protogpu::ops::{self, Conv2d, ConvAlgorithm, Epilogue, Format, GradEpilogue};
 
 use super::conv2d::{Case, Geometry, growth, variants};
 use crate::harness::{Outcome, Rig, Table, close, exact, format_name, refused};
@@ -27,8 +27,8 @@ fn around(format: Format, channels: usize) -> Vec<[usize; 2]> {
 }
 
 /// Each variant with the formats that it is over.
-fn formats_of(case: &Case) -> Vec<(Variant, Format)> {
-    let texels = |v: &Variant| matches!(v, Variant::Texels(_)).then_some(Format::Texels);
+fn formats_of(case: &Case) -> Vec<(ConvAlgorithm, Format)> {
+    let texels = |v: &ConvAlgorithm| matches!(v, ConvAlgorithm::Texels(_)).then_some(Format::Texels);
     case.variants()
         .into_iter()
         .flat_map(|v| [Some(Format::Nchw), texels(&v)].into_iter().flatten().map(move |f| (v, f)))
@@ -55,7 +55,7 @@ fn split(whole: &Tensor, [before, after]: [usize; 2]) -> [Tensor; 3] {
 /// The whole that y is written to, which begins as `whole`.
 fn forward(
     case: &Case,
-    variant: Variant,
+    variant: ConvAlgorithm,
     format: Format,
     whole: &Tensor,
     place: [usize; 2],
@@ -149,13 +149,13 @@ fn what_is_refused() {
             if variant.fits(&conv) {
                 let residual = conv.forward(&mut rec, "conv", x, part, epilogue, variant);
                 refused("residual", residual, "conv2d (conv): a residual is not added")?;
-                let dx = conv.backward(&mut rec, "conv", x, part, Sink::default(), variant);
+                let dx = conv.backward(&mut rec, "conv", x, part, GradEpilogue::default(), variant);
                 refused("dx", dx, "conv2d (conv): the gradient is not written")?;
                 // All channels are the tensor.
                 let all = x.channels(0, 4)?;
                 let epilogue = Epilogue { residual: Some(x.id), relu: false };
                 conv.forward(&mut rec, "conv", x, all, epilogue, variant)?;
-                conv.backward(&mut rec, "conv", x, all, Sink::default(), variant)?;
+                conv.backward(&mut rec, "conv", x, all, GradEpilogue::default(), variant)?;
             }
             Ok(())
         });

@@ -2,9 +2,9 @@
 
 use protogpu::Shape;
 use protogpu::gpu::Recording;
-use protogpu::ops::{self, Algorithm, Epilogue, Tile, Variant};
+use protogpu::ops::{self, ConvAlgorithm, Epilogue, TexelsAlgorithm, Tile};
 
-use super::conv2d::{Case, Parts, name_of};
+use super::conv2d::{Case, Overrides, name_of};
 use crate::harness::{Table, batch_independent, images};
 use crate::twin::Tensor;
 
@@ -24,7 +24,7 @@ fn errors_of_a_networks_shapes() {
                     let largest = want.data.iter().fold(0.0f64, |m, v| m.max(v.abs()));
                     got.zip(want, |g, w| (g - w).abs()).data.into_iter().fold(0.0, f64::max) / largest
                 };
-                let forward = relative(&case.forward(&case.x, variant, Parts::default())?, &y);
+                let forward = relative(&case.forward(&case.x, variant, Overrides::default())?, &y);
                 let backward = relative(&case.backward(&case.dy, variant, None, None)?, &dx);
                 println!(
                     "{channels:>4} on {side}x{side} {:<16} forward {forward:.1e} backward {backward:.1e}",
@@ -45,20 +45,20 @@ fn images_in_turns() {
     for variant in case.variants().into_iter().filter(|v| !v.is_plain()) {
         table.case(format!("turns {}", case.name(variant)), || {
             batch_independent(|n| {
-                let with = Parts { bias: true, relu: true, ..Parts::default() };
+                let with = Overrides { bias: true, relu: true, ..Overrides::default() };
                 let y = case.forward(&images(&case.x, n), variant, with)?;
                 Ok(vec![y, case.backward(&images(&case.dy, n), variant, None, None)?])
             })
         });
     }
-    let tile = Tile::Four;
-    for variant in [Variant::Winograd(tile), Variant::Texels(Algorithm::Winograd(tile))] {
+    let tile = Tile::F4x3;
+    for variant in [ConvAlgorithm::Winograd(tile), ConvAlgorithm::Texels(TexelsAlgorithm::Winograd(tile))] {
         table.case(format!("turns are taken {}", name_of(variant)), || {
             let mut rec = Recording::new();
             let [x, y] = [0; 2].map(|_| {
                 let (rec, shape) = (&mut rec, Shape(case.x.shape));
                 match variant {
-                    Variant::Winograd(_) => ops::Tensor::transient(rec, "t", shape),
+                    ConvAlgorithm::Winograd(_) => ops::Tensor::transient(rec, "t", shape),
                     _ => ops::Tensor::transient_texels(rec, "t", shape),
                 }
             });

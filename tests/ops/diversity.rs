@@ -1,7 +1,7 @@
 //! diversity: how unlike the Gram matrices of a batch's images are; each image's gradient with the others held still.
 
-use protogpu::ops::{Diversity, FeatureRow, Sink, total};
-use protogpu::optimize::ScheduleRow;
+use protogpu::method::ScheduleRow;
+use protogpu::ops::{Diversity, FeatureRow, GradEpilogue, total};
 
 use crate::harness::{Outcome, QUIET, Rig, SINKS, Table, by, close, gradient, images, refused, root, sink_name, sunk};
 use crate::twin::random::Random;
@@ -18,7 +18,7 @@ fn step(x: &Tensor, [add, mask]: [Option<&Tensor>; 2]) -> Outcome<[Tensor; 2]> {
     let mut rig = Rig::default();
     let n = x.shape[0];
     let (input, dx) = (rig.input("x", x), rig.output("dx", x.shape));
-    let sink = Sink { add: add.map(|t| rig.input("add", t).id), mask: mask.map(|t| rig.input("mask", t).id) };
+    let sink = GradEpilogue { add: add.map(|t| rig.input("add", t).id), mask: mask.map(|t| rig.input("mask", t).id) };
     let row = |&weight: &f64| FeatureRow { weight: weight as f32, channel: 0, place: 0 };
     let rows: Vec<FeatureRow> = WEIGHTS[..n].iter().map(row).collect();
     let rows = rig.words("rows", protogpu::gpu::bytemuck::cast_slice(&rows));

@@ -1,7 +1,7 @@
 //! feature: the terms of an objective on a module's output, each image with its own unit and weight.
 
-use protogpu::ops::{Feature, FeatureRow, Sink, total};
-use protogpu::optimize::ScheduleRow;
+use protogpu::method::ScheduleRow;
+use protogpu::ops::{Feature, FeatureRow, GradEpilogue, total};
 
 use crate::harness::{
     Outcome, QUIET, Rig, SINKS, Table, batch_independent, by, close, gradient, images, root, sink_name, sunk,
@@ -21,7 +21,7 @@ fn step(x: &Tensor, units: &[Unit], weights: &[f64], [add, mask]: [Option<&Tenso
     let mut rig = Rig::default();
     let [n, c, _, w] = x.shape;
     let (input, dx) = (rig.input("x", x), rig.output("dx", x.shape));
-    let sink = Sink { add: add.map(|t| rig.input("add", t).id), mask: mask.map(|t| rig.input("mask", t).id) };
+    let sink = GradEpilogue { add: add.map(|t| rig.input("add", t).id), mask: mask.map(|t| rig.input("mask", t).id) };
     let row = |(unit, &weight): (&Unit, &f64)| {
         let [channel, place] = match unit {
             Unit::Channel(c) => [*c, 0],

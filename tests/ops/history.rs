@@ -1,7 +1,7 @@
 //! history: the losses of each step in their place, and the clock.
 
 use protogpu::gpu::{Grid, Kernel, NoParams};
-use protogpu::optimize::ScheduleRow;
+use protogpu::method::ScheduleRow;
 
 use crate::harness::{Outcome, QUIET, Rig, Table, batch_independent, close, images, root};
 use crate::twin::Tensor;

@@ -1,6 +1,6 @@
 //! linear.
 
-use protogpu::ops::{Linear, Sink};
+use protogpu::ops::{GradEpilogue, Linear};
 
 use crate::harness::{
     Outcome, Rig, SINKS, Table, adjoint, batch_independent, close, gradient, images, root, sink_name, sunk,
@@ -23,7 +23,7 @@ fn backward(op: &Linear, dy: &Tensor, add: Option<&Tensor>, mask: Option<&Tensor
     let mut rig = Rig::default();
     let inputs = op.w.len() / op.b.len();
     let (dy, dx) = (rig.input("dy", dy), rig.output("dx", [dy.shape[0], inputs, 1, 1]));
-    let sink = Sink { add: add.map(|t| rig.input("add", t).id), mask: mask.map(|t| rig.input("mask", t).id) };
+    let sink = GradEpilogue { add: add.map(|t| rig.input("add", t).id), mask: mask.map(|t| rig.input("mask", t).id) };
     op.backward(&mut rig.rec, "fc", dy, dx, sink)?;
     rig.run()?.read(dx)
 }

@@ -1,9 +1,9 @@
 //! The parameterization's ops, and every transform as a map, against PyTorch: `tests/golden/lucent.safetensors`.
 
 use protogpu::Shape;
+use protogpu::method::transforms::maps_of;
+use protogpu::method::{Settings, Transform, Transforms};
 use protogpu::ops::{self, AffineWarp, Colour, Interpolation, Irfft2};
-use protogpu::optimize::transforms::maps_of;
-use protogpu::optimize::{Settings, Transform, Transforms};
 
 use crate::harness::{Outcome, Rig, Table, close};
 use crate::twin::Tensor;

@@ -1,7 +1,7 @@
 //! objective: class logit and both forms of the probability variance, weighted by the schedule.
 
+use protogpu::method::ScheduleRow;
 use protogpu::ops::{Objective, PvForm};
-use protogpu::optimize::ScheduleRow;
 
 use crate::harness::{Outcome, QUIET, Rig, Table, batch_independent, close, gradient, images};
 use crate::twin::probability_variance::{self, Form, softmax};

@@ -1,7 +1,7 @@
 //! objective.weighted: weighted sums of terms on classes, beside the probability variance.
 
+use protogpu::method::ScheduleRow;
 use protogpu::ops::{LogitRow, Objective, PvForm};
-use protogpu::optimize::ScheduleRow;
 
 use crate::harness::{Outcome, QUIET, Rig, Table, batch_independent, close, gradient, images};
 use crate::twin::Tensor;

@@ -1,6 +1,6 @@
 //! relu: exact, and large enough once to fold the dispatch into two dimensions.
 
-use protogpu::ops::{Relu, Sink};
+use protogpu::ops::{GradEpilogue, Relu};
 
 use crate::harness::{Outcome, Rig, SINKS, Table, batch_independent, by, exact, gradient, images, sink_name, sunk};
 use crate::twin::random::Random;
@@ -19,7 +19,7 @@ fn forward(x: &Tensor) -> Outcome<Tensor> {
 fn backward(dy: &Tensor, x: &Tensor, add: Option<&Tensor>, mask: Option<&Tensor>) -> Outcome<Tensor> {
     let mut rig = Rig::default();
     let (dy, x, dx) = (rig.input("dy", dy), rig.input("x", x), rig.output("dx", dy.shape));
-    let sink = Sink { add: add.map(|t| rig.input("add", t).id), mask: mask.map(|t| rig.input("mask", t).id) };
+    let sink = GradEpilogue { add: add.map(|t| rig.input("add", t).id), mask: mask.map(|t| rig.input("mask", t).id) };
     Relu.backward(&mut rig.rec, "relu", dy, x, dx, sink)?;
     rig.run()?.read(dx)
 }

@@ -1,6 +1,6 @@
 //! scale_shift, as batch_norm and as normalize: both twins compute it in their own form, unfolded.
 
-use protogpu::ops::{ScaleShift, Sink};
+use protogpu::ops::{GradEpilogue, ScaleShift};
 
 use crate::harness::{
     Outcome, Rig, SINKS, Table, adjoint, batch_independent, by, close, gradient, images, sink_name, sunk,
@@ -22,7 +22,7 @@ fn forward(op: &ScaleShift, x: &Tensor) -> Outcome<Tensor> {
 fn backward(op: &ScaleShift, dy: &Tensor, add: Option<&Tensor>, mask: Option<&Tensor>) -> Outcome<Tensor> {
     let mut rig = Rig::default();
     let (dy, dx) = (rig.input("dy", dy), rig.output("dx", dy.shape));
-    let sink = Sink { add: add.map(|t| rig.input("add", t).id), mask: mask.map(|t| rig.input("mask", t).id) };
+    let sink = GradEpilogue { add: add.map(|t| rig.input("add", t).id), mask: mask.map(|t| rig.input("mask", t).id) };
     op.backward(&mut rig.rec, "bn", dy, dx, sink)?;
     rig.run()?.read(dx)
 }

@@ -1,7 +1,7 @@
 //! total_variation: value and gradient in the four forms, also of flat images and of one row or column.
 
+use protogpu::method::ScheduleRow;
 use protogpu::ops::{HfForm, TotalVariation};
-use protogpu::optimize::ScheduleRow;
 
 use crate::harness::{Outcome, QUIET, Rig, Table, batch_independent, by, close, gradient, images, root};
 use crate::twin::Tensor;

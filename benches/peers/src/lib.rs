@@ -38,7 +38,7 @@ pub struct Input {
     /// `[N,3,H,W]`.
     pub shape: [usize; 4],
     pub images: Vec<f32>,
-    /// `[T,N]`: the inverse map in pixel indices, as in `optimize::draws`. Step t uses row t modulo T.
+    /// `[T,N]`: the inverse map in pixel indices, as in `method::draws`. Step t uses row t modulo T.
     pub theta: Vec<[f32; 6]>,
     pub classes: Vec<u32>,
     pub lr: f64,

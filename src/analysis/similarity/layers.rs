@@ -2,7 +2,7 @@
 
 use crate::graph::NodeId;
 use crate::named::named;
-use crate::nets::{Module, Network, Semantics};
+use crate::networks::{Module, Network, Semantics};
 
 named! {
     /// How layers are counted in a mean over all of them.
@@ -84,7 +84,7 @@ impl Layers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nets::Architecture;
+    use crate::networks::Architecture;
 
     #[test]
     fn as_many_rows_as_torchvision_has() {

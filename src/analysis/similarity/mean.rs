@@ -10,7 +10,7 @@ use super::observer::Observer;
 use crate::analysis::{ImageFolder, Ranks};
 use crate::digest::sha256_of;
 use crate::error::{Error, Result};
-use crate::nets::{Input, Network};
+use crate::networks::{Network, Preprocessing};
 use crate::tensor_file::{TensorFile, Tensors};
 
 /// The layout's name and version.
@@ -83,7 +83,7 @@ impl MeanActivations {
             .metadata("name", network.labels().name(self.class))
             .metadata("weights_sha256", network.weights().sha256())
             .metadata("architecture", network.architecture().to_string())
-            .metadata("input", network.expects().to_json())
+            .metadata("input", network.preprocessing().to_json())
             .metadata("pictures", listed(&self.pictures))
             .metadata("unreadable", listed(&self.unreadable))
             .tensor(PIXELS, &[3, side, side], &self.pixels);
@@ -115,8 +115,9 @@ impl MeanActivations {
         if there != here {
             return differs("weights whose sha256 is", there, here);
         }
-        let (there, here) = (file.metadata("input")?, network.expects());
-        let input: Input = serde_json::from_str(there).map_err(|e| Error::input(format!("metadata `input`: {e}")))?;
+        let (there, here) = (file.metadata("input")?, network.preprocessing());
+        let input: Preprocessing =
+            serde_json::from_str(there).map_err(|e| Error::input(format!("metadata `input`: {e}")))?;
         if input != here {
             return differs("the input convention", there, &here.to_json());
         }

@@ -9,7 +9,7 @@ use crate::analysis::image_folder::together;
 use crate::analysis::{Activations, Ranks, Sorter, stream_pictures};
 use crate::error::{Error, Result};
 use crate::gpu::Context;
-use crate::nets::Network;
+use crate::networks::Network;
 
 /// One picture's correlation with the mean activations, by tensor of [`Layers::tensors`]; none where one of the two is
 /// constant.

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::layers::{Layers, Over};
 use super::observer::Correlations;
 use super::table::{ClassSimilarity, Compared, Counts, Holds, LayerSimilarity, OnePrototype, Overall, Spread, Way};
-use crate::nets::Semantics;
+use crate::networks::Semantics;
 
 /// A class's correlations: each picture's, by tensor.
 #[derive(Clone, Debug, Default)]

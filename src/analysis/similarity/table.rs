@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::analysis::study::{Interval, Resampling, bootstrap_mean, sign_flips};
-use crate::nets::Semantics;
+use crate::networks::Semantics;
 
 /// What intervals and p-values over classes are made of.
 const RESAMPLING: Resampling = Resampling { count: 10_000, seed: 0 };

@@ -9,7 +9,7 @@ mod answer;
 mod proportion;
 mod resample;
 mod table;
-mod words;
+mod wording;
 
 pub use answer::{Answer, Group, answer, classify_files};
 pub use proportion::{Count, Interval, Pairs, cohens_h, difference, fisher};
@@ -20,4 +20,4 @@ pub use table::{
     ANY, Asked, AskedClass, Comparison, Difference, GroupRow, Instead, Outcome, Part, PrototypeSeen, Study,
     correct_for_many,
 };
-pub use words::{findings, p_value, percent, points};
+pub use wording::{findings, p_value, percent, points};

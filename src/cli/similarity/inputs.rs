@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use crate::bounded::read_at_most;
+use crate::method::draws::uniform_image;
+use crate::networks::Network;
+use crate::picture::preprocess;
+use crate::tensor_file::Tensors;
+use crate::{Error, Result};
 use clap::ValueEnum;
 use image::{ImageBuffer, Rgb, imageops};
-use protogpu::bounded::read_at_most;
-use protogpu::nets::Network;
-use protogpu::optimize::draws::uniform_image;
-use protogpu::picture::preprocess;
-use protogpu::tensor_file::Tensors;
-use protogpu::{Error, Result};
 use serde::Serialize;
 
 use crate::cli::folder::{PIXELS, RECORD};
@@ -118,8 +118,8 @@ fn read(folder: &Path, config: &Config, network: &Network, shown: Pixels) -> Res
              --weights"
         )));
     }
-    if let Some(input) = recorded.weights.input.filter(|&input| input != network.expects()) {
-        let here = network.expects();
+    if let Some(input) = recorded.weights.input.filter(|&input| input != network.preprocessing()) {
+        let here = network.preprocessing();
         return Err(wrong(format!(
             "the prototype was made for input of {input}, but the network is taken to expect {here}"
         )));

@@ -8,12 +8,12 @@ mod report;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use protogpu::analysis::ImageFolder;
-use protogpu::analysis::similarity::{
+use crate::analysis::ImageFolder;
+use crate::analysis::similarity::{
     ClassSimilarity, Layers, Likely, MeanActivations, Observed, Observer, Over, Scores, Targets,
 };
-use protogpu::nets::{Network, Semantics};
-use protogpu::{Error, Result};
+use crate::networks::{Network, Semantics};
+use crate::{Error, Result};
 
 use super::args::{AdapterArgs, NetworkArgs};
 use super::disk::{check_report, remove_leftovers};

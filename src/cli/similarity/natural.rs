@@ -4,14 +4,14 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use protogpu::analysis::similarity::{
+use crate::analysis::similarity::{
     Correlations, MeanActivations, Observed, Observer, Picture, Streamed, Sums, Targets,
 };
-use protogpu::atomic::write_atomically;
-use protogpu::bounded::{if_there, read_at_most};
-use protogpu::digest::sha256_hex;
-use protogpu::nets::Network;
-use protogpu::{Error, Result};
+use crate::atomic::write_atomically;
+use crate::bounded::{if_there, read_at_most};
+use crate::digest::sha256_hex;
+use crate::networks::Network;
+use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
 use super::choice::Choice;

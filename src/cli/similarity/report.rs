@@ -2,13 +2,13 @@
 
 use std::process::ExitCode;
 
-use protogpu::Result;
-use protogpu::analysis::ImageFolder;
-use protogpu::analysis::similarity::{Compared, Layers, Similarity, Spread, overall, warnings, ways};
-use protogpu::analysis::study::{Interval, p_value};
-use protogpu::nets::Network;
-use protogpu::picture::{jpeg, png, preprocess};
-use protogpu::report::{ClassPictures, Pictures, write_similarity};
+use crate::Result;
+use crate::analysis::ImageFolder;
+use crate::analysis::similarity::{Compared, Layers, Similarity, Spread, overall, warnings, ways};
+use crate::analysis::study::{Interval, p_value};
+use crate::networks::Network;
+use crate::picture::{jpeg, png, preprocess};
+use crate::report::{ClassPictures, Pictures, write_similarity};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -59,7 +59,7 @@ impl SimilarityArgs {
                 "classes": network.classes(),
                 "weights": weights.name(),
                 "sha256": weights.sha256(),
-                "input": network.expects(),
+                "input": network.preprocessing(),
             },
             "images": self.images.display().to_string(),
             "per_class": self.per_class,

@@ -1,14 +1,14 @@
 //! The planted biases: prototypes made now, and pictures that are drawn with a cue and once more without.
 
-use protogpu::analysis::Classifier;
-use protogpu::analysis::study::{Answer, Asked, Group, Part, answer, percent};
-use protogpu::gpu::Context;
-use protogpu::nets::Network;
-use protogpu::optimize::{Job, Optimizer, Settings};
-use protogpu::picture::{jpeg, to_chw};
-use protogpu::report::PartPictures;
-use protogpu::world::{Bias, Biases, Setting, biases, draw, truth};
-use protogpu::{Error, Result};
+use crate::analysis::Classifier;
+use crate::analysis::study::{Answer, Asked, Group, Part, answer, percent};
+use crate::gpu::Context;
+use crate::method::{Job, Optimizer, Settings};
+use crate::networks::Network;
+use crate::picture::{jpeg, to_chw};
+use crate::report::PartPictures;
+use crate::world::{Bias, Biases, Setting, biases, draw, truth};
+use crate::{Error, Result};
 use rayon::prelude::*;
 
 use super::prototypes::{Given, Prototype};
@@ -101,7 +101,7 @@ impl StudyArgs {
             progress.update(step, figures(&optimizer));
         }
         progress.end();
-        let of = |(class, state): (&usize, protogpu::optimize::ImageState)| Prototype {
+        let of = |(class, state): (&usize, crate::method::ImageState)| Prototype {
             class: *class,
             seed: self.seed,
             folder: None,
@@ -152,7 +152,7 @@ fn carries(bias: &Bias, number: u64) -> bool {
 /// The sentence of a planted bias.
 pub(super) fn sentence(part: &Part, bias: &Bias) -> String {
     let [with, without] = part.groups.as_slice() else { return String::new() };
-    let accuracy = |group: &protogpu::analysis::study::GroupRow| percent(group.classes[0].accuracy.value);
+    let accuracy = |group: &crate::analysis::study::GroupRow| percent(group.classes[0].accuracy.value);
     let (class, what) = (bias.class_name(), bias.what);
     let instead = without.instead.first();
     let instead = instead.map_or_else(String::new, |other| format!(", and {} of {}", other.name, percent(other.share)));
@@ -167,7 +167,7 @@ pub(super) fn sentence(part: &Part, bias: &Bias) -> String {
 /// The last step's figures, averaged over the batch.
 fn figures(optimizer: &Optimizer) -> Figures {
     let histories = optimizer.histories();
-    let mean = |column: fn(&protogpu::optimize::History) -> &Vec<f32>| {
+    let mean = |column: fn(&crate::method::History) -> &Vec<f32>| {
         histories.iter().filter_map(|history| column(history).last()).sum::<f32>() / histories.len() as f32
     };
     Figures {

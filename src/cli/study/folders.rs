@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use protogpu::analysis::study::{Asked, Group, Part, classify_files};
-use protogpu::analysis::{Classifier, find_pictures};
-use protogpu::nets::Network;
-use protogpu::picture::{jpeg, preprocess};
-use protogpu::report::PartPictures;
-use protogpu::{Error, Result};
+use crate::analysis::study::{Asked, Group, Part, classify_files};
+use crate::analysis::{Classifier, find_pictures};
+use crate::networks::Network;
+use crate::picture::{jpeg, preprocess};
+use crate::report::PartPictures;
+use crate::{Error, Result};
 
 use super::prototypes::Given;
 use super::{EXAMPLES, Measured, REPORT, StudyArgs};

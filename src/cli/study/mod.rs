@@ -8,10 +8,10 @@ mod report;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use protogpu::analysis::study::{Group, Part, Resampling};
-use protogpu::nets::Network;
-use protogpu::report::PartPictures;
-use protogpu::{Error, Result};
+use crate::analysis::study::{Group, Part, Resampling};
+use crate::networks::Network;
+use crate::report::PartPictures;
+use crate::{Error, Result};
 
 use super::args::{AdapterArgs, NetworkArgs};
 use super::interrupt;

@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use protogpu::Result;
-use protogpu::analysis::Classifier;
-use protogpu::analysis::similarity::Likely;
-use protogpu::analysis::study::{AskedClass, PrototypeSeen};
-use protogpu::nets::Network;
-use protogpu::picture;
+use crate::Result;
+use crate::analysis::Classifier;
+use crate::analysis::similarity::Likely;
+use crate::analysis::study::{AskedClass, PrototypeSeen};
+use crate::networks::Network;
+use crate::picture;
 
 use crate::cli::run_record::{Config, WeightsRecord};
 use crate::cli::similarity::inputs::{Pixels, find, prototypes, recorded};

@@ -2,13 +2,13 @@
 
 use std::process::ExitCode;
 
-use protogpu::Result;
-use protogpu::analysis::study::{
+use crate::Result;
+use crate::analysis::study::{
     Comparison, GroupRow, Interval, Outcome, Study, correct_for_many, findings, p_value, percent, points,
 };
-use protogpu::nets::Network;
-use protogpu::report::{StudyReport, write_study};
-use protogpu::world::biases;
+use crate::networks::Network;
+use crate::report::{StudyReport, write_study};
+use crate::world::biases;
 use serde_json::{Map, Value, json};
 
 use super::demo::{PICTURES_SEED, sentence};
@@ -60,7 +60,7 @@ impl StudyArgs {
                 "classes": network.classes(),
                 "weights": weights.name(),
                 "sha256": weights.sha256(),
-                "input": network.expects(),
+                "input": network.preprocessing(),
             }),
         );
         if self.demo {

@@ -6,11 +6,11 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use protogpu::atomic::write_atomically;
-use protogpu::bounded::{if_there, read_at_most};
-use protogpu::digest::sha256_hex;
-use protogpu::report::sweep::{SweepAxis, SweepPoint};
-use protogpu::{Error, Result};
+use crate::atomic::write_atomically;
+use crate::bounded::{if_there, read_at_most};
+use crate::digest::sha256_hex;
+use crate::report::sweep::{SweepAxis, SweepPoint};
+use crate::{Error, Result};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -84,7 +84,7 @@ impl Record {
 #[derive(Serialize, Deserialize)]
 pub(super) struct Kernels {
     pub(super) adapter: String,
-    pub(super) kernels: std::collections::BTreeMap<String, protogpu::ops::Variant>,
+    pub(super) kernels: std::collections::BTreeMap<String, crate::ops::ConvAlgorithm>,
 }
 
 /// The folder.

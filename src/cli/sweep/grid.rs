@@ -2,11 +2,11 @@
 
 use std::io::ErrorKind;
 
-use protogpu::bounded::read_text_at_most;
-use protogpu::digest::sha256_hex;
-use protogpu::optimize::Settings;
-use protogpu::report::sweep::{SweepAxis, shown};
-use protogpu::{Error, Result};
+use crate::bounded::read_text_at_most;
+use crate::digest::sha256_hex;
+use crate::method::Settings;
+use crate::report::sweep::{SweepAxis, shown};
+use crate::{Error, Result};
 use serde_json::{Map, Value};
 
 /// Grids that have a name.

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use protogpu::bounded::{if_there, read_text_at_most};
-use protogpu::report::sweep::FailedPoint;
-use protogpu::{Error, Result};
+use crate::bounded::{if_there, read_text_at_most};
+use crate::report::sweep::FailedPoint;
+use crate::{Error, Result};
 use serde_json::{Map, Value};
 
 use super::files::{

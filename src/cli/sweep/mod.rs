@@ -14,11 +14,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr;
 
-use protogpu::analysis::ImageFolder;
-use protogpu::analysis::similarity::{Observer, Over};
-use protogpu::nets::{Network, Semantics};
-use protogpu::report::sweep::FailedPoint;
-use protogpu::{Error, Result};
+use crate::analysis::ImageFolder;
+use crate::analysis::similarity::{Observer, Over};
+use crate::networks::{Network, Semantics};
+use crate::report::sweep::FailedPoint;
+use crate::{Error, Result};
 
 use super::args::{AdapterArgs, NetworkArgs};
 use super::interrupt;

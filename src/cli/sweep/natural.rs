@@ -1,8 +1,8 @@
 //! The natural side of a sweep, made once for all points.
 
-use protogpu::Result;
-use protogpu::analysis::similarity::Observer;
-use protogpu::nets::Network;
+use crate::Result;
+use crate::analysis::similarity::Observer;
+use crate::networks::Network;
 
 use super::SweepArgs;
 use super::files::Files;

@@ -1,12 +1,12 @@
 //! What a sweep is to make, all of it checked before any work.
 
-use protogpu::analysis::ImageFolder;
-use protogpu::analysis::similarity::Picture;
-use protogpu::digest::sha256_hex;
-use protogpu::nets::Network;
-use protogpu::optimize::{Preset, Settings};
-use protogpu::report::sweep::SweepAxis;
-use protogpu::{Error, Result};
+use crate::analysis::ImageFolder;
+use crate::analysis::similarity::Picture;
+use crate::digest::sha256_hex;
+use crate::method::{Preset, Settings};
+use crate::networks::Network;
+use crate::report::sweep::SweepAxis;
+use crate::{Error, Result};
 use serde_json::{Map, Value, json};
 
 use super::SweepArgs;
@@ -98,7 +98,7 @@ impl SweepArgs {
         let about = json!({
             "version": env!("CARGO_PKG_VERSION"),
             "network": {"architecture": network.architecture(), "classes": network.classes(), "sha256": weights.sha256(),
-                "input": network.expects()},
+                "input": network.preprocessing()},
             "classes": classes.iter().map(class).collect::<Vec<_>>(),
             "seeds": self.seeds,
             "per_class": self.per_class,

@@ -2,10 +2,10 @@
 
 use std::ffi::OsStr;
 
+use crate::Result;
+use crate::method::Preset;
 use clap::builder::ValueParser;
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
-use protogpu::Result;
-use protogpu::optimize::Preset;
 
 use super::grid;
 use crate::cli::method::MethodArgs;

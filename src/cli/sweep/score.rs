@@ -1,14 +1,14 @@
 //! One point: its prototypes, all classes and seeds at once, and how close they are to natural pictures.
 
-use protogpu::analysis::similarity::{Correlations, Likely, Observed, Observer, Over, Scores, Targets, overall};
-use protogpu::analysis::{Ranks, softmax};
-use protogpu::gpu::Context;
-use protogpu::nets::{Network, Semantics};
-use protogpu::ops::Choices;
-use protogpu::optimize::{Job, Optimizer, Parts, Settings};
-use protogpu::picture::{png, preprocess};
-use protogpu::report::sweep::{Share, SweepClass, SweepPoint, SweepPrototype};
-use protogpu::{Error, Result};
+use crate::analysis::similarity::{Correlations, Likely, Observed, Observer, Over, Scores, Targets, overall};
+use crate::analysis::{Ranks, softmax};
+use crate::gpu::Context;
+use crate::method::{Job, Optimizer, Overrides, Settings};
+use crate::networks::{Network, Semantics};
+use crate::ops::ConvAlgorithms;
+use crate::picture::{png, preprocess};
+use crate::report::sweep::{Share, SweepClass, SweepPoint, SweepPrototype};
+use crate::{Error, Result};
 
 use super::files::POINTS;
 use super::grid::Point;
@@ -31,7 +31,7 @@ pub(super) struct Side {
 pub(super) struct Bench<'a> {
     pub(super) context: &'a Context,
     pub(super) network: &'a Network,
-    pub(super) choices: &'a Choices,
+    pub(super) choices: &'a ConvAlgorithms,
     pub(super) observer: &'a mut Observer,
     /// Pictures that the observer takes at once.
     pub(super) pictures: usize,
@@ -146,8 +146,8 @@ impl Bench<'_> {
         for wanted in wanted.chunks(self.batch) {
             let job = |&(side, seed): &(usize, u64)| Job { class: self.sides[side].class, seed, init: init.clone() };
             let jobs: Vec<Job> = wanted.iter().map(job).collect();
-            let parts = Parts { choices: Some(self.choices.clone()), ..Parts::default() };
-            let mut optimizer = Optimizer::with_parts(self.context, self.network, settings, &jobs, parts)?;
+            let parts = Overrides { choices: Some(self.choices.clone()), ..Overrides::default() };
+            let mut optimizer = Optimizer::with_overrides(self.context, self.network, settings, &jobs, parts)?;
             let mut pace = Pace::new();
             while optimizer.step() < optimizer.total_steps() {
                 if interrupt::requested() {

@@ -2,9 +2,9 @@
 
 use std::process::ExitCode;
 
+use crate::Result;
+use crate::report::sweep::{FailedPoint, Sweep, SweepPoint, write_sweep};
 use clap::ValueEnum;
-use protogpu::Result;
-use protogpu::report::sweep::{FailedPoint, Sweep, SweepPoint, write_sweep};
 
 use super::files::{Files, Plan, Record, read_picture};
 use crate::cli::terminal::{FAILURE, note, print, print_json, table};

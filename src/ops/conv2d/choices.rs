@@ -4,29 +4,29 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use super::{Algorithm, Conv2d, Tile, Variant, product};
+use super::{Conv2d, ConvAlgorithm, TexelsAlgorithm, Tile, product};
 use crate::error::{Error, Result};
 use crate::gpu::Capabilities;
 use crate::ops::TEXELS_MAX_PLANE;
 use crate::shape::Shape;
 
 /// Variants by name.
-const NAMED: [(&str, Variant); 12] = [
-    ("subgroup1", Variant::Subgroup { row_groups: 1 }),
-    ("subgroup2", Variant::Subgroup { row_groups: 2 }),
-    ("subgroup4", Variant::Subgroup { row_groups: 4 }),
-    ("subgroup8", Variant::Subgroup { row_groups: 8 }),
-    ("workgroup", Variant::Workgroup { slices: 1 }),
-    ("workgroup-split4", Variant::Workgroup { slices: 4 }),
-    ("workgroup-split16", Variant::Workgroup { slices: 16 }),
-    ("workgroup-winograd2", Variant::Winograd(Tile::Two)),
-    ("workgroup-winograd4", Variant::Winograd(Tile::Four)),
-    ("texels", Variant::Texels(Algorithm::Direct)),
-    ("texels-winograd2", Variant::Texels(Algorithm::Winograd(Tile::Two))),
-    ("texels-winograd4", Variant::Texels(Algorithm::Winograd(Tile::Four))),
+const NAMED: [(&str, ConvAlgorithm); 12] = [
+    ("subgroup1", ConvAlgorithm::Subgroup { row_groups: 1 }),
+    ("subgroup2", ConvAlgorithm::Subgroup { row_groups: 2 }),
+    ("subgroup4", ConvAlgorithm::Subgroup { row_groups: 4 }),
+    ("subgroup8", ConvAlgorithm::Subgroup { row_groups: 8 }),
+    ("workgroup", ConvAlgorithm::Workgroup { slices: 1 }),
+    ("workgroup-split4", ConvAlgorithm::Workgroup { slices: 4 }),
+    ("workgroup-split16", ConvAlgorithm::Workgroup { slices: 16 }),
+    ("workgroup-winograd2", ConvAlgorithm::Winograd(Tile::F2x3)),
+    ("workgroup-winograd4", ConvAlgorithm::Winograd(Tile::F4x3)),
+    ("texels", ConvAlgorithm::Texels(TexelsAlgorithm::Direct)),
+    ("texels-winograd2", ConvAlgorithm::Texels(TexelsAlgorithm::Winograd(Tile::F2x3))),
+    ("texels-winograd4", ConvAlgorithm::Texels(TexelsAlgorithm::Winograd(Tile::F4x3))),
 ];
 
-impl fmt::Display for Variant {
+impl fmt::Display for ConvAlgorithm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match NAMED.iter().find(|(_, variant)| variant == self) {
             Some((name, _)) => f.write_str(name),
@@ -35,7 +35,7 @@ impl fmt::Display for Variant {
     }
 }
 
-impl FromStr for Variant {
+impl FromStr for ConvAlgorithm {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
@@ -45,7 +45,7 @@ impl FromStr for Variant {
     }
 }
 
-crate::named::as_string!(Variant);
+crate::named::as_string!(ConvAlgorithm);
 
 /// Narrower outputs than this have too few tiles of 4x4 for them to pay.
 const WIDE: usize = 12;
@@ -67,7 +67,7 @@ fn slices(conv: &Conv2d, x: Shape, backward: bool) -> u32 {
     }
 }
 
-impl Variant {
+impl ConvAlgorithm {
     /// The fixed choice for a direction of a convolution. `x`: the shape of its input.
     pub fn choose(capabilities: Capabilities, conv: &Conv2d, x: Shape, backward: bool) -> Self {
         if capabilities.subgroup_size != Some(8) {
@@ -76,9 +76,9 @@ impl Variant {
         let y = conv.output("", x).unwrap_or(x);
         if capabilities.prefers_texels() && x.plane_len().max(y.plane_len()) <= TEXELS_MAX_PLANE {
             let to = if backward { x } else { y };
-            let tile = if to.h().min(to.w()) < WIDE { Tile::Two } else { Tile::Four };
-            let winograd = Self::Texels(Algorithm::Winograd(tile));
-            return if winograd.fits(conv) { winograd } else { Self::Texels(Algorithm::Direct) };
+            let tile = if to.h().min(to.w()) < WIDE { Tile::F2x3 } else { Tile::F4x3 };
+            let winograd = Self::Texels(TexelsAlgorithm::Winograd(tile));
+            return if winograd.fits(conv) { winograd } else { Self::Texels(TexelsAlgorithm::Direct) };
         }
         let rows =
             conv.w_shape[usize::from(backward)] * if backward { product::folds(conv).iter().product() } else { 1 };
@@ -107,7 +107,7 @@ impl Variant {
 
     /// Whether it adds products of inputs and weights as they are, and nothing of transformed ones.
     pub fn is_plain(self) -> bool {
-        !matches!(self, Self::Texels(Algorithm::Winograd(_)) | Self::Winograd(_))
+        !matches!(self, Self::Texels(TexelsAlgorithm::Winograd(_)) | Self::Winograd(_))
     }
 
     /// Whether such adapters run it. Where tensors are texels, only what is over texels does.
@@ -123,13 +123,13 @@ impl Variant {
 /// A variant for each direction of each convolution that is known, and the fixed choice for all others. Convolutions are
 /// told apart by their extents alone, and not by their batch: an image comes out the same in any batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Choices {
+pub struct ConvAlgorithms {
     capabilities: Capabilities,
-    known: BTreeMap<String, Variant>,
+    known: BTreeMap<String, ConvAlgorithm>,
     plain: bool,
 }
 
-impl Choices {
+impl ConvAlgorithms {
     /// The fixed choice for all.
     pub fn fixed(capabilities: Capabilities) -> Self {
         Self::known(capabilities, BTreeMap::new())
@@ -140,8 +140,8 @@ impl Choices {
         Self { plain: true, ..Self::fixed(capabilities) }
     }
 
-    /// These by [`Choices::key`], and the fixed choice for all others and where an adapter does not run what is known.
-    pub fn known(capabilities: Capabilities, known: BTreeMap<String, Variant>) -> Self {
+    /// These by [`ConvAlgorithms::key`], and the fixed choice for all others and where an adapter does not run what is known.
+    pub fn known(capabilities: Capabilities, known: BTreeMap<String, ConvAlgorithm>) -> Self {
         Self { capabilities, known, plain: false }
     }
 
@@ -159,19 +159,19 @@ impl Choices {
     }
 
     /// The variant for a direction of a convolution of x.
-    pub fn variant(&self, conv: &Conv2d, x: Shape, backward: bool) -> Variant {
+    pub fn variant(&self, conv: &Conv2d, x: Shape, backward: bool) -> ConvAlgorithm {
         let known = self.known.get(&Self::key(conv, x, backward)).copied();
         let variant = known
             .filter(|v| v.fits(conv) && v.runs(self.capabilities))
-            .unwrap_or_else(|| Variant::choose(self.capabilities, conv, x, backward));
+            .unwrap_or_else(|| ConvAlgorithm::choose(self.capabilities, conv, x, backward));
         match variant {
-            Variant::Texels(_) if self.plain => Variant::Texels(Algorithm::Direct),
+            ConvAlgorithm::Texels(_) if self.plain => ConvAlgorithm::Texels(TexelsAlgorithm::Direct),
             other => other,
         }
     }
 
     /// All that are known.
-    pub fn all(&self) -> &BTreeMap<String, Variant> {
+    pub fn all(&self) -> &BTreeMap<String, ConvAlgorithm> {
         &self.known
     }
 
@@ -181,7 +181,7 @@ impl Choices {
     }
 
     /// Makes one known.
-    pub fn set(&mut self, key: String, variant: Variant) {
+    pub fn set(&mut self, key: String, variant: ConvAlgorithm) {
         self.known.insert(key, variant);
     }
 }
@@ -193,9 +193,9 @@ mod tests {
     #[test]
     fn names_are_read_back() {
         for (name, variant) in NAMED {
-            assert_eq!((variant.to_string().as_str(), name.parse::<Variant>().unwrap()), (name, variant));
+            assert_eq!((variant.to_string().as_str(), name.parse::<ConvAlgorithm>().unwrap()), (name, variant));
         }
-        assert!("winograd".parse::<Variant>().unwrap_err().to_string().contains("texels-winograd4"));
+        assert!("winograd".parse::<ConvAlgorithm>().unwrap_err().to_string().contains("texels-winograd4"));
     }
 
     #[test]
@@ -204,18 +204,18 @@ mod tests {
         let x = Shape::new(1, 1, 16, 16);
         let [any, software] =
             [(None, false), (Some(8), true)].map(|(subgroup_size, texels)| Capabilities { subgroup_size, texels });
-        let known = [(Choices::key(&conv, x, false), Variant::Texels(Algorithm::Direct))];
-        let chosen = |capabilities| Choices::known(capabilities, known.clone().into()).variant(&conv, x, false);
-        assert_eq!(chosen(software), Variant::Texels(Algorithm::Direct));
-        assert_eq!(chosen(any), Variant::Workgroup { slices: 1 });
-        assert_eq!(Choices::key(&conv, x, true), "3x3 s1x1 p1,1,1,1 1>1 on 16x16 backward");
-        assert_eq!(Variant::candidates(software, &conv, x, true).len(), 3);
-        let tiles = [Tile::Two, Tile::Four].map(Variant::Winograd);
-        let others = [Variant::Workgroup { slices: 1 }, tiles[0], tiles[1]];
-        assert_eq!(Variant::candidates(any, &conv, x, true), others);
+        let known = [(ConvAlgorithms::key(&conv, x, false), ConvAlgorithm::Texels(TexelsAlgorithm::Direct))];
+        let chosen = |capabilities| ConvAlgorithms::known(capabilities, known.clone().into()).variant(&conv, x, false);
+        assert_eq!(chosen(software), ConvAlgorithm::Texels(TexelsAlgorithm::Direct));
+        assert_eq!(chosen(any), ConvAlgorithm::Workgroup { slices: 1 });
+        assert_eq!(ConvAlgorithms::key(&conv, x, true), "3x3 s1x1 p1,1,1,1 1>1 on 16x16 backward");
+        assert_eq!(ConvAlgorithm::candidates(software, &conv, x, true).len(), 3);
+        let tiles = [Tile::F2x3, Tile::F4x3].map(ConvAlgorithm::Winograd);
+        let others = [ConvAlgorithm::Workgroup { slices: 1 }, tiles[0], tiles[1]];
+        assert_eq!(ConvAlgorithm::candidates(any, &conv, x, true), others);
         let deep = Conv2d { w: vec![0.0; 512 * 512].into(), w_shape: [512, 512, 1, 1], pad: [0; 4], ..conv };
         let x = Shape::new(1, 512, 7, 7);
-        let slices = [16, 1, 4].map(|slices| Variant::Workgroup { slices });
-        assert_eq!(Variant::candidates(any, &deep, x, false), slices);
+        let slices = [16, 1, 4].map(|slices| ConvAlgorithm::Workgroup { slices });
+        assert_eq!(ConvAlgorithm::candidates(any, &deep, x, false), slices);
     }
 }

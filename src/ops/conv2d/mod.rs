@@ -12,11 +12,11 @@ mod winograd;
 
 use std::sync::Arc;
 
-pub use choices::Choices;
-use product::Product;
+pub use choices::ConvAlgorithms;
+use product::ImplicitGemm;
 pub use winograd::Tile;
 
-use super::{Format, Sink, Tensor, misfit, pack, same, unpack, words};
+use super::{Format, GradEpilogue, Tensor, pack, same, shape_error, unpack, words};
 use crate::error::Result;
 use crate::gpu::{Grid, Kernel, Recording, TensorId};
 use crate::shape::{Pad, Shape, window_out};
@@ -41,7 +41,7 @@ crate::params! {
 /// How a convolution is computed. All give the same sums, each in an order of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub enum Variant {
+pub enum ConvAlgorithm {
     /// One kernel that shuffles between eight lanes; needs subgroups of exactly eight. Tiles of `4 · row_groups` x 64.
     Subgroup {
         /// Rows of the tile in fours: 1, 2, 4 or 8.
@@ -56,12 +56,12 @@ pub enum Variant {
     /// Runs anywhere.
     Winograd(Tile),
     /// Over texels, in stages; needs textures that can be read and subgroups of exactly eight: software adapters.
-    Texels(Algorithm),
+    Texels(TexelsAlgorithm),
 }
 
 /// What a convolution over texels multiplies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Algorithm {
+pub enum TexelsAlgorithm {
     /// Windows as they are.
     Direct,
     /// Winograd's tiles; for 3x3 windows with stride 1.
@@ -104,14 +104,14 @@ impl Conv2d {
         let [o, c, kh, kw] = self.w_shape;
         if self.w.len() != o * c * kh * kw || self.b.as_ref().is_some_and(|b| b.len() != o) {
             let (w, b) = (self.w.len(), self.b.as_ref().map(|b| b.len()));
-            return Err(misfit("conv2d", label, format!("{w} weights and {b:?} biases for w {:?}", self.w_shape)));
+            return Err(shape_error("conv2d", label, format!("{w} weights and {b:?} biases for w {:?}", self.w_shape)));
         }
         if c != x.c() {
             let w = self.w_shape;
-            return Err(misfit("conv2d", label, format!("C is {} in x {x} but {c} in w {w:?}", x.c())));
+            return Err(shape_error("conv2d", label, format!("C is {} in x {x} but {c} in w {w:?}", x.c())));
         }
         let [oh, ow] = window_out([x.h(), x.w()], [kh, kw], self.stride, self.pad)
-            .ok_or_else(|| misfit("conv2d", label, format!("a window of {kh}x{kw} does not fit x {x}")))?;
+            .ok_or_else(|| shape_error("conv2d", label, format!("a window of {kh}x{kw} does not fit x {x}")))?;
         Ok(Shape::new(x.n(), o, oh, ow))
     }
 
@@ -131,14 +131,14 @@ impl Conv2d {
         x: Tensor,
         y: Tensor,
         epilogue: Epilogue,
-        variant: Variant,
+        variant: ConvAlgorithm,
     ) -> Result<()> {
         same("conv2d", label, ["y", "the output"], y.shape, self.output(label, x.shape)?)?;
         if epilogue.residual.is_some() && !y.is_whole() {
-            return Err(misfit("conv2d", label, "a residual is not added to some channels of a tensor"));
+            return Err(shape_error("conv2d", label, "a residual is not added to some channels of a tensor"));
         }
-        let sink = Sink { add: epilogue.residual, mask: None };
-        let product = Product::forward(self, y.shape);
+        let sink = GradEpilogue { add: epilogue.residual, mask: None };
+        let product = ImplicitGemm::forward(self, y.shape);
         Pass { conv: self, label, product, x, y, sink, relu: epilogue.relu }.record(rec, variant)
     }
 
@@ -152,14 +152,14 @@ impl Conv2d {
         label: &str,
         dy: Tensor,
         dx: Tensor,
-        sink: Sink,
-        variant: Variant,
+        sink: GradEpilogue,
+        variant: ConvAlgorithm,
     ) -> Result<()> {
         same("conv2d", label, ["dy", "the output"], dy.shape, self.output(label, dx.shape)?)?;
         if !dx.is_whole() {
-            return Err(misfit("conv2d", label, "the gradient is not written to some channels of a tensor"));
+            return Err(shape_error("conv2d", label, "the gradient is not written to some channels of a tensor"));
         }
-        let product = Product::backward(self, dx.shape);
+        let product = ImplicitGemm::backward(self, dx.shape);
         Pass { conv: self, label, product, x: dy, y: dx, sink, relu: false }.record(rec, variant)
     }
 }
@@ -168,33 +168,35 @@ impl Conv2d {
 struct Pass<'a> {
     conv: &'a Conv2d,
     label: &'a str,
-    product: Product,
+    product: ImplicitGemm,
     x: Tensor,
     y: Tensor,
-    sink: Sink,
+    sink: GradEpilogue,
     relu: bool,
 }
 
 impl Pass<'_> {
     /// Appends it, computed by a variant.
-    fn record(self, rec: &mut Recording, variant: Variant) -> Result<()> {
+    fn record(self, rec: &mut Recording, variant: ConvAlgorithm) -> Result<()> {
         if !variant.fits(self.conv) {
             let (window, stride) = (&self.conv.w_shape[2..], self.conv.stride);
             let what = format!("{variant:?} is not for windows {window:?}, stride {stride:?}");
-            return Err(misfit("conv2d", self.label, what));
+            return Err(shape_error("conv2d", self.label, what));
         }
         match variant {
-            Variant::Subgroup { row_groups } => {
+            ConvAlgorithm::Subgroup { row_groups } => {
                 let kernel = Kernel::new("conv2d/subgroup", "multiply").with("ROW_GROUPS", row_groups);
                 self.multiply(rec, kernel, 4 * row_groups as usize, 1)
             }
-            Variant::Workgroup { slices: 1 } => self.multiply(rec, Kernel::new("conv2d/workgroup", "multiply"), 64, 1),
-            Variant::Workgroup { slices } => {
+            ConvAlgorithm::Workgroup { slices: 1 } => {
+                self.multiply(rec, Kernel::new("conv2d/workgroup", "multiply"), 64, 1)
+            }
+            ConvAlgorithm::Workgroup { slices } => {
                 let kernel = Kernel::new("conv2d/workgroup", "multiply_part").with("SLICES", slices);
                 self.multiply(rec, kernel, 64, slices as usize)
             }
-            Variant::Winograd(tile) => self.winograd_in_buffers(rec, tile),
-            Variant::Texels(algorithm) => self.over_texels(rec, algorithm),
+            ConvAlgorithm::Winograd(tile) => self.winograd_in_buffers(rec, tile),
+            ConvAlgorithm::Texels(algorithm) => self.over_texels(rec, algorithm),
         }
     }
 
@@ -286,14 +288,14 @@ impl Pass<'_> {
     }
 
     /// The same over texels. What comes or goes in a buffer is packed before, or unpacked after, with the sink.
-    fn over_texels(self, rec: &mut Recording, algorithm: Algorithm) -> Result<()> {
+    fn over_texels(self, rec: &mut Recording, algorithm: TexelsAlgorithm) -> Result<()> {
         let (name, y, sink, relu) = (self.name(), self.y, self.sink, self.relu);
         let x = pack(rec, &name, self.x)?;
         if y.format == Format::Texels {
             return Self { x, ..self }.stages(rec, algorithm);
         }
         let packed = Tensor::transient_texels(rec, &format!("{name} texels"), y.shape);
-        Self { x, y: packed, sink: Sink::default(), relu: false, ..self }.stages(rec, algorithm)?;
+        Self { x, y: packed, sink: GradEpilogue::default(), relu: false, ..self }.stages(rec, algorithm)?;
         unpack(rec, &name, packed, y, sink, relu)
     }
 }

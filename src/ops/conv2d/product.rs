@@ -13,7 +13,7 @@ const FOLD_BELOW: usize = 8;
 
 /// What the kernels multiply.
 #[derive(Clone)]
-pub(super) struct Product {
+pub(super) struct ImplicitGemm {
     pub(super) backward: bool,
     pub(super) phases: Vec<Phase>,
     /// Channels of the output, and of the input, over which the product sums.
@@ -44,7 +44,7 @@ fn all_pairs(rows: &[i32], cols: &[i32]) -> Vec<[i32; 2]> {
     rows.iter().flat_map(|&row| cols.iter().map(move |&col| [row, col])).collect()
 }
 
-impl Product {
+impl ImplicitGemm {
     pub(super) fn forward(conv: &Conv2d, y: Shape) -> Self {
         let [o, c, kh, kw] = conv.w_shape;
         let along = |size: usize, pad: usize| -> Vec<i32> { (0..size).map(|k| k as i32 - pad as i32).collect() };

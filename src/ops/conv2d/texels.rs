@@ -5,10 +5,10 @@ use std::ops::Range;
 
 use super::product;
 use super::winograd::Tile;
-use super::{Algorithm, Pass};
+use super::{Pass, TexelsAlgorithm};
 use crate::error::Result;
 use crate::gpu::{Grid, Kernel, Layout, Recording, TensorId};
-use crate::ops::{Sink, words};
+use crate::ops::{GradEpilogue, words};
 
 crate::params! {
     /// Mirrors `Params` of shaders/conv2d/texels/winograd.wgsl.
@@ -67,10 +67,10 @@ impl Texels {
 
 impl Pass<'_> {
     /// Appends the stages; x and y are texels.
-    pub(super) fn stages(&self, rec: &mut Recording, algorithm: Algorithm) -> Result<()> {
+    pub(super) fn stages(&self, rec: &mut Recording, algorithm: TexelsAlgorithm) -> Result<()> {
         match algorithm {
-            Algorithm::Direct => self.direct(rec),
-            Algorithm::Winograd(tile) => self.winograd(rec, tile),
+            TexelsAlgorithm::Direct => self.direct(rec),
+            TexelsAlgorithm::Winograd(tile) => self.winograd(rec, tile),
         }
     }
 
@@ -235,8 +235,8 @@ impl Pass<'_> {
         let evenly = |count: usize| count.max(1).div_ceil(count.max(1).div_ceil(most));
         let (tile_quads, tile_columns) = (evenly(row_quads), evenly(columns.div_ceil(8)));
         let w = self.texel_weights(rec, tile_quads, terms, tile);
-        let algorithm = tile.map_or(Algorithm::Direct, Algorithm::Winograd);
-        let sink = if tile.is_some() { Sink::default() } else { self.sink };
+        let algorithm = tile.map_or(TexelsAlgorithm::Direct, TexelsAlgorithm::Winograd);
+        let sink = if tile.is_some() { GradEpilogue::default() } else { self.sink };
         let [add, mask] = sink.bind(x, self.y.stored());
         let table = self.phase_table(rec, phases, algorithm);
         let bindings = [("x", x, x_len), w.bind("w"), table, self.texel_bias(rec), ("y", y, y_len), add, mask];
@@ -256,7 +256,7 @@ impl Pass<'_> {
         &self,
         rec: &mut Recording,
         phases: &[Phase],
-        algorithm: Algorithm,
+        algorithm: TexelsAlgorithm,
     ) -> (&'static str, TensorId, usize) {
         let table: Vec<u32> = phases.iter().flat_map(Phase::words).collect();
         let (len, x, y) = (table.len(), self.x.shape, self.y.shape);
@@ -282,7 +282,7 @@ impl Pass<'_> {
     fn texel_weights(&self, rec: &mut Recording, tile_quads: usize, terms: usize, tile: Option<Tile>) -> Texels {
         let len = self.row_quads().next_multiple_of(tile_quads) * terms;
         let (conv, product, x_channels) = (self.conv.clone(), self.product.clone(), 4 * self.x_quads());
-        let algorithm = tile.map_or(Algorithm::Direct, Algorithm::Winograd);
+        let algorithm = tile.map_or(TexelsAlgorithm::Direct, TexelsAlgorithm::Winograd);
         let label = self.stage(&format!("w {algorithm:?} {tile_quads}"));
         let make = move || {
             let mut packed = vec![0u32; 4 * len];

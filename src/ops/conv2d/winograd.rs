@@ -1,15 +1,15 @@
 //! Winograd's transform of 3x3 windows, for `shaders/conv2d/winograd.wgsl` and the one over texels.
 
 use super::Conv2d;
-use super::product::Product;
+use super::product::ImplicitGemm;
 
 /// How many outputs in a square are computed at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Tile {
     /// F(2x2, 3x3): 16 multiplications where 36 would be.
-    Two,
+    F2x3,
     /// F(4x4, 3x3): 36 multiplications where 144 would be; loses about a digit.
-    Four,
+    F4x3,
 }
 
 /// G of F(2x2, 3x3), by rows.
@@ -29,8 +29,8 @@ impl Tile {
     /// Outputs along a side.
     pub(super) fn size(self) -> usize {
         match self {
-            Self::Two => 2,
-            Self::Four => 4,
+            Self::F2x3 => 2,
+            Self::F4x3 => 4,
         }
     }
 
@@ -45,22 +45,22 @@ impl Tile {
 
     pub(super) fn input(self) -> &'static str {
         match self {
-            Self::Two => "input2",
-            Self::Four => "input4",
+            Self::F2x3 => "input2",
+            Self::F4x3 => "input4",
         }
     }
 
     pub(super) fn output(self) -> &'static str {
         match self {
-            Self::Two => "output2",
-            Self::Four => "output4",
+            Self::F2x3 => "output2",
+            Self::F4x3 => "output4",
         }
     }
 
     fn g(self) -> &'static [[f64; 3]] {
         match self {
-            Self::Two => &G2,
-            Self::Four => &G4,
+            Self::F2x3 => &G2,
+            Self::F4x3 => &G4,
         }
     }
 
@@ -75,7 +75,12 @@ impl Tile {
     }
 
     /// Calls `put` with element, channel, row and value of each transformed weight.
-    pub(super) fn each_weight(self, product: &Product, conv: &Conv2d, mut put: impl FnMut(usize, usize, usize, f32)) {
+    pub(super) fn each_weight(
+        self,
+        product: &ImplicitGemm,
+        conv: &Conv2d,
+        mut put: impl FnMut(usize, usize, usize, f32),
+    ) {
         let mut out = vec![0.0; self.elements()];
         let windows = product.windows(conv);
         for channel in 0..product.channels[1] {

@@ -3,9 +3,9 @@
 
 use peers::{Input, Peer, Result, serve};
 use protogpu::gpu::{AdapterChoice, Context, describe_adapter};
-use protogpu::nets::Network;
-use protogpu::ops::Choices;
-use protogpu::optimize::{Fill, Job, Optimizer, Parts, Settings, Warps};
+use protogpu::networks::Network;
+use protogpu::ops::ConvAlgorithms;
+use protogpu::method::{Fill, Job, Optimizer, Overrides, Settings, Warps};
 use protogpu::tuning::tune;
 use protogpu::weights::Weights;
 
@@ -21,8 +21,8 @@ struct Protogpu {
 }
 
 /// The fastest kernels, by trials.
-fn tuned(context: &Context, network: &Network, batch: usize) -> protogpu::Result<Choices> {
-    let mut choices = Choices::fixed(context.capabilities());
+fn tuned(context: &Context, network: &Network, batch: usize) -> protogpu::Result<ConvAlgorithms> {
+    let mut choices = ConvAlgorithms::fixed(context.capabilities());
     tune(context, &network.graph().fused()?, batch, &mut choices, |_| {})?;
     Ok(choices)
 }
@@ -47,7 +47,7 @@ impl Peer for Protogpu {
         let network = Network::from_weights(Weights::open(&input.weights)?)?;
         let settings = Settings {
             // More than anyone asks for.
-            steps: protogpu::optimize::settings::MAX_STEPS,
+            steps: protogpu::method::settings::MAX_STEPS,
             lr: input.lr,
             beta1: input.beta1,
             beta2: input.beta2,
@@ -68,11 +68,11 @@ impl Peer for Protogpu {
         let choices = match tuned_for.as_str() {
             "image" => tuned(&context, &network, 1)?,
             "batch" => tuned(&context, &network, jobs.len())?,
-            "off" => Choices::fixed(context.capabilities()),
+            "off" => ConvAlgorithms::fixed(context.capabilities()),
             other => return Err(format!("PROTOGPU_TUNE is {other}, but must be image, batch or off").into()),
         };
-        let parts = Parts { warps: Some(Box::new(warps)), choices: Some(choices), ..Parts::default() };
-        let optimizer = Optimizer::with_parts(&context, &network, &settings, &jobs, parts)?;
+        let parts = Overrides { warps: Some(Box::new(warps)), choices: Some(choices), ..Overrides::default() };
+        let optimizer = Optimizer::with_overrides(&context, &network, &settings, &jobs, parts)?;
         Ok(Self { context, optimizer, tuned_for, beta1: input.beta1 as f32 })
     }
 

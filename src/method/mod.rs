@@ -21,7 +21,7 @@ pub use draws::Warp;
 pub use job::Job;
 pub use microbatch::MICROBATCH_IN_SOFTWARE;
 pub use objective::Objective;
-pub use optimizer::{ImageState, Losses, Optimizer, Parts};
+pub use optimizer::{ImageState, Losses, Optimizer, Overrides};
 pub use parameterization::Parameterization;
 pub use presets::Preset;
 pub use schedule::{ScheduleRow, TransformDraws, Warps};

@@ -15,7 +15,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-pub use resolve::Resolved;
+pub use resolve::ResolvedObjective;
 pub(super) use resolve::resolve_all;
 
 use crate::digest::sha256_hex;

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::resolve::{Feature, Form};
 use super::*;
-use crate::nets::{Architecture, Network};
+use crate::networks::{Architecture, Network};
 use crate::tensor_file::TensorFile;
 
 fn parsed(text: &str) -> Objective {

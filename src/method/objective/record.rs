@@ -1,12 +1,14 @@
 //! An objective's part of a step as commands: the network up to the last module that counts, the terms, and the way back.
 
-use super::resolve::{self, FeatureTerm, Form, LogitTerm, Resolved};
+use super::resolve::{self, FeatureTerm, Form, LogitTerm, ResolvedObjective};
 use crate::Result;
 use crate::gpu::{Plan, Recording, TensorId};
-use crate::graph::{Activations, Graph, Keep, NodeId};
-use crate::nets::Network;
-use crate::ops::{Choices, Diversity, Feature, FeatureRow, Format, LogitRow, Objective, Sink, Tensor, total, unpack};
-use crate::optimize::Settings;
+use crate::graph::{Activations, Graph, NodeId, Retain};
+use crate::method::Settings;
+use crate::networks::Network;
+use crate::ops::{
+    ConvAlgorithms, Diversity, Feature, FeatureRow, Format, GradEpilogue, LogitRow, Objective, Tensor, total, unpack,
+};
 
 /// A node, and the gradient of its output.
 type Seed = (NodeId, Tensor);
@@ -15,7 +17,7 @@ type Seed = (NodeId, Tensor);
 type Rows = (TensorId, Option<TensorId>);
 
 /// What each image's own numbers are written to.
-pub(in crate::optimize) struct Numbers {
+pub(in crate::method) struct Numbers {
     /// `[N]` of u32.
     class_of: TensorId,
     /// `[N,T]` of [`LogitRow`].
@@ -24,7 +26,7 @@ pub(in crate::optimize) struct Numbers {
     features: Vec<Rows>,
 }
 
-impl Resolved {
+impl ResolvedObjective {
     /// Whether a step needs the logits.
     fn needs_logits(&self, settings: &Settings) -> bool {
         self.class || !self.logits.is_empty() || settings.baseline_steps > 0
@@ -32,39 +34,39 @@ impl Resolved {
 
     /// What of a network a step runs, fused. Its ends are the modules of the terms, in their order, and then the logits if both
     /// are needed.
-    pub(in crate::optimize) fn graph(&self, network: &Network, settings: &Settings) -> Result<Graph> {
+    pub(in crate::method) fn graph(&self, network: &Network, settings: &Settings) -> Result<Graph> {
         let whole = network.graph();
         if self.features.is_empty() {
             return whole.fused();
         }
         let logits = self.needs_logits(settings).then(|| whole.output());
         let ends: Vec<NodeId> = self.features.iter().map(|term| term.node).chain(logits).collect();
-        Ok(whole.toward(&ends).fused()?.apart_from(&whole.fused()?))
+        Ok(whole.truncated(&ends).fused()?.apart_from(&whole.fused()?))
     }
 }
 
 /// What a step's part is recorded with.
-pub(in crate::optimize) struct Step<'a> {
-    /// What [`Resolved::graph`] gave, maybe without its first node.
-    pub(in crate::optimize) graph: &'a Graph,
-    pub(in crate::optimize) choices: &'a Choices,
-    pub(in crate::optimize) settings: &'a Settings,
+pub(in crate::method) struct Step<'a> {
+    /// What [`ResolvedObjective::graph`] gave, maybe without its first node.
+    pub(in crate::method) graph: &'a Graph,
+    pub(in crate::method) choices: &'a ConvAlgorithms,
+    pub(in crate::method) settings: &'a Settings,
     /// The schedule, and the clock.
-    pub(in crate::optimize) now: [TensorId; 2],
+    pub(in crate::method) now: [TensorId; 2],
     /// `[N,4]`: what the history is written from.
-    pub(in crate::optimize) values: TensorId,
+    pub(in crate::method) values: TensorId,
 }
 
 impl Step<'_> {
     /// Appends forward, terms and backward for what the network is shown, and gives the gradient of that.
-    pub(in crate::optimize) fn record(
+    pub(in crate::method) fn record(
         &self,
         rec: &mut Recording,
-        aim: &Resolved,
+        aim: &ResolvedObjective,
         input: Tensor,
     ) -> Result<(Tensor, Numbers)> {
         let n = input.shape.n();
-        let acts = self.graph.record_forward(rec, self.choices, input, Keep::Needed)?;
+        let acts = self.graph.record_forward(rec, self.choices, input, Retain::Needed)?;
         let mut numbers = Numbers {
             class_of: rec.kept("class_of", n),
             logits: rec.kept("terms", LogitRow::LEN * (n * aim.logits.len()).max(1)),
@@ -75,7 +77,7 @@ impl Step<'_> {
             seeds.push(self.logits(rec, aim, &acts, &numbers)?);
         }
         for (i, term) in aim.features.iter().enumerate() {
-            let seeded = seeds.iter().position(|(id, _)| *id == self.graph.ends()[i]);
+            let seeded = seeds.iter().position(|(id, _)| *id == self.graph.outputs()[i]);
             let before = seeded.map(|at| seeds.swap_remove(at).1);
             let first = i == 0 && !aim.needs_logits(self.settings);
             let (seed, own) = self.feature(rec, term, i, &acts, before, first)?;
@@ -86,8 +88,14 @@ impl Step<'_> {
         Ok((dinput, numbers))
     }
 
-    fn logits(&self, rec: &mut Recording, aim: &Resolved, acts: &Activations, numbers: &Numbers) -> Result<Seed> {
-        let id = self.graph.ends().last().copied().unwrap_or(self.graph.output());
+    fn logits(
+        &self,
+        rec: &mut Recording,
+        aim: &ResolvedObjective,
+        acts: &Activations,
+        numbers: &Numbers,
+    ) -> Result<Seed> {
+        let id = self.graph.outputs().last().copied().unwrap_or(self.graph.output());
         let logits = in_buffer(rec, "logits", acts.of(id))?;
         let dlogits = Tensor::transient(rec, "dlogits", logits.shape);
         let objective = Objective { pv_form: self.settings.pv_form, rivals: self.settings.rivals };
@@ -110,13 +118,13 @@ impl Step<'_> {
         before: Option<Tensor>,
         first: bool,
     ) -> Result<(Seed, Rows)> {
-        let id = self.graph.ends()[i];
+        let id = self.graph.outputs()[i];
         let label = &format!("term {} ({})", i + 1, self.graph.node(id).name);
         let x = in_buffer(rec, label, acts.of(id))?;
         let [n, c, ..] = x.shape.0;
         let rows = rec.kept(format!("{label} rows"), FeatureRow::LEN * n);
         let dx = Tensor::transient(rec, &format!("{label} dx"), x.shape);
-        let sink = Sink { add: before.map(|t| t.id), mask: None };
+        let sink = GradEpilogue { add: before.map(|t| t.id), mask: None };
         if term.feature == resolve::Feature::Diversity {
             let partial = rec.transient(format!("{label} parts"), n * n);
             let diversity = Diversity::value(rec, label, x, partial)?;
@@ -147,13 +155,13 @@ fn in_buffer(rec: &mut Recording, label: &str, x: Tensor) -> Result<Tensor> {
         return Ok(x);
     }
     let y = Tensor::transient(rec, &format!("{label} x"), x.shape);
-    unpack(rec, label, x, y, Sink::default(), false)?;
+    unpack(rec, label, x, y, GradEpilogue::default(), false)?;
     Ok(y)
 }
 
 impl Numbers {
     /// Writes those of each image; all are of the form that was recorded.
-    pub(in crate::optimize) fn write(&self, plan: &Plan, classes: &[u32], aims: &[Resolved]) -> Result<()> {
+    pub(in crate::method) fn write(&self, plan: &Plan, classes: &[u32], aims: &[ResolvedObjective]) -> Result<()> {
         plan.write(self.class_of, classes)?;
         let logits: Vec<LogitRow> = aims.iter().flat_map(|aim| aim.logits.iter().map(logit_row)).collect();
         if !logits.is_empty() {

@@ -114,7 +114,7 @@ impl Inspection {
     /// Whether the network can be built.
     ///
     /// # Errors
-    /// With every misfit, if there is one.
+    /// With every shape_error, if there is one.
     pub fn check(&self, weights: &Weights) -> Result<()> {
         if self.misfits.is_empty() && self.width > 0 && self.classes > 0 {
             return Ok(());

@@ -8,7 +8,7 @@ use super::checkpoint::History;
 use super::draws::uniform_image;
 use super::job::{Job, check_jobs};
 use super::microbatch::Microbatch;
-use super::objective::{Objective, Resolved, resolve_all};
+use super::objective::{Objective, ResolvedObjective, resolve_all};
 use super::parameterization::{Parameterization, normal_spectrum, spectrum_of};
 use super::schedule::{Drawn, ScheduleRow, TransformDraws, Warps};
 use super::settings::Settings;
@@ -16,8 +16,8 @@ use super::step::{self, State, WINDOW};
 use super::transform_chain::{Map, maps_of};
 use crate::error::{Error, Result};
 use crate::gpu::{Context, ImageTexture, KernelTime, Plan, Recording, Summary};
-use crate::nets::Network;
-use crate::ops::Choices;
+use crate::networks::Network;
+use crate::ops::ConvAlgorithms;
 use crate::shape::Shape;
 
 pub use losses::Losses;
@@ -58,7 +58,7 @@ pub struct Optimizer {
     settings: Settings,
     jobs: Vec<Job>,
     objectives: Vec<Objective>,
-    aims: Vec<Resolved>,
+    aims: Vec<ResolvedObjective>,
     warps: Box<dyn Warps>,
     draws: Box<dyn TransformDraws>,
     shape: Shape,
@@ -82,19 +82,19 @@ impl Optimizer {
     /// If there is no job, a class or starting image does not fit the network, a setting makes no sense, or the adapter
     /// has not enough memory.
     pub fn new(context: &Context, network: &Network, settings: &Settings, jobs: &[Job]) -> Result<Self> {
-        Self::with_parts(context, network, settings, jobs, Parts::default())
+        Self::with_overrides(context, network, settings, jobs, Overrides::default())
     }
 
     /// [`Optimizer::new`] with warps or convolutions of one's own choice.
     ///
     /// # Errors
     /// As [`Optimizer::new`].
-    pub fn with_parts(
+    pub fn with_overrides(
         context: &Context,
         network: &Network,
         settings: &Settings,
         jobs: &[Job],
-        parts: Parts,
+        parts: Overrides,
     ) -> Result<Self> {
         settings.validate()?;
         check_jobs(network, settings.image_side as usize, jobs)?;
@@ -102,7 +102,7 @@ impl Optimizer {
         let aims = resolve_all(network, &objectives, jobs.len())?;
         let mut rec = Recording::new();
         let window = WINDOW.min(settings.total_steps() as usize);
-        let choices = parts.choices.unwrap_or_else(|| Choices::fixed(context.capabilities()));
+        let choices = parts.choices.unwrap_or_else(|| ConvAlgorithms::fixed(context.capabilities()));
         let state = step::record(&mut rec, &choices, network, settings, &aims[0], jobs.len(), window)?;
         let plan = Plan::new(context, rec)?;
         let keys = jobs.iter().map(|job| (job.seed, job.class)).collect();
@@ -134,7 +134,7 @@ impl Optimizer {
     ///
     /// # Errors
     /// If network and settings do not fit.
-    pub fn summary(choices: &Choices, network: &Network, settings: &Settings, n: usize) -> Result<Summary> {
+    pub fn summary(choices: &ConvAlgorithms, network: &Network, settings: &Settings, n: usize) -> Result<Summary> {
         if n == 0 {
             return Err(Error::input("a batch of no image has no plan"));
         }
@@ -221,7 +221,7 @@ impl Optimizer {
         &self.histories
     }
 
-    /// For each image why it is no longer of numbers, with [`Parts::isolate`]; such an image means nothing.
+    /// For each image why it is no longer of numbers, with [`Overrides::isolate`]; such an image means nothing.
     pub fn failures(&self) -> &[Option<String>] {
         &self.failures
     }
@@ -376,9 +376,9 @@ impl Optimizer {
 
 /// What an [`Optimizer`] takes in place of its own.
 #[derive(Default)]
-pub struct Parts {
+pub struct Overrides {
     /// Which kernels compute the convolutions; the fixed choice if `None`. See [`crate::tuning`].
-    pub choices: Option<Choices>,
+    pub choices: Option<ConvAlgorithms>,
     /// An objective for each job in place of the settings', all of one form: they may differ in their numbers, that is in
     /// weights, classes, channels, places and directions.
     pub objectives: Option<Vec<Objective>>,

@@ -12,12 +12,12 @@ pub(super) const GUARD_BYTES: u64 = 256;
 pub(super) const SENTINEL: u32 = 0x5AFE_C0DE;
 
 /// One or more tensors' memory.
-pub(super) enum Place {
+pub(super) enum Allocation {
     Buffer(wgpu::Buffer),
     Texture(wgpu::TextureView),
 }
 
-impl Place {
+impl Allocation {
     pub(super) fn buffer(&self) -> Option<&wgpu::Buffer> {
         match self {
             Self::Buffer(buffer) => Some(buffer),
@@ -28,7 +28,7 @@ impl Place {
 
 /// What places begin with where no constant says so.
 #[derive(Clone, Copy)]
-pub(super) struct Fresh {
+pub(super) struct InitialContents {
     /// Bytes of sentinels around each buffer's tensor.
     pub(super) guard: u64,
     /// NaN in place of zeros.
@@ -39,7 +39,12 @@ pub(super) struct Fresh {
 type Make<'a> = &'a (dyn Fn() -> Result<Vec<u32>> + Send + Sync);
 
 /// Makes all places of a recording, one at a time, and uploads its constants.
-pub(super) fn create(context: &Context, recording: &Recording, memory: &Memory, fresh: Fresh) -> Result<Vec<Place>> {
+pub(super) fn create(
+    context: &Context,
+    recording: &Recording,
+    memory: &Memory,
+    fresh: InitialContents,
+) -> Result<Vec<Allocation>> {
     let mut label_of: HashMap<usize, &str> = HashMap::new();
     let mut fill_of: HashMap<usize, Make> = HashMap::new();
     for (desc, buffer) in recording.tensors.iter().zip(&memory.buffer_of) {
@@ -60,7 +65,13 @@ pub(super) fn create(context: &Context, recording: &Recording, memory: &Memory, 
     memory.buffer_len.iter().zip(&memory.buffer_layout).enumerate().map(place).collect()
 }
 
-fn buffer(context: &Context, label: &str, len: usize, constant: Option<Vec<u32>>, fresh: Fresh) -> Result<Place> {
+fn buffer(
+    context: &Context,
+    label: &str,
+    len: usize,
+    constant: Option<Vec<u32>>,
+    fresh: InitialContents,
+) -> Result<Allocation> {
     let size = Layout::Words.bytes(len).max(4) + 2 * fresh.guard;
     let most = context.device().limits().max_storage_buffer_binding_size;
     if size > most {
@@ -89,10 +100,16 @@ fn buffer(context: &Context, label: &str, len: usize, constant: Option<Vec<u32>>
             }
             buffer
         })
-        .map(Place::Buffer)
+        .map(Allocation::Buffer)
 }
 
-fn texture(context: &Context, label: &str, len: usize, constant: Option<Vec<u32>>, fresh: Fresh) -> Result<Place> {
+fn texture(
+    context: &Context,
+    label: &str,
+    len: usize,
+    constant: Option<Vec<u32>>,
+    fresh: InitialContents,
+) -> Result<Allocation> {
     let rows = len.div_ceil(TEXTURE_WIDTH).max(1);
     let most = context.device().limits().max_texture_dimension_2d as usize;
     if rows > most {
@@ -125,5 +142,5 @@ fn texture(context: &Context, label: &str, len: usize, constant: Option<Vec<u32>
             }
             texture.create_view(&Default::default())
         })
-        .map(Place::Texture)
+        .map(Allocation::Texture)
 }

@@ -10,8 +10,8 @@ use serde::Serialize;
 
 use super::schedule::ScheduleRow;
 use super::settings::Settings;
-use crate::nets::{Input, Network};
-use crate::ops::Variant;
+use crate::networks::{Network, Preprocessing};
+use crate::ops::ConvAlgorithm;
 use crate::tensor_file::{TensorFile, Tensors};
 use crate::{Error, Result};
 
@@ -73,11 +73,11 @@ pub struct Checkpoint {
     pub weights_sha256: String,
     /// What the network was taken to expect of its input; none in checkpoints of before that was kept, which are of networks
     /// taken as their files say.
-    pub input: Option<Input>,
+    pub input: Option<Preprocessing>,
     /// The adapter and driver that made the steps.
     pub adapter: String,
-    /// What computes each direction of each convolution, see [`crate::ops::Choices`].
-    pub kernels: BTreeMap<String, Variant>,
+    /// What computes each direction of each convolution, see [`crate::ops::ConvAlgorithms`].
+    pub kernels: BTreeMap<String, ConvAlgorithm>,
     /// `[3, H, W]`.
     pub shape: [usize; 3],
     /// The image.
@@ -152,7 +152,7 @@ impl Checkpoint {
             .map_err(|source| Error::input(format!("metadata `settings`: {source}")))?;
         settings.validate()?;
         let weights_sha256 = tensors.metadata("weights_sha256")?.to_owned();
-        let input = tensors.optional_metadata("input").map(serde_json::from_str::<Input>).transpose();
+        let input = tensors.optional_metadata("input").map(serde_json::from_str::<Preprocessing>).transpose();
         let input = input.map_err(|source| Error::input(format!("metadata `input`: {source}")))?;
         input.map_or(Ok(()), |input| input.check())?;
         let adapter = tensors.metadata("adapter")?.to_owned();
@@ -201,9 +201,9 @@ impl Checkpoint {
         if network.weights().sha256() != self.weights_sha256 {
             differences.push(format!("the weights are not those of the checkpoint (sha256 {})", self.weights_sha256));
         }
-        let begun = self.input.map_or_else(|| Input::of(network.weights(), network.architecture()), Ok)?;
-        if network.expects() != begun {
-            let now = network.expects();
+        let begun = self.input.map_or_else(|| Preprocessing::of(network.weights(), network.architecture()), Ok)?;
+        if network.preprocessing() != begun {
+            let now = network.preprocessing();
             differences.push(format!("the network is taken to expect {now} now but {begun} in the checkpoint"));
         }
         if settings.total_steps() < self.step() {
@@ -224,7 +224,7 @@ impl Checkpoint {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nets::Architecture;
+    use crate::networks::Architecture;
 
     fn example() -> Checkpoint {
         let column = |x: f32| vec![x, x + 0.5];
@@ -232,9 +232,9 @@ mod tests {
             class: 3,
             settings: Settings { steps: 5, lr: 0.1, anneal: 0.0, hf_start: 1.0, seed: u64::MAX, ..Settings::default() },
             weights_sha256: "ab".repeat(32),
-            input: Some(Input::CAFFE),
+            input: Some(Preprocessing::CAFFE),
             adapter: "software (1.0)".into(),
-            kernels: [("3x3".to_owned(), Variant::Workgroup { slices: 1 })].into(),
+            kernels: [("3x3".to_owned(), ConvAlgorithm::Workgroup { slices: 1 })].into(),
             shape: [3, 2, 1],
             image: vec![0.1, -0.2, 1e-30, 0.4, 0.5, 7.0],
             parameters: None,
@@ -310,7 +310,7 @@ mod tests {
         let annealed = Checkpoint { settings: falling(2), ..checkpoint.clone() };
         let error = annealed.check_continues(3, &falling(5), &network).unwrap_err().to_string();
         assert!(error.starts_with("--steps is 5 now but 2 in the checkpoint, and by --anneal"), "{error}");
-        let brighter = network.clone().with_input(Input { range: 1.0, ..Input::CAFFE }).unwrap();
+        let brighter = network.clone().with_input(Preprocessing { range: 1.0, ..Preprocessing::CAFFE }).unwrap();
         let expected = "the network is taken to expect RGB 0..1, mean 123 117 104 now but RGB 0..255, mean 123 117 104 in \
                         the checkpoint";
         assert_eq!(refused(3, settings.clone(), &brighter), expected);

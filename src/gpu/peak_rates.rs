@@ -16,7 +16,7 @@ crate::params! {
 
 /// How fast an adapter copies and computes where nothing else bounds it.
 #[derive(Clone, Copy, Debug, serde::Serialize)]
-pub struct Yardstick {
+pub struct PeakRates {
     /// 10⁹ bytes read and written in a second by a copy of 128 MiB, far more than most caches hold.
     pub copy_gb_per_s: f64,
     /// 10⁹ floating-point operations in a second, of f32 multiply-adds that count as two and stay in registers.
@@ -43,7 +43,7 @@ const SUBMISSION: Duration = Duration::from_millis(40);
 /// Submissions, the fastest of which counts: whatever else the machine does can only slow it down.
 const TRIALS: usize = 8;
 
-impl Yardstick {
+impl PeakRates {
     /// Measures for about a second.
     ///
     /// # Errors

@@ -27,7 +27,7 @@ pub fn default() -> Result<Network> {
 /// [`Error::Input`] listing the names, if there is none.
 ///
 /// ```
-/// let network = protogpu::nets::embedded::open("resnet18")?;
+/// let network = protogpu::networks::embedded::open("resnet18")?;
 /// assert!(network.labels().find("lighthouse").is_ok());
 /// # Ok::<(), protogpu::Error>(())
 /// ```

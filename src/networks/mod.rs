@@ -3,17 +3,17 @@
 mod builder;
 pub mod embedded;
 mod inception;
-mod input;
 mod inspect;
 mod modules;
+mod preprocessing;
 mod resnet18;
 
 use std::fmt;
 use std::sync::Arc;
 
-pub use input::{IMAGENET_MEAN, IMAGENET_STD, Input};
 pub use inspect::{Inspection, Misfit};
 pub use modules::{Module, Semantics};
+pub use preprocessing::{IMAGENET_MEAN, IMAGENET_STD, Preprocessing};
 
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Op};
@@ -80,7 +80,7 @@ pub const SIDE: usize = 224;
 #[derive(Clone)]
 pub struct Network {
     architecture: Architecture,
-    input: Input,
+    input: Preprocessing,
     graph: Graph,
     modules: Vec<Module>,
     labels: Labels,
@@ -89,7 +89,7 @@ pub struct Network {
 
 impl Network {
     /// Builds the network that a file's tensors describe. The labels are those in the file's metadata, ImageNet's for
-    /// 1,000 classes, or numbers; what the input is expected to be is [`Input::of`].
+    /// 1,000 classes, or numbers; what the input is expected to be is [`Preprocessing::of`].
     ///
     /// # Errors
     /// If the tensors are no known network's (every one that is missing, unexpected or of a wrong shape is named), hold
@@ -119,7 +119,7 @@ impl Network {
             None => Labels::numbered(inspection.classes),
         };
         let architecture = inspection.architecture;
-        let input = Input::of(&weights, architecture)?;
+        let input = Preprocessing::of(&weights, architecture)?;
         let (graph, modules) = match architecture {
             Architecture::ResNet18 => resnet18::build(&weights, &input)?,
             _ => inception::build(architecture, &weights, &input)?,
@@ -162,7 +162,7 @@ impl Network {
     ///
     /// # Errors
     /// If the input's numbers are none that it can be normalised by.
-    pub fn with_input(mut self, input: Input) -> Result<Self> {
+    pub fn with_input(mut self, input: Preprocessing) -> Result<Self> {
         input.check()?;
         let normalize = || Op::ScaleShift(input.normalize());
         self.graph = self.graph.map(|node| (node.name == builder::NORMALIZE).then(normalize))?;
@@ -239,7 +239,7 @@ impl Network {
     }
 
     /// What it expects of its input.
-    pub fn expects(&self) -> Input {
+    pub fn preprocessing(&self) -> Preprocessing {
         self.input
     }
 }

@@ -9,7 +9,7 @@ use super::record::{Layout, MAX_WORKGROUPS, Recording, TEXTURE_WIDTH};
 
 /// What of a plan an adapter limits.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub struct Extremes {
+pub struct RequiredLimits {
     /// The longest buffer.
     pub buffer_bytes: u64,
     /// Rows of the largest texture.
@@ -18,7 +18,7 @@ pub struct Extremes {
     pub workgroups: usize,
 }
 
-impl Extremes {
+impl RequiredLimits {
     /// Of a recording with its memory.
     pub(super) fn new(recording: &Recording, memory: &Memory) -> Self {
         let lens = |wanted: Layout| {

@@ -16,7 +16,7 @@ pub const IMAGENET_STD: [f32; 3] = [0.229, 0.224, 0.225];
 /// What a network expects of its input: `(range · pixel − mean) / std` for each channel, of pixels in `[0,1]`.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Input {
+pub struct Preprocessing {
     /// The value of a full pixel: 1 as torchvision, 255 as Caffe.
     pub range: f32,
     /// What is subtracted from each channel, red first, in units of `range`.
@@ -28,7 +28,7 @@ pub struct Input {
     pub transform_input: bool,
 }
 
-impl Input {
+impl Preprocessing {
     /// Of torchvision's ResNets.
     pub const IMAGENET: Self = Self { range: 1.0, mean: IMAGENET_MEAN, std: IMAGENET_STD, transform_input: false };
     /// Of BVLC's GoogLeNet.
@@ -115,7 +115,7 @@ impl Input {
     }
 }
 
-impl fmt::Display for Input {
+impl fmt::Display for Preprocessing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let list = |[r, g, b]: [f32; 3]| format!("{r} {g} {b}");
         write!(f, "RGB 0..{}, mean {}", self.range, list(self.mean))?;
@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn inputs_are_told_in_a_line() {
-        let usual = |architecture| Input::usual(architecture).to_string();
+        let usual = |architecture| Preprocessing::usual(architecture).to_string();
         let imagenet = "RGB 0..1, mean 0.485 0.456 0.406, std 0.229 0.224 0.225";
         assert_eq!(usual(Architecture::ResNet18), imagenet);
         assert_eq!(usual(Architecture::GoogLeNet), format!("{imagenet}, then transform_input"));
@@ -144,11 +144,13 @@ mod tests {
 
     #[test]
     fn numbers_that_leave_nothing_of_a_pixel_are_refused() {
-        Input::IMAGENET.check().unwrap();
-        let close = Input { std: [1e-30; 3], ..Input::IMAGENET };
+        Preprocessing::IMAGENET.check().unwrap();
+        let close = Preprocessing { std: [1e-30; 3], ..Preprocessing::IMAGENET };
         close.check().unwrap();
-        let bright = Input { range: 1e-10, mean: [1e30; 3], std: [1e20; 3], ..close };
-        for input in [Input { range: 1e30, ..close }, Input { range: 1e-30, std: [1e30; 3], ..close }, bright] {
+        let bright = Preprocessing { range: 1e-10, mean: [1e30; 3], std: [1e20; 3], ..close };
+        for input in
+            [Preprocessing { range: 1e30, ..close }, Preprocessing { range: 1e-30, std: [1e30; 3], ..close }, bright]
+        {
             let error = input.check().unwrap_err();
             assert!(error.is_input() && error.to_string().contains("too far apart (RGB 0.."), "{error}");
         }

@@ -1,7 +1,7 @@
 //! What is asked for: which class, from which start.
 
 use crate::error::{Error, Result};
-use crate::nets::Network;
+use crate::networks::Network;
 
 /// One image of a batch.
 #[derive(Clone, Debug, PartialEq)]

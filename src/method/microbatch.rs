@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::objective::Resolved;
+use super::objective::ResolvedObjective;
 use super::objective::record::{Numbers, Step};
 use super::schedule::ScheduleRow;
 use super::settings::Settings;
@@ -12,7 +12,7 @@ use super::transform_chain::Chain;
 use crate::error::Result;
 use crate::gpu::{Grid, Kernel, Recording, TensorId, VIEW_ALIGN};
 use crate::graph::Graph;
-use crate::ops::{Choices, ScaleShift, Tensor, TotalVariation};
+use crate::ops::{ConvAlgorithms, ScaleShift, Tensor, TotalVariation};
 use crate::shape::Shape;
 
 crate::params! {
@@ -40,10 +40,10 @@ pub(super) struct Microbatch {
 pub(super) struct Through<'a> {
     /// The network as far as the objectives need it.
     pub(super) graph: &'a Graph,
-    pub(super) choices: &'a Choices,
+    pub(super) choices: &'a ConvAlgorithms,
     pub(super) settings: &'a Settings,
     /// Of the objectives' form.
-    pub(super) aim: &'a Resolved,
+    pub(super) aim: &'a ResolvedObjective,
     /// What the warp shows beyond the picture.
     pub(super) fill: [f32; 3],
     /// What the last transform does to what it writes.

@@ -1,21 +1,21 @@
 //! What a run is asked for: classes, or other objectives.
 
-use protogpu::Result;
-use protogpu::nets::Network;
-use protogpu::optimize::objective::Resolved;
-use protogpu::optimize::{Objective, Settings};
+use crate::Result;
+use crate::method::objective::ResolvedObjective;
+use crate::method::{Objective, Settings};
+use crate::networks::Network;
 
 use super::run_classes::classes;
 use super::run_record::{ClassRecord, Config};
 
 /// What one prototype is of.
 #[derive(Clone, Debug)]
-pub(crate) struct Goal {
+pub(crate) struct Request {
     /// The class, which also keys the random draws; the first where the objective is of no class.
     pub(crate) class: usize,
     pub(crate) objective: Objective,
     /// The objective's terms in the network.
-    pub(crate) aim: Resolved,
+    pub(crate) aim: ResolvedObjective,
     /// The class's name, or the objective.
     pub(crate) name: String,
     /// Its folder's name, but for the seed.
@@ -29,8 +29,8 @@ pub(crate) fn goals(
     settings: &Settings,
     config: Option<&Config>,
     network: &Network,
-) -> Result<Vec<Goal>> {
-    let of_class = |class| Goal::of_class(class, network);
+) -> Result<Vec<Request>> {
+    let of_class = |class| Request::of_class(class, network);
     let objectives = match (given.is_empty(), objectives) {
         (true, []) => std::slice::from_ref(&settings.objective),
         (true, objectives) => objectives,
@@ -39,12 +39,12 @@ pub(crate) fn goals(
     if objectives.iter().all(Objective::is_class) {
         return classes(given, config, network)?.into_iter().map(of_class).collect();
     }
-    let mut goals: Vec<Goal> = Vec::new();
+    let mut goals: Vec<Request> = Vec::new();
     for objective in objectives {
         // Where rivals count, one class's logit alone is not what --class maximises.
         let goal = match objective.lone_class(network)?.filter(|_| settings.rivals == 0.0) {
             Some(class) => of_class(class)?,
-            None => Goal::of_objective(objective, network)?,
+            None => Request::of_objective(objective, network)?,
         };
         if goals.iter().all(|other| !goal.is(other)) {
             goals.push(goal);
@@ -53,7 +53,7 @@ pub(crate) fn goals(
     Ok(goals)
 }
 
-impl Goal {
+impl Request {
     /// The paper's objective for a class.
     pub(crate) fn of_class(class: usize, network: &Network) -> Result<Self> {
         let (labels, objective) = (network.labels(), Objective::class());

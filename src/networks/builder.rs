@@ -1,6 +1,6 @@
 //! What building any of the networks takes: a graph that grows, and the modules seen on the way.
 
-use super::{Input, Module, SIDE};
+use super::{Module, Preprocessing, SIDE};
 use crate::error::{Error, Result};
 use crate::graph::{Graph, NodeId, Op};
 use crate::ops::{Conv2d, GlobalAvgPool2d, Linear, MaxPool2d, ScaleShift};
@@ -18,7 +18,7 @@ pub(super) struct Builder<'a> {
 
 impl<'a> Builder<'a> {
     /// Pixels, normalised, and the root module, of which [`Builder::finish`] knows what it shows.
-    pub(super) fn begin(weights: &'a Weights, input: &Input) -> Result<(Self, NodeId)> {
+    pub(super) fn begin(weights: &'a Weights, input: &Preprocessing) -> Result<(Self, NodeId)> {
         let mut b = Self { weights, graph: Graph::new(Shape::new(1, 3, SIDE, SIDE)), modules: Vec::new() };
         let x = b.push(NORMALIZE, Op::ScaleShift(input.normalize()), b.graph.input())?;
         b.module("root", x);

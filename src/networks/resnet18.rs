@@ -1,7 +1,7 @@
 //! ResNet-18 (He et al., 2015) as torchvision builds it, of any width and number of classes.
 
 use super::builder::{Builder, square_pool};
-use super::{Input, Module};
+use super::{Module, Preprocessing};
 use crate::error::Result;
 use crate::graph::{Graph, NodeId, Op};
 use crate::weights::Weights;
@@ -38,7 +38,7 @@ pub(super) fn manifest(width: usize, classes: usize) -> Vec<(String, Vec<usize>)
 }
 
 /// The graph and its modules, from tensors that fit the manifest.
-pub(super) fn build(weights: &Weights, input: &Input) -> Result<(Graph, Vec<Module>)> {
+pub(super) fn build(weights: &Weights, input: &Preprocessing) -> Result<(Graph, Vec<Module>)> {
     let (mut b, x) = Builder::begin(weights, input)?;
     let conv1 = b.conv("conv1", x, 2, 3)?;
     let bn1 = b.batch_norm("bn1", conv1, BN_EPS)?;

@@ -2,7 +2,7 @@
 //! biases, local response norms and true 5x5 windows), of any width and number of classes.
 
 use super::builder::{Builder, square_pool};
-use super::{Architecture, Input, Module};
+use super::{Architecture, Module, Preprocessing};
 use crate::error::Result;
 use crate::graph::{Graph, NodeId, Op};
 use crate::ops::LocalResponseNorm;
@@ -99,7 +99,11 @@ pub(super) fn manifest(
 }
 
 /// The graph and its modules, from tensors that fit the manifest.
-pub(super) fn build(architecture: Architecture, weights: &Weights, input: &Input) -> Result<(Graph, Vec<Module>)> {
+pub(super) fn build(
+    architecture: Architecture,
+    weights: &Weights,
+    input: &Preprocessing,
+) -> Result<(Graph, Vec<Module>)> {
     let kind = Kind::of(architecture);
     let (mut b, mut x) = Builder::begin(weights, input)?;
     x = b.unit(kind, "conv1", x, 2, 3)?;

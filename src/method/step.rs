@@ -2,16 +2,16 @@
 
 use super::choices::Fill;
 use super::microbatch::{Microbatch, Through};
-use super::objective::Resolved;
+use super::objective::ResolvedObjective;
 use super::parameterization::{Fourier, Parameterization};
 use super::schedule::ScheduleRow;
 use super::settings::Settings;
 use super::transform_chain::resize;
 use crate::error::{Error, Result};
 use crate::gpu::{Grid, Kernel, NoParams, Recording, TensorId};
-use crate::graph::Keep;
-use crate::nets::Network;
-use crate::ops::{Adam, AffineWarp, Choices, Interpolation, Tensor, words};
+use crate::graph::Retain;
+use crate::networks::Network;
+use crate::ops::{Adam, AffineWarp, ConvAlgorithms, Interpolation, Tensor, words};
 use crate::shape::Shape;
 
 /// Numbers that a step leaves behind for each image: loss, loss_hf, loss_pv, logit, probability; or in place of the last two
@@ -112,10 +112,10 @@ impl Making {
 /// image is that of the parameters, as it is after every step; empty where they are the same.
 pub(super) fn record(
     rec: &mut Recording,
-    choices: &Choices,
+    choices: &ConvAlgorithms,
     network: &Network,
     settings: &Settings,
-    aim: &Resolved,
+    aim: &ResolvedObjective,
     n: usize,
     window: usize,
 ) -> Result<State> {
@@ -133,7 +133,7 @@ pub(super) fn record(
     let clock = rec.kept("clock", 1);
     let schedule = rec.kept("schedule", window * ScheduleRow::LEN);
     let now = [schedule, clock];
-    let mean = network.expects().mean_colour();
+    let mean = network.preprocessing().mean_colour();
     let fill = match settings.fill {
         Fill::Black => [0.0; 3],
         Fill::Mean => mean,
@@ -157,7 +157,7 @@ pub(super) fn record(
     rec.dispatch("history", tick, &[("ticking", clock, 1)], &NoParams, Grid::Workgroups([1, 1, 1]), 0)?;
 
     rec.section("evaluate");
-    let logits = graph.record_forward(rec, choices, image, Keep::Needed)?.of(graph.output());
+    let logits = graph.record_forward(rec, choices, image, Retain::Needed)?.of(graph.output());
     if making.is_needed() {
         rec.section("make");
         making.forward(rec)?;

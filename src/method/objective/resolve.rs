@@ -7,7 +7,7 @@ use super::{At, Direction, Objective, Unit};
 use crate::bounded::read_at_most;
 use crate::digest::sha256_hex;
 use crate::graph::NodeId;
-use crate::nets::{Network, Semantics};
+use crate::networks::{Network, Semantics};
 use crate::shape::Shape;
 use crate::tensor_file::Tensors;
 use crate::{Error, Result};
@@ -52,7 +52,7 @@ pub(super) struct FeatureTerm {
 
 /// An objective's terms as a network has them.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Resolved {
+pub struct ResolvedObjective {
     /// Those on the logits; of [`Objective::class`] none.
     pub(super) logits: Vec<LogitTerm>,
     /// Those on modules.
@@ -61,7 +61,7 @@ pub struct Resolved {
     pub(super) class: bool,
 }
 
-impl Resolved {
+impl ResolvedObjective {
     /// Whether two objectives differ in numbers only (weights, classes, channels, places), so that one plan computes both.
     pub fn same_form(&self, other: &Self) -> bool {
         let logits = |all: &Self| all.logits.iter().map(|term| term.form).collect::<Vec<_>>();
@@ -85,11 +85,11 @@ impl Resolved {
 ///
 /// # Errors
 /// If one does not fit the network, or they are not of one form.
-pub(in crate::optimize) fn resolve_all(
+pub(in crate::method) fn resolve_all(
     network: &Network,
     objectives: &[Objective],
     jobs: usize,
-) -> Result<Vec<Resolved>> {
+) -> Result<Vec<ResolvedObjective>> {
     if objectives.len() != jobs {
         return Err(Error::input(format!("there are {} objectives for {jobs} images", objectives.len())));
     }
@@ -110,7 +110,7 @@ impl Objective {
     ///
     /// # Errors
     /// If a class, module, channel, place or direction is not there; the message says what is, and points into the text.
-    pub fn resolve(&self, network: &Network) -> Result<Resolved> {
+    pub fn resolve(&self, network: &Network) -> Result<ResolvedObjective> {
         self.terms_in(network).map_err(|fault| fault.pointed(&self.text))
     }
 
@@ -140,8 +140,8 @@ impl Objective {
         Ok(pinned)
     }
 
-    fn terms_in(&self, network: &Network) -> std::result::Result<Resolved, Fault> {
-        let mut resolved = Resolved { logits: Vec::new(), features: Vec::new(), class: self.is_class() };
+    fn terms_in(&self, network: &Network) -> std::result::Result<ResolvedObjective, Fault> {
+        let mut resolved = ResolvedObjective { logits: Vec::new(), features: Vec::new(), class: self.is_class() };
         for term in &self.terms {
             let weight = term.weight;
             let mut logit = |form, name, weight| {

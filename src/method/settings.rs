@@ -14,7 +14,7 @@ use super::parameterization::Parameterization;
 use super::presets::Preset;
 use super::transforms::Transforms;
 use crate::digest::sha256_hex;
-use crate::nets::SIDE;
+use crate::networks::SIDE;
 use crate::ops::MAX_FFT_SIDE;
 use crate::{Error, Result};
 
