@@ -64,7 +64,8 @@ pub use shape::{ImageSpec, Shape};
 #[doc(hidden)]
 pub use cli::main;
 
-/// The README's example compiles.
+/// The examples in README.md and docs/library.md compile.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
+#[doc = include_str!("../docs/library.md")]
 struct Readme;
