@@ -41,6 +41,8 @@ pub mod digest;
 pub mod error;
 pub mod gpu;
 pub mod graph;
+#[cfg(feature = "cli")]
+mod lab;
 pub mod labels;
 pub mod method;
 mod named;

@@ -16,6 +16,7 @@ const LAYERS: &[&[&str]] = &[
     &["networks"],
     &["method", "analysis"],
     &["report", "world"],
+    &["lab"],
     &["cli", "lib", "main"],
 ];
 

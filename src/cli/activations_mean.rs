@@ -11,8 +11,8 @@ use serde_json::json;
 
 use super::args::{AdapterArgs, NetworkArgs};
 use super::progress::Counting;
-use super::similarity::choice::Choice;
 use super::terminal::{note, print, print_json};
+use crate::lab::similarity::choice::Choice;
 
 /// Write the mean outputs of a network's modules over natural pictures of a class
 #[derive(clap::Args, Debug)]

@@ -4,8 +4,8 @@ use crate::Result;
 use crate::gpu::{AdapterChoice, Context, list_adapters};
 
 use super::open::adapter_record;
-use super::run_record::AdapterRecord;
 use super::terminal::{print, print_json, table};
+use crate::lab::run::record::AdapterRecord;
 
 /// List the adapters that --adapter chooses among
 #[derive(clap::Args, Debug)]

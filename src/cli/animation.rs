@@ -3,8 +3,8 @@
 use crate::Result;
 use crate::picture::{animation, read};
 
-use super::folder::Folder;
 use super::terminal::note;
+use crate::lab::run::folder::Folder;
 
 /// Pictures of an animation, fewer for short runs.
 const FRAMES: u32 = 60;

@@ -7,7 +7,7 @@ use crate::networks::{Architecture, Preprocessing, embedded};
 use crate::{Error, Result};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
-use super::cache::PUBLISHED;
+use crate::lab::cache::PUBLISHED;
 
 /// Which network.
 #[derive(clap::Args, Clone, Debug, Default)]

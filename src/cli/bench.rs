@@ -12,9 +12,9 @@ use super::args::{AdapterArgs, TakenArgs, architecture};
 use super::bench_measure::{Effort, Measured, measure};
 use super::bench_report::{batch_text, head_text, network_text};
 use super::open::adapter_record;
-use super::run_record::AdapterRecord;
 use super::terminal::{print, print_json};
 use super::tuned::TuneArgs;
+use crate::lab::run::record::AdapterRecord;
 
 /// Time steps of the method and their kernels
 #[derive(clap::Args, Debug)]

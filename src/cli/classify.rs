@@ -12,7 +12,8 @@ use serde_json::json;
 
 use super::args::{AdapterArgs, NetworkArgs};
 use super::terminal::{FAILURE, note, print, print_json};
-use super::top::{Top, top, top_table};
+use super::top::top_table;
+use crate::lab::top::{Top, top};
 
 /// Print the likeliest classes of pictures
 #[derive(clap::Args, Debug)]

@@ -15,17 +15,17 @@ use crate::{Error, Result};
 use serde_json::{Value, json};
 
 use super::args::{AdapterArgs, NetworkArgs};
-use super::folder::Existing;
 use super::interrupt;
 use super::method::MethodArgs;
 use super::open::adapter_record;
 use super::run_batch::Run;
 use super::run_many::{Done, make_all};
-use super::run_requests::{Request, goals};
-use super::run_targets::{Target, start, targets};
 use super::terminal::{INTERRUPTED, note, print, print_json};
 use super::top::percent;
 use super::tuned::TuneArgs;
+use crate::lab::run::folder::Existing;
+use crate::lab::run::request::{Request, goals};
+use crate::lab::run::slot::{Target, start, targets};
 
 /// The layout's name and version.
 const FORMAT: &str = "protogpu figure6 1";

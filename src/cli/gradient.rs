@@ -12,7 +12,8 @@ use serde_json::json;
 
 use super::args::{AdapterArgs, NetworkArgs};
 use super::terminal::{print, print_json};
-use super::top::{percent, top};
+use super::top::percent;
+use crate::lab::top::top;
 
 /// Write the gradient of a class's logit with respect to a picture's pixels
 #[derive(clap::Args, Debug)]

@@ -8,10 +8,10 @@ use crate::report::{Gallery, NotShown, Shown, write_gallery};
 use crate::{Error, Result};
 use serde::Deserialize;
 
-use super::folder::{ANIMATION, FAILED, PICTURE, PIXELS, RECORD};
-use super::run_record::{FORMAT, MAX_RECORD_BYTES};
 use super::terminal::{print, print_json};
-use super::top::Top;
+use crate::lab::run::folder::{ANIMATION, FAILED, PICTURE, PIXELS, RECORD};
+use crate::lab::run::record::{FORMAT, MAX_RECORD_BYTES};
+use crate::lab::top::Top;
 
 /// The page, in the folder of prototypes.
 const PAGE: &str = "index.html";
@@ -102,7 +102,7 @@ struct RecordedSettings {
 #[derive(Deserialize)]
 struct Recorded {
     format: String,
-    class: Option<super::run_record::ClassRecord>,
+    class: Option<crate::lab::run::record::ClassRecord>,
     settings: RecordedSettings,
     seed: u64,
     top: Vec<Top>,

@@ -6,7 +6,7 @@ use crate::method::{
 };
 use crate::{Error, Result};
 
-use super::run_record::Config;
+use crate::lab::run::record::Config;
 
 /// The settings that were given; what was not stays as the configuration file or the preset has it.
 #[derive(clap::Args, Clone, Debug, Default)]

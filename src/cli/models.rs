@@ -7,8 +7,8 @@ use crate::weights::Weights;
 use crate::{Error, Result};
 use serde::Serialize;
 
-use super::cache::{IMAGENET, PUBLISHED, Published};
 use super::terminal::{print, print_json};
+use crate::lab::cache::{IMAGENET, PUBLISHED, Published};
 
 /// List the networks that are built in, and those that `protogpu weights pull` fetches
 #[derive(clap::Args, Debug)]

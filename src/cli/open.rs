@@ -10,10 +10,10 @@ use crate::weights::Weights;
 use crate::{Error, Result};
 
 use super::args::{AdapterArgs, NetworkArgs, TakenArgs};
-use super::cache;
 use super::pipelines::Adapter;
-use super::run_record::{AdapterRecord, WeightsRecord};
 use super::terminal::{FAILURE, note};
+use crate::lab::cache;
+use crate::lab::run::record::{AdapterRecord, WeightsRecord};
 
 impl NetworkArgs {
     /// The file's network, the published one, the named embedded one, or the default, as which and with the labels that were

@@ -10,8 +10,8 @@ use crate::digest::sha256_hex;
 use crate::gpu::Context;
 use crate::{Error, Result};
 
-use super::cache;
 use super::terminal::note;
+use crate::lab::cache;
 
 /// The variable that turns it off.
 const VARIABLE: &str = "PROTOGPU_PIPELINES";

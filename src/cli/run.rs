@@ -14,21 +14,21 @@ use serde_json::json;
 
 use super::animation::frame_steps;
 use super::args::{AdapterArgs, NetworkArgs};
-use super::batch_size::BatchSize;
-use super::folder::Existing;
 use super::index::rebuild;
 use super::interrupt;
 use super::method::MethodArgs;
 use super::open::adapter_record;
 use super::run_batch::Run;
-use super::run_classes::wanted;
 use super::run_many::{Done, Throughput, failures_text, make_all};
-use super::run_record::{AdapterRecord, Config};
 use super::run_report::report;
-use super::run_requests::{Request, goals};
-use super::run_targets::{Target, batch_len, check_diverse, start, targets};
 use super::terminal::{FAILURE, INTERRUPTED, note, print, print_json};
 use super::tuned::TuneArgs;
+use crate::lab::run::batch_size::BatchSize;
+use crate::lab::run::classes::wanted;
+use crate::lab::run::folder::Existing;
+use crate::lab::run::record::{AdapterRecord, Config};
+use crate::lab::run::request::{Request, goals};
+use crate::lab::run::slot::{Target, batch_len, check_diverse, start, targets};
 
 /// Generate prototypes: pictures of what a network has learned about classes
 #[derive(clap::Args, Debug)]

@@ -13,13 +13,13 @@ use crate::tensor_file::TensorFile;
 use crate::{Error, Result, picture};
 
 use super::animation;
-use super::folder::Results;
-use super::pace::Pace;
 use super::progress::{Figures, LINE_EVERY, Progress};
-use super::run_record::{AdapterRecord, RunRecord, Timings, WeightsRecord};
-use super::run_targets::{Start, Target};
-use super::top::top;
 use super::{interrupt, run::next_stop};
+use crate::lab::pace::Pace;
+use crate::lab::run::folder::Results;
+use crate::lab::run::record::{AdapterRecord, RunRecord, Timings, WeightsRecord};
+use crate::lab::run::slot::{Start, Target};
+use crate::lab::top::top;
 
 /// How many classes a record lists.
 const TOP: usize = 5;

@@ -6,10 +6,10 @@ use crate::error::is_full;
 use crate::{Error, Result};
 use serde::Serialize;
 
-use super::disk::check_writable;
 use super::run_batch::{Ended, Run};
-use super::run_targets::{Target, next_batch};
 use super::terminal::note;
+use crate::lab::disk::check_writable;
+use crate::lab::run::slot::{Target, next_batch};
 
 /// How fast prototypes were made, files and plans included.
 #[derive(Clone, Copy, Debug, Serialize)]

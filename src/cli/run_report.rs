@@ -7,10 +7,11 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::run_many::Throughput;
-use super::run_record::ClassRecord;
-use super::run_targets::Target;
 use super::terminal::{print, print_json};
-use super::top::{Top, percent};
+use super::top::percent;
+use crate::lab::run::record::ClassRecord;
+use crate::lab::run::slot::Target;
+use crate::lab::top::Top;
 
 /// One prototype, finished now or before.
 #[derive(Serialize)]

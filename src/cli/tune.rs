@@ -9,9 +9,9 @@ use crate::tuning::{Trial, TuningFile};
 use serde_json::json;
 
 use super::args::{AdapterArgs, NetworkArgs};
-use super::cache;
 use super::terminal::{print, print_json, table};
 use super::tuned::remembered;
+use crate::lab::cache;
 
 /// Try which kernels are fastest for a network on this adapter, and keep the outcome for runs
 #[derive(clap::Args, Debug)]

@@ -9,8 +9,8 @@ use crate::ops::{ConvAlgorithm, ConvAlgorithms};
 use crate::tuning::{Trial, TuningFile, tune};
 use crate::{Error, Result};
 
-use super::cache;
 use super::terminal::note;
+use crate::lab::cache;
 
 /// What trials are made for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]

@@ -10,10 +10,10 @@ use crate::weights::{Checkpoint, Weights};
 use crate::{Error, Result};
 use serde_json::json;
 
-use super::cache::{self, LICENCE, Published};
-use super::disk::remove_leftovers;
 use super::download::Download;
 use super::terminal::{note, print, print_json};
+use crate::lab::cache::{self, LICENCE, Published};
+use crate::lab::disk::remove_leftovers;
 
 /// Fetch published weights, verify and convert them, and keep them for --weights imagenet
 #[derive(clap::Args, Debug)]

@@ -8,8 +8,8 @@ use crate::{Error, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
-use super::disk::check_writable;
 use super::terminal::{print, print_json};
+use crate::lab::disk::check_writable;
 
 /// Draw pictures of the world that the embedded networks know
 #[derive(clap::Args, Debug)]

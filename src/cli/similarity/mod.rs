@@ -1,8 +1,5 @@
 //! `protogpu similarity`: how close prototypes are to natural pictures, layer by layer.
 
-pub(crate) mod choice;
-pub(crate) mod inputs;
-pub(crate) mod natural;
 mod report;
 
 use std::path::PathBuf;
@@ -16,14 +13,16 @@ use crate::networks::{Network, Semantics};
 use crate::{Error, Result};
 
 use super::args::{AdapterArgs, NetworkArgs};
-use super::disk::{check_report, remove_leftovers};
 use super::interrupt;
 use super::progress::Counting;
 use super::terminal::{INTERRUPTED, note};
-use super::top::top;
-use choice::Choice;
-use inputs::{Control, GivenControl, Pixels, Prototype, controls, find, given_controls, prototypes, recorded};
-use natural::{Natural, Naturals, read_mean};
+use crate::lab::disk::{check_report, remove_leftovers};
+use crate::lab::similarity::choice::Choice;
+use crate::lab::similarity::inputs::{
+    Control, GivenControl, Pixels, Prototype, controls, find, given_controls, prototypes, recorded,
+};
+use crate::lab::similarity::natural::{Natural, Naturals, read_mean};
+use crate::lab::top::top;
 
 /// What the report is called when it is complete; written last.
 const REPORT: &str = "similarity.json";

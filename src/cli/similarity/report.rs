@@ -12,9 +12,9 @@ use crate::report::{ClassPictures, Pictures, write_similarity};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::inputs::CONTROLS;
 use super::{Measured, SimilarityArgs};
 use crate::cli::terminal::{note, print, print_json, table};
+use crate::lab::similarity::inputs::CONTROLS;
 
 /// The layout's name and version.
 const FORMAT: &str = "protogpu similarity 1";

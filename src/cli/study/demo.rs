@@ -13,9 +13,9 @@ use rayon::prelude::*;
 
 use super::prototypes::{Given, Prototype};
 use super::{EXAMPLES, Measured, REPORT, StudyArgs};
-use crate::cli::disk::check_report;
 use crate::cli::interrupt;
 use crate::cli::progress::{Counting, Figures, LINE_EVERY, Progress};
+use crate::lab::disk::check_report;
 
 /// The seed of the pictures: neither training nor any choice has used it.
 pub(super) const PICTURES_SEED: u64 = 2002;

@@ -13,10 +13,9 @@ use crate::{Error, Result};
 
 use super::prototypes::Given;
 use super::{EXAMPLES, Measured, REPORT, StudyArgs};
-use crate::cli::disk::check_report;
 use crate::cli::interrupt;
 use crate::cli::progress::Counting;
-use crate::cli::run_classes;
+use crate::lab::disk::check_report;
 
 /// A folder with what is in it.
 struct Folder {
@@ -31,7 +30,7 @@ struct Folder {
 impl StudyArgs {
     /// The study of the folders that were given.
     pub(super) fn measure(&self, network: &Network, given: &Given) -> Result<Vec<Measured>> {
-        let classes = run_classes::classes(&self.classes, None, network)?;
+        let classes = crate::lab::run::classes::classes(&self.classes, None, network)?;
         let folders = folders(&self.images)?;
         if self.paired {
             check_pairs(&folders)?;

@@ -9,9 +9,9 @@ use crate::analysis::study::{AskedClass, PrototypeSeen};
 use crate::networks::Network;
 use crate::picture;
 
-use crate::cli::run_record::{Config, WeightsRecord};
-use crate::cli::similarity::inputs::{Pixels, find, prototypes, recorded};
-use crate::cli::top::top;
+use crate::lab::run::record::{Config, WeightsRecord};
+use crate::lab::similarity::inputs::{Pixels, find, prototypes, recorded};
+use crate::lab::top::top;
 
 /// Classes that are shown for each prototype.
 const TOP: usize = 3;

@@ -8,12 +8,12 @@ use crate::report::sweep::FailedPoint;
 use crate::{Error, Result};
 use serde_json::{Map, Value};
 
-use super::files::{
+use super::table::ShowArgs;
+use crate::lab::disk::check_writable;
+use crate::lab::sweep::files::{
     Files, PLAN, PLAN_FORMAT, POINT_FORMAT, POINTS, Plan, Record, differences, read_json, read_picture, write_json,
 };
-use super::grid::{self, PRESET};
-use super::table::ShowArgs;
-use crate::cli::disk::check_writable;
+use crate::lab::sweep::grid::{self, PRESET};
 
 /// Points that an error names.
 const LISTED: usize = 5;

@@ -1,7 +1,5 @@
 //! `protogpu sweep`: settings in every combination, each scored by path similarity.
 
-mod files;
-mod grid;
 mod merge;
 mod natural;
 mod plan;
@@ -23,12 +21,12 @@ use crate::{Error, Result};
 use super::args::{AdapterArgs, NetworkArgs};
 use super::interrupt;
 use super::open::adapter_record;
-use super::run_record::Config;
-use super::similarity::choice::Choice;
 use super::terminal::{INTERRUPTED, note};
 use super::tuned::TuneArgs;
-use files::{Files, Kernels, POINT_FORMAT, Plan, Record, read_json, write_json};
-use grid::Point;
+use crate::lab::run::record::Config;
+use crate::lab::similarity::choice::Choice;
+use crate::lab::sweep::files::{Files, Kernels, POINT_FORMAT, Plan, Record, read_json, write_json};
+use crate::lab::sweep::grid::Point;
 use preset::GridMethodArgs;
 use score::{Bench, Scored};
 use table::ShowArgs;
@@ -199,7 +197,7 @@ impl SweepArgs {
         let prototypes = classes.len() * usize::from(self.seeds.get());
         let batch = prototypes.min(self.batch.into());
         let kept: Option<Kernels> =
-            if self.force { None } else { read_json(&files.kernels()).map_err(files::or_anew)? };
+            if self.force { None } else { read_json(&files.kernels()).map_err(crate::lab::sweep::files::or_anew)? };
         let kept = kept.filter(|kept| kept.adapter == adapter).map(|kept| kept.kernels);
         let choices = self.tune.choices(&context, network, batch, kept.as_ref(), self.show.quiet)?;
         let kernels = network.graph().fused()?.chosen(&choices);

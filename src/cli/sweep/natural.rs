@@ -5,12 +5,12 @@ use crate::analysis::similarity::Observer;
 use crate::networks::Network;
 
 use super::SweepArgs;
-use super::files::Files;
 use super::score::Side;
 use crate::cli::interrupt;
 use crate::cli::progress::Counting;
-use crate::cli::similarity::choice::Choice;
-use crate::cli::similarity::natural::Naturals;
+use crate::lab::similarity::choice::Choice;
+use crate::lab::similarity::natural::Naturals;
+use crate::lab::sweep::files::Files;
 
 impl SweepArgs {
     /// Every class's, from the folder of means or from its pictures; none if the user asked to stop.

@@ -10,12 +10,13 @@ use crate::{Error, Result};
 use serde_json::{Map, Value, json};
 
 use super::SweepArgs;
-use super::files::{CURE, Files, PLAN_FORMAT, POINT_FORMAT, Plan, Record, differences, or_anew, read_json, write_json};
-use super::grid::{self, Point};
-use crate::cli::disk::check_writable;
-use crate::cli::run_classes;
-use crate::cli::run_record::Config;
-use crate::cli::similarity::choice::Choice;
+use crate::lab::disk::check_writable;
+use crate::lab::run::record::Config;
+use crate::lab::similarity::choice::Choice;
+use crate::lab::sweep::files::{
+    CURE, Files, PLAN_FORMAT, POINT_FORMAT, Plan, Record, differences, or_anew, read_json, write_json,
+};
+use crate::lab::sweep::grid::{self, Point};
 
 impl SweepArgs {
     /// The settings that a point changes: options over the file's over those of the preset.
@@ -31,7 +32,7 @@ impl SweepArgs {
         let named = |class: usize| format!("{class} ({})", network.labels().name(class));
         let mut classes = match self.classes.as_slice() {
             [] => known.clone(),
-            given => run_classes::classes(given, None, network)?,
+            given => crate::lab::run::classes::classes(given, None, network)?,
         };
         classes.sort_unstable();
         if let Some(&class) = classes.iter().find(|class| !known.contains(class)) {
@@ -77,7 +78,7 @@ impl SweepArgs {
             )));
         }
         for point in &points {
-            run_classes::check_wanted(classes.len(), point.settings.seed, self.seeds.get().into())
+            crate::lab::run::classes::check_wanted(classes.len(), point.settings.seed, self.seeds.get().into())
                 .map_err(|error| Error::input(format!("{}: {error}", point.name)))?;
         }
         let about = self.about(network, choice, classes);

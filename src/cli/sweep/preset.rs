@@ -7,8 +7,8 @@ use crate::method::Preset;
 use clap::builder::ValueParser;
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 
-use super::grid;
 use crate::cli::method::MethodArgs;
+use crate::lab::sweep::grid;
 
 const PRESET: &str = "preset";
 

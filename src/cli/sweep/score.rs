@@ -10,12 +10,12 @@ use crate::picture::{png, preprocess};
 use crate::report::sweep::{Share, SweepClass, SweepPoint, SweepPrototype};
 use crate::{Error, Result};
 
-use super::files::POINTS;
-use super::grid::Point;
 use crate::cli::interrupt;
-use crate::cli::pace::Pace;
-use crate::cli::run_classes::wanted;
-use crate::cli::top::top;
+use crate::lab::pace::Pace;
+use crate::lab::run::classes::wanted;
+use crate::lab::sweep::files::POINTS;
+use crate::lab::sweep::grid::Point;
+use crate::lab::top::top;
 
 /// What a class's prototypes are compared with.
 pub(super) struct Side {

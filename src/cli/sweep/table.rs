@@ -6,8 +6,8 @@ use crate::Result;
 use crate::report::sweep::{FailedPoint, Sweep, SweepPoint, write_sweep};
 use clap::ValueEnum;
 
-use super::files::{Files, Plan, Record, read_picture};
 use crate::cli::terminal::{FAILURE, note, print, print_json, table};
+use crate::lab::sweep::files::{Files, Plan, Record, read_picture};
 
 /// The table's layout and version.
 const FORMAT: &str = "protogpu sweep 1";

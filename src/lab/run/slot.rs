@@ -13,11 +13,11 @@ use crate::picture::preprocess;
 use crate::{Error, Result};
 use serde::Deserialize;
 
-use super::disk::check_writable;
 use super::folder::{Existing, Folder, State, refuse_existing};
-use super::run_record::{Config, MAX_RECORD_BYTES};
-use super::run_requests::Request;
-use super::top::Top;
+use super::record::{Config, MAX_RECORD_BYTES};
+use super::request::Request;
+use crate::lab::disk::check_writable;
+use crate::lab::top::Top;
 
 /// One prototype to make.
 pub(crate) struct Target {

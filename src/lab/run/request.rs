@@ -5,8 +5,8 @@ use crate::method::objective::ResolvedObjective;
 use crate::method::{Objective, Settings};
 use crate::networks::Network;
 
-use super::run_classes::classes;
-use super::run_record::{ClassRecord, Config};
+use super::classes::classes;
+use super::record::{ClassRecord, Config};
 
 /// What one prototype is of.
 #[derive(Clone, Debug)]

@@ -15,26 +15,26 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::cli::disk::{remove, remove_leftovers};
+use crate::lab::disk::{remove, remove_leftovers};
 
 /// The plan's layout and version.
-pub(super) const PLAN_FORMAT: &str = "protogpu sweep plan 1";
+pub(crate) const PLAN_FORMAT: &str = "protogpu sweep plan 1";
 /// A point's layout and version.
-pub(super) const POINT_FORMAT: &str = "protogpu sweep point 1";
+pub(crate) const POINT_FORMAT: &str = "protogpu sweep point 1";
 /// The plan.
-pub(super) const PLAN: &str = "plan.json";
+pub(crate) const PLAN: &str = "plan.json";
 /// The table, which says that it is complete.
-pub(super) const TABLE: &str = "sweep.json";
+pub(crate) const TABLE: &str = "sweep.json";
 /// Where points are.
-pub(super) const POINTS: &str = "points";
+pub(crate) const POINTS: &str = "points";
 /// No plan and no point is longer.
 const MAX_BYTES: u64 = 256 << 20;
 
 /// What helps against files that do not fit.
-pub(super) const CURE: &str = "give another --out, or replace what is there with --force";
+pub(crate) const CURE: &str = "give another --out, or replace what is there with --force";
 
 /// For `map_err`: with that cure.
-pub(super) fn or_anew(error: Error) -> Error {
+pub(crate) fn or_anew(error: Error) -> Error {
     match error {
         Error::Input(what) => Error::input(format!("{what}; {CURE}")),
         other => other,
@@ -43,85 +43,85 @@ pub(super) fn or_anew(error: Error) -> Error {
 
 /// What a sweep is of. Two that are equal in `about` may share points.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Plan {
-    pub(super) format: String,
+pub(crate) struct Plan {
+    pub(crate) format: String,
     /// The network, classes, pictures and how they are compared.
-    pub(super) about: Map<String, Value>,
+    pub(crate) about: Map<String, Value>,
     /// The settings that points change.
-    pub(super) base: Map<String, Value>,
+    pub(crate) base: Map<String, Value>,
     /// What is varied.
-    pub(super) grid: Vec<SweepAxis>,
+    pub(crate) grid: Vec<SweepAxis>,
 }
 
 impl Plan {
     /// A digest of what points must have in common.
-    pub(super) fn digest(&self) -> String {
+    pub(crate) fn digest(&self) -> String {
         sha256_hex(Value::Object(self.about.clone()).to_string())
     }
 }
 
 /// A finished point.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Record {
-    pub(super) format: String,
+pub(crate) struct Record {
+    pub(crate) format: String,
     /// [`Plan::digest`].
-    pub(super) plan_sha256: String,
+    pub(crate) plan_sha256: String,
     /// All settings.
-    pub(super) settings: Map<String, Value>,
+    pub(crate) settings: Map<String, Value>,
     /// The adapter that made it, as the driver describes it.
-    pub(super) adapter: String,
-    pub(super) score: SweepPoint,
+    pub(crate) adapter: String,
+    pub(crate) score: SweepPoint,
 }
 
 impl Record {
     /// The paths of its pictures, from the sweep's folder on.
-    pub(super) fn pictures(&self) -> impl Iterator<Item = &String> {
+    pub(crate) fn pictures(&self) -> impl Iterator<Item = &String> {
         self.score.classes.iter().flat_map(|class| &class.prototypes).map(|one| &one.picture)
     }
 }
 
 /// Which kernels compute the convolutions, so that a sweep goes on with those it began with.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Kernels {
-    pub(super) adapter: String,
-    pub(super) kernels: std::collections::BTreeMap<String, crate::ops::ConvAlgorithm>,
+pub(crate) struct Kernels {
+    pub(crate) adapter: String,
+    pub(crate) kernels: std::collections::BTreeMap<String, crate::ops::ConvAlgorithm>,
 }
 
 /// The folder.
 #[derive(Clone, Debug)]
-pub(super) struct Files {
-    pub(super) out: PathBuf,
+pub(crate) struct Files {
+    pub(crate) out: PathBuf,
 }
 
 impl Files {
-    pub(super) fn new(out: &Path) -> Self {
+    pub(crate) fn new(out: &Path) -> Self {
         Self { out: out.to_owned() }
     }
 
-    pub(super) fn plan(&self) -> PathBuf {
+    pub(crate) fn plan(&self) -> PathBuf {
         self.out.join(PLAN)
     }
 
-    pub(super) fn kernels(&self) -> PathBuf {
+    pub(crate) fn kernels(&self) -> PathBuf {
         self.out.join("kernels.json")
     }
 
-    pub(super) fn record(&self, name: &str) -> PathBuf {
+    pub(crate) fn record(&self, name: &str) -> PathBuf {
         self.out.join(POINTS).join(format!("{name}.json"))
     }
 
     /// A picture by its path in a record.
-    pub(super) fn picture(&self, path: &str) -> PathBuf {
+    pub(crate) fn picture(&self, path: &str) -> PathBuf {
         self.out.join(path)
     }
 
-    pub(super) fn error(&self, name: &str) -> PathBuf {
+    pub(crate) fn error(&self, name: &str) -> PathBuf {
         self.out.join(POINTS).join(format!("{name}.error"))
     }
 
     /// Before the first write: the folders, no table that would no longer be true, and nothing that a killed process left aside.
     /// Where others write at the same time, what is aside may be theirs.
-    pub(super) fn begin(&self, alone: bool) -> Result<()> {
+    pub(crate) fn begin(&self, alone: bool) -> Result<()> {
         let points = self.out.join(POINTS);
         std::fs::create_dir_all(&points).map_err(Error::io("create", &points))?;
         remove(&self.out.join(TABLE))?;
@@ -133,7 +133,7 @@ impl Files {
     }
 
     /// Writes a point: its pictures, then its record.
-    pub(super) fn write(&self, record: &Record, pictures: &[(String, Vec<u8>)]) -> Result<()> {
+    pub(crate) fn write(&self, record: &Record, pictures: &[(String, Vec<u8>)]) -> Result<()> {
         let folder = self.out.join(POINTS).join(&record.score.name);
         std::fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
         remove_leftovers(&folder)?;
@@ -145,27 +145,27 @@ impl Files {
     }
 
     /// Keeps why a point could not be made. Where that cannot be written either, the caller has it all the same.
-    pub(super) fn write_error(&self, name: &str, error: &str) -> Result<()> {
+    pub(crate) fn write_error(&self, name: &str, error: &str) -> Result<()> {
         remove(&self.record(name))?;
         write_atomically(self.error(name), |out| out.write_all(error.as_bytes()))
     }
 }
 
 /// Writes a value as JSON.
-pub(super) fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
+pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
     let text = serde_json::to_string_pretty(value).expect("records are plain data") + "\n";
     write_atomically(path, |out| out.write_all(text.as_bytes()))
 }
 
 /// Reads a value of such a file, of unknown origin; none if there is no file.
-pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
+pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
     let Some(bytes) = if_there(read_at_most(path, MAX_BYTES, "part of a sweep"))? else { return Ok(None) };
     let value = serde_json::from_slice(&bytes);
     value.map(Some).map_err(|source| Error::input(format!("{} is no part of a sweep: {source}", path.display())))
 }
 
 /// In which keys two maps differ, those within maps and lists by their path: `network.sha256 is A here but B there`.
-pub(super) fn differences(here: &Map<String, Value>, there: &Map<String, Value>) -> Vec<String> {
+pub(crate) fn differences(here: &Map<String, Value>, there: &Map<String, Value>) -> Vec<String> {
     let keys = here.keys().chain(there.keys().filter(|key| !here.contains_key(*key)));
     let at_key = |key: &String| {
         let [a, b] = [here, there].map(|map| map.get(key).unwrap_or(&Value::Null));
@@ -202,6 +202,6 @@ fn brief(value: &Value) -> String {
 const MAX_PICTURE_BYTES: u64 = 64 << 20;
 
 /// A picture's bytes; none where there is no file.
-pub(super) fn read_picture(path: &Path) -> Result<Option<Vec<u8>>> {
+pub(crate) fn read_picture(path: &Path) -> Result<Option<Vec<u8>>> {
     if_there(read_at_most(path, MAX_PICTURE_BYTES, "prototype's picture"))
 }

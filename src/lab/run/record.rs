@@ -13,7 +13,7 @@ use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::top::Top;
+use crate::lab::top::Top;
 
 /// The layout's name and version.
 pub(crate) const FORMAT: &str = "protogpu run 1";

@@ -13,8 +13,8 @@ use clap::ValueEnum;
 use image::{ImageBuffer, Rgb, imageops};
 use serde::Serialize;
 
-use crate::cli::folder::{PIXELS, RECORD};
-use crate::cli::run_record::{Config, Recorded};
+use crate::lab::run::folder::{PIXELS, RECORD};
+use crate::lab::run::record::{Config, Recorded};
 
 /// A file of a prototype's pixels is smaller.
 const MAX_PIXELS_BYTES: u64 = 64 << 20;
@@ -148,17 +148,17 @@ fn pixels(path: &Path, network: &Network) -> Result<Vec<f32>> {
 }
 
 /// A picture that every class is also measured with.
-pub(super) struct Control {
-    pub(super) name: String,
+pub(crate) struct Control {
+    pub(crate) name: String,
     /// `[3,H,W]`.
-    pub(super) pixels: Vec<f32>,
+    pub(crate) pixels: Vec<f32>,
 }
 
 /// What every class is measured with, unless it was asked not to be.
-pub(super) const CONTROLS: [&str; 4] = ["noise", "grey", "mean", "blurred-mean"];
+pub(crate) const CONTROLS: [&str; 4] = ["noise", "grey", "mean", "blurred-mean"];
 
 /// A control of `--control NAME=PATH`.
-pub(super) struct GivenControl {
+pub(crate) struct GivenControl {
     name: String,
     of: Given,
 }
@@ -171,7 +171,7 @@ enum Given {
 }
 
 /// What is measured of `classes` beside the usual controls.
-pub(super) fn given_controls(
+pub(crate) fn given_controls(
     given: &[String],
     classes: &[usize],
     network: &Network,
@@ -216,7 +216,7 @@ fn one_of_each(folder: &str, classes: &[usize], network: &Network, shown: Pixels
 }
 
 /// The controls of a class: uniform noise, flat grey, its pictures' mean, the same blurred, and what was given.
-pub(super) fn controls(class: usize, seed: u64, mean: &[f32], side: usize, given: &[GivenControl]) -> Vec<Control> {
+pub(crate) fn controls(class: usize, seed: u64, mean: &[f32], side: usize, given: &[GivenControl]) -> Vec<Control> {
     let made = [uniform_image(seed, class, mean.len()), vec![0.5; mean.len()], mean.to_vec(), blurred(mean, side)];
     let own = CONTROLS.iter().zip(made).map(|(&name, pixels)| Control { name: name.to_owned(), pixels });
     let given = given.iter().map(|control| {

@@ -18,23 +18,23 @@ const MAX_POINTS: usize = 100_000;
 /// A point's name is at most this long, and what its file's name adds.
 const MAX_NAME: usize = 120;
 /// The setting that others start from.
-pub(super) const PRESET: &str = "preset";
+pub(crate) const PRESET: &str = "preset";
 
 /// One point of a grid.
 #[derive(Clone, Debug)]
-pub(super) struct Point {
-    pub(super) name: String,
-    pub(super) values: Map<String, Value>,
-    pub(super) settings: Settings,
+pub(crate) struct Point {
+    pub(crate) name: String,
+    pub(crate) values: Map<String, Value>,
+    pub(crate) settings: Settings,
 }
 
 /// Whether a grid has this name.
-pub(super) fn is_named(name: &str) -> bool {
+pub(crate) fn is_named(name: &str) -> bool {
     NAMED.iter().any(|(known, _)| *known == name)
 }
 
 /// The axes of a named grid or of a file of settings with lists of values: `{"hf_weight": [0.01, 0.05]}`.
-pub(super) fn read(name: &str) -> Result<Vec<SweepAxis>> {
+pub(crate) fn read(name: &str) -> Result<Vec<SweepAxis>> {
     if let Some((_, text)) = NAMED.iter().find(|(known, _)| *known == name) {
         return parse(text, name);
     }
@@ -62,7 +62,7 @@ fn parse(text: &str, name: &str) -> Result<Vec<SweepAxis>> {
 }
 
 /// The axis of `--set KEY=VALUES`. Values are separated by commas, or by semicolons where values have commas of their own.
-pub(super) fn set(text: &str, base: &Settings) -> Result<SweepAxis> {
+pub(crate) fn set(text: &str, base: &Settings) -> Result<SweepAxis> {
     let wrong = |what: &str| Error::input(format!("--set {text}: {what}"));
     let example = "write SETTING=VALUE,VALUE,.. such as hf_weight=0.01,0.05, or scale=0.7,1.3;1,1";
     let (key, values) = text.split_once('=').ok_or_else(|| wrong(example))?;
@@ -99,7 +99,7 @@ fn typed(text: &str, like: &Value) -> Value {
 ///
 /// # Errors
 /// If there is no axis, a setting was set twice, or has a value that is unfit or there twice.
-pub(super) fn axes(
+pub(crate) fn axes(
     file: Vec<SweepAxis>,
     set: Vec<SweepAxis>,
     base: &dyn Fn(Option<&Value>) -> Result<Settings>,
@@ -134,7 +134,7 @@ pub(super) fn axes(
 }
 
 /// Every combination of values, the last axis fastest.
-pub(super) fn combinations(axes: &[SweepAxis]) -> Result<Vec<Map<String, Value>>> {
+pub(crate) fn combinations(axes: &[SweepAxis]) -> Result<Vec<Map<String, Value>>> {
     let count = axes.iter().try_fold(1usize, |count, axis| count.checked_mul(axis.values.len()));
     let Some(count) = count.filter(|&count| count <= MAX_POINTS) else {
         return Err(Error::input(format!("the grid has more than {MAX_POINTS} points")));
@@ -152,7 +152,7 @@ pub(super) fn combinations(axes: &[SweepAxis]) -> Result<Vec<Map<String, Value>>
 }
 
 /// Every point. Whether its settings make sense is not asked here.
-pub(super) fn points(axes: &[SweepAxis], base: &dyn Fn(Option<&Value>) -> Result<Settings>) -> Result<Vec<Point>> {
+pub(crate) fn points(axes: &[SweepAxis], base: &dyn Fn(Option<&Value>) -> Result<Settings>) -> Result<Vec<Point>> {
     let point = |values: Map<String, Value>| {
         let settings = base(values.get(PRESET))?.overlay(&values)?;
         Ok(Point { name: name(&values), values, settings })
@@ -161,7 +161,7 @@ pub(super) fn points(axes: &[SweepAxis], base: &dyn Fn(Option<&Value>) -> Result
 }
 
 /// `hf_weight=0.05,scale=0.7..1.3`, fit for a file's name: with a digest where it had to be changed for that.
-pub(super) fn name(values: &Map<String, Value>) -> String {
+pub(crate) fn name(values: &Map<String, Value>) -> String {
     let parts: Vec<String> = values.iter().map(|(key, value)| format!("{key}={}", shown(value))).collect();
     let whole = parts.join(",");
     let fit = |c: char| if c.is_ascii_alphanumeric() || "._+-=,".contains(c) { c } else { '_' };

@@ -11,7 +11,7 @@ use crate::bounded::read_at_most;
 use crate::method::Checkpoint;
 use crate::{Error, Result};
 
-use super::disk::{files_in, remove, remove_leftovers};
+use crate::lab::disk::{files_in, remove, remove_leftovers};
 
 const CHECKPOINT: &str = "checkpoint.safetensors";
 pub(crate) const RECORD: &str = "run.json";

@@ -4,7 +4,7 @@ use crate::labels::Labels;
 use crate::networks::Network;
 use crate::{Error, Result};
 
-use super::run_record::{Config, Recorded};
+use super::record::{Config, Recorded};
 
 /// The most prototypes of one run: what is known of each is in memory.
 const MOST: usize = 1_000_000;

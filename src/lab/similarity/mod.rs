@@ -1,0 +1,5 @@
+//! Path similarity: which pictures, of what it is measured, and the natural side kept in files.
+
+pub(crate) mod choice;
+pub(crate) mod inputs;
+pub(crate) mod natural;
