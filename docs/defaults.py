@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""The search for the default settings: makes the prototypes of ten classes with each line of defaults.txt, and prints their table.
+"""The search for the default settings: makes prototypes of ten classes with each line of defaults.txt and prints the table.
 
     python3 docs/defaults.py WEIGHTS IMAGES OUT [LINE...]
 
-WEIGHTS is a network of ImageNet's classes, IMAGES a folder of natural pictures by class (Imagenette's validation split), OUT where
-prototypes and the report go; what is finished there is not made again. LINE names lines of defaults.txt (default: all). Needs
-`protogpu` on the path and nothing beyond Python's own library. On a graphics card a line takes seconds, on two cores eight minutes.
+WEIGHTS is a network with ImageNet's classes. IMAGES is a folder of natural images by class (Imagenette's validation split). OUT receives
+prototypes and report; what is finished there is not made again. LINE selects lines of defaults.txt by name (default: all). Needs
+`protogpu` on the path and only Python's standard library. A line takes seconds on a graphics card, eight minutes on two cores.
 """
 
 import json
@@ -35,7 +35,7 @@ def main() -> None:
             rows[Path(one["folder"]).parent.name].append((one["similarity"], (own or [0.0])[0], one["top"][0]["index"] == row["index"]))
     overall = measured["overall"]
     print(f"same class {overall['same']['mean']:.3f}, other classes {overall['different']['mean']:.3f}")
-    print("| line | similarity | top 1 | least probability | options |\n|---|---|---|---|---|")
+    print("| line | similarity | top 1 | lowest probability | options |\n|---|---|---|---|---|")
     for name, row in sorted(rows.items(), key=lambda row: -sum(one[0] for one in row[1])):
         similarity, count = sum(one[0] for one in row) / len(row), sum(one[2] for one in row)
         print(f"| {name} | {similarity:.3f} | {count}/{len(row)} | {min(one[1] for one in row):.2f} | `{lines[name].strip()}` |")
