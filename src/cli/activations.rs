@@ -15,27 +15,27 @@ use super::activations_mean::MeanArgs;
 use super::args::{AdapterArgs, NetworkArgs};
 use super::terminal::{print, print_json};
 
-/// Write the outputs of a network's modules for a picture
+/// Write the outputs of a network's modules for an image
 #[derive(clap::Args, Debug)]
 #[command(after_help = super::help::ACTIVATIONS, args_conflicts_with_subcommands = true)]
 #[command(subcommand_negates_reqs = true)]
 pub(crate) struct ActivationsArgs {
     #[command(subcommand)]
     command: Option<ActivationsCommand>,
-    /// The picture
+    /// The image file
     #[arg(required = true)]
     image: Option<PathBuf>,
-    /// The safetensors file to write: a tensor `[N,C,H,W]` for each module, the whole network's as `root`
+    /// The safetensors file to write: a tensor `[N,C,H,W]` per module; the network's output is `root`
     #[arg(long, value_name = "FILE", required = true)]
     out: Option<PathBuf>,
-    /// Only these modules, as `protogpu modules` names them; repeat it or separate them by commas
+    /// Write only these modules, see `protogpu modules`; repeat it or separate them by commas [default: all]
     #[arg(long = "module", value_name = "NAME", value_delimiter = ',')]
     modules: Vec<String>,
-    /// `snapshot`: each module's output as it leaves the module. `torch-alias`: as a PyTorch hook sees it that keeps a
-    /// reference, so that a ReLU in place has changed it
+    /// `copy`: each module's output as it leaves the module. `reference`: what a PyTorch hook sees if it keeps a reference, which
+    /// later in-place operations overwrite
     #[arg(long, value_name = "HOW", default_value = "snapshot")]
     semantics: Semantics,
-    /// Print JSON: the file, and its tensors' names and shapes
+    /// Print the file and its tensors' names and shapes as JSON
     #[arg(long)]
     json: bool,
     #[command(flatten)]

@@ -14,11 +14,11 @@ use super::progress::Counting;
 use super::terminal::{note, print, print_json};
 use crate::lab::similarity::choice::Choice;
 
-/// Write the mean outputs of a network's modules over natural pictures of a class
+/// Write the mean outputs of a network's modules over natural images of a class
 #[derive(clap::Args, Debug)]
 #[command(after_help = super::help::MEAN)]
 pub(super) struct MeanArgs {
-    /// Natural pictures, in a folder for each class that is named by the class's index, WordNet id or name
+    /// Natural images, one folder per class, named by the class's index, WordNet id or name
     #[arg(value_name = "DIR")]
     images: PathBuf,
     /// The class, by index, WordNet id or name
@@ -27,19 +27,19 @@ pub(super) struct MeanArgs {
     /// The safetensors file to write
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// How many pictures to take the mean of
+    /// Images to average
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     per_class: u32,
-    /// The seed of the choice of pictures
+    /// Seed that selects the images
     #[arg(long, value_name = "S", default_value_t = 0)]
     seed: u64,
-    /// How many pictures at once
+    /// Images per batch
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
     batch: u16,
     /// Print nothing but errors
     #[arg(long)]
     quiet: bool,
-    /// Print JSON: the file, its class and its pictures
+    /// Print the file, its class and its images as JSON
     #[arg(long)]
     json: bool,
     #[command(flatten)]

@@ -7,7 +7,7 @@ use super::open::adapter_record;
 use super::terminal::{print, print_json, table};
 use crate::lab::run::record::AdapterRecord;
 
-/// List the adapters that --adapter chooses among
+/// List the adapters that --adapter can choose
 #[derive(clap::Args, Debug)]
 pub(crate) struct AdaptersArgs {
     /// Print JSON

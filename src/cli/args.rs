@@ -13,13 +13,13 @@ use crate::lab::cache::PUBLISHED;
 #[derive(clap::Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Network")]
 pub(crate) struct NetworkArgs {
-    /// Weights with torchvision's names of a ResNet-18, a GoogLeNet or an InceptionV1, a safetensors file or one of PyTorch; or
-    /// `imagenet`, those of --model that `protogpu weights pull` fetched [default: the embedded network's]
+    /// A safetensors or PyTorch file with torchvision's tensor names; or `imagenet`, the weights of --model that
+    /// `protogpu weights pull` fetched [default: a built-in network]
     #[arg(long, value_name = "FILE|imagenet")]
     pub(crate) weights: Option<PathBuf>,
     #[arg(long, value_name = "NAME", help = model_help())]
     pub(crate) model: Option<String>,
-    /// Names of the classes: one a line, or index, WordNet id and name separated by tabs
+    /// Names of the classes: one per line, or index, WordNet id and name separated by tabs
     #[arg(long, value_name = "FILE")]
     pub(crate) labels: Option<PathBuf>,
     #[command(flatten)]
@@ -27,43 +27,46 @@ pub(crate) struct NetworkArgs {
 }
 
 impl NetworkArgs {
-    /// Records and reports are text, and name these and the folder that they are in.
+    /// Records and reports are UTF-8 text and contain these paths.
     pub(crate) fn check_paths(&self, out: &Path) -> Result<()> {
         let paths = [Some(out), self.weights.as_deref(), self.labels.as_deref()];
         match paths.into_iter().flatten().find(|path| path.to_str().is_none()) {
             Some(path) => {
                 let path = path.display();
-                Err(Error::input(format!("{path}: the path is not UTF-8, and run.json names it: rename it")))
+                Err(Error::input(format!(
+                    "{path}: the path is not UTF-8, so run.json cannot name it: rename the file or folder"
+                )))
             }
             None => Ok(()),
         }
     }
 }
 
-/// As what a network is taken, where that is not what its file says.
+/// Overrides how a weights file is interpreted.
 #[derive(clap::Args, Clone, Debug, Default, PartialEq)]
 #[command(next_help_heading = "Network")]
 pub(crate) struct TakenArgs {
-    /// Take a file's tensors as this network's [default: recognised by the tensors]
+    /// Read the file as this architecture [default: recognised by tensor names and shapes]
     #[arg(long, value_name = "NAME", value_parser = architecture())]
     pub(crate) architecture: Option<Architecture>,
-    /// The value of a full pixel in what the network expects: 1 as torchvision, 255 as Caffe [default: the file's or the
-    /// architecture's]
+    /// The value of a full pixel that the network expects: 1 in torchvision, 255 in Caffe [default: from the file's metadata,
+    /// else the architecture's]
     #[arg(long, value_name = "1|255|X", allow_negative_numbers = true, value_parser = range)]
     pub(crate) input_range: Option<f32>,
-    /// What it expects to be subtracted from each channel, in units of that range [default: likewise]
+    /// The mean to subtract from each channel, in units of that range [default: likewise]
     #[arg(long, value_name = "R,G,B", allow_hyphen_values = true, value_parser = mean)]
     pub(crate) input_mean: Option<[f32; 3]>,
-    /// What it expects each channel to be divided by after that [default: likewise]
+    /// The standard deviation to divide each channel by after that [default: likewise]
     #[arg(long, value_name = "R,G,B", allow_hyphen_values = true, value_parser = std)]
     pub(crate) input_std: Option<[f32; 3]>,
-    /// Whether torchvision's `transform_input` follows, from ImageNet's mean and deviation to 0.5 and 0.5 [default: likewise]
+    /// Whether torchvision's `transform_input` follows, from ImageNet's mean and standard deviation to 0.5 and 0.5 [default:
+    /// likewise]
     #[arg(long, value_name = "BOOL")]
     pub(crate) transform_input: Option<bool>,
 }
 
 impl TakenArgs {
-    /// An input with the parts that were given laid over it.
+    /// `input`, with the given options in place of its values.
     pub(crate) fn over(&self, input: Preprocessing) -> Preprocessing {
         Preprocessing {
             range: self.input_range.unwrap_or(input.range),
@@ -73,7 +76,7 @@ impl TakenArgs {
         }
     }
 
-    /// The same, with those parts of an input that were not given.
+    /// The given options, completed by `input`.
     pub(crate) fn or_input(self, input: Preprocessing) -> Self {
         let Preprocessing { range, mean, std, transform_input } = self.over(input);
         Self {
@@ -90,12 +93,12 @@ impl TakenArgs {
 #[derive(clap::Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Adapter")]
 pub(crate) struct AdapterArgs {
-    /// By its index or a part of its name, as `protogpu adapters` lists them [default: the fastest kind]
+    /// The adapter's index or a part of its name, see `protogpu adapters` [default: the fastest kind]
     #[arg(long, value_name = "INDEX|NAME")]
     pub(crate) adapter: Option<String>,
 }
 
-/// An architecture by its name; help and errors list all.
+/// Parses an architecture's name; help and errors list all names.
 pub(crate) fn architecture() -> impl TypedValueParser<Value = Architecture> {
     PossibleValuesParser::new(Architecture::NAMES).try_map(|name| name.parse::<Architecture>())
 }
@@ -104,8 +107,8 @@ fn model_help() -> String {
     let published: Vec<&str> = PUBLISHED.iter().map(|published| published.model).collect();
     let (embedded, first, published) = (embedded::NAMES.join(", "), embedded::NAMES[0], published.join(", "));
     format!(
-        "An embedded network: {embedded}; or with --weights imagenet a published one: {published}. `protogpu models` tells \
-         of them [default: {first}]"
+        "A built-in network: {embedded}; or, with --weights imagenet, a published one: {published}; see `protogpu models` \
+         [default: {first}]"
     )
 }
 
@@ -144,7 +147,7 @@ mod tests {
         assert_eq!(std.over(own), Preprocessing { std: [4.0; 3], ..own });
         let transformed = TakenArgs { transform_input: Some(true), ..TakenArgs::default() };
         assert_eq!(transformed.over(own), Preprocessing { transform_input: true, ..own });
-        // A record's input gives way to options, and hides what the file says.
+        // Options override a record's input, which overrides the file's metadata.
         let recorded = range.or_input(own);
         assert_eq!(recorded.over(Preprocessing::IMAGENET), Preprocessing { range: 2.0, ..own });
     }

@@ -16,33 +16,33 @@ use super::terminal::{print, print_json};
 use super::tuned::TuneArgs;
 use crate::lab::run::record::AdapterRecord;
 
-/// Time steps of the method and their kernels
+/// Time steps and their kernels
 #[derive(clap::Args, Debug)]
 #[command(after_help = super::help::BENCH)]
 pub(crate) struct BenchArgs {
     /// Architectures to time, with generated weights; repeat it or separate them by commas [default: all]
     #[arg(long = "model", value_name = "NAME", value_delimiter = ',', value_parser = architecture())]
     models: Vec<Architecture>,
-    /// A file with a network to time instead, safetensors or PyTorch's
+    /// Time the network of this safetensors or PyTorch file instead
     #[arg(long, value_name = "FILE", conflicts_with_all = ["models", "width"])]
     weights: Option<PathBuf>,
     /// Channels of the first layer; 64 is full width
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=512))]
     width: u16,
-    /// How many images at once, each number timed by itself
+    /// Images per batch; each number is timed separately
     #[arg(long = "batch", value_name = "N", value_delimiter = ',', default_values_t = [1, 8, 32])]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=4096))]
     batches: Vec<u16>,
-    /// How many steps of each batch [default: 20 times as many as fit into a tenth of a second]
+    /// Steps per batch size [default: 20 times as many as fit into a tenth of a second]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     steps: Option<u32>,
-    /// Fewer steps, but one at least, where those of a batch take longer than this
+    /// Stop early, after at least one step, if a batch size takes longer than S seconds
     #[arg(long, value_name = "S", default_value = "20", value_parser = seconds)]
     seconds: Duration,
-    /// List every kernel, and after them every dispatch with its layer
+    /// List every kernel, then every dispatch with its layer
     #[arg(long)]
     kernels: bool,
-    /// Print JSON, at the end
+    /// Print JSON at the end
     #[arg(long)]
     json: bool,
     #[command(flatten)]

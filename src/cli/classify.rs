@@ -15,17 +15,17 @@ use super::terminal::{FAILURE, note, print, print_json};
 use super::top::top_table;
 use crate::lab::top::{Top, top};
 
-/// Print the likeliest classes of pictures
+/// Print the likeliest classes of images
 #[derive(clap::Args, Debug)]
 #[command(after_help = super::help::CLASSIFY)]
 pub(crate) struct ClassifyArgs {
-    /// Pictures, or folders of them
+    /// Image files, or folders of them
     #[arg(required = true, value_name = "IMAGE")]
     images: Vec<PathBuf>,
-    /// How many classes for each picture
+    /// Classes to print per image
     #[arg(long, value_name = "K", default_value = "5")]
     top: NonZeroUsize,
-    /// How many pictures at once
+    /// Images per batch
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
     batch: u16,
     /// Print JSON

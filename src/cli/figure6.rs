@@ -34,29 +34,29 @@ const RECORD: &str = "figure6.json";
 /// Steps between two states that are kept, as in a run.
 const CHECKPOINT_EVERY: u32 = 64;
 
-/// Draw one class, or another objective, under growing regularisation, as the paper's Figure 6
+/// Make one class with growing regularisation, side by side, as the paper's Figure 6
 #[derive(clap::Args, Debug)]
 #[command(after_help = super::help::FIGURE6)]
 pub(crate) struct Figure6Args {
-    /// The class, by index, WordNet id or name [default: the embedded network's first; none with --weights]
+    /// The class, by index, WordNet id or name [default: the first class of a built-in network; required with --weights]
     #[arg(long, value_name = "CLASS", conflicts_with = "objective")]
     class: Option<String>,
-    /// How many prototypes, the first without regularisation and the last with all of it
+    /// Number of prototypes; the first has no regularisation, the last all of it
     #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u32).range(2..=16))]
     count: u32,
-    /// The folder for the strip, its numbers and the prototypes
+    /// The output folder
     #[arg(long, value_name = "DIR", default_value = "figure6")]
     out: PathBuf,
-    /// Go on where an interrupted run stopped
+    /// Continue from the checkpoints of an interrupted run
     #[arg(long)]
     resume: bool,
-    /// Begin anew and replace what an earlier run wrote
+    /// Start again and replace the files of an earlier run
     #[arg(long, conflicts_with = "resume")]
     force: bool,
     /// Print nothing but errors
     #[arg(long)]
     quiet: bool,
-    /// Print JSON: what figure6.json holds
+    /// Print the record as JSON
     #[arg(long)]
     json: bool,
     #[command(flatten)]

@@ -15,11 +15,11 @@ use super::terminal::{print, print_json};
 use super::top::percent;
 use crate::lab::top::top;
 
-/// Write the gradient of a class's logit with respect to a picture's pixels
+/// Write the gradient of a class's logit with respect to the pixels of an image
 #[derive(clap::Args, Debug)]
 #[command(after_help = super::help::GRADIENT)]
 pub(crate) struct GradientArgs {
-    /// The picture
+    /// The image file
     image: PathBuf,
     /// The class: index, WordNet id or name
     #[arg(long, value_name = "CLASS")]
@@ -27,10 +27,10 @@ pub(crate) struct GradientArgs {
     /// The safetensors file to write: `gradient` `[1,3,224,224]` for pixels in `[0,1]`, and `logits`
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// Also draw it: grey where the gradient is zero
+    /// Also draw the gradient; grey means zero
     #[arg(long, value_name = "FILE")]
     png: Option<PathBuf>,
-    /// Print JSON: the files, and the class's logit and probability
+    /// Print the files and the class's logit and probability as JSON
     #[arg(long)]
     json: bool,
     #[command(flatten)]

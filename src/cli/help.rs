@@ -1,100 +1,100 @@
-//! What stands at the end of `--help`: examples.
+//! The text after the options in `--help`: examples, and what they leave behind.
 
 use crate::method::objective::GRAMMAR;
 
 pub(crate) const TOP: &str = "\
-Weights, the choice of kernels and what the driver compiled are kept in the user's cache folder, or in the one that \
-PROTOGPU_CACHE names. PROTOGPU_PIPELINES=off keeps nothing of the driver's, PROTOGPU_TUNE=off chooses no kernels.
+protogpu keeps downloaded weights, tuned kernels and compiled pipelines in the user's cache folder, or in the folder that \
+PROTOGPU_CACHE names. PROTOGPU_PIPELINES=off turns the compiled pipelines off, PROTOGPU_TUNE=off the tuning.
 
-Exit codes: 0; 2 for usage and bad input; 1 for failures; 130 after Ctrl-C.";
+Exit codes: 0 for success, 2 for wrong usage or input, 1 for failures, 130 after Ctrl-C.";
 
 const RUN: &str = "\
 Examples:
   protogpu run
-      A prototype of the embedded network's first class, in ./out
-  protogpu run --class umbrella,moth --batch 2 --seed 7
-      Two at once, in ./out/14_umbrella_seed7 and ./out/8_moth_seed7
+      A prototype of the built-in network's first class, in ./out
+  protogpu run --class umbrella,moth --seed 7
+      Two prototypes, in ./out/14_umbrella_seed7 and ./out/8_moth_seed7
   protogpu run --class all
-      One of every class, as many at once as the adapter takes; out/index.html and out/contact.png show all of them
-  protogpu run --class 0..4,moth --per-class 3 --animate
-      Three of each of six classes (a range has both its ends), with seeds 0 to 2, each with prototype.apng of its way
-  protogpu run --weights resnet18_imagenet.safetensors --class goldfish
-      One of a network of your own: a ResNet-18, a GoogLeNet or an InceptionV1 with torchvision's names
+      One of every class; out/index.html and out/contact.png show all of them
+  protogpu run --class 0..4,moth --seeds 3 --animate
+      Seeds 0 to 2 of each of six classes (a range includes both ends), each with prototype.apng
+  protogpu run --weights checkpoint.pth --class goldfish
+      Your own network: a ResNet-18, a GoogLeNet or an InceptionV1 with torchvision's tensor names
   protogpu run --weights imagenet --model googlenet --class goldfish
-      One of torchvision's, which `protogpu weights pull googlenet` fetches
+      torchvision's weights, which `protogpu weights pull googlenet` fetches
   protogpu run --weights tuned.pth --class 2 --input-mean 0,0,0 --input-std 1,1,1
-      One of a network that was trained on pixels as they are
-  protogpu run --weights resnet18_imagenet.safetensors --class goldfish --resume
-      Goes on after Ctrl-C or a crash, to the same bits as without it
+      A network that was trained on raw pixels
+  protogpu run --weights checkpoint.pth --class goldfish --resume
+      Continue after Ctrl-C or a crash; the bits are those of an uninterrupted run
   protogpu run --preset lucent --class moth --lr 0.02
-      By Lucent's spectrum and transforms, one of whose settings is another; `protogpu presets` shows them all
-  protogpu run --preset letter --class moth
-      As the paper has it, where the defaults differ: `protogpu presets`
+      Lucent's spectrum and transforms, with another learning rate; `protogpu presets` lists all settings
+  protogpu run --preset paper-strict --class moth
+      The paper to the letter; the defaults differ from it
   protogpu run --config out/1_goldfish_seed0/run.json --out again
-      The same prototype once more, bit for bit on the same adapter
-  protogpu run --objective channel:layer3.1:17 --objective channel:layer3.1:18 --batch 2
-      Two channels at once, in ./out/channel_layer3.1_17_seed0 and so on; layers after the last module are not run
+      The same prototype again: the same bits on the same adapter and driver
+  protogpu run --objective channel:layer3.1:17 --objective channel:layer3.1:18
+      Two channels, in ./out/channel_layer3.1_17_seed0 and so on; layers after the last module are not computed
   protogpu run --objective '0.7*logit:moth - 0.3*logit:butterfly'
       A weighted sum
 
-Each prototype's folder holds prototype.png, prototype.safetensors (the pixels as numbers, unclamped),
+Each prototype's folder holds prototype.png, prototype.safetensors (the pixels as floats, unclamped),
 run.json (every setting, the losses, the final top 5) and checkpoint.safetensors.
-One that fails has failed.txt, which says why, if its folder takes it; the others go on, and the exit code is 1.
+If one prototype fails, the reason is written to failed.txt in its folder and the rest continue; the exit code is 1.
 
-Logit and probability of a step are of the picture as that step's transforms show it; the top 5 are of the picture itself.";
+The logit and probability of a step are those of the transformed image; the final top 5 is that of the untransformed image.";
 
 pub(crate) const INDEX: &str = "\
 Example:
   protogpu index out
 
-A run of several prototypes ends with it. index.html shows every finished prototype in DIR, from whichever run, and those that
-failed; it links to their folders and needs nothing else. contact.png has at most 4096 pixels a side: many prototypes
-are shrunk, and of more than some 2700 the last are left out.";
+A run of several prototypes does this at its end. index.html shows every finished prototype in DIR, whichever run made it, and those
+that failed. It links to their folders and needs no other file. contact.png has at most 4096 pixels a side: it shrinks many
+prototypes, and leaves out the last ones if there are more than about 2700.";
 
 pub(crate) const FIGURE6: &str = "\
 Examples:
-  protogpu figure6 --class lighthouse
-      Six prototypes by the embedded network, in ./figure6, with figure6.png and figure6.json
-  protogpu figure6 --weights resnet18_imagenet.safetensors --class goldfish --count 4
-  protogpu figure6 --objective channel:layer3.1:17
+  protogpu regularization-strip --class lighthouse
+      Six prototypes, from no regularisation to all of it
+  protogpu regularization-strip --weights checkpoint.pth --class goldfish --count 4
+  protogpu regularization-strip --objective channel:layer3.1:17
 
-What grows from nothing, in equal parts, to the values of --preset or of the options: the weight of the total variation, the
-weight decay, and how far each step's warp rotates, shifts and scales. Each prototype's folder has its run.json.";
+The weight of the total variation, the weight decay and the reach of the warps (rotation, shift and scale) grow in equal parts from nothing to
+the values of --preset or of the options. Each prototype's folder has its run.json.";
 
-/// Of `run`, with the grammar of objectives.
+/// For `run`, with the grammar of objectives.
 pub(crate) fn run() -> String {
     format!("Objectives:\n{}\n\n{RUN}", GRAMMAR.lines().map(|line| format!("  {line}\n")).collect::<String>())
 }
 
 pub(crate) const WORLD: &str = "\
 Examples:
-  protogpu world --out world/train --per-class 1500 --seed 1
-  protogpu world --out world/no-badge --per-class 100 --seed 2 --class umbrella --without-bias cue
+  protogpu synth --out synth/train --images-per-class 1500 --seed 1
+  protogpu synth --out synth/no-badge --images-per-class 100 --seed 2 --class umbrella --without-bias cue
 
-Each class gets a folder, <index>_<name>; pictures.csv lists every picture with the biases that it carries.";
+Each class gets a folder, <index>_<name>. pictures.csv lists every image and its biases.";
 
 pub(crate) const CLASSIFY: &str = "\
 Examples:
-  protogpu classify photo.jpg --weights resnet18_imagenet.safetensors
+  protogpu classify photo.jpg --weights imagenet --model resnet18
   protogpu classify photo.jpg --weights inception_v1_bvlc.safetensors
-      Of pixels to 255 less Caffe's mean, as such networks expect them; `protogpu weights inspect` says what a file's does
-  protogpu classify pictures/ --top 1 --json
+      A Caffe network, which expects pixels in 0..255; `protogpu weights inspect` prints the input of any file
+  protogpu classify images/ --top 1 --json
 
-Pictures that cannot be read are told on stderr, and under `unreadable` in JSON; the others go on, and the exit code is 1.";
+Images that cannot be read are reported on stderr, and under `unreadable` in JSON. The others continue, and the exit code is 1.";
 
 pub(crate) const ACTIVATIONS: &str = "\
 Examples:
   protogpu activations photo.jpg --out activations.safetensors
-  protogpu activations photo.jpg --module layer1,layer4.1.relu --semantics torch-alias --out two.safetensors
+  protogpu activations photo.jpg --module layer1,layer4.1.relu --hook reference --out two.safetensors
   protogpu activations mean imagenette/train --class 'golf ball' --out golf_ball.safetensors
-      What every module shows on average, for `protogpu similarity --mean golf_ball.safetensors`";
+      The mean output of every module, for `protogpu similarity --mean-file golf_ball.safetensors`";
 
 pub(crate) const MEAN: &str = "\
 Example:
   protogpu activations mean imagenette/train --class 'golf ball' --out golf_ball.safetensors
 
-The file holds a tensor for each distinct output of a module, the mean picture as `pixels`, and in its metadata the weights'
-sha256, the input they expect, and the list of pictures with theirs.";
+The file holds one tensor per distinct module output and the mean image as `pixels`. Its metadata has the SHA-256 of the weights,
+the input that the network expects, and the list of images with their SHA-256.";
 
 pub(crate) const GRADIENT: &str = "\
 Example:
@@ -104,19 +104,19 @@ pub(crate) const MODELS: &str = "\
 Example:
   protogpu models --json
 
-`protogpu weights inspect FILE` says the same of any file, and what the network expects of its input.";
+`protogpu weights inspect FILE` prints the same about any file, and the input that the network expects.";
 
 pub(crate) const PRESETS: &str = "\
 Examples:
   protogpu presets
   protogpu presets lucent > mine.json
-      A file to change, and then: protogpu run --preset mine.json";
+      A file to edit; then: protogpu run --preset mine.json";
 
 pub(crate) const INSPECT: &str = "\
 Examples:
   protogpu weights inspect checkpoint.pth
   protogpu weights inspect checkpoint.pth --architecture googlenet
-      Everything in which it is no GoogLeNet, even where it looks more like another network";
+      List everything that is missing for a GoogLeNet, even if the file looks more like another network";
 
 pub(crate) const PULL: &str = "\
 Examples:
@@ -124,84 +124,84 @@ Examples:
   protogpu weights pull googlenet
   protogpu weights pull resnet18 --from https://mirror.example/resnet18-f37072fd.pth
   protogpu weights pull resnet18 --from resnet18-f37072fd.pth
-      On a machine without a network, of a file that was carried there
+      On an offline machine: copy the file across and pass it with --from
 
-Files are kept in the user's cache folder, or in the folder that PROTOGPU_CACHE names.
-Proxies are those of HTTPS_PROXY, HTTP_PROXY and ALL_PROXY, but for the hosts of NO_PROXY.
-A download that broke off goes on where it was.";
+Files go to the user's cache folder, or to the folder that PROTOGPU_CACHE names.
+Proxies come from HTTPS_PROXY, HTTP_PROXY and ALL_PROXY; NO_PROXY lists hosts that need none.
+A download that broke off continues where it stopped.";
 
 pub(crate) const CONVERT: &str = "\
 Examples:
   protogpu weights convert checkpoint.pth weights.safetensors
   protogpu weights convert checkpoint.pth average.safetensors --key model_ema
 
-Other subcommands read PyTorch's files as well, each time anew; a converted one opens at once.";
+Every subcommand reads PyTorch files directly, but a converted file opens at once.";
 
 pub(crate) const SIMILARITY: &str = "\
 Examples:
   protogpu similarity --prototype out --images imagenette/val --out report
-      Every prototype in out/, against pictures in imagenette/val/574_golf_ball/ and so on
+      Every prototype in out/, compared with the images in imagenette/val/574_golf_ball/ and so on
   protogpu similarity --prototype out/574_golf_ball_seed0 --images imagenette/val --out report --control dog=dog.jpg
   protogpu similarity --prototype runs/paper --control lucent=runs/lucent --images imagenette/val --out report
 
-Read report/report.html. The numbers are Spearman's rank correlations with the mean activations of natural pictures of the
-class, layer by layer. They mean something only beside those of the controls, which stand in the same table.";
+Open report/report.html. The numbers are Spearman's rank correlations with the mean activations of natural images of the
+class, layer by layer. Read them beside those of the controls, which are in the same table.";
 
 pub(crate) const STUDY: &str = "\
 Examples:
   protogpu study --demo
-      The three biases that were planted in the drawn world: their prototypes, and what each is worth, in ./study/report.html
+      The three planted biases: their prototypes, and what each bias is worth, in ./study/report.html
   protogpu study --class mortarboard --class 'academic gown' --images gowns/lighter --images gowns/darker --weights imagenet
-      The paper's question of people in academic gowns: accuracy and mean probability in either folder, and whether they differ
-  protogpu study --class umbrella --images world/badge/014_umbrella --images world/no-badge/014_umbrella --paired \
+      The paper's question about people in academic gowns: accuracy and mean probability per folder, and whether they differ
+  protogpu study --class umbrella --images badge/014_umbrella --images no-badge/014_umbrella --paired \
 --prototype out/14_umbrella_seed0
-      The same pictures with and without something, in pairs by file name, beside the prototype that suggested it
+      The same images with and without a cue, paired by file name, beside the prototype that suggested the cue
 
-Read report.html in the folder of --out. A folder is one group, whatever folders are in it. Accuracies are compared by Fisher's exact
-test, or McNemar's with --paired, mean probabilities by permutations; p-values are corrected for being many (Holm).";
+Open report.html in the folder of --out. Each --images folder is one group, including its subfolders. Accuracies are compared by Fisher's exact
+test, or McNemar's with --paired, and mean probabilities by permutations; p-values are corrected for multiple testing (Holm).";
 
 pub(crate) const SWEEP: &str = "\
 Examples:
-  protogpu sweep --images imagenette/val --out sweep --set hf_weight=0.01,0.02,0.05 --set fill=mean,black
-      Six points, each all classes of the folder, ranked by path similarity
+  protogpu sweep --images imagenette/val --out sweep --set tv_weight=0.01,0.02,0.05 --set fill=mean,black
+      Six points, each with all classes of the folder, ranked by path similarity
   protogpu sweep --images imagenette/val --out sweep --set 'scale=0.7,1.3;0.5,1.5'
-      Values with commas of their own are separated by semicolons; one alone ends with one, as in 'fill=0.5,0.5,0.5;'
+      Separate values that contain commas by semicolons; a single such value ends with one: 'fill=0.5,0.5,0.5;'
   protogpu sweep --images imagenette/val --out table3 --preset table3 --class goldfish
       The paper's 125 affine protocols
 
   protogpu sweep --images imagenette/val --out part1 --set lr=0.02,0.05 --shard 1/2
   protogpu sweep merge part1 part2 --out whole
-      In parts, on different machines, and the parts joined
+      In parts on different machines, and the parts merged
 
-The same command goes on where an earlier one stopped. Points are kept in OUT/points, each as a file that is named by its values.";
+The same command continues after an interruption. OUT/points has a file per finished point, named by its values.";
 
 pub(crate) const SWEEP_MERGE: &str = "\
 Example:
   protogpu sweep merge part1 part2 part3 --out whole
 
-Overrides must be of the same grid, settings, weights and pictures; a point may be in several of them if it is the same. The files are
-those that one sweep alone would have written.";
+Parts must share grid, settings, weights and images. Several parts may have the same point if it is identical. The result has the
+same files as a single sweep.";
 
 pub(crate) const BENCH: &str = "\
 Examples:
   protogpu bench
-      Every architecture at full width with generated weights, one, 8 and 32 images at once
+      Every architecture at full width with generated weights, in batches of 1, 8 and 32 images
   protogpu bench --batch 1 --kernels
-      One image, and the time of every dispatch
-  protogpu bench --weights resnet18_imagenet.safetensors --batch 4,16 --json
+      One image, with the time of every dispatch
+  protogpu bench --weights checkpoint.pth --batch 4,16 --json
 
-Kernels are chosen as for `protogpu run`: see --tune.
-A step is timed by the clock, a kernel by the adapter's own, each dispatch by itself. GFLOP/s count what the mathematics
-needs, GB/s the extents of what is bound, each once; they are held against a copy of 128 MiB and against multiply-adds in
-registers, measured at the start. benches/README.md says what the numbers are not.";
+Kernels are chosen as for `protogpu run`, see --tune.
+The clock times steps; the adapter's timestamps time kernels, one dispatch at a time. GFLOP/s count the operations that the mathematics
+needs, GB/s the extent of each binding once. Both are compared with peak rates measured at the start: a copy of 128 MiB, and
+multiply-adds in registers. benches/README.md explains the limits of these numbers.";
 
 pub(crate) const TUNE: &str = "\
 Examples:
   protogpu tune
-  protogpu tune --weights resnet18_imagenet.safetensors
+  protogpu tune --weights checkpoint.pth
   protogpu tune --batch 8
-      What `protogpu run --batch 8 --tune batch` then uses
+      For `protogpu run --batch 8 --tune batch`
 
-Each direction of each convolution is computed by every variant that fits it; the fastest counts if its output stays within
-1e-3 of a plain sum's, with the weights at hand. The outcome is kept for this adapter, driver and version in the user's cache folder, or in the
-one that PROTOGPU_CACHE names. A run records its kernels in run.json, and a replay uses these.";
+For each direction of each convolution, tune times every kernel that fits, and chooses the fastest whose output stays within
+1e-3 of a plain sum's with these weights. The user's cache folder, or the folder that PROTOGPU_CACHE names, keeps the choices for this
+adapter, driver and version. A run records its kernels in run.json, and a replay uses the recorded ones.";

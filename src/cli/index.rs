@@ -19,14 +19,14 @@ const PAGE: &str = "index.html";
 const MAX_REASON: usize = 1000;
 const MAX_REASON_BYTES: u64 = 1 << 20;
 
-/// Make the page and the sheet of the prototypes in a folder, index.html and contact.png
+/// Write index.html and contact.png, which show all prototypes in a folder
 #[derive(clap::Args, Debug)]
 #[command(after_help = super::help::INDEX)]
 pub(crate) struct IndexArgs {
-    /// The folder that `protogpu run` wrote to with --out
+    /// The --out folder of `protogpu run`
     #[arg(value_name = "DIR")]
     folder: PathBuf,
-    /// Print JSON: what the page shows
+    /// Print the contents of the page as JSON
     #[arg(long)]
     json: bool,
 }

@@ -8,9 +8,9 @@ use crate::{Error, Result};
 
 use crate::lab::run::record::Config;
 
-/// The settings that were given; what was not stays as the configuration file or the preset has it.
+/// The settings given as options. The others come from the configuration file or the preset.
 #[derive(clap::Args, Clone, Debug, Default)]
-#[command(next_help_heading = "Method (in brackets: the value of --preset paper)")]
+#[command(next_help_heading = "Method (in brackets: the default, which is --preset paper)")]
 pub(crate) struct MethodArgs {
     /// Settings to start from: paper, letter, lucent, or a JSON file of settings; `protogpu presets` shows them
     #[arg(long, value_name = "NAME|FILE.json")]
@@ -21,13 +21,14 @@ pub(crate) struct MethodArgs {
     /// Adam's learning rate [0.05]
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     lr: Option<f64>,
-    /// The share of the steps, at their end, over which the learning rate falls towards 0 `[1]`
+    /// The last part of the steps, as a fraction, over which the learning rate falls linearly towards 0; 0 keeps it constant
+    /// `[1]`
     #[arg(long, value_name = "SHARE", allow_negative_numbers = true)]
     anneal: Option<f64>,
-    /// Adam's decay of the first moment [0.9]
+    /// Adam's decay rate of the first moment [0.9]
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     beta1: Option<f64>,
-    /// Adam's decay of the second moment [0.999]
+    /// Adam's decay rate of the second moment [0.999]
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     beta2: Option<f64>,
     /// Adam's epsilon [1e-8]
@@ -36,52 +37,51 @@ pub(crate) struct MethodArgs {
     /// Adam's decoupled weight decay, towards the network's mean colour [0]
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     weight_decay: Option<f64>,
-    /// What is maximised, in place of a class: a weighted sum of terms, as told below; repeat it for several
-    /// prototypes [class]
+    /// Maximise a weighted sum of terms in place of a class, see below; repeat it for several prototypes [class]
     #[arg(long = "objective", id = "objective", value_name = "OBJECTIVE", allow_hyphen_values = true)]
     pub(crate) objectives: Vec<Objective>,
-    /// What Adam moves: the pixels, or fourier: a spectrum of decorrelated colours, with a sigmoid behind [pixels]
+    /// What Adam changes: pixels, or fourier, a spectrum of decorrelated colours followed by a sigmoid [pixels]
     #[arg(long, value_name = "WHAT")]
     parameterization: Option<Parameterization>,
-    /// Width and height of the image, even; the network gets it resized to its own `[224]`
+    /// Width and height of the image, an even number; the network gets the image resized `[224]`
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     image_side: Option<u32>,
-    /// What the image goes through in each step, separated by commas, or none: `affine` (by --rotation, --translate, --scale,
+    /// Transforms of the image in each step, in order and separated by commas, or none: `affine` (see --rotation, --translate, --scale,
     /// --interpolation, --fill), `pad PIXELS VALUE`, `jitter PIXELS`, `scale FACTOR...`, `rotate DEGREES...` [affine]
     #[arg(long, value_name = "LIST")]
     transforms: Option<Transforms>,
-    /// Rotate by up to this many degrees in each step `[180]`
+    /// Rotate by up to this many degrees, in either direction `[180]`
     #[arg(long, value_name = "DEGREES", allow_negative_numbers = true)]
     rotation: Option<f64>,
-    /// Shift by up to this share of the width and height in each step [0.5]
+    /// Shift by up to this fraction of the width and height [0.5]
     #[arg(long, value_name = "SHARE", allow_negative_numbers = true)]
     translate: Option<f64>,
-    /// Scale by a factor between these two in each step [0.7,1.3]
+    /// Scale by a factor between these two [0.7,1.3]
     #[arg(long, value_name = "MIN,MAX", allow_hyphen_values = true, value_parser = scale)]
     scale: Option<[f64; 2]>,
-    /// The probability of a step that it warps; otherwise the network sees the image as it is [0.5]
+    /// The probability that a step warps the image; otherwise the network sees it as it is [0.5]
     #[arg(long, value_name = "P", allow_negative_numbers = true)]
     warp_probability: Option<f64>,
-    /// How the warp samples: bilinear or nearest [bilinear]
+    /// How the warp samples the image: bilinear or nearest [bilinear]
     #[arg(long, value_name = "HOW")]
     interpolation: Option<Interpolation>,
-    /// What the warp shows beyond the picture: black, mean, or a colour R,G,B with each from 0 to 1 [black]
+    /// What the warp shows outside the image: black, mean (the network's mean colour), or R,G,B, each from 0 to 1 [black]
     #[arg(long, value_name = "COLOUR", allow_hyphen_values = true)]
     fill: Option<Fill>,
-    /// How much of the other classes' rise is subtracted: 0 maximises the class's logit, 1 its log-probability; an
-    /// --objective has none [0.9]
+    /// The weight w in the loss -logit + w * logsumexp(logits): 0 maximises the class's logit, 1 its log-probability; without
+    /// effect on an --objective [0.9]
     #[arg(long, value_name = "R", allow_negative_numbers = true)]
     pub(crate) rivals: Option<f64>,
-    /// Penalty on differences between adjacent pixels: l1, l2, l1-sum or isotropic [l1-sum]
+    /// The total variation, a penalty on differences between adjacent pixels: l1, l2, l1-sum or isotropic [l1-sum]
     #[arg(long, value_name = "FORM")]
     hf_form: Option<HfForm>,
-    /// Weight of that penalty [0.04]
+    /// Weight of the total variation [0.04]
     #[arg(long, value_name = "W", allow_negative_numbers = true)]
     hf_weight: Option<f64>,
-    /// The share of that weight at the first step, from where it rises to the whole at the last `[0]`
+    /// The fraction of that weight in the first step, from which it rises linearly to all of it in the last `[0]`
     #[arg(long, value_name = "SHARE", allow_negative_numbers = true)]
     hf_start: Option<f64>,
-    /// What the baseline stage takes the variance of: softmax or logits [softmax]
+    /// The baseline stage minimises the variance of: softmax or logits [softmax]
     #[arg(long, value_name = "FORM")]
     pv_form: Option<PvForm>,
     /// Weight of the baseline stage's loss `[1]`
@@ -90,7 +90,7 @@ pub(crate) struct MethodArgs {
     /// Steps of the baseline stage, before the prototype stage `[0]`
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     baseline_steps: Option<u32>,
-    /// Start Adam anew after the baseline stage [true]
+    /// Reset Adam after the baseline stage [true]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     baseline_reset: Option<bool>,
     /// Clamp the pixels to `[0,1]` after each step [false]
@@ -105,8 +105,8 @@ pub(crate) struct MethodArgs {
 }
 
 impl MethodArgs {
-    /// Options over a file's settings over those of a preset: the one named here, else the options', the file's, the paper's. Whether
-    /// they make sense is not asked here.
+    /// The settings: options override the file, which overrides the preset. The preset is `preset`, else the option's, else the file's,
+    /// else `paper`. The values are not validated.
     pub(crate) fn settings(&self, preset: Option<Preset>, config: Option<&Config>) -> Result<Settings> {
         let preset = match (preset.or_else(|| self.preset.clone()), config) {
             (None, Some(config)) => config.preset()?,
@@ -120,11 +120,11 @@ impl MethodArgs {
         Ok(settings)
     }
 
-    /// The same, which must make sense; where a file is at fault, the error names it.
+    /// The same, validated. If a file holds the invalid value, the error names the file.
     pub(crate) fn valid_settings(&self, config: Option<&Config>) -> Result<Settings> {
         let settings = self.settings(None, config)?;
         let Err(error) = settings.validate() else { return Ok(settings) };
-        // Without the options, and without the configuration.
+        // A file is at fault if it gives the same error without the options.
         let of =
             |config: Option<&Config>| match Self::default().settings(self.preset.clone(), config).map(|s| s.validate())
             {
@@ -141,17 +141,17 @@ impl MethodArgs {
         }
     }
 
-    /// Rivals belong to the loss of a class.
+    /// Refuses a log-sum-exp weight together with an objective that is not a class.
     pub(crate) fn check_rivals(&self) -> Result<()> {
         match self.rivals {
             Some(rivals) if rivals != 0.0 && !self.objectives.is_empty() => Err(Error::input(format!(
-                "--rivals is {rivals}, which changes the loss of --class alone: drop it, or give terms such as logprob:CLASS"
+                "--rivals is {rivals}, but it applies to --class only: leave it out, or use terms such as logprob:CLASS"
             ))),
             _ => Ok(()),
         }
     }
 
-    /// The options that were given and change nothing, with the reason.
+    /// The given options that have no effect, with the reason.
     pub(crate) fn without_effect(&self, settings: &Settings) -> Option<String> {
         macro_rules! given {
             ($($field:ident)+) => {
@@ -163,22 +163,22 @@ impl MethodArgs {
             (
                 affine,
                 &given!(rotation translate scale interpolation fill warp_probability),
-                "affine is not among the transforms",
+                "--transforms does not contain affine",
             ),
             (settings.baseline_steps > 0, &given!(pv_form pv_weight baseline_reset), "there is no baseline stage"),
-            (settings.hf_weight > 0.0, &given!(hf_form hf_start), "the weight of the penalty is 0"),
+            (settings.hf_weight > 0.0, &given!(hf_form hf_start), "the weight of the total variation is 0"),
         ];
         let mut told = Vec::new();
         for (_, options, why) in cases.into_iter().filter(|(used, ..)| !used) {
             let options: Vec<&str> = options.iter().flatten().map(String::as_str).collect();
             if !options.is_empty() {
-                told.push(format!("{} without effect: {why}", options.join(", ")));
+                told.push(format!("{}: no effect, because {why}", options.join(", ")));
             }
         }
         (!told.is_empty()).then(|| told.join("; "))
     }
 
-    /// Lays the given options over settings.
+    /// Overrides settings with the given options.
     fn apply(&self, settings: &mut Settings) {
         macro_rules! lay_over {
             ($($field:ident)+) => {
@@ -293,9 +293,13 @@ mod tests {
         };
         assert_eq!(told("x --rotation 10 --hf-start 1 --fill mean"), None);
         let lucent = told("x --preset lucent --rotation 10 --hf-start 1").unwrap();
-        assert!(lucent.starts_with("--rotation without effect: affine is not among the transforms; "), "{lucent}");
-        assert!(lucent.ends_with("--hf-start without effect: the weight of the penalty is 0"), "{lucent}");
-        assert_eq!(told("x --pv-weight 2").unwrap(), "--pv-weight without effect: there is no baseline stage");
+        assert!(
+            lucent.starts_with("--rotation: no effect, because --transforms does not contain affine; "),
+            "{lucent}"
+        );
+        let why = "--hf-start: no effect, because the weight of the total variation is 0";
+        assert!(lucent.ends_with(why), "{lucent}");
+        assert_eq!(told("x --pv-weight 2").unwrap(), "--pv-weight: no effect, because there is no baseline stage");
         assert_eq!(told("x --pv-weight 2 --baseline-steps 3"), None);
     }
 }

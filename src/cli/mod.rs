@@ -47,7 +47,7 @@ use std::time::Instant;
 use crate::Result;
 use clap::{Parser, Subcommand};
 
-/// Draws what an image network has learned: Prototype Generation on the GPU.
+/// Prototype Generation on the GPU: make images of what an image classifier has learned.
 #[derive(Debug, Parser)]
 #[command(name = "protogpu", version, propagate_version = true, arg_required_else_help = true)]
 #[command(after_help = help::TOP)]

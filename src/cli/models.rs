@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::terminal::{print, print_json};
 use crate::lab::cache::{IMAGENET, PUBLISHED, Published};
 
-/// List the networks that are built in, and those that `protogpu weights pull` fetches
+/// List the built-in networks, and those that `protogpu weights pull` fetches
 #[derive(clap::Args, Debug)]
 #[command(after_help = super::help::MODELS)]
 pub(crate) struct ModelsArgs {

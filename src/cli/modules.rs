@@ -7,7 +7,7 @@ use serde_json::json;
 use super::args::NetworkArgs;
 use super::terminal::{print, print_json, table};
 
-/// List the modules of a network with their output shapes
+/// List a network's modules and their output shapes
 #[derive(clap::Args, Debug)]
 pub(crate) struct ModulesArgs {
     /// Print JSON

@@ -5,11 +5,11 @@ use crate::method::Preset;
 
 use super::terminal::print;
 
-/// List the presets, or print one as the JSON file that it is
+/// List the presets, or print one as a JSON file
 #[derive(clap::Args, Debug)]
 #[command(after_help = super::help::PRESETS)]
 pub(crate) struct PresetsArgs {
-    /// The preset to print: paper, letter, lucent, or a JSON file, which is printed with everything that it leaves out
+    /// The preset to print: paper, paper-strict, lucent, or a JSON file, which is completed with the settings it leaves out
     #[arg(value_name = "NAME|FILE.json")]
     preset: Option<Preset>,
 }

@@ -30,40 +30,41 @@ use crate::lab::run::record::{AdapterRecord, Config};
 use crate::lab::run::request::{Request, goals};
 use crate::lab::run::slot::{Target, batch_len, check_diverse, start, targets};
 
-/// Generate prototypes: pictures of what a network has learned about classes
+/// Make prototypes: images of what a network has learned about a class
 #[derive(clap::Args, Debug)]
 #[command(after_help = super::help::run())]
 pub(crate) struct RunArgs {
-    /// Classes, by index, WordNet id or name, in ranges with both ends (0..99), or all; repeat it or separate them by commas
-    /// [default: the embedded network's first; none with --weights]
+    /// Classes by index, WordNet id, name, range including both ends (0..99), or all; repeat it or separate them by commas
+    /// [default: the first class of a built-in network; required with --weights]
     #[arg(long = "class", value_name = "CLASS", conflicts_with = "objective")]
     classes: Vec<String>,
-    /// The folder in which each prototype gets its own, `<index>_<name>_seed<S>`, or of an objective `<objective>_seed<S>`
+    /// The output folder; each prototype gets a folder in it, `<index>_<name>_seed<S>` or `<objective>_seed<S>`
     #[arg(long, value_name = "DIR", default_value = "out")]
     out: PathBuf,
-    /// Settings from a JSON file; with a run.json also its class, seed and weights
+    /// Read settings from a JSON file; from a run.json, also its class, seed and weights
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// How many prototypes of each class or objective, with the seeds S, S+1, ... from --seed on
+    /// Number of prototypes of each class or objective; their seeds are S, S+1, ... from --seed S on
     #[arg(long, value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     per_class: u32,
-    /// How many prototypes to make at once, 1 to 256, or auto: as many as memory allows, 8 at most on a software adapter. No
-    /// prototype's bits depend on it
+    /// Prototypes per batch, 1 to 256, or auto: as many as memory allows, at most 8 on a software adapter. A prototype's bits do
+    /// not depend on its batch
     #[arg(long, value_name = "N|auto", default_value = "auto")]
     batch: BatchSize,
-    /// Go on from the checkpoints of an interrupted run, and with more --steps under --anneal 0 --hf-start 1
+    /// Continue from the checkpoints of an interrupted run; with more --steps only if neither learning rate nor penalty depends
+    /// on them
     #[arg(long)]
     resume: bool,
-    /// Begin anew and replace what an earlier run wrote
+    /// Start again and replace the files of an earlier run
     #[arg(long, conflicts_with = "resume")]
     force: bool,
-    /// Retain the picture after every K steps
+    /// Write the image after every K steps, to snapshots/
     #[arg(long, value_name = "K")]
     snapshot_every: Option<NonZeroU32>,
-    /// Show how each prototype came about, as an animated PNG, prototype.apng
+    /// Also write prototype.apng, an animation of how the prototype came about
     #[arg(long)]
     animate: bool,
-    /// Retain the state after every K steps
+    /// Write a checkpoint after every K steps
     #[arg(long, value_name = "K", default_value = "64")]
     checkpoint_every: NonZeroU32,
     /// Print the plan (dispatches, FLOPs, bytes, peak memory) and stop
@@ -72,7 +73,7 @@ pub(crate) struct RunArgs {
     /// Print nothing but errors
     #[arg(long)]
     quiet: bool,
-    /// Print JSON: where the prototypes are and what came of them
+    /// Print the results as JSON
     #[arg(long)]
     json: bool,
     #[command(flatten)]

@@ -13,14 +13,14 @@ use super::terminal::{print, print_json, table};
 use super::tuned::remembered;
 use crate::lab::cache;
 
-/// Try which kernels are fastest for a network on this adapter, and keep the outcome for runs
+/// Find the fastest kernels for a network on this adapter, and keep them for later runs
 #[derive(clap::Args, Debug)]
 #[command(after_help = super::help::TUNE)]
 pub(crate) struct TuneArgs {
-    /// Images at once; runs with --tune batch use what was found for their batch
+    /// Images per batch; a run with --tune batch uses the kernels found for its batch size
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     batch: u16,
-    /// Show what is kept, without a trial
+    /// Show the kept kernels without timing any
     #[arg(long)]
     show: bool,
     /// Print JSON

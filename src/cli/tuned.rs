@@ -15,20 +15,20 @@ use crate::lab::cache;
 /// What trials are made for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum TuneFor {
-    /// One image, whatever the batch: an image comes out the same alone and in any batch
+    /// For one image, whatever the batch: an image has the same bits alone and in any batch
     #[default]
     Image,
-    /// The batch at hand: faster, but an image's bits then depend on its batch
+    /// For the batch at hand: faster, but an image's bits depend on its batch size
     Batch,
-    /// Nothing: a fixed choice
+    /// A fixed choice of kernels
     Off,
 }
 
 /// How kernels are chosen.
 #[derive(clap::Args, Clone, Copy, Debug)]
 pub(crate) struct TuneArgs {
-    /// Choose the fastest kernels on this adapter, in trials at the first run that are kept: for one image, for the batch
-    /// at hand, or not
+    /// Use the kernels that are fastest on this adapter, timed in the first run and kept: for one image, for the batch at
+    /// hand, or off
     #[arg(
         long,
         value_name = "FOR",
@@ -38,7 +38,7 @@ pub(crate) struct TuneArgs {
         hide_env_values = true
     )]
     tune: TuneFor,
-    /// The same as --tune off
+    /// Same as --tune off
     #[arg(long)]
     no_tune: bool,
 }

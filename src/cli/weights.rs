@@ -6,7 +6,7 @@ use super::weights_convert::ConvertArgs;
 use super::weights_inspect::InspectArgs;
 use super::weights_pull::PullArgs;
 
-/// Fetch, convert and look into weights files
+/// Fetch, convert and inspect weights files
 #[derive(clap::Subcommand, Debug)]
 pub(crate) enum WeightsCommand {
     Pull(PullArgs),

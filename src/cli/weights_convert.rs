@@ -7,17 +7,17 @@ use crate::{Error, Result};
 
 use super::terminal::{note, print};
 
-/// Make a safetensors file of one that PyTorch saved, without Python and without running what is in it
+/// Convert a PyTorch file to safetensors, without Python and without running its code
 #[derive(clap::Args, Debug)]
 #[command(after_help = super::help::CONVERT)]
 pub(crate) struct ConvertArgs {
-    /// A state dict or a whole checkpoint, by torch.save of any version since 0.4
+    /// A state dict or a whole checkpoint, saved by torch.save of PyTorch 0.4 or newer
     #[arg(value_name = "IN.pth")]
     file: PathBuf,
     /// The file to write
     #[arg(value_name = "OUT.safetensors")]
     out: PathBuf,
-    /// Under what the checkpoint has the network's tensors [default: state_dict, model, and the like]
+    /// The checkpoint's key for the network's tensors [default: state_dict, model and similar]
     #[arg(long, value_name = "KEY")]
     key: Option<String>,
 }

@@ -12,13 +12,13 @@ use serde::Serialize;
 use super::args::architecture;
 use super::terminal::{print, print_json};
 
-/// Say what network a file holds, and what is missing, unexpected, of the wrong shape or no number
+/// Print the network in a file, and every tensor that is missing, unexpected, misshaped or not finite
 #[derive(clap::Args, Debug)]
 #[command(after_help = super::help::INSPECT)]
 pub(crate) struct InspectArgs {
-    /// A safetensors file, or one of PyTorch (.pth)
+    /// A safetensors or PyTorch file
     file: PathBuf,
-    /// Compare with this network [default: the one that fits best]
+    /// Compare with this architecture [default: the one that fits best]
     #[arg(long, value_name = "NAME", value_parser = architecture())]
     architecture: Option<Architecture>,
     /// Print JSON

@@ -15,19 +15,19 @@ use super::terminal::{note, print, print_json};
 use crate::lab::cache::{self, LICENCE, Published};
 use crate::lab::disk::remove_leftovers;
 
-/// Fetch published weights, verify and convert them, and keep them for --weights imagenet
+/// Fetch published weights, verify and convert them, for --weights imagenet
 #[derive(clap::Args, Debug)]
 #[command(after_help = super::help::PULL)]
 pub(crate) struct PullArgs {
     /// resnet18 or googlenet
     model: String,
-    /// Where to take the file from instead: a mirror's address, or a file
+    /// Take the file from a mirror's URL, or from a local file
     #[arg(long, value_name = "URL|FILE")]
     from: Option<String>,
-    /// SHA-256 of that file, if it is not the published one; its first digits do, eight or more
+    /// SHA-256 of that file if it is not the published one; the first eight or more digits are enough
     #[arg(long, value_name = "HEX", requires = "from", value_parser = hash)]
     sha256: Option<String>,
-    /// Fetch it again, even if it is there
+    /// Fetch the file again even if it exists
     #[arg(long)]
     force: bool,
     /// Print nothing but errors

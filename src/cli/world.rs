@@ -11,26 +11,26 @@ use serde_json::json;
 use super::terminal::{print, print_json};
 use crate::lab::disk::check_writable;
 
-/// Draw pictures of the world that the embedded networks know
+/// Draw synthetic images of the classes that the built-in networks know
 #[derive(clap::Args, Debug)]
 #[command(after_help = super::help::WORLD)]
 pub(crate) struct WorldArgs {
-    /// The folder to write to, which must not exist or be empty
+    /// The output folder, which must be empty or absent
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// How many pictures of each class
+    /// Images to draw of each class
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     per_class: u64,
-    /// The seed
+    /// Seed of every random draw
     #[arg(long, value_name = "S", default_value_t = 0)]
     seed: u64,
-    /// Only these classes, by index or name
+    /// Draw only these classes, by index or name
     #[arg(long = "class", value_name = "CLASS", value_delimiter = ',')]
     classes: Vec<String>,
-    /// Leave planted biases out: cue, light, companion, or all
+    /// Leave out planted biases: cue, light, companion, or all
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     without_bias: Vec<String>,
-    /// Print JSON: the folder and what is in it
+    /// Print the folder and its contents as JSON
     #[arg(long)]
     json: bool,
 }

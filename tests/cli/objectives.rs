@@ -84,7 +84,7 @@ fn objectives_that_cannot_be_are_refused() {
     refuses(folder.path(), &three, "one of `diversity:layer2` would be made alone (3 to make, 2 at once at most)");
     refuses(folder.path(), &["run", "--class", "1", "--objective", "logit:1"], "cannot be used with");
     let rivals = ["run", "--objective", "layer:layer1", "--rivals", "0.5"];
-    refuses(folder.path(), &rivals, "--rivals is 0.5, which changes the loss of --class alone");
+    refuses(folder.path(), &rivals, "--rivals is 0.5, but it applies to --class only");
     std::fs::write(folder.path().join("c.json"), r#"{"objective": "layer:"}"#).unwrap();
     refuses(folder.path(), &["run", "--config", "c.json"], "expected a module");
 }

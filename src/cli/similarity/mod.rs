@@ -29,60 +29,59 @@ const REPORT: &str = "similarity.json";
 /// Classes that are shown for each prototype.
 const TOP: usize = 5;
 
-/// Measure how close prototypes are to natural pictures, layer by layer
+/// Measure how similar prototypes are to natural images, layer by layer
 #[derive(clap::Args, Debug)]
 #[command(after_help = super::help::SIMILARITY)]
 pub(crate) struct SimilarityArgs {
-    /// Folders of prototypes that `protogpu run` made, or folders of such folders
+    /// Prototype folders of `protogpu run`, or folders that contain such folders
     #[arg(long = "prototype", value_name = "FOLDER", required = true, num_args = 1..)]
     prototypes: Vec<PathBuf>,
-    /// Natural pictures, in a folder for each class that is named by the class's index, WordNet id or name
+    /// Natural images, one folder per class, named by the class's index, WordNet id or name
     #[arg(long, value_name = "DIR")]
     images: PathBuf,
-    /// Where to write the report
+    /// The folder for the report
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// How many pictures of a class to take the mean of, and to compare with it
+    /// Images of a class to average, and to compare with the mean
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
     per_class: u32,
-    /// How many pictures of other classes to compare [default: as many as of the class]
+    /// Images of other classes to compare [default: as many as of the class]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     different: Option<u32>,
-    /// The seed of the choice of pictures and of the noise
+    /// Seed that selects the images and draws the noise
     #[arg(long, value_name = "S", default_value_t = 0)]
     seed: u64,
-    /// Compare each picture of the class with the mean of the others
+    /// Compare each image of the class with the mean of the others
     #[arg(long)]
     leave_one_out: bool,
-    /// When a layer is looked at: as its output leaves it, or as a PyTorch hook sees it that keeps a reference
+    /// What a hook on a layer keeps: a copy of its output, or a reference that later in-place operations overwrite
     #[arg(long, value_name = "HOW", default_value = "snapshot")]
     semantics: Semantics,
-    /// How layers count in a mean over all: by `names`, as in the paper, or each of the distinct `tensors` once
+    /// Average over module `names`, as in the paper, or over distinct `tensors`
     #[arg(long, value_name = "HOW", default_value = "names")]
     over: Over,
-    /// As what the prototypes' pixels are shown to the network
+    /// How the network sees the prototypes' pixels
     #[arg(long, value_name = "HOW", value_enum, default_value_t = Pixels::Float)]
     pixels: Pixels,
-    /// One more control: a picture that every class is compared with, or a folder of prototypes that holds one of each class, such
-    /// as another method's; repeat it for more
+    /// Add a control: an image, or a folder with a prototype of every class, such as another method's; repeat it for more
     #[arg(long = "control", value_name = "NAME=PATH")]
     controls: Vec<String>,
-    /// A class's mean activations that `protogpu activations mean` wrote, in place of those of the pictures; repeat it for more
+    /// Use a class's mean activations from `protogpu activations mean` instead of computing them; repeat it for more
     #[arg(long = "mean", value_name = "FILE")]
     mean: Vec<PathBuf>,
-    /// Where means and correlations of natural pictures are kept for the next time [default: OUT/means]
+    /// Folder that keeps means and correlations of natural images for the next run [default: OUT/means]
     #[arg(long, value_name = "DIR")]
     means: Option<PathBuf>,
-    /// How many pictures at once
+    /// Images per batch
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
     batch: u16,
-    /// Replace an earlier report, and means that do not fit
+    /// Replace an earlier report, and kept means that do not fit
     #[arg(long)]
     force: bool,
     /// Print nothing but errors
     #[arg(long)]
     quiet: bool,
-    /// Print JSON: what similarity.json holds
+    /// Print similarity.json
     #[arg(long)]
     json: bool,
     #[command(flatten)]

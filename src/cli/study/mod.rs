@@ -23,41 +23,41 @@ const REPORT: &str = "study.json";
 /// Pictures of a group that the report shows.
 const EXAMPLES: usize = 6;
 
-/// Measure what a network makes of groups of pictures, and whether they differ
+/// Compare how a network classifies groups of images
 #[derive(clap::Args, Debug)]
 #[command(after_help = super::help::STUDY)]
 pub(crate) struct StudyArgs {
-    /// Classes to ask for, by index, WordNet id or name; repeat it or separate them by commas
+    /// Classes to look for, by index, WordNet id or name; repeat it or separate them by commas
     #[arg(long = "class", value_name = "CLASS", required_unless_present = "demo")]
     classes: Vec<String>,
-    /// A folder of pictures, which is one group; repeat it for more
+    /// A folder of images, which is one group; repeat it for more groups
     #[arg(long, value_name = "DIR", required_unless_present = "demo")]
     images: Vec<PathBuf>,
-    /// Pictures of one name in two folders are a pair: the same picture with and without something
+    /// Pair images with the same file name in two folders: the same image with and without something
     #[arg(long)]
     paired: bool,
-    /// Prototypes that `protogpu run` made, or folders of such, to stand beside the numbers
+    /// Prototype folders of `protogpu run`, or folders that contain such folders, to show beside the numbers
     #[arg(long = "prototype", value_name = "FOLDER", num_args = 1..)]
     prototypes: Vec<PathBuf>,
-    /// Reveal the biases that were planted in the drawn world, with prototypes made now and pictures drawn for it
+    /// Reveal the planted biases of the synthetic images: makes the prototypes and draws the images
     #[arg(long, conflicts_with_all = ["classes", "images", "paired", "weights", "labels"])]
     demo: bool,
-    /// With --demo, how many pictures of each class, with its cue and again without [default: 200]
+    /// With --demo, images of each class to draw, each with and without its bias [default: 200]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=100_000))]
     pictures: Option<u32>,
-    /// With --demo, the steps of each prototype [default: as of `protogpu run`]
+    /// With --demo, steps per prototype [default: as `protogpu run`]
     #[arg(long, value_name = "N")]
     steps: Option<u32>,
-    /// Where to write the report
+    /// The folder for the report
     #[arg(long, value_name = "DIR", default_value = "study")]
     out: PathBuf,
-    /// The seed of what is drawn for intervals and tests, and of the demo's prototypes
+    /// Seed of the resampling behind intervals and tests, and of the demo's prototypes
     #[arg(long, value_name = "S", default_value_t = 0)]
     seed: u64,
-    /// How many resamples make a bootstrap interval, and how many permutations a test
+    /// Resamples per bootstrap interval, and permutations per test
     #[arg(long, value_name = "N", default_value_t = 9_999, value_parser = clap::value_parser!(u32).range(99..=1_000_000))]
     resamples: u32,
-    /// How many pictures at once
+    /// Images per batch
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
     batch: u16,
     /// Replace an earlier report
@@ -66,7 +66,7 @@ pub(crate) struct StudyArgs {
     /// Print nothing but errors
     #[arg(long)]
     quiet: bool,
-    /// Print JSON: what study.json holds
+    /// Print study.json
     #[arg(long)]
     json: bool,
     #[command(flatten)]

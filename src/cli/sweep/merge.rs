@@ -20,17 +20,17 @@ const LISTED: usize = 5;
 /// The longest reason of a failed point that is read.
 const MAX_ERROR_BYTES: u64 = 1 << 16;
 
-/// Join the parts of a sweep that was split with --shard
+/// Merge the parts of a sweep that was split with --shard
 #[derive(clap::Args, Debug)]
 #[command(after_help = super::super::help::SWEEP_MERGE)]
 pub(super) struct MergeArgs {
-    /// Folders that `protogpu sweep --shard` wrote
+    /// The --out folders of `protogpu sweep --shard`
     #[arg(value_name = "PART", required = true)]
     parts: Vec<PathBuf>,
-    /// Where to write the whole
+    /// The output folder
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Replace another sweep that is there
+    /// Replace another sweep in that folder
     #[arg(long)]
     force: bool,
     #[command(flatten)]

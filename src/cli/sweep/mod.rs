@@ -31,59 +31,59 @@ use preset::GridMethodArgs;
 use score::{Bench, Scored};
 use table::ShowArgs;
 
-/// Make prototypes with settings in every combination, and rank them by path similarity
+/// Make prototypes with every combination of settings, and rank them by path similarity
 #[derive(clap::Args, Debug)]
 #[command(after_help = super::help::SWEEP, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct SweepArgs {
     #[command(subcommand)]
     command: Option<SweepCommand>,
-    /// Natural pictures, in a folder for each class that is named by the class's index, WordNet id or name
+    /// Natural images, one folder per class, named by the class's index, WordNet id or name
     #[arg(long, value_name = "DIR", required = true)]
     images: Option<PathBuf>,
-    /// Where to write points and table; what is there already is gone on with
+    /// The output folder; a sweep that is already in it continues
     #[arg(long, value_name = "DIR", required = true)]
     out: Option<PathBuf>,
-    /// A setting and its values, such as hf_weight=0.01,0.05; with semicolons where values have commas: scale=0.7,1.3;1,1.
-    /// Repeat it for more settings; one that the grid has too replaces its values there
+    /// A setting and its values, such as tv_weight=0.01,0.05; separate values that contain commas by semicolons: scale=0.7,1.3;1,1.
+    /// Repeat it for more settings. Values of --set replace those of the grid
     #[arg(long = "set", value_name = "SETTING=VALUES")]
     set: Vec<String>,
-    /// A grid that has a name, table3, or a JSON file of settings with lists of values
+    /// The built-in grid table3, or a JSON file with a list of values per setting
     #[arg(long, value_name = "table3|FILE")]
     grid: Option<String>,
-    /// Classes, by index, WordNet id or name; repeat it or separate them by commas [default: all that have pictures]
+    /// Classes by index, WordNet id or name; repeat it or separate them by commas [default: all that have images]
     #[arg(long = "class", value_name = "CLASS")]
     classes: Vec<String>,
-    /// Prototypes of each class, with the seeds from --seed on
+    /// Number of prototypes of each class; their seeds are S, S+1, ... from --seed S on
     #[arg(long, value_name = "K", default_value = "1")]
     seeds: NonZeroU16,
-    /// Only every Nth point, beginning with the Ith; `protogpu sweep merge` joins the parts
+    /// Make only every Nth point, from the Ith on; `protogpu sweep merge` merges the parts
     #[arg(long, value_name = "I/N")]
     shard: Option<Shard>,
-    /// How many pictures of a class to take the mean of, and to compare with it
+    /// Images of a class to average, and to compare with the mean
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
     per_class: u32,
-    /// How many pictures of other classes to compare [default: as many as of the class]
+    /// Images of other classes to compare [default: as many as of the class]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     different: Option<u32>,
-    /// The seed of the choice of pictures
+    /// Seed that selects the images
     #[arg(long, value_name = "S", default_value_t = 0)]
     pictures_seed: u64,
-    /// When a layer is looked at: as its output leaves it, or as a PyTorch hook sees it that keeps a reference
+    /// What a hook on a layer keeps: a copy of its output, or a reference that later in-place operations overwrite
     #[arg(long, value_name = "HOW", default_value = "snapshot")]
     semantics: Semantics,
-    /// How layers count in a mean over all: by `names`, as in the paper, or each of the distinct `tensors` once
+    /// Average over module `names`, as in the paper, or over distinct `tensors`
     #[arg(long, value_name = "HOW", default_value = "names")]
     over: Over,
-    /// Where means and correlations of natural pictures are kept for the next time [default: OUT/means]
+    /// Folder that keeps means and correlations of natural images for the next run [default: OUT/means]
     #[arg(long, value_name = "DIR")]
     means: Option<PathBuf>,
-    /// Settings that the grid changes, from a JSON file; with a run.json also its weights
+    /// Read the settings that the grid changes from a JSON file; from a run.json, also its weights
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// How many prototypes to make at once
+    /// Prototypes per batch
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=256))]
     batch: u16,
-    /// Replace points that were made otherwise, and means that do not fit
+    /// Replace points made with other settings, and kept means that do not fit
     #[arg(long)]
     force: bool,
     #[command(flatten)]

@@ -14,7 +14,7 @@ const FORMAT: &str = "protogpu sweep 1";
 /// Rows that are printed.
 const PRINTED: usize = 20;
 
-/// By what points are ranked.
+/// How points are ranked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(super) enum Rank {
     /// Mean path similarity
@@ -48,13 +48,13 @@ impl Rank {
 /// How a table is shown.
 #[derive(clap::Args, Clone, Debug)]
 pub(super) struct ShowArgs {
-    /// By what points are ranked
+    /// How points are ranked
     #[arg(long, value_name = "BY", value_enum, default_value_t)]
     rank: Rank,
     /// Print nothing but errors
     #[arg(long)]
     pub(super) quiet: bool,
-    /// Print JSON: what sweep.json holds
+    /// Print sweep.json
     #[arg(long)]
     json: bool,
 }
