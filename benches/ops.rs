@@ -8,8 +8,9 @@ use criterion::{Criterion, SamplingMode, Throughput};
 use protogpu::gpu::{AdapterChoice, Capabilities, Context, Plan, Recording, TensorId, bytemuck, describe_adapter};
 use protogpu::method::ScheduleRow;
 use protogpu::ops::{
-    Adam, Add, AffineWarp, Conv2d, ConvAlgorithm, Epilogue, Format, GlobalAvgPool2d, GradEpilogue, HfForm,
-    Interpolation, Linear, MaxPool2d, Objective, PvForm, Relu, ScaleShift, Tensor, TotalVariation, pack, unpack,
+    Adam, Add, AffineWarp, Clock, Conv2d, ConvAlgorithm, Epilogue, Format, GlobalAvgPool2d, GradEpilogue, HfForm,
+    Interpolation, Linear, MaxPool2d, Objective, PvForm, Relu, ScaleShift, Schedule, Tensor, TotalVariation, pack,
+    unpack,
 };
 use protogpu::{Result, Shape};
 
@@ -106,7 +107,7 @@ impl Rig {
     }
 
     /// A row of the schedule in which everything counts, and the clock.
-    fn schedule(&mut self) -> [TensorId; 2] {
+    fn schedule(&mut self) -> Schedule {
         let row = ScheduleRow {
             step_size: 0.05,
             decay: 0.0,
@@ -116,7 +117,8 @@ impl Rig {
             w_pv: 0.5,
             w_hf: 0.05,
         };
-        [self.words(bytemuck::cast_slice(&[row])), self.words(&[0])]
+        let clock = Clock { step: self.words(&[0]), steps: 1 };
+        Schedule { rows: self.words(bytemuck::cast_slice(&[row])), clock }
     }
 }
 
@@ -358,18 +360,18 @@ fn the_rest_of_a_step(bench: &mut Bench) {
         // A rotation by 30 degrees about the centre, a little smaller and shifted.
         let theta =
             AffineWarp::row([0.95, 0.55, -50.0, -0.55, 0.95, 70.0], [PIXELS[2], PIXELS[3]], [PIXELS[2], PIXELS[3]]);
-        let warped = |rig: &mut Rig| -> Result<(Tensor, Tensor, [TensorId; 2])> {
-            let step = [rig.words(bytemuck::cast_slice(&theta)), rig.words(&[0])];
+        let warped = |rig: &mut Rig| -> Result<(Tensor, Tensor, (TensorId, Clock))> {
+            let step = (rig.words(bytemuck::cast_slice(&theta)), Clock { step: rig.words(&[0]), steps: 1 });
             let tensors = (rig.enter(Format::Nchw, PIXELS)?, rig.room(Format::Nchw, PIXELS));
             rig.rec.section("op");
             Ok((tensors.0, tensors.1, step))
         };
         bench.simple(["affine_warp", &format!("forward/{name}")], |rig| {
-            let (x, y, [theta, clock]) = warped(rig)?;
+            let (x, y, (theta, clock)) = warped(rig)?;
             warp.forward(&mut rig.rec, x, theta, clock, y)
         });
         bench.simple(["affine_warp", &format!("backward/{name}")], |rig| {
-            let (dy, dx, [theta, clock]) = warped(rig)?;
+            let (dy, dx, (theta, clock)) = warped(rig)?;
             warp.backward(&mut rig.rec, dy, theta, clock, dx)
         });
     }

@@ -7,6 +7,7 @@
 #import lib/schedule
 
 struct Params {
+    steps: u32,
     len: u32,
     beta1: f32,
     beta2: f32,
@@ -32,7 +33,7 @@ fn step(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     if i >= params.len {
         return;
     }
-    let row = schedule[clock[0]];
+    let row = row_now();
     let g = dx[i];
     // Chosen and not multiplied: a reset must also end what is NaN or infinite.
     let moments = select(vec2f(m[i], v[i]), vec2f(), row.reset != 0.0);

@@ -9,6 +9,7 @@
 #import lib/schedule
 
 struct Params {
+    steps: u32,
     images: u32,
     channels: u32,
     x_h: u32,
@@ -34,13 +35,18 @@ struct Map {
 }
 
 fn map_of(image: u32) -> Map {
-    let at = 10u * (clock[0] * params.images + image);
+    let at = 10u * (step_now() * params.images + image);
     return Map(
         vec3f(theta[at], theta[at + 1u], theta[at + 2u]),
         vec3f(theta[at + 3u], theta[at + 4u], theta[at + 5u]),
-        vec2f(theta[at + 7u], theta[at + 6u]),
-        vec2f(theta[at + 9u], theta[at + 8u]),
+        extent(vec2f(theta[at + 7u], theta[at + 6u]), vec2u(params.x_w, params.x_h)),
+        extent(vec2f(theta[at + 9u], theta[at + 8u]), vec2u(params.y_w, params.y_h)),
     );
+}
+
+// A buffer holds the extents: they do not reach beyond x or y. Clamped as integers, since NaN may pass a clamp of floats.
+fn extent(size: vec2f, most: vec2u) -> vec2f {
+    return vec2f(clamp(vec2i(size), vec2i(), vec2i(most)));
 }
 
 // Where an output pixel reads: column and row of x, as whole pixels and what is left over. One f32 for both would be 1e-5 of a
@@ -144,8 +150,8 @@ fn backward(@builtin(global_invocation_id) id: vec3u) {
     // Taps reach one pixel far; a little more for rounding, since a weight outside is zero anyway.
     let reach = vec2f(abs(map.row_y.y) + abs(map.row_x.y), abs(map.row_x.x) + abs(map.row_y.x)) / abs(det) + 0.01;
     let last = map.y_size - 1.0;
-    let low = vec2i(clamp(ceil(centre - reach), vec2f(), last + 1.0));
-    let high = vec2i(clamp(floor(centre + reach), vec2f(-1.0), last));
+    let low = max(vec2i(clamp(ceil(centre - reach), vec2f(), last + 1.0)), vec2i());
+    let high = min(vec2i(clamp(floor(centre + reach), vec2f(-1.0), last)), vec2i(last));
     var sum = 0.0;
     for (var q_row = low.y; q_row <= high.y; q_row++) {
         for (var q_col = low.x; q_col <= high.x; q_col++) {

@@ -14,6 +14,7 @@
 const LEAST: f32 = 1e-20;
 
 struct Params {
+    steps: u32,
     images: u32,     // N
     channels: u32,   // C
     plane: u32,      // P
@@ -110,5 +111,5 @@ fn gradient(@builtin(global_invocation_id) id: vec3u) {
         sum += mixed[row + b] * x[first + b * params.plane];
     }
     let i = first + id.y * params.plane;
-    out[i] = sink(-schedule[clock[0]].w_class * rows[id.z].weight * 2.0 * sum, i);
+    out[i] = sink(-row_now().w_class * rows[id.z].weight * 2.0 * sum, i);
 }

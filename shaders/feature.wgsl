@@ -18,6 +18,7 @@ const LAYER: u32 = 3;
 override UNIT: u32 = 0;
 
 struct Params {
+    steps: u32,
     channels: u32,   // C
     plane: u32,      // P
     partials: u32,   // total: of an image
@@ -42,8 +43,10 @@ fn value(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) l
     var begin = lane;
     var end = select(0u, params.plane, counts);
     if UNIT == NEURON {
-        begin = row.place + lane;
-        end = select(0u, row.place + 1u, counts);
+        // A buffer holds the place: it does not lead outside of the plane.
+        let place = min(row.place, params.plane - 1u);
+        begin = place + lane;
+        end = select(0u, place + 1u, counts);
     }
     var sum = 0.0;
     for (var p = begin; p < end; p += LANES) {
@@ -99,5 +102,5 @@ fn gradient(@builtin(global_invocation_id) id: vec3u) {
     if UNIT == LAYER {
         slope = 2.0 * x[i] / (f32(params.channels) * f32(params.plane));
     }
-    dx[i] = sink(-schedule[clock[0]].w_class * row.weight * slope, i);
+    dx[i] = sink(-row_now().w_class * row.weight * slope, i);
 }

@@ -5,6 +5,7 @@
 #import lib/schedule
 
 struct Params {
+    steps: u32,
     images: u32,
     partials: u32,   // P
 }
@@ -24,9 +25,9 @@ fn write(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) l
     }
     let loss_hf = reduce_sum(sum, lane);
     if lane == 0u {
-        let row = schedule[clock[0]];
+        let row = row_now();
         let value = values[n];
-        let at = 5u * (clock[0] * params.images + n);
+        let at = 5u * (step_now() * params.images + n);
         history[at] = row.w_pv * value.x + row.w_class * value.w + row.w_hf * loss_hf;
         history[at + 1u] = loss_hf;
         history[at + 2u] = value.x;

@@ -11,6 +11,7 @@
 #import lib/schedule
 
 struct Params {
+    steps: u32,
     classes: u32,    // K
     pv_logits: u32,  // 0: variance of the softmax
     rivals: f32,     // r: 0 maximises the logit, 1 the log-probability
@@ -33,6 +34,11 @@ struct Term {
 @group(0) @binding(3) var<storage, read_write> dlogits: array<f32>;
 @group(0) @binding(4) var<storage, read_write> values: array<vec4f>;
 @group(0) @binding(6) var<storage, read> terms: array<Term>;
+
+// Buffers hold the classes: none of them leads outside of an image's logits.
+fn class_in(index: u32) -> u32 {
+    return min(index, params.classes - 1u);
+}
 
 // What both losses need of an image's logits.
 struct Sums {
@@ -80,8 +86,8 @@ fn variance_of(uneven: f32, sums: Sums, lane: u32) -> f32 {
 fn step(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
     let n = group.x;
     let base = n * params.classes;
-    let row = schedule[clock[0]];
-    let class_index = class_of[n];
+    let row = row_now();
+    let class_index = class_in(class_of[n]);
     let sums = sums_of(base, lane);
     var uneven = 0.0;
     for (var k = lane; k < params.classes; k += LANES) {
@@ -102,7 +108,7 @@ fn step(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
 fn weighted(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
     let n = group.x;
     let base = n * params.classes;
-    let row = schedule[clock[0]];
+    let row = row_now();
     let sums = sums_of(base, lane);
     var uneven = 0.0;
     for (var k = lane; k < params.classes; k += LANES) {
@@ -112,8 +118,9 @@ fn weighted(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index
         var d_f = 0.0;
         for (var i = 0u; i < params.terms; i++) {
             let term = terms[n * params.terms + i];
-            let own = select(0.0, 1.0, k == term.class_index);
-            let p_c = exp(logits[base + term.class_index] - sums.top) / sums.total;
+            let class_index = class_in(term.class_index);
+            let own = select(0.0, 1.0, k == class_index);
+            let p_c = exp(logits[base + class_index] - sums.top) / sums.total;
             let scale = select(term.weight, term.weight * p_c, term.form == PROBABILITY);
             d_f += scale * select(own - p, own, term.form == 0u);
         }
@@ -124,7 +131,7 @@ fn weighted(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index
         var f = 0.0;
         for (var i = 0u; i < params.terms; i++) {
             let term = terms[n * params.terms + i];
-            let z = logits[base + term.class_index];
+            let z = logits[base + class_in(term.class_index)];
             let p_c = exp(z - sums.top) / sums.total;
             let log_p = z - sums.top - log(sums.total);
             f += term.weight * select(select(z, p_c, term.form == PROBABILITY), log_p, term.form == LOG_PROBABILITY);

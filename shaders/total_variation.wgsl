@@ -13,6 +13,7 @@ const EPS: f32 = 1e-8;
 override FORM: u32 = 0;
 
 struct Params {
+    steps: u32,
     h: u32,
     w: u32,
     scale_u: f32,    // 1 / number of differences for the means, 1 for the sums
@@ -48,7 +49,7 @@ fn step(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     // From a pixel to those below and above it; none past the border, where the pixel is its own neighbour.
     let down = select(0u, params.w, group.x + 1u < params.h);
     let up = select(0u, params.w, group.x > 0u);
-    let w_hf = schedule[clock[0]].w_hf;
+    let w_hf = row_now().w_hf;
     var sum = 0.0;
     for (var col = lane; col < params.w; col += LANES) {
         let i = first + col;

@@ -28,6 +28,8 @@ mod feature;
 mod global_avg_pool2d;
 #[path = "ops/history.rs"]
 mod history;
+#[path = "ops/hostile.rs"]
+mod hostile;
 #[path = "ops/irfft2.rs"]
 mod irfft2;
 #[path = "ops/linear.rs"]

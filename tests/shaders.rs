@@ -10,9 +10,9 @@ use protogpu::Shape;
 use protogpu::gpu::{Access, Context, Grid, Kernel, Plan, Recording, SOURCES, Source, TensorId, reflect};
 use protogpu::method::ScheduleRow;
 use protogpu::ops::{
-    Adam, Add, AffineWarp, Colour, Concat, Conv2d, ConvAlgorithm, Diversity, Epilogue, Feature, GlobalAvgPool2d,
+    Adam, Add, AffineWarp, Clock, Colour, Concat, Conv2d, ConvAlgorithm, Diversity, Epilogue, Feature, GlobalAvgPool2d,
     GradEpilogue, HfForm, Interpolation, Irfft2, Linear, LocalResponseNorm, MaxPool2d, Objective, PvForm, Relu,
-    ScaleShift, Tensor, TexelsAlgorithm, Tile, TotalVariation, sink_texels, total,
+    ScaleShift, Schedule, Tensor, TexelsAlgorithm, Tile, TotalVariation, sink_texels, total,
 };
 
 /// WebGPU's default limits, which every adapter has.
@@ -269,8 +269,9 @@ fn texels(r: &mut Recorder) {
 fn step(r: &mut Recorder) {
     let [x, y, dx, m, v] = [0; 5].map(|_| r.tensor([2, 3, 6, 8]));
     let [logits, dlogits] = [0; 2].map(|_| r.tensor([2, 10, 1, 1]));
-    let (schedule, clock, theta) =
-        (r.rec.kept("schedule", ScheduleRow::LEN), r.rec.kept("clock", 1), r.rec.kept("theta", 2 * AffineWarp::ROW));
+    let clock = Clock { step: r.rec.kept("clock", 1), steps: 3 };
+    let schedule = Schedule { rows: r.rec.kept("schedule", 3 * ScheduleRow::LEN), clock };
+    let theta = r.rec.kept("theta", 3 * 2 * AffineWarp::ROW);
     let (class_of, values, partial) = (r.rec.kept("class_of", 2), r.rec.kept("values", 8), r.rec.kept("partial", 36));
     for interpolation in [Interpolation::Bilinear, Interpolation::Nearest] {
         let warp = AffineWarp { interpolation, fill: vec![0.5; 3], normalize: None };
@@ -278,18 +279,18 @@ fn step(r: &mut Recorder) {
         warp.backward(&mut r.rec, y, theta, clock, dx).expect("affine_warp");
     }
     for form in [HfForm::L1, HfForm::L2, HfForm::L1Sum, HfForm::Isotropic] {
-        TotalVariation { form }.step(&mut r.rec, x, [schedule, clock], partial, dx).expect("total_variation");
+        TotalVariation { form }.step(&mut r.rec, x, schedule, partial, dx).expect("total_variation");
     }
     for pv_form in [PvForm::Softmax, PvForm::Logits] {
         let objective = Objective { pv_form, rivals: 0.0 };
-        objective.step(&mut r.rec, logits, class_of, [schedule, clock], dlogits, values).expect("objective");
+        objective.step(&mut r.rec, logits, class_of, schedule, dlogits, values).expect("objective");
     }
     let terms = (r.rec.kept("terms", 12), 2);
     let objective = Objective { pv_form: PvForm::Softmax, rivals: 0.0 };
-    objective.weighted(&mut r.rec, logits, terms, [schedule, clock], dlogits, values).expect("objective");
-    features(r, [x, y, dx], [schedule, clock, values]);
+    objective.weighted(&mut r.rec, logits, terms, schedule, dlogits, values).expect("objective");
+    features(r, [x, y, dx], schedule, values);
     let adam = Adam { beta1: 0.9, beta2: 0.999, eps: 1e-8, clamp: true, towards: [0.0; 3] };
-    adam.step(&mut r.rec, dx, [x, m, v], [schedule, clock]).expect("adam");
+    adam.step(&mut r.rec, dx, [x, m, v], schedule).expect("adam");
 }
 
 /// From a spectrum to an image and back, of sides whose factors are of every kind.
@@ -308,16 +309,16 @@ fn parameterization(r: &mut Recorder) {
     }
 }
 
-fn features(r: &mut Recorder, [x, z, dx]: [Tensor; 3], [schedule, clock, values]: [TensorId; 3]) {
+fn features(r: &mut Recorder, [x, z, dx]: [Tensor; 3], schedule: Schedule, values: TensorId) {
     let (rows, partial, vectors) = (r.rec.kept("rows", 6), r.rec.kept("parts", 6), r.rec.kept("vectors", 6));
     let sink = GradEpilogue { add: Some(z.id), mask: Some(x.id) };
     for feature in [Feature::Channel, Feature::Neuron, Feature::Direction(vectors), Feature::Layer] {
         feature.value(&mut r.rec, "term", x, rows, partial).expect("feature");
-        feature.gradient(&mut r.rec, "term", [x, dx], rows, [schedule, clock], sink).expect("feature");
+        feature.gradient(&mut r.rec, "term", [x, dx], rows, schedule, sink).expect("feature");
     }
     total(&mut r.rec, "term", [2, 3], [partial, rows, values], true).expect("feature");
     let diversity = Diversity::value(&mut r.rec, "term", x, partial).expect("diversity");
-    diversity.gradient(&mut r.rec, "term", [x, dx], rows, [schedule, clock], sink).expect("diversity");
+    diversity.gradient(&mut r.rec, "term", [x, dx], rows, schedule, sink).expect("diversity");
 }
 
 /// The mirrored structs and the names of all bindings, for every kernel, without a device.

@@ -1,5 +1,5 @@
 // schedule: what differs from step to step, uploaded beforehand, and the clock that says which step it is.
-// Rows mirror `ScheduleRow` in src/optimize/schedule.rs.
+// Rows mirror `ScheduleRow` in src/method/schedule.rs. There are `params.steps` of them; whoever may write the clock cannot lead past them.
 struct ScheduleRow {
     step_size: f32,        // lr / (1 - beta1^t)
     decay: f32,            // lr * weight_decay
@@ -12,3 +12,11 @@ struct ScheduleRow {
 
 @group(0) @binding(12) var<storage, read> schedule: array<ScheduleRow>;
 @group(0) @binding(13) var<storage, read> clock: array<u32>;
+
+fn step_now() -> u32 {
+    return min(clock[0], params.steps - 1u);
+}
+
+fn row_now() -> ScheduleRow {
+    return schedule[step_now()];
+}

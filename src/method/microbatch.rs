@@ -5,20 +5,13 @@ use std::ops::Range;
 
 use super::objective::ResolvedObjective;
 use super::objective::record::{Numbers, Step};
-use super::schedule::ScheduleRow;
 use super::settings::Settings;
-use super::step::RECORD_LEN;
 use super::transform_chain::Chain;
 use crate::error::Result;
-use crate::gpu::{Grid, Kernel, Recording, TensorId, VIEW_ALIGN};
+use crate::gpu::{Recording, TensorId, VIEW_ALIGN};
 use crate::graph::Graph;
-use crate::ops::{ConvAlgorithms, ScaleShift, Tensor, TotalVariation};
+use crate::ops::{ConvAlgorithms, History, ScaleShift, Schedule, Tensor, TotalVariation};
 use crate::shape::Shape;
-
-crate::params! {
-    /// Mirrors `Params` of shaders/history.wgsl.
-    struct HistoryParams { images: u32, partials: u32 }
-}
 
 /// On a processor, the most images that go through the network together: with more, what a layer leaves for the next is no longer in
 /// its caches when that begins, and on some an image then costs more than alone.
@@ -32,7 +25,7 @@ pub(super) struct Microbatch {
     pub(super) maps: Vec<TensorId>,
     /// What the images' objectives differ in.
     pub(super) numbers: Numbers,
-    /// `[window,n,RECORD_LEN]`.
+    /// `[window,n]` rows of [`History`].
     pub(super) history: TensorId,
 }
 
@@ -50,10 +43,8 @@ pub(super) struct Through<'a> {
     pub(super) normalize: Option<ScaleShift>,
     /// The network's.
     pub(super) side: usize,
-    /// The schedule, and the clock.
-    pub(super) now: [TensorId; 2],
-    /// How many steps' maps and losses there is room for.
-    pub(super) window: usize,
+    /// The schedule, with as many steps as there is room for maps and losses of.
+    pub(super) now: Schedule,
 }
 
 impl Through<'_> {
@@ -71,9 +62,9 @@ impl Through<'_> {
         x: Tensor,
         dx: Tensor,
     ) -> Result<Microbatch> {
-        let (n, [schedule, clock], settings) = (images.len(), self.now, self.settings);
+        let (n, clock, settings) = (images.len(), self.now.clock, self.settings);
         let [x, dx] = [x.images(rec, images.clone())?, dx.images(rec, images.clone())?];
-        let chain = Chain::new(rec, settings, self.fill, self.normalize.clone(), self.side, [n, self.window])?;
+        let chain = Chain::new(rec, settings, self.fill, self.normalize.clone(), self.side, [n, clock.steps])?;
         let seen = chain.forward(rec, x, clock)?;
         let values = rec.transient("values", 4 * n);
         let step = Step { graph: self.graph, choices: self.choices, settings, now: self.now, values };
@@ -83,18 +74,8 @@ impl Through<'_> {
         let partials = variation.partials(x.shape);
         let partial = rec.transient("total_variation partial", n * partials);
         variation.step(rec, x, self.now, partial, dx)?;
-        let len = self.window * n * RECORD_LEN;
-        let history = rec.kept("history", len);
-        let bindings = [
-            ("partial", partial, n * partials),
-            ("values", values, 4 * n),
-            ("schedule", schedule, self.window * ScheduleRow::LEN),
-            ("clock", clock, 1),
-            ("history", history, len),
-        ];
-        let params = HistoryParams { images: n as u32, partials: partials as u32 };
-        let (write, grid) = (Kernel::new("history", "write"), Grid::Workgroups([n, 1, 1]));
-        rec.dispatch("history", write, &bindings, &params, grid, (n * partials) as u64)?;
+        let history = rec.kept("history", clock.steps * n * History::ROW);
+        History { images: n, partials }.write(rec, [partial, values], self.now, history)?;
         Ok(Microbatch { images, maps: chain.maps(), numbers, history })
     }
 }

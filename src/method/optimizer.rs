@@ -258,7 +258,7 @@ impl Optimizer {
         let len = (self.total_steps() - self.step).min(WINDOW as u64) as usize;
         let steps = self.step..self.step + len as u64;
         let rows: Vec<ScheduleRow> = steps.clone().map(|step| ScheduleRow::of(&self.settings, step)).collect();
-        self.plan.write(self.state.schedule, &rows)?;
+        self.plan.write(self.state.schedule.rows, &rows)?;
         for Microbatch { images, maps: tensors, .. } in &self.state.microbatches {
             let each = steps.clone().flat_map(|step| images.clone().map(move |image| (image, step)));
             let maps: Vec<Vec<Map>> = each.map(|(image, step)| self.maps(image, step)).collect();
@@ -267,7 +267,7 @@ impl Optimizer {
                 self.plan.write(tensor, &of_stage)?;
             }
         }
-        self.plan.write(self.state.clock, &[0u32])?;
+        self.plan.write(self.state.schedule.clock.step, &[0u32])?;
         self.window = (self.step, len);
         Ok(len)
     }

@@ -8,15 +8,11 @@ use super::schedule::ScheduleRow;
 use super::settings::Settings;
 use super::transform_chain::resize;
 use crate::error::{Error, Result};
-use crate::gpu::{Grid, Kernel, NoParams, Recording, TensorId};
+use crate::gpu::Recording;
 use crate::graph::Retain;
 use crate::networks::Network;
-use crate::ops::{Adam, AffineWarp, ConvAlgorithms, Interpolation, Tensor, words};
+use crate::ops::{Adam, AffineWarp, Clock, ConvAlgorithms, History, Interpolation, Schedule, Tensor, words};
 use crate::shape::Shape;
-
-/// Numbers that a step leaves behind for each image: loss, loss_hf, loss_pv, logit, probability; or in place of the last two
-/// the objective's value and nothing.
-pub(super) const RECORD_LEN: usize = 5;
 
 /// Most steps whose schedule and losses are on the adapter at once.
 pub(super) const WINDOW: usize = 512;
@@ -30,10 +26,8 @@ pub(super) struct State {
     pub(super) image: Tensor,
     pub(super) m: Tensor,
     pub(super) v: Tensor,
-    /// `[1]` of u32: the step within the window.
-    pub(super) clock: TensorId,
-    /// `[WINDOW]` rows.
-    pub(super) schedule: TensorId,
+    /// The rows of a window, and the step within it.
+    pub(super) schedule: Schedule,
     /// All images, in their order.
     pub(super) microbatches: Vec<Microbatch>,
     /// `[N, K, 1, 1]`; there after the section `evaluate`, until the next step.
@@ -42,11 +36,11 @@ pub(super) struct State {
 
 impl State {
     /// What the microbatches' histories hold of an image at a step of the window.
-    pub(super) fn recorded(&self, histories: &[Vec<f32>], step: usize, image: usize) -> [f32; RECORD_LEN] {
+    pub(super) fn recorded(&self, histories: &[Vec<f32>], step: usize, image: usize) -> [f32; History::ROW] {
         let holds = |microbatch: &Microbatch| microbatch.images.contains(&image);
         let which = self.microbatches.iter().position(holds).expect("each image is in a microbatch");
         let (images, history) = (&self.microbatches[which].images, &histories[which]);
-        let at = (step * images.len() + image - images.start) * RECORD_LEN;
+        let at = (step * images.len() + image - images.start) * History::ROW;
         std::array::from_fn(|i| history[at + i])
     }
 }
@@ -94,7 +88,7 @@ impl Making {
         let (len, label) = (maps.len(), format!("maps from {from} to {to} of {n}"));
         let maps = rec.constant(label, len, move || Ok(words(&maps)));
         // It holds for every step: the first.
-        let first = rec.constant("step 0", 1, || Ok(vec![0]));
+        let first = Clock { step: rec.constant("step 0", 1, || Ok(vec![0])), steps: 1 };
         let resize = AffineWarp { interpolation: Interpolation::Bilinear, fill: vec![0.0; 3], normalize: None };
         resize.forward(rec, self.made, maps, first, self.image)
     }
@@ -130,9 +124,8 @@ pub(super) fn record(
     let making = Making::new(rec, settings, input, n)?;
     let Making { parameters, made, image, .. } = making;
     let [m, v] = ["m", "v"].map(|name| Tensor::kept(rec, name, parameters.shape));
-    let clock = rec.kept("clock", 1);
-    let schedule = rec.kept("schedule", window * ScheduleRow::LEN);
-    let now = [schedule, clock];
+    let clock = Clock { step: rec.kept("clock", 1), steps: window };
+    let schedule = Schedule { rows: rec.kept("schedule", window * ScheduleRow::LEN), clock };
     let mean = network.preprocessing().mean_colour();
     let fill = match settings.fill {
         Fill::Black => [0.0; 3],
@@ -143,7 +136,7 @@ pub(super) fn record(
     rec.section("step");
     let dmade = Tensor::transient(rec, "dimage", made.shape);
     let mut microbatches = Vec::new();
-    let through = Through { graph: &aimed, choices, settings, aim, fill, normalize, side: input.h(), now, window };
+    let through = Through { graph: &aimed, choices, settings, aim, fill, normalize, side: input.h(), now: schedule };
     for images in through.split(made.shape) {
         microbatches.push(through.record(rec, images, made, dmade)?);
     }
@@ -151,10 +144,9 @@ pub(super) fn record(
     let (beta1, beta2, eps, clamp) = (settings.beta1, settings.beta2, settings.eps, settings.clamp);
     // A spectrum has no colour to go towards but that of no spectrum at all.
     let towards = if settings.parameterization == Parameterization::Pixels { mean } else { [0.0; 3] };
-    Adam { beta1, beta2, eps, clamp, towards }.step(rec, dparameters, [parameters, m, v], now)?;
+    Adam { beta1, beta2, eps, clamp, towards }.step(rec, dparameters, [parameters, m, v], schedule)?;
     making.forward(rec)?;
-    let tick = Kernel::new("history", "tick");
-    rec.dispatch("history", tick, &[("ticking", clock, 1)], &NoParams, Grid::Workgroups([1, 1, 1]), 0)?;
+    History::tick(rec, clock)?;
 
     rec.section("evaluate");
     let logits = graph.record_forward(rec, choices, image, Retain::Needed)?.of(graph.output());
@@ -162,5 +154,5 @@ pub(super) fn record(
         rec.section("make");
         making.forward(rec)?;
     }
-    Ok(State { parameters, image, m, v, clock, schedule, microbatches, logits })
+    Ok(State { parameters, image, m, v, schedule, microbatches, logits })
 }

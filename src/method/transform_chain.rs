@@ -6,7 +6,7 @@ use super::settings::Settings;
 use super::transforms::{Transform, scaled};
 use crate::error::Result;
 use crate::gpu::{Recording, TensorId};
-use crate::ops::{AffineWarp, Interpolation, ScaleShift, Tensor};
+use crate::ops::{AffineWarp, Clock, Interpolation, ScaleShift, Tensor};
 use crate::shape::Shape;
 
 /// A map of one image at one step, see [`AffineWarp::row`].
@@ -64,7 +64,7 @@ impl Chain {
     }
 
     /// What the network sees of the images.
-    pub(super) fn forward(&self, rec: &mut Recording, image: Tensor, clock: TensorId) -> Result<Tensor> {
+    pub(super) fn forward(&self, rec: &mut Recording, image: Tensor, clock: Clock) -> Result<Tensor> {
         let mut x = image;
         for stage in &self.stages {
             let y = Tensor::transient(rec, "warped", with_side(image.shape, stage.side));
@@ -75,7 +75,7 @@ impl Chain {
     }
 
     /// The gradient to the images, from that to what the network sees.
-    pub(super) fn backward(&self, rec: &mut Recording, dseen: Tensor, clock: TensorId, dimage: Tensor) -> Result<()> {
+    pub(super) fn backward(&self, rec: &mut Recording, dseen: Tensor, clock: Clock, dimage: Tensor) -> Result<()> {
         let mut dy = dseen;
         for (at, stage) in self.stages.iter().enumerate().rev() {
             let dx = match at.checked_sub(1) {

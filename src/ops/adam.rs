@@ -1,13 +1,13 @@
 //! adam: one step of Adam on the pixels (Kingma and Ba, 2015), in PyTorch's order of operations.
 
-use super::{SCHEDULE_ROW, Tensor, same};
+use super::{Schedule, Tensor, same};
 use crate::error::{Error, Result};
-use crate::gpu::{Grid, Kernel, Recording, TensorId};
+use crate::gpu::{Grid, Kernel, Recording};
 
 crate::params! {
     /// Mirrors `Params` of shaders/adam.wgsl.
     struct AdamParams {
-        len: u32, beta1: f32, beta2: f32, one_minus_beta1: f32, one_minus_beta2: f32, eps: f32, clamp: u32,
+        steps: u32, len: u32, beta1: f32, beta2: f32, one_minus_beta1: f32, one_minus_beta2: f32, eps: f32, clamp: u32,
         plane: u32, towards_r: f32, towards_g: f32, towards_b: f32,
     }
 }
@@ -32,13 +32,7 @@ impl Adam {
     ///
     /// # Errors
     /// If the shapes differ.
-    pub fn step(
-        self,
-        rec: &mut Recording,
-        dx: Tensor,
-        [x, m, v]: [Tensor; 3],
-        [schedule, clock]: [TensorId; 2],
-    ) -> Result<()> {
+    pub fn step(self, rec: &mut Recording, dx: Tensor, [x, m, v]: [Tensor; 3], schedule: Schedule) -> Result<()> {
         for (name, tensor) in [("x", x), ("m", m), ("v", v)] {
             same("adam", "adam", ["dx", name], dx.shape, tensor.shape)?;
         }
@@ -50,6 +44,7 @@ impl Adam {
         }
         let len = x.shape.len();
         let params = AdamParams {
+            steps: schedule.clock.count(),
             len: len as u32,
             beta1: self.beta1 as f32,
             beta2: self.beta2 as f32,
@@ -62,8 +57,8 @@ impl Adam {
             towards_g: self.towards[1],
             towards_b: self.towards[2],
         };
-        let schedule = [("schedule", schedule, SCHEDULE_ROW), ("clock", clock, 1)];
-        let bindings = [dx.bind("dx"), x.bind("x"), m.bind("m"), v.bind("v"), schedule[0], schedule[1]];
+        let [schedule_rows, clock] = schedule.bind();
+        let bindings = [dx.bind("dx"), x.bind("x"), m.bind("m"), v.bind("v"), schedule_rows, clock];
         rec.dispatch("adam", Kernel::new("adam", "step"), &bindings, &params, Grid::Each(len), 14 * len as u64)
     }
 }

@@ -1,13 +1,13 @@
 //! affine_warp: every image resampled under its own affine map of the step, to the same extents or others, and the exact adjoint.
 
-use super::{ScaleShift, Tensor, shape_error, words};
+use super::{Clock, ScaleShift, Tensor, shape_error, words};
 use crate::error::Result;
 use crate::gpu::{Grid, Kernel, Recording, TensorId};
 use crate::named::named;
 
 crate::params! {
     /// Mirrors `Params` of shaders/affine_warp.wgsl.
-    struct AffineWarpParams { images: u32, channels: u32, x_h: u32, x_w: u32, y_h: u32, y_w: u32, nearest: u32 }
+    struct AffineWarpParams { steps: u32, images: u32, channels: u32, x_h: u32, x_w: u32, y_h: u32, y_w: u32, nearest: u32 }
 }
 
 named! {
@@ -43,7 +43,7 @@ impl AffineWarp {
         [t0, t1, t2, t3, t4, t5, x_h, x_w, y_h, y_w]
     }
 
-    fn params(&self, label: &str, x: Tensor, y: Tensor) -> Result<AffineWarpParams> {
+    fn params(&self, label: &str, clock: Clock, x: Tensor, y: Tensor) -> Result<AffineWarpParams> {
         let [images, channels, x_h, x_w] = x.shape.0.map(|n| n as u32);
         let [.., y_h, y_w] = y.shape.0.map(|n| n as u32);
         if y.shape.0[..2] != x.shape.0[..2] {
@@ -51,7 +51,7 @@ impl AffineWarp {
             return Err(shape_error("affine_warp", label, what));
         }
         let nearest = u32::from(self.interpolation == Interpolation::Nearest);
-        Ok(AffineWarpParams { images, channels, x_h, x_w, y_h, y_w, nearest })
+        Ok(AffineWarpParams { steps: clock.count(), images, channels, x_h, x_w, y_h, y_w, nearest })
     }
 
     /// Fill, scale and shift of each channel.
@@ -73,16 +73,16 @@ impl AffineWarp {
     }
 
     /// `y[n,c,q] = normalize(x[n,c,A q + t])`. x: `[N,C,H,W]`, y: `[N,C,OH,OW]`; theta: `[steps,N,ROW]`, see
-    /// [`AffineWarp::row`]; clock: which step.
+    /// [`AffineWarp::row`]. An extent beyond those of x or y counts as theirs.
     ///
     /// # Errors
     /// If the shapes do not fit.
-    pub fn forward(&self, rec: &mut Recording, x: Tensor, theta: TensorId, clock: TensorId, y: Tensor) -> Result<()> {
+    pub fn forward(&self, rec: &mut Recording, x: Tensor, theta: TensorId, clock: Clock, y: Tensor) -> Result<()> {
         let label = "warp";
-        let params = self.params(label, x, y)?;
+        let params = self.params(label, clock, x, y)?;
         let channel = self.channel(rec, label, x)?;
-        let theta = ("theta", theta, Self::ROW * x.shape.n());
-        let bindings = [x.bind("x"), theta, ("clock", clock, 1), channel, y.bind("y")];
+        let theta = ("theta", theta, clock.rows(Self::ROW * x.shape.n()));
+        let bindings = [x.bind("x"), theta, clock.bind(), channel, y.bind("y")];
         let grid = Grid::Planes { planes: y.shape.n(), h: y.shape.h(), w: y.shape.w() };
         let kernel = Kernel::new("affine_warp", "forward");
         rec.dispatch(label, kernel, &bindings, &params, grid, 8 * y.shape.len() as u64)
@@ -92,18 +92,11 @@ impl AffineWarp {
     ///
     /// # Errors
     /// If the shapes do not fit.
-    pub fn backward(
-        &self,
-        rec: &mut Recording,
-        dy: Tensor,
-        theta: TensorId,
-        clock: TensorId,
-        dx: Tensor,
-    ) -> Result<()> {
-        let params = self.params("warp", dx, dy)?;
-        let theta = ("theta", theta, Self::ROW * dy.shape.n());
+    pub fn backward(&self, rec: &mut Recording, dy: Tensor, theta: TensorId, clock: Clock, dx: Tensor) -> Result<()> {
+        let params = self.params("warp", clock, dx, dy)?;
+        let theta = ("theta", theta, clock.rows(Self::ROW * dy.shape.n()));
         let channel = self.channel(rec, "warp", dx)?;
-        let bindings = [dy.bind("dy"), theta, ("clock", clock, 1), channel, dx.bind("dx")];
+        let bindings = [dy.bind("dy"), theta, clock.bind(), channel, dx.bind("dx")];
         let kernel = Kernel::new("affine_warp", "backward");
         let grid = Grid::Planes { planes: dx.shape.n() * dx.shape.c(), h: dx.shape.h(), w: dx.shape.w() };
         rec.dispatch("warp", kernel, &bindings, &params, grid, 8 * dx.shape.len() as u64)

@@ -1,14 +1,14 @@
 //! diversity: how unlike the Gram matrices of a batch's images are, value and gradient. The one op in which images meet.
 
 use super::feature::FeatureRow;
-use super::{GradEpilogue, SCHEDULE_ROW, Tensor, same, shape_error};
+use super::{GradEpilogue, Schedule, Tensor, same, shape_error};
 use crate::error::Result;
 use crate::gpu::{Grid, Kernel, Recording, TensorId};
 use crate::shape::Shape;
 
 crate::params! {
     /// Mirrors `Params` of shaders/diversity.wgsl.
-    struct DiversityParams { images: u32, channels: u32, plane: u32, sink: u32 }
+    struct DiversityParams { steps: u32, images: u32, channels: u32, plane: u32, sink: u32 }
 }
 
 /// Minus the mean cosine similarity of an image's Gram matrix with those of the others.
@@ -35,7 +35,7 @@ impl Diversity {
             ));
         }
         let (grams, similar) = (rec.transient(format!("{label} grams"), n * c * c), rec.transient("similarity", n * n));
-        let (this, params) = (Self { grams, similar }, params(x.shape, GradEpilogue::default()));
+        let (this, params) = (Self { grams, similar }, params(x.shape, 1, GradEpilogue::default()));
         let kernel = |entry| Kernel::new("diversity", entry);
         let (matrices, pairs) = (("grams", grams, n * c * c), ("similar", similar, n * n));
         let (elements, flops) = (Grid::Planes { planes: n, h: c, w: c }, 2 * (c * x.shape.len()) as u64);
@@ -58,7 +58,7 @@ impl Diversity {
         label: &str,
         [x, dx]: [Tensor; 2],
         rows: TensorId,
-        [schedule, clock]: [TensorId; 2],
+        schedule: Schedule,
         sink: GradEpilogue,
     ) -> Result<()> {
         same("diversity", label, ["x", "dx"], x.shape, dx.shape)?;
@@ -67,24 +67,25 @@ impl Diversity {
         let bindings = [("grams", self.grams, n * c * c), ("similar", self.similar, n * n), ("out", mixed, n * c * c)];
         let (grid, flops) = (Grid::Planes { planes: n, h: c, w: c }, 4 * (n * n * c * c) as u64);
         let mix = Kernel::new("diversity", "mix");
-        rec.dispatch(label, mix, &bindings, &params(x.shape, GradEpilogue::default()), grid, flops)?;
+        rec.dispatch(label, mix, &bindings, &params(x.shape, 1, GradEpilogue::default()), grid, flops)?;
         let [add, mask] = sink.bind(x.id, x.shape.len());
+        let [schedule_rows, clock] = schedule.bind();
         let bindings = [
             x.bind("x"),
             ("rows", rows, FeatureRow::LEN * n),
             ("mixed", mixed, n * c * c),
             dx.bind("out"),
-            ("schedule", schedule, SCHEDULE_ROW),
-            ("clock", clock, 1),
+            schedule_rows,
+            clock,
             add,
             mask,
         ];
         let (kernel, flops) = (Kernel::new("diversity", "gradient"), 2 * (c * x.shape.len()) as u64);
-        rec.dispatch(label, kernel, &bindings, &params(x.shape, sink), x.grid(), flops)
+        rec.dispatch(label, kernel, &bindings, &params(x.shape, schedule.clock.count(), sink), x.grid(), flops)
     }
 }
 
-fn params(x: Shape, sink: GradEpilogue) -> DiversityParams {
+fn params(x: Shape, steps: u32, sink: GradEpilogue) -> DiversityParams {
     let [images, channels] = [x.n(), x.c()].map(|n| n as u32);
-    DiversityParams { images, channels, plane: x.plane_len() as u32, sink: sink.flags() }
+    DiversityParams { steps, images, channels, plane: x.plane_len() as u32, sink: sink.flags() }
 }

@@ -1,12 +1,12 @@
 //! feature: a term of an objective on a module's output, value and gradient: a channel, a neuron, a direction, a layer.
 
-use super::{GradEpilogue, SCHEDULE_ROW, Tensor, same};
+use super::{GradEpilogue, Schedule, Tensor, same};
 use crate::error::Result;
 use crate::gpu::{Grid, Kernel, Recording, TensorId};
 
 crate::params! {
     /// Mirrors `Params` of shaders/feature.wgsl.
-    struct FeatureParams { channels: u32, plane: u32, partials: u32, first: u32, sink: u32 }
+    struct FeatureParams { steps: u32, channels: u32, plane: u32, partials: u32, first: u32, sink: u32 }
 }
 
 /// What of a module's output counts, for each image of a batch in its own channel, place or direction.
@@ -72,7 +72,7 @@ impl Feature {
             label,
             self.kernel("value"),
             &bindings,
-            &params(x, GradEpilogue::default()),
+            &params(x, 1, GradEpilogue::default()),
             grid,
             2 * x.shape.len() as u64,
         )
@@ -88,28 +88,36 @@ impl Feature {
         label: &str,
         [x, dx]: [Tensor; 2],
         rows: TensorId,
-        [schedule, clock]: [TensorId; 2],
+        schedule: Schedule,
         sink: GradEpilogue,
     ) -> Result<()> {
         same("feature", label, ["x", "dx"], x.shape, dx.shape)?;
         let [add, mask] = sink.bind(x.id, x.shape.len());
+        let [schedule_rows, clock] = schedule.bind();
         let bindings = [
             x.bind("x"),
             ("rows", rows, FeatureRow::LEN * x.shape.n()),
             self.vectors(x),
             dx.bind("dx"),
-            ("schedule", schedule, SCHEDULE_ROW),
-            ("clock", clock, 1),
+            schedule_rows,
+            clock,
             add,
             mask,
         ];
-        rec.dispatch(label, self.kernel("gradient"), &bindings, &params(x, sink), x.grid(), 2 * x.shape.len() as u64)
+        rec.dispatch(
+            label,
+            self.kernel("gradient"),
+            &bindings,
+            &params(x, schedule.clock.count(), sink),
+            x.grid(),
+            2 * x.shape.len() as u64,
+        )
     }
 }
 
-fn params(x: Tensor, sink: GradEpilogue) -> FeatureParams {
+fn params(x: Tensor, steps: u32, sink: GradEpilogue) -> FeatureParams {
     let (channels, plane) = (x.shape.c() as u32, x.shape.plane_len() as u32);
-    FeatureParams { channels, plane, partials: 0, first: 0, sink: sink.flags() }
+    FeatureParams { steps, channels, plane, partials: 0, first: 0, sink: sink.flags() }
 }
 
 /// `values[n]` gains the term: `weight · Σ partial[n]`, as `(L_pv, Σ w f, 0, −Σ w f)`. `first`: there is nothing in `values` yet.
@@ -125,7 +133,8 @@ pub fn total(
     first: bool,
 ) -> Result<()> {
     let bindings = [("partial", partial, n * partials), ("rows", rows, FeatureRow::LEN * n), ("values", values, 4 * n)];
-    let params = FeatureParams { channels: 0, plane: 0, partials: partials as u32, first: u32::from(first), sink: 0 };
+    let params =
+        FeatureParams { steps: 1, channels: 0, plane: 0, partials: partials as u32, first: u32::from(first), sink: 0 };
     let grid = Grid::Workgroups([n, 1, 1]);
     rec.dispatch(label, Kernel::new("feature", "total"), &bindings, &params, grid, (n * partials) as u64)
 }

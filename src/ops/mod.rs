@@ -11,6 +11,7 @@ mod conv2d;
 mod diversity;
 mod feature;
 mod global_avg_pool2d;
+mod history;
 mod irfft2;
 mod linear;
 mod local_response_norm;
@@ -18,6 +19,7 @@ mod max_pool2d;
 mod objective;
 mod relu;
 mod scale_shift;
+mod schedule;
 mod texels;
 mod total_variation;
 
@@ -30,6 +32,7 @@ pub use conv2d::{Conv2d, ConvAlgorithm, ConvAlgorithms, Epilogue, TexelsAlgorith
 pub use diversity::Diversity;
 pub use feature::{Feature, FeatureRow, total};
 pub use global_avg_pool2d::GlobalAvgPool2d;
+pub use history::History;
 pub use irfft2::{Irfft2, MAX_FFT_SIDE};
 pub use linear::Linear;
 pub use local_response_norm::LocalResponseNorm;
@@ -37,6 +40,7 @@ pub use max_pool2d::MaxPool2d;
 pub use objective::{LogitRow, Objective, PvForm};
 pub use relu::Relu;
 pub use scale_shift::ScaleShift;
+pub use schedule::{Clock, Schedule};
 pub use texels::{TEXELS_MAX_PLANE, pack, sink_texels, unpack};
 pub use total_variation::{HfForm, TotalVariation};
 

@@ -1,13 +1,13 @@
 //! objective: the losses on the logits, class logit and probability variance, and their gradient.
 
-use super::{SCHEDULE_ROW, Tensor, same};
+use super::{Schedule, Tensor, same, shape_error};
 use crate::error::Result;
 use crate::gpu::{Grid, Kernel, Recording, TensorId};
 use crate::named::named;
 
 crate::params! {
     /// Mirrors `Params` of shaders/objective.wgsl.
-    struct ObjectiveParams { classes: u32, pv_logits: u32, rivals: f32, terms: u32 }
+    struct ObjectiveParams { steps: u32, classes: u32, pv_logits: u32, rivals: f32, terms: u32 }
 }
 
 named! {
@@ -57,22 +57,29 @@ impl Objective {
         rec: &mut Recording,
         logits: Tensor,
         class_of: TensorId,
-        [schedule, clock]: [TensorId; 2],
+        schedule: Schedule,
         dlogits: Tensor,
         values: TensorId,
     ) -> Result<()> {
         same("objective", "objective", ["logits", "dlogits"], logits.shape, dlogits.shape)?;
-        let (n, classes) = (logits.shape.n(), logits.shape.image_len());
+        let (n, classes) = extents(logits)?;
+        let [schedule_rows, clock] = schedule.bind();
         let bindings = [
             logits.bind("logits"),
             ("class_of", class_of, n),
-            ("schedule", schedule, SCHEDULE_ROW),
-            ("clock", clock, 1),
+            schedule_rows,
+            clock,
             dlogits.bind("dlogits"),
             ("values", values, 4 * n),
         ];
         let pv_logits = u32::from(self.pv_form == PvForm::Logits);
-        let params = ObjectiveParams { classes: classes as u32, pv_logits, rivals: self.rivals as f32, terms: 0 };
+        let params = ObjectiveParams {
+            steps: schedule.clock.count(),
+            classes: classes as u32,
+            pv_logits,
+            rivals: self.rivals as f32,
+            terms: 0,
+        };
         let grid = Grid::Workgroups([n, 1, 1]);
         rec.dispatch(
             "objective",
@@ -94,23 +101,38 @@ impl Objective {
         rec: &mut Recording,
         logits: Tensor,
         (rows, terms): (TensorId, usize),
-        [schedule, clock]: [TensorId; 2],
+        schedule: Schedule,
         dlogits: Tensor,
         values: TensorId,
     ) -> Result<()> {
         same("objective", "objective", ["logits", "dlogits"], logits.shape, dlogits.shape)?;
-        let (n, classes) = (logits.shape.n(), logits.shape.image_len());
+        let (n, classes) = extents(logits)?;
+        let [schedule_rows, clock] = schedule.bind();
         let bindings = [
             logits.bind("logits"),
             ("terms", rows, LogitRow::LEN * n * terms),
-            ("schedule", schedule, SCHEDULE_ROW),
-            ("clock", clock, 1),
+            schedule_rows,
+            clock,
             dlogits.bind("dlogits"),
             ("values", values, 4 * n),
         ];
         let pv_logits = u32::from(self.pv_form == PvForm::Logits);
-        let params = ObjectiveParams { classes: classes as u32, pv_logits, rivals: 0.0, terms: terms as u32 };
+        let params = ObjectiveParams {
+            steps: schedule.clock.count(),
+            classes: classes as u32,
+            pv_logits,
+            rivals: 0.0,
+            terms: terms as u32,
+        };
         let (grid, flops) = (Grid::Workgroups([n, 1, 1]), (20 + 8 * terms as u64) * logits.shape.len() as u64);
         rec.dispatch("objective", Kernel::new("objective", "weighted"), &bindings, &params, grid, flops)
+    }
+}
+
+/// Images and classes.
+fn extents(logits: Tensor) -> Result<(usize, usize)> {
+    match logits.shape.image_len() {
+        0 => Err(shape_error("objective", "objective", format!("logits is {}, without a class", logits.shape))),
+        classes => Ok((logits.shape.n(), classes)),
     }
 }

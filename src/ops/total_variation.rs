@@ -1,6 +1,6 @@
 //! total_variation: the high-frequency loss `L_hf` in its four forms, value and gradient.
 
-use super::{SCHEDULE_ROW, Tensor, same};
+use super::{Schedule, Tensor, same};
 use crate::error::Result;
 use crate::gpu::{Grid, Kernel, Recording, TensorId};
 use crate::named::named;
@@ -8,7 +8,7 @@ use crate::shape::Shape;
 
 crate::params! {
     /// Mirrors `Params` of shaders/total_variation.wgsl.
-    struct TotalVariationParams { h: u32, w: u32, scale_u: f32, scale_v: f32 }
+    struct TotalVariationParams { steps: u32, h: u32, w: u32, scale_u: f32, scale_v: f32 }
 }
 
 named! {
@@ -38,14 +38,14 @@ impl TotalVariation {
         x.c() * x.h()
     }
 
-    fn params(self, x: Shape) -> TotalVariationParams {
+    fn params(self, x: Shape, steps: u32) -> TotalVariationParams {
         let [_, _, h, w] = x.0.map(|n| n as u32);
         let mean = |count: usize| if count == 0 { 0.0 } else { (1.0 / count as f64) as f32 };
         let (scale_u, scale_v) = match self.form {
             HfForm::L1 | HfForm::L2 => (mean(x.c() * x.h() * (x.w() - 1)), mean(x.c() * (x.h() - 1) * x.w())),
             HfForm::L1Sum | HfForm::Isotropic => (1.0, 1.0),
         };
-        TotalVariationParams { h, w, scale_u, scale_v }
+        TotalVariationParams { steps, h, w, scale_u, scale_v }
     }
 
     /// The value of each image as partial sums, one a row of a channel, and `dx += w_hf · dL_hf/dx`, the weight from the
@@ -53,23 +53,11 @@ impl TotalVariation {
     ///
     /// # Errors
     /// If the shapes differ, or `partial` is too small.
-    pub fn step(
-        self,
-        rec: &mut Recording,
-        x: Tensor,
-        [schedule, clock]: [TensorId; 2],
-        partial: TensorId,
-        dx: Tensor,
-    ) -> Result<()> {
+    pub fn step(self, rec: &mut Recording, x: Tensor, schedule: Schedule, partial: TensorId, dx: Tensor) -> Result<()> {
         same("total_variation", "step", ["x", "dx"], x.shape, dx.shape)?;
         let rows = x.shape.n() * self.partials(x.shape);
-        let bindings = [
-            x.bind("x"),
-            ("schedule", schedule, SCHEDULE_ROW),
-            ("clock", clock, 1),
-            ("partial", partial, rows),
-            dx.bind("dx"),
-        ];
+        let [schedule_rows, clock] = schedule.bind();
+        let bindings = [x.bind("x"), schedule_rows, clock, ("partial", partial, rows), dx.bind("dx")];
         let form = match self.form {
             HfForm::L1 => 0,
             HfForm::L2 => 1,
@@ -78,6 +66,13 @@ impl TotalVariation {
         };
         let kernel = Kernel::new("total_variation", "step").with("FORM", form);
         let grid = Grid::Workgroups([x.shape.h(), x.shape.n() * x.shape.c(), 1]);
-        rec.dispatch("total_variation", kernel, &bindings, &self.params(x.shape), grid, 12 * x.shape.len() as u64)
+        rec.dispatch(
+            "total_variation",
+            kernel,
+            &bindings,
+            &self.params(x.shape, schedule.clock.count()),
+            grid,
+            12 * x.shape.len() as u64,
+        )
     }
 }

@@ -13,7 +13,7 @@ use protogpu::Shape;
 use protogpu::gpu::bytemuck;
 use protogpu::gpu::{AdapterChoice, Context, Plan, PlanOptions, Recording, TensorId};
 use protogpu::method::ScheduleRow;
-use protogpu::ops::{self, Format, GradEpilogue};
+use protogpu::ops::{self, Clock, Format, GradEpilogue, Schedule};
 
 pub(crate) use compare::{adjoint, batch_independent, close, exact, gradient, images, refused, root};
 pub(crate) use table::Table;
@@ -103,8 +103,9 @@ impl Rig {
     }
 
     /// The schedule's rows and the clock at `step`.
-    pub(crate) fn schedule(&mut self, rows: &[ScheduleRow], step: u32) -> [TensorId; 2] {
-        [self.words("schedule", bytemuck::cast_slice(rows)), self.words("clock", &[step])]
+    pub(crate) fn schedule(&mut self, rows: &[ScheduleRow], step: u32) -> Schedule {
+        let clock = Clock { step: self.words("clock", &[step]), steps: rows.len() };
+        Schedule { rows: self.words("schedule", bytemuck::cast_slice(rows)), clock }
     }
 
     /// A tensor that begins as NaN.

@@ -41,7 +41,7 @@ fn run(p: &adam::Adam, x: &Tensor, dx: &[Tensor]) -> Outcome<Vec<Tensor>> {
     op.step(&mut rig.rec, dx_slot, [x, m, v], schedule)?;
     let ready = rig.ready()?;
     for (step, dx) in dx.iter().enumerate() {
-        ready.plan.write(schedule[1], &[step as u32])?;
+        ready.plan.write(schedule.clock.step, &[step as u32])?;
         ready.plan.write(dx_slot.id, &dx.to_f32())?;
         ready.step()?;
     }

@@ -1,6 +1,6 @@
 //! affine_warp: torchvision's maps, special ones, and the adjoint.
 
-use protogpu::ops::{AffineWarp, Interpolation, ScaleShift};
+use protogpu::ops::{AffineWarp, Clock, Interpolation, ScaleShift};
 
 use crate::harness::{Outcome, Rig, Table, adjoint, batch_independent, by, close, exact, gradient, images};
 use crate::twin::affine_warp::{self, Theta, theta_from};
@@ -32,7 +32,7 @@ fn forward(x: &Tensor, theta: &[Theta], interpolation: Interpolation, fill: &[f6
     let op = AffineWarp { interpolation, fill: fill.iter().map(|&v| v as f32).collect(), normalize: None };
     let (x, y) = (rig.input("x", x), rig.output("y", x.shape));
     let words = theta_words(theta, sides(x.shape.0), sides(y.shape.0));
-    let (theta, clock) = (rig.words("theta", &words), rig.words("clock", &[1]));
+    let (theta, clock) = (rig.words("theta", &words), Clock { step: rig.words("clock", &[1]), steps: 2 });
     op.forward(&mut rig.rec, x, theta, clock, y)?;
     rig.run()?.read(y)
 }
@@ -42,7 +42,7 @@ fn backward(dy: &Tensor, theta: &[Theta], interpolation: Interpolation) -> Outco
     let op = AffineWarp { interpolation, fill: vec![0.0; dy.shape[1]], normalize: None };
     let (dy, dx) = (rig.input("dy", dy), rig.output("dx", dy.shape));
     let words = theta_words(theta, sides(dx.shape.0), sides(dy.shape.0));
-    let (theta, clock) = (rig.words("theta", &words), rig.words("clock", &[1]));
+    let (theta, clock) = (rig.words("theta", &words), Clock { step: rig.words("clock", &[1]), steps: 2 });
     op.backward(&mut rig.rec, dy, theta, clock, dx)?;
     rig.run()?.read(dx)
 }
@@ -200,7 +200,7 @@ fn normalize_in_the_same_kernel() {
             let mut rig = Rig::default();
             let (a, b) = (rig.input("in", input), rig.output("out", shape));
             let words = theta_words(&theta, sides(shape), sides(shape));
-            let (theta, clock) = (rig.words("theta", &words), rig.words("clock", &[1]));
+            let (theta, clock) = (rig.words("theta", &words), Clock { step: rig.words("clock", &[1]), steps: 2 });
             if forward {
                 op.forward(&mut rig.rec, a, theta, clock, b)?;
             } else {
@@ -243,7 +243,7 @@ impl Between {
         let mut rig = Rig::default();
         let op = AffineWarp { interpolation: Interpolation::Bilinear, fill: vec![fill; 3], normalize: None };
         let words = theta_words(&[self.theta; 2], self.images[0], self.images[1]);
-        let (theta, clock) = (rig.words("theta", &words), rig.words("clock", &[1]));
+        let (theta, clock) = (rig.words("theta", &words), Clock { step: rig.words("clock", &[1]), steps: 2 });
         let input = rig.input("input", input);
         let output = rig.output("output", if way == 0 { self.y_shape() } else { self.x_shape() });
         if way == 0 {

@@ -1,16 +1,11 @@
 //! history: the losses of each step in their place, and the clock.
 
-use protogpu::gpu::{Grid, Kernel, NoParams};
 use protogpu::method::ScheduleRow;
+use protogpu::ops::History;
 
 use crate::harness::{Outcome, QUIET, Rig, Table, batch_independent, close, images, root};
 use crate::twin::Tensor;
 use crate::twin::random::Random;
-
-protogpu::params! {
-    /// `Params` of shaders/history.wgsl.
-    struct HistoryParams { images: u32, partials: u32 }
-}
 
 const STEPS: usize = 3;
 
@@ -29,24 +24,14 @@ fn run(partial: &Tensor, values: &Tensor) -> Outcome<(Tensor, u32)> {
     let mut rig = Rig::default();
     let [n, partials, ..] = partial.shape;
     let (partial, values) = (rig.input("partial", partial), rig.input("values", values));
-    let [schedule, clock] = rig.schedule(&rows(), 0);
-    let history = rig.output("history", [STEPS, n, 5, 1]);
-    let bindings = [
-        partial.bind("partial"),
-        values.bind("values"),
-        ("schedule", schedule, ScheduleRow::LEN),
-        ("clock", clock, 1),
-        history.bind("history"),
-    ];
-    let params = HistoryParams { images: n as u32, partials: partials as u32 };
-    let grid = Grid::Workgroups([n, 1, 1]);
-    rig.rec.dispatch("history", Kernel::new("history", "write"), &bindings, &params, grid, 0)?;
-    let bindings = [("ticking", clock, 1)];
-    rig.rec.dispatch("tick", Kernel::new("history", "tick"), &bindings, &NoParams, Grid::Each(1), 0)?;
+    let schedule = rig.schedule(&rows(), 0);
+    let history = rig.output("history", [STEPS, n, History::ROW, 1]);
+    History { images: n, partials }.write(&mut rig.rec, [partial.id, values.id], schedule, history.id)?;
+    History::tick(&mut rig.rec, schedule.clock)?;
     let ready = rig.ready()?;
     ready.plan.submit("step", STEPS);
     ready.plan.check_sentinels()?;
-    Ok((ready.read(history)?, ready.words(clock)?[0]))
+    Ok((ready.read(history)?, ready.words(schedule.clock.step)?[0]))
 }
 
 /// `[history, what it adds up]`.

@@ -3,7 +3,7 @@
 use protogpu::Shape;
 use protogpu::method::transforms::maps_of;
 use protogpu::method::{Settings, Transform, Transforms};
-use protogpu::ops::{self, AffineWarp, Colour, Interpolation, Irfft2};
+use protogpu::ops::{self, AffineWarp, Clock, Colour, Interpolation, Irfft2};
 
 use crate::harness::{Outcome, Rig, Table, close};
 use crate::twin::Tensor;
@@ -101,7 +101,8 @@ fn transforms() {
         let op = AffineWarp { interpolation: Interpolation::Bilinear, fill: vec![fill; 3], normalize: None };
         let warp = |input: &Tensor, shape: [usize; 4], backward: bool| {
             run(input, shape, |rig, from, to| {
-                let (theta, clock) = (rig.words("theta", &map.map(f32::to_bits)), rig.words("clock", &[0]));
+                let (theta, clock) =
+                    (rig.words("theta", &map.map(f32::to_bits)), Clock { step: rig.words("clock", &[0]), steps: 1 });
                 if backward {
                     op.backward(&mut rig.rec, from, theta, clock, to)
                 } else {

@@ -7,7 +7,8 @@ use crate::graph::{Activations, Graph, NodeId, Retain};
 use crate::method::Settings;
 use crate::networks::Network;
 use crate::ops::{
-    ConvAlgorithms, Diversity, Feature, FeatureRow, Format, GradEpilogue, LogitRow, Objective, Tensor, total, unpack,
+    ConvAlgorithms, Diversity, Feature, FeatureRow, Format, GradEpilogue, LogitRow, Objective, Schedule, Tensor, total,
+    unpack,
 };
 
 /// A node, and the gradient of its output.
@@ -51,8 +52,8 @@ pub(in crate::method) struct Step<'a> {
     pub(in crate::method) graph: &'a Graph,
     pub(in crate::method) choices: &'a ConvAlgorithms,
     pub(in crate::method) settings: &'a Settings,
-    /// The schedule, and the clock.
-    pub(in crate::method) now: [TensorId; 2],
+    /// What counts at the step.
+    pub(in crate::method) now: Schedule,
     /// `[N,4]`: what the history is written from.
     pub(in crate::method) values: TensorId,
 }
