@@ -87,13 +87,13 @@ impl Labels {
             let (index, label) = if tabbed { tabbed_line(line, len) } else { plain_line(line, number) }
                 .map_err(|what| fail(number, what))?;
             if classes[index].replace(label).is_some() {
-                return Err(fail(number, format!("index {index} comes twice")));
+                return Err(fail(number, format!("index {index} occurs twice")));
             }
         }
         // As many lines as indices, all below `len` and none twice: every place is taken.
         let classes: Vec<_> = classes.into_iter().flatten().collect();
         if classes.is_empty() {
-            return Err(Error::input(format!("{source}: holds no label")));
+            return Err(Error::input(format!("{source}: has no labels")));
         }
         Ok(Self { classes })
     }
@@ -230,7 +230,7 @@ impl Labels {
 fn tabbed_line(line: &str, len: usize) -> Result<(usize, Label), String> {
     let columns: Vec<_> = line.split('\t').map(str::trim).collect();
     let [index, wnid, name] = columns[..] else {
-        return Err(format!("{} columns, where index, WordNet id and name are expected", columns.len()));
+        return Err(format!("{} columns, but index, WordNet id and name are expected", columns.len()));
     };
     let index = index.parse().ok().filter(|&index| index < len);
     let index =
@@ -356,11 +356,11 @@ mod tests {
             (&b"cat\n\ndog"[..], "line 2: the name is empty"),
             (b"cat\nd\x07g", "line 2: the name has control characters"),
             (b"cat\ndog\n\xff", "line 3 is not UTF-8 text"),
-            (b"0\tn1\tcat\nn2\tdog", "line 2: 2 columns, where index, WordNet id and name are expected"),
+            (b"0\tn1\tcat\nn2\tdog", "line 2: 2 columns, but index, WordNet id and name are expected"),
             (b"0\tn1\tcat\n2\tn2\tdog", "line 2: `2` is not an index below the number of lines, 2"),
             (b"0\tn1\tcat\n0\tn2\tdog", "line 2: index 0 comes twice"),
             (b"0\tn1\tcat\n1\tn2\t ", "line 2: 2 columns"),
-            (b" \n\n", "holds no label"),
+            (b" \n\n", "has no labels"),
             (&vec![b'a'; 3 << 20], "is larger than 2097152 bytes"),
         ] {
             let message = error(read(content));

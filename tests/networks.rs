@@ -337,7 +337,7 @@ fn a_profiled_step_is_a_step() {
     assert!(times.iter().all(|t| t.time_ms >= 0.0) && times.iter().any(|t| t.time_ms > 0.0));
     assert_eq!((profiled.step(), profiled.histories()), (3, plain.histories()));
     assert!(profiled.states().expect("a readback") == plain.states().expect("a readback"), "pixels and Adam's state");
-    assert!(profiled.profile().expect_err("three of three").to_string().contains("all 3 steps are made"));
+    assert!(profiled.profile().expect_err("three of three").to_string().contains("all 3 steps are done"));
 }
 
 /// Without an adapter and with WebGPU's default limits: what every adapter must be able to take.

@@ -274,6 +274,6 @@ fn what_cannot_be_made_at_once_is_refused() {
         made.err().expect("an error").to_string()
     };
     let forms = refused(&settings, &["channel:layer1:1", "layer:layer1"]);
-    assert!(forms.starts_with("`layer:layer1` and `channel:layer1:1` cannot be made at once"), "{forms}");
-    assert!(refused(&settings, &["diversity:layer1"]).contains("it takes two images or more"));
+    assert!(forms.starts_with("`layer:layer1` and `channel:layer1:1` cannot share a batch"), "{forms}");
+    assert!(refused(&settings, &["diversity:layer1"]).contains("it needs at least two images"));
 }

@@ -68,7 +68,7 @@ fn a_file_keeps_them_and_others_are_refused() {
         (text[..text.len() / 2].to_owned(), "EOF while parsing"),
         (
             text.replace("\": \"texels", "\": \"texel").replace("\": \"work", "\": \"werk"),
-            "is no variant of a convolution",
+            "is not a convolution algorithm",
         ),
         ("x".repeat(5 << 20), "but a list of choices has at most 4194304"),
         (String::new(), "EOF while parsing"),

@@ -26,7 +26,7 @@ pub fn gradient(context: &Context, network: &Network, pixels: &[f32], class: usi
     count_images(pixels, one, 1)?;
     if class >= classes {
         return Err(Error::input(format!(
-            "class {class} is out of range: {network:?} counts from 0 to {}",
+            "class {class} is out of range: {network:?} has classes 0 to {}",
             classes - 1
         )));
     }

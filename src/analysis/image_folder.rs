@@ -52,10 +52,11 @@ impl ImageFolder {
             }
         }
         if found.classes.is_empty() {
-            let why = found.ignored.first().map_or("it holds no folder".to_owned(), |first| format!("such as {first}"));
+            let why =
+                found.ignored.first().map_or("it contains no folders".to_owned(), |first| format!("such as {first}"));
             return Err(Error::input(format!(
-                "{} has no folder of a class ({why}); each class's pictures belong into a folder that is named by the \
-                 class's index, WordNet id or name, such as {}_{}",
+                "{} has no class folders ({why}); put the images of each class in a folder named by the class's index, \
+                     WordNet id or name, such as {}_{}",
                 root.display(),
                 labels.len() - 1,
                 labels.slug(labels.len() - 1)
@@ -103,7 +104,7 @@ fn class_of(name: &str, labels: &Labels) -> std::result::Result<usize, String> {
     // A data set with indices of its own would otherwise be taken for this network's.
     match labels.find(rest.trim_start_matches(['_', '-', ' '])) {
         Ok(other) if other != class && !rest.is_empty() => {
-            Err(format!("its index is that of {}, but its name that of class {other}", labels.name(class)))
+            Err(format!("its index means {}, but its name means class {other}", labels.name(class)))
         }
         _ => Ok(class),
     }
@@ -124,7 +125,7 @@ pub fn find_pictures(given: &[PathBuf]) -> Result<Vec<PathBuf>> {
         add_pictures(path, &mut found)?;
         if found.len() == before {
             let endings = ENDINGS.join(", ");
-            return Err(Error::input(format!("{} is a folder without pictures ({endings})", path.display())));
+            return Err(Error::input(format!("{} contains no images ({endings})", path.display())));
         }
         found[before..].sort();
     }
@@ -229,7 +230,7 @@ mod tests {
         let ignored: Vec<&str> = found.ignored().iter().map(|line| line.rsplit('/').next().unwrap()).collect();
         assert_eq!(ignored.len(), 3, "{ignored:?}");
         assert!(ignored[0].starts_with("1000_more: there is no class 1000"), "{ignored:?}");
-        assert_eq!(ignored[1], "1_tench: its index is that of goldfish, but its name that of class 0");
+        assert_eq!(ignored[1], "1_tench: its index means goldfish, but its name means class 0");
         assert!(ignored[2].starts_with("cats: no class"), "{ignored:?}");
     }
 
@@ -249,7 +250,7 @@ mod tests {
         for level in 0..7u8 {
             let path = root.path().join(format!("{level}.png"));
             match level {
-                3 => std::fs::write(&path, "no picture").unwrap(),
+                3 => std::fs::write(&path, "no image").unwrap(),
                 _ => image::RgbImage::from_pixel(16, 16, image::Rgb([level; 3])).save(&path).unwrap(),
             }
             paths.push(path);

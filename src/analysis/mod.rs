@@ -25,7 +25,7 @@ fn count_images(pixels: &[f32], one: Shape, most: usize) -> Result<usize> {
     let count = pixels.len() / one.image_len();
     if pixels.len() != count * one.image_len() || count == 0 || count > most {
         let len = pixels.len();
-        return Err(Error::input(format!("{len} values are not 1 to {most} images of {one}")));
+        return Err(Error::input(format!("{len} values are not a batch of 1 to {most} images of {one}")));
     }
     Ok(count)
 }

@@ -64,7 +64,7 @@ impl MeanArgs {
         let paths = choice.same(class);
         if paths.is_empty() {
             let (images, name) = (self.images.display(), network.labels().name(class));
-            return Err(Error::input(format!("{images} has no picture of class {class} ({name})")));
+            return Err(Error::input(format!("{images} has no images of class {class} ({name})")));
         }
         let context = self.adapter.open()?;
         let mut observer = Observer::new(&context, &network, usize::from(self.batch).min(paths.len()))?;
@@ -76,7 +76,7 @@ impl MeanArgs {
         bar.end();
         let sums = sums?;
         for reason in sums.reasons.iter().filter(|_| !self.quiet) {
-            note(&format!("left out: {reason}"));
+            note(&format!("skipped: {reason}"));
         }
         let mean = MeanActivations::from_sums(class, &sums);
         let bytes = mean.to_bytes(&network, observer.layers());

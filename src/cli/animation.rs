@@ -28,9 +28,7 @@ pub(crate) fn assemble(folder: &Folder, steps: &[u32], quiet: bool) -> Result<Op
     let missing = steps.len() - kept.len();
     if missing > 0 && !quiet {
         let (path, all) = (folder.path().display(), steps.len());
-        note(&format!(
-            "{path}: {missing} of the animation's {all} pictures are missing, of steps made without --animate"
-        ));
+        note(&format!("{path}: {missing} of {all} frames are missing, because their steps ran without --animate"));
     }
     if kept.is_empty() {
         return Ok(None);

@@ -144,8 +144,8 @@ fn warm_up(optimizer: &mut Optimizer) -> Result<Duration> {
         return Ok(took);
     }
     Err(Error::Device(format!(
-        "the mean loss goes from {first} to {last} in {WARM_UP} steps and should fall: what is computed is wrong, and its \
-         time means nothing"
+        "the mean loss goes from {first} to {last} in {WARM_UP} steps, but should fall: the computation is wrong, so its \
+             time means nothing"
     )))
 }
 

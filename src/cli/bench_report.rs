@@ -16,9 +16,9 @@ pub(crate) fn head_text(report: &Report) -> String {
     let Report { version, adapter, timestamps, yardstick, .. } = report;
     let (copy, peak) = (yardstick.copy_gb_per_s, yardstick.peak_gflop_per_s);
     let mut text = format!("{}\nprotogpu {version}\n", adapter.description);
-    let _ = writeln!(text, "at best   copy {copy:.1} GB/s, peak {peak:.1} GFLOP/s, as measured now");
+    let _ = writeln!(text, "measured  copy {copy:.1} GB/s, peak {peak:.1} GFLOP/s");
     if !timestamps {
-        text.push_str("This adapter has no timestamps, so that there are no tables of kernels.\n");
+        text.push_str("This adapter has no timestamps, so kernels cannot be timed.\n");
     }
     text
 }
@@ -52,7 +52,7 @@ fn step_text(times: &StepTimes) -> String {
     let StepTimes { steps, steps_per_sample, median_ms, fastest_ms, .. } = times;
     let [lower, upper] = times.quartiles_ms;
     let mut text = format!(
-        "time      {median_ms:.2} ms a step, median of {} in samples of {steps_per_sample} \
+        "time      {median_ms:.2} ms per step, median of {} samples of {steps_per_sample} \
          (quartiles {lower:.2} and {upper:.2}, fastest {fastest_ms:.2})\n",
         count(*steps)
     );
@@ -61,7 +61,7 @@ fn step_text(times: &StepTimes) -> String {
     let _ =
         writeln!(text, "rate      {rate:.2} steps/s, {images:.2} image-steps/s, {gflop:.1} GFLOP/s, {of_peak} of peak");
     if *steps_per_sample > 1 {
-        let _ = writeln!(text, "alone     {:.2} ms a step that is waited for by itself", times.single_step_ms);
+        let _ = writeln!(text, "alone     {:.2} ms for a single step that is waited for", times.single_step_ms);
     }
     text
 }
@@ -76,7 +76,7 @@ fn kernels_text(kernels: &KernelTable, every_dispatch: bool) -> String {
     if !others.is_empty() {
         let sum = |of: fn(&Row) -> f64| others.iter().map(of).sum::<f64>();
         let (time_ms, share) = (sum(|row| row.time_ms), percent(sum(|row| row.share)));
-        let _ = writeln!(text, "{time_ms:>8.3}  {share:>8}  {} others, which --kernels lists", others.len());
+        let _ = writeln!(text, "{time_ms:>8.3}  {share:>8}  {} more (--kernels lists them)", others.len());
     }
     if every_dispatch {
         text.push_str("\ndispatches, in order\n");

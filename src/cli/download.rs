@@ -76,7 +76,7 @@ impl<'a> Download<'a> {
                     return Err(self.broken_off(&reason));
                 }
                 Err(Failed::BrokenOff(reason)) => {
-                    self.note(&format!("{} broke off after {} bytes ({reason}): going on", self.url, self.arrived()));
+                    self.note(&format!("{} broke off after {} bytes ({reason}); resuming", self.url, self.arrived()));
                     attempt += 1;
                 }
             }
@@ -112,8 +112,10 @@ impl<'a> Download<'a> {
 
     fn broken_off(&self, reason: &io::Error) -> Error {
         let text = match self.arrived() {
-            0 => format!("{reason}; fetch it elsewhere, and give it with --from FILE"),
-            arrived => format!("{reason}, after {arrived} bytes, which are kept: the same command goes on from there"),
+            0 => {
+                format!("{reason}; download the file on another machine, copy it across, and pass it with --from FILE")
+            }
+            arrived => format!("{reason} after {arrived} bytes, which are kept; the same command resumes"),
         };
         Error::io("fetch", Path::new(self.url))(io::Error::new(io::ErrorKind::ConnectionAborted, text))
     }
@@ -204,10 +206,10 @@ impl<'a> Download<'a> {
     fn unanswered(&self, error: ureq::Error) -> Failed {
         match error {
             error @ (ureq::Error::BadUri(_) | ureq::Error::Http(_)) => {
-                Failed::Final(Error::input(format!("{} is no address ({error})", self.url)))
+                Failed::Final(Error::input(format!("{} is not a URL ({error})", self.url)))
             }
             ureq::Error::TooManyRedirects | ureq::Error::RedirectFailed => {
-                Failed::Final(Error::input(format!("{} leads from one address to another without end", self.url)))
+                Failed::Final(Error::input(format!("{} redirects too often", self.url)))
             }
             ureq::Error::Io(reason) => Failed::BrokenOff(reason),
             other => Failed::BrokenOff(io::Error::other(other.to_string())),
@@ -217,11 +219,11 @@ impl<'a> Download<'a> {
     fn refused(&self, status: StatusCode) -> Error {
         let url = self.url;
         if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
-            let later = format!("the server answers {status}: try later, or another place with --from URL|FILE");
+            let later = format!("the server answers {status}: try later, or another source with --from URL|FILE");
             return Error::io("fetch", Path::new(url))(io::Error::new(io::ErrorKind::ConnectionRefused, later));
         }
         Error::input(format!(
-            "cannot fetch {url}: the server answers {status}; give another place with --from URL|FILE"
+            "cannot fetch {url}: the server answers {status}; use another source with --from URL|FILE"
         ))
     }
 }

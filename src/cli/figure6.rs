@@ -87,11 +87,11 @@ impl Figure6Args {
         let goals = goals(&given, &self.method.objectives, &full, None, &network)?;
         let [goal] = &goals[..] else {
             let what = if given.is_empty() { "objectives" } else { "classes" };
-            return Err(Error::input(format!("{} {what} were given, and the strip is of one", goals.len())));
+            return Err(Error::input(format!("{} {what} were given, but a strip shows one", goals.len())));
         };
         if goal.aim.is_diverse() {
             return Err(Error::input(format!(
-                "`{}` is of images that are made at once, and the strip's are made one after the other",
+                "`{}` needs several images in one batch, but a strip makes its images one after the other",
                 goal.name
             )));
         }
@@ -111,7 +111,8 @@ impl Figure6Args {
         self.method.check_rivals()?;
         if !full.transforms.0.contains(&Transform::Affine) {
             return Err(Error::input(format!(
-                "figure6 grows the reach of the affine warp, but the transforms are {}: give --transforms affine",
+                "a regularization strip grows the reach of the affine warp, but --transforms is {}: use --transforms \
+                     affine",
                 full.transforms
             )));
         }
@@ -169,7 +170,9 @@ impl Figure6Args {
             }
             if let Done::Interrupted(step) = make_all(&run, &mut level.targets, 1, false)? {
                 let out = self.out.display();
-                note(&format!("stopped after step {step} of a prototype, kept in {out}: go on with --resume"));
+                note(&format!(
+                    "stopped after step {step} of a prototype; {out} keeps the state, and --resume continues"
+                ));
                 return Ok(Some(INTERRUPTED.into()));
             }
             if let Some(error) = level.targets[0].failed.take() {

@@ -38,10 +38,10 @@ impl IndexArgs {
         if gallery.shown.is_empty() {
             let folder = self.folder.display();
             if let Some(NotShown { folder: name, why }) = gallery.failed.first() {
-                return Err(Error::input(format!("{folder} holds no prototype that can be shown; {name}: {why}")));
+                return Err(Error::input(format!("{folder} has no prototype that can be shown; {name}: {why}")));
             }
             return Err(Error::input(format!(
-                "{folder} holds no finished prototype: no {RECORD} in a folder of it; `protogpu run --out {folder}` makes some"
+                "{folder} has no finished prototypes (no {RECORD} in its folders); `protogpu run --out {folder}` makes some"
             )));
         }
         write(&self.folder, &gallery)?;

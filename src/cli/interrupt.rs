@@ -14,7 +14,7 @@ pub(crate) fn listen() -> Result<()> {
         if REQUESTED.swap(true, Ordering::SeqCst) {
             std::process::exit(INTERRUPTED.into());
         }
-        note("stopping after the steps under way, and keeping them; press Ctrl-C again to quit at once");
+        note("finishing the current steps and keeping them; press Ctrl-C again to quit at once");
     };
     ctrlc::set_handler(heard).map_err(|source| Error::Device(format!("cannot listen for Ctrl-C: {source}")))
 }

@@ -24,8 +24,8 @@ impl NetworkArgs {
             (Some(path), Some(name)) => {
                 let path = path.display();
                 return Err(Error::input(format!(
-                    "--model {name} cannot be used with --weights {path}: a file's network is recognised by its tensors, or \
-                     named with --architecture"
+                    "--model {name} cannot be used with --weights {path}: a file's architecture is detected from its \
+                         tensors, or set with --architecture"
                 )));
             }
             (Some(path), None) => self.taken.open(path)?,
@@ -94,7 +94,7 @@ impl TakenArgs {
         if !embedded::NAMES.contains(&name) {
             let (name, names) = (name.escape_debug(), embedded::NAMES.join(", "));
             return Err(Error::input(format!(
-                "no embedded network is called `{name}`; there is {names}; `protogpu models` tells of these and of those to fetch"
+                "there is no built-in network `{name}`, only {names}; `protogpu models` lists these and those to fetch"
             )));
         }
         self.refuse_architecture(&format!("the embedded {name}"))?;
@@ -105,8 +105,8 @@ impl TakenArgs {
     pub(crate) fn refuse_architecture(&self, what: &str) -> Result<()> {
         let Some(architecture) = self.architecture else { return Ok(()) };
         Err(Error::input(format!(
-            "--architecture {architecture} says what a file holds, but {what} is none: leave it out, or name a file with \
-             --weights"
+            "--architecture {architecture} describes a file, but {what} is not a file: leave it out, or name a file with \
+                 --weights"
         )))
     }
 
@@ -131,7 +131,7 @@ impl AdapterArgs {
         let adapter = describe_adapter(context.info());
         context.device().on_uncaptured_error(Arc::new(move |error| {
             let error = error.to_string().replace('\n', " ");
-            note(&format!("error: {adapter} refused work: {error}. Checkpoints are kept; --resume goes on"));
+            note(&format!("error: {adapter} refused work: {error}. --resume continues from the checkpoints"));
             std::process::exit(FAILURE.into());
         }));
         Ok(Adapter::new(context))

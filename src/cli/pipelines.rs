@@ -34,7 +34,7 @@ impl Adapter {
         if let Some(path) = &file
             && let Err(error) = begin(&context, path)
         {
-            note(&format!("warning: {}: {error}; compiling the kernels anew", path.display()));
+            note(&format!("warning: {}: {error}; compiling the kernels again", path.display()));
         }
         Self { context, file }
     }

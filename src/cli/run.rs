@@ -112,9 +112,9 @@ impl RunArgs {
         // Its plan stands for the others'.
         let settings = goals[0].settings(&settings);
         if targets.iter().all(|target| target.finished) {
-            self.note("all of it is finished already");
+            self.note("everything is finished already");
             if self.animate && !targets.iter().all(|target| target.folder.animation().is_file()) {
-                self.note("what was made without --animate stays without an animation; --force makes it anew");
+                self.note("prototypes made without --animate have no animation; --force makes them again");
             }
             // Left by a process that was killed before it had cleared up.
             targets.iter().for_each(|target| target.folder.clear_frames());
@@ -144,7 +144,7 @@ impl RunArgs {
             Done::All(throughput) => self.report(&mut targets, Some(throughput)),
             Done::Interrupted(step) => {
                 let (total, out) = (settings.total_steps(), self.out.display());
-                note(&format!("stopped after step {step} of {total}, kept in {out}: go on with --resume"));
+                note(&format!("stopped after step {step} of {total}; {out} keeps the state, and --resume continues"));
                 Ok(INTERRUPTED.into())
             }
         }
@@ -205,7 +205,7 @@ impl RunArgs {
         self.note(&format!("{network:?}, on {adapter}"));
         let input = network.preprocessing();
         if Preprocessing::of(network.weights(), network.architecture()).is_ok_and(|own| own != input) {
-            self.note(&format!("other than its file says, it is taken to expect {input}"));
+            self.note(&format!("options override the input of the weights file: the network gets {input}"));
         }
         if let Some(told) = self.method.without_effect(&targets[0].settings) {
             self.note(&told);
@@ -223,9 +223,9 @@ impl RunArgs {
         }
         for target in targets {
             let Some(begun) = &target.begun else { continue };
-            self.note(&format!("{}: going on after step {}", target.goal.title(), begun.step));
+            self.note(&format!("{}: continuing after step {}", target.goal.title(), begun.step));
             if begun.adapter != *adapter {
-                self.note(&format!("its steps so far were made on {}: the bits will differ", begun.adapter));
+                self.note(&format!("its steps so far ran on {}: the bits will differ", begun.adapter));
             }
         }
     }
@@ -247,7 +247,7 @@ impl RunArgs {
             return Err(targets[0].failed.take().expect("it failed"));
         }
         // What was made is there; a page that cannot be written takes nothing of it away.
-        let warn = |error: &Error| note(&format!("warning: without index.html and contact.png: {error}"));
+        let warn = |error: &Error| note(&format!("warning: index.html and contact.png were not written: {error}"));
         let index = rebuild(&self.out).inspect_err(warn).ok().flatten();
         if self.json || !self.quiet {
             report(targets, throughput, index.as_deref(), self.json)?;

@@ -330,17 +330,17 @@ impl Batch<'_> {
         let step = self.step();
         let one = image.or((self.targets.len() == 1).then_some(0));
         let kept = match (self.kept, one) {
-            (0, _) => format!("at step {step}; nothing was kept yet"),
+            (0, _) => format!("at step {step}, before the first checkpoint"),
             (kept, Some(at)) => {
                 format!("at step {step}; step {kept} is kept in {}", self.targets[at].folder.path().display())
             }
             (kept, None) => format!("at step {step}; step {kept} is kept in {} folders", self.targets.len()),
         };
         match error {
-            Error::Device(message) => Error::Device(format!("{message}; {kept}: go on with --resume")),
+            Error::Device(message) => Error::Device(format!("{message}; {kept}: continue with --resume")),
             Error::NotFinite(message) => Error::NotFinite(format!("{message} ({kept})")),
             Error::Io { action, path, source } if is_full(source.kind()) => {
-                let told = format!("{source}; {kept}: make room and go on with --resume");
+                let told = format!("{source}; {kept}: free some space and continue with --resume");
                 Error::Io { action, path, source: io::Error::new(source.kind(), told) }
             }
             other => other,

@@ -34,8 +34,8 @@ impl Throughput {
         let Self { prototypes, batch, seconds, images_per_s, image_step_ms } = self;
         let s = if *prototypes == 1 { "" } else { "s" };
         format!(
-            "{prototypes} prototype{s} in {seconds:.1} s, {batch} at once: {images_per_s:.3} images/s, {image_step_ms:.2} ms \
-             an image and step"
+            "{prototypes} prototype{s} in {seconds:.1} s, batches of {batch}: {images_per_s:.3} images/s, \
+                 {image_step_ms:.2} ms per image and step"
         )
     }
 }
@@ -60,7 +60,7 @@ pub(crate) fn make_all(run: &Run, targets: &mut [Target], most: usize, may_shrin
     loop {
         if let Some(error) = no_room(targets) {
             let rest = targets.iter_mut().filter(|target| target.is_open());
-            rest.for_each(|target| target.failed = Some(Error::Device(format!("not begun: {error}"))));
+            rest.for_each(|target| target.failed = Some(Error::Device(format!("not started: {error}"))));
         }
         let batch = next_batch(targets, most);
         let size = batch.len();
@@ -75,7 +75,7 @@ pub(crate) fn make_all(run: &Run, targets: &mut [Target], most: usize, may_shrin
                 // What was made of the larger one is given back first.
                 run.context.wait()?;
                 if !run.quiet {
-                    note(&format!("{why}; going on with {most} at once"));
+                    note(&format!("{why}; continuing with batches of {most}"));
                 }
             }
             Err(error) => return Err(error),
@@ -112,6 +112,6 @@ mod tests {
     #[test]
     fn throughput_counts_images_and_their_steps() {
         let text = Throughput::new(3, 2, 3 * 512, 15.36).text();
-        assert_eq!(text, "3 prototypes in 15.4 s, 2 at once: 0.195 images/s, 10.00 ms an image and step");
+        assert_eq!(text, "3 prototypes in 15.4 s, batches of 2: 0.195 images/s, 10.00 ms per image and step");
     }
 }

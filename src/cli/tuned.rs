@@ -70,9 +70,7 @@ impl TuneArgs {
         let choices = remembered(context, network, batch, false, |_| tried += 1)?;
         if tried > 0 && !quiet {
             let seconds = started.elapsed().as_secs_f64();
-            note(&format!(
-                "tried {tried} convolutions in {seconds:.1} s for the fastest kernels, and kept the outcome"
-            ));
+            note(&format!("timed the kernels of {tried} convolutions in {seconds:.1} s and kept the fastest"));
         }
         Ok(choices)
     }
@@ -86,7 +84,7 @@ pub(crate) fn remembered(
     anew: bool,
     report: impl FnMut(&Trial),
 ) -> Result<ConvAlgorithms> {
-    let warn = |error: &Error| note(&format!("warning: {error}; trying the kernels anew"));
+    let warn = |error: &Error| note(&format!("warning: {error}; timing the kernels again"));
     let file = cache::folder().map(|folder| TuningFile::new(&folder, context, batch));
     let kept = match &file {
         Ok(file) if !anew => file.read(context).inspect_err(warn).ok(),
@@ -98,7 +96,7 @@ pub(crate) fn remembered(
     if choices != before
         && let Err(error) = file.and_then(|file| file.write(&choices))
     {
-        note(&format!("warning: {error}; the kernels will be tried again next time"));
+        note(&format!("warning: {error}; the kernels will be timed again next time"));
     }
     Ok(choices)
 }

@@ -30,7 +30,7 @@ impl ConvertArgs {
             |a: &PathBuf, b: &PathBuf| a.canonicalize().ok().zip(b.canonicalize().ok()).is_some_and(|(a, b)| a == b);
         if same(&self.file, &self.out) {
             return Err(Error::input(format!(
-                "{} would be written over itself: name another file",
+                "{} is both input and output: name another output file",
                 self.out.display()
             )));
         }

@@ -139,7 +139,7 @@ impl<'a> Found<'a> {
         if !misfits.is_empty() && !self.named {
             let _ = writeln!(
                 text,
-                "  note        {architecture} is the nearest of {}; --architecture compares with another",
+                "  note        {architecture} is the closest of {}; --architecture compares with another",
                 Architecture::NAMES.join(", ")
             );
         }

@@ -43,7 +43,7 @@ fn hash(text: &str) -> Result<String, String> {
     if (8..=64).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         Ok(digits)
     } else {
-        Err("a SHA-256 is 64 hexadecimal digits, of which at least the first 8 must be given".into())
+        Err("give at least the first 8 of the 64 hexadecimal digits of a SHA-256".into())
     }
 }
 
@@ -90,7 +90,7 @@ impl PullArgs {
             Some(("http" | "https", _)) => Ok(Source::Url(from)),
             Some(("file", path)) => Ok(Source::File(Path::new(path))),
             Some((scheme, _)) => Err(Error::input(format!(
-                "--from is {from}, but {scheme} is not spoken: give an address of http or https, or a file"
+                "--from is {from}, but {scheme} is not supported: use an http or https URL, or a file"
             ))),
             None => Ok(Source::File(Path::new(from))),
         }
@@ -192,8 +192,8 @@ impl Unverified {
         match self {
             Self::Unread(path, source) => Error::io("read", &path)(source),
             Self::Other { path, found, expected } => Error::input(format!(
-                "{} is not the published file: its sha256 is {found}, not {expected}. If it is to be taken all the same, \
-                 give its hash with --sha256",
+                "{} is not the published file: its sha256 is {found}, not {expected}. To use it anyway, pass its hash with \
+                     --sha256",
                 path.display()
             )),
         }
@@ -203,8 +203,8 @@ impl Unverified {
     fn of(self, url: &str) -> Error {
         match self {
             Self::Other { found, expected, .. } => Error::input(format!(
-                "{url} sent something else: its sha256 is {found}, not {expected}. Nothing of it is kept; try again, or \
-                 another place with --from URL|FILE"
+                "{url} sent another file: its sha256 is {found}, not {expected}. It was deleted; try again, or another \
+                     source with --from URL|FILE"
             )),
             unread => unread.report(),
         }

@@ -87,9 +87,7 @@ impl WorldArgs {
         let out = &self.out;
         if out.is_dir() && std::fs::read_dir(out).map_err(Error::io("read", out))?.next().is_some() {
             let out = out.display();
-            return Err(Error::input(format!(
-                "{out} is not empty: give a folder that is, or does not exist, with --out"
-            )));
+            return Err(Error::input(format!("{out} is not empty: choose an empty or new folder with --out")));
         }
         check_writable([out.as_path()])
     }

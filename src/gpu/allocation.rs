@@ -76,7 +76,7 @@ fn buffer(
     let most = context.device().limits().max_storage_buffer_binding_size;
     if size > most {
         return Err(Error::input(format!(
-            "`{label}` takes {size} bytes in one buffer, and this adapter allows {most}: use a smaller batch"
+            "`{label}` takes {size} bytes in one buffer, but this adapter allows {most}: use a smaller batch"
         )));
     }
     let mut words = constant.or_else(|| fresh.poison.then(|| vec![f32::NAN.to_bits(); len]));
@@ -114,7 +114,7 @@ fn texture(
     let most = context.device().limits().max_texture_dimension_2d as usize;
     if rows > most {
         return Err(Error::input(format!(
-            "`{label}` takes {rows} rows of {TEXTURE_WIDTH} texels, and this adapter allows {most}: use a smaller batch"
+            "`{label}` takes {rows} rows of {TEXTURE_WIDTH} texels, but this adapter allows {most}: use a smaller batch"
         )));
     }
     let words = constant.or_else(|| fresh.poison.then(|| vec![f32::NAN.to_bits(); 4 * len]));

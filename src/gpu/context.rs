@@ -126,7 +126,8 @@ fn choose(adapters: Vec<wgpu::Adapter>, choice: &AdapterChoice) -> Result<wgpu::
             Err(_) => ((0..adapters.len()).min_by_key(|&i| rank(&adapters[i])), String::new()),
         },
     };
-    let found = found.ok_or_else(|| Error::NoAdapter(format!("there is no adapter {wanted}; there are:{list}")))?;
+    let found =
+        found.ok_or_else(|| Error::NoAdapter(format!("there is no adapter {wanted}; the adapters are:{list}")))?;
     Ok(adapters.into_iter().nth(found).expect("the index was just found"))
 }
 

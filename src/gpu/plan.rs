@@ -118,8 +118,8 @@ impl Plan {
         let groups = command.grid.workgroups(reflection.workgroup[0]);
         if let Some(most) = groups.iter().find(|&&g| g > MAX_WORKGROUPS) {
             return Err(Error::input(format!(
-                "{kernel} ({}): {most} workgroups along one dimension, and {MAX_WORKGROUPS} is the most: \
-                 use a smaller batch or image",
+                "{kernel} ({}): {most} workgroups along one dimension, but at most {MAX_WORKGROUPS} are possible: use a \
+                     smaller batch or image",
                 command.label
             )));
         }

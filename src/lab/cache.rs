@@ -48,7 +48,7 @@ impl Published {
         PUBLISHED.iter().find(|published| published.model == model).ok_or_else(|| {
             let names: Vec<&str> = PUBLISHED.iter().map(|published| published.model).collect();
             Error::input(format!(
-                "there are no published weights of `{}`; there are those of {}; `protogpu models` tells of them",
+                "there are no published weights of `{}`, only of {}; see `protogpu models`",
                 model.escape_debug(),
                 names.join(", ")
             ))
@@ -71,9 +71,9 @@ pub(crate) fn folder() -> Result<PathBuf> {
     if let Some(folder) = std::env::var_os(VARIABLE).filter(|folder| !folder.is_empty()) {
         return Ok(folder.into());
     }
-    choose_base_strategy().map(|strategy| strategy.cache_dir().join("protogpu")).map_err(|reason| {
-        Error::input(format!("there is no folder to keep weights in ({reason}): name one in the variable {VARIABLE}"))
-    })
+    choose_base_strategy()
+        .map(|strategy| strategy.cache_dir().join("protogpu"))
+        .map_err(|reason| Error::input(format!("there is no cache folder ({reason}): set one in {VARIABLE}")))
 }
 
 /// The published weights of a network, which must have been pulled.
@@ -83,7 +83,7 @@ pub(crate) fn imagenet(model: &str) -> Result<PathBuf> {
         return Ok(path);
     }
     Err(Error::input(format!(
-        "the ImageNet weights of {model} are not there ({}): `protogpu weights pull {model}` fetches them",
+        "the ImageNet weights of {model} are missing ({}): `protogpu weights pull {model}` fetches them",
         path.display()
     )))
 }

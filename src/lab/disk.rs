@@ -20,7 +20,7 @@ pub(crate) fn check_writable<'a>(folders: impl IntoIterator<Item = &'a Path>) ->
         if !nearest.is_dir() {
             let (out, nearest) = (out.display(), nearest.display());
             return Err(Error::input(format!(
-                "cannot write to {out}: {nearest} is no folder; move it away, or give another --out"
+                "cannot write to {out}: {nearest} is not a folder; move it away, or choose another --out"
             )));
         }
         if checked.insert(nearest) {
@@ -44,7 +44,7 @@ fn probe(folder: &Path, bytes: usize) -> Result<()> {
         kind if is_full(kind) => {
             let (folder, room) = (folder.display(), ROOM_BYTES >> 20);
             Error::input(format!(
-                "no room for {room} MiB in {folder} ({kind}): make some, or give another folder with --out"
+                "no space for {room} MiB in {folder} ({kind}): free some, or choose another folder with --out"
             ))
         }
         kind => Error::io("write to", folder)(io::Error::from(kind)),
@@ -56,7 +56,7 @@ pub(crate) fn check_report(out: &Path, report: &str, force: bool) -> Result<()> 
     if out.join(report).exists() && !force {
         let out = out.display();
         return Err(Error::input(format!(
-            "{out} has a report already: give another --out, or replace it with --force"
+            "{out} already has a report: choose another --out, or replace it with --force"
         )));
     }
     check_writable([out])
@@ -93,6 +93,6 @@ mod tests {
         assert!(std::fs::read_dir(out.path()).unwrap().next().is_none());
         std::fs::write(out.path().join("file"), "").unwrap();
         let error = check_writable([out.path().join("file/b").as_path()]).unwrap_err();
-        assert!(error.is_input() && error.to_string().contains("file is no folder; move it away"), "{error}");
+        assert!(error.is_input() && error.to_string().contains("file is not a folder; move it away"), "{error}");
     }
 }

@@ -159,7 +159,7 @@ impl Checkpoint {
         let kernels = tensors.metadata("kernels")?;
         if kernels.len() > MAX_KERNELS_BYTES {
             return Err(Error::input(format!(
-                "metadata `kernels` has {} bytes, which no network's have",
+                "metadata `kernels` has {} bytes, more than any network needs",
                 kernels.len()
             )));
         }
@@ -204,7 +204,7 @@ impl Checkpoint {
         let begun = self.input.map_or_else(|| Preprocessing::of(network.weights(), network.architecture()), Ok)?;
         if network.preprocessing() != begun {
             let now = network.preprocessing();
-            differences.push(format!("the network is taken to expect {now} now but {begun} in the checkpoint"));
+            differences.push(format!("the network's input is {now} now but {begun} in the checkpoint"));
         }
         if settings.total_steps() < self.step() {
             differences.push(format!("--steps is {} now but {} are done", settings.steps, self.step()));
@@ -213,8 +213,8 @@ impl Checkpoint {
         {
             let (now, then) = (settings.steps, self.settings.steps);
             differences.push(format!(
-                "--steps is {now} now but {then} in the checkpoint, and by --anneal or --hf-start the steps that are done would have \
-                 been others: give --steps {then}"
+                "--steps is {now} now but {then} in the checkpoint, and the learning rate or the penalty of the finished \
+                     steps depends on it: use --steps {then}"
             ));
         }
         if differences.is_empty() { Ok(()) } else { Err(Error::input(differences.join("; "))) }
@@ -309,9 +309,9 @@ mod tests {
         let falling = |steps| Settings { steps, anneal: 1.0, ..settings.clone() };
         let annealed = Checkpoint { settings: falling(2), ..checkpoint.clone() };
         let error = annealed.check_continues(3, &falling(5), &network).unwrap_err().to_string();
-        assert!(error.starts_with("--steps is 5 now but 2 in the checkpoint, and by --anneal"), "{error}");
+        assert!(error.starts_with("--steps is 5 now but 2 in the checkpoint, and the learning rate"), "{error}");
         let brighter = network.clone().with_input(Preprocessing { range: 1.0, ..Preprocessing::CAFFE }).unwrap();
-        let expected = "the network is taken to expect RGB 0..1, mean 123 117 104 now but RGB 0..255, mean 123 117 104 in \
+        let expected = "the network's input is RGB 0..1, mean 123 117 104 now but RGB 0..255, mean 123 117 104 in \
                         the checkpoint";
         assert_eq!(refused(3, settings.clone(), &brighter), expected);
         // One of before inputs were kept is of what the weights themselves say.

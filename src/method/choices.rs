@@ -88,7 +88,7 @@ impl FromStr for Init {
     fn from_str(text: &str) -> Result<Self> {
         match text {
             "uniform" => Ok(Self::Uniform),
-            "" => Err(Error::input("the start is empty; give `uniform` or a picture file")),
+            "" => Err(Error::input("--init is empty: use `uniform` or an image file")),
             path => Ok(Self::Image(path.into())),
         }
     }

@@ -17,20 +17,20 @@ pub struct Job {
 /// Whether a network can make these.
 pub(super) fn check_jobs(network: &Network, side: usize, jobs: &[Job]) -> Result<()> {
     if jobs.is_empty() {
-        return Err(Error::input("there is no class to make a prototype of"));
+        return Err(Error::input("there are no jobs: give at least one"));
     }
     let classes = network.classes();
     for job in jobs {
         if job.class >= classes {
             let class = job.class;
             return Err(Error::input(format!(
-                "class {class} is out of range: {network:?} counts from 0 to {}",
+                "class {class} is out of range: {network:?} has classes 0 to {}",
                 classes - 1
             )));
         }
         if job.init.as_ref().is_some_and(|pixels| pixels.len() != 3 * side * side) {
             return Err(Error::input(format!(
-                "the image to start from is not of three channels of {side}x{side} pixels"
+                "the initial image does not have three channels of {side}x{side} pixels"
             )));
         }
     }

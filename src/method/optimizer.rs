@@ -136,7 +136,7 @@ impl Optimizer {
     /// If network and settings do not fit.
     pub fn summary(choices: &ConvAlgorithms, network: &Network, settings: &Settings, n: usize) -> Result<Summary> {
         if n == 0 {
-            return Err(Error::input("a batch of no image has no plan"));
+            return Err(Error::input("batch size must be at least 1"));
         }
         let mut rec = Recording::new();
         let window = WINDOW.min(settings.total_steps() as usize);
@@ -238,7 +238,7 @@ impl Optimizer {
     /// If the adapter has no timestamps or all steps are made; otherwise as [`Optimizer::advance`].
     pub fn profile(&mut self) -> Result<Vec<KernelTime>> {
         if self.step == self.total_steps() {
-            return Err(Error::input(format!("all {} steps are made: there is none to profile", self.step)));
+            return Err(Error::input(format!("all {} steps are done: none is left to profile", self.step)));
         }
         // Before the next stretch writes over those of the last.
         self.read_losses()?;

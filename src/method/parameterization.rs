@@ -100,7 +100,10 @@ pub fn normal_spectrum(seed: u64, class: usize, side: usize) -> Vec<f32> {
 /// If the picture is of another size, or a spectrum makes no such pictures.
 pub fn spectrum_of(pixels: &[f32], side: usize) -> Result<Vec<f32>> {
     if pixels.len() != 3 * side * side || !side.is_multiple_of(2) || side > MAX_FFT_SIDE {
-        return Err(Error::input(format!("no spectrum of side {side} makes a picture of {} numbers", pixels.len())));
+        return Err(Error::input(format!(
+            "a spectrum of side {side} does not make an image of {} values",
+            pixels.len()
+        )));
     }
     let plane = side * side;
     let inverse = inverted(colours());

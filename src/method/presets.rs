@@ -124,12 +124,8 @@ impl FromStr for Preset {
             "letter" => Ok(Self::Letter),
             "lucent" => Ok(Self::Lucent),
             path if path.ends_with(".json") => Ok(Self::File(path.into())),
-            "table3" => {
-                Err(Error::input("`table3` is a grid over settings, which `protogpu sweep --preset table3` takes"))
-            }
-            _ => Err(Error::input(format!(
-                "`{text}` is none of paper, letter, lucent, nor a file whose name ends in .json"
-            ))),
+            "table3" => Err(Error::input("`table3` is a grid of settings, for `protogpu sweep --preset table3`")),
+            _ => Err(Error::input(format!("`{text}` is not paper, letter, lucent or a file name that ends in .json"))),
         }
     }
 }

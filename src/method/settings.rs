@@ -121,7 +121,7 @@ impl Settings {
         check((1..=MAX_STEPS).contains(&self.steps), "steps", self.steps, "from 1 to 1000000")?;
         check(self.baseline_steps <= MAX_STEPS, "baseline-steps", self.baseline_steps, "from 0 to 1000000")?;
         check(positive(self.lr), "lr", self.lr, "a finite number above 0, such as 0.05")?;
-        check((0.0..=1.0).contains(&self.anneal), "anneal", self.anneal, "from 0 to 1 (a share of the steps)")?;
+        check((0.0..=1.0).contains(&self.anneal), "anneal", self.anneal, "from 0 to 1 (a fraction of the steps)")?;
         for (option, beta) in [("beta1", self.beta1), ("beta2", self.beta2)] {
             check((0.0..1.0).contains(&beta) && (beta as f32) < 1.0, option, beta, "at least 0 and below 1")?;
         }
@@ -143,7 +143,12 @@ impl Settings {
             "at least 0, and at most 1 when multiplied by --lr",
         )?;
         check((0.0..=180.0).contains(&self.rotation), "rotation", self.rotation, "from 0 to 180 degrees")?;
-        check((0.0..=1.0).contains(&self.translate), "translate", self.translate, "from 0 to 1 (a share of the size)")?;
+        check(
+            (0.0..=1.0).contains(&self.translate),
+            "translate",
+            self.translate,
+            "from 0 to 1 (a fraction of the size)",
+        )?;
         let [low, high] = self.scale;
         let [least, most] = SCALE_LIMITS;
         let ordered = low >= least && low <= high && high <= most;
@@ -332,7 +337,7 @@ mod tests {
             (r#"{"steps": 1.5}"#, "setting `steps` is 1.5: invalid type"),
             (r#"{"lr": null}"#, "setting `lr` is null: invalid type"),
             (r#"{"hf_form": "l3"}"#, "setting `hf_form` is \"l3\": `l3` is none of l1, l2, l1-sum, isotropic"),
-            (r#"{"transforms": ["blur"]}"#, "setting `transforms` is [\"blur\"]: `blur` is no transform"),
+            (r#"{"transforms": ["blur"]}"#, "setting `transforms` is [\"blur\"]: `blur` is not a transform"),
             (
                 r#"{"parameterization": "wavelets"}"#,
                 "setting `parameterization` is \"wavelets\": `wavelets` is none of",

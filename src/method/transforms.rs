@@ -46,11 +46,11 @@ impl Transform {
     fn check(&self) -> Result<()> {
         let wrong = |must: &str| Err(Error::input(format!("--transforms has `{self}`, but {must}")));
         match self {
-            Self::Pad { pixels, .. } if !(1..=MAX_SIDE).contains(pixels) => wrong("a pad is of 1 to 2048 pixels"),
+            Self::Pad { pixels, .. } if !(1..=MAX_SIDE).contains(pixels) => wrong("a pad has 1 to 2048 pixels"),
             Self::Pad { value, .. } if !(0.0..=1.0).contains(value) => wrong("a pad's value is from 0 to 1"),
-            Self::Jitter(d) if !(2..=MAX_SIDE).contains(d) => wrong("a jitter is of 2 to 2048 pixels"),
+            Self::Jitter(d) if !(2..=MAX_SIDE).contains(d) => wrong("a jitter has 2 to 2048 pixels"),
             Self::Scale(values) | Self::Rotate(values) if values.len() > MAX_VALUES => {
-                wrong("at most 256 values are drawn from")
+                wrong("it may have at most 256 values")
             }
             Self::Scale(scales) if !scales.iter().all(|s| (SCALE_LIMITS[0]..=SCALE_LIMITS[1]).contains(s)) => {
                 wrong(&format!("scales are from {} to {}", SCALE_LIMITS[0], SCALE_LIMITS[1]))
@@ -125,7 +125,8 @@ impl FromStr for Transform {
         };
         parsed.ok_or_else(|| {
             Error::input(format!(
-                "`{text}` is no transform: give affine, pad PIXELS VALUE, jitter PIXELS, scale FACTOR..., or rotate DEGREES..."
+                "`{text}` is not a transform: use affine, pad PIXELS VALUE, jitter PIXELS, scale FACTOR..., or rotate \
+                     DEGREES..."
             ))
         })
     }
@@ -168,7 +169,7 @@ impl Transforms {
         for transform in &self.0 {
             if *transform == Transform::Affine && possible.len() > 1 {
                 let why =
-                    "after a scale the extents differ from draw to draw, which `affine` cannot take: put it before";
+                    "`affine` needs a fixed size, and `scale` changes it from step to step: put `affine` before it";
                 return Err(Error::input(format!("--transforms is {self}, but {why}")));
             }
             let smallest = possible.first().copied().unwrap_or(0);
@@ -180,7 +181,8 @@ impl Transforms {
             if least < 2 || most > MAX_SIDE {
                 let side = if least < 2 { least } else { most };
                 return Err(Error::input(format!(
-                    "--transforms is {self}, but `{transform}` may make an image {side} pixels wide; from 2 to {MAX_SIDE} it may be"
+                    "--transforms is {self}, but `{transform}` may make the image {side} pixels wide; 2 to {MAX_SIDE} are \
+                         possible"
                 )));
             }
             longest.push(most);
@@ -233,16 +235,16 @@ mod tests {
             ["", "blur 3", "pad 12", "pad 1.5 0", "jitter", "jitter -8", "scale", "scale nan", "affine 1", "rotate x"]
         {
             let error = text.parse::<Transforms>().unwrap_err().to_string();
-            assert!(error.starts_with(&format!("`{text}` is no transform: give affine,")), "{error}");
+            assert!(error.starts_with(&format!("`{text}` is not a transform: use affine,")), "{error}");
         }
         for (text, expected) in [
-            ("pad 4096 0", "--transforms has `pad 4096 0`, but a pad is of"),
+            ("pad 4096 0", "--transforms has `pad 4096 0`, but a pad has"),
             ("pad 1 2", "--transforms has `pad 1 2`, but a pad's value"),
-            ("jitter 1", "--transforms has `jitter 1`, but a jitter is of"),
+            ("jitter 1", "--transforms has `jitter 1`, but a jitter has"),
             ("scale 0.01", "--transforms has `scale 0.01`, but scales are from 0.05 to 20"),
             ("rotate 361", "--transforms has `rotate 361`, but angles are"),
-            ("scale 1 1.1,affine", "--transforms is scale 1 1.1,affine, but after a scale"),
-            ("scale 20", "--transforms is scale 20, but `scale 20` may make an image 4480 pixels wide"),
+            ("scale 1 1.1,affine", "--transforms is scale 1 1.1,affine, but `affine` needs a fixed size"),
+            ("scale 20", "--transforms is scale 20, but `scale 20` may make the image 4480 pixels wide"),
         ] {
             let error = text.parse::<Transforms>().unwrap().check(224).unwrap_err();
             assert!(error.is_input() && error.to_string().starts_with(expected), "{text}: {error}");

@@ -62,7 +62,7 @@ impl<'a> Builder<'a> {
     pub(super) fn conv(&mut self, name: &str, x: NodeId, stride: usize, pad: usize) -> Result<NodeId> {
         let (weight, bias) = (format!("{name}.weight"), format!("{name}.bias"));
         let shape: Option<[usize; 4]> = self.weights.shape(&weight).and_then(|s| s.try_into().ok());
-        let w_shape = shape.ok_or_else(|| Error::input(format!("`{weight}` is no convolution's weight")))?;
+        let w_shape = shape.ok_or_else(|| Error::input(format!("`{weight}` is not the weight of a convolution")))?;
         let w = self.weights.tensor_f32(&weight)?.into();
         let b = self.weights.shape(&bias).map(|_| self.weights.tensor_f32(&bias)).transpose()?.map(Into::into);
         let conv = Conv2d { w, w_shape, b, stride: [stride; 2], pad: [pad; 4] };
@@ -75,7 +75,7 @@ impl<'a> Builder<'a> {
         if let Some(i) = var.iter().position(|&v| v < 0.0) {
             let value = var[i];
             return Err(Error::input(format!(
-                "`{name}.running_var` is {value} at {i}, and a variance is not negative"
+                "`{name}.running_var` is {value} at {i}, but a variance cannot be negative"
             )));
         }
         self.push(name, Op::ScaleShift(ScaleShift::batch_norm(&weight, &bias, &mean, &var, eps)), x)

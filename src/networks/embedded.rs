@@ -34,7 +34,7 @@ pub fn default() -> Result<Network> {
 pub fn open(name: &str) -> Result<Network> {
     let Some((_, bytes)) = EMBEDDED.iter().find(|(known, _)| *known == name) else {
         let names = NAMES.join(", ");
-        return Err(Error::input(format!("no embedded network is called `{name}`; there is {names}")));
+        return Err(Error::input(format!("there is no built-in network `{name}`, only {names}")));
     };
     Network::from_weights(Weights::embedded(format!("the embedded {name}"), bytes)?)
 }

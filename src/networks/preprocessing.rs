@@ -54,7 +54,7 @@ impl Preprocessing {
             let Some(text) = weights.metadata().get(key) else { return Ok(usual) };
             serde_json::from_str(text).map_err(|e| {
                 let (name, reason) = (weights.name(), shown(&e.to_string()));
-                Error::input(format!("{name}: `{key}` in its metadata is not what a network's input needs: {reason}"))
+                Error::input(format!("{name}: `{key}` in its metadata is not valid: {reason}"))
             })
         }
         let usual = Self::usual(architecture);
@@ -74,11 +74,11 @@ impl Preprocessing {
     pub fn check(&self) -> Result<()> {
         let positive = |v: f32| v.is_normal() && v > 0.0;
         if let Some(mean) = self.mean.iter().find(|mean| !mean.is_finite()) {
-            return Err(Error::input(format!("the input's mean {mean} is no finite number")));
+            return Err(Error::input(format!("the input's mean {mean} is not a finite number")));
         }
         if let Some(v) = self.std.iter().chain([&self.range]).find(|&&v| !positive(v)) {
             return Err(Error::input(format!(
-                "{v} is no range or standard deviation of an input: give a positive number"
+                "the input's range and standard deviations must be positive numbers, not {v}"
             )));
         }
         let ScaleShift { scale, shift } = self.normalize();

@@ -39,7 +39,7 @@ impl Adam {
         let channels = x.shape.c();
         if self.towards != [0.0; 3] && channels != self.towards.len() {
             return Err(Error::input(format!(
-                "adam: x has {channels} channels, and the colour that it decays towards three"
+                "adam: x has {channels} channels, but the colour that it decays towards has three"
             )));
         }
         let len = x.shape.len();

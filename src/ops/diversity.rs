@@ -28,11 +28,7 @@ impl Diversity {
     pub fn value(rec: &mut Recording, label: &str, x: Tensor, partial: TensorId) -> Result<Self> {
         let Shape([n, c, ..]) = x.shape;
         if n < 2 {
-            return Err(shape_error(
-                "diversity",
-                label,
-                "it takes two images or more that are made at once, and there is one",
-            ));
+            return Err(shape_error("diversity", label, "it needs at least two images in the batch, but there is one"));
         }
         let (grams, similar) = (rec.transient(format!("{label} grams"), n * c * c), rec.transient("similarity", n * n));
         let (this, params) = (Self { grams, similar }, params(x.shape, 1, GradEpilogue::default()));

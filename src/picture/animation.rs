@@ -18,7 +18,7 @@ pub fn animation(
 ) -> Result<Vec<u8>> {
     let failed = |error: png::EncodingError| Error::input(format!("an animation cannot be encoded: {error}"));
     if count == 0 {
-        return Err(Error::input("an animation needs one picture at least"));
+        return Err(Error::input("an animation needs at least one image"));
     }
     let last = picture(count - 1)?;
     let (width, height) = last.dimensions();
@@ -27,7 +27,7 @@ pub fn animation(
     encoder.set_color(png::ColorType::Rgb);
     encoder.set_depth(png::BitDepth::Eight);
     encoder.set_filter(png::Filter::Adaptive);
-    let frames = u32::try_from(count).map_err(|_| Error::input(format!("{count} pictures are too many to animate")))?;
+    let frames = u32::try_from(count).map_err(|_| Error::input(format!("{count} images are too many to animate")))?;
     encoder.set_animated(frames, 0).map_err(failed)?;
     // What other programs show stands before the animation, and is no part of it.
     encoder.set_sep_def_img(true).map_err(failed)?;

@@ -123,7 +123,7 @@ pub fn preprocess(path: impl AsRef<Path>, side: usize) -> Result<Vec<f32>> {
     if width.min(height) < MIN_SIDE {
         let path = path.display();
         return Err(Error::input(format!(
-            "picture {path}: is {width} x {height} pixels; at least {MIN_SIDE} a side are needed"
+            "picture {path}: is {width} x {height} pixels; at least {MIN_SIDE} per side are needed"
         )));
     }
     if side == 0 || side > MAX_SIDE as usize {

@@ -95,7 +95,7 @@ fn thin_pictures_do_not_grow_on_the_way() {
     }
     for (width, height) in [(1, 1), (7, 100), (100, 7)] {
         let message = preprocess(written(&folder, "small.png", gradient(width, height)), 224).unwrap_err().to_string();
-        let expected = format!("small.png: is {width} x {height} pixels; at least 8 a side are needed");
+        let expected = format!("small.png: is {width} x {height} pixels; at least 8 per side are needed");
         assert!(message.ends_with(&expected), "{message}");
     }
     let message = preprocess(written(&folder, "side.png", gradient(8, 8)), 0).unwrap_err().to_string();

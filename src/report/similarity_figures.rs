@@ -108,7 +108,7 @@ fn normalised(of: &str, layers: &[LayerSimilarity]) -> Scene {
     if close > 0 {
         let layers = count(close, "layer", "layers");
         notes.push(format!(
-            "In {layers} same and different class are less than {CLOSE} apart: there the quotient says little."
+            "In {layers} same and different class are less than {CLOSE} apart; the quotient means little there."
         ));
     }
     let level = |name: &str, role, y| Level { name: name.to_string(), role, y };

@@ -35,7 +35,8 @@ fn overall(study: &Study) -> Scene {
         };
         part.groups.iter().enumerate().map(of)
     });
-    let (title, axis) = ("Accuracy with and without each cue", "share of the pictures that are taken for their class");
+    let (title, axis) =
+        ("Accuracy with and without each cue", "share of the images that are classified as their class");
     Dots { title: title.to_string(), axis: axis.to_string(), range: Some((0.0, 1.0)), rows: rows.collect() }.scene()
 }
 

@@ -82,10 +82,10 @@ fn weights_that_are_none_are_refused() {
         refuses(folder.path(), &args, "cannot read none.safetensors: No such file");
     }
     refuses(folder.path(), &["run", "--weights", "."], "cannot read weights from .: it is a folder");
-    refuses(folder.path(), &["run", "--model", "vgg"], "no embedded network is called `vgg`; there is resnet18");
+    refuses(folder.path(), &["run", "--model", "vgg"], "there is no built-in network `vgg`, only resnet18");
 
     std::fs::write(folder.path().join("good"), &good).unwrap();
-    refuses(folder.path(), &["run", "--weights", "good"], "good has 5 of them: choose with --class");
+    refuses(folder.path(), &["run", "--weights", "good"], "good has 5 classes; choose one");
     refuses(folder.path(), &["run", "--weights", "good", "--class", "5"], "there is no class 5: there are 5 classes");
     std::fs::write(folder.path().join("labels"), "one\ntwo\n").unwrap();
     let args = ["run", "--weights", "good", "--labels", "labels", "--class", "one"];
@@ -117,7 +117,7 @@ fn unknown_classes_are_answered_with_near_misses() {
 fn pictures_that_are_none_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
-    std::fs::write(path("text.png"), "no picture").unwrap();
+    std::fs::write(path("text.png"), "no image").unwrap();
     image::RgbImage::new(1, 1).save(path("dot.png")).unwrap();
     image::RgbImage::new(64, 64).save(path("cut.png")).unwrap();
     let whole = std::fs::read(path("cut.png")).unwrap();
@@ -125,7 +125,7 @@ fn pictures_that_are_none_are_refused() {
     std::fs::create_dir(path("folder")).unwrap();
     for (name, expected) in [
         ("text.png", "picture text.png: is not a PNG, JPEG, WebP, BMP, GIF or TIFF picture"),
-        ("dot.png", "picture dot.png: is 1 x 1 pixels; at least 8 a side are needed"),
+        ("dot.png", "picture dot.png: is 1 x 1 pixels; at least 8 per side are needed"),
         ("cut.png", "picture cut.png: "),
         ("none.png", "cannot read none.png: No such file"),
     ] {
@@ -134,7 +134,7 @@ fn pictures_that_are_none_are_refused() {
         refuses(folder.path(), &["gradient", name, "--class", "1", "--out", "g"], expected);
         refuses(folder.path(), &["run", "--init", name], expected);
     }
-    refuses(folder.path(), &["classify", "folder"], "folder is a folder without pictures");
+    refuses(folder.path(), &["classify", "folder"], "folder contains no images");
 }
 
 #[test]
@@ -191,12 +191,12 @@ fn folders_that_cannot_be_used_are_refused() {
     std::fs::write(folder.path().join("file"), "").unwrap();
     std::fs::create_dir_all(folder.path().join("out/0_butterfly_seed0")).unwrap();
     std::fs::create_dir_all(folder.path().join("out/8_moth_seed0")).unwrap();
-    let asks = "out/0_butterfly_seed0 exists already: --resume goes on with it, --force replaces it";
+    let asks = "out/0_butterfly_seed0 exists already: --resume continues it, --force replaces it";
     refuses(folder.path(), &["run"], asks);
-    let both = "these exist already: out/0_butterfly_seed0, out/8_moth_seed0; --resume goes on with them";
+    let both = "these exist already: out/0_butterfly_seed0, out/8_moth_seed0; --resume continues them";
     refuses(folder.path(), &["run", "--class", "0,8,1"], both);
-    refuses(folder.path(), &["run", "--out", "file"], "cannot write to file/0_butterfly_seed0: file is no folder");
-    refuses(folder.path(), &["run", "--out", "file/below"], "file is no folder");
+    refuses(folder.path(), &["run", "--out", "file"], "cannot write to file/0_butterfly_seed0: file is not a folder");
+    refuses(folder.path(), &["run", "--out", "file/below"], "file is not a folder");
     let world = ["world", "--per-class", "1", "--out"];
     refuses(folder.path(), &[&world[..], &["out"]].concat(), "out is not empty");
     if cfg!(target_os = "linux") {
@@ -216,7 +216,7 @@ fn a_full_disk_is_noticed_before_any_work() {
         "trap '' XFSZ; ulimit -f 100; exec \"$0\" run",
         crate::binary::BINARY,
     ]);
-    is_refusal(folder.path(), &mut shell, "no room for 6 MiB in . (file too large)");
+    is_refusal(folder.path(), &mut shell, "no space for 6 MiB in . (file too large)");
 }
 
 #[cfg(unix)]

@@ -88,7 +88,7 @@ fn everything_in_which_a_file_is_no_googlenet_is_named() {
     let network = "googlenet of width 8, 3 classes, but unusable as it is\n";
     let left_out = "  left out    1 tensors of auxiliary heads (aux1), which only training needs\n";
     let nearest =
-        "  note        googlenet is the nearest of resnet18, googlenet, inception_v1; --architecture compares";
+        "  note        googlenet is the closest of resnet18, googlenet, inception_v1; --architecture compares";
     for expected in [network, left_out, nearest] {
         assert!(text.contains(expected), "no `{expected}` in {text}");
     }
@@ -122,7 +122,7 @@ fn a_file_is_compared_with_the_network_that_is_named() {
         refuses(
             folder,
             args,
-            "says what a file holds, but the embedded resnet18 is none: leave it out, or name a file",
+            "describes a file, but the embedded resnet18 is not a file: leave it out, or name a file",
         );
     }
     refuses(folder, &["bench", "--architecture", "resnet18"], "but a network with generated weights is none");

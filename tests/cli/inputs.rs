@@ -104,7 +104,7 @@ fn each_option_does_what_the_files_metadata_does() {
     assert_eq!((&found["usable"], &found["input"]), (&json!(false), &Value::Null));
     assert_eq!(
         found["unusable"][0],
-        "told: in its metadata, 0 is no range or standard deviation of an input: give a positive number"
+        "told: in its metadata, the input's range and standard deviations must be positive numbers, not 0"
     );
 }
 
@@ -115,7 +115,12 @@ fn a_record_keeps_the_input_and_a_replay_takes_it() {
     let run = ["run", "--weights", "w", "--class", "3", "--steps", "2"];
     let output = protogpu(folder).args(run).args(CAFFE).output().unwrap();
     let told = String::from_utf8(output.stderr).unwrap();
-    assert!(told.contains("other than its file says, it is taken to expect RGB 0..255, mean 123 117 104\n"), "{told}");
+    assert!(
+        told.contains(
+            "options override the input of the weights file: the network gets RGB 0..255, mean 123 117 104\n"
+        ),
+        "{told}"
+    );
     let record = |out: &str| -> Value {
         serde_json::from_slice(&std::fs::read(folder.join(out).join(FOLDER).join("run.json")).unwrap()).unwrap()
     };
@@ -170,7 +175,7 @@ fn only_the_same_input_goes_on() {
     };
     go(&run("2", &CAFFE));
     let [own, caffe] = ["RGB 0..1, mean 0.485 0.456 0.406, std 0.229 0.224 0.225", "RGB 0..255, mean 123 117 104"];
-    let differs = format!("the network is taken to expect {own} now but {caffe} in the checkpoint");
+    let differs = format!("the network's input is {own} now but {caffe} in the checkpoint");
     refused(&run("4", &["--resume"]), &differs);
     go(&run("4", &[&CAFFE[..], &["--resume"]].concat()));
     go(&run("4", &[&CAFFE[..], &["--out", "whole"]].concat()));
@@ -186,7 +191,7 @@ fn only_the_same_input_goes_on() {
     assert_eq!(older.input, Some(protogpu::networks::Preprocessing::IMAGENET));
     older.input = None;
     std::fs::write(file("out"), older.to_bytes()).unwrap();
-    let differs = format!("the network is taken to expect {caffe} now but {own} in the checkpoint");
+    let differs = format!("the network's input is {caffe} now but {own} in the checkpoint");
     refused(&run("4", &[&CAFFE[..], &["--resume"]].concat()), &differs);
     go(&run("4", &["--resume"]));
     assert!(metadata(&file("out")).contains_key("input"));

@@ -97,7 +97,7 @@ fn a_disk_that_fills_up_keeps_the_state() {
     }
     assert!(stdout.contains("exit 1\n"), "{stdout}{stderr}");
     assert_eq!(stderr.matches("error:").count(), 1, "{stderr}");
-    assert!(stderr.contains("No space left on device") && stderr.contains("make room and go on"), "{stderr}");
+    assert!(stderr.contains("No space left on device") && stderr.contains("free some space and continue"), "{stderr}");
     // What was kept is whole, and what was half written is gone.
     assert!(stdout.contains("checkpoint.safetensors") && !stdout.contains(".tmp"), "{stdout}");
 }

@@ -77,7 +77,7 @@ fn the_page_shows_all(folder: &Path, made: &Value) {
         "{page}"
     );
     std::fs::create_dir(folder.join("empty")).unwrap();
-    refuses(folder, &["index", "empty"], "empty holds no finished prototype");
+    refuses(folder, &["index", "empty"], "empty has no finished prototypes");
     refuses(folder, &["index", "missing"], "cannot read missing");
 }
 
@@ -215,14 +215,14 @@ fn figure_6_grows_from_nothing_to_the_preset() {
     refuses(folder, &args, "exists already");
     succeeds(folder, &[&args[..], &["--resume"]].concat());
     assert!(listing(&folder.join("figure6")) == before);
-    refuses(folder, &["figure6", "--class", "0..2"], "3 classes were given, and the strip is of one");
+    refuses(folder, &["figure6", "--class", "0..2"], "3 classes were given, but a strip shows one");
     let channel = ["figure6", "--objective", "channel:layer2.1:3", "--count", "2", "--steps", "1", "--out", "channel"];
     let made = json(folder, &channel);
     assert_eq!((&made["class"], made["objective"].as_str()), (&Value::Null, Some("channel:layer2.1:3")));
     refuses(
         folder,
         &["figure6", "--preset", "lucent"],
-        "figure6 grows the reach of the affine warp, but the transforms are",
+        "a regularization strip grows the reach of the affine warp, but --transforms is",
     );
     refuses(folder, &["figure6", "--count", "1"], "invalid value '1' for '--count <N>'");
 }

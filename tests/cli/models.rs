@@ -59,15 +59,11 @@ fn what_is_built_in_and_what_can_be_fetched_is_listed() {
         assert!(text.contains(line), "no `{line}` in {text}");
     }
     assert!(place.cached().is_empty());
-    let unknown = "no embedded network is called `vgg`; there is resnet18";
+    let unknown = "there is no built-in network `vgg`, only resnet18";
     refuses(place.folder.path(), &["run", "--model", "vgg"], unknown);
-    refuses(
-        place.folder.path(),
-        &["run", "--model", "vgg"],
-        "; `protogpu models` tells of these and of those to fetch",
-    );
+    refuses(place.folder.path(), &["run", "--model", "vgg"], "; `protogpu models` lists these and those to fetch");
     let args = ["run", "--model", "vgg", "--weights", "imagenet"];
-    refuses(place.folder.path(), &args, "there are those of resnet18, googlenet; `protogpu models` tells of them");
+    refuses(place.folder.path(), &args, "only of resnet18, googlenet; see `protogpu models`");
 }
 
 #[test]

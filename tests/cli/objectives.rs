@@ -46,7 +46,7 @@ fn objectives_are_made_recorded_resumed_and_made_again() {
     refuses(
         folder.path(),
         &["similarity", "--prototype", &format!("out/{name}"), "--images", ".", "--out", "report"],
-        "it is of an objective that is no class",
+        "its objective is not a class",
     );
 }
 
@@ -74,14 +74,18 @@ fn objectives_that_cannot_be_are_refused() {
         ("logit:mothh", "no class is called `mothh`; did you mean 8 (moth)"),
         (
             "layer:layer1 + diversity:layer2",
-            "one of `layer:layer1 + diversity:layer2` would be made alone (1 to make, 1 at once at most)",
+            "one image of `layer:layer1 + diversity:layer2` would be alone in its batch (1 to make, at most 1 per batch)",
         ),
         ("direction:layer1:/dev/zero", "cannot read /dev/zero: it is not a regular file"),
     ] {
         refuses(folder.path(), &["run", "--steps", "1", "--objective", objective], expected);
     }
     let three = ["run", "--objective", "diversity:layer2", "--per-class", "3", "--batch", "2"];
-    refuses(folder.path(), &three, "one of `diversity:layer2` would be made alone (3 to make, 2 at once at most)");
+    refuses(
+        folder.path(),
+        &three,
+        "one image of `diversity:layer2` would be alone in its batch (3 to make, at most 2 per batch)",
+    );
     refuses(folder.path(), &["run", "--class", "1", "--objective", "logit:1"], "cannot be used with");
     let rivals = ["run", "--objective", "layer:layer1", "--rivals", "0.5"];
     refuses(folder.path(), &rivals, "--rivals is 0.5, but it applies to --class only");

@@ -49,7 +49,7 @@ fn pipelines_are_kept_once_and_change_nothing() {
         let said = run(folder, "damaged", "on");
         assert_eq!(said.matches("warning: ").count(), 1, "{said}");
         assert!(
-            said.contains("the kept pipelines are damaged") && said.contains("compiling the kernels anew"),
+            said.contains("the kept pipelines are damaged") && said.contains("compiling the kernels again"),
             "{said}"
         );
         assert_same_files(&results(&folder.join("without")), &results(&folder.join("damaged")));
@@ -78,7 +78,7 @@ fn a_folder_of_no_use_costs_a_warning() {
     fs::remove_file(&cache).unwrap();
     std::os::unix::fs::symlink("nowhere", &cache).unwrap();
     let unwritten = run(folder, "unwritten", "on");
-    for (said, expected) in [(unread, "compiling the kernels anew"), (unwritten, "will be compiled again next time")] {
+    for (said, expected) in [(unread, "compiling the kernels again"), (unwritten, "will be compiled again next time")] {
         assert!(said.matches("warning: ").count() == 1 && said.contains(expected), "{said}");
     }
     for out in ["unread", "unwritten"] {

@@ -17,9 +17,9 @@ fn a_printed_preset_is_a_file_to_start_from() {
     refuses(
         folder.path(),
         &["presets", "table3"],
-        "`table3` is a grid over settings, which `protogpu sweep --preset table3`",
+        "`table3` is a grid of settings, for `protogpu sweep --preset table3`",
     );
-    refuses(folder.path(), &["run", "--preset", "poster"], "`poster` is none of paper, letter, lucent, nor a file");
+    refuses(folder.path(), &["run", "--preset", "poster"], "`poster` is not paper, letter, lucent or a file");
     refuses(folder.path(), &["run", "--preset", "none.json"], "none.json");
     fs::write(folder.path().join("far.json"), r#"{"rotation": 200}"#).unwrap();
     for option in ["--preset", "--config"] {
@@ -27,7 +27,7 @@ fn a_printed_preset_is_a_file_to_start_from() {
         let also = ["run", option, "far.json", "--rotation", "300"];
         refuses(folder.path(), &also, "error: --rotation is 300, but must be");
     }
-    refuses(folder.path(), &["run", "--transforms", "blur 3"], "`blur 3` is no transform: give affine,");
+    refuses(folder.path(), &["run", "--transforms", "blur 3"], "`blur 3` is not a transform: use affine,");
     refuses(folder.path(), &["run", "--image-side", "225"], "--image-side is 225, but must be even, from 2 to 1024");
 }
 

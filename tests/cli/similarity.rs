@@ -140,7 +140,7 @@ fn a_mean_from_a_file_is_the_mean_of_the_pictures() {
         ["activations", "mean", "images", "--class", "key", "--model", "googlenet", "--out", "other.safetensors"];
     succeeds(folder.path(), &args);
     let given = [&MEASURE[..], &["--force", "--mean", "other.safetensors"]].concat();
-    refuses(folder.path(), &given, "other.safetensors: it was made with weights whose sha256 is");
+    refuses(folder.path(), &given, "other.safetensors: it was made with weights of sha256");
 }
 
 #[test]
@@ -207,7 +207,7 @@ fn prototypes_are_held_against_others() {
     refused("two=two", "two holds 0 prototypes of class 13 (teacup)");
     succeeds(at, &["run", "--class", "teacup", "--steps", "1", "--quiet", "--out", "two"]);
     refused("two=two", "two holds 2 prototypes of class 14 (umbrella)");
-    refused("two=images", "images holds no finished prototype");
+    refused("two=images", "images has no finished prototypes");
 }
 
 #[test]
@@ -233,15 +233,11 @@ fn what_cannot_be_measured_is_refused() {
         change(&mut args);
         args
     };
-    refuses(at, &with(&|args| args[2] = "empty"), "empty holds no finished prototype");
+    refuses(at, &with(&|args| args[2] = "empty"), "empty has no finished prototypes");
     refuses(at, &with(&|args| args[2] = "missing"), "cannot read missing");
-    refuses(at, &with(&|args| args[4] = "empty"), "empty has no folder of a class");
-    refuses(at, &with(&|args| args[4] = "alone"), "alone has no picture of class");
-    refuses(
-        at,
-        &with(&|args| args.extend(["--model", "googlenet"])),
-        "the prototype was made with weights whose sha256 is",
-    );
+    refuses(at, &with(&|args| args[4] = "empty"), "empty has no class folders");
+    refuses(at, &with(&|args| args[4] = "alone"), "alone has no images of class");
+    refuses(at, &with(&|args| args.extend(["--model", "googlenet"])), "the prototype was made with weights of sha256");
     refuses(at, &with(&|args| args.extend(["--control", "grey"])), "--control");
     refuses(at, &with(&|args| args.extend(["--control", "key=missing.png"])), "missing.png");
     refuses(at, &with(&|args| args.extend(["--per-class", "1"])), "--per-class");
@@ -249,7 +245,7 @@ fn what_cannot_be_measured_is_refused() {
     let umbrellas = pictures(at, "umbrella");
     let all: Vec<PathBuf> = std::fs::read_dir(&umbrellas).unwrap().map(|entry| entry.unwrap().path()).collect();
     all[1..].iter().for_each(|path| std::fs::remove_file(path).unwrap());
-    refuses(at, &MEASURE, "images has one picture only of class");
+    refuses(at, &MEASURE, "images has only one image of class");
     // A prototype whose pixels are damaged.
     let folder = made();
     let pixels = std::fs::read_dir(folder.path().join("out")).unwrap().next().unwrap().unwrap().path();
@@ -259,7 +255,7 @@ fn what_cannot_be_measured_is_refused() {
     let folder = made();
     std::fs::create_dir_all(folder.path().join("report")).unwrap();
     std::fs::write(folder.path().join("report/similarity.json"), b"{}").unwrap();
-    refuses(folder.path(), &MEASURE, "report has a report already");
+    refuses(folder.path(), &MEASURE, "report already has a report");
 }
 
 /// Natural pictures of golf ball against PyTorch and scipy, layer by layer.

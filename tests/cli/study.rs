@@ -18,7 +18,7 @@ fn place() -> tempfile::TempDir {
     for (from, to) in [("with", "<b>&badge"), ("without", "none")] {
         std::fs::rename(at.join(from).join("014_umbrella"), at.join(to)).unwrap();
         std::fs::remove_dir_all(at.join(from)).unwrap();
-        std::fs::write(at.join(to).join("99999.png"), "no picture").unwrap();
+        std::fs::write(at.join(to).join("99999.png"), "no image").unwrap();
     }
     succeeds(at, &["run", "--class", "umbrella", "--steps", "2", "--quiet"]);
     folder
@@ -49,7 +49,7 @@ fn bad_input_is_refused_with_the_cure() {
     std::fs::create_dir(at.join("one")).unwrap();
     std::fs::copy(at.join("none/00000.png"), at.join("one/other.png")).unwrap();
     std::fs::create_dir(at.join("broken")).unwrap();
-    std::fs::write(at.join("broken/a.png"), "no picture").unwrap();
+    std::fs::write(at.join("broken/a.png"), "no image").unwrap();
     std::fs::create_dir(at.join("earlier")).unwrap();
     std::fs::write(at.join("earlier/study.json"), "{}").unwrap();
     small().write(at.join("w")).unwrap();
@@ -60,37 +60,40 @@ fn bad_input_is_refused_with_the_cure() {
         (&["study", "--class", "umbrella"], "--images <DIR>"),
         (&["study", "--class", "umbrela", "--images", "none"], "umbrella"),
         (&["study", "--class", "15", "--images", "none"], "there is no class 15"),
-        (&["study", "--class", "0", "--images", "nowhere"], "--images nowhere: no such folder"),
-        (&["study", "--class", "0", "--images", "none/00000.png"], "give each group's pictures as a folder"),
-        (&["study", "--class", "0", "--images", "empty"], "empty is a folder without pictures"),
+        (&["study", "--class", "0", "--images", "nowhere"], "--images nowhere: not a folder"),
+        (&["study", "--class", "0", "--images", "none/00000.png"], "put the images of each group in a folder"),
+        (&["study", "--class", "0", "--images", "empty"], "empty contains no images"),
         (
             &["study", "--class", "0", "--images", "broken"],
-            "no picture in broken can be read, such as: picture broken/a.png",
+            "no image in broken can be read; the first error: picture broken/a.png",
         ),
         (
             &["study", "--class", "0", "--images", "none", "--images", "./none"],
             "--images ./none: the folder is given twice",
         ),
-        (&["study", "--class", "0", "--images", "none", "--paired"], "--paired needs two folders"),
+        (&["study", "--class", "0", "--images", "none", "--paired"], "--paired needs at least two folders"),
         (&["study", "--demo", "--class", "umbrella"], "cannot be used with"),
         (&["study", "--demo", "--weights", "w.safetensors"], "cannot be used with"),
         (&["study", "--demo", "--steps", "0"], "--steps is 0, but must be"),
         (&["study", "--demo", "--pictures", "1"], "invalid value '1' for '--pictures <N>'"),
-        (&["study", "--demo", "--out", "earlier"], "earlier has a report already: give another --out"),
-        (&["study", "--demo", "--prototype", "others"], "--demo is about the drawn world, but w knows no umbrella"),
-        (&[&asked[..], &["--steps", "3"]].concat(), "--pictures and --steps say how --demo is done"),
+        (&["study", "--demo", "--out", "earlier"], "earlier already has a report: choose another --out"),
+        (
+            &["study", "--demo", "--prototype", "others"],
+            "--demo needs the classes of the synthetic images, but w has no umbrella",
+        ),
+        (&[&asked[..], &["--steps", "3"]].concat(), "--pictures and --steps apply to --demo only"),
         (&[&asked[..], &["--images", "one", "--paired"]].concat(), "is in none but not in one"),
-        (&[&asked[..], &["--out", "earlier"]].concat(), "earlier has a report already: give another --out"),
-        (&[&asked[..], &["--out", "none/00000.png"]].concat(), "none/00000.png is no folder"),
+        (&[&asked[..], &["--out", "earlier"]].concat(), "earlier already has a report: choose another --out"),
+        (&[&asked[..], &["--out", "none/00000.png"]].concat(), "none/00000.png is not a folder"),
         (&[&asked[..], &["--resamples", "1"]].concat(), "invalid value '1' for '--resamples <N>'"),
-        (&[&asked[..], &["--prototype", "one"]].concat(), "one holds no finished prototype"),
+        (&[&asked[..], &["--prototype", "one"]].concat(), "one has no finished prototypes"),
         (
             &[&asked[..], &["--model", "googlenet"], &PROTOTYPE].concat(),
-            "the prototype was made with weights whose sha256",
+            "the prototype was made with weights of sha256",
         ),
         (
             &[&["study", "--class", "0", "--images", "none"], &PROTOTYPE[..]].concat(),
-            "is one of butterfly, which --class asks",
+            "shows a class of --class (butterfly",
         ),
     ] {
         refuses(at, args, expected);
@@ -145,7 +148,7 @@ fn numbers_are_those_of_classify_and_the_same_again() {
 
     // Again, in batches of another size: the same bytes, but not without --force.
     let first = listing(&at.join("study"));
-    refuses(at, &args, "study has a report already");
+    refuses(at, &args, "study already has a report");
     succeeds(at, &[&STUDY[..], &PROTOTYPE, &["--batch", "3", "--force"]].concat());
     assert_same_files(&listing(&at.join("study")), &first);
     is_a_report(&at.join("study"), "part-1-3", 2 * 6 + 1);

@@ -194,9 +194,9 @@ fn shards_join_to_the_whole() {
 
     // Another base, and what is no part.
     sweeps(at, "other", &[&GRID[..], &["--shard", "1/4", "--lr", "0.1"]].concat());
-    let expected = "other/plan.json does not belong together with part1/plan.json: lr is 0.1 here but 0.05 there";
+    let expected = "other/plan.json and part1/plan.json are not parts of one sweep: lr is 0.1 here but 0.05 there";
     refuses(at, &merge(&["part1", "other"]), expected);
-    refuses(at, &merge(&["part1", "."]), ". is no sweep's folder: it has no plan.json");
+    refuses(at, &merge(&["part1", "."]), ". is not a sweep's folder: it has no plan.json");
     // A point that two parts have differently, or that is none.
     let point = "points/hf_weight=0.01,scale=0.7..1.3.json";
     let text = std::fs::read_to_string(at.join("part1").join(point)).unwrap();
@@ -210,7 +210,7 @@ fn shards_join_to_the_whole() {
             "../../1_cactus_seed0.png\" is not in",
         ),
         (text.replace("\"plan_sha256\": \"", "\"plan_sha256\": \"0"), "it belongs to another sweep"),
-        ("{}".into(), "scale=0.7..1.3.json is no part of a sweep: missing field"),
+        ("{}".into(), "scale=0.7..1.3.json is not part of a sweep: missing field"),
     ] {
         std::fs::write(at.join("forged").join(point), forged).unwrap();
         refuses(at, &merge(&["part1", "part2", "forged"]), expected);
@@ -245,7 +245,7 @@ fn what_cannot_be_swept_is_refused() {
         refuses(folder.path(), &args.iter().map(String::as_str).collect::<Vec<_>>(), expected);
     };
     for (more, expected) in [
-        ("", "which grid? give one with --set SETTING=VALUE,VALUE,.. or with --grid table3|FILE"),
+        ("", "there is no grid: give one with --set SETTING=VALUE,VALUE,.. or --grid table3|FILE"),
         ("--set learning_rate=1,2", "unknown setting `learning_rate`; the settings are preset, steps, lr"),
         ("--set lr=fast", "setting `lr` is \"fast\": invalid type"),
         ("--set scale=1", "setting `scale` is [1]: invalid length"),
@@ -253,14 +253,14 @@ fn what_cannot_be_swept_is_refused() {
         ("--set lr", "--set lr: write SETTING=VALUE,VALUE,.."),
         ("--set lr=1,,2", "--set lr=1,,2: a value is empty"),
         ("--set lr=0.1,0.10", "the grid has lr=0.1 twice"),
-        ("--grid table4", "cannot read table4: No such file or directory (os error 2); grids with a name are: table3"),
+        ("--grid table4", "cannot read table4: No such file or directory (os error 2); built-in grids: table3"),
         ("--grid .", "cannot read .: it is a folder"),
         ("--set lr=0.1 --set lr=0.2", "--set has lr twice: give all its values in one"),
-        ("--set lr=1 --objective layer:layer1", "point lr=1 is of the objective `layer:layer1`, and only a class has"),
+        ("--set lr=1 --objective layer:layer1", "point lr=1 has the objective `layer:layer1`, but only a class has"),
         ("--set lr=1 --class moht", "no class is called `moht`; did you mean 8 (moth)"),
         (
             "--set lr=1 --class 14",
-            "class 14 (umbrella) needs, in a folder named 14_umbrella; it has those of 1 (cactus), 8 (moth)",
+            "class 14 (umbrella), in a folder named 14_umbrella; it has enough of 1 (cactus), 8 (moth)",
         ),
         ("--set lr=1 --shard 3/2", "`3/2` is not I/N with I from 1 to N"),
     ] {
@@ -279,9 +279,12 @@ fn what_cannot_be_swept_is_refused() {
     // Another sweep is there, or the same points made otherwise.
     let there = WORLD.join("whole").display().to_string();
     let refused = |more: &[&str], expected: &str| refused(&there, &[&GRID[..], more].concat(), expected);
-    refused(&["--seeds", "2"], "whole/plan.json is of another sweep: seeds is 2 here but 1 there; give another --out");
-    refused(&["--class", "1"], "whole/plan.json is of another sweep: classes are 1 here but 2 there");
-    refused(&["--lr", "0.1"], "scale=0.7..1.3.json is of another sweep: lr is 0.1 here but 0.05 there");
+    refused(
+        &["--seeds", "2"],
+        "whole/plan.json belongs to another sweep: seeds is 2 here but 1 there; choose another --out",
+    );
+    refused(&["--class", "1"], "whole/plan.json belongs to another sweep: classes are 1 here but 2 there");
+    refused(&["--lr", "0.1"], "scale=0.7..1.3.json belongs to another sweep: lr is 0.1 here but 0.05 there");
 }
 
 /// What was lost or damaged afterwards is made again, or told with its cure.
@@ -307,7 +310,7 @@ fn what_is_damaged_is_made_anew() {
     refuses(
         folder.path(),
         &args,
-        "is no part of a sweep: EOF while parsing an object at line 1 column 1; give another --out, or",
+        "is not part of a sweep: EOF while parsing an object at line 1 column 1; choose another --out, or",
     );
 }
 

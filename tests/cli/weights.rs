@@ -100,7 +100,7 @@ fn what_cannot_be_converted_is_refused() {
     convert("none.pth", "out", "cannot read none.pth: No such file");
     convert(".", "out", "cannot read weights from .: it is a folder");
     std::fs::copy(corpus("zip_f32.pth"), folder.path().join("in.pth")).unwrap();
-    convert("in.pth", "in.pth", "in.pth would be written over itself: name another file");
+    convert("in.pth", "in.pth", "in.pth is both input and output: name another output file");
     convert("in.pth", "no/folder/out", "cannot write no/folder/out: No such file");
     convert("in.pth", ".", "cannot write .: it is a folder");
     std::fs::write(folder.path().join("cut.pth"), &pytorch_file(&small())[..50_000]).unwrap();

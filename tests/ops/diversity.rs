@@ -88,7 +88,7 @@ fn diversity() {
     });
     table.case("one image", || {
         let x = Random(1).tensor([1, 3, 4, 5], -1.0, 1.0);
-        refused("one image", step(&x, [None; 2]), "two images or more")
+        refused("one image", step(&x, [None; 2]), "at least two images")
     });
     table.finish();
 }

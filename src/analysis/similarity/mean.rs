@@ -106,24 +106,24 @@ impl MeanActivations {
     pub fn from_bytes(bytes: &[u8], network: &Network, layers: &Layers) -> Result<Self> {
         let mut file = Tensors::from_bytes(bytes)?;
         if file.optional_metadata("format") != Some(FORMAT) {
-            return Err(Error::input("it holds no mean activations; `protogpu activations mean` writes such files"));
+            return Err(Error::input("it is not a file of mean activations; `protogpu activations mean` writes them"));
         }
         let differs = |what: &str, there: &str, here: &str| {
-            Err(Error::input(format!("it was made with {what} {there}, but here it is {here}: make it anew")))
+            Err(Error::input(format!("it was made with {what} {there}, not {here}: make it again")))
         };
         let (there, here) = (file.metadata("weights_sha256")?, network.weights().sha256());
         if there != here {
-            return differs("weights whose sha256 is", there, here);
+            return differs("weights of sha256", there, here);
         }
         let (there, here) = (file.metadata("input")?, network.preprocessing());
         let input: Preprocessing =
             serde_json::from_str(there).map_err(|e| Error::input(format!("metadata `input`: {e}")))?;
         if input != here {
-            return differs("the input convention", there, &here.to_json());
+            return differs("the input", there, &here.to_json());
         }
         let class = file.metadata("class")?;
         let class = class.parse().ok().filter(|&class: &usize| class < network.classes());
-        let class = class.ok_or_else(|| Error::input("metadata `class` is no class of the network"))?;
+        let class = class.ok_or_else(|| Error::input("metadata `class` is not a class of the network"))?;
         let listed = |key: &str| -> Result<Vec<Picture>> {
             serde_json::from_str(file.metadata(key)?).map_err(|e| Error::input(format!("metadata `{key}`: {e}")))
         };
@@ -163,7 +163,7 @@ impl Sums {
         let streamed = observer.add(paths, &mut sums, progress)?;
         let read: Vec<PathBuf> = streamed.seen.iter().map(|&(index, ())| paths[index].clone()).collect();
         if let (true, Some((_, first))) = (read.is_empty(), streamed.unreadable.first()) {
-            return Err(Error::input(format!("not one of {} pictures can be read: {first}", paths.len())));
+            return Err(Error::input(format!("none of {} images can be read: {first}", paths.len())));
         }
         let lost: Vec<PathBuf> = streamed.unreadable.iter().map(|&(index, _)| paths[index].clone()).collect();
         let reasons = streamed.unreadable.iter().map(|(_, error)| error.to_string()).collect();

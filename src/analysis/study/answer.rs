@@ -38,7 +38,7 @@ pub fn answer(picture: String, logits: &[f32], classes: &[usize]) -> Result<Answ
     if let Some(class) = logits.iter().position(|logit| !logit.is_finite()) {
         let logit = logits[class];
         return Err(Error::NotFinite(format!(
-            "the logit of class {class} is {logit} for {picture}: such a network has no opinion; try other weights"
+            "the logit of class {class} is {logit} for {picture}: the network's output is not finite; use other weights"
         )));
     }
     let probabilities = softmax(logits);

@@ -130,7 +130,7 @@ impl SimilarityArgs {
                 Err(_) if interrupt::requested() => {
                     bar.end();
                     note(&format!(
-                        "stopped; what was finished is kept in {}, and the same command goes on",
+                        "stopped; {} keeps what is finished, and the same command continues",
                         kept.display()
                     ));
                     return Ok(INTERRUPTED.into());
@@ -150,16 +150,16 @@ impl SimilarityArgs {
             let (root, name) = (self.images.display(), network.labels().name(*class));
             let count = folder.pictures(*class).len();
             if count < 2 {
-                let found = if count == 0 { "no picture" } else { "one picture only" };
+                let found = if count == 0 { "no image" } else { "only one image" };
                 return Err(Error::input(format!(
-                    "{root} has {found} of class {class} ({name}), of which there is a prototype; at least two are needed, in a \
-                     folder named {class}_{}",
+                    "{root} has {found} of class {class} ({name}), but its prototype needs at least two, in a folder named \
+                         {class}_{}",
                     network.labels().slug(*class)
                 )));
             }
             if folder.classes().all(|other| other == *class || folder.pictures(other).is_empty()) {
                 return Err(Error::input(format!(
-                    "{root} has pictures of {name} alone; pictures of other classes are needed to compare with"
+                    "{root} has images of {name} only; add images of other classes to compare with"
                 )));
             }
         }

@@ -87,7 +87,7 @@ impl SimilarityArgs {
             return Ok(ExitCode::SUCCESS);
         }
         for line in &similarity.skipped {
-            self.note(&format!("left out: {line}"));
+            self.note(&format!("skipped: {line}"));
         }
         if !self.quiet {
             print(&format!("{}{}\n", shown(similarity), self.out.join("report.html").display()))?;

@@ -30,8 +30,8 @@ impl StudyArgs {
         if let Some(bias) = biases().iter().find(|bias| !knows(bias)) {
             let (name, class) = (network.weights().name(), bias.class_name());
             return Err(Error::input(format!(
-                "--demo is about the drawn world, but {name} knows no {class} as class {}: leave out prototypes of other \
-                 networks",
+                "--demo needs the classes of the synthetic images, but {name} has no {class} as class {}: leave out \
+                     prototypes of other networks",
                 bias.class
             )));
         }

@@ -39,7 +39,7 @@ impl StudyArgs {
         let prototypes = given.of(&classes, network)?;
         if prototypes.is_empty() && !self.prototypes.is_empty() {
             let (asked, first) = (self.names(&classes, network), self.prototypes[0].display());
-            return Err(Error::input(format!("no prototype in {first} is one of {asked}, which --class asks for")));
+            return Err(Error::input(format!("no prototype in {first} shows a class of --class ({asked})")));
         }
         let context = self.adapter.open()?;
         let classifier = Classifier::new(&context, network, self.batch.into())?;
@@ -56,7 +56,7 @@ impl StudyArgs {
             skipped.extend(seen.unreadable.iter().map(|(_, error)| error.to_string()));
             if seen.seen.is_empty() {
                 let (path, (_, why)) = (folder.path.display(), &seen.unreadable[0]);
-                return Err(Error::input(format!("no picture in {path} can be read, such as: {why}")));
+                return Err(Error::input(format!("no image in {path} can be read; the first error: {why}")));
             }
             let places: Vec<usize> = seen.seen.iter().map(|(at, _)| *at).collect();
             pictures.groups.push(examples(folder, &places, classifier.side())?);
@@ -86,7 +86,7 @@ fn folders(given: &[PathBuf]) -> Result<Vec<Folder>> {
         if !path.is_dir() {
             let path = path.display();
             return Err(Error::input(format!(
-                "--images {path}: no such folder; give each group's pictures as a folder"
+                "--images {path}: not a folder; put the images of each group in a folder"
             )));
         }
         if folders.iter().any(|other| other.path.canonicalize().ok() == path.canonicalize().ok()) {
@@ -116,7 +116,7 @@ fn relative(root: &Path, path: &Path) -> String {
 fn check_pairs(folders: &[Folder]) -> Result<()> {
     let Some((first, others)) = folders.split_first() else { return Ok(()) };
     if others.is_empty() {
-        return Err(Error::input("--paired needs two folders of pictures at least: give another --images"));
+        return Err(Error::input("--paired needs at least two folders of images: add another --images"));
     }
     let names: BTreeSet<&String> = first.names.iter().collect();
     for other in others {
@@ -124,7 +124,7 @@ fn check_pairs(folders: &[Folder]) -> Result<()> {
         if let Some(name) = names.symmetric_difference(&theirs).next() {
             let (has, lacks) = if names.contains(name) { (first, other) } else { (other, first) };
             return Err(Error::input(format!(
-                "--paired: {} is in {} but not in {}; give pairs the same file name, or leave --paired out",
+                "--paired: {} is in {} but not in {}; give both images of a pair the same file name, or drop --paired",
                 name,
                 has.path.display(),
                 lacks.path.display()
@@ -141,9 +141,7 @@ fn check_pairs_left(groups: &[Group]) -> Result<()> {
         for second in &groups[at + 1..] {
             if names(first).is_disjoint(&names(second)) {
                 let (first, second) = (&first.name, &second.name);
-                return Err(Error::input(format!(
-                    "--paired: of no pair can both pictures be read, in {first} and {second}"
-                )));
+                return Err(Error::input(format!("--paired: no pair in {first} and {second} has two readable images")));
             }
         }
     }

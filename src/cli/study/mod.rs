@@ -88,7 +88,7 @@ impl StudyArgs {
     /// Measures, and writes the report.
     pub(crate) fn run(&self) -> Result<ExitCode> {
         if !self.demo && (self.pictures.is_some() || self.steps.is_some()) {
-            return Err(Error::input("--pictures and --steps say how --demo is done: give that, or leave them out"));
+            return Err(Error::input("--pictures and --steps apply to --demo only: add --demo, or drop them"));
         }
         let given = Given::find(&self.prototypes)?;
         let network = self.network.or_recorded(given.weights()?).open()?;

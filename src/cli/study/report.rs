@@ -36,7 +36,7 @@ impl StudyArgs {
         let report = StudyReport { study: &study, groups: &groups, pictures: &pictures, labels: network.labels() };
         write_study(&self.out, &report)?;
         for line in &study.skipped {
-            self.note(&format!("left out: {line}"));
+            self.note(&format!("skipped: {line}"));
         }
         if self.json {
             print_json(&study)?;

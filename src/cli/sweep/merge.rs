@@ -82,7 +82,7 @@ impl MergeArgs {
         for part in parts {
             let path = part.plan();
             let Some(plan) = read_json::<Plan>(&path)? else {
-                return Err(Error::input(format!("{} is no sweep's folder: it has no {PLAN}", part.out.display())));
+                return Err(Error::input(format!("{} is not a sweep's folder: it has no {PLAN}", part.out.display())));
             };
             if plan.format != PLAN_FORMAT {
                 let (path, format) = (path.display(), plan.format);
@@ -97,16 +97,16 @@ impl MergeArgs {
                     what.extend(differences(&plan.base, &first.base));
                     what.extend(differences(&axes(&plan), &axes(first)));
                     if what.is_empty() && plan != *first {
-                        what.push("the grid's settings come in another order".into());
+                        what.push("the grid's settings are in another order".into());
                     }
                     if !what.is_empty() {
                         let (path, other, what) = (path.display(), other.display(), what.join(", "));
-                        return Err(Error::input(format!("{path} does not belong together with {other}: {what}")));
+                        return Err(Error::input(format!("{path} and {other} are not parts of one sweep: {what}")));
                     }
                 }
             }
         }
-        first.map(|first| first.1).ok_or_else(|| Error::input("there is no part to merge"))
+        first.map(|first| first.1).ok_or_else(|| Error::input("there are no parts to merge"))
     }
 
     /// Whether the whole can go where it is to go.
@@ -115,7 +115,7 @@ impl MergeArgs {
         let there: Option<Plan> = if self.force { None } else { read_json(&out.plan())? };
         match there {
             Some(there) if there != *plan => Err(Error::input(format!(
-                "{} is of another sweep: give another --out, or replace it with --force",
+                "{} belongs to another sweep: choose another --out, or replace it with --force",
                 out.plan().display()
             ))),
             _ => Ok(()),
@@ -167,7 +167,7 @@ fn check(record: &Record, name: &str, values: &Map<String, Value>, plan: &Plan) 
     let differing = if values.contains_key(PRESET) { Vec::new() } else { differences(&record.settings, &expected) };
     if record.score.name != *name || record.score.values != *values || !differing.is_empty() {
         let what: String = differing.iter().map(|what| format!(": {what}")).collect();
-        return Err(format!("it is of another point or was made with other settings{what}"));
+        return Err(format!("it belongs to another point or was made with other settings{what}"));
     }
     let inside = format!("{POINTS}/{name}/");
     let is_inside = |path: &str| {
@@ -192,7 +192,8 @@ fn refuse_missing<'a>(missing: impl Iterator<Item = &'a String>) -> Result<()> {
     let more = missing.len().saturating_sub(LISTED);
     let more = if more > 0 { format!("; and {more} more") } else { String::new() };
     Err(Error::input(format!(
-        "the parts lack {} of the grid's points ({listed}{more}): make them with `protogpu sweep`, or give the parts that have them",
+        "the parts lack {} of the grid's points ({listed}{more}): make them with `protogpu sweep`, or add the parts that \
+             have them",
         missing.len()
     )))
 }
@@ -204,7 +205,7 @@ fn pictures(part: &Files, record: &Record) -> Result<Vec<(String, Vec<u8>)>> {
         let bytes = read_picture(&file)?;
         bytes.map(|bytes| (path.clone(), bytes)).ok_or_else(|| {
             Error::input(format!(
-                "{} is missing, although its point is finished: the same `protogpu sweep` makes it anew",
+                "{} is missing, although its point is finished: the same `protogpu sweep` makes it again",
                 file.display()
             ))
         })

@@ -160,7 +160,7 @@ impl SweepArgs {
             leave_one_out: false,
         };
         for line in folder.ignored() {
-            self.note(&format!("left out: {line}"));
+            self.note(&format!("skipped: {line}"));
         }
         let classes = self.classes(&network, &folder)?;
         let (plan, points) = self.plan(config.as_ref(), &network, &choice, &classes)?;
@@ -193,7 +193,7 @@ impl SweepArgs {
         let context = self.adapter.open()?;
         let adapter = adapter_record(context.info()).description;
         let count = points.len();
-        self.note(&format!("{network:?}, on {adapter}: {count} points, of which {before} were made before"));
+        self.note(&format!("{network:?}, on {adapter}: {count} points, {before} of them already finished"));
         let prototypes = classes.len() * usize::from(self.seeds.get());
         let batch = prototypes.min(self.batch.into());
         let kept: Option<Kernels> =
@@ -236,7 +236,7 @@ impl SweepArgs {
             match made {
                 Ok(None) => {
                     let out = files.out.display();
-                    self.note(&format!("stopped; finished points are kept in {out}, and the same command goes on"));
+                    self.note(&format!("stopped; {out} keeps the finished points, and the same command continues"));
                     return Ok(None);
                 }
                 Ok(Some(record)) => {
@@ -247,12 +247,12 @@ impl SweepArgs {
                     // Without the device no other point would fare better.
                     if context.check_lost().is_err() {
                         return Err(Error::Device(format!(
-                            "{}: {error}; finished points are kept, and the same command goes on",
+                            "{}: {error}; finished points are kept, and the same command continues",
                             point.name
                         )));
                     }
                     let error = error.to_string();
-                    self.note(&format!("{}/{count} {}: {error}; the other points go on", at + 1, point.name));
+                    self.note(&format!("{}/{count} {}: {error}; the other points continue", at + 1, point.name));
                     // On a full disk there is no room for this either; the table has it.
                     let _ = files.write_error(&point.name, &error);
                     outcomes.push(Outcome::Failed(error));

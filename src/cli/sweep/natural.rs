@@ -35,12 +35,12 @@ impl SweepArgs {
             let natural = naturals.of(class, observer, &mut progress);
             if interrupt::requested() {
                 bar.end();
-                self.note(&format!("stopped; means are kept in {}, and the same command goes on", kept.display()));
+                self.note(&format!("stopped; {} keeps the means, and the same command continues", kept.display()));
                 return Ok(None);
             }
             let natural = natural?;
             for reason in &natural.skipped {
-                self.note(&format!("left out: {reason}"));
+                self.note(&format!("skipped: {reason}"));
             }
             let ranks = natural.mean.ranks(observer.layers())?;
             sides.push(Side { class, ranks, same: natural.same, different: natural.different });

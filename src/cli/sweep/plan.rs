@@ -38,17 +38,17 @@ impl SweepArgs {
         if let Some(&class) = classes.iter().find(|class| !known.contains(class)) {
             let listed: Vec<String> = known.iter().map(|&class| named(class)).collect();
             return Err(Error::input(format!(
-                "{root} has not the two pictures at least that class {} needs, in a folder named {class}_{}; it has those of {}",
+                "{root} needs at least two images of class {}, in a folder named {class}_{}; it has enough of {}",
                 named(class),
                 network.labels().slug(class),
                 if listed.is_empty() { "none".to_owned() } else { listed.join(", ") }
             )));
         }
         match classes.first() {
-            None => Err(Error::input(format!("{root} has no class with two pictures at least"))),
+            None => Err(Error::input(format!("no class in {root} has at least two images"))),
             Some(&class) if folder.classes().all(|other| other == class || folder.pictures(other).is_empty()) => {
                 Err(Error::input(format!(
-                    "{root} has pictures of class {} alone; pictures of other classes are needed to compare with",
+                    "{root} has images of class {} only; add images of other classes to compare with",
                     named(class)
                 )))
             }
@@ -73,7 +73,7 @@ impl SweepArgs {
         let points = grid::points(&axes, &of)?;
         if let Some(point) = points.iter().find(|point| !point.settings.objective.is_class()) {
             return Err(Error::input(format!(
-                "point {} is of the objective `{}`, and only a class has natural pictures to be similar to: drop the objective",
+                "point {} has the objective `{}`, but only a class has natural images to compare with: drop the objective",
                 point.name, point.settings.objective
             )));
         }
@@ -119,7 +119,7 @@ impl SweepArgs {
         check_writable([files.out.as_path()])?;
         let path = files.plan();
         let refuse = |path: &std::path::Path, what: Vec<String>| {
-            Err(Error::input(format!("{} is of another sweep: {}; {CURE}", path.display(), what.join(", "))))
+            Err(Error::input(format!("{} belongs to another sweep: {}; {CURE}", path.display(), what.join(", "))))
         };
         let kept: Option<Plan> =
             if self.force { read_json(&path).unwrap_or(None) } else { read_json(&path).map_err(or_anew)? };
@@ -139,7 +139,7 @@ impl SweepArgs {
                     what.push("it belongs to another plan".into());
                 }
                 if found.score.name != point.name || found.score.values != point.values {
-                    what.push("it is of another point".into());
+                    what.push("it belongs to another point".into());
                 }
                 if !what.is_empty() {
                     return refuse(&path, what);

@@ -21,12 +21,12 @@ pub(crate) fn classes(given: &[String], config: Option<&Config>, network: &Netwo
         (false, _) => {}
         // By its index as text: a record of another network is told the range.
         (true, Some(Recorded { class: Some(class), .. })) => found.push(labels.find(&class.index.to_string())?),
-        (true, Some(_)) => return Err(Error::input("the record is of no class: choose one with --class")),
+        (true, Some(_)) => return Err(Error::input("the record has no class: choose one with --class")),
         (true, None) if network.weights().path().is_none() => found.push(0),
         (true, None) => {
             let (file, count, name) = (network.weights().name(), labels.len(), labels.name(labels.len().min(2) - 1));
             return Err(Error::input(format!(
-                "which class? {file} has {count} of them: choose with --class by index or name, such as --class '{name}'"
+                "no class: {file} has {count} classes; choose one by index or name, such as --class '{name}'"
             )));
         }
     }
@@ -46,14 +46,13 @@ pub(crate) fn wanted<T: Clone>(all: &[T], seed: u64, per_class: u32) -> Result<V
 pub(crate) fn check_wanted(goals: usize, seed: u64, per_class: u32) -> Result<()> {
     if seed.checked_add(u64::from(per_class) - 1).is_none() {
         return Err(Error::input(format!(
-            "{per_class} prototypes of each count their seeds from --seed {seed} on, and beyond {} there is none: give a smaller \
-             --seed",
+            "{per_class} seeds from --seed {seed} on exceed the largest seed, {}: use a smaller --seed",
             u64::MAX
         )));
     }
     if goals.saturating_mul(per_class as usize) > MOST {
         return Err(Error::input(format!(
-            "{per_class} of each of {goals} would be more than {MOST} prototypes: give fewer, in several runs"
+            "{per_class} of each of {goals} are more than {MOST} prototypes: split them into several runs"
         )));
     }
     Ok(())
@@ -90,7 +89,7 @@ fn range(text: &str, labels: &Labels) -> Result<Option<Vec<usize>>> {
     let (first, last) = (labels.find(first)?, labels.find(last)?);
     if last < first {
         return Err(Error::input(format!(
-            "the range of classes {first}..{last} is empty: give the lower end first, {last}..{first}"
+            "the range of classes {first}..{last} is empty: write the lower end first, {last}..{first}"
         )));
     }
     Ok(Some((first..=last).collect()))
@@ -129,7 +128,7 @@ mod tests {
         assert_eq!(find("4 .. 4", &five).unwrap(), [4]);
         assert_eq!(find("e,0..1, c", &five).unwrap(), [4, 0, 1, 2]);
         let error = |text| find(text, &five).unwrap_err().to_string();
-        assert_eq!(error("3..1"), "the range of classes 3..1 is empty: give the lower end first, 1..3");
+        assert_eq!(error("3..1"), "the range of classes 3..1 is empty: write the lower end first, 1..3");
         assert_eq!(error("0..5"), "there is no class 5: there are 5 classes, 0 to 4");
         assert!(error("a..b").contains("`a..b`"), "{}", error("a..b"));
         assert!(error("1..").contains("`1..`"), "{}", error("1.."));

@@ -134,13 +134,14 @@ impl Folder {
             if self.path.join(RECORD).exists() {
                 let path = self.path.display();
                 return Err(Error::input(format!(
-                    "{path} has a {RECORD} but no {CHECKPOINT} to go on from: use --force"
+                    "{path} has a {RECORD} but no {CHECKPOINT} to continue from: start again with --force"
                 )));
             }
             return Ok(State::Fresh);
         }
-        let cannot =
-            |error: Error| Error::input(format!("cannot go on from {}: {error}. --force begins anew", file.display()));
+        let cannot = |error: Error| {
+            Error::input(format!("cannot continue from {}: {error}. --force starts again", file.display()))
+        };
         let bytes = read_at_most(&file, MAX_CHECKPOINT_BYTES, "checkpoint")?;
         let checkpoint =
             Checkpoint::from_bytes(&bytes).and_then(|found| check(&found).map(|()| found)).map_err(cannot)?;
@@ -230,7 +231,7 @@ impl Folder {
             Err(_) if self.is_in_the_way() => {
                 let path = self.path.display();
                 return Err(Error::input(format!(
-                    "{path} exists since another run made it: nothing of it was replaced"
+                    "another run has made {path} in the meantime: nothing in it was replaced"
                 )));
             }
             _ => self.begun = true,
@@ -260,12 +261,12 @@ pub(crate) fn refuse_existing<'a>(folders: impl Iterator<Item = &'a Folder>) -> 
         folders.filter(|folder| folder.is_in_the_way()).map(|folder| folder.path.display().to_string()).collect();
     match there.as_slice() {
         [] => Ok(()),
-        [one] => Err(Error::input(format!("{one} exists already: --resume goes on with it, --force replaces it"))),
+        [one] => Err(Error::input(format!("{one} exists already: --resume continues it, --force replaces it"))),
         many => {
             let more = many.len().saturating_sub(AT_MOST);
             let more = if more == 0 { String::new() } else { format!(" and {more} more") };
             Err(Error::input(format!(
-                "these exist already: {}{more}; --resume goes on with them, --force replaces them",
+                "these exist already: {}{more}; --resume continues them, --force replaces them",
                 many[..many.len().min(AT_MOST)].join(", ")
             )))
         }
@@ -344,15 +345,12 @@ mod tests {
         // Interrupted: refused, or gone on with.
         assert!(at(Existing::Refuse).is_in_the_way());
         let error = refuse_existing([at(Existing::Refuse)].iter()).unwrap_err().to_string();
-        assert!(
-            error.ends_with("1_fish_seed7 exists already: --resume goes on with it, --force replaces it"),
-            "{error}"
-        );
+        assert!(error.ends_with("1_fish_seed7 exists already: --resume continues it, --force replaces it"), "{error}");
         let mut folder = at(Existing::Resume);
         assert!(matches!(folder.state(4, accept).unwrap(), State::Begun(found) if *found == checkpoint(2)));
         let refused = |_: &Checkpoint| Err(Error::input("lr differs"));
         let error = folder.state(4, refused).err().unwrap().to_string();
-        assert!(error.contains("checkpoint.safetensors: lr differs. --force begins anew"), "{error}");
+        assert!(error.contains("checkpoint.safetensors: lr differs. --force starts again"), "{error}");
 
         // Finished; more steps make it unfinished again, and take the record away until they are done.
         folder.write_checkpoint(&checkpoint(4)).unwrap();
@@ -389,10 +387,7 @@ mod tests {
         assert!(!late.is_in_the_way());
         at().write_checkpoint(&checkpoint(2)).unwrap();
         let error = late.write_checkpoint(&checkpoint(3)).unwrap_err().to_string();
-        assert!(
-            error.ends_with("1_fish_seed7 exists since another run made it: nothing of it was replaced"),
-            "{error}"
-        );
+        assert!(error.ends_with("1_fish_seed7 in the meantime: nothing in it was replaced"), "{error}");
         late.write_failure(&error);
         assert_eq!(names(late.path()), ["checkpoint.safetensors"]);
         assert_eq!(late.checkpoint().unwrap(), checkpoint(2));

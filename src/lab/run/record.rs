@@ -175,7 +175,7 @@ impl Config {
     /// The preset that the file names, if it does.
     pub(crate) fn preset(&self) -> Result<Option<Preset>> {
         let Some(name) = self.settings.get("preset") else { return Ok(None) };
-        let text = name.as_str().ok_or_else(|| self.wrong(&Error::input("setting `preset` is no name")))?;
+        let text = name.as_str().ok_or_else(|| self.wrong(&Error::input("setting `preset` is not a name")))?;
         let preset = text.parse().map_err(|error| self.wrong(&error))?;
         // A record has all that the file of its preset said, which may be gone.
         let superseded = self.recorded.is_some() && matches!(preset, Preset::File(_));
@@ -196,8 +196,8 @@ impl Config {
     pub(crate) fn check_weights(&self, sha256: &str, source: &str) -> Result<()> {
         match &self.recorded {
             Some(recorded) if recorded.weights.sha256 != sha256 => Err(self.wrong(&Error::input(format!(
-                "it was made with weights of sha256 {}, but {source} has {sha256}; give the recorded ones with --weights, \
-                 or a file with only the `settings` of this one",
+                "it was made with weights of sha256 {}, but {source} has {sha256}; pass the recorded weights with \
+                     --weights, or use a file with only the `settings` of this one",
                 recorded.weights.sha256
             )))),
             _ => Ok(()),
@@ -210,7 +210,7 @@ impl Config {
             Some(wanted) if wanted != sha256 => {
                 let source = source.display();
                 Err(self.wrong(&Error::input(format!(
-                    "it started from another picture than {source} is now (sha256 {wanted})"
+                    "it started from another image, of sha256 {wanted}: {source} has changed"
                 ))))
             }
             _ => Ok(()),
@@ -283,7 +283,10 @@ mod tests {
         assert_eq!(older.recorded.unwrap().weights, WeightsRecord { input: None, ..weights() });
         let odd = text.replace("\"range\": 1.0", "\"range\": -1.0");
         let error = Config::parse(Path::new("run.json"), &odd).unwrap_err().to_string();
-        assert!(error.starts_with("run.json: -1 is no range or standard deviation of an input"), "{error}");
+        assert!(
+            error.starts_with("run.json: the input's range and standard deviations must be positive numbers, not -1"),
+            "{error}"
+        );
         let error = config.check_weights("xx", "w").unwrap_err().to_string();
         assert!(error.starts_with("run.json: it was made with weights of sha256 ab, but w has xx;"), "{error}");
         assert!(config.check_init("xx", Path::new("a.png")).is_err());
@@ -297,7 +300,7 @@ mod tests {
             (r#"{"format": "protogpu run 2"}"#, "c.json: its format is \"protogpu run 2\", but"),
             (r#"{"format": "protogpu run 1"}"#, "c.json: not a complete run.json: missing field `class`"),
             (r#"{"lr": "fast"}"#, "c.json: setting `lr` is \"fast\": invalid type"),
-            (r#"{"preset": "poster"}"#, "c.json: `poster` is none of paper"),
+            (r#"{"preset": "poster"}"#, "c.json: `poster` is not paper"),
         ] {
             let made = Config::parse(Path::new("c.json"), text);
             let made = made.and_then(|config| config.preset().and(config.apply(&Settings::default())));

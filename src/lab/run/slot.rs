@@ -57,7 +57,7 @@ impl Target {
         let found = self.folder.checkpoint()?;
         if Begun::of(&found) != *begun {
             let folder = self.folder.path().display();
-            return Err(Error::Device(format!("{folder} has changed meanwhile: another run writes to it")));
+            return Err(Error::Device(format!("{folder} has changed: another run is writing to it")));
         }
         Ok(Some(found))
     }
@@ -118,7 +118,7 @@ pub(crate) fn targets(
     let mut seen = HashSet::new();
     if let Some(twice) = folders.iter().find(|folder| !seen.insert(folder.path())) {
         let path = twice.path().display();
-        return Err(Error::input(format!("two prototypes would be written to {path}: make them in runs of their own")));
+        return Err(Error::input(format!("two prototypes would share the folder {path}: make them in separate runs")));
     }
     check_writable(folders.iter().map(Folder::path))?;
     let target = |((goal, seed), folder): (&(Request, u64), Folder)| {
@@ -130,7 +130,7 @@ pub(crate) fn targets(
             }
             let (steps, begun) = (settings.steps, found.settings.steps);
             if steps != begun && !steps_given {
-                return Err(Error::input(format!("it was begun with --steps {begun}: repeat that")));
+                return Err(Error::input(format!("it was started with --steps {begun}: use the same")));
             }
             found.check_continues(goal.class, &settings, network)
         })?;
@@ -163,12 +163,12 @@ pub(crate) fn check_diverse(targets: &[Target], most: usize) -> Result<()> {
         if first.goal.aim.is_diverse() && leaves_one(group.len(), most) {
             let (name, n) = (&first.goal.name, group.len());
             let cure = match &first.begun {
-                Some(begun) => format!("the others are not at step {} as it is: --force begins anew", begun.step),
+                Some(begun) => format!("the others are not at step {} like this one: --force starts again", begun.step),
                 None => "give --per-class 2 or more, and a --batch of 3 or more".into(),
             };
             return Err(Error::input(format!(
-                "one of `{name}` would be made alone ({n} to make, {most} at once at most), and diversity is of images that are made \
-                 at once: {cure}"
+                "one image of `{name}` would be alone in its batch ({n} to make, at most {most} per batch), but diversity \
+                     needs several: {cure}"
             )));
         }
         open = rest;

@@ -72,7 +72,8 @@ pub(crate) fn find(given: &[PathBuf]) -> Result<Vec<(PathBuf, Config)>> {
         if inner.is_empty() {
             let path = path.display();
             return Err(Error::input(format!(
-                "{path} holds no finished prototype: no {RECORD} in it or in a folder of it; `protogpu run --out {path}` makes \
+                "{path} has no finished prototypes (no {RECORD} in it or in its folders); `protogpu run --out {path}` \
+                     makes \
                  some"
             )));
         }
@@ -89,7 +90,7 @@ pub(crate) fn find(given: &[PathBuf]) -> Result<Vec<(PathBuf, Config)>> {
 pub(crate) fn recorded<'a>(folder: &Path, config: &'a Config) -> Result<&'a Recorded> {
     config.recorded.as_ref().ok_or_else(|| {
         let record = folder.join(RECORD);
-        Error::input(format!("{} holds settings alone and is no prototype's record", record.display()))
+        Error::input(format!("{} has only settings and is not the record of a prototype", record.display()))
     })
 }
 
@@ -114,19 +115,18 @@ fn read(folder: &Path, config: &Config, network: &Network, shown: Pixels) -> Res
     let (there, here) = (&recorded.weights.sha256, network.weights().sha256());
     if there != here {
         return Err(wrong(format!(
-            "the prototype was made with weights whose sha256 is {there}, but that of {name} is {here}: give its own with \
-             --weights"
+            "the prototype was made with weights of sha256 {there}, but {name} has {here}: pass the prototype's weights \
+                 with --weights"
         )));
     }
     if let Some(input) = recorded.weights.input.filter(|&input| input != network.preprocessing()) {
         let here = network.preprocessing();
-        return Err(wrong(format!(
-            "the prototype was made for input of {input}, but the network is taken to expect {here}"
-        )));
+        return Err(wrong(format!("the prototype was made for the input {input}, but the network expects {here}")));
     }
     let class = recorded.class.as_ref().map(|class| class.index);
-    let class = class
-        .ok_or_else(|| wrong("it is of an objective that is no class, which natural pictures could show".into()))?;
+    let class = class.ok_or_else(|| {
+        wrong("its objective is not a class, so there are no natural images to compare it with".into())
+    })?;
     if class >= network.classes() {
         return Err(wrong(format!("its class is {class}, but {name} has {} classes", network.classes())));
     }
@@ -206,8 +206,8 @@ fn one_of_each(folder: &str, classes: &[usize], network: &Network, shown: Pixels
         match of_class.len() {
             1 => Ok((class, of_class.remove(0).pixels)),
             count => Err(Error::input(format!(
-                "{folder} holds {count} prototypes of class {class} ({}), and as a control it must hold one of each class \
-                 that is measured: make it with `protogpu run --class ... --out FOLDER`",
+                "{folder} has {count} prototypes of class {class} ({}), but a control needs exactly one of each measured \
+                     class: make them with `protogpu run --class ... --out FOLDER`",
                 network.labels().name(class)
             ))),
         }

@@ -31,7 +31,7 @@ pub(crate) const POINTS: &str = "points";
 const MAX_BYTES: u64 = 256 << 20;
 
 /// What helps against files that do not fit.
-pub(crate) const CURE: &str = "give another --out, or replace what is there with --force";
+pub(crate) const CURE: &str = "choose another --out, or replace its contents with --force";
 
 /// For `map_err`: with that cure.
 pub(crate) fn or_anew(error: Error) -> Error {
@@ -161,7 +161,7 @@ pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
 pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
     let Some(bytes) = if_there(read_at_most(path, MAX_BYTES, "part of a sweep"))? else { return Ok(None) };
     let value = serde_json::from_slice(&bytes);
-    value.map(Some).map_err(|source| Error::input(format!("{} is no part of a sweep: {source}", path.display())))
+    value.map(Some).map_err(|source| Error::input(format!("{} is not part of a sweep: {source}", path.display())))
 }
 
 /// In which keys two maps differ, those within maps and lists by their path: `network.sha256 is A here but B there`.

@@ -41,7 +41,7 @@ pub(crate) fn read(name: &str) -> Result<Vec<SweepAxis>> {
     let text = read_text_at_most(name, MAX_BYTES, "grid").map_err(|error| match error {
         Error::Io { source, .. } if source.kind() == ErrorKind::NotFound => {
             let known: Vec<&str> = NAMED.iter().map(|(known, _)| *known).collect();
-            Error::input(format!("cannot read {name}: {source}; grids with a name are: {}", known.join(", ")))
+            Error::input(format!("cannot read {name}: {source}; built-in grids: {}", known.join(", ")))
         }
         other => other,
     })?;
@@ -116,7 +116,7 @@ pub(crate) fn axes(
         }
     }
     if axes.is_empty() {
-        return Err(Error::input("which grid? give one with --set SETTING=VALUE,VALUE,.. or with --grid table3|FILE"));
+        return Err(Error::input("there is no grid: give one with --set SETTING=VALUE,VALUE,.. or --grid table3|FILE"));
     }
     let plain = base(None)?;
     for axis in &mut axes {

@@ -70,7 +70,7 @@ impl Parser<'_> {
             Some(c) if c.is_ascii_digit() || c == '.' => {
                 let weight = self.weight()?;
                 self.spaces();
-                self.expect('*', "expected * between the weight and what it weighs")?;
+                self.expect('*', "expected * between the weight and its term")?;
                 self.spaces();
                 weight
             }
@@ -100,7 +100,7 @@ impl Parser<'_> {
             "logprob" => Unit::LogProbability(self.class(None)?),
             "logodds" => {
                 let of = self.class(Some('/'))?;
-                self.expect('/', "expected / and the class to hold it against")?;
+                self.expect('/', "expected / and the class to compare with")?;
                 Unit::LogOdds(of, self.class(None)?)
             }
             "layer" => Unit::Layer(self.module()?),
@@ -174,8 +174,8 @@ impl Parser<'_> {
         let weight = text.parse::<f64>().map_err(|_| Fault::new(at, format!("`{}` is no number", shown(&text))))?;
         match (weight as f32).is_normal() {
             true => Ok(weight),
-            false if weight == 0.0 => Err(Fault::new(at, "a weight of 0 leaves the term out: drop it")),
-            false => Err(Fault::new(at, format!("{weight} is no weight that the adapter's numbers hold"))),
+            false if weight == 0.0 => Err(Fault::new(at, "a weight of 0 has no effect: drop the term")),
+            false => Err(Fault::new(at, format!("the weight {weight} does not fit into 32 bits"))),
         }
     }
 
@@ -223,7 +223,7 @@ impl Parser<'_> {
             }
             if c == '*' || c == ':' && !file {
                 let what =
-                    format!("{c} ends no name: put spaces around the + or - between terms, or the name in quotes");
+                    format!("{c} cannot follow a name: put spaces around the + or - between terms, or quote the name");
                 return Err(Fault::new(self.at, what));
             }
             value.push(if c.is_whitespace() { ' ' } else { c });
@@ -247,7 +247,7 @@ impl Parser<'_> {
                 Some(c) => {
                     self.at += 1;
                     match (c == quote, value.trim().is_empty()) {
-                        (true, true) => return Err(Fault::new(begin, "there is nothing in these quotes")),
+                        (true, true) => return Err(Fault::new(begin, "these quotes are empty")),
                         (true, false) => return Ok(value),
                         _ => value.push(c),
                     }

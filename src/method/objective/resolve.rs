@@ -98,7 +98,7 @@ pub(in crate::method) fn resolve_all(
         if !aim.same_form(&aims[0]) {
             let first = &objectives[0];
             return Err(Error::input(format!(
-                "`{objective}` and `{first}` cannot be made at once: they must have the same terms, but for numbers"
+                "`{objective}` and `{first}` cannot share a batch: their terms may differ only in numbers"
             )));
         }
     }
@@ -229,7 +229,7 @@ fn direction(module: &str, shape: Shape, from: &At<Direction>) -> std::result::R
             let bytes = read_at_most(path, MAX_FILE_BYTES, "direction").map_err(|error| fault(error.to_string()))?;
             let found = sha256_hex(&bytes);
             if let Some(wanted) = sha256.as_ref().filter(|&wanted| *wanted != found) {
-                return Err(about(format!("it is another file than it was (sha256 {found}, not {wanted})")));
+                return Err(about(format!("the file has changed (sha256 {found}, not {wanted})")));
             }
             Tensors::from_bytes(&bytes).and_then(Tensors::only).map_err(|error| about(error.to_string()))?.1
         }
@@ -242,7 +242,7 @@ fn direction(module: &str, shape: Shape, from: &At<Direction>) -> std::result::R
         )));
     }
     if numbers.iter().all(|&number| number == 0.0) {
-        return Err(fault("a direction of zeros leads nowhere".into()));
+        return Err(fault("the direction is all zeros".into()));
     }
     Ok(numbers.into())
 }

@@ -61,7 +61,7 @@ fn bad_texts_are_pointed_at() {
         ("0.5*chanel:layer1:0", "did you mean channel?", Some('c')),
         ("logit:", "expected a class", None),
         ("logit=1", "expected : after `logit`", Some('=')),
-        ("logit:\"\"", "there is nothing in these quotes", Some('"')),
+        ("logit:\"\"", "these quotes are empty", Some('"')),
         ("logit:'x", "this quote is not closed", Some('\'')),
         ("0.5 logit:1", "expected * between the weight", Some('l')),
         ("0*logit:1", "a weight of 0 leaves the term out", Some('0')),
@@ -113,7 +113,7 @@ fn what_a_network_lacks_is_named() {
         ("logodds:1/5", "there is no class 5: there are 5 classes, 0 to 4", '5'),
         ("prob:moth", "none of the 5 classes is called `moth`", 'm'),
         ("direction:conv1:[1,2]", "conv1 has 8 channels, but the direction has 2 numbers", '['),
-        ("direction:conv1:[0,0,0,0,0,0,0,0]", "a direction of zeros leads nowhere", '['),
+        ("direction:conv1:[0,0,0,0,0,0,0,0]", "the direction is all zeros", '['),
         ("direction:conv1:missing.safetensors", "cannot read missing.safetensors", 'm'),
     ] {
         let (what, pointed) = fault(parsed(text).resolve(&network).expect_err(text));
@@ -154,7 +154,7 @@ fn a_direction_of_a_file_is_held_to_its_bytes() {
     assert_eq!(pinned.resolve(&network).unwrap(), objective.resolve(&network).unwrap());
     assert_eq!(parsed(&pinned.to_string()), pinned);
     write(&[2.0; 8]);
-    assert!(fault(pinned.resolve(&network).unwrap_err()).0.contains("it is another file than it was (sha256 "));
+    assert!(fault(pinned.resolve(&network).unwrap_err()).0.contains("the file has changed (sha256 "));
     assert!(objective.resolve(&network).is_ok());
     let two = TensorFile::default().tensor("v", &[1], &[1.0]).tensor("w", &[1], &[1.0]).to_bytes();
     std::fs::write(&path, two).unwrap();

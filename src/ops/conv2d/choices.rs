@@ -41,7 +41,7 @@ impl FromStr for ConvAlgorithm {
     fn from_str(text: &str) -> Result<Self> {
         let names = || NAMED.map(|(name, _)| name).join(", ");
         let found = NAMED.iter().find(|(name, _)| *name == text).map(|(_, variant)| *variant);
-        found.ok_or_else(|| Error::input(format!("`{text}` is no variant of a convolution: {}", names())))
+        found.ok_or_else(|| Error::input(format!("`{text}` is not a convolution algorithm: {}", names())))
     }
 }
 

@@ -97,12 +97,12 @@ fn legacy(file: &[u8], begin: usize) -> Result<Archive, String> {
     }
     let Pickle { values, root, .. } = next()?;
     let keys = next()?;
-    let list = keys.values.items(keys.root).ok_or("is damaged: the keys of its storages are no list")?;
+    let list = keys.values.items(keys.root).ok_or("is damaged: the keys of its storages are not a list")?;
     let named: HashMap<&str, (Dtype, u64)> =
         named_storages(&values).map(|(key, dtype, len)| (key, (dtype, len))).collect();
     let mut storages = HashMap::new();
     for &key in list {
-        let key = keys.values.text(key).ok_or("is damaged: the key of a storage is no text")?;
+        let key = keys.values.text(key).ok_or("is damaged: the key of a storage is not text")?;
         let &(dtype, len) =
             named.get(key).ok_or_else(|| format!("holds a storage `{}` that no tensor is made of", shown(key)))?;
         let cut = || format!("ends in the middle of storage `{}`: is it a whole download?", shown(key));
@@ -110,7 +110,7 @@ fn legacy(file: &[u8], begin: usize) -> Result<Archive, String> {
         let count = u64::from_le_bytes(*count);
         if count != len {
             let key = shown(key);
-            return Err(format!("holds {count} elements of storage `{key}`, of which its pickle says {len}"));
+            return Err(format!("holds {count} elements of storage `{key}`, but its pickle says {len}"));
         }
         let begin = at + size_of_val(&count);
         let end = byte_len(dtype, count).and_then(|len| begin.checked_add(len)).filter(|&end| end <= file.len());
@@ -134,7 +134,7 @@ fn zip(file: &[u8]) -> Result<Archive, String> {
     let unreadable = |error| format!("is a zip archive that cannot be read ({error}): is it a whole download?");
     let archive = ZipArchive::from_slice(file).map_err(unreadable)?;
     let folder = folder_of(&archive).map_err(unreadable)?;
-    let folder = folder.ok_or("is a zip archive without data.pkl, so none of torch.save")?;
+    let folder = folder.ok_or("is a zip archive without data.pkl, so torch.save did not write it")?;
     let mut entries: HashMap<String, Entry> = HashMap::new();
     let mut all = archive.entries();
     while let Some(entry) = all.next_entry().map_err(unreadable)? {
@@ -182,7 +182,7 @@ fn read_entries(file: &[u8], entries: &HashMap<String, Entry>) -> Result<Archive
     // Entries may lie over each other; together they are never longer than the file.
     let mut unchecked = file.len();
     let mut sound = |name: &str, entry: &Entry| -> Result<Range<usize>, String> {
-        unchecked = unchecked.checked_sub(entry.bytes.len()).ok_or("has entries that lie over each other")?;
+        unchecked = unchecked.checked_sub(entry.bytes.len()).ok_or("has entries that overlap")?;
         if crc32(&file[entry.bytes.clone()]) != entry.crc {
             return Err(format!("is damaged: the checksum of `{}` is wrong; fetch it again", shown(name)));
         }

@@ -277,7 +277,7 @@ impl Machine<'_> {
         let list = self.top()?;
         match &mut self.values.0[list as usize] {
             Value::List(list) => list.extend(items),
-            _ => return damaged("it appends to what is no list"),
+            _ => return damaged("it appends to a value that is not a list"),
         }
         Ok(())
     }
@@ -289,7 +289,7 @@ impl Machine<'_> {
         let dict = self.top()?;
         match &mut self.values.0[dict as usize] {
             Value::Dict(entries) => entries.extend(pairs.iter().map(|&[key, value]| (key, value))),
-            _ => return damaged("it sets an item of what is no dictionary"),
+            _ => return damaged("it sets an item of a value that is not a dictionary"),
         }
         Ok(())
     }
@@ -318,7 +318,7 @@ impl Machine<'_> {
         let at = self.unsigned(if opcode == b'h' { 1 } else { 4 })?;
         match self.memo.get(at as usize) {
             Some(&id) => self.push_id(id),
-            None => damaged("it names a memo that is not there"),
+            None => damaged("it names a memo that does not exist"),
         }
     }
 }

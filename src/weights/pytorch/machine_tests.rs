@@ -42,7 +42,7 @@ fn memos_share_and_may_make_circles() {
     let pair = pickle.values.tuple(pickle.root).unwrap();
     assert_eq!((pair[0], pickle.values.count(pair[0])), (pair[1], Some(7)));
     assert!(refused(b"Nq\x01.").contains("numbers its memos out of order"));
-    assert!(refused(b"h\x00.").contains("names a memo that is not there"));
+    assert!(refused(b"h\x00.").contains("names a memo that does not exist"));
 }
 
 const TENSOR: &[u8] = b"ctorch._utils\n_rebuild_tensor_v2\n";
@@ -116,13 +116,13 @@ fn damage_is_said_with_its_place() {
         (b"t.", "a mark is missing"),
         (b"(.", "its stack is empty"),
         (b"K\x01(\x85.", "its stack is empty"),
-        (b"NNa.", "appends to what is no list"),
-        (b")K\x01a.", "appends to what is no list"),
+        (b"NNa.", "appends to a value that is not a list"),
+        (b")K\x01a.", "appends to a value that is not a list"),
         (b"](Nu.", "a key has no value"),
-        (b"](NNu.", "sets an item of what is no dictionary"),
-        (b"NNR.", "calls what is no object"),
-        (b"ctorch\nSize\nNR.", "arguments are no tuple"),
-        (b"ctorch\nSize\nN\x85R.", "a torch.Size is no tuple"),
+        (b"](NNu.", "sets an item of a value that is not a dictionary"),
+        (b"NNR.", "calls a value that is not an object"),
+        (b"ctorch\nSize\nNR.", "arguments are not a tuple"),
+        (b"ctorch\nSize\nN\x85R.", "a torch.Size is not a tuple"),
         (b"ccollections\nOrderedDict\n]K\x01a\x85R.", "made of no pairs"),
         (b"NQ.", "a storage has other parts than five or six"),
         (b"(U\x06moduleNNNNtQ.", "the parts of a storage are wrong"),

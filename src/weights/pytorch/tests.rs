@@ -143,7 +143,7 @@ fn entries_over_each_other_are_refused() {
         }
     }
     let message = message(&file);
-    assert!(message.contains("has entries that lie over each other"), "{message}");
+    assert!(message.contains("has entries that overlap"), "{message}");
 }
 
 #[test]
@@ -164,11 +164,11 @@ fn the_older_format_is_checked() {
             "another version of PyTorch's older format than 1001",
         ),
         (file(version, b"\x89", keys, &storage(12)), "was saved on a big-endian machine"),
-        (file(version, b"\x88", b"K\x01", &storage(12)), "keys of its storages are no list"),
-        (file(version, b"\x88", b"]K\x01a", &storage(12)), "key of a storage is no text"),
+        (file(version, b"\x88", b"K\x01", &storage(12)), "keys of its storages are not a list"),
+        (file(version, b"\x88", b"]K\x01a", &storage(12)), "key of a storage is not text"),
         (file(version, b"\x88", b"]U\x011a", &storage(12)), "holds a storage `1` that no tensor is made of"),
         (file(version, b"\x88", b"]", b""), "tensor `w` has no data for storage `0`"),
-        (file(version, b"\x88", keys, &storage(11)), "holds 11 elements of storage `0`, of which its pickle says 12"),
+        (file(version, b"\x88", keys, &storage(11)), "holds 11 elements of storage `0`, but its pickle says 12"),
         (file(version, b"\x88", keys, &storage(12)[..55]), "ends in the middle of storage `0`"),
         (file(version, b"\x88", keys, &storage(12)[..5]), "ends in the middle of storage `0`"),
     ] {

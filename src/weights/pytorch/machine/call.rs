@@ -17,7 +17,7 @@ impl Machine<'_> {
                 let (module, name) = (module.to_owned(), name.to_owned());
                 self.name(&module, &name)
             }
-            _ => damaged("the name of an object is no text"),
+            _ => damaged("the name of an object is not text"),
         }
     }
 
@@ -45,8 +45,13 @@ impl Machine<'_> {
     /// Calls the object below the arguments.
     pub(super) fn call(&mut self) -> Done {
         let (arguments, object) = (self.pop()?, self.pop()?);
-        let Value::Global(global) = *self.values.get(object) else { return damaged("it calls what is no object") };
-        let Some(arguments) = self.values.tuple(arguments) else { return damaged("arguments are no tuple") };
+        let Value::Global(global) = *self.values.get(object) else {
+            return damaged(
+                "it calls a value that is not an \
+            object",
+            );
+        };
+        let Some(arguments) = self.values.tuple(arguments) else { return damaged("arguments are not a tuple") };
         let first = arguments.first().copied();
         match global {
             Global::Inert => self.push_id(INERT),
@@ -54,12 +59,12 @@ impl Machine<'_> {
             Global::Size => match first {
                 Some(tuple) if self.values.items(tuple).is_some() => self.push_id(tuple),
                 None => self.push_id(EMPTY_TUPLE),
-                _ => damaged("a torch.Size is no tuple"),
+                _ => damaged("a torch.Size is not a tuple"),
             },
             Global::OrderedDict => self.ordered_dict(first),
             Global::RebuildParameter => match first {
                 Some(tensor) if self.values.tensor(tensor).is_some() => self.push_id(tensor),
-                _ => damaged("a parameter is no tensor"),
+                _ => damaged("a parameter is not a tensor"),
             },
             Global::RebuildTensor => {
                 let tensor = rebuilt(self, arguments)
@@ -78,7 +83,7 @@ impl Machine<'_> {
             Some(&[key, value]) => Some((key, value)),
             _ => None,
         };
-        let Some(items) = self.values.items(pairs) else { return damaged("an OrderedDict is made of no list") };
+        let Some(items) = self.values.items(pairs) else { return damaged("an OrderedDict is not made of a list") };
         let count = items.len();
         let Some(entries) = items.iter().map(pair).collect() else {
             return damaged("an OrderedDict is made of no pairs");
