@@ -124,7 +124,7 @@ fn one_that_fails_does_so_alone() {
     assert!(why.contains("finite") && why.contains("try a smaller --lr"), "{why}");
     assert!(!folder.join("out/2_class_2_seed0/run.json").exists());
     let page = std::fs::read_to_string(folder.join("out/index.html")).unwrap();
-    assert!(page.contains("Not made") && page.contains("2_class_2_seed0"), "{page}");
+    assert!(page.contains("Failed") && page.contains("2_class_2_seed0"), "{page}");
     assert_eq!(page.matches("<img ").count(), 4);
 
     // Those beside it are as if they were alone, and it fails alone as it did before.

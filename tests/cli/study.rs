@@ -144,7 +144,7 @@ fn numbers_are_those_of_classify_and_the_same_again() {
     assert_eq!((&part["comparisons"][0]["pairs"], part["comparisons"].as_array().unwrap().len()), (&Value::from(6), 3));
     assert_eq!(part["prototypes"][0]["class"]["name"], "umbrella");
     assert_eq!(study["skipped"].as_array().unwrap().len(), 2, "{}", study["skipped"]);
-    assert!(part["findings"][0].as_str().unwrap().starts_with("The network says umbrella of "), "{}", part["findings"]);
+    assert!(part["findings"][0].as_str().unwrap().starts_with("The network classifies "), "{}", part["findings"]);
 
     // Again, in batches of another size: the same bytes, but not without --force.
     let first = listing(&at.join("study"));

@@ -1,9 +1,9 @@
-//! The outcome of a study in plain sentences.
+//! The results of a study in sentences.
 
 use super::proportion::Interval;
 use super::table::{Comparison, GroupRow, Outcome, Part};
 
-/// Below this a difference is said to be more than chance.
+/// The significance level: below it, the sentence says that a difference is more than chance explains.
 const LEVEL: f64 = 0.05;
 
 /// A sentence for each class and pair of groups, or for each class of a single group.
@@ -17,8 +17,8 @@ pub fn findings(part: &Part) -> Vec<String> {
 fn alone(group: &GroupRow, outcome: &Outcome) -> String {
     let (class, name, count) = (&outcome.class, &group.name, group.pictures);
     let Interval { value, low, high } = outcome.accuracy;
-    let said = format!("The network says {class} of {} of {count} pictures in {name}", percent(value));
-    format!("{said} (95 % interval {} to {}).", percent(low), percent(high))
+    let (value, low, high) = (percent(value), percent(low), percent(high));
+    format!("The network classifies {value} of {count} images in {name} as {class} (95 % interval {low} to {high}).")
 }
 
 fn between(part: &Part, comparison: &Comparison) -> Option<String> {
@@ -28,16 +28,16 @@ fn between(part: &Part, comparison: &Comparison) -> Option<String> {
     };
     let Comparison { first, second, class, .. } = comparison;
     let (a, b) = (percent(accuracy(first)?), percent(accuracy(second)?));
-    Some(format!("The network says {class} of {a} of {first} and of {b} of {second}: {}", comparison.judged()))
+    Some(format!("The network classifies {a} of {first} and {b} of {second} as {class}: {}", comparison.judged()))
 }
 
 impl Comparison {
-    /// The difference in words: how large, how sure, and whether it is more than chance.
+    /// The difference in words: its size, its interval, and whether chance can explain it.
     pub fn judged(&self) -> String {
         let Interval { value, low, high } = self.accuracy.interval;
         let verdict = match self.accuracy.p_holm < LEVEL {
             true => "more than chance explains",
-            false => "no more than chance may make",
+            false => "which chance can explain",
         };
         let size =
             format!("a difference of {} points (95 % interval {} to {})", points(value), points(low), points(high));
@@ -59,7 +59,7 @@ pub fn points(difference: f64) -> String {
     format!("{points:+.1}").replace('-', "\u{2212}")
 }
 
-/// A p-value: `0.0123`, or below a ten-thousandth only that it is.
+/// A p-value: `0.0123`, or `< 0.0001`.
 pub fn p_value(p: f64) -> String {
     if p < 0.0001 { "< 0.0001".to_owned() } else { format!("{p:.4}") }
 }

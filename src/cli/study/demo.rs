@@ -155,9 +155,9 @@ pub(super) fn sentence(part: &Part, bias: &Bias) -> String {
     let accuracy = |group: &crate::analysis::study::GroupRow| percent(group.classes[0].accuracy.value);
     let (class, what) = (bias.class_name(), bias.what);
     let instead = without.instead.first();
-    let instead = instead.map_or_else(String::new, |other| format!(", and {} of {}", other.name, percent(other.share)));
+    let instead = instead.map_or_else(String::new, |other| format!(" and {} as {}", percent(other.share), other.name));
     format!(
-        "With {what} the network says {class} of {} of the pictures; of the same pictures without it, {class} of {}{instead}: {}",
+        "With {what}, the network classifies {} of the images as {class}; without it, {} of the same images{instead}: {}",
         accuracy(with),
         accuracy(without),
         part.comparisons[0].judged()

@@ -85,7 +85,7 @@ impl StudyArgs {
 fn shown(study: &Study) -> String {
     let mut text = String::new();
     for part in &study.parts {
-        let head = ["group", "class", "correct", "accuracy", "95 %", "probability", "95 %", "otherwise"];
+        let head = ["group", "class", "correct", "accuracy", "95 %", "probability", "95 %", "mistaken for"];
         let mut rows = vec![head.map(str::to_owned).to_vec()];
         rows.extend(part.groups.iter().flat_map(|group| group.classes.iter().map(move |outcome| row(group, outcome))));
         text += &format!("{}\n{}", part.title, table(&rows));

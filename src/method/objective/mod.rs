@@ -1,7 +1,7 @@
-//! What the prototype stage maximises, as text: `0.7*logit:goldfish - 0.3*channel:layer3.1:17`.
+//! The objective that the prototype stage maximises, as text: `0.7*logit:goldfish - 0.3*channel:layer3.1:17`.
 //!
-//! Plain data: `parse` reads the text, [`Display`](fmt::Display) writes it back, `resolve` holds it against a network, and
-//! `record` makes commands of what that gives.
+//! Plain data: `parse` reads the text, [`Display`](fmt::Display) writes it back, `resolve` looks its classes and modules up in a
+//! network, and `record` turns the result into commands.
 
 mod parse;
 mod pointed;
@@ -22,9 +22,9 @@ use crate::digest::sha256_hex;
 use crate::named::as_string;
 use crate::{Error, Result};
 
-/// A weighted sum of terms, of which the loss of the prototype stage is the negative.
+/// A weighted sum of terms. The loss of the prototype stage is its negative.
 ///
-/// The grammar is [`GRAMMAR`]. Two objectives are equal if their terms are, however they were typed.
+/// [`GRAMMAR`] has the grammar. Two objectives are equal if their terms are, whatever text they came from.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Objective {
@@ -39,16 +39,16 @@ OBJECTIVE  [-]TERM, then any number of + TERM or - TERM, with spaces around + an
 TERM       [WEIGHT*]UNIT, such as 0.5*logit:goldfish
 UNIT       logit:CLASS            the class's logit
            prob:CLASS             its probability; logprob:CLASS the logarithm of that
-           logodds:CLASS/CLASS    how much the first logit is above the second
-           channel:MODULE:C       mean of channel C over all places
+           logodds:CLASS/CLASS    the first logit minus the second
+           channel:MODULE:C       mean of channel C over all positions
            neuron:MODULE:C[@Y,X]  channel C at row Y and column X, or at the centre
-           direction:MODULE:V     mean over all places of the dot product with V: [V0,V1,...], or a safetensors
-                                  file with one tensor; a number for each channel
-           layer:MODULE           mean of the squares of all that the module shows (deep dream)
-           diversity:MODULE       minus the mean cosine similarity of the module's Gram matrix with those of the
-                                  other images that are made at once
-CLASS      an index, a WordNet id or a name; in quotes if it has : * or a quote in it, or + or - after a space
-MODULE     a name that `protogpu modules` lists, with channels and extents; what it shows is what a hook copies";
+           direction:MODULE:V     mean over all positions of the dot product with V, which is [V0,V1,...] or a
+                                  safetensors file with one tensor; V has one number per channel
+           layer:MODULE           mean of the squares of the module's output (DeepDream)
+           diversity:MODULE       minus the mean cosine similarity between the module's Gram matrix and those of the
+                                  other images of the batch
+CLASS      an index, a WordNet id or a name; in quotes if it contains : * or a quote, or + or - after a space
+MODULE     a name that `protogpu modules` lists, with its channels and extents; its output is what a hook copies";
 
 /// Longest folder name, as of classes.
 const MAX_SLUG: usize = 64;
