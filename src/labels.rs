@@ -358,7 +358,7 @@ mod tests {
             (b"cat\ndog\n\xff", "line 3 is not UTF-8 text"),
             (b"0\tn1\tcat\nn2\tdog", "line 2: 2 columns, but index, WordNet id and name are expected"),
             (b"0\tn1\tcat\n2\tn2\tdog", "line 2: `2` is not an index below the number of lines, 2"),
-            (b"0\tn1\tcat\n0\tn2\tdog", "line 2: index 0 comes twice"),
+            (b"0\tn1\tcat\n0\tn2\tdog", "line 2: index 0 occurs twice"),
             (b"0\tn1\tcat\n1\tn2\t ", "line 2: 2 columns"),
             (b" \n\n", "has no labels"),
             (&vec![b'a'; 3 << 20], "is larger than 2097152 bytes"),

@@ -64,8 +64,8 @@ fn bad_texts_are_pointed_at() {
         ("logit:\"\"", "these quotes are empty", Some('"')),
         ("logit:'x", "this quote is not closed", Some('\'')),
         ("0.5 logit:1", "expected * between the weight", Some('l')),
-        ("0*logit:1", "a weight of 0 leaves the term out", Some('0')),
-        ("1e99*logit:1", "is no weight that the adapter's numbers hold", Some('1')),
+        ("0*logit:1", "a weight of 0 has no effect", Some('0')),
+        ("1e99*logit:1", "does not fit into 32 bits", Some('1')),
         ("1.2.3*logit:1", "`1.2.3` is no number", Some('1')),
         ("1 * 2 * logit:1", "`2` is none of", Some('2')),
         ("logit:moth+logit:2", "put spaces around the + or - between terms", Some(':')),
@@ -83,7 +83,7 @@ fn bad_texts_are_pointed_at() {
         ("class + logit:1", "`class` stands alone", Some('c')),
         ("logit:1 + class", "`class` stands alone", Some('c')),
         ("2*class", "`class` stands alone", Some('2')),
-        (&format!("logit:1 + {long}*logit:2"), "is no weight that", Some('9')),
+        (&format!("logit:1 + {long}*logit:2"), "does not fit into", Some('9')),
     ] {
         let (what, pointed) = fault(text.parse::<Objective>().expect_err(text));
         assert!(what.contains(expected) && pointed == at, "{text}: {what} at {pointed:?}");
