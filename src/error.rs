@@ -9,29 +9,29 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Something the caller gave is unusable: a value, a file's content, a name. The binary exits with 2.
+    /// Invalid input: a value, the content of a file, a name. The binary exits with 2.
     #[error("{0}")]
     Input(String),
     /// A file or folder could not be read or written.
     #[error("cannot {action} {}: {source}", path.display())]
     Io {
-        /// What was tried, as a verb: `read`, `write`, `create`.
+        /// The attempted action, as a verb: `read`, `write`, `create`.
         action: &'static str,
         /// The file or folder.
         path: PathBuf,
-        /// The system's reason.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// No adapter fits; the message lists what there is and what to install.
+    /// No suitable adapter; the message lists the adapters and drivers to install.
     #[error("{0}")]
     NoAdapter(String),
-    /// A shader does not parse, import, validate or bind: a fault in the program, or in a custom op.
+    /// A shader does not parse, import, validate or bind. The fault is in this crate or in a custom op.
     #[error("{0}")]
     Shader(String),
-    /// The device was lost or refused work; the message says what was being done.
+    /// The device was lost or refused work; the message names the operation.
     #[error("{0}")]
     Device(String),
-    /// The device has not the memory that was asked for; with less it may do.
+    /// Out of device memory; a smaller request may succeed.
     #[error("{0}")]
     OutOfMemory(String),
     /// A loss became NaN or infinite.

@@ -1,4 +1,4 @@
-//! A file of `torch.save`, and the safetensors file that is made of it.
+//! Reads a file of `torch.save` and converts it to safetensors.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -14,17 +14,17 @@ use crate::atomic::write_atomically;
 use crate::digest::sha256_hex;
 use crate::error::{Error, Result};
 
-/// The most bytes that converting may make of one: tensors that share a storage are written out each, and a file may say
-/// that a million of them share one.
+/// The most bytes that converting may write per byte read. Tensors that share a storage are each written in full, and a file may
+/// claim that a million of them share one.
 const MOST_TIMES: u64 = 4;
 
-/// The tensors in a file of PyTorch (`.pth`, `.pt`), read without Python and without running what the file asks for.
+/// The tensors in a PyTorch file (`.pth`, `.pt`), read without Python and without running the file's code.
 ///
-/// Read are the zip format and the older format of one stream, with state dicts and whole checkpoints in them; values are
-/// F32, F16, BF16, F64 (which is rounded to F32 on writing) and integers, in views of any strides, sharing storages or
-/// not. The file is a pickle, a program in effect, and is not trusted: nothing is built of it but tensors and plain
-/// containers, any other Python object is refused by its name, and memory stays below a small multiple of the file. The
-/// formats are defined by `torch/serialization.py` of PyTorch and `pickletools.py` of Python.
+/// It reads the zip format and the older stream format, with a state dict or a whole checkpoint. Values may be
+/// F32, F16, BF16, F64 (rounded to F32 on writing) or integers, in views of any strides that may share storages.
+/// The file is a pickle, in effect a program, and not trusted: only tensors and plain containers are built, a file that asks for
+/// any other Python object is refused, and memory stays below a small multiple of the file's size. PyTorch's
+/// `torch/serialization.py` and Python's `pickletools.py` define the formats.
 pub struct Checkpoint {
     name: String,
     file: FileBytes,
@@ -33,12 +33,12 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// Opens a file; `key` says under which of a checkpoint's keys the network's tensors are, where the usual ones
-    /// (`state_dict`, `model`, ...) do not lead to them. The file is mapped and should not change meanwhile.
+    /// Opens a file. `key` is the checkpoint's key for the network's tensors; without it, the usual keys are tried
+    /// (`state_dict`, `model`, ...). The file is memory-mapped and must not change while it is in use.
     ///
     /// # Errors
-    /// [`Error::Io`] if it cannot be read; [`Error::Input`] if it is none of PyTorch, damaged, asks for a Python object
-    /// that is no tensor or plain container, holds no dictionary of tensors, or one whose values lie outside of it.
+    /// [`Error::Io`] if the file cannot be read. [`Error::Input`] if it is not a PyTorch file, is damaged, asks for a Python object
+    /// other than tensors and plain containers, has no dictionary of tensors, or has tensors whose values lie outside of the file.
     pub fn open(path: impl AsRef<Path>, key: Option<&str>) -> Result<Self> {
         let path = path.as_ref();
         Self::of(path.display().to_string(), FileBytes::open(path)?, key)
@@ -46,7 +46,7 @@ impl Checkpoint {
 
     pub(super) fn of(name: String, file: FileBytes, key: Option<&str>) -> Result<Self> {
         if !pytorch::is_pytorch(file.get()) {
-            // What the bytes are is known where safetensors are read.
+            // The reader of safetensors recognises foreign formats.
             return Err(match super::header::read(&name, file.get()) {
                 Ok(_) => Error::input(format!("{name}: is a safetensors file already")),
                 Err(error) => error,
@@ -65,13 +65,13 @@ impl Checkpoint {
         Ok(this)
     }
 
-    /// What had to be done to find the tensors and was no matter of course, each in a sentence: a key of the checkpoint,
-    /// a prefix removed, entries left out, values rounded.
+    /// Notes on how the tensors were found, one sentence each: the checkpoint's key, a removed prefix, skipped entries,
+    /// rounded values.
     pub fn notes(&self) -> &[String] {
         &self.notes
     }
 
-    /// Every tensor's name, dtype when written, and shape, in the order of the names.
+    /// Every tensor's name, dtype (as written to safetensors) and shape, sorted by name.
     pub fn tensors(&self) -> impl ExactSizeIterator<Item = (&str, Dtype, &[usize])> {
         self.tensors.iter().map(|(name, view)| (name.as_str(), view.written_dtype(), view.shape.as_slice()))
     }
@@ -86,11 +86,11 @@ impl Checkpoint {
         self.file.get().len()
     }
 
-    /// Writes the tensors as a safetensors file. Metadata are `format: pt`, the file's hash, and the given lines; the same
-    /// file gives the same bytes.
+    /// Writes the tensors as a safetensors file. The metadata are `format: pt`, the hash of the PyTorch file, and `metadata`. The same
+    /// input gives the same bytes.
     ///
     /// # Errors
-    /// [`Error::Input`] if the names take more room than safetensors' header has; else as [`write_atomically`].
+    /// [`Error::Input`] if the names do not fit into a safetensors header; otherwise as [`write_atomically`].
     pub fn write(&self, path: impl AsRef<Path>, metadata: &[(&str, &str)]) -> Result<()> {
         let header = self.header(metadata)?;
         write_atomically(path, |out| self.write_to(out, &header))
@@ -108,14 +108,14 @@ impl Checkpoint {
         self.tensors.values().fold(0, |sum, view| sum.saturating_add(view.written_len()))
     }
 
-    /// Tensors in the order in which they are written: the widest values first, so that all are aligned.
+    /// The tensors in writing order: the widest values first, so all are aligned.
     fn in_order(&self) -> Vec<(&str, &View)> {
         let mut tensors: Vec<_> = self.tensors.iter().map(|(name, view)| (name.as_str(), view)).collect();
         tensors.sort_by_key(|(_, view)| std::cmp::Reverse(view.written_dtype().bitsize()));
         tensors
     }
 
-    /// Length and JSON, with which a safetensors file begins.
+    /// The beginning of a safetensors file: the length of the header and its JSON.
     fn header(&self, metadata: &[(&str, &str)]) -> Result<Vec<u8>> {
         let mut lines = Map::from_iter([
             ("format".to_owned(), Value::from("pt")),

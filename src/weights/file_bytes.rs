@@ -1,4 +1,4 @@
-//! The bytes of a file, memory-mapped where there is a file.
+//! The bytes of a weights file: memory-mapped, in memory, or in the binary.
 
 use std::borrow::Cow;
 use std::fs::File;
@@ -8,7 +8,7 @@ use memmap2::Mmap;
 
 use crate::error::{Error, Result};
 
-/// Where the bytes of a weights file lie.
+/// The storage of a weights file's bytes.
 pub(super) enum FileBytes {
     Mapped(Mmap),
     Bytes(Cow<'static, [u8]>),
@@ -17,7 +17,7 @@ pub(super) enum FileBytes {
 impl FileBytes {
     /// Maps a regular file.
     pub(super) fn open(path: &Path) -> Result<Self> {
-        // Asked before opening: opening a pipe would wait for its writer.
+        // Checked before opening, because opening a pipe would wait for its writer.
         let there = std::fs::metadata(path).map_err(Error::io("read", path))?;
         if !there.is_file() {
             let what = if there.is_dir() { "a folder" } else { "not a regular file" };

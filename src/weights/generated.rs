@@ -1,5 +1,5 @@
-//! Weights from a seed. The definition is in the doc comment of [`super::Weights::generated`]; whoever changes it here
-//! changes every golden value made from it.
+//! Weights from a seed. The doc comment of [`super::Weights::generated`] has the definition. Changing it changes every golden
+//! value made from it.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -24,7 +24,7 @@ pub(super) fn file(manifest: &[(String, Vec<usize>)], seed: u64) -> Result<Vec<u
     for ((name, shape), bytes) in manifest.iter().zip(&data) {
         views.push((name, TensorView::new(Dtype::F32, shape.clone(), bytes).map_err(unusable)?));
     }
-    // A single key: the map has no order, and the file's digest is to be the same every time.
+    // A single key, because the map has no order and the file's digest must not vary.
     let metadata = HashMap::from([("generated".to_string(), format!("protogpu, seed {seed}"))]);
     serialize(views, Some(metadata)).map_err(unusable)
 }
@@ -41,14 +41,14 @@ fn values(name: &str, shape: &[usize], seed: u64) -> Result<Vec<u8>> {
     Ok((0..len as u64).flat_map(value).collect())
 }
 
-/// What a tensor is for, which decides the range of its values.
+/// The role of a tensor, which determines the range of its values.
 #[derive(Clone, Copy, Debug)]
 enum Role {
     /// A batch norm's variance or scale: positive.
     Scale,
     /// A mean or a bias: small, either sign.
     Shift,
-    /// A convolution's or linear layer's weight: keeps the variance of what goes through a ReLU, after He.
+    /// The weight of a convolution or linear layer: preserves the variance through a ReLU (He initialisation).
     Weight { bound: f64 },
 }
 

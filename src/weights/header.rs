@@ -1,9 +1,9 @@
-//! The header of a safetensors file, read as what it is: bytes from a stranger.
+//! Reads the header of a safetensors file, which is not trusted.
 //!
 //! The format: eight bytes with the header's length `n` (little-endian), `n` bytes of JSON
 //! (`{"name": {"dtype": "F32", "shape": [64,3,7,7], "data_offsets": [0, 37632]}, ..., "__metadata__": {...}}`), then
-//! the tensors' bytes, without holes. The `safetensors` crate reads it too, but lets the last of two equal names win
-//! and says neither numbers nor, mostly, which tensor; so the few checks are here.
+//! the tensors' bytes, without holes. The `safetensors` crate reads it too, but accepts duplicate names (the last wins), and its
+//! errors have no numbers and mostly no tensor names. So the checks are here.
 //!
 //! Memory stays within a small multiple of the header's length, which is itself limited.
 
@@ -20,28 +20,28 @@ use super::prefix::wrapper_prefix;
 use crate::error::{Error, Result};
 use crate::suggest::shown;
 
-/// Longest accepted header, in bytes. ResNet-18's is 9 kB; 21,000 class names beside it come to 0.5 MB.
+/// Longest accepted header, in bytes. ResNet-18's has 9 kB; 21,000 class names add 0.5 MB.
 pub(super) const MAX_HEADER_BYTES: u64 = 16 << 20;
 /// Most extents of one tensor.
 const MAX_RANK: usize = 8;
-/// The header's length comes in so many bytes.
+/// The size of the header's length field, in bytes.
 const LENGTH_BYTES: usize = 8;
 
-/// One tensor of a file: what it is and where its bytes lie.
+/// A tensor in a file: its type, shape and byte range.
 #[derive(Debug)]
 pub(super) struct Tensor {
     pub(super) dtype: Dtype,
     pub(super) shape: Vec<usize>,
-    /// From the start of the file; inside it.
+    /// From the start of the file; within the file.
     pub(super) bytes: std::ops::Range<usize>,
 }
 
-/// What a header says, checked against the file it came with.
+/// The contents of a header, checked against its file.
 #[derive(Debug)]
 pub(super) struct Contents {
     pub(super) tensors: BTreeMap<String, Tensor>,
     pub(super) metadata: BTreeMap<String, String>,
-    /// What stood before every name and was removed.
+    /// The prefix that was removed from every name.
     pub(super) prefix: String,
 }
 
@@ -80,7 +80,7 @@ fn text_of(file: &[u8]) -> Result<String, String> {
         return Err(format!("{}: it has {} bytes; is it a whole download?", foreign(), file.len()));
     };
     let length = u64::from_le_bytes(*length);
-    // Zip archives, pickles and web pages read as absurd lengths, or do not go on with JSON.
+    // In zip archives, pickles and web pages the length is absurd, or no JSON follows.
     if rest.first() != Some(&b'{') {
         return Err(foreign());
     }
@@ -100,7 +100,7 @@ fn text_of(file: &[u8]) -> Result<String, String> {
         .map_err(|e| format!("its header is not UTF-8 at byte {}", LENGTH_BYTES + e.utf8_error().valid_up_to()))
 }
 
-/// Names a format that is not safetensors by its first bytes, with the cure.
+/// Recognises another format by its first bytes, and names it with the cure.
 fn foreign_format(file: &[u8]) -> Option<&'static str> {
     let text = file.trim_ascii_start();
     let starts = |prefix: &[u8]| text.get(..prefix.len()).is_some_and(|t| t.eq_ignore_ascii_case(prefix));
@@ -124,7 +124,7 @@ fn foreign_format(file: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// The JSON, as it stands.
+/// The JSON, unchecked.
 struct Header {
     tensors: BTreeMap<String, RawTensor>,
     metadata: Strings,
@@ -164,14 +164,14 @@ impl RawTensor {
                 end - begin
             ));
         }
-        // The offsets lie inside the file, hence fit usize; an extent beside one of 0 may not.
+        // The offsets lie inside the file, so they fit usize. An extent may not, if another extent is 0.
         let shape = shape.iter().map(|&extent| usize::try_from(extent)).collect::<Result<_, _>>();
         let shape = shape.map_err(|_| "has an extent that this machine cannot count".to_string())?;
         Ok(Tensor { dtype, shape, bytes: data_begin + begin as usize..data_begin + end as usize })
     }
 }
 
-/// Every byte of the data belongs to one tensor, as the format demands: nothing is read twice and nothing is smuggled.
+/// Checks that every byte of the data belongs to exactly one tensor, as the format demands.
 fn check_no_holes(tensors: &BTreeMap<String, Tensor>, data_begin: usize, file_len: usize) -> Result<(), String> {
     let mut in_order: Vec<_> = tensors.iter().map(|(name, t)| (t.bytes.start, t.bytes.end, name.as_str())).collect();
     in_order.sort_unstable();
@@ -269,7 +269,7 @@ impl<'de> Deserialize<'de> for RawShape {
     }
 }
 
-/// JSON lets a name come twice; which one counts would be up to the reader.
+/// JSON allows duplicate names, and readers differ on which one counts; so duplicates are errors.
 fn insert_once<T, E: de::Error>(map: &mut BTreeMap<String, T>, name: String, value: T) -> Result<(), E> {
     match map.entry(name) {
         Entry::Vacant(free) => {

@@ -1,8 +1,7 @@
-//! Weights: named tensors from a safetensors file, from a file of PyTorch, from bytes in the binary, or from a seed.
+//! Weights: named tensors from a safetensors file, a PyTorch file, bytes in the binary, or a seed.
 //!
-//! There is one type, [`Weights`], and one format underneath it, so that networks, tests and benches ask the same
-//! questions of all of them: is there a tensor of this name, what is its shape, what are its values? [`Checkpoint`] is
-//! what makes that format of a file of PyTorch.
+//! [`Weights`] is the one type for all of them, and safetensors the one format underneath. [`Checkpoint`] converts a PyTorch file
+//! to that format.
 
 mod checkpoint;
 mod file_bytes;
@@ -31,14 +30,14 @@ use crate::suggest::{near_misses, shown};
 use file_bytes::FileBytes;
 use header::{Contents, Tensor};
 
-/// Named tensors, with the metadata that came with them.
+/// Named tensors with their metadata.
 ///
-/// A tensor's values are read and checked when they are asked for ([`Weights::tensor_f32`]); opening reads the header
-/// alone. What wrappers put before every name (`module.`, `model.`, `_orig_mod.`) is removed.
+/// Opening reads only the header. [`Weights::tensor_f32`] reads and checks the values of a tensor. The prefixes of wrappers
+/// (`module.`, `model.`, `_orig_mod.`) are removed from the names.
 pub struct Weights {
     name: String,
     path: Option<PathBuf>,
-    /// A safetensors file, also where the weights came from another.
+    /// A safetensors file, even if the weights came from another format.
     storage: FileBytes,
     contents: Contents,
     notes: Vec<String>,
@@ -47,20 +46,19 @@ pub struct Weights {
 }
 
 impl Weights {
-    /// Opens a safetensors file or one of PyTorch, whatever it is called. It is not trusted: its header is checked
-    /// against the file before anything is believed, and takes at most a small multiple of 16 MiB to read. The tensors
-    /// stay on disk, memory-mapped, so the file should not change while the weights are in use; those of a file of
-    /// PyTorch are copied, see [`Checkpoint`].
+    /// Opens a safetensors or PyTorch file; the name's ending does not matter. The file is not trusted: its header is checked
+    /// against the file, and takes at most a small multiple of 16 MiB of memory to read. The tensors
+    /// stay on disk, memory-mapped, so the file must not change while the weights are in use; those of a PyTorch file are copied,
+    /// see [`Checkpoint`].
     ///
     /// # Errors
-    /// [`Error::Io`] if the file cannot be read; [`Error::Input`] saying what is wrong with it and what may help.
+    /// [`Error::Io`] if the file cannot be read; [`Error::Input`] with the fault and the cure if its content is not valid.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         Self::from_storage(path.display().to_string(), Some(path.to_path_buf()), FileBytes::open(path)?)
     }
 
-    /// Weights in the program itself, usually by `include_bytes!`: the bytes of a safetensors file. `name` is what
-    /// messages call them.
+    /// Weights in the binary: the bytes of a safetensors file, usually from `include_bytes!`. Messages use `name`.
     ///
     /// # Errors
     /// [`Error::Input`] as for [`Weights::open`].
@@ -68,7 +66,7 @@ impl Weights {
         Self::from_storage(name.into(), None, FileBytes::Bytes(Cow::Borrowed(bytes)))
     }
 
-    /// As [`Weights::embedded`], of bytes that were read or made at run time.
+    /// Weights from the bytes of a safetensors file that were read or made at run time. Messages use `name`.
     ///
     /// # Errors
     /// [`Error::Input`] as for [`Weights::open`].
@@ -76,10 +74,10 @@ impl Weights {
         Self::from_storage(name.into(), None, FileBytes::Bytes(Cow::Owned(bytes)))
     }
 
-    /// Pseudo-random weights of these names and shapes, the same on every machine: for tests and benches, where what
-    /// counts is that all values differ, have sensible sizes and can be had in Python too.
+    /// Pseudo-random weights with these names and shapes, the same on every machine, for tests and benches. The values all differ,
+    /// have sensible magnitudes, and are easy to compute in Python too.
     ///
-    /// Element `i` (row-major) of a tensor is made from integers alone. With `key` = FNV-1a-64 of the name's bytes, XOR
+    /// Element `i` (row-major) of a tensor comes from integer arithmetic. With `key` = FNV-1a-64 of the name's bytes, XOR
     /// `seed`, and `z` = SplitMix64's finaliser of `key + (i + 1) · 0x9E3779B97F4A7C15`, `u = (z >> 40) · 2⁻²⁴` lies in
     /// [0, 1). The value is computed in f64, then rounded to f32, by the tensor's role:
     ///
@@ -90,7 +88,7 @@ impl Weights {
     /// | 2-D and 4-D `….weight`, `fan_in` = all extents but the first | `(2u − 1) · sqrt(6 / fan_in)` |
     ///
     /// # Errors
-    /// [`Error::Input`] for a name that has no role above or comes twice.
+    /// [`Error::Input`] for a name that is not in this table or occurs twice.
     ///
     /// ```
     /// use protogpu::weights::Weights;
@@ -118,22 +116,22 @@ impl Weights {
         Ok(Self { name, path, storage, contents, notes, file_bytes, sha256: OnceLock::new() })
     }
 
-    /// What messages call these weights: the path as it was given, or the name.
+    /// The name in messages: the path as given, or the name.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The file they came from, if they came from one.
+    /// The file, if the weights came from one.
     pub fn path(&self) -> Option<&Path> {
         self.path.as_deref()
     }
 
-    /// SHA-256 of the file's bytes in lower-case hexadecimal, computed when first asked for.
+    /// SHA-256 of the file's bytes in lower-case hexadecimal, computed on first use.
     pub fn sha256(&self) -> &str {
         self.sha256.get_or_init(|| sha256_hex(self.storage.get()))
     }
 
-    /// What had to be done to read the file and was no matter of course, each in a sentence, as [`Checkpoint::notes`].
+    /// Notes on how the file was read, one sentence each, see [`Checkpoint::notes`].
     pub fn notes(&self) -> &[String] {
         &self.notes
     }
@@ -143,15 +141,15 @@ impl Weights {
         self.file_bytes
     }
 
-    /// What the header holds under `__metadata__`.
+    /// The header's `__metadata__`.
     pub fn metadata(&self) -> &BTreeMap<String, String> {
         &self.contents.metadata
     }
 
-    /// The classes' names, if the metadata has them: a JSON array of strings under the key `labels`.
+    /// The names of the classes, if the metadata has them: a JSON array of strings under the key `labels`.
     ///
     /// # Errors
-    /// [`Error::Input`] if there is such a key and it holds something else.
+    /// [`Error::Input`] if `labels` is not such an array.
     pub fn labels(&self) -> Result<Option<Vec<String>>> {
         let Some(labels) = self.metadata().get("labels") else { return Ok(None) };
         serde_json::from_str(labels).map(Some).map_err(|e| {
@@ -160,24 +158,24 @@ impl Weights {
         })
     }
 
-    /// Number of values a training would change: all but `running_mean`, `running_var` and `num_batches_tracked`.
+    /// Number of trainable values: all except `running_mean`, `running_var` and `num_batches_tracked`.
     pub fn parameter_count(&self) -> usize {
         let buffers = [".running_mean", ".running_var", ".num_batches_tracked"];
         let parameters = self.tensors().filter(|(name, ..)| !buffers.iter().any(|buffer| name.ends_with(buffer)));
         parameters.map(|(_, _, shape)| shape.iter().product::<usize>()).sum()
     }
 
-    /// Every tensor's name, dtype and shape, in the order of the names.
+    /// Every tensor's name, dtype and shape, sorted by name.
     pub fn tensors(&self) -> impl ExactSizeIterator<Item = (&str, Dtype, &[usize])> {
         self.contents.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor.dtype, tensor.shape.as_slice()))
     }
 
-    /// The shape of a tensor; `None` if there is none of this name.
+    /// The shape of the tensor `name`, if there is one.
     pub fn shape(&self, name: &str) -> Option<&[usize]> {
         self.contents.tensors.get(name).map(|tensor| tensor.shape.as_slice())
     }
 
-    /// The values of a tensor, row-major, from F32, F16 or BF16.
+    /// The values of a tensor, row-major, converted from F32, F16 or BF16.
     ///
     /// # Errors
     /// [`Error::Input`] if there is no such tensor (naming similar ones), if it has another dtype, or if a value is NaN
@@ -186,7 +184,7 @@ impl Weights {
         let tensor = self.contents.tensors.get(name).ok_or_else(|| self.missing(name))?;
         let Tensor { dtype, bytes, .. } = tensor;
         let bytes = &self.storage.get()[bytes.clone()];
-        // Converted element by element: nothing says that the bytes are aligned, or this machine little-endian.
+        // Converted element by element: the bytes may not be aligned, and this machine may not be little-endian.
         let values: Vec<f32> = match dtype {
             Dtype::F32 => bytes.as_chunks().0.iter().map(|&b| f32::from_le_bytes(b)).collect(),
             Dtype::F16 => bytes.as_chunks().0.iter().map(|&b| f16::from_le_bytes(b).to_f32()).collect(),
@@ -203,7 +201,7 @@ impl Weights {
         Ok(values)
     }
 
-    /// Writes the weights as a safetensors file: as they were read or generated, or made of a file of PyTorch.
+    /// Writes the weights as a safetensors file.
     ///
     /// # Errors
     /// As [`write_atomically`].

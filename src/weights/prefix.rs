@@ -1,12 +1,12 @@
-//! What wrappers put before every name of a network's tensors.
+//! The prefixes that wrappers put before the names of a network's tensors.
 
 /// `DataParallel` (`module.`), `torch.compile` (`_orig_mod.`) and training loops (`model.`).
 const WRAPPERS: [&str; 3] = ["module.", "model.", "_orig_mod."];
 
-/// Wrappers nest two or three deep; a hostile name could repeat a prefix a million times.
+/// Wrappers nest two or three deep, but a hostile name could repeat a prefix a million times.
 const DEEPEST: usize = 4;
 
-/// The wrappers' prefix that all names have; empty if they have none.
+/// The prefix of wrappers that all names share, or an empty string.
 pub(super) fn wrapper_prefix<'a>(names: impl Iterator<Item = &'a str> + Clone) -> String {
     let mut found = String::new();
     for _ in 0..DEEPEST {
@@ -21,7 +21,7 @@ pub(super) fn wrapper_prefix<'a>(names: impl Iterator<Item = &'a str> + Clone) -
     found
 }
 
-/// What is to be said of it.
+/// The note about a removed prefix.
 pub(super) fn note(prefix: &str) -> Option<String> {
     (!prefix.is_empty()).then(|| format!("every name began with `{prefix}`, which was removed"))
 }

@@ -1,9 +1,9 @@
-//! The containers of `torch.save`: which bytes are the pickle, and where the storages lie.
+//! The containers of `torch.save`: locates the pickle and the storages.
 //!
-//! Since PyTorch 1.6 a zip archive, its entries stored and not compressed: `NAME/data.pkl`, `NAME/data/KEY` for each
-//! storage, `NAME/byteorder`. Before that, and still on request, one stream: pickles of a magic number, a version, the
-//! machine's properties, the object itself and the list of its storages' keys, then for each of these its number of
-//! elements in eight bytes and its values. Source: `torch/serialization.py`.
+//! Since PyTorch 1.6 the container is an uncompressed zip archive: `NAME/data.pkl`, `NAME/data/KEY` for each
+//! storage, `NAME/byteorder`. Before that, and still on request, it is one stream: pickles of a magic number, a version, the
+//! machine's properties, the object itself and the list of its storages' keys; then for each key the number of
+//! elements in eight bytes and the values. Source: `torch/serialization.py`.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -15,10 +15,10 @@ use super::machine::{Pickle, budget, load};
 use super::value::{Id, Value, Values};
 use crate::suggest::shown;
 
-/// 0x1950a86a20f9469cfc6c as a pickle writes it, with which the older format begins.
+/// The beginning of the older format: 0x1950a86a20f9469cfc6c, pickled.
 const MAGIC: [u8; 13] = [0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, b'.'];
 
-/// The version of the older format, of which there is one.
+/// The only version of the older format.
 const VERSION: u64 = 1001;
 
 /// An object as saved, with the bytes of each storage by its key.
@@ -50,7 +50,7 @@ pub(super) fn open(file: &[u8]) -> Result<Archive, String> {
 }
 
 impl Archive {
-    /// Where a storage's elements lie, all of them inside the file.
+    /// The byte range of a storage's elements, within the file.
     pub(super) fn storage(&self, id: Id) -> Result<(Dtype, Range<usize>), String> {
         let storage = self.values.storage(id).ok_or("is damaged: a tensor has no storage")?;
         let key = self.values.text(storage.key).unwrap_or_default();
@@ -164,7 +164,7 @@ fn zip(file: &[u8]) -> Result<Archive, String> {
     read_entries(file, &entries)
 }
 
-/// What stands before `data.pkl`: the name under which it was saved, and a slash.
+/// The prefix of `data.pkl`: the name under which the archive was saved, and a slash.
 fn folder_of(archive: &ZipSliceArchive<&[u8]>) -> Result<Option<String>, rawzip::Error> {
     let mut all = archive.entries();
     while let Some(entry) = all.next_entry()? {
@@ -179,7 +179,7 @@ fn folder_of(archive: &ZipSliceArchive<&[u8]>) -> Result<Option<String>, rawzip:
 }
 
 fn read_entries(file: &[u8], entries: &HashMap<String, Entry>) -> Result<Archive, String> {
-    // Entries may lie over each other; together they are never longer than the file.
+    // Entries may overlap, but together they must not be longer than the file.
     let mut unchecked = file.len();
     let mut sound = |name: &str, entry: &Entry| -> Result<Range<usize>, String> {
         unchecked = unchecked.checked_sub(entry.bytes.len()).ok_or("has entries that overlap")?;
@@ -198,7 +198,7 @@ fn read_entries(file: &[u8], entries: &HashMap<String, Entry>) -> Result<Archive
     let mut storages = HashMap::new();
     for (key, ..) in named_storages(&values) {
         let name = format!("data/{key}");
-        // A storage that is not there matters where a tensor is made of it.
+        // A missing storage matters only if a tensor uses it.
         if let (false, Some(entry)) = (storages.contains_key(key), entries.get(&name)) {
             storages.insert(key.to_owned(), sound(&name, entry)?);
         }

@@ -1,14 +1,14 @@
-//! A machine for pickles that builds nothing but tensors and plain containers, whatever a pickle asks for.
+//! A pickle machine that builds only tensors and plain containers, whatever a pickle asks for.
 //!
 //! A pickle is a program: its instructions push values, collect them into containers, and call Python objects by name.
-//! `pickle` and `pickletools` of Python's library define them; here are those that protocols 2 to 5 use for what
-//! `torch.save` writes. No instruction recurses, values name each other by place, and each that takes memory pays for
+//! Python's `pickle` and `pickletools` define the instructions; this machine has those that protocols 2 to 5 use in the files of
+//! `torch.save`. No instruction recurses, values refer to each other by index, and everything that takes memory pays for
 //! it from a budget.
 
 use super::value::{Global, Id, Storage, Tensor, Value, Values};
 use crate::suggest::shown;
 
-/// Places of the values that every pickle has: those that cannot change, made once.
+/// Indices of the constants, which every pickle has.
 const INERT: Id = 0;
 const FALSE: Id = 1;
 const TRUE: Id = 2;
@@ -20,22 +20,22 @@ const MAX_RANK: usize = 8;
 /// The deepest stack. Containers are filled a thousand items at a time.
 const DEEPEST: usize = 1 << 16;
 
-/// What a pickle left behind.
+/// The result of a pickle.
 #[derive(Debug)]
 pub(super) struct Pickle {
     pub(super) values: Values,
     pub(super) root: Id,
-    /// How many bytes it took.
+    /// Its length in bytes.
     pub(super) len: usize,
 }
 
-/// How many values, items and memos the pickles of a file of this size may make: enough for six hundred tensors in the
-/// smallest file, and beyond that for one in each 900 bytes, which is less than a tensor and its names take.
+/// The number of values, items and memos that the pickles of a file of this size may create: enough for six hundred tensors in the
+/// smallest file, plus one tensor per 900 bytes, which is less than a tensor and its names take.
 pub(super) fn budget(file_len: usize) -> usize {
     (1 << 15) + file_len / 16
 }
 
-/// Runs the pickle with which `bytes` begin.
+/// Runs the pickle at the beginning of `bytes`.
 pub(super) fn load(bytes: &[u8], budget: usize) -> Result<Pickle, String> {
     let values = Values(vec![Value::Inert, Value::Bool(false), Value::Bool(true), Value::Tuple(Vec::new())]);
     let mut machine =
@@ -57,11 +57,11 @@ struct Machine<'a> {
     at: usize,
     values: Values,
     stack: Vec<Id>,
-    /// Heights of the stack.
+    /// The marks: heights of the stack.
     marks: Vec<usize>,
-    /// What a pickle names again, in the order in which Python numbers it.
+    /// Memoised values, by Python's memo index.
     memo: Vec<Id>,
-    /// What is left of the budget.
+    /// The rest of the budget.
     left: usize,
 }
 
@@ -221,7 +221,7 @@ impl Machine<'_> {
         self.push_id(id)
     }
 
-    /// How much of the stack an instruction may take: what lies above the last mark.
+    /// The height of the last mark: instructions may pop only what lies above.
     fn floor(&self) -> usize {
         self.marks.last().copied().unwrap_or(0)
     }
@@ -271,7 +271,7 @@ impl Machine<'_> {
 
     fn append(&mut self, n: usize) -> Done {
         let mut items = self.pop_many(n)?;
-        // Nobody asks a list for its floats, and there may be many: the losses of a training.
+        // A list's floats are not needed, and there may be many, such as the losses of a training run.
         items.retain(|&id| id != INERT);
         self.pay(items.len())?;
         let list = self.top()?;

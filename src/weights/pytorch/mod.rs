@@ -1,5 +1,5 @@
-//! What `torch.save` writes, read without Python: [`archive`] finds pickle and storages, [`machine`] runs the pickle, which
-//! is not trusted, [`view`] says where each tensor's values lie, and here the network's tensors are found among the rest.
+//! Reads files of `torch.save` without Python: [`archive`] finds the pickle and the storages, [`machine`] runs the pickle, which
+//! is not trusted, [`view`] locates each tensor's values, and this file finds the network's tensors among the rest.
 
 mod archive;
 mod machine;
@@ -17,23 +17,23 @@ use crate::suggest::shown;
 use archive::Archive;
 use value::Id;
 
-/// Under what checkpoints keep a network's tensors, the likeliest first.
+/// Usual keys of checkpoints for a network's tensors, the likeliest first.
 const KEYS: [&str; 9] =
     ["state_dict", "model_state_dict", "model_state", "model", "net", "network", "weights", "module", "params"];
 
-/// How deep state dicts are looked for.
+/// How deep to search for state dicts.
 const DEEPEST: usize = 4;
 
 /// How many names a message lists.
 const LISTED: usize = 6;
 
-/// The tensors of a checkpoint, and what was done to find them.
+/// The tensors of a checkpoint, and notes on how they were found.
 pub(super) struct Found {
     pub(super) tensors: BTreeMap<String, View>,
     pub(super) notes: Vec<String>,
 }
 
-/// Reads a file of `torch.save`. Messages begin with `source`; `key` says where the state dict is.
+/// Reads a file of `torch.save`. Messages begin with `source`; `key` is the key of the state dict.
 pub(super) fn read(source: &str, file: &[u8], key: Option<&str>) -> Result<Found> {
     let fail = |what: String| Error::input(format!("{source}: {what}"));
     let archive = archive::open(file).map_err(fail)?;
@@ -48,7 +48,7 @@ pub(super) fn read(source: &str, file: &[u8], key: Option<&str>) -> Result<Found
             Ok((name, view))
         })
         .collect::<Result<_>>()?;
-    // A counter of averaged models, beside the wrapper of the model that they average.
+    // The counter of `AveragedModel`, beside the averaged model.
     if tensors.remove("n_averaged").is_some() {
         notes.push("left out the counter `n_averaged`".into());
     }
@@ -62,7 +62,7 @@ pub(super) fn read(source: &str, file: &[u8], key: Option<&str>) -> Result<Found
     Ok(Found { tensors, notes })
 }
 
-/// The state dict: what is under `key`, or the object itself, or what it has under a usual key.
+/// Finds the state dict: the value of `key`, else the object itself, else the value of a usual key.
 fn find(archive: &Archive, key: Option<&str>, notes: &mut Vec<String>) -> Result<Id, String> {
     let root = archive.root;
     let values = &archive.values;
@@ -116,7 +116,7 @@ fn descend(archive: &Archive, dict: Id, depth: usize) -> Option<(Vec<&'static st
     })
 }
 
-/// The keys of the root under which dictionaries of tensors are.
+/// The root's keys whose values are dictionaries of tensors.
 fn state_dicts(archive: &Archive) -> Vec<String> {
     let entries = archive.values.dict(archive.root).unwrap_or_default();
     let holds = |&&(_, value): &&(Id, Id)| has_tensors(archive, value);
@@ -140,7 +140,7 @@ fn list(names: &[String]) -> String {
     shown.join(", ") + &more
 }
 
-/// The tensors of a state dict by name; what else it holds is left out.
+/// The tensors of a state dict by name, without its other entries.
 fn tensors_of(archive: &Archive, dict: Id, notes: &mut Vec<String>) -> Result<BTreeMap<String, Id>, String> {
     let mut tensors = BTreeMap::new();
     let mut others = Vec::new();

@@ -1,14 +1,14 @@
-//! What a pickle may hold.
+//! The values of a pickle.
 
 use safetensors::Dtype;
 
-/// The place of a value in [`Values`]. Values name each other by place, so that those that hold themselves end no program.
+/// The index of a value in [`Values`]. Values refer to each other by index, so a value may contain itself without recursion.
 pub(super) type Id = u32;
 
 /// One value.
 #[derive(Debug)]
 pub(super) enum Value {
-    /// None, a float, bytes, a set, a device, an integer beyond 64 bits: nothing that a tensor is made of.
+    /// None, a float, bytes, a set, a device, an integer beyond 64 bits: values that tensors do not need.
     Inert,
     Bool(bool),
     Int(i64),
@@ -44,24 +44,24 @@ pub(super) struct Tensor {
 /// The Python objects that a pickle may ask for by name.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Global {
-    /// Makes a dictionary of nothing or of pairs.
+    /// Creates a dictionary, empty or from pairs.
     OrderedDict,
-    /// Holds named options, which are not kept.
+    /// Holds named options, which are discarded.
     Namespace,
-    /// Gives what it is given.
+    /// Returns its argument.
     Size,
-    /// Makes a tensor of storage, offset, size and stride.
+    /// Creates a tensor from storage, offset, size and stride.
     RebuildTensor,
-    /// Gives the tensor that it is given.
+    /// Returns its argument, a tensor.
     RebuildParameter,
-    /// A kind of storage.
+    /// A type of storage.
     Storage(Dtype),
-    /// Makes a value that no tensor is made of.
+    /// Creates a value that tensors do not need.
     Inert,
 }
 
 impl Global {
-    /// The object of this name, if a pickle may have it.
+    /// The object with this name, if pickles may use it.
     pub(super) fn of(module: &str, name: &str) -> Option<Self> {
         match (module, name) {
             ("collections", "OrderedDict") => Some(Self::OrderedDict),
