@@ -205,7 +205,7 @@ fn time(plan: &Plan, times: u64) -> Result<Duration> {
 fn convolutions(bench: &mut Bench) {
     for (name, x, w_shape, stride, pad) in CONVOLUTIONS {
         let w = numbers(99, w_shape.iter().product());
-        let conv = Conv2d { w: w.into(), w_shape, b: None, stride: [stride; 2], pad: [pad; 4] };
+        let conv = Conv2d::new(w, w_shape, None, [stride; 2], [pad; 4]);
         let y = conv.output(name, Shape(x)).expect("a window that fits").0;
         for backward in [false, true] {
             let [from, to] = if backward { [y, x] } else { [x, y] };

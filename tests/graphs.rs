@@ -9,7 +9,7 @@ use protogpu::gpu::{AdapterChoice, Capabilities, Context, Plan, Recording};
 use protogpu::graph::{Graph, NodeId, Op, Retain};
 use protogpu::method::{Job, Optimizer, Settings};
 use protogpu::networks::{Architecture, Network};
-use protogpu::ops::{Conv2d, ConvAlgorithms, LocalResponseNorm, MaxPool2d, Tensor};
+use protogpu::ops::{Conv2d, ConvAlgorithms, LocalResponseNorm, MaxPool2d, ScaleShift, Tensor};
 use protogpu::{Result, Shape};
 use twin::generated::generated;
 use twin::golden::norm;
@@ -93,9 +93,9 @@ struct Layers(Graph);
 impl Layers {
     fn conv(&mut self, name: &str, x: NodeId, channels: usize, window: usize) -> NodeId {
         let w_shape = [channels, self.0.node(x).shape.c(), window, window];
-        let w = generated(&format!("{name}.weight"), &w_shape, 0).into();
+        let w = generated(&format!("{name}.weight"), &w_shape, 0);
         let b: Arc<[f32]> = generated(&format!("{name}.bias"), &[channels], 0).into();
-        let conv = Conv2d { w, w_shape, b: Some(b), stride: [1, 1], pad: [window / 2; 4] };
+        let conv = Conv2d::new(w, w_shape, Some(b), [1, 1], [window / 2; 4]);
         self.0.push(name, Op::Conv2d { conv, relu: false }, &[x]).expect("a convolution")
     }
 
@@ -325,6 +325,63 @@ fn every_branch_of_every_block_is_in_place() {
         }
         let blocks = fused.nodes().iter().filter(|node| matches!(node.op, Op::Concat)).count();
         assert_eq!(blocks, if architecture == Architecture::ResNet18 { 0 } else { 9 });
+    }
+}
+
+/// Constants go by what they are made of and not by labels: networks with layers of the same names, in one recording, each
+/// have weights of their own.
+#[test]
+fn networks_in_one_recording_keep_their_weights() {
+    let network = |architecture, seed| Network::generated(architecture, 16, 15, seed).expect("a network");
+    let networks =
+        [network(Architecture::ResNet18, 0), network(Architecture::ResNet18, 1), network(Architecture::GoogLeNet, 0)];
+    let choices = ConvAlgorithms::fixed(CONTEXT.capabilities());
+    let logits = |networks: &[Network]| -> Vec<Vec<f32>> {
+        let mut rec = Recording::new();
+        let x = Tensor::kept(&mut rec, "pixels", networks[0].graph().node(NodeId(0)).shape);
+        let record = |network: &Network| {
+            let graph = network.graph().fused().expect("a graph");
+            let acts = graph.record_forward(&mut rec, &choices, x, Retain::Needed).expect("commands");
+            // What another network reads and writes must not take its place.
+            let y = acts.of(graph.output());
+            let kept = Tensor::kept(&mut rec, "logits", y.shape);
+            protogpu::ops::Concat.forward(&mut rec, "keep", y, kept).expect("a copy");
+            kept
+        };
+        let outputs: Vec<Tensor> = networks.iter().map(record).collect();
+        let plan = Plan::new(&CONTEXT, rec).expect("a plan");
+        plan.write(x.id, &generated("pixels", &x.shape.0, 0)).expect("pixels");
+        plan.submit("step", 1);
+        outputs.iter().map(|y| plan.read(y.id).expect("logits")).collect()
+    };
+    let together = logits(&networks);
+    for (i, (got, network)) in together.iter().zip(&networks).enumerate() {
+        assert_eq!(got, &logits(std::slice::from_ref(network))[0], "network {i} beside the others");
+    }
+    assert_ne!(together[0], together[1], "other weights, other logits");
+}
+
+/// The same weights with a batch norm and without it, and other weights under the same name, in one graph.
+#[test]
+fn layers_of_one_name_keep_their_weights() {
+    let graph = |names: [&str; 4]| {
+        let mut graph = Graph::new(Shape::new(1, 4, 6, 5));
+        let w: Arc<[f32]> = generated("w", &[4, 4, 3, 3], 0).into();
+        let conv = |w: Arc<[f32]>| Op::Conv2d { conv: Conv2d::new(w, [4, 4, 3, 3], None, [1, 1], [1; 4]), relu: false };
+        let norm = ScaleShift::new(vec![0.5, 2.0, -1.0, 3.0], vec![1.0, 0.0, -2.0, 0.25]);
+        let a = graph.push(names[0], conv(Arc::clone(&w)), &[graph.input()]).expect("a convolution");
+        let b = graph.push(names[1], conv(w), &[a]).expect("a convolution");
+        let normed = graph.push("norm", Op::ScaleShift(norm), &[b]).expect("a norm");
+        let c = graph.push(names[2], conv(generated("v", &[4, 4, 3, 3], 0).into()), &[normed]).expect("a convolution");
+        graph.push(names[3], Op::Add, &[a, c]).expect("a sum");
+        graph
+    };
+    for (what, capabilities) in capabilities() {
+        let choices = ConvAlgorithms::fixed(capabilities);
+        let run = |graph: &Graph| evaluate(graph, &choices, Retain::Needed, 1).expect("a run");
+        let [own, same] = [["a", "b", "c", "d"], ["a"; 4]].map(|names| graph(names).fused().expect("a graph"));
+        assert_eq!(run(&own), run(&same), "{what}: names change nothing");
+        same_function(what, &run(&same), &run(&graph(["a"; 4])));
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use proptest::prelude::*;
-use protogpu::gpu::{Grid, Kernel, Layout, Memory, NoParams, Recording, TensorId};
+use protogpu::gpu::{Grid, Kernel, Layout, Memory, NoParams, Recording, Sources, TensorId};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
@@ -16,7 +16,10 @@ fn add_tensor(rec: &mut Recording, i: usize, (kind, len): (Kind, usize)) -> Tens
     match kind {
         Kind::Transient => rec.transient(format!("transient {i}"), len),
         Kind::Kept => rec.kept(format!("kept {i}"), len),
-        Kind::Constant => rec.constant(format!("constant {i}"), len, move || Ok(vec![0; len])),
+        Kind::Constant => {
+            let name = format!("constant {i}");
+            rec.constant(name.clone(), Sources::default(), name, len, Layout::Words, move || Ok(vec![0; len]))
+        }
     }
 }
 

@@ -212,13 +212,7 @@ fn images(r: &mut Recorder, variants: &[ConvAlgorithm]) {
     let shape = [2, 3, 6, 8];
     let [x, y, z, dy, dx] = [0; 5].map(|_| r.tensor(shape));
     let sink = GradEpilogue { add: Some(z.id), mask: Some(x.id) };
-    let conv = Conv2d {
-        w: vec![0.5; 81].into(),
-        w_shape: [3, 3, 3, 3],
-        b: Some(vec![0.5; 3].into()),
-        stride: [1, 1],
-        pad: [1; 4],
-    };
+    let conv = Conv2d::new(vec![0.5; 81], [3, 3, 3, 3], Some(vec![0.5; 3].into()), [1, 1], [1; 4]);
     for &variant in variants {
         let epilogue = Epilogue { residual: Some(z.id), relu: true };
         conv.forward(&mut r.rec, "conv", x, y, epilogue, variant).expect("conv2d");
@@ -227,7 +221,7 @@ fn images(r: &mut Recorder, variants: &[ConvAlgorithm]) {
     Relu.forward(&mut r.rec, "relu", x, y).expect("relu");
     Relu.backward(&mut r.rec, "relu", dy, x, dx, sink).expect("relu");
     Add.forward(&mut r.rec, "add", x, z, y).expect("add");
-    let norm = ScaleShift { scale: vec![1.0; 3], shift: vec![0.0; 3] };
+    let norm = ScaleShift::new(vec![1.0; 3], vec![0.0; 3]);
     norm.forward(&mut r.rec, "bn", x, y).expect("scale_shift");
     norm.backward(&mut r.rec, "bn", dy, dx, sink).expect("scale_shift");
     NORM.forward(&mut r.rec, "lrn", x, y).expect("local_response_norm");

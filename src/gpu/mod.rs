@@ -25,8 +25,8 @@ pub use plan::{Plan, PlanOptions, SectionSummary, Summary};
 pub use profile::{KernelTime, KernelTotal};
 pub use readback::Readback;
 pub use record::{
-    Binding, Command, Grid, Layout, MAX_WORKGROUPS, NoParams, Params, Recording, Storage, TEXTURE_WIDTH, TensorDesc,
-    TensorId, VIEW_ALIGN,
+    Binding, Command, Grid, Layout, MAX_WORKGROUPS, NoParams, Params, Recording, Sources, Storage, TEXTURE_WIDTH,
+    TensorDesc, TensorId, VIEW_ALIGN,
 };
 pub use shader::{Access, Kernel, Reflected, Reflection, SOURCES, Source, TextureFormat, TextureUse, reflect};
 pub use texture::ImageTexture;

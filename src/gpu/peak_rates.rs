@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::context::Context;
 use super::plan::Plan;
 use super::readback::Readback;
-use super::record::{Grid, Recording, TensorId};
+use super::record::{Grid, Layout, Recording, Sources, TensorId};
 use super::shader::Kernel;
 use crate::error::{Error, Result};
 
@@ -60,7 +60,10 @@ fn copy_gb_per_s(context: &Context) -> Result<f64> {
     let mut rec = Recording::new();
     // Not zeros, which some adapters compress.
     let make = move || Ok((0..4 * len as u32).map(|i| i.wrapping_mul(0x9E37_79B9)).collect());
-    let (x, y) = (rec.constant("bench x", 4 * len, make), rec.kept("bench y", 4 * len));
+    let (x, y) = (
+        rec.constant("bench x", Sources::default(), "bench x", 4 * len, Layout::Words, make),
+        rec.kept("bench y", 4 * len),
+    );
     let params = BenchParams { len: len as u32, rounds: 0, factor: 0.0, addend: 0.0 };
     let bindings = [("x", x, 4 * len), ("y", y, 4 * len)];
     for (section, run) in RUNS {

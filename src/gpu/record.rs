@@ -2,6 +2,7 @@
 //!
 //! Ops write [`Command`]s into a [`Recording`]; [`super::Plan`] makes buffers, pipelines and bind groups of it, once.
 
+use std::any::Any;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -35,7 +36,7 @@ pub enum Storage {
 pub const VIEW_ALIGN: usize = 64;
 
 /// What a tensor's elements are, and in what they lie.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Layout {
     /// Words of 32 bits in a storage buffer.
     Words,
@@ -158,7 +159,39 @@ pub struct Recording {
     pub(crate) tensors: Vec<TensorDesc>,
     pub(crate) commands: Vec<Command>,
     pub(crate) sections: Vec<(&'static str, Range<usize>)>,
-    constants: HashMap<String, TensorId>,
+    constants: HashMap<Identity, TensorId>,
+}
+
+/// What a constant is, whatever its label.
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Identity {
+    /// Values at these addresses, and how they are packed.
+    Sources { addresses: Vec<usize>, packing: String, len: usize, layout: Layout },
+    /// The words themselves.
+    Words(Layout, Arc<[u32]>),
+}
+
+/// The shared values that a constant is made of. Two constants have the same sources if these are the same allocations;
+/// equal values elsewhere are other sources.
+#[derive(Clone, Default)]
+pub struct Sources {
+    addresses: Vec<usize>,
+    alive: Vec<Arc<dyn Any + Send + Sync>>,
+}
+
+impl Sources {
+    /// One source.
+    pub fn of<T: ?Sized + Send + Sync + 'static>(source: &Arc<T>) -> Self {
+        Self::default().and(source)
+    }
+
+    /// These and one more.
+    #[must_use]
+    pub fn and<T: ?Sized + Send + Sync + 'static>(mut self, source: &Arc<T>) -> Self {
+        self.addresses.push(Arc::as_ptr(source).cast::<()>() as usize);
+        self.alive.push(Arc::new(Arc::clone(source)));
+        self
+    }
 }
 
 impl Recording {
@@ -188,31 +221,52 @@ impl Recording {
         self.tensor(label.into(), len, Layout::Words, Storage::Kept)
     }
 
-    /// A constant of `len` elements. A second one of the same label is the first one, whatever it would have made: so that
-    /// sections share weights. Labels must say what the constant is.
+    /// A constant of `len` elements, made of `sources`, which `make` packs. A second constant of the same sources, packing and
+    /// layout is the first one, so that sections share weights; `label` is only for people. `make` gives a word for each
+    /// element, or four for each texel.
+    ///
+    /// The constant keeps its sources alive, so none can be mistaken for a later one at the same address. Where `packing`
+    /// alone says what the values are, there are no sources.
     pub fn constant(
         &mut self,
         label: impl Into<String>,
-        len: usize,
-        make: impl Fn() -> Result<Vec<u32>> + Send + Sync + 'static,
-    ) -> TensorId {
-        self.constant_of(label, len, Layout::Words, make)
-    }
-
-    /// [`Recording::constant`] of this layout; `make` gives four words for each texel.
-    pub fn constant_of(
-        &mut self,
-        label: impl Into<String>,
+        sources: Sources,
+        packing: impl Into<String>,
         len: usize,
         layout: Layout,
         make: impl Fn() -> Result<Vec<u32>> + Send + Sync + 'static,
     ) -> TensorId {
-        let label = label.into();
-        if let Some(&id) = self.constants.get(&label) {
+        let Sources { addresses, alive } = sources;
+        let make = move || {
+            let _alive = &alive;
+            make()
+        };
+        self.constant_of(Identity::Sources { addresses, packing: packing.into(), len, layout }, label, make)
+    }
+
+    /// A constant with these words, four for each texel. One with the same words and layout is the same tensor.
+    pub fn table(&mut self, label: impl Into<String>, layout: Layout, words: Vec<u32>) -> TensorId {
+        let words: Arc<[u32]> = words.into();
+        let made = Arc::clone(&words);
+        self.constant_of(Identity::Words(layout, words), label, move || Ok(made.to_vec()))
+    }
+
+    fn constant_of(
+        &mut self,
+        identity: Identity,
+        label: impl Into<String>,
+        make: impl Fn() -> Result<Vec<u32>> + Send + Sync + 'static,
+    ) -> TensorId {
+        if let Some(&id) = self.constants.get(&identity) {
             return id;
         }
-        let id = self.tensor(label.clone(), len, layout, Storage::Constant(Arc::new(make)));
-        self.constants.insert(label, id);
+        let (len, layout) = match &identity {
+            Identity::Sources { len, layout, .. } => (*len, *layout),
+            Identity::Words(Layout::Words, words) => (words.len(), Layout::Words),
+            Identity::Words(Layout::Texels, words) => (words.len() / 4, Layout::Texels),
+        };
+        let id = self.tensor(label.into(), len, layout, Storage::Constant(Arc::new(make)));
+        self.constants.insert(identity, id);
         id
     }
 

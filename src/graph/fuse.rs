@@ -64,7 +64,7 @@ fn as_convolution(op: &Op, x: Shape) -> Op {
     let Op::Linear(linear) = op else { return op.clone() };
     let w_shape = [linear.b.len(), x.c(), x.h(), x.w()];
     let (w, b) = (Arc::clone(&linear.w), Some(Arc::clone(&linear.b)));
-    Op::Conv2d { conv: Conv2d { w, w_shape, b, stride: [1, 1], pad: [0; 4] }, relu: false }
+    Op::Conv2d { conv: Conv2d::new(w, w_shape, b, [1, 1], [0; 4]), relu: false }
 }
 
 /// The convolution among the inputs that can take the op over, if there is one.
@@ -86,20 +86,9 @@ fn absorber(graph: &Graph, lone: &[bool], op: &Op, inputs: &[NodeId]) -> Option<
 fn absorb(node: &mut Node, op: &Op, inputs: &[NodeId], id: NodeId) {
     let Op::Conv2d { conv, relu } = &mut node.op else { return };
     match op {
-        Op::ScaleShift(norm) => fold(conv, norm),
+        Op::ScaleShift(norm) => conv.norms.push(norm.clone()),
         Op::Add => node.inputs.extend(inputs.iter().filter(|&&i| i != id)),
         Op::Relu => *relu = true,
         _ => {}
     }
-}
-
-/// `scale · (w x + b) + shift = (scale w) x + (scale b + shift)`, in f64.
-fn fold(conv: &mut Conv2d, norm: &ScaleShift) {
-    let each = conv.w_shape[1..].iter().product::<usize>().max(1);
-    let scaled = |(i, &w): (usize, &f32)| (f64::from(w) * f64::from(norm.scale[i / each])) as f32;
-    conv.w = conv.w.iter().enumerate().map(scaled).collect();
-    let bias = |o: usize| conv.b.as_ref().map_or(0.0, |b| f64::from(b[o]));
-    let b: Vec<f32> =
-        (0..conv.w_shape[0]).map(|o| (bias(o) * f64::from(norm.scale[o]) + f64::from(norm.shift[o])) as f32).collect();
-    conv.b = Some(Arc::from(b));
 }

@@ -137,7 +137,7 @@ impl Graph {
         &self.nodes[id.0]
     }
 
-    /// The node of this name.
+    /// The first node of this name.
     pub fn find(&self, name: &str) -> Option<NodeId> {
         self.nodes.iter().position(|n| n.name == name).map(NodeId)
     }
@@ -145,13 +145,9 @@ impl Graph {
     /// Appends a node.
     ///
     /// # Errors
-    /// If the op cannot take its inputs (the message names the layer and the shapes), or the name is taken: a layer's
-    /// constants go by its name.
+    /// If the op cannot take its inputs; the message names the layer and the shapes.
     pub fn push(&mut self, name: impl Into<String>, op: Op, inputs: &[NodeId]) -> Result<NodeId> {
         let name = name.into();
-        if self.find(&name).is_some() {
-            return Err(Error::input(format!("there are two layers `{name}`: give each a name of its own")));
-        }
         let shapes: Vec<Shape> = inputs.iter().map(|&i| self.node(i).shape).collect();
         let shape = output_shape(&name, &op, &shapes)?;
         self.nodes.push(Node { name, op, inputs: inputs.to_vec(), shape });
@@ -210,21 +206,6 @@ impl Graph {
     /// The nodes that [`Graph::truncated`] was given, as they are in this graph.
     pub fn outputs(&self) -> &[NodeId] {
         &self.outputs
-    }
-
-    /// The same graph, in which a convolution that differs from the one of its name in `other` has a name of its own: both may
-    /// be in one recording, where constants go by names.
-    pub fn apart_from(mut self, other: &Self) -> Self {
-        for node in &mut self.nodes {
-            let Op::Conv2d { conv, .. } = &node.op else { continue };
-            let namesake = other.find(&node.name).map(|id| &other.node(id).op);
-            if let Some(Op::Conv2d { conv: theirs, .. }) = namesake
-                && (&conv.w, &conv.b) != (&theirs.w, &theirs.b)
-            {
-                node.name += " by itself";
-            }
-        }
-        self
     }
 
     /// How many nodes take each node's output, and one more where it is looked at.

@@ -8,7 +8,7 @@ use super::schedule::ScheduleRow;
 use super::settings::Settings;
 use super::transform_chain::resize;
 use crate::error::{Error, Result};
-use crate::gpu::Recording;
+use crate::gpu::{Layout, Recording};
 use crate::graph::Retain;
 use crate::networks::Network;
 use crate::ops::{Adam, AffineWarp, Clock, ConvAlgorithms, History, Interpolation, Schedule, Tensor, words};
@@ -85,10 +85,10 @@ impl Making {
         }
         let (n, from, to) = (self.made.shape.n(), self.made.shape.h(), self.image.shape.h());
         let maps: Vec<f32> = std::iter::repeat_n(resize(from, to), n).flatten().collect();
-        let (len, label) = (maps.len(), format!("maps from {from} to {to} of {n}"));
-        let maps = rec.constant(label, len, move || Ok(words(&maps)));
+        let label = format!("maps from {from} to {to} of {n}");
+        let maps = rec.table(label, Layout::Words, words(&maps));
         // It holds for every step: the first.
-        let first = Clock { step: rec.constant("step 0", 1, || Ok(vec![0])), steps: 1 };
+        let first = Clock { step: rec.table("step 0", Layout::Words, vec![0]), steps: 1 };
         let resize = AffineWarp { interpolation: Interpolation::Bilinear, fill: vec![0.0; 3], normalize: None };
         resize.forward(rec, self.made, maps, first, self.image)
     }

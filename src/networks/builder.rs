@@ -63,9 +63,9 @@ impl<'a> Builder<'a> {
         let (weight, bias) = (format!("{name}.weight"), format!("{name}.bias"));
         let shape: Option<[usize; 4]> = self.weights.shape(&weight).and_then(|s| s.try_into().ok());
         let w_shape = shape.ok_or_else(|| Error::input(format!("`{weight}` is not the weight of a convolution")))?;
-        let w = self.weights.tensor_f32(&weight)?.into();
+        let w = self.weights.tensor_f32(&weight)?;
         let b = self.weights.shape(&bias).map(|_| self.weights.tensor_f32(&bias)).transpose()?.map(Into::into);
-        let conv = Conv2d { w, w_shape, b, stride: [stride; 2], pad: [pad; 4] };
+        let conv = Conv2d::new(w, w_shape, b, [stride; 2], [pad; 4]);
         self.push(name, Op::Conv2d { conv, relu: false }, x)
     }
 

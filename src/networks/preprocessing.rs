@@ -105,8 +105,8 @@ impl Preprocessing {
             let [mean, std] = [IMAGENET_MEAN[c], IMAGENET_STD[c]].map(f64::from);
             (scale * std / 0.5, shift * std / 0.5 + (mean - 0.5) / 0.5)
         };
-        let (scale, shift) = (0..3).map(|c| (each(c).0 as f32, each(c).1 as f32)).unzip();
-        ScaleShift { scale, shift }
+        let (scale, shift): (Vec<f32>, Vec<f32>) = (0..3).map(|c| (each(c).0 as f32, each(c).1 as f32)).unzip();
+        ScaleShift::new(scale, shift)
     }
 
     /// The colour in `[0,1]` that subtracting the mean makes zero.

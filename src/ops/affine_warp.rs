@@ -2,7 +2,7 @@
 
 use super::{Clock, ScaleShift, Tensor, shape_error, words};
 use crate::error::Result;
-use crate::gpu::{Grid, Kernel, Recording, TensorId};
+use crate::gpu::{Grid, Kernel, Layout, Recording, TensorId};
 use crate::named::named;
 
 crate::params! {
@@ -58,9 +58,8 @@ impl AffineWarp {
     fn channel(&self, rec: &mut Recording, label: &str, x: Tensor) -> Result<(&'static str, TensorId, usize)> {
         let c = x.shape.c();
         let normalize = self.normalize.clone();
-        let ScaleShift { scale, shift } =
-            normalize.unwrap_or_else(|| ScaleShift { scale: vec![1.0; c], shift: vec![0.0; c] });
-        for (name, values) in [("fill", &self.fill), ("scale", &scale), ("shift", &shift)] {
+        let ScaleShift { scale, shift } = normalize.unwrap_or_else(|| ScaleShift::new(vec![1.0; c], vec![0.0; c]));
+        for (name, values) in [("fill", &self.fill[..]), ("scale", &scale[..]), ("shift", &shift[..])] {
             if values.len() != c {
                 let what = format!("C is {c} in x {} but {} in {name}", x.shape, values.len());
                 return Err(shape_error("affine_warp", label, what));
@@ -69,7 +68,7 @@ impl AffineWarp {
         let of = |i: usize| [self.fill[i], scale[i], shift[i], 0.0];
         let values: Vec<f32> = (0..c).flat_map(of).collect();
         let len = values.len();
-        Ok(("channel", rec.constant(format!("{label} {values:?}"), len, move || Ok(words(&values))), len))
+        Ok(("channel", rec.table(format!("{label} channel"), Layout::Words, words(&values)), len))
     }
 
     /// `y[n,c,q] = normalize(x[n,c,A q + t])`. x: `[N,C,H,W]`, y: `[N,C,OH,OW]`; theta: `[steps,N,ROW]`, see

@@ -63,7 +63,7 @@ impl GlobalAvgPool2d {
             // Where a sink's part does not apply, some texture that is not written is bound.
             let spare = match sink.add.or(sink.mask) {
                 Some(id) => id,
-                None => rec.constant_of("zero texel", 1, Layout::Texels, || Ok(vec![0; 4])),
+                None => rec.table("zero texel", Layout::Texels, vec![0; 4]),
             };
             let [add, mask] = sink.bind(spare, dx.stored());
             let kernel = Kernel::new("global_avg_pool2d_texels", "backward").with("SINK", sink.flags());

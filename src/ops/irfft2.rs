@@ -1,8 +1,10 @@
 //! irfft2: an image from a scaled spectrum, `torch.fft.irfft2(scale · s, norm="ortho")`, and the exact adjoint.
 
-use super::{Tensor, shape_error, words};
+use std::sync::Arc;
+
+use super::{Tensor, plain_constant, shape_error, words};
 use crate::error::{Error, Result};
-use crate::gpu::{Grid, Kernel, Recording, TensorId};
+use crate::gpu::{Grid, Kernel, Layout, Recording, TensorId};
 use crate::shape::Shape;
 
 crate::params! {
@@ -31,7 +33,7 @@ pub struct Irfft2 {
     h: usize,
     w: usize,
     /// `[H,W/2+1]`, the factor `1/√(H·W)` of the orthonormal transform included.
-    scale: Vec<f32>,
+    scale: Arc<[f32]>,
 }
 
 /// The lines of an axis.
@@ -67,8 +69,8 @@ impl Irfft2 {
         }
         let norm = 1.0 / ((h * w) as f64).sqrt();
         let columns = w / 2 + 1;
-        let scale = (0..h * columns).map(|i| (norm * scale(i / columns, i % columns)) as f32).collect();
-        Ok(Self { h, w, scale })
+        let scale: Vec<f32> = (0..h * columns).map(|i| (norm * scale(i / columns, i % columns)) as f32).collect();
+        Ok(Self { h, w, scale: scale.into() })
     }
 
     /// The shape of the spectrum, pairs (re, im) along the last axis, of images of this shape.
@@ -145,11 +147,8 @@ impl Irfft2 {
         (mut from, load): (View, u32),
         (to, store): (View, u32),
     ) -> Result<()> {
-        let roots = rec.constant(format!("roots of {}", axis.n), 2 * axis.n, move || Ok(words(&roots(axis.n))));
-        let scale_len = self.scale.len();
-        let values = self.scale.clone();
-        let label = format!("irfft2 scale {}", crate::digest::sha256_hex(bytemuck::cast_slice(&values)));
-        let scale = rec.constant(label, scale_len, move || Ok(words(&values)));
+        let roots = rec.table(format!("roots of {}", axis.n), Layout::Words, words(&roots(axis.n)));
+        let scale = plain_constant(rec, "irfft2 scale".into(), &self.scale);
         let (factors, mut done) = (factors(axis.n), 1);
         for (at, &radix) in factors.iter().enumerate() {
             let (first, last) = (at == 0, at + 1 == factors.len());
@@ -186,7 +185,7 @@ impl Irfft2 {
                 ("x", from.id, planes * from.plane * from.parts),
                 ("y", to.id, planes * to.plane * to.parts),
                 ("roots", roots, 2 * axis.n),
-                ("scale", scale, scale_len),
+                ("scale", scale, self.scale.len()),
             ];
             let along = if radix <= REGISTERS { axis.n / radix } else { axis.n };
             let [h, w] = if axis.along_w { [axis.lines, along] } else { [along, axis.lines] };

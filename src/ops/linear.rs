@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{GradEpilogue, Tensor, shape_error, words};
+use super::{GradEpilogue, Tensor, plain_constant, shape_error};
 use crate::error::Result;
-use crate::gpu::{Grid, Kernel, Recording};
+use crate::gpu::{Grid, Kernel, Layout, Recording, Sources};
 
 crate::params! {
     /// Mirrors `Params` of shaders/linear.wgsl.
@@ -38,11 +38,12 @@ impl Linear {
     pub fn forward(&self, rec: &mut Recording, label: &str, x: Tensor, y: Tensor) -> Result<()> {
         let params = self.params(label, x, y, GradEpilogue::default())?;
         let (inputs, outputs) = (params.inputs as usize, params.outputs as usize);
-        let (w, b) = (Arc::clone(&self.w), Arc::clone(&self.b));
-        let wt = rec.constant(format!("{label} w transposed"), w.len(), move || {
+        let w = Arc::clone(&self.w);
+        let (w_source, packing) = (Sources::of(&w), format!("linear {outputs}x{inputs} transposed"));
+        let wt = rec.constant(format!("{label} w transposed"), w_source, packing, w.len(), Layout::Words, move || {
             Ok((0..w.len()).map(|i| w[i % outputs * inputs + i / outputs].to_bits()).collect())
         });
-        let b = rec.constant(format!("{label} b"), outputs, move || Ok(words(&b)));
+        let b = plain_constant(rec, format!("{label} b"), &self.b);
         let bindings = [x.bind("x"), ("wt", wt, inputs * outputs), ("b", b, outputs), y.bind("y")];
         let flops = 2 * (y.shape.len() * inputs) as u64;
         rec.dispatch(label, Kernel::new("linear", "forward"), &bindings, &params, Grid::Each(y.shape.len()), flops)
@@ -54,8 +55,7 @@ impl Linear {
     /// If shapes and weights do not fit.
     pub fn backward(&self, rec: &mut Recording, label: &str, dy: Tensor, dx: Tensor, sink: GradEpilogue) -> Result<()> {
         let params = self.params(label, dx, dy, sink)?;
-        let weights = Arc::clone(&self.w);
-        let w = rec.constant(format!("{label} w"), weights.len(), move || Ok(words(&weights)));
+        let w = plain_constant(rec, format!("{label} w"), &self.w);
         let len = dx.shape.len();
         let [add, mask] = sink.bind(dy.id, len);
         let bindings = [dy.bind("dy"), ("w", w, self.w.len()), dx.bind("dx"), add, mask];

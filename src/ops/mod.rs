@@ -45,9 +45,10 @@ pub use texels::{TEXELS_MAX_PLANE, pack, sink_texels, unpack};
 pub use total_variation::{HfForm, TotalVariation};
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::gpu::{Grid, Layout, Recording, TensorId};
+use crate::gpu::{Grid, Layout, Recording, Sources, TensorId};
 use crate::shape::Shape;
 
 /// How a tensor's elements are laid out.
@@ -215,6 +216,12 @@ fn same(op: &str, label: &str, names: [&str; 2], a: Shape, b: Shape) -> Result<(
 
 /// 32-bit words of a row of shaders/lib/schedule.wgsl, which `method::ScheduleRow` fills.
 pub(crate) const SCHEDULE_ROW: usize = 7;
+
+/// Values as they are, as a constant.
+fn plain_constant(rec: &mut Recording, label: String, values: &Arc<[f32]>) -> TensorId {
+    let (source, len, values) = (Sources::of(values), values.len(), Arc::clone(values));
+    rec.constant(label, source, "as it is", len, Layout::Words, move || Ok(words(&values)))
+}
 
 /// f32 values as a constant's words.
 pub(crate) fn words(values: &[f32]) -> Vec<u32> {

@@ -1,6 +1,8 @@
 //! scale_shift: `y = x · scale[c] + shift[c]`, `dx = dy · scale[c]`: batch norm at inference, and normalize.
 
-use super::{GradEpilogue, Tensor, same, shape_error, words};
+use std::sync::Arc;
+
+use super::{GradEpilogue, Tensor, plain_constant, same, shape_error};
 use crate::error::Result;
 use crate::gpu::{Grid, Kernel, Recording};
 use crate::shape::Shape;
@@ -14,26 +16,32 @@ crate::params! {
 #[derive(Clone, Debug, PartialEq)]
 pub struct ScaleShift {
     /// Factor of each channel.
-    pub scale: Vec<f32>,
+    pub scale: Arc<[f32]>,
     /// What is added to each channel after scaling.
-    pub shift: Vec<f32>,
+    pub shift: Arc<[f32]>,
 }
 
 impl ScaleShift {
+    /// A scale and a shift, both with a value for each channel.
+    pub fn new(scale: impl Into<Arc<[f32]>>, shift: impl Into<Arc<[f32]>>) -> Self {
+        Self { scale: scale.into(), shift: shift.into() }
+    }
+
     /// `torch.nn.functional.batch_norm` at inference: `(x − mean) / sqrt(var + eps) · weight + bias`, folded in f64.
     /// The four slices have one length.
     pub fn batch_norm(weight: &[f32], bias: &[f32], mean: &[f32], var: &[f32], eps: f64) -> Self {
         let scale = weight.iter().zip(var).map(|(&w, &v)| f64::from(w) / (f64::from(v) + eps).sqrt());
         let scale: Vec<f64> = scale.collect();
-        let shift = bias.iter().zip(mean).zip(&scale).map(|((&b, &m), s)| (f64::from(b) - f64::from(m) * s) as f32);
-        Self { shift: shift.collect(), scale: scale.iter().map(|&s| s as f32).collect() }
+        let shift: Vec<f32> =
+            bias.iter().zip(mean).zip(&scale).map(|((&b, &m), s)| (f64::from(b) - f64::from(m) * s) as f32).collect();
+        Self::new(scale.iter().map(|&s| s as f32).collect::<Vec<_>>(), shift)
     }
 
     /// `torchvision.transforms.Normalize`: `(x − mean) / std`.
     pub fn normalize(mean: &[f32], std: &[f32]) -> Self {
-        let scale = std.iter().map(|&s| (1.0 / f64::from(s)) as f32).collect();
-        let shift = mean.iter().zip(std).map(|(&m, &s)| (-f64::from(m) / f64::from(s)) as f32).collect();
-        Self { scale, shift }
+        let scale: Vec<f32> = std.iter().map(|&s| (1.0 / f64::from(s)) as f32).collect();
+        let shift: Vec<f32> = mean.iter().zip(std).map(|(&m, &s)| (-f64::from(m) / f64::from(s)) as f32).collect();
+        Self::new(scale, shift)
     }
 
     fn check(&self, label: &str, x: Shape) -> Result<()> {
@@ -73,9 +81,8 @@ impl ScaleShift {
         self.check(label, x.shape)?;
         same("scale_shift", label, ["x", "y"], x.shape, y.shape)?;
         let (c, len) = (x.shape.c(), x.shape.len());
-        let (scale_values, shift_values) = (self.scale.clone(), self.shift.clone());
-        let scale = rec.constant(format!("{label} scale"), c, move || Ok(words(&scale_values)));
-        let shift = rec.constant(format!("{label} shift"), c, move || Ok(words(&shift_values)));
+        let scale = plain_constant(rec, format!("{label} scale"), &self.scale);
+        let shift = plain_constant(rec, format!("{label} shift"), &self.shift);
         let bindings = [x.bind("x"), ("scale", scale, c), ("shift", shift, c), y.bind("y")];
         let params = Self::params(x.shape, GradEpilogue::default());
         let kernel = Kernel::new("scale_shift", "forward");
@@ -90,8 +97,7 @@ impl ScaleShift {
         self.check(label, dy.shape)?;
         same("scale_shift", label, ["dy", "dx"], dy.shape, dx.shape)?;
         let (c, len) = (dy.shape.c(), dy.shape.len());
-        let scale_values = self.scale.clone();
-        let scale = rec.constant(format!("{label} scale"), c, move || Ok(words(&scale_values)));
+        let scale = plain_constant(rec, format!("{label} scale"), &self.scale);
         let [add, mask] = sink.bind(dy.id, len);
         let bindings = [("scale", scale, c), dy.bind("dy"), dx.bind("dx"), add, mask];
         let params = Self::params(dy.shape, sink);

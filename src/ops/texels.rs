@@ -2,7 +2,7 @@
 
 use super::{Format, GradEpilogue, Tensor};
 use crate::error::Result;
-use crate::gpu::{Grid, Kernel, MAX_WORKGROUPS, Recording};
+use crate::gpu::{Grid, Kernel, Layout, MAX_WORKGROUPS, Recording};
 
 crate::params! {
     /// Mirrors `Params` of shaders/texels.wgsl.
@@ -59,7 +59,7 @@ pub fn unpack(rec: &mut Recording, label: &str, x: Tensor, y: Tensor, sink: Grad
     // Where a sink's part does not apply, something that the kernel does not write is bound: there must be a buffer.
     let spare = match sink.add.or(sink.mask) {
         Some(id) => id,
-        None => rec.constant("zero", 1, || Ok(vec![0])),
+        None => rec.table("zero", Layout::Words, vec![0]),
     };
     let [add, mask] = sink.bind(spare, y.shape.len());
     let bindings = [x.bind("texels"), y.bind_stored("y"), add, mask];

@@ -73,13 +73,8 @@ impl Case {
     }
 
     pub(super) fn op(&self, bias: bool) -> Conv2d {
-        Conv2d {
-            w: self.w.to_f32().into(),
-            w_shape: self.w.shape,
-            b: bias.then(|| self.b.iter().map(|&b| b as f32).collect()),
-            stride: self.stride,
-            pad: self.pad,
-        }
+        let b = bias.then(|| self.b.iter().map(|&b| b as f32).collect());
+        Conv2d::new(self.w.to_f32(), self.w.shape, b, self.stride, self.pad)
     }
 
     /// All that this adapter runs and that fit the geometry.

@@ -139,7 +139,7 @@ fn reading_some_channels() {
 #[test]
 fn what_is_refused() {
     let mut table = Table::new("conv2d");
-    let conv = Conv2d { w: vec![0.5; 16].into(), w_shape: [4, 4, 1, 1], b: None, stride: [1, 1], pad: [0; 4] };
+    let conv = Conv2d::new(vec![0.5; 16], [4, 4, 1, 1], None, [1, 1], [0; 4]);
     for variant in variants() {
         table.case(format!("channels refused {variant:?}"), || {
             let mut rec = protogpu::gpu::Recording::new();

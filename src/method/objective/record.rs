@@ -42,7 +42,7 @@ impl ResolvedObjective {
         }
         let logits = self.needs_logits(settings).then(|| whole.output());
         let ends: Vec<NodeId> = self.features.iter().map(|term| term.node).chain(logits).collect();
-        Ok(whole.truncated(&ends).fused()?.apart_from(&whole.fused()?))
+        whole.truncated(&ends).fused()
     }
 }
 

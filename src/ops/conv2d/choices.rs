@@ -200,7 +200,7 @@ mod tests {
 
     #[test]
     fn what_an_adapter_does_not_run_is_not_chosen() {
-        let conv = Conv2d { w: vec![0.0; 9].into(), w_shape: [1, 1, 3, 3], b: None, stride: [1, 1], pad: [1; 4] };
+        let conv = Conv2d::new(vec![0.0; 9], [1, 1, 3, 3], None, [1, 1], [1; 4]);
         let x = Shape::new(1, 1, 16, 16);
         let [any, software] =
             [(None, false), (Some(8), true)].map(|(subgroup_size, texels)| Capabilities { subgroup_size, texels });

@@ -10,15 +10,16 @@ mod texels;
 mod tiles;
 mod winograd;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 pub use choices::ConvAlgorithms;
 use product::ImplicitGemm;
 pub use winograd::Tile;
 
-use super::{Format, GradEpilogue, Tensor, pack, same, shape_error, unpack, words};
+use super::{Format, GradEpilogue, ScaleShift, Tensor, pack, same, shape_error, unpack, words};
 use crate::error::Result;
-use crate::gpu::{Grid, Kernel, Recording, TensorId};
+use crate::gpu::{Grid, Kernel, Layout, Recording, Sources, TensorId};
 use crate::shape::{Pad, Shape, window_out};
 
 crate::params! {
@@ -93,9 +94,59 @@ pub struct Conv2d {
     pub stride: [usize; 2],
     /// Padding `[top, left, bottom, right]`.
     pub pad: Pad,
+    /// Batch norms that follow, in order. They are folded into w and b when these are packed for an adapter, so that a graph
+    /// can be fused as often as one likes without a copy of its weights.
+    pub norms: Vec<ScaleShift>,
 }
 
 impl Conv2d {
+    /// A convolution without a batch norm.
+    pub fn new(
+        w: impl Into<Arc<[f32]>>,
+        w_shape: [usize; 4],
+        b: Option<Arc<[f32]>>,
+        stride: [usize; 2],
+        pad: Pad,
+    ) -> Self {
+        Self { w: w.into(), w_shape, b, stride, pad, norms: Vec::new() }
+    }
+
+    /// Whether y has a bias: one of its own or from a norm.
+    fn has_bias(&self) -> bool {
+        self.b.is_some() || !self.norms.is_empty()
+    }
+
+    /// w with the norms folded in: `scale · (w x + b) + shift = (scale w) x + (scale b + shift)`, each in f64, rounded once.
+    fn folded_weights(&self) -> Cow<'_, [f32]> {
+        let each = self.w_shape[1..].iter().product::<usize>().max(1);
+        self.norms.iter().fold(Cow::Borrowed(&*self.w), |w, norm| {
+            let scaled = |(i, &w): (usize, &f32)| (f64::from(w) * f64::from(norm.scale[i / each])) as f32;
+            Cow::Owned(w.iter().enumerate().map(scaled).collect())
+        })
+    }
+
+    /// b with the norms folded in, if there is either.
+    fn folded_bias(&self) -> Option<Vec<f32>> {
+        self.norms.iter().fold(self.b.as_ref().map(|b| b.to_vec()), |b, norm| {
+            let bias = |o: usize| b.as_ref().map_or(0.0, |b| f64::from(b[o]));
+            let folded = |o: usize| (bias(o) * f64::from(norm.scale[o]) + f64::from(norm.shift[o])) as f32;
+            Some((0..self.w_shape[0]).map(folded).collect())
+        })
+    }
+
+    /// What the packed weights are made of, and how w is read.
+    fn weight_identity(&self) -> (Sources, String) {
+        let sources = self.norms.iter().fold(Sources::of(&self.w), |sources, norm| sources.and(&norm.scale));
+        (sources, format!("conv2d w {:?} stride {:?} pad {:?}", self.w_shape, self.stride, self.pad))
+    }
+
+    /// What the bias is made of.
+    fn bias_identity(&self) -> (Sources, &'static str) {
+        let own = self.b.as_ref().map_or_else(Sources::default, Sources::of);
+        let sources = self.norms.iter().fold(own, |sources, norm| sources.and(&norm.scale).and(&norm.shift));
+        (sources, if self.b.is_some() { "conv2d b" } else { "conv2d b of norms" })
+    }
+
     /// The shape of y for x.
     ///
     /// # Errors
@@ -205,9 +256,9 @@ impl Pass<'_> {
         format!("{} {}", self.label, self.product.name())
     }
 
-    /// What reaches y if it is the forward: no gradient has a bias.
-    fn bias(&self) -> Option<&Arc<[f32]>> {
-        self.conv.b.as_ref().filter(|_| !self.product.backward)
+    /// Whether a bias is added: no gradient has one.
+    fn has_bias(&self) -> bool {
+        self.conv.has_bias() && !self.product.backward
     }
 
     /// Floating-point operations of all images.
@@ -220,7 +271,7 @@ impl Pass<'_> {
         let Self { x, y, ref product, .. } = *self;
         let (name, rows, y_len) = (self.name(), product.rows(), y.shape.len());
         let mut params = Conv2dParams {
-            bias: u32::from(self.bias().is_some()),
+            bias: u32::from(self.has_bias()),
             relu: u32::from(self.relu),
             sink: self.sink.flags(),
             ..product.params(x, y)
@@ -264,25 +315,50 @@ impl Pass<'_> {
             packed.resize(len, 0);
             Ok(packed)
         };
-        ("w", rec.constant(label, len, make), len)
+        ("w", self.weight_constant(rec, label, &format!("tiles of {tile}"), len, Layout::Words, make), len)
     }
 
     fn table(&self, rec: &mut Recording) -> (&'static str, TensorId, usize) {
-        let (table, y) = (self.product.table(), self.y.shape);
+        let table = self.product.table();
         let len = table.len();
-        let label = format!("{} table {} {}x{}", self.label, self.product.name(), y.h(), y.w());
-        ("table", rec.constant(label, len, move || Ok(table.clone())), len)
+        ("table", rec.table(format!("{} table", self.name()), Layout::Words, table), len)
+    }
+
+    /// Weights of this direction, packed in a way that `packing` tells from others.
+    fn weight_constant(
+        &self,
+        rec: &mut Recording,
+        label: String,
+        packing: &str,
+        len: usize,
+        layout: Layout,
+        make: impl Fn() -> Result<Vec<u32>> + Send + Sync + 'static,
+    ) -> TensorId {
+        let (sources, read) = self.conv.weight_identity();
+        let packing = format!("{read} {} {packing}", self.product.name());
+        rec.constant(label, sources, packing, len, layout, make)
+    }
+
+    /// The bias and zeros up to `len`, which is not less.
+    fn bias_constant(&self, rec: &mut Recording, label: String, len: usize) -> TensorId {
+        let (sources, packing) = self.conv.bias_identity();
+        let conv = self.conv.clone();
+        let make = move || {
+            let mut padded = words(&conv.folded_bias().unwrap_or_default());
+            padded.resize(len, 0);
+            Ok(padded)
+        };
+        rec.constant(label, sources, packing, len, Layout::Words, make)
     }
 
     /// Bindings of the bias and the sink; what does not apply is bound to `spare`, which the kernel reads anyway.
     fn epilogue(&self, rec: &mut Recording, spare: TensorId) -> Vec<(&'static str, TensorId, usize)> {
         let mut bindings = Vec::from(self.sink.bind(spare, self.y.shape.len()));
-        bindings.push(match self.bias() {
-            Some(b) => {
-                let (values, len) = (Arc::clone(b), b.len());
-                ("b", rec.constant(format!("{} b", self.label), len, move || Ok(words(&values))), len)
-            }
-            None => ("b", spare, 0),
+        bindings.push(if self.has_bias() {
+            let len = self.conv.w_shape[0];
+            ("b", self.bias_constant(rec, format!("{} b", self.label), len), len)
+        } else {
+            ("b", spare, 0)
         });
         bindings
     }

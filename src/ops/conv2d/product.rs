@@ -152,11 +152,12 @@ impl ImplicitGemm {
         let rows = self.rows().next_multiple_of(tile);
         let mut packed = vec![0; rows * terms];
         let mut column = vec![0.0f32; rows];
+        let w = conv.folded_weights();
         let taps = self.phases.iter().flat_map(|phase| phase.taps.iter().map(move |d| (phase, *d)));
         for (at, (phase, d)) in taps.enumerate() {
             let places = self.places(conv, phase, d);
             for channel in 0..self.channels[1] {
-                self.fill_column(conv, &places, channel, &mut column);
+                self.fill_column(conv, &w, &places, channel, &mut column);
                 let term = at * self.channels[1] + channel;
                 for (i, part) in column.chunks_exact(tile).enumerate() {
                     let to = (i * terms + term) * tile;
@@ -171,6 +172,7 @@ impl ImplicitGemm {
     /// fold: one texel of the product is one texel of the output.
     pub(super) fn each_weight(&self, conv: &Conv2d, mut put: impl FnMut(usize, usize, usize, f32)) {
         let [rows, channels] = self.channels;
+        let w = conv.folded_weights();
         let taps = self.phases.iter().flat_map(|phase| phase.taps.iter().map(move |d| (phase, *d)));
         for (tap, (phase, d)) in taps.enumerate() {
             for (fold, place) in self.places(conv, phase, d).into_iter().enumerate() {
@@ -178,7 +180,7 @@ impl ImplicitGemm {
                 for channel in 0..channels {
                     for row in 0..rows {
                         let to = fold * rows.next_multiple_of(4) + row;
-                        put(tap, channel, to, conv.w[self.window(conv, channel, row) + place]);
+                        put(tap, channel, to, w[self.window(conv, channel, row) + place]);
                     }
                 }
             }
@@ -190,9 +192,10 @@ impl ImplicitGemm {
         let phase = &self.phases[0];
         let places: Vec<usize> =
             phase.taps.iter().filter_map(|d| self.places(conv, phase, *d).first().copied().flatten()).collect();
+        let w = conv.folded_weights();
         move |channel, row| {
             let window = self.window(conv, channel, row);
-            std::array::from_fn(|tap| f64::from(conv.w[window + places[tap]]))
+            std::array::from_fn(|tap| f64::from(w[window + places[tap]]))
         }
     }
 
@@ -217,11 +220,11 @@ impl ImplicitGemm {
     }
 
     /// The weights of one term in all rows: channel by channel of the output, and within it fold by fold.
-    fn fill_column(&self, conv: &Conv2d, places: &[Option<usize>], channel: usize, column: &mut [f32]) {
+    fn fill_column(&self, conv: &Conv2d, w: &[f32], places: &[Option<usize>], channel: usize, column: &mut [f32]) {
         for (row, cells) in column.chunks_exact_mut(places.len()).take(self.channels[0]).enumerate() {
             let window = self.window(conv, channel, row);
             for (cell, place) in cells.iter_mut().zip(places) {
-                *cell = place.map_or(0.0, |k| conv.w[window + k]);
+                *cell = place.map_or(0.0, |k| w[window + k]);
             }
         }
     }

@@ -8,7 +8,7 @@ use super::winograd::Tile;
 use super::{Pass, TexelsAlgorithm};
 use crate::error::Result;
 use crate::gpu::{Grid, Kernel, Layout, Recording, TensorId};
-use crate::ops::{GradEpilogue, words};
+use crate::ops::GradEpilogue;
 
 crate::params! {
     /// Mirrors `Params` of shaders/conv2d/texels/winograd.wgsl.
@@ -235,10 +235,9 @@ impl Pass<'_> {
         let evenly = |count: usize| count.max(1).div_ceil(count.max(1).div_ceil(most));
         let (tile_quads, tile_columns) = (evenly(row_quads), evenly(columns.div_ceil(8)));
         let w = self.texel_weights(rec, tile_quads, terms, tile);
-        let algorithm = tile.map_or(TexelsAlgorithm::Direct, TexelsAlgorithm::Winograd);
         let sink = if tile.is_some() { GradEpilogue::default() } else { self.sink };
         let [add, mask] = sink.bind(x, self.y.stored());
-        let table = self.phase_table(rec, phases, algorithm);
+        let table = self.phase_table(rec, phases);
         let bindings = [("x", x, x_len), w.bind("w"), table, self.texel_bias(rec), ("y", y, y_len), add, mask];
         let kernel = Kernel::new("conv2d/texels/product", "multiply")
             .with("ROW_GROUPS", tile_quads as u32)
@@ -252,30 +251,21 @@ impl Pass<'_> {
         rec.dispatch(&self.stage("product"), kernel, &bindings, &params, Grid::Workgroups(groups), flops)
     }
 
-    fn phase_table(
-        &self,
-        rec: &mut Recording,
-        phases: &[Phase],
-        algorithm: TexelsAlgorithm,
-    ) -> (&'static str, TensorId, usize) {
+    fn phase_table(&self, rec: &mut Recording, phases: &[Phase]) -> (&'static str, TensorId, usize) {
         let table: Vec<u32> = phases.iter().flat_map(Phase::words).collect();
-        let (len, x, y) = (table.len(), self.x.shape, self.y.shape);
-        let columns = phases.iter().map(|p| p.columns).max().unwrap_or(0);
-        let label = self.stage(&format!("table {algorithm:?} {x} {y} {columns}"));
-        ("table", rec.constant(label, len, move || Ok(table.clone())), len)
+        let len = table.len();
+        ("table", rec.table(self.stage("table"), Layout::Words, table), len)
     }
 
     /// Zeros where there is no bias, so that one kernel does for both.
     fn texel_bias(&self, rec: &mut Recording) -> (&'static str, TensorId, usize) {
         let len = 4 * self.y_quads();
-        let bias = self.bias().cloned();
-        let label = if bias.is_some() { self.stage("b") } else { format!("{len} zeros") };
-        let make = move || {
-            let mut padded = bias.as_ref().map_or_else(Vec::new, |b| words(b));
-            padded.resize(len, 0);
-            Ok(padded)
+        let b = if self.has_bias() {
+            self.bias_constant(rec, self.stage("b"), len)
+        } else {
+            rec.table(format!("{len} zeros"), Layout::Words, vec![0; len])
         };
-        ("b", rec.constant(label, len, make), len)
+        ("b", b, len)
     }
 
     /// `[row quad / tile][tap][channel][row quad % tile]` of four rows; zeros past the last row and channel.
@@ -301,7 +291,8 @@ impl Pass<'_> {
             }
             Ok(packed)
         };
-        Texels { id: rec.constant_of(label, len, Layout::Texels, make), len }
+        let packing = format!("{algorithm:?} over texels, tiles of {tile_quads}");
+        Texels { id: self.weight_constant(rec, label, &packing, len, Layout::Texels, make), len }
     }
 }
 

@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::winograd::Tile;
 use super::{Conv2dParams, Pass};
 use crate::error::Result;
-use crate::gpu::{Grid, Kernel, Recording, TensorId};
+use crate::gpu::{Grid, Kernel, Layout, Recording, TensorId};
 
 crate::params! {
     /// Mirrors `Params` of shaders/conv2d/winograd.wgsl.
@@ -61,7 +61,7 @@ impl Pass<'_> {
             tiles_w: tiles[1] as u32,
             y_h: y.h() as u32,
             y_w: y.w() as u32,
-            bias: u32::from(self.bias().is_some()),
+            bias: u32::from(self.has_bias()),
             relu: u32::from(self.relu),
             sink: self.sink.flags(),
         };
@@ -126,7 +126,7 @@ impl Pass<'_> {
         let taps = std::iter::repeat_n(0, 4 * elements);
         let table: Vec<u32> = (0..elements).flat_map(phase).chain(taps).collect();
         let (name, table_len) = (self.name(), table.len());
-        let table = rec.constant(format!("{name} table {tile:?} {columns}"), table_len, move || Ok(table.clone()));
+        let table = rec.table(format!("{name} table"), Layout::Words, table);
         let w = self.elements_weights(rec, tile, terms);
         let x = ("x", tiled, tiled_len);
         // Nothing of the epilogue applies here.
@@ -151,6 +151,7 @@ impl Pass<'_> {
             });
             Ok(packed)
         };
-        ("w", rec.constant(format!("{} w {tile:?} in buffers", self.name()), len, make), len)
+        let label = format!("{} w {tile:?}", self.name());
+        ("w", self.weight_constant(rec, label, &format!("{tile:?} in buffers"), len, Layout::Words, make), len)
     }
 }
