@@ -1,4 +1,4 @@
-//! Files that are either whole or absent: written aside, synchronised, then renamed into place.
+//! Files that are either complete or absent: written under a temporary name, synchronised, then renamed.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 
-/// Writes a file so that at every moment `path` is either what it was before or the whole new content.
+/// Writes a file so that `path` has either its old content or all of the new content at every moment.
 ///
 /// The content goes to a temporary file in the same folder (a rename does not cross file systems), is flushed and
 /// synchronised with the disk, and is then renamed. On failure nothing is left behind. A link is followed: the file
@@ -31,7 +31,7 @@ pub fn write_atomically(
 ) -> Result<()> {
     let path = path.as_ref();
     let target = replaceable(path)?;
-    // An empty parent is what a bare file name has.
+    // A bare file name has an empty parent.
     let folder = target.parent().filter(|f| !f.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let write_all = || {
         let aside = aside_in(folder)?;
@@ -46,7 +46,7 @@ pub fn write_atomically(
     write_all().map_err(Error::io("write", path))
 }
 
-/// The file that a rename may replace: `path` itself, or what it links to.
+/// The file that a rename may replace: `path` itself, or the target of the link.
 fn replaceable(path: &Path) -> Result<PathBuf> {
     match fs::metadata(path) {
         Ok(there) if there.is_file() => fs::canonicalize(path).map_err(Error::io("write", path)),
@@ -59,10 +59,10 @@ fn replaceable(path: &Path) -> Result<PathBuf> {
     }
 }
 
-/// What the names of files written aside begin and end with.
+/// The beginning and the end of temporary names.
 pub const ASIDE: [&str; 2] = [".protogpu-", ".tmp"];
 
-/// Whether a name is that of a file written aside: where no process writes, the leftover of one that was killed.
+/// Whether a name is temporary. If no process is writing, the file is left over from a killed one.
 pub fn is_aside(name: &str) -> bool {
     name.starts_with(ASIDE[0]) && name.ends_with(ASIDE[1])
 }
@@ -72,7 +72,7 @@ fn aside_in(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
     builder.prefix(ASIDE[0]).suffix(ASIDE[1]);
     #[cfg(unix)]
     {
-        // Temporary files are private by default; a result is not (the umask still applies).
+        // Temporary files are private by default, but results are not (the umask still applies).
         use std::os::unix::fs::PermissionsExt;
         builder.permissions(fs::Permissions::from_mode(0o666));
     }

@@ -1,4 +1,4 @@
-//! Reading files of unknown origin: never more than what they can rightly hold.
+//! Reads files of unknown origin, with a limit on their size.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read};
@@ -6,14 +6,14 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 
-/// A file's bytes, at most `most` of them; `what` it is, as a message has it: `settings file`.
+/// Reads a file of at most `most` bytes. Messages call it `what`, such as `settings file`.
 ///
 /// # Errors
-/// [`Error::Io`] if it cannot be read; [`Error::Input`] if it is longer, or no regular file, of which the length says nothing.
+/// [`Error::Io`] if it cannot be read; [`Error::Input`] if it is longer, or not a regular file (whose length means nothing).
 pub fn read_at_most(path: impl AsRef<Path>, most: u64, what: &str) -> Result<Vec<u8>> {
     let path = path.as_ref();
     let cannot = || Error::io("read", path);
-    // Asked before opening: opening a pipe would wait for its writer.
+    // Checked before opening, because opening a pipe would wait for its writer.
     let there = std::fs::metadata(path).map_err(cannot())?;
     if !there.is_file() {
         let kind = if there.is_dir() { "a folder" } else { "not a regular file" };
@@ -25,13 +25,13 @@ pub fn read_at_most(path: impl AsRef<Path>, most: u64, what: &str) -> Result<Vec
     };
     check(there.len())?;
     let mut bytes = Vec::with_capacity(there.len() as usize);
-    // One more shows a file that has grown since.
+    // One byte more reveals a file that has grown since.
     File::open(path).map_err(cannot())?.take(most.saturating_add(1)).read_to_end(&mut bytes).map_err(cannot())?;
     check(bytes.len() as u64)?;
     Ok(bytes)
 }
 
-/// The same of a text.
+/// The same for text.
 ///
 /// # Errors
 /// As [`read_at_most`], and [`Error::Input`] if it is not UTF-8.
@@ -41,10 +41,10 @@ pub fn read_text_at_most(path: impl AsRef<Path>, most: u64, what: &str) -> Resul
     String::from_utf8(bytes).map_err(|_| Error::input(format!("{} is not UTF-8 text", path.display())))
 }
 
-/// What was read, or nothing where there is no file.
+/// Turns "not found" into `None`.
 ///
 /// # Errors
-/// Any other that `read` has.
+/// Any other error of `read`.
 pub fn if_there<T>(read: Result<T>) -> Result<Option<T>> {
     match read {
         Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(None),

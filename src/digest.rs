@@ -10,10 +10,10 @@ pub fn sha256_hex(bytes: impl AsRef<[u8]>) -> String {
     hex(&Sha256::digest(bytes))
 }
 
-/// SHA-256 of all that a reader gives, in lower-case hexadecimal.
+/// SHA-256 of everything that a reader returns, in lower-case hexadecimal.
 ///
 /// # Errors
-/// That of the reader.
+/// The error of the reader.
 pub fn sha256_of(mut reader: impl Read) -> io::Result<String> {
     let (mut hash, mut buffer) = (Sha256::new(), vec![0; 1 << 16]);
     loop {

@@ -1,4 +1,4 @@
-//! What the classes are called: finding one by index, WordNet id or name, and naming its folder.
+//! The names of classes: finding a class by index, WordNet id or name, and naming its folder.
 
 use std::fs::File;
 use std::io::Read;
@@ -9,9 +9,9 @@ use crate::suggest::{near_misses, shown};
 
 /// Index, WordNet id and name of ImageNet's classes, in torchvision's order.
 const IMAGENET: &str = include_str!("../weights/imagenet_classes.tsv");
-/// Largest label file that is read, in bytes: 21,000 classes take 0.7 MB.
+/// Largest accepted label file, in bytes: 21,000 classes take 0.7 MB.
 const MAX_FILE_BYTES: u64 = 2 << 20;
-/// Longest folder name, in bytes; file systems end at 255, and what goes into the folder has a name too.
+/// Longest folder name, in bytes. File systems allow 255, and the files in the folder need room too.
 const MAX_SLUG_BYTES: usize = 64;
 
 /// One class.
@@ -19,7 +19,7 @@ const MAX_SLUG_BYTES: usize = 64;
 pub struct Label {
     /// The WordNet id, such as `n01440764`.
     pub wnid: Option<String>,
-    /// The name, such as `tench`. Not necessarily the only class of this name.
+    /// The name, such as `tench`. Other classes may have the same name.
     pub name: String,
 }
 
@@ -35,7 +35,7 @@ impl Labels {
         Self::from_text("the embedded ImageNet classes", IMAGENET).expect("a test reads them")
     }
 
-    /// Reads a file with one name a line, or with index, WordNet id and name separated by tabs.
+    /// Reads a file with one name per line, or with index, WordNet id and name separated by tabs.
     ///
     /// # Errors
     /// [`Error::Io`] if the file cannot be read; [`Error::Input`] naming the first line that is unusable.
@@ -57,7 +57,7 @@ impl Labels {
         Self::from_text(&source, text)
     }
 
-    /// Classes of these names.
+    /// Classes with these names.
     ///
     /// # Errors
     /// [`Error::Input`] naming the first name that is empty or has control characters, or if there is none at all.
@@ -71,14 +71,14 @@ impl Labels {
         Ok(Self { classes: names.into_iter().map(|name| Label { wnid: None, name }).collect() })
     }
 
-    /// `n` classes of which nothing is known: `class 0`, `class 1`, and so on.
+    /// `n` classes without names: `class 0`, `class 1`, and so on.
     pub fn numbered(n: usize) -> Self {
         Self { classes: (0..n).map(|index| Label { wnid: None, name: format!("class {index}") }).collect() }
     }
 
     fn from_text(source: &str, text: &str) -> Result<Self> {
         let fail = |line: usize, what: String| Error::input(format!("{source}: line {}: {what}", line + 1));
-        // Windows editors put a byte order mark before the first line; lines() takes care of their line ends.
+        // Windows editors put a byte order mark before the first line; lines() handles their line ends.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text).trim_end();
         let tabbed = text.contains('\t');
         let len = text.lines().count();
@@ -90,7 +90,7 @@ impl Labels {
                 return Err(fail(number, format!("index {index} occurs twice")));
             }
         }
-        // As many lines as indices, all below `len` and none twice: every place is taken.
+        // There are as many lines as indices, all below `len` and none twice, so every place is taken.
         let classes: Vec<_> = classes.into_iter().flatten().collect();
         if classes.is_empty() {
             return Err(Error::input(format!("{source}: has no labels")));
@@ -103,12 +103,12 @@ impl Labels {
         self.classes.len()
     }
 
-    /// Whether there is no class at all.
+    /// Whether there are no classes.
     pub fn is_empty(&self) -> bool {
         self.classes.is_empty()
     }
 
-    /// The class of this index; `None` beyond the last.
+    /// The class with this index; `None` beyond the last.
     pub fn get(&self, index: usize) -> Option<&Label> {
         self.classes.get(index)
     }
@@ -116,19 +116,19 @@ impl Labels {
     /// The name of class `index`.
     ///
     /// # Panics
-    /// If there are not that many classes, as indexing does.
+    /// If the index is out of range.
     pub fn name(&self, index: usize) -> &str {
         &self.classes[index].name
     }
 
     /// Finds a class by what a person types: its index, its WordNet id or its name.
     ///
-    /// A number is always an index. A name is first taken to the letter, then without regard to case and with spaces,
-    /// `_` and `-` alike.
+    /// A number is always an index. A name is first compared exactly, then without regard to case and to the difference between
+    /// spaces, `_` and `-`.
     ///
     /// # Errors
-    /// [`Error::Input`]: for an index that is too high, with the number of classes; for a name that several classes
-    /// have, with their indices; for an unknown name, with similar ones.
+    /// [`Error::Input`] for an index that is too high (with the number of classes), a name that several classes have (with their
+    /// indices), or an unknown name (with similar ones).
     ///
     /// ```
     /// let labels = protogpu::labels::Labels::imagenet();
@@ -146,7 +146,7 @@ impl Labels {
             return Err(Error::input("the class is empty: give an index, a WordNet id or a name"));
         }
         if query.bytes().all(|b| b.is_ascii_digit()) {
-            // Too many digits for a number are too high an index as well.
+            // A number with too many digits is too high an index as well.
             return query.parse().ok().filter(|&index| index < self.len()).ok_or_else(|| self.out_of_range(query));
         }
         let spoken = folded(query);
@@ -166,8 +166,8 @@ impl Labels {
         Err(self.unknown(query))
     }
 
-    /// A folder name for class `index`: lower-case ASCII letters, digits and `_`, at most 64 of them, never empty, and
-    /// nothing that a path or Windows would read differently. Two classes may share it: put the index before it.
+    /// A folder name for class `index`: 1 to 64 lower-case ASCII letters, digits and `_`, safe on every system.
+    /// Two classes may share it, so put the index before it.
     pub fn slug(&self, index: usize) -> String {
         let name = self.get(index).map_or("", |class| &class.name);
         let mut slug = String::new();
@@ -226,7 +226,7 @@ impl Labels {
     }
 }
 
-/// `index <tab> WordNet id <tab> name`, the index below `len`.
+/// Parses `index <tab> WordNet id <tab> name`, with the index below `len`.
 fn tabbed_line(line: &str, len: usize) -> Result<(usize, Label), String> {
     let columns: Vec<_> = line.split('\t').map(str::trim).collect();
     let [index, wnid, name] = columns[..] else {
@@ -250,20 +250,20 @@ fn check_name(name: &str) -> Result<(), &'static str> {
     if name.trim().is_empty() {
         return Err("is empty");
     }
-    // They would reach the terminal, and a name of two lines is none.
+    // Control characters would reach the terminal.
     if name.chars().any(char::is_control) {
         return Err("has control characters");
     }
     Ok(())
 }
 
-/// Lower case, with spaces, `_` and `-` alike and runs of them one.
+/// Lower case, with each run of spaces, `_` and `-` replaced by one character.
 fn folded(name: &str) -> String {
     let lower = name.to_lowercase();
     lower.split([' ', '_', '-']).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
-/// Names that Windows takes for a device in any folder: `con`, `com1`, ...
+/// Whether Windows takes the name for a device in any folder: `con`, `com1`, ...
 fn is_windows_device(slug: &str) -> bool {
     matches!(slug, "con" | "prn" | "aux" | "nul")
         || matches!(slug.as_bytes(), [b'c', b'o', b'm', b'0'..=b'9'] | [b'l', b'p', b't', b'0'..=b'9'])

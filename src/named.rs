@@ -9,7 +9,7 @@ macro_rules! named {
         pub enum $name { $($(#[$variant_meta])* $variant,)+ }
 
         impl $name {
-            /// The names as on the command line and in files.
+            /// The names on the command line and in files.
             pub const NAMES: &'static [&'static str] = &[$($text),+];
         }
 
@@ -34,7 +34,7 @@ macro_rules! named {
     };
 }
 
-/// The conversions that serde's `try_from` and `into` ask for, by way of `FromStr` and `Display`.
+/// The conversions that serde's `try_from` and `into` need, by `FromStr` and `Display`.
 macro_rules! as_string {
     ($name:ident) => {
         impl TryFrom<String> for $name {

@@ -1,13 +1,13 @@
-//! "Did you mean ...?": names close to one that was not found.
+//! "Did you mean ...?": names similar to one that was not found.
 
-/// How many names a message suggests.
+/// The most names that a message suggests.
 const AT_MOST: usize = 4;
-/// Names longer than this are not compared: the cost is the product of both lengths.
+/// Longer names are not compared, because the cost is the product of both lengths.
 const LONGEST: usize = 120;
-/// Below this similarity (1 is equal, 0 has no letter in common) a name is no suggestion.
+/// The least similarity of a suggestion: 1 is equal, 0 has no letter in common.
 const SIMILAR: f64 = 0.55;
 
-/// The candidates that resemble `query`, best first: those that contain it, then those few typing errors away.
+/// The candidates that resemble `query`, best first: those that contain it, then those a few typing errors away.
 pub(crate) fn near_misses<'a, T>(query: &str, candidates: impl Iterator<Item = (&'a str, T)>) -> Vec<(&'a str, T)> {
     let query = query.to_lowercase();
     if query.is_empty() || query.len() > LONGEST {
@@ -22,12 +22,12 @@ pub(crate) fn near_misses<'a, T>(query: &str, candidates: impl Iterator<Item = (
             (score >= SIMILAR).then_some((score, name, value))
         })
         .collect();
-    // A stable sort: equally good names keep the order in which they were given.
+    // A stable sort: equally good names keep their order.
     scored.sort_by(|a, b| b.0.total_cmp(&a.0));
     scored.into_iter().take(AT_MOST).map(|(_, name, value)| (name, value)).collect()
 }
 
-/// Text from outside, fit for a message: control characters escaped, cut at 80 characters.
+/// Makes text from outside safe for a message: escapes control characters, and cuts at 80 characters.
 pub(crate) fn shown(text: &str) -> String {
     const LONGEST_SHOWN: usize = 80;
     let mut shown = String::new();

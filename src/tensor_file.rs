@@ -1,7 +1,7 @@
-//! Safetensors files of `f32` tensors, as the project writes its own results.
+//! Safetensors files of `f32` tensors, the format of the project's own results.
 //!
-//! The same contents give the same bytes: tensors and metadata stay in the order in which they are given, which the
-//! `safetensors` crate's own writer does not promise for metadata. Reading goes through that crate and trusts nothing.
+//! The same contents give the same bytes: tensors and metadata keep their order, which the
+//! writer of the `safetensors` crate does not guarantee for metadata. Reading uses that crate and trusts nothing.
 
 use std::collections::BTreeMap;
 
@@ -27,7 +27,7 @@ impl<'a> TensorFile<'a> {
     /// Adds a tensor.
     ///
     /// # Panics
-    /// If `data` are not as many as the shape has elements.
+    /// If `data` does not fill the shape.
     pub fn tensor(mut self, name: impl Into<String>, shape: &[usize], data: &'a [f32]) -> Self {
         let name = name.into();
         assert_eq!(shape.iter().product::<usize>(), data.len(), "tensor {name} does not fill its shape {shape:?}");
@@ -48,7 +48,7 @@ impl<'a> TensorFile<'a> {
             header.insert(name.clone(), json!({"dtype": "F32", "shape": shape, "data_offsets": [start, end]}));
         }
         let mut text = Value::Object(header).to_string();
-        // The data begin at a multiple of 8, so that a reader may map them.
+        // The data begins at a multiple of 8, so readers may map it.
         text.push_str(&" ".repeat(text.len().next_multiple_of(8) - text.len()));
         let mut bytes = Vec::with_capacity(8 + text.len() + end);
         bytes.extend((text.len() as u64).to_le_bytes());
@@ -60,7 +60,7 @@ impl<'a> TensorFile<'a> {
     }
 }
 
-/// What such a file holds: each tensor's shape and values, and the metadata.
+/// The contents of such a file: each tensor's shape and values, and the metadata.
 #[derive(Debug, Default, PartialEq)]
 pub struct Tensors {
     metadata: BTreeMap<String, String>,
@@ -68,10 +68,10 @@ pub struct Tensors {
 }
 
 impl Tensors {
-    /// Reads bytes of unknown origin. All tensors must be `f32` and finite.
+    /// Reads bytes, which are not trusted. All tensors must be `f32` and finite.
     ///
     /// # Errors
-    /// [`Error::Input`] if they are not, or the bytes are no such file.
+    /// [`Error::Input`] if they are not, or if the bytes are not a safetensors file.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         let unreadable = |source| Error::input(format!("not a readable safetensors file: {source}"));
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(unreadable)?;
@@ -101,15 +101,15 @@ impl Tensors {
         self.metadata.get(key).map(String::as_str)
     }
 
-    /// Takes a tensor out.
+    /// Takes out a tensor.
     ///
     /// # Errors
-    /// If there is none of this name.
+    /// If there is no tensor `name`.
     pub fn take(&mut self, name: &str) -> Result<(Vec<usize>, Vec<f32>)> {
         self.tensors.remove(name).ok_or_else(|| Error::input(format!("tensor `{name}` is missing")))
     }
 
-    /// The only tensor that there is.
+    /// The only tensor of the file.
     pub fn only(mut self) -> Result<(Vec<usize>, Vec<f32>)> {
         match (self.tensors.pop_first(), self.tensors.len()) {
             (Some((_, tensor)), 0) => Ok(tensor),
@@ -120,7 +120,7 @@ impl Tensors {
         }
     }
 
-    /// Takes a tensor of a given shape out.
+    /// Takes out a tensor with a given shape.
     ///
     /// # Errors
     /// As [`Tensors::take`], and if it has another shape.

@@ -8,21 +8,21 @@ use crate::networks::{Module, Network, Semantics};
 use crate::ops::{ConvAlgorithms, Tensor};
 use crate::shape::Shape;
 
-/// A network's forward with nothing fused and everything kept, for a fixed number of pictures at once.
+/// A network's forward pass that fuses nothing and retains every output, for batches of images.
 pub struct Activations {
     plan: Plan,
     input: Tensor,
     acts: graph::Activations,
     modules: Vec<Module>,
-    /// Pictures of the last run.
+    /// Images in the last run.
     count: usize,
 }
 
 impl Activations {
-    /// Plans the forward for batches of up to `batch` pictures.
+    /// Plans the forward pass for batches of up to `batch` images.
     ///
     /// # Errors
-    /// If the adapter has not enough memory.
+    /// If the adapter does not have enough memory.
     pub fn new(context: &Context, network: &Network, batch: usize) -> Result<Self> {
         let one = network.input();
         let mut rec = Recording::new();
@@ -37,10 +37,10 @@ impl Activations {
         Ok(Self { plan: Plan::new(context, rec)?, input, acts, modules: network.modules().to_vec(), count: 0 })
     }
 
-    /// Runs the forward; [`Activations::read`] then gives what the modules show. Does not block.
+    /// Runs the forward pass; read the outputs with [`Activations::read`]. Does not block.
     ///
     /// # Errors
-    /// If `pixels` are not one to `batch` whole pictures.
+    /// If `pixels` are not one to `batch` whole images.
     pub fn run(&mut self, pixels: &[f32]) -> Result<()> {
         self.count = count_images(pixels, self.input.shape, self.input.shape.n())?;
         self.plan.write(self.input.id, pixels)?;
@@ -48,7 +48,7 @@ impl Activations {
         Ok(())
     }
 
-    /// Names of the modules, the root first.
+    /// The modules, the root first.
     pub fn modules(&self) -> &[Module] {
         &self.modules
     }

@@ -1,4 +1,4 @@
-//! Logits of pictures.
+//! Classifies images.
 
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ use crate::networks::Network;
 use crate::ops::{ConvAlgorithms, Tensor};
 use crate::shape::Shape;
 
-/// A network's forward for up to a fixed number of pictures at once.
+/// A network's forward pass for batches of images.
 pub struct Classifier {
     plan: Plan,
     input: Tensor,
@@ -19,10 +19,10 @@ pub struct Classifier {
 }
 
 impl Classifier {
-    /// Plans the forward for batches of up to `batch` pictures.
+    /// Plans the forward pass for batches of up to `batch` images.
     ///
     /// # Errors
-    /// If the adapter has not enough memory.
+    /// If the adapter does not have enough memory.
     pub fn new(context: &Context, network: &Network, batch: usize) -> Result<Self> {
         let graph = network.graph().fused()?;
         let one = network.input();
@@ -34,20 +34,20 @@ impl Classifier {
         Ok(Self { plan: Plan::new(context, rec)?, input, logits: acts.of(graph.output()) })
     }
 
-    /// How many pictures it takes at once.
+    /// The largest batch.
     pub fn batch(&self) -> usize {
         self.input.shape.n()
     }
 
-    /// Height and width of the pictures.
+    /// Height and width of the images.
     pub fn side(&self) -> usize {
         self.input.shape.h()
     }
 
-    /// Each picture's logits, `[K]`. Blocks.
+    /// The logits of each image, `[K]`. Blocks.
     ///
     /// # Errors
-    /// If `pixels` are not one to `batch` whole pictures, or the device is lost.
+    /// If `pixels` are not one to `batch` whole images, or the device is lost.
     pub fn logits(&self, pixels: &[f32]) -> Result<Vec<Vec<f32>>> {
         let count = count_images(pixels, self.input.shape, self.input.shape.n())?;
         self.plan.write(self.input.id, pixels)?;
@@ -56,11 +56,11 @@ impl Classifier {
         Ok(logits.chunks_exact(self.logits.shape.c()).take(count).map(<[f32]>::to_vec).collect())
     }
 
-    /// The same of pictures in files: `consume` gets a batch's places among the paths, in their order, each with its logits. Gives the
-    /// pictures that could not be read, by their place, with the reason; the others go on.
+    /// The logits of image files. `consume` receives each batch: the indices of its paths, in order, with their logits. Returns the index
+    /// of each file that could not be read, with the reason; the others are not affected.
     ///
     /// # Errors
-    /// If the device is lost, or the first that `consume` returns.
+    /// If the device is lost, or the first error that `consume` returns.
     pub fn stream(
         &self,
         paths: &[PathBuf],

@@ -8,7 +8,7 @@ use crate::networks::Network;
 use crate::ops::{ConvAlgorithms, Tensor};
 use crate::shape::Shape;
 
-/// Logits and their gradient at one picture.
+/// The logits of an image, and the gradient of one of them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Gradient {
     /// `d logit / d pixel`, `[1,3,H,W]`; pixels in `[0,1]`, before normalising.
@@ -17,10 +17,10 @@ pub struct Gradient {
     pub logits: Vec<f32>,
 }
 
-/// The gradient of the logit of `class` at one picture, `[3,H,W]` in `[0,1]`. Blocks.
+/// The gradient of the logit of `class` with respect to the pixels of an image, `[3,H,W]` in `[0,1]`. Blocks.
 ///
 /// # Errors
-/// If `pixels` are no whole picture, the class is out of range, or the device is lost.
+/// If `pixels` are not one whole image, the class is out of range, or the device is lost.
 pub fn gradient(context: &Context, network: &Network, pixels: &[f32], class: usize) -> Result<Gradient> {
     let (one, classes) = (network.input(), network.classes());
     count_images(pixels, one, 1)?;
@@ -30,7 +30,7 @@ pub fn gradient(context: &Context, network: &Network, pixels: &[f32], class: usi
             classes - 1
         )));
     }
-    // Nothing fused: folding a batch norm rounds the weights once more, and where that tips a ReLU the gradient jumps.
+    // Nothing is fused: folding a batch norm rounds the weights once more, and if that flips a ReLU, the gradient jumps.
     let graph = network.graph();
     let choices = ConvAlgorithms::plain(context.capabilities());
     let mut rec = Recording::new();

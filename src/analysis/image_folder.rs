@@ -1,4 +1,4 @@
-//! Folders of natural pictures, one folder a class, and their pictures decoded while the adapter works.
+//! Folders of natural images, one per class, and a stream that decodes images while the adapter works.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -11,10 +11,10 @@ use crate::error::{Error, Result};
 use crate::labels::Labels;
 use crate::picture::preprocess;
 
-/// What a folder is searched for; a picture that is named itself may be called anything.
+/// Endings of image files in folders. A file that is named explicitly may have any name.
 const ENDINGS: [&str; 8] = ["png", "jpg", "jpeg", "webp", "bmp", "gif", "tif", "tiff"];
 
-/// `DIR/<class>/*`: natural pictures, sorted by path.
+/// `DIR/<class>/*`: natural images, sorted by path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageFolder {
     root: PathBuf,
@@ -23,12 +23,12 @@ pub struct ImageFolder {
 }
 
 impl ImageFolder {
-    /// Finds the pictures of every class in the folders of `root`. A folder's name is the class's index, alone or before
-    /// `_`, `-` or a space and anything (`574_golf_ball`), its WordNet id or its name. Folders in a class's folder are
-    /// searched too; what is no class's folder is [`ImageFolder::ignored`].
+    /// Finds the images of every class in the folders of `root`. A folder's name is the class's index, alone or followed by
+    /// `_`, `-` or a space and any text (`574_golf_ball`), its WordNet id or its name. Subfolders of a class folder are
+    /// searched too. Other folders are [`ImageFolder::ignored`].
     ///
     /// # Errors
-    /// If `root` cannot be read, or no folder in it is a class's.
+    /// If `root` cannot be read or has no class folder.
     pub fn open(root: impl AsRef<Path>, labels: &Labels) -> Result<Self> {
         let root = root.as_ref();
         let mut found = Self { root: root.to_owned(), classes: BTreeMap::new(), ignored: Vec::new() };
@@ -65,7 +65,7 @@ impl ImageFolder {
         Ok(found)
     }
 
-    /// Where the folders are.
+    /// The folder that contains the class folders.
     pub fn root(&self) -> &Path {
         &self.root
     }
@@ -75,33 +75,33 @@ impl ImageFolder {
         self.classes.keys().copied()
     }
 
-    /// A class's pictures, sorted by path; empty where it has none.
+    /// The images of a class, sorted by path; empty if it has none.
     pub fn pictures(&self, class: usize) -> &[PathBuf] {
         self.classes.get(&class).map_or(&[], Vec::as_slice)
     }
 
-    /// Folders that are no class's, each with the reason.
+    /// Folders that do not belong to a class, each with the reason.
     pub fn ignored(&self) -> &[String] {
         &self.ignored
     }
 
-    /// A path as it is written down: from the root on, with `/` between folders.
+    /// The path relative to the root, with `/` as the separator, for records.
     pub fn relative(&self, path: &Path) -> String {
         let inner = path.strip_prefix(&self.root).unwrap_or(path);
         inner.iter().map(OsStr::to_string_lossy).collect::<Vec<_>>().join("/")
     }
 }
 
-/// The class that a folder's name means, or why it means none.
+/// The class that a folder's name denotes, or the reason why it denotes none.
 fn class_of(name: &str, labels: &Labels) -> std::result::Result<usize, String> {
     let digits = name.bytes().take_while(u8::is_ascii_digit).count();
     let (number, rest) = name.split_at(digits);
-    // A class may be called `3d printer`: the index ends where a word would.
+    // A class may be called `3d printer`, so digits are an index only if they end like a word.
     if digits == 0 || !(rest.is_empty() || rest.starts_with(['_', '-', ' '])) {
         return labels.find(name).map_err(|error| error.to_string());
     }
     let class = labels.find(number).map_err(|error| error.to_string())?;
-    // A data set with indices of its own would otherwise be taken for this network's.
+    // Otherwise a data set with other indices would be mistaken for this network's classes.
     match labels.find(rest.trim_start_matches(['_', '-', ' '])) {
         Ok(other) if other != class && !rest.is_empty() => {
             Err(format!("its index means {}, but its name means class {other}", labels.name(class)))
@@ -110,10 +110,10 @@ fn class_of(name: &str, labels: &Labels) -> std::result::Result<usize, String> {
     }
 }
 
-/// The pictures as they are named, and those in the folders, sorted.
+/// The given image files, and the image files in the given folders, sorted.
 ///
 /// # Errors
-/// If a folder cannot be read or holds no picture.
+/// If a folder cannot be read or contains no image.
 pub fn find_pictures(given: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for path in given {
@@ -137,7 +137,7 @@ fn add_pictures(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
         let entry = entry.map_err(Error::io("read", folder))?;
         let (path, kind) = (entry.path(), entry.file_type().map_err(Error::io("read", folder))?);
         let ending = path.extension().and_then(OsStr::to_str).map(str::to_ascii_lowercase);
-        // Links to folders are not followed: they may lead in a circle.
+        // Links to folders are not followed, because they may form a cycle.
         if kind.is_dir() {
             add_pictures(&path, found)?;
         } else if ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str())) {
@@ -147,25 +147,25 @@ fn add_pictures(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
     Ok(())
 }
 
-/// A picture of a stream: which one it is, and its pixels `[3,side,side]` in `[0,1]`.
+/// A decoded image: its index, and its pixels `[3,side,side]` in `[0,1]`.
 pub struct Decoded {
-    /// Its place among the paths.
+    /// The index of its path.
     pub index: usize,
-    /// As [`preprocess`] gives it.
+    /// The output of [`preprocess`].
     pub pixels: Vec<f32>,
 }
 
-/// Pictures' pixels one after the other, `[N,3,side,side]`.
+/// The pixels of several images, `[N,3,side,side]`.
 pub(super) fn together(pictures: &[Decoded]) -> Vec<f32> {
     pictures.iter().flat_map(|picture| picture.pixels.iter().copied()).collect()
 }
 
-/// Decodes pictures on all cores, and hands them on in their order, up to `batch` at once, while the next are decoded.
-/// At most three batches are in memory. Gives the pictures that could not be read, by their place, with the reason; the others
-/// go on.
+/// Decodes images on all cores, and passes them to `consume` in order, up to `batch` at a time, while the next ones are decoded.
+/// At most three batches are in memory. Returns the index of each image that could not be read, with the reason; the others
+/// are not affected.
 ///
 /// # Errors
-/// The first that `consume` returns; then the rest is left.
+/// The first error that `consume` returns, which ends the stream.
 pub fn stream_pictures(
     paths: &[PathBuf],
     side: usize,
@@ -180,7 +180,7 @@ pub fn stream_pictures(
             for (chunk, paths) in paths.chunks(batch).enumerate() {
                 let decode = |(at, path): (usize, &PathBuf)| (chunk * batch + at, preprocess(path, side));
                 let decoded: Vec<(usize, Result<Vec<f32>>)> = paths.par_iter().enumerate().map(decode).collect();
-                // Nobody listens any more: an error ended the stream.
+                // The receiver is gone because an error ended the stream.
                 if sender.send(decoded).is_err() {
                     return;
                 }

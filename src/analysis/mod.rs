@@ -1,5 +1,5 @@
-//! Looking into a network: what it says of pictures, what its modules show, which pixels matter, how alike two maps rank,
-//! and how its answers differ between groups of pictures.
+//! Analysis of a network: classification, activations, gradients, rank correlation, path similarity, and comparisons
+//! between groups of images.
 //!
 //! Pixels are `[N,3,H,W]` in `[0,1]`, before normalising.
 
@@ -20,7 +20,7 @@ pub use spearman::{Ranks, Sorter, spearman};
 use crate::error::{Error, Result};
 use crate::shape::Shape;
 
-/// Checks that `pixels` are whole images of the shape `one`, at most `most`, and gives their number.
+/// Checks that `pixels` are 1 to `most` whole images of the shape `one`, and returns their number.
 fn count_images(pixels: &[f32], one: Shape, most: usize) -> Result<usize> {
     let count = pixels.len() / one.image_len();
     if pixels.len() != count * one.image_len() || count == 0 || count > most {

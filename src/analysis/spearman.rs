@@ -1,27 +1,27 @@
-//! Spearman's rank correlation, as `scipy.stats.spearmanr`: Pearson's of ranks, where equal values share their mean rank.
+//! Spearman's rank correlation, as in `scipy.stats.spearmanr`: Pearson's correlation of ranks, where equal values share their mean rank.
 //!
-//! All of it is exact in integers up to the last division. Of n values in order, those of one group of equals stand at positions
-//! s to e − 1, and their mean rank is (s + 1 + e) / 2. Doubled and centred, that is c = 2·rank − (n + 1) = s + e − n: whole, at
-//! most n − 1 in size, and over all values these sum to 0. So with a and b the cs of both sides ρ = Σab / √(Σa²·Σb²).
+//! Everything up to the last division is exact, in integers. Among n sorted values, a group of equal values has positions
+//! s to e − 1 and mean rank (s + 1 + e) / 2. Doubled and centred, this is c = 2·rank − (n + 1) = s + e − n: a whole number of
+//! magnitude at most n − 1. Over all values, c sums to 0. With a and b the values of c on the two sides, ρ = Σab / √(Σa²·Σb²).
 //!
 //! **Nothing overflows** with n ≤ 2²⁷: c fits in i32, a sum of cs in i64 (2²⁷·2²⁷ = 2⁵⁴), and each of Σab, Σa², Σb² is at most
-//! n(n² − 1) / 3 < 2⁸⁰ and fits in i128. The loops therefore use wrapping operations, and are spared the checks of a debug build.
+//! n(n² − 1) / 3 < 2⁸⁰ and fits in i128. So the loops use wrapping operations, which avoids the checks of a debug build.
 //!
-//! After a ReLU most values are 0: their group needs no sorting, only its size and where it stands. The rest is sorted with the
-//! other side's cs as companions, so that nothing has to be looked up later: a radix sort, as key and companion fit in 64 bits.
+//! After a ReLU, most values are 0. Their group needs no sorting, only its size and position. The other values are sorted together with
+//! the other side's c as companions, so nothing has to be looked up later. Key and companion fit in 64 bits, which allows a radix sort.
 
 use crate::error::{Error, Result};
 
 /// The most values, see above.
 const MAX_LEN: usize = 1 << 27;
-/// Bits that one pass of the sort looks at; three passes see all 32.
+/// Bits per pass of the sort; three passes cover all 32.
 const DIGIT_BITS: usize = 11;
 const DIGITS: usize = 3;
 const BUCKETS: usize = 1 << DIGIT_BITS;
-/// Where an item's key begins; below it is its companion.
+/// The position of an item's key; its companion lies below.
 const KEY_SHIFT: usize = 32;
 
-/// The ranks of one vector, found once and correlated with many others.
+/// The ranks of one vector, to correlate with many others.
 pub struct Ranks {
     /// c of each value.
     centred: Vec<i32>,
@@ -29,14 +29,14 @@ pub struct Ranks {
     squares: i128,
 }
 
-/// The memory of the sort, for use from call to call; one per thread.
+/// The memory of the sort, reused between calls; one per thread.
 #[derive(Default)]
 pub struct Sorter {
     items: Vec<u64>,
     spare: Vec<u64>,
 }
 
-/// Items in ascending order of their values, and between them the group of zeros.
+/// Items sorted by value, with the group of zeros between the negative and the positive ones.
 struct Sorted<'a> {
     negative: &'a [u64],
     zeros: usize,
@@ -62,7 +62,7 @@ impl Ranks {
         if len == 0 || len > MAX_LEN {
             return Err(Error::input(format!("{len} values cannot be ranked, 1 to {MAX_LEN} can")));
         }
-        // First the companions, by which each group finds its values again.
+        // The companions are indices, by which each group finds its values again.
         let mut centred: Vec<i32> = (0..len as i32).collect();
         let mut sorter = Sorter::default();
         let sorted = sorter.sort(values, &centred)?;
@@ -76,21 +76,21 @@ impl Ranks {
         Ok(Self { centred, squares })
     }
 
-    /// How many values were ranked: at least one.
+    /// The number of ranked values, at least one.
     #[expect(clippy::len_without_is_empty, reason = "never empty")]
     pub fn len(&self) -> usize {
         self.centred.len()
     }
 
-    /// Whether all values are equal, as one alone is: no correlation is defined.
+    /// Whether all values are equal, as a single value is; then no correlation is defined.
     pub fn is_constant(&self) -> bool {
         self.squares == 0
     }
 
-    /// ρ with `values`, in [-1, 1]; none if either side is constant, where scipy has NaN.
+    /// ρ with `values`, in [-1, 1]; `None` if either side is constant, where scipy returns NaN.
     ///
     /// # Errors
-    /// If `values` are not as many as were ranked, or one is not finite.
+    /// If the number of `values` differs from that of the ranks, or a value is not finite.
     pub fn correlation(&self, values: &[f32], scratch: &mut Sorter) -> Result<Option<f64>> {
         let len = self.len();
         if values.len() != len {
@@ -105,27 +105,27 @@ impl Ranks {
         if self.squares == 0 || sums.bb == 0 {
             return Ok(None);
         }
-        // Only here is anything rounded, and alike for both sides: by an ulp or two, which may lead beyond 1. The root of a
-        // rounded square is exact, so equal ranks give 1 itself.
+        // Only this line rounds, in the same way for both sides, by an ulp or two. That may exceed 1. The root of a
+        // rounded square is exact, so equal ranks give exactly 1.
         let rho = sums.ab as f64 / (self.squares as f64 * sums.bb as f64).sqrt();
         Ok(Some(rho.clamp(-1.0, 1.0)))
     }
 }
 
-/// ρ of two vectors of one length; none if either is constant.
+/// ρ of two vectors of equal length; `None` if either is constant.
 ///
 /// # Errors
-/// As of [`Ranks::of`] and [`Ranks::correlation`].
+/// As [`Ranks::of`] and [`Ranks::correlation`].
 pub fn spearman(x: &[f32], y: &[f32]) -> Result<Option<f64>> {
     Ranks::of(x)?.correlation(y, &mut Sorter::default())
 }
 
 impl Sorter {
-    /// Orders `values`, each with its companion.
+    /// Sorts `values`, each with its companion.
     fn sort(&mut self, values: &[f32], companions: &[i32]) -> Result<Sorted<'_>> {
         let len = values.len();
         if self.items.len() < len {
-            // Anew, not longer: pages that no item reaches are then never touched.
+            // A new allocation, not a longer one, so pages that no item reaches are never touched.
             self.items = vec![0; len];
             self.spare = vec![0; len];
         }
@@ -140,26 +140,26 @@ impl Sorter {
     }
 }
 
-/// What [`pack`] saw.
+/// The counts that [`pack`] makes.
 struct Packed {
-    /// How many items there are.
+    /// The number of items.
     kept: usize,
     negative: usize,
     zeros_sum: i64,
     finite: bool,
 }
 
-/// Makes an item of each value that is not zero: a key that orders as the value does, and the companion.
+/// Turns each nonzero value into an item: a key with the order of the value, and the companion.
 fn pack(values: &[f32], companions: &[i32], items: &mut [u64]) -> Packed {
     const INFINITY: u32 = f32::INFINITY.to_bits();
     let (mut kept, mut negative, mut zeros_sum, mut finite) = (0usize, 0usize, 0i64, true);
     let mut i = 0;
     while i < values.len() {
         let (bits, companion) = (values[i].to_bits(), companions[i]);
-        // Negative numbers order backwards by their bits.
+        // The bits of negative numbers have the reverse order.
         let sign = ((bits as i32) >> 31) as u32;
         let key = bits ^ (sign | 1 << 31);
-        // Written always and kept if not zero: where zeros are is hard to foresee, so a branch would be slow.
+        // Always written, but kept only if not zero: a branch would be mispredicted often.
         items[kept] = ((key as u64) << KEY_SHIFT) | companion as u32 as u64;
         let some = (bits << 1 != 0) as usize;
         kept = kept.wrapping_add(some);
@@ -176,7 +176,7 @@ fn not_finite(values: &[f32]) -> Error {
     Error::input(format!("value {at} of {} is {}: only finite numbers have ranks", values.len(), values[at]))
 }
 
-/// Sorts by the key, least significant digit first; what is sorted lies in one of the two.
+/// Sorts by the key, least significant digit first, and returns the buffer with the result.
 fn radix_sort<'a>(mut items: &'a mut [u64], mut spare: &'a mut [u64]) -> &'a [u64] {
     let mut counts = [[0u32; BUCKETS]; DIGITS];
     let [low, middle, high] = &mut counts;
@@ -190,7 +190,7 @@ fn radix_sort<'a>(mut items: &'a mut [u64], mut spare: &'a mut [u64]) -> &'a [u6
         i = i.wrapping_add(1);
     }
     for (place, counts) in counts.iter_mut().enumerate() {
-        // Where all have one digit, as the lowest of numbers that were f16, they stay as they are.
+        // If all items have the same digit, such as the lowest one of converted f16 values, the pass is skipped.
         if items.first().is_none_or(|&item| counts[digit(item, place)] as usize == items.len()) {
             continue;
         }
@@ -204,7 +204,7 @@ fn radix_sort<'a>(mut items: &'a mut [u64], mut spare: &'a mut [u64]) -> &'a [u6
     items
 }
 
-/// Moves each item to where its digit's next one belongs.
+/// Moves each item to the next position of its digit.
 fn distribute(items: &[u64], spare: &mut [u64], next: &mut [u32; BUCKETS], place: usize) {
     let mut i = 0;
     while i < items.len() {
@@ -217,7 +217,7 @@ fn distribute(items: &[u64], spare: &mut [u64], next: &mut [u32; BUCKETS], place
     }
 }
 
-/// 11 bits of the key; of the highest place, 10.
+/// 11 bits of the key; 10 for the highest digit.
 #[inline(always)]
 fn digit(item: u64, place: usize) -> usize {
     (item >> (KEY_SHIFT + place * DIGIT_BITS)) as usize & (BUCKETS - 1)
@@ -235,7 +235,7 @@ fn add_product(sum: &mut i128, a: i64, b: i64) {
     *sum = sum.wrapping_add((a as i128).wrapping_mul(b as i128));
 }
 
-/// Gives each item's c, if the first stands at position `offset`, to the value that its companion names.
+/// Stores each item's c at the index of its companion. The first item has position `offset`.
 fn scatter(items: &[u64], offset: usize, centred: &mut [i32], squares: &mut i128) {
     let mut start = 0;
     while start < items.len() {
@@ -254,14 +254,14 @@ fn scatter(items: &[u64], offset: usize, centred: &mut [i32], squares: &mut i128
 }
 
 impl Sums {
-    /// A group of `count` equal values, whose companions sum to `sum`.
+    /// Adds a group of `count` equal values whose companions sum to `sum`.
     #[inline(always)]
     fn add_group(&mut self, c: i64, count: usize, sum: i64) {
         add_product(&mut self.ab, c, sum);
         add_product(&mut self.bb, c, c.wrapping_mul(count as i64));
     }
 
-    /// All groups of `items`, if the first stands at position `offset` of `len`.
+    /// Adds all groups of `items`. The first item has position `offset` of `len`.
     fn add_groups(&mut self, items: &[u64], offset: usize, len: usize) {
         let mut start = 0;
         while start < items.len() {

@@ -1,13 +1,13 @@
-//! Which rows "all layers" has: a network's modules, and the distinct tensors behind their names.
+//! The layers of a network: its modules, and the distinct tensors behind their names.
 
 use crate::graph::NodeId;
 use crate::named::named;
 use crate::networks::{Module, Network, Semantics};
 
 named! {
-    /// How layers are counted in a mean over all of them.
+    /// How an average over all layers counts them.
     Over {
-        /// Each module's name counts, as in the paper, so that a tensor with several names weighs several times.
+        /// Each module counts, as in the paper, so a tensor with several names counts several times.
         Names = "names",
         /// Each distinct tensor counts once.
         Tensors = "tensors",
@@ -28,8 +28,8 @@ impl Layers {
     /// Those of a network, in the order of torchvision's `named_modules()`.
     pub fn of(network: &Network) -> Self {
         let mut layers = Self { modules: Vec::new(), shown: Vec::new(), tensors: Vec::new() };
-        // First what a hook sees that copies. One that keeps a reference sees a few tensors more: a block's ReLU runs twice, and
-        // only what follows is written over.
+        // First the tensors of hooks that copy. Hooks that keep a reference add a few more: a block's ReLU runs twice, and
+        // only the later output is overwritten.
         let [copied, kept] = [Semantics::Snapshot, Semantics::TorchAlias].map(|semantics| {
             network.modules().iter().map(|module| layers.place(module, semantics)).collect::<Vec<_>>()
         });
@@ -61,7 +61,7 @@ impl Layers {
         self.tensors.iter().map(|tensor| tensor.0.as_str())
     }
 
-    /// Each layer's name and the place of its tensor in [`Layers::tensors`].
+    /// Each layer's name and the index of its tensor in [`Layers::tensors`].
     pub fn rows(&self, semantics: Semantics, over: Over) -> Vec<(&str, usize)> {
         let which = usize::from(semantics == Semantics::TorchAlias);
         let mut seen = vec![false; self.tensors.len()];
@@ -70,12 +70,12 @@ impl Layers {
         rows.filter(counts).collect()
     }
 
-    /// Their shapes for one picture.
+    /// The shapes of the tensors for one image.
     pub(super) fn shapes(&self, network: &Network) -> Vec<[usize; 4]> {
         self.tensors.iter().map(|tensor| network.graph().node(tensor.1).shape.0).collect()
     }
 
-    /// The tensor of the logits, which the root shows.
+    /// The index of the tensor of the logits, which is the root's output.
     pub fn logits(&self) -> usize {
         self.shown[0][0]
     }

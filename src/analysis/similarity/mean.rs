@@ -1,4 +1,4 @@
-//! A class's mean activations, and the file that keeps them.
+//! The mean activations of a class, and their file.
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -13,45 +13,45 @@ use crate::error::{Error, Result};
 use crate::networks::{Network, Preprocessing};
 use crate::tensor_file::{TensorFile, Tensors};
 
-/// The layout's name and version.
+/// The name and version of the layout.
 const FORMAT: &str = "protogpu mean activations 1";
-/// The tensor of the mean picture. No module is called so.
+/// The name of the mean image's tensor. No module has this name.
 const PIXELS: &str = "pixels";
 
-/// A natural picture that was read.
+/// A natural image.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Picture {
-    /// From the folder of all classes on, with `/` between folders.
+    /// The path relative to the folder of all classes, with `/` as the separator.
     pub file: String,
-    /// Of the file's bytes; empty if they cannot be read.
+    /// SHA-256 of the file's bytes; empty if they cannot be read.
     pub sha256: String,
 }
 
 impl Picture {
-    /// Those of some paths of a folder.
+    /// The images at `paths` in a folder.
     pub fn of(folder: &ImageFolder, paths: &[PathBuf]) -> Vec<Self> {
         let digest = |path: &PathBuf| File::open(path).and_then(sha256_of).unwrap_or_default();
         paths.iter().map(|path| Self { file: folder.relative(path), sha256: digest(path) }).collect()
     }
 }
 
-/// Ā: what each tensor shows on average over natural pictures of a class.
+/// Ā: the mean of each tensor over natural images of a class.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MeanActivations {
     /// The class.
     pub class: usize,
-    /// The pictures that it is the mean of.
+    /// The averaged images.
     pub pictures: Vec<Picture>,
-    /// Those that were to be part of it and could not be read.
+    /// Images that could not be read.
     pub unreadable: Vec<Picture>,
-    /// By tensor of [`Layers::tensors`].
+    /// The means, in the order of [`Layers::tensors`].
     pub means: Vec<Vec<f32>>,
-    /// The mean picture, `[3,H,W]` in `[0,1]`.
+    /// The mean image, `[3,H,W]` in `[0,1]`.
     pub pixels: Vec<f32>,
 }
 
 impl MeanActivations {
-    /// From the sums over pictures, the pixels' last, as [`Observer::add`] makes them.
+    /// Divides the sums of [`Observer::add`], of which the last is that of the pixels.
     pub fn from_sums(class: usize, sums: &Sums) -> Self {
         let count = sums.pictures.len().max(1) as f64;
         let mean = |sums: &Vec<f64>| sums.iter().map(|sum| (sum / count) as f32).collect();
@@ -72,8 +72,8 @@ impl MeanActivations {
         self.means.iter().zip(layers.tensors()).map(one).collect()
     }
 
-    /// The bytes of a safetensors file with a tensor for each of the network's, named after the first module that shows it,
-    /// `pixels` with the mean picture, and metadata that say what of.
+    /// The bytes of a safetensors file. It has each tensor under the name of the first module that shows it, the mean image
+    /// as `pixels`, and metadata about class, network and images.
     pub fn to_bytes(&self, network: &Network, layers: &Layers) -> Vec<u8> {
         let side = network.input().h();
         let listed = |pictures: &[Picture]| serde_json::to_string(pictures).expect("pictures are plain data");
@@ -93,16 +93,16 @@ impl MeanActivations {
         file.to_bytes()
     }
 
-    /// The largest file that this network's mean can be.
+    /// The largest possible file of mean activations of this network, in bytes.
     pub fn most_bytes(network: &Network, layers: &Layers) -> u64 {
         let values: usize = layers.shapes(network).iter().map(|shape| shape.iter().product::<usize>()).sum();
         4 * (values + network.input().image_len()) as u64 + (16 << 20)
     }
 
-    /// Reads such a file's bytes, of unknown origin.
+    /// Reads the bytes of such a file, which are not trusted.
     ///
     /// # Errors
-    /// If it is none, or not of this network and its input.
+    /// If they are not such a file, or belong to another network or input.
     pub fn from_bytes(bytes: &[u8], network: &Network, layers: &Layers) -> Result<Self> {
         let mut file = Tensors::from_bytes(bytes)?;
         if file.optional_metadata("format") != Some(FORMAT) {
@@ -138,21 +138,21 @@ impl MeanActivations {
 
 /// Sums of a class's activations, before they become a mean.
 pub struct Sums {
-    /// The pictures that were read.
+    /// The images that were read.
     pub pictures: Vec<Picture>,
-    /// By tensor, the pixels' last.
+    /// The sum of each tensor; the last is that of the pixels.
     pub sums: Vec<Vec<f64>>,
-    /// Pictures that could not be.
+    /// The images that could not be read.
     pub unreadable: Vec<Picture>,
-    /// Why not, each by its path.
+    /// The reasons, with the paths.
     pub reasons: Vec<String>,
 }
 
 impl Sums {
-    /// Streams a class's pictures through the network.
+    /// Streams the images of a class through the network.
     ///
     /// # Errors
-    /// If no picture can be read, or `progress` returns one.
+    /// If no image can be read, or `progress` returns an error.
     pub fn over(
         observer: &mut Observer,
         folder: &ImageFolder,

@@ -1,8 +1,8 @@
-//! Path similarity: how close a prototype's activations are to those of natural pictures, layer by layer.
+//! Path similarity: how close a prototype's activations are to those of natural images, layer by layer.
 //!
-//! For a class with mean activations Ā (over its natural pictures, flattened, one vector a layer) and Spearman's ρ:
-//! `s_P = ρ(Ā, prototype)`, `s_same = mean ρ(Ā, a picture of the class)`, `s_diff = mean ρ(Ā, a picture of another class)`.
-//! A layer holds (Eq. 1) where `s_P >= s_same`. Tagade and Rumbelow (2023), section 3.
+//! Let Ā be the mean activations of a class (over its natural images, flattened, one vector per layer) and ρ Spearman's correlation:
+//! `s_P = ρ(Ā, prototype)`, `s_same = mean ρ(Ā, an image of the class)`, `s_diff = mean ρ(Ā, an image of another class)`.
+//! A layer holds (Eq. 1) if `s_P >= s_same`. Tagade and Rumbelow (2023), section 3.
 
 mod layers;
 mod mean;

@@ -1,4 +1,4 @@
-//! What a network's layers show for pictures, and how that correlates with what they show on average.
+//! Activations of images, and their correlation with mean activations.
 
 use std::path::PathBuf;
 
@@ -11,11 +11,11 @@ use crate::error::{Error, Result};
 use crate::gpu::Context;
 use crate::networks::Network;
 
-/// One picture's correlation with the mean activations, by tensor of [`Layers::tensors`]; none where one of the two is
+/// An image's correlation with the mean activations, in the order of [`Layers::tensors`]; `None` if one of the two is
 /// constant.
 pub type Correlations = Vec<Option<f64>>;
 
-/// A picture's correlations, and what the network says of it.
+/// An image's correlations and logits.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Observed {
     /// By tensor.
@@ -24,15 +24,15 @@ pub struct Observed {
     pub logits: Vec<f32>,
 }
 
-/// What came of a stream of pictures.
+/// The results of a stream of images.
 pub struct Streamed<T> {
-    /// For each picture that was read, its place among the paths, and what came of it.
+    /// The index and the result of each image that was read.
     pub seen: Vec<(usize, T)>,
-    /// Those that could not be read.
+    /// The index of each image that could not be read, with the reason.
     pub unreadable: Vec<(usize, Error)>,
 }
 
-/// A network that is looked at, for some pictures at once.
+/// A network's forward pass that observes every layer, for batches of images.
 pub struct Observer {
     activations: Activations,
     layers: Layers,
@@ -41,10 +41,10 @@ pub struct Observer {
 }
 
 impl Observer {
-    /// Plans the forward for batches of up to `batch` pictures.
+    /// Plans the forward pass for batches of up to `batch` images.
     ///
     /// # Errors
-    /// If the adapter has not enough memory.
+    /// If the adapter does not have enough memory.
     pub fn new(context: &Context, network: &Network, batch: usize) -> Result<Self> {
         let (batch, side) = (batch.max(1), network.input().h());
         Ok(Self { activations: Activations::new(context, network, batch)?, layers: Layers::of(network), batch, side })
@@ -55,22 +55,22 @@ impl Observer {
         &self.layers
     }
 
-    /// Height and width of the pictures.
+    /// Height and width of the images.
     pub fn side(&self) -> usize {
         self.side
     }
 
-    /// Every tensor for up to a batch of pictures, `[N,C,H,W]` each. Blocks.
+    /// Every tensor for up to a batch of images, `[N,C,H,W]` each. Blocks.
     fn outputs(&mut self, pixels: &[f32]) -> Result<Vec<Vec<f32>>> {
         self.activations.run(pixels)?;
         self.activations.read_nodes(&self.layers.nodes())
     }
 
-    /// Adds every picture's activations to sums, one for each tensor, and its pixels to the last; an empty list is
-    /// begun. Sums run in the pictures' order, in f64. `progress` hears of each batch's number of pictures.
+    /// Adds the activations of every image to `sums`, one per tensor, and its pixels to the last sum. An empty `sums` is filled with zeros
+    /// first. The sums run in the order of the images, in f64. `progress` receives the number of images of each batch.
     ///
     /// # Errors
-    /// If the device is lost, or `progress` returns one.
+    /// If the device is lost, or `progress` returns an error.
     pub fn add(
         &mut self,
         paths: &[PathBuf],
@@ -96,10 +96,10 @@ impl Observer {
         Ok(Streamed { seen, unreadable })
     }
 
-    /// Each picture's correlations with the targets, one for each tensor. `progress` as for [`Observer::add`].
+    /// The correlations of each image with the targets, one per tensor. `progress` works as in [`Observer::add`].
     ///
     /// # Errors
-    /// As [`Observer::correlate`], naming the picture.
+    /// As [`Observer::correlate`]; the error names the image.
     pub fn correlate_files(
         &mut self,
         paths: &[PathBuf],
@@ -120,7 +120,7 @@ impl Observer {
         Ok(Streamed { seen, unreadable })
     }
 
-    /// The same for up to a batch of pictures' pixels, `[N,3,side,side]` in `[0,1]`.
+    /// The same for the pixels of up to a batch of images, `[N,3,side,side]` in `[0,1]`.
     ///
     /// # Errors
     /// If an activation is NaN or infinite, or the device is lost.
@@ -148,18 +148,18 @@ impl Observer {
     }
 }
 
-/// What pictures are compared with: the mean activations, by tensor.
+/// The mean activations to compare with, per tensor.
 pub enum Targets<'a> {
-    /// Ranked once.
+    /// One mean for all images, already ranked.
     Mean(&'a [Ranks]),
-    /// For each picture of the batch a mean of its own, ranked.
+    /// A ranked mean for each image of the batch.
     Each(&'a [&'a [Ranks]]),
-    /// Sums over so many pictures, from which each picture that is compared is first taken out.
+    /// Sums over this many images; each compared image is first subtracted.
     WithoutItself(&'a [Vec<f64>], usize),
 }
 
 impl Targets<'_> {
-    /// Of one tensor of a picture, which is counted within its batch.
+    /// The target for one tensor of an image, whose index is that within its batch.
     fn correlation(&self, (tensor, picture): (usize, usize), y: &[f32], sorter: &mut Sorter) -> Result<Option<f64>> {
         match self {
             Self::Mean(ranks) => ranks[tensor].correlation(y, sorter),

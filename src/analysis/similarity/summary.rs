@@ -1,4 +1,4 @@
-//! From correlations to the table.
+//! Summarises correlations as the table.
 
 use serde_json::Value;
 
@@ -7,21 +7,21 @@ use super::observer::Correlations;
 use super::table::{ClassSimilarity, Compared, Counts, Holds, LayerSimilarity, OnePrototype, Overall, Spread, Way};
 use crate::networks::Semantics;
 
-/// A class's correlations: each picture's, by tensor.
+/// The correlations of a class: per image and tensor.
 #[derive(Clone, Debug, Default)]
 pub struct Scores {
     /// Of the prototypes.
     pub prototypes: Vec<Correlations>,
-    /// Of pictures of the class.
+    /// Of images of the class.
     pub same: Vec<Correlations>,
-    /// Of pictures of other classes.
+    /// Of images of other classes.
     pub different: Vec<Correlations>,
     /// Of the controls, by name.
     pub controls: Vec<(String, Correlations)>,
 }
 
 impl Scores {
-    /// The class's row and its layers. What is known of each prototype is the caller's to fill in.
+    /// The class's row and its layers. The caller fills in the folder, seed and top 5 of each prototype.
     pub fn class(
         &self,
         index: usize,
@@ -83,7 +83,7 @@ impl Scores {
     }
 }
 
-/// Over all classes, which must have the same layers and controls.
+/// The summary over all classes, which must have the same layers and controls.
 pub fn overall(classes: &[ClassSimilarity]) -> Overall {
     let [prototype, same, different] = table4(classes);
     let names = classes.first().map(|class| class.controls.keys().cloned().collect::<Vec<_>>()).unwrap_or_default();
@@ -105,13 +105,13 @@ pub fn overall(classes: &[ClassSimilarity]) -> Overall {
     }
 }
 
-/// Prototypes, pictures of the same class and of others: Table 4's rows.
+/// Prototypes, images of the same class and images of other classes: the rows of Table 4.
 fn table4(classes: &[ClassSimilarity]) -> [Spread; 3] {
     let over = |of: &dyn Fn(&ClassSimilarity) -> Option<f64>| Spread::of(classes.iter().map(of));
     [over(&|c| c.prototype), over(&|c| c.same), over(&|c| c.different)]
 }
 
-/// Each layer over all classes, with these controls; the deviations are over the classes' means.
+/// Each layer over all classes, with these controls. Standard deviations are those of the classes' means.
 fn averaged(classes: &[ClassSimilarity], controls: &[String]) -> Vec<LayerSimilarity> {
     let layers = 0..classes.first().map_or(0, |class| class.layers.len());
     layers.map(|at| averaged_at(classes, at, controls)).collect()
@@ -138,7 +138,7 @@ fn averaged_at(classes: &[ClassSimilarity], at: usize, controls: &[String]) -> L
     }
 }
 
-/// The measurement under each way to count layers. `classes` gives every class's row under one.
+/// The measurement for each way to count layers. `classes` returns every class's row for one way.
 pub fn ways(classes: impl Fn(Semantics, Over) -> Vec<ClassSimilarity>) -> Vec<Way> {
     let each = |semantics: Semantics, over: Over| {
         let classes = classes(semantics, over);

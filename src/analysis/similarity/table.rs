@@ -1,4 +1,4 @@
-//! Path similarity as a table: what `similarity.json` holds.
+//! Path similarity as a table: the contents of `similarity.json`.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -6,20 +6,20 @@ use serde_json::{Map, Value};
 use crate::analysis::study::{Interval, Resampling, bootstrap_mean, sign_flips};
 use crate::networks::Semantics;
 
-/// What intervals and p-values over classes are made of.
+/// The resampling behind intervals and p-values over classes.
 const RESAMPLING: Resampling = Resampling { count: 10_000, seed: 0 };
 
-/// Mean and standard deviation (with `n − 1`; none for fewer than two values) of the values that are defined.
+/// Mean and standard deviation (with `n − 1`) of the defined values.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Spread {
     /// None if no value is defined.
     pub mean: Option<f64>,
-    /// None if fewer than two are.
+    /// None if fewer than two values are defined.
     pub std: Option<f64>,
 }
 
 impl Spread {
-    /// Of some values, leaving out those that are undefined. Sums run in the values' order.
+    /// Computes both, skipping undefined values. The sum runs in the order of the values.
     pub fn of(values: impl IntoIterator<Item = Option<f64>>) -> Self {
         let defined: Vec<f64> = values.into_iter().flatten().collect();
         let n = defined.len() as f64;
@@ -35,50 +35,50 @@ impl Spread {
 /// The whole measurement.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Similarity {
-    /// The layout's name and version.
+    /// The name and version of the layout.
     pub format: String,
-    /// One for each class that has prototypes, by index.
+    /// The classes that have prototypes, sorted by index.
     pub classes: Vec<ClassSimilarity>,
     /// Over all classes.
     pub overall: Overall,
-    /// The same over every way to count layers.
+    /// The same for every way to count layers.
     pub ways: Vec<Way>,
-    /// A sentence for each control that comes out above the prototypes; empty where none does.
+    /// A sentence for each control that scores at least as high as the prototypes.
     pub warnings: Vec<String>,
-    /// The network, the pictures and the options: all that the numbers depend on.
+    /// The network, the images and the options: everything that the numbers depend on.
     pub settings: Map<String, Value>,
-    /// Pictures that could not be read, with the reason, and folders that are no class's.
+    /// Images that could not be read and folders that do not belong to a class, with the reason.
     pub skipped: Vec<String>,
 }
 
-/// Over all classes: Table 4's rows.
+/// The summary over all classes: the rows of Table 4.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Overall {
-    /// Of the prototypes; mean and deviation over the classes' means, and so for the rows below.
+    /// The prototypes: mean and standard deviation of the classes' means, as in the rows below.
     pub prototype: Spread,
-    /// Of pictures of the same class.
+    /// Images of the same class.
     pub same: Spread,
-    /// Of pictures of other classes.
+    /// Images of other classes.
     pub different: Spread,
-    /// Layers for which Eq. 1 holds, both sides averaged over the classes.
+    /// Layers for which Eq. 1 holds, with both sides averaged over the classes.
     pub holds: Holds,
     /// `(prototype − different) / (same − different)` of the means above.
     pub normalised: Option<f64>,
-    /// Of the controls, by name, in the order in which they were made: a [`Compared`] each.
+    /// The controls by name, in the order in which they were made: a [`Compared`] each.
     pub controls: Map<String, Value>,
-    /// By layer, averaged over the classes, in the network's order.
+    /// The layers in the network's order, averaged over the classes.
     pub layers: Vec<LayerSimilarity>,
 }
 
 /// A control over all classes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Compared {
-    /// Mean and deviation over the classes.
+    /// Mean and standard deviation over the classes.
     #[serde(flatten)]
     pub spread: Spread,
-    /// The mean over the classes of prototype minus control, with its bootstrap interval; none for a single class.
+    /// The mean over the classes of prototype minus control, with its bootstrap interval; `None` for a single class.
     pub difference: Option<Interval>,
-    /// The p-value of that mean, two-sided, where within each class the two may change places.
+    /// The two-sided p-value of that mean, from exchanging prototype and control within each class.
     pub p: Option<f64>,
 }
 
@@ -94,10 +94,10 @@ impl Compared {
     }
 }
 
-/// How many layers of how many.
+/// A number of layers, and the number of layers that were compared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holds {
-    /// Layers in which the prototype is at least as similar as pictures of the class (Eq. 1).
+    /// Layers in which the prototype is at least as similar as images of the class (Eq. 1).
     pub layers: usize,
     /// Layers for which both are defined.
     pub of: usize,
@@ -106,7 +106,7 @@ pub struct Holds {
 /// The same measurement with the layers counted in another way.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Way {
-    /// When a hook copies.
+    /// What a hook keeps.
     pub semantics: Semantics,
     /// `names`: each module counts; `tensors`: each distinct tensor counts once.
     pub over: String,
@@ -129,54 +129,54 @@ pub struct ClassSimilarity {
     pub name: String,
     /// Mean over the layers of the prototypes' means.
     pub prototype: Option<f64>,
-    /// The deviation of the prototypes' means over the layers; none for a single prototype.
+    /// The standard deviation of the prototypes' means over the layers; `None` for a single prototype.
     pub prototype_std: Option<f64>,
-    /// The same for pictures of the class.
+    /// The same for images of the class.
     pub same: Option<f64>,
-    /// Over these pictures.
+    /// The standard deviation over these images.
     pub same_std: Option<f64>,
-    /// The same for pictures of other classes.
+    /// The same for images of other classes.
     pub different: Option<f64>,
-    /// Over these pictures.
+    /// The standard deviation over these images.
     pub different_std: Option<f64>,
     /// `(prototype − different) / (same − different)`.
     pub normalised: Option<f64>,
     /// Layers in which Eq. 1 holds for this class.
     pub holds: Holds,
-    /// By layer, in the network's order.
+    /// The layers in the network's order.
     pub layers: Vec<LayerSimilarity>,
-    /// Mean over the layers for each control, in the order in which they were made.
+    /// The mean over the layers for each control, in the order in which they were made.
     pub controls: Map<String, Value>,
-    /// Each prototype by itself.
+    /// The individual prototypes.
     pub prototypes: Vec<OnePrototype>,
-    /// How many pictures were read.
+    /// The number of images that were read.
     pub pictures: Counts,
 }
 
 /// One layer.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LayerSimilarity {
-    /// The module, as `protogpu modules` names it.
+    /// The module's name, as in `protogpu modules`.
     pub module: String,
     /// Mean over the prototypes of the correlation with the class's mean activations.
     pub prototype: Option<f64>,
-    /// Over the prototypes.
+    /// The standard deviation over the prototypes.
     pub prototype_std: Option<f64>,
-    /// Mean over pictures of the class.
+    /// Mean over images of the class.
     pub same: Option<f64>,
-    /// Over these pictures.
+    /// The standard deviation over these images.
     pub same_std: Option<f64>,
-    /// Mean over pictures of other classes.
+    /// Mean over images of other classes.
     pub different: Option<f64>,
-    /// Over these pictures.
+    /// The standard deviation over these images.
     pub different_std: Option<f64>,
-    /// `(prototype − different) / (same − different)`; none where the two are equal.
+    /// `(prototype − different) / (same − different)`; `None` if `same` and `different` are equal.
     pub normalised: Option<f64>,
-    /// Whether `prototype >= same` (Eq. 1); none where one of them is undefined.
+    /// Whether `prototype >= same` (Eq. 1); `None` if one of them is undefined.
     pub holds: Option<bool>,
-    /// By control.
+    /// The controls by name.
     pub controls: Map<String, Value>,
-    /// Correlations left out since one side was constant.
+    /// The number of correlations left out because one side was constant.
     pub undefined: usize,
 }
 
@@ -189,7 +189,7 @@ pub struct OnePrototype {
     pub seed: u64,
     /// Mean over the layers.
     pub similarity: Option<f64>,
-    /// What the network says of it, the likeliest first.
+    /// The likeliest classes.
     pub top: Vec<Likely>,
 }
 
@@ -200,17 +200,17 @@ pub struct Likely {
     pub index: usize,
     /// Its name.
     pub name: String,
-    /// By the softmax.
+    /// Its softmax probability.
     pub probability: f64,
 }
 
-/// How many pictures each part was made of.
+/// The numbers of images.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
-    /// Behind the mean activations.
+    /// Images behind the mean activations.
     pub mean: usize,
-    /// Of the class.
+    /// Images of the class.
     pub same: usize,
-    /// Of other classes.
+    /// Images of other classes.
     pub different: usize,
 }

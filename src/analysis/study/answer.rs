@@ -1,4 +1,4 @@
-//! What a network says of each picture.
+//! A network's answer for each image.
 
 use std::path::PathBuf;
 
@@ -6,31 +6,31 @@ use crate::analysis::similarity::Streamed;
 use crate::analysis::{Classifier, softmax};
 use crate::error::{Error, Result};
 
-/// What a network says of one picture.
+/// A network's answer for one image.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
-    /// What the picture is called within its group; pairs are pictures of one name.
+    /// The image's name within its group. Images with the same name in two groups are a pair.
     pub picture: String,
     /// The likeliest class.
     pub top: usize,
     /// Its probability.
     pub top_probability: f64,
-    /// Of the classes that are asked for, in their order.
+    /// The probabilities of the requested classes, in their order.
     pub probabilities: Vec<f64>,
 }
 
-/// Pictures that have something in common.
+/// A group of images.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Group {
-    /// What it is called.
+    /// Its name.
     pub name: String,
-    /// Where the pictures are; none if they were drawn.
+    /// The folder of the images; `None` if they were drawn.
     pub folder: Option<String>,
-    /// One for each picture that could be read.
+    /// One answer per readable image.
     pub answers: Vec<Answer>,
 }
 
-/// The answer that logits are, where `classes` are asked for; the first of equally likely classes is the likeliest.
+/// The answer for `classes`, from logits. Of equally likely classes, the first counts as the likeliest.
 ///
 /// # Errors
 /// If a logit is NaN or infinite.
@@ -47,11 +47,11 @@ pub fn answer(picture: String, logits: &[f32], classes: &[usize]) -> Result<Answ
     Ok(Answer { picture, top, top_probability: probabilities[top], probabilities: asked })
 }
 
-/// The answers of pictures in files, which are called by `names`; those that cannot be read are listed. `progress` hears of
-/// each batch's number of pictures, and may end the work with an error.
+/// The answers for image files with these `names`, and the files that cannot be read. `progress` receives
+/// the number of images of each batch, and may stop with an error.
 ///
 /// # Errors
-/// As [`answer`], if the device is lost, or if `progress` returns one.
+/// As [`answer`], or if the device is lost, or if `progress` returns an error.
 pub fn classify_files(
     classifier: &Classifier,
     paths: &[PathBuf],

@@ -1,9 +1,9 @@
-//! The experiment that a prototype suggests (section 4 of the paper): groups of pictures that differ in what the prototype
-//! shows, how often a network finds the class in each, and whether the difference is more than chance.
+//! The experiment that a prototype suggests (section 4 of the paper): take groups of images that differ in the cue that the prototype
+//! shows, and test whether the network finds the class more often in one group than in another.
 //!
-//! [`Part::of`] makes the table of one such experiment of what a network said of each picture, [`correct_for_many`] corrects
-//! its p-values, and those of others beside it, for being many. All but [`classify_files`] is arithmetic, and the same
-//! everywhere.
+//! [`Part::of`] makes the table of one experiment from the network's answers. [`correct_for_many`] corrects
+//! the p-values of several experiments for multiple testing. Everything except [`classify_files`] is arithmetic, with the same result on
+//! every machine.
 
 mod answer;
 mod proportion;

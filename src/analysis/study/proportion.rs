@@ -13,7 +13,7 @@ const Z: f64 = 1.959_963_984_540_054;
 /// A value with the limits of its 95 % interval.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
-    /// What was measured.
+    /// The value.
     pub value: f64,
     /// The lower limit.
     pub low: f64,
@@ -21,12 +21,12 @@ pub struct Interval {
     pub high: f64,
 }
 
-/// How many of how many. There is at least one.
+/// A number of hits among at least one trial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Count {
-    /// Those that have the property.
+    /// Trials with the property.
     pub hits: usize,
-    /// All.
+    /// All trials.
     pub of: usize,
 }
 
@@ -41,19 +41,19 @@ impl Count {
         let (n, p) = (self.of as f64, self.share());
         let centre = (p + Z * Z / (2.0 * n)) / (1.0 + Z * Z / n);
         let half = Z / (1.0 + Z * Z / n) * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();
-        // At the ends the limit is the share itself, up to rounding.
+        // At 0 and 1 the limit is the share itself, up to rounding.
         let low = if self.hits == 0 { 0.0 } else { (centre - half).max(0.0) };
         let high = if self.hits == self.of { 1.0 } else { (centre + half).min(1.0) };
         Interval { value: p, low, high }
     }
 }
 
-/// `a − b` of groups of different pictures, with Newcombe's hybrid interval of Wilson's limits (1998, his method 10).
+/// `a − b` for groups of different images, with Newcombe's hybrid interval from Wilson's limits (1998, his method 10).
 pub fn difference(a: Count, b: Count) -> Interval {
     hybrid(a.wilson(), b.wilson(), 0.0)
 }
 
-/// The same of two correlated shares.
+/// The same for two shares with correlation `phi`.
 fn hybrid(a: Interval, b: Interval, phi: f64) -> Interval {
     let root = |x: f64, y: f64| (x * x - 2.0 * phi * x * y + y * y).max(0.0).sqrt();
     let value = a.value - b.value;
@@ -67,15 +67,15 @@ pub fn cohens_h(a: Count, b: Count) -> f64 {
     angle(a) - angle(b)
 }
 
-/// Fisher's exact test, two-sided: the probability, if all that differs is chance, of a table with the same margins that is
-/// no likelier than this one.
+/// Fisher's exact test, two-sided: the probability, under chance alone, of a table with the same margins that is
+/// at most as likely as this one.
 pub fn fisher(a: Count, b: Count) -> f64 {
-    // As R does: tables that are as likely but for rounding count.
+    // As in R, tables that are equally likely up to rounding count.
     const TIES: f64 = 1.0 + 1e-7;
     let (population, hits, draws) = (a.of + b.of, a.hits + b.hits, a.of);
     let tables = Hypergeometric::new(population as u64, hits as u64, draws as u64);
     let tables = tables.expect("neither more hits nor more draws than there are");
-    // By logarithms: the crate's own probabilities are quotients that overflow above some thousand pictures.
+    // In logarithms, because the crate's own probabilities are quotients that overflow above a few thousand images.
     let probability = |hits: usize| tables.ln_pmf(hits as u64).exp();
     let seen = probability(a.hits) * TIES;
     let possible = hits.saturating_sub(b.of)..=hits.min(draws);
@@ -83,14 +83,14 @@ pub fn fisher(a: Count, b: Count) -> f64 {
     sum.min(1.0)
 }
 
-/// Pictures that come in pairs, by which of the two have the property.
+/// Pairs of images, counted by which of the two have the property.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Pairs {
     /// Both.
     pub both: usize,
-    /// The first alone.
+    /// Only the first.
     pub first: usize,
-    /// The second alone.
+    /// Only the second.
     pub second: usize,
     /// Neither.
     pub neither: usize,
@@ -111,8 +111,8 @@ impl Pairs {
         counts
     }
 
-    /// `first − second`, with Newcombe's hybrid interval for pairs (1998, his method 10 for paired shares): as
-    /// [`difference`], but for the correlation of the two, shrunk by half a pair.
+    /// `first − second`, with Newcombe's hybrid interval for pairs (1998, his method 10 for paired shares): like
+    /// [`difference`], with the correlation of the two, shrunk by half a pair.
     pub fn difference(self) -> Interval {
         let Self { both, first, second, neither } = self;
         let of = both + first + second + neither;
@@ -127,7 +127,7 @@ impl Pairs {
         hybrid(a.wilson(), b.wilson(), phi)
     }
 
-    /// McNemar's exact test: the probability, if either of a pair may as well be the one, of pairs that differ as unevenly.
+    /// McNemar's exact test: the probability, if both orders of a pair are equally likely, of discordant pairs at least as uneven as these.
     pub fn mcnemar(self) -> f64 {
         let (fewer, of) = (self.first.min(self.second) as u64, (self.first + self.second) as u64);
         let fair = Binomial::new(0.5, of).expect("a half is a probability");

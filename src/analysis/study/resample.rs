@@ -1,6 +1,6 @@
-//! Means and their differences without a word about how values are distributed: bootstrap and permutations.
+//! Means and their differences without assumptions about the distribution of values: bootstrap and permutations.
 //!
-//! Probabilities lie near 0 and 1 and seldom between, so nothing that supposes a bell fits them.
+//! Probabilities lie near 0 and 1 and rarely between, so methods that assume a normal distribution do not fit.
 
 use std::cmp::Ordering;
 
@@ -10,14 +10,14 @@ use rayon::prelude::*;
 
 use super::proportion::Interval;
 
-/// What draws are for: the second word of the key.
+/// The purpose of draws, which is the second word of the key.
 #[derive(Clone, Copy, Debug)]
 enum Purpose {
     Bootstrap = 0,
     Permutation = 1,
 }
 
-/// Draws of whole numbers. The `index`th resample of a purpose and seed has a stream of its own, so that resamples can be made
+/// Random whole numbers. Each resample has its own stream, keyed by purpose, seed and index, so resamples can run
 /// on all cores and in any order.
 struct Draws(ChaCha8Rng);
 
@@ -32,32 +32,32 @@ impl Draws {
         Self(rng)
     }
 
-    /// One of `0..count`; by 64 bits, of which the unevenness of 2⁶⁴ / count is nothing.
+    /// A number in `0..count`. The bias of reducing 64 bits is negligible.
     fn below(&mut self, count: usize) -> usize {
         ((u128::from(self.0.next_u64()) * count as u128) >> 64) as usize
     }
 }
 
-/// How often and from which seed resamples are drawn.
+/// The number and seed of resamples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Resampling {
-    /// How many.
+    /// The number of resamples.
     pub count: usize,
     /// The seed.
     pub seed: u64,
 }
 
-/// The mean; there is at least one value.
+/// The mean of at least one value.
 pub fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
-/// The mean of values with its bootstrap interval: the middle 95 % of the means of as many values, drawn with replacement.
+/// The mean with its bootstrap interval: the middle 95 % of the means of equally many values, drawn with replacement.
 pub fn bootstrap_mean(values: &[f64], resampling: Resampling) -> Interval {
     bootstrap(mean(values), resampling, |draws| drawn_mean(values, draws))
 }
 
-/// The same of `mean a − mean b` of two groups, each drawn by itself.
+/// The same for `mean a − mean b` of two groups, each resampled separately.
 pub fn bootstrap_difference(a: &[f64], b: &[f64], resampling: Resampling) -> Interval {
     bootstrap(mean(a) - mean(b), resampling, |draws| drawn_mean(a, draws) - drawn_mean(b, draws))
 }
@@ -74,7 +74,7 @@ fn drawn_mean(values: &[f64], draws: &mut Draws) -> f64 {
     (0..values.len()).map(|_| values[draws.below(values.len())]).sum::<f64>() / values.len() as f64
 }
 
-/// The 2.5 % and 97.5 % quantiles, linear between the two values that are nearest, as NumPy has them.
+/// The 2.5 % and 97.5 % quantiles, interpolated linearly as in NumPy.
 pub fn middle(values: &mut [f64]) -> [f64; 2] {
     values.sort_by(f64::total_cmp);
     [0.025, 0.975].map(|share| {
@@ -85,13 +85,13 @@ pub fn middle(values: &mut [f64]) -> [f64; 2] {
     })
 }
 
-/// The p-value of a permutation test of `mean a − mean b`, two-sided: twice the rarer side's share of the ways to deal the
-/// same values to the two groups. All ways if there are at most as many as resamples, otherwise so many at random, with the
-/// one that was seen.
+/// The two-sided p-value of a permutation test of `mean a − mean b`: twice the share of the rarer side among the ways to divide the
+/// same values between the two groups. It uses all ways if there are at most as many as resamples, otherwise that many random ones plus
+/// the observed one.
 pub fn permutation(a: &[f64], b: &[f64], resampling: Resampling) -> f64 {
     let pooled: Vec<f64> = a.iter().chain(b).copied().collect();
     let total: f64 = pooled.iter().map(|x| x.abs()).sum();
-    // The difference rises with the first group's sum and with nothing else.
+    // The difference depends only on the sum of the first group, and rises with it.
     let seen: f64 = a.iter().sum();
     let tail = Tail::beside(seen, total);
     if ways(pooled.len(), a.len()).is_some_and(|ways| ways <= resampling.count) {
@@ -102,7 +102,7 @@ pub fn permutation(a: &[f64], b: &[f64], resampling: Resampling) -> f64 {
     let dealt = |index: usize| {
         let mut draws = Draws::new(Purpose::Permutation, resampling.seed, index);
         let mut values = pooled.clone();
-        // As many steps of a shuffle as the group has places.
+        // A partial shuffle, as long as the group.
         (0..a.len())
             .map(|at| {
                 let other = at + draws.below(values.len() - at);
@@ -114,7 +114,7 @@ pub fn permutation(a: &[f64], b: &[f64], resampling: Resampling) -> f64 {
     at_random(resampling, tail, dealt)
 }
 
-/// The same of pairs, within each of which the two values may change places: of the mean of `differences`.
+/// The same for the mean of the `differences` of pairs, by exchanging the two values of each pair.
 pub fn sign_flips(differences: &[f64], resampling: Resampling) -> f64 {
     let seen: f64 = differences.iter().sum();
     let tail = Tail::beside(seen, differences.iter().map(|d| d.abs()).sum());
@@ -139,11 +139,11 @@ fn at_random(resampling: Resampling, tail: Tail, sum: impl Fn(usize) -> f64 + Sy
         sides.count(tail.side(sum(index)));
         sides
     });
-    // What was seen is one of the ways, and so no p-value is 0.
+    // The observed way counts too, so no p-value is 0.
     sides.reduce(Sides::default, Sides::add).p_value(1)
 }
 
-/// On which side of what was seen a sum lies.
+/// Compares sums with the observed one.
 #[derive(Clone, Copy)]
 struct Tail {
     seen: f64,
@@ -165,7 +165,7 @@ impl Tail {
     }
 }
 
-/// How many ways lie below, at, and above what was seen.
+/// The numbers of ways below, at and above the observed sum.
 #[derive(Clone, Copy, Default)]
 struct Sides {
     below: usize,
@@ -186,14 +186,14 @@ impl Sides {
         Self { below: self.below + other.below, at: self.at + other.at, above: self.above + other.above }
     }
 
-    /// Twice the rarer side, with so many more ways that are as what was seen.
+    /// Twice the share of the rarer side, with `more` additional ways equal to the observed one.
     fn p_value(self, more: usize) -> f64 {
         let all = (self.below + self.at + self.above + more) as f64;
         (2.0 * (self.below.min(self.above) + self.at + more) as f64 / all).min(1.0)
     }
 }
 
-/// In how many ways `k` of `n` can be chosen; none beyond what a resampling may have.
+/// The number of ways to choose `k` of `n`; `None` if it exceeds the possible number of resamples.
 fn ways(n: usize, k: usize) -> Option<usize> {
     let k = k.min(n - k);
     (0..k).try_fold(1usize, |ways, at| Some(ways.checked_mul(n - at)? / (at + 1)).filter(|&ways| ways < 1 << 40))
@@ -204,7 +204,7 @@ fn each_combination(values: &[f64], k: usize, hear: &mut impl FnMut(f64)) {
     let mut chosen: Vec<usize> = (0..k).collect();
     loop {
         hear(chosen.iter().map(|&at| values[at]).sum());
-        // The last place that can move on, and those after it right behind.
+        // Advance the last index that can move, and put the following ones right behind it.
         let Some(at) = (0..k).rev().find(|&at| chosen[at] < values.len() - k + at) else { return };
         chosen[at] += 1;
         for next in at + 1..k {
@@ -214,7 +214,7 @@ fn each_combination(values: &[f64], k: usize, hear: &mut impl FnMut(f64)) {
 }
 
 /// Cliff's delta: how much more often a value of `a` is above one of `b` than below it, from −1 to 1. 0.15 is called small,
-/// 0.33 medium, 0.47 large. Unlike a difference in standard deviations it means something however values lie.
+/// 0.33 medium, 0.47 large. Unlike a difference in standard deviations, it is meaningful for any distribution.
 pub fn cliffs_delta(a: &[f64], b: &[f64]) -> f64 {
     let mut sorted = b.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -225,7 +225,7 @@ pub fn cliffs_delta(a: &[f64], b: &[f64]) -> f64 {
     a.iter().map(lead).sum::<f64>() / (a.len() as f64 * b.len() as f64)
 }
 
-/// Holm's correction: p-values such that the chance of any false finding among all is what is claimed for one.
+/// Holm's correction: bounds the probability of any false finding among all tests by the level of one test.
 pub fn holm(p_values: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..p_values.len()).collect();
     order.sort_by(|&a, &b| p_values[a].total_cmp(&p_values[b]));

@@ -1,4 +1,4 @@
-//! A study as a table: what `study.json` holds.
+//! A study as a table: the contents of `study.json`.
 
 use std::collections::BTreeMap;
 
@@ -11,36 +11,36 @@ use super::resample::{Resampling, bootstrap_difference, bootstrap_mean, cliffs_d
 use crate::analysis::similarity::Likely;
 use crate::labels::Labels;
 
-/// What stands in place of a class where any of those that are asked for counts.
+/// The name for "any of the requested classes".
 pub const ANY: &str = "any of them";
-/// How many other classes are listed for each group.
+/// The number of other classes listed for each group.
 const INSTEAD: usize = 5;
 
 /// One or more experiments.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Study {
-    /// The layout's name and version.
+    /// The name and version of the layout.
     pub format: String,
     /// The experiments.
     pub parts: Vec<Part>,
-    /// The network, the pictures and the options: all that the numbers depend on.
+    /// The network, the images and the options: everything that the numbers depend on.
     pub settings: Map<String, Value>,
-    /// Pictures that could not be read, with the reason.
+    /// Images that could not be read, with the reason.
     pub skipped: Vec<String>,
 }
 
-/// One experiment: some groups, asked for the same classes.
+/// One experiment: groups of images and the requested classes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Part {
-    /// What it is about.
+    /// The title.
     pub title: String,
-    /// The outcome in words, a sentence for each.
+    /// The results in words, one sentence each.
     pub findings: Vec<String>,
-    /// What is asked for.
+    /// The requested classes.
     pub classes: Vec<AskedClass>,
-    /// Whether pictures of one name in two groups are a pair.
+    /// Whether images with the same name in two groups are a pair.
     pub paired: bool,
-    /// What the network says of each group.
+    /// The network's answers for each group.
     pub groups: Vec<GroupRow>,
     /// Each pair of groups, for each class.
     pub comparisons: Vec<Comparison>,
@@ -48,7 +48,7 @@ pub struct Part {
     pub prototypes: Vec<PrototypeSeen>,
 }
 
-/// A class that is asked for.
+/// A requested class.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AskedClass {
     /// Its index.
@@ -60,76 +60,76 @@ pub struct AskedClass {
 /// One group.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GroupRow {
-    /// What it is called.
+    /// Its name.
     pub name: String,
-    /// Where the pictures are; none if they were drawn.
+    /// The folder of the images; `None` if they were drawn.
     pub folder: Option<String>,
-    /// How many pictures could be read.
+    /// The number of readable images.
     pub pictures: usize,
-    /// By class; after several classes, any of them.
+    /// One outcome per class; if there are several classes, also one for any of them.
     pub classes: Vec<Outcome>,
-    /// What the network says where it says none of the classes, most frequent first.
+    /// The classes that the network says in place of the requested ones, most frequent first.
     pub instead: Vec<Instead>,
 }
 
-/// What a network makes of a group, with regard to a class.
+/// The network's answers for a group, with regard to one class.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Outcome {
     /// The class's name, or [`ANY`].
     pub class: String,
-    /// The class's index; none for any of them.
+    /// The class's index; `None` for [`ANY`].
     pub index: Option<usize>,
-    /// For how many pictures it is the likeliest.
+    /// The number of images for which it is the likeliest.
     pub correct: usize,
     /// Their share, with Wilson's interval.
     pub accuracy: Interval,
-    /// The mean of its probability, with a bootstrap interval.
+    /// Its mean probability, with a bootstrap interval.
     pub probability: Interval,
 }
 
-/// A class that is said in place of those that are asked for.
+/// A class that the network says in place of the requested ones.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Instead {
     /// Its index.
     pub index: usize,
     /// Its name.
     pub name: String,
-    /// Of how many pictures it is said.
+    /// The number of images.
     pub pictures: usize,
     /// Their share of the group.
     pub share: f64,
 }
 
-/// Two groups, with regard to a class.
+/// A comparison of two groups, with regard to one class.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
-    /// The one.
+    /// The name of the first group.
     pub first: String,
-    /// The other.
+    /// The name of the second group.
     pub second: String,
     /// The class's name, or [`ANY`].
     pub class: String,
-    /// The class's index; none for any of them.
+    /// The class's index; `None` for [`ANY`].
     pub index: Option<usize>,
-    /// How many pairs were compared, where pictures are paired.
+    /// The number of pairs, if images are paired.
     pub pairs: Option<usize>,
-    /// Of the accuracies: Newcombe's interval, Fisher's exact test or for pairs McNemar's, Cohen's h.
+    /// The difference of the accuracies: Newcombe's interval, Fisher's exact test (McNemar's for pairs), Cohen's h.
     pub accuracy: Difference,
-    /// Of the mean probabilities: a bootstrap interval, a permutation test, Cliff's delta.
+    /// The difference of the mean probabilities: a bootstrap interval, a permutation test, Cliff's delta.
     pub probability: Difference,
 }
 
-/// The first less the second.
+/// The first minus the second.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Difference {
     /// The difference and its interval.
     #[serde(flatten)]
     pub interval: Interval,
-    /// How likely one as large is if all that differs is chance.
+    /// The probability of a difference at least as large under chance alone.
     pub p: f64,
     /// The same after Holm's correction over all tests of this kind in the study.
     pub p_holm: f64,
-    /// How large it is, on a scale that knows no units.
+    /// The effect size, which has no unit.
     pub effect: f64,
 }
 
@@ -138,28 +138,28 @@ pub struct Difference {
 pub struct PrototypeSeen {
     /// Its class.
     pub class: AskedClass,
-    /// Where it is; none if it was made for the study.
+    /// Its folder; `None` if it was made for the study.
     pub folder: Option<String>,
     /// Its seed.
     pub seed: u64,
-    /// What the network sees in it, the likeliest first.
+    /// Its likeliest classes.
     pub top: Vec<Likely>,
 }
 
-/// What a part is made of.
+/// The input of [`Part::of`].
 pub struct Asked<'a> {
-    /// What it is about.
+    /// The title.
     pub title: String,
-    /// The classes that are asked for.
+    /// The requested classes.
     pub classes: &'a [usize],
-    /// What the network said; no group is empty, and where pictures are paired each two groups share one.
+    /// The network's answers. No group is empty, and if images are paired, every two groups share at least one name.
     pub groups: &'a [Group],
-    /// Whether pictures of one name in two groups are a pair.
+    /// Whether images with the same name in two groups are a pair.
     pub paired: bool,
 }
 
 impl Part {
-    /// The table of a part, without words; p-values are as yet those of each test alone, see [`correct_for_many`].
+    /// Makes the table, without findings. The p-values are not yet corrected, see [`correct_for_many`].
     pub fn of(asked: &Asked<'_>, labels: &Labels, resampling: Resampling) -> Self {
         let targets = Target::all(asked.classes, labels);
         let mut comparisons = Vec::new();
@@ -182,7 +182,7 @@ impl Part {
     }
 }
 
-/// Corrects the p-values of all comparisons for being many: those of accuracies among each other, and those of probabilities.
+/// Corrects the p-values of all comparisons for multiple testing: those of accuracies together, and those of probabilities together.
 pub fn correct_for_many(parts: &mut [Part]) {
     let kinds: [fn(&mut Comparison) -> &mut Difference; 2] = [|c| &mut c.accuracy, |c| &mut c.probability];
     for of in kinds {
@@ -199,7 +199,7 @@ fn row(group: &Group, targets: &[Target], asked: &[usize], labels: &Labels, resa
         *counts.entry(answer.top).or_default() += 1;
     }
     let mut counts: Vec<(usize, usize)> = counts.into_iter().collect();
-    // Stable, so that the lower index comes first of equals.
+    // A stable sort: among equals, the lower index comes first.
     counts.sort_by_key(|&(_, count)| std::cmp::Reverse(count));
     let instead = |&(index, pictures): &(usize, usize)| Instead {
         index,
@@ -216,11 +216,11 @@ fn row(group: &Group, targets: &[Target], asked: &[usize], labels: &Labels, resa
     }
 }
 
-/// A class, or any of those that are asked for.
+/// A class, or any of the requested classes.
 struct Target {
     name: String,
     index: Option<usize>,
-    /// The places of its classes among those that are asked for, and their indices.
+    /// The positions of its classes among the requested ones, and their class indices.
     classes: Vec<(usize, usize)>,
 }
 
@@ -239,7 +239,7 @@ impl Target {
         all
     }
 
-    /// For each picture of a group, its name, whether it is taken for the class, and with which probability.
+    /// For each image of a group: its name, whether it is classified as the class, and the probability.
     fn seen<'a>(&self, group: &'a Group) -> Vec<(&'a str, bool, f64)> {
         let of = |answer: &'a super::Answer| {
             let hit = self.classes.iter().any(|&(_, index)| index == answer.top);
@@ -284,13 +284,13 @@ impl Target {
 
 type Seen<'a> = (&'a str, bool, f64);
 
-/// How many hits, and the probabilities.
+/// The hits and the probabilities.
 fn apart(seen: &[Seen<'_>]) -> (Count, Vec<f64>) {
     let hits = seen.iter().filter(|(_, hit, _)| *hit).count();
     (Count { hits, of: seen.len() }, seen.iter().map(|(_, _, probability)| *probability).collect())
 }
 
-/// The pictures that both have, in the order of the first.
+/// The images that both groups have, in the order of the first.
 fn in_pairs<'a>(a: Vec<Seen<'a>>, b: Vec<Seen<'a>>) -> (Vec<Seen<'a>>, Vec<Seen<'a>>) {
     let partners: BTreeMap<&str, Seen<'_>> = b.into_iter().map(|seen| (seen.0, seen)).collect();
     a.into_iter().filter_map(|seen| Some((seen, *partners.get(seen.0)?))).unzip()
