@@ -73,7 +73,7 @@ impl Rig {
 
     /// A tensor of numbers in [-1,1).
     fn enter(&mut self, format: Format, shape: [usize; 4]) -> Result<Tensor> {
-        let shape = Shape(shape);
+        let shape = Shape::from(shape);
         let id = self.words(bytemuck::cast_slice(&numbers(self.writes.len(), shape.len())));
         let x = Tensor::new(id, shape);
         if format == Format::Texels { pack(&mut self.rec, "input", x) } else { Ok(x) }
@@ -88,9 +88,9 @@ impl Rig {
     /// A tensor that the op writes.
     fn room(&mut self, format: Format, shape: [usize; 4]) -> Tensor {
         if format == Format::Texels {
-            return Tensor::transient_texels(&mut self.rec, "output", Shape(shape));
+            return Tensor::transient_texels(&mut self.rec, "output", Shape::from(shape));
         }
-        let y = Tensor::kept(&mut self.rec, "output", Shape(shape));
+        let y = Tensor::kept(&mut self.rec, "output", Shape::from(shape));
         self.outputs.push(y.id);
         y
     }
@@ -100,7 +100,7 @@ impl Rig {
     fn leave(&mut self, inputs: &[Tensor], y: Tensor) -> Result<()> {
         self.rec.section("after");
         for &x in inputs.iter().chain([&y]).filter(|x| x.format == Format::Texels) {
-            let seen = self.room(Format::Nchw, x.shape.0);
+            let seen = self.room(Format::Nchw, x.shape.nchw());
             unpack(&mut self.rec, "output", x, seen, GradEpilogue::default(), false)?;
         }
         Ok(())
@@ -206,10 +206,10 @@ fn convolutions(bench: &mut Bench) {
     for (name, x, w_shape, stride, pad) in CONVOLUTIONS {
         let w = numbers(99, w_shape.iter().product());
         let conv = Conv2d::new(w, w_shape, None, [stride; 2], [pad; 4]);
-        let y = conv.output(name, Shape(x)).expect("a window that fits").0;
+        let y = conv.output(name, Shape::from(x)).expect("a window that fits").nchw();
         for backward in [false, true] {
             let [from, to] = if backward { [y, x] } else { [x, y] };
-            for variant in variants(&bench.context, &conv, Shape(x), backward) {
+            for variant in variants(&bench.context, &conv, Shape::from(x), backward) {
                 let name = format!("{name}/{}/{variant}", if backward { "backward" } else { "forward" });
                 let record = |rig: &mut Rig| record_convolution(rig, &conv, [from, to], backward, variant);
                 let input = || numbers(0, from.iter().product());
@@ -292,7 +292,7 @@ fn pools(bench: &mut Bench) {
         });
         bench.simple(["max_pool2d", &name("backward")], |rig| {
             let (x, y) = (rig.enter(format, x)?, rig.room(format, y));
-            let (dy, dx) = (rig.enter(format, y.shape.0)?, rig.room(format, x.shape.0));
+            let (dy, dx) = (rig.enter(format, y.shape.nchw())?, rig.room(format, x.shape.nchw()));
             let argmax = MaxPool2d::argmax(&mut rig.rec, "pool", y);
             pool.forward(&mut rig.rec, "pool", x, y, argmax)?;
             rig.rec.section("op");

@@ -2,39 +2,95 @@
 
 use std::fmt;
 
-/// The shape of a tensor, `[N, C, H, W]`, row-major with W fastest.
+use crate::error::{Error, Result};
+
+/// Most extents that a shape has.
+pub const MAX_RANK: usize = 6;
+
+/// The extents of a tensor, at most [`MAX_RANK`], row-major with the last the fastest. Networks of today have `[N, C, H, W]`
+/// throughout; ops say in [`crate::ops::Op::output`] which rank they take.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Shape(pub [usize; 4]);
+pub struct Shape {
+    rank: u8,
+    /// Those past the rank are 1.
+    extents: [usize; MAX_RANK],
+}
 
 impl Shape {
-    /// A shape from its four extents.
+    /// `[N, C, H, W]`.
     pub const fn new(n: usize, c: usize, h: usize, w: usize) -> Self {
-        Self([n, c, h, w])
+        Self { rank: 4, extents: [n, c, h, w, 1, 1] }
+    }
+
+    /// A shape of any rank up to [`MAX_RANK`]; no extents are those of a scalar.
+    ///
+    /// # Errors
+    /// If there are more.
+    pub fn of(extents: &[usize]) -> Result<Self> {
+        let rank = extents.len();
+        if rank > MAX_RANK {
+            return Err(Error::input(format!(
+                "the shape {extents:?} has {rank} extents, and at most {MAX_RANK} are possible"
+            )));
+        }
+        let mut all = [1; MAX_RANK];
+        all[..rank].copy_from_slice(extents);
+        Ok(Self { rank: rank as u8, extents: all })
+    }
+
+    /// How many extents there are.
+    pub const fn rank(self) -> usize {
+        self.rank as usize
+    }
+
+    /// All extents.
+    pub fn extents(&self) -> &[usize] {
+        &self.extents[..self.rank()]
+    }
+
+    /// The four extents `[N, C, H, W]`.
+    ///
+    /// # Panics
+    /// If the rank is another, as do [`Shape::n`], [`Shape::c`], [`Shape::h`], [`Shape::w`] and [`Shape::plane_len`].
+    pub const fn nchw(self) -> [usize; 4] {
+        assert!(self.rank == 4, "the shape is not [N,C,H,W]");
+        let [n, c, h, w, ..] = self.extents;
+        [n, c, h, w]
     }
 
     /// Images in the batch.
     pub const fn n(self) -> usize {
-        self.0[0]
+        self.nchw()[0]
     }
 
     /// Channels.
     pub const fn c(self) -> usize {
-        self.0[1]
+        self.nchw()[1]
     }
 
     /// Rows.
     pub const fn h(self) -> usize {
-        self.0[2]
+        self.nchw()[2]
     }
 
     /// Columns.
     pub const fn w(self) -> usize {
-        self.0[3]
+        self.nchw()[3]
     }
 
-    /// Number of elements.
+    /// The same with another first extent: that of a batch of `n`. A scalar stays one.
+    #[must_use]
+    pub const fn with_batch(mut self, n: usize) -> Self {
+        if self.rank > 0 {
+            self.extents[0] = n;
+        }
+        self
+    }
+
+    /// Number of elements; one of a scalar.
     pub const fn len(self) -> usize {
-        self.0[0] * self.0[1] * self.0[2] * self.0[3]
+        let [a, b, c, d, e, f] = self.extents;
+        a * b * c * d * e * f
     }
 
     /// Whether there is no element at all.
@@ -42,21 +98,28 @@ impl Shape {
         self.len() == 0
     }
 
-    /// Elements of one image.
+    /// Elements of one image: the product of all extents but the first.
     pub const fn image_len(self) -> usize {
-        self.0[1] * self.0[2] * self.0[3]
+        self.with_batch(1).len()
     }
 
     /// Elements of one channel of one image.
     pub const fn plane_len(self) -> usize {
-        self.0[2] * self.0[3]
+        self.h() * self.w()
+    }
+}
+
+/// `[N, C, H, W]`.
+impl From<[usize; 4]> for Shape {
+    fn from([n, c, h, w]: [usize; 4]) -> Self {
+        Self::new(n, c, h, w)
     }
 }
 
 impl fmt::Display for Shape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [n, c, h, w] = self.0;
-        write!(f, "[{n},{c},{h},{w}]")
+        let extents: Vec<String> = self.extents().iter().map(usize::to_string).collect();
+        write!(f, "[{}]", extents.join(","))
     }
 }
 
@@ -127,6 +190,21 @@ pub fn window_out_ceil(input: [usize; 2], kernel: [usize; 2], stride: [usize; 2]
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn shapes_of_any_rank() {
+        let shape = |extents: &[usize]| Shape::of(extents).unwrap();
+        assert_eq!(shape(&[2, 3, 5, 7]), Shape::new(2, 3, 5, 7));
+        assert_ne!(shape(&[2, 3]), shape(&[2, 3, 1]));
+        assert_eq!([shape(&[]), shape(&[2, 3, 4]), shape(&[2, 3, 1, 4, 5, 6])].map(Shape::len), [1, 24, 720]);
+        assert_eq!((shape(&[2, 3, 4]).image_len(), shape(&[]).image_len()), (12, 1));
+        assert_eq!((shape(&[2, 3]).to_string(), shape(&[]).to_string()), ("[2,3]".into(), "[]".into()));
+        assert_eq!(shape(&[2, 3]).with_batch(9).extents(), [9, 3]);
+        assert_eq!(
+            Shape::of(&[1; 7]).unwrap_err().to_string(),
+            "the shape [1, 1, 1, 1, 1, 1, 1] has 7 extents, and at most 6 are possible"
+        );
+    }
 
     #[test]
     fn windows_as_torch_counts_them() {

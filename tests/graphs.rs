@@ -32,10 +32,7 @@ fn relative(got: &[f64], want: &[f64]) -> f64 {
 /// A graph's commands, with the tensors of its input, output, output's gradient and input's gradient.
 fn recorded(graph: &Graph, choices: &ConvAlgorithms, keep: Retain, batch: usize) -> Result<(Recording, [Tensor; 4])> {
     let mut rec = Recording::new();
-    let of_batch = |id| {
-        let [_, c, h, w] = graph.node(id).shape.0;
-        Shape::new(batch, c, h, w)
-    };
+    let of_batch = |id| graph.node(id).shape.with_batch(batch);
     let x = Tensor::kept(&mut rec, "pixels", of_batch(graph.input()));
     let dy = Tensor::kept(&mut rec, "dlogits", of_batch(graph.output()));
     rec.section("forward");
@@ -50,7 +47,7 @@ fn recorded(graph: &Graph, choices: &ConvAlgorithms, keep: Retain, batch: usize)
 fn evaluate(graph: &Graph, choices: &ConvAlgorithms, keep: Retain, batch: usize) -> Result<[Vec<f64>; 2]> {
     let (rec, [x, y, dy, dx]) = recorded(graph, choices, keep, batch)?;
     let plan = Plan::new(&CONTEXT, rec)?;
-    plan.write(x.id, &generated("pixels", &x.shape.0, 0))?;
+    plan.write(x.id, &generated("pixels", x.shape.extents(), 0))?;
     plan.write(dy.id, &generated("dlogits", &[dy.shape.len()], 0))?;
     let read = |t: Tensor| -> Result<Vec<f64>> { Ok(plan.read(t.id)?.into_iter().map(f64::from).collect()) };
     plan.submit("forward", 1);
@@ -350,7 +347,7 @@ fn networks_in_one_recording_keep_their_weights() {
         };
         let outputs: Vec<Tensor> = networks.iter().map(record).collect();
         let plan = Plan::new(&CONTEXT, rec).expect("a plan");
-        plan.write(x.id, &generated("pixels", &x.shape.0, 0)).expect("pixels");
+        plan.write(x.id, &generated("pixels", x.shape.extents(), 0)).expect("pixels");
         plan.submit("step", 1);
         outputs.iter().map(|y| plan.read(y.id).expect("logits")).collect()
     };

@@ -6,13 +6,13 @@ mod twin;
 
 use std::sync::LazyLock;
 
+use protogpu::Result;
 use protogpu::analysis::Activations;
 use protogpu::gpu::{AdapterChoice, Capabilities, Context, Plan, Recording};
 use protogpu::graph::{Graph, NodeId, Retain};
 use protogpu::method::{Interpolation, Job, Objective, Optimizer, Overrides, Settings};
 use protogpu::networks::{Architecture, Network, Semantics};
 use protogpu::ops::{ConvAlgorithms, Format, GradEpilogue, Tensor, unpack};
-use protogpu::{Result, Shape};
 use twin::generated::generated;
 use twin::golden::{Golden, norm, sample_indices};
 
@@ -128,7 +128,7 @@ fn looked_at(graph: &Graph, choices: &ConvAlgorithms, keep: Retain) -> Result<[V
     let dpixels = Tensor::kept(&mut rec, "dpixels", dx.shape);
     protogpu::ops::Concat.forward(&mut rec, "dpixels", dx, dpixels)?;
     let plan = Plan::new(&CONTEXT, rec)?;
-    plan.write(x.id, &generated("pixels", &x.shape.0, 0))?;
+    plan.write(x.id, &generated("pixels", x.shape.extents(), 0))?;
     for (i, (_, seed)) in seeds.iter().enumerate() {
         plan.write(seed.id, &generated(&format!("seed {i}"), &[seed.shape.len()], 0))?;
     }
@@ -254,7 +254,8 @@ fn the_value_is_what_the_module_shows() {
     let mut activations = Activations::new(&CONTEXT, &network, 1).expect("a plan");
     activations.run(&image).expect("a run");
     let module = network.module("layer2.0.bn1").expect("a module");
-    let (Shape([_, _, h, w]), shown) = activations.read(module, Semantics::Snapshot).expect("a readback");
+    let (shape, shown) = activations.read(module, Semantics::Snapshot).expect("a readback");
+    let [_, _, h, w] = shape.nchw();
     let settings = still("2*neuron:layer2.0.bn1:3 - channel:layer2.0.bn1:4");
     let (values, _) = first_step(&network, &settings, &[image]);
     let channel = |c: usize| &shown[c * h * w..(c + 1) * h * w];

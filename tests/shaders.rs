@@ -192,7 +192,7 @@ impl Recorder {
     fn tensor(&mut self, shape: [usize; 4]) -> Tensor {
         self.next += 1;
         let label = format!("t{}", self.next);
-        Tensor::kept(&mut self.rec, &label, Shape(shape))
+        Tensor::kept(&mut self.rec, &label, Shape::from(shape))
     }
 }
 
@@ -244,7 +244,8 @@ fn images(r: &mut Recorder, variants: &[ConvAlgorithm]) {
 
 /// What has kernels of its own where tensors are texels.
 fn texels(r: &mut Recorder) {
-    let [x, y] = [[2, 3, 6, 8], [2, 3, 3, 4]].map(|shape| Tensor::transient_texels(&mut r.rec, "texels", Shape(shape)));
+    let [x, y] =
+        [[2, 3, 6, 8], [2, 3, 3, 4]].map(|shape| Tensor::transient_texels(&mut r.rec, "texels", Shape::from(shape)));
     let sink = GradEpilogue { add: Some(x.id), mask: Some(x.id) };
     let dx = Tensor::transient_texels(&mut r.rec, "dx", x.shape);
     let pool = MaxPool2d { kernel: [2, 2], stride: [2, 2], pad: [0; 4], ceil_mode: false };

@@ -75,13 +75,13 @@ impl ActivationsArgs {
             .metadata("weights_sha256", network.weights().sha256())
             .metadata("input", network.preprocessing().to_json());
         for (name, (shape, data)) in &outputs {
-            file = file.tensor(name.as_str(), &shape.0, data);
+            file = file.tensor(name.as_str(), shape.extents(), data);
         }
         let bytes = file.to_bytes();
         write_atomically(out, |out| out.write_all(&bytes))?;
         let shown = out.display();
         if self.json {
-            let tensors = outputs.iter().map(|(name, (shape, _))| json!({"name": name, "shape": shape.0}));
+            let tensors = outputs.iter().map(|(name, (shape, _))| json!({"name": name, "shape": shape.extents()}));
             let tensors: Vec<_> = tensors.collect();
             return print_json(&json!({"out": shown.to_string(), "semantics": self.semantics, "tensors": tensors}));
         }

@@ -56,7 +56,7 @@ impl GradientArgs {
             .metadata("image", self.image.display().to_string())
             .metadata("weights_sha256", network.weights().sha256())
             .metadata("input", network.preprocessing().to_json())
-            .tensor("gradient", &shape.0, &found.gradient)
+            .tensor("gradient", shape.extents(), &found.gradient)
             .tensor("logits", &[1, found.logits.len()], &found.logits)
             .to_bytes();
         write_atomically(&self.out, |out| out.write_all(&bytes))?;

@@ -21,7 +21,7 @@ impl ModulesArgs {
     /// Lists them in torchvision's order, for one picture.
     pub(crate) fn run(&self) -> Result<()> {
         let network = self.network.open()?;
-        let shape = |module: &Module| network.graph().node(module.node(Semantics::Snapshot)).shape.0;
+        let shape = |module: &Module| network.graph().node(module.node(Semantics::Snapshot)).shape.nchw();
         if self.json {
             let rows = network.modules().iter().map(|module| json!({"name": module.name, "shape": shape(module)}));
             let rows: Vec<_> = rows.collect();

@@ -299,7 +299,7 @@ impl Batch<'_> {
                 .metadata("settings_digest", target.settings.digest())
                 .metadata("weights_sha256", run.weights.sha256.as_str())
                 .metadata("input", run.network.preprocessing().to_json())
-                .tensor("image", &input.0, image)
+                .tensor("image", input.extents(), image)
                 .to_bytes();
             let top = top(&logits[at], TOP, run.network.labels());
             let record = RunRecord {

@@ -15,14 +15,14 @@ impl Graph {
             Op::LocalResponseNorm(norm) => norm.knows_texels(),
             _ => false,
         };
-        let mut texels: Vec<bool> = self.nodes.iter().map(|n| knows_texels(&n.op)).collect();
+        let mut texels: Vec<bool> = self.nodes.iter().map(|n| n.shape.rank() == 4 && knows_texels(&n.op)).collect();
         // A slice of texels begins with one, and the next follows its last.
         for (i, slice) in slices.iter().enumerate() {
             let Some(Slice { of, first }) = slice else { continue };
             let (end, all) = (first + self.nodes[i].shape.c(), self.node(*of).shape.c());
             texels[of.0] &= first % 4 == 0 && (end % 4 == 0 || end == all);
         }
-        let fits = |node: &super::Node| node.shape.plane_len() <= TEXELS_MAX_PLANE;
+        let fits = |node: &super::Node| node.shape.rank() != 4 || node.shape.plane_len() <= TEXELS_MAX_PLANE;
         if keep == Retain::All || !capabilities.prefers_texels() || !self.nodes.iter().all(fits) {
             texels.fill(false);
         }

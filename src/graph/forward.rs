@@ -5,7 +5,6 @@ use super::{Graph, Node, NodeId, Op};
 use crate::error::{Error, Result};
 use crate::gpu::{Recording, TensorId};
 use crate::ops::{Add, Concat, ConvAlgorithms, Epilogue, Format, MaxPool2d, Relu, Tensor};
-use crate::shape::Shape;
 
 /// How long activations live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,9 +44,8 @@ impl Graph {
         input: Tensor,
         keep: Retain,
     ) -> Result<Activations> {
-        let n = input.shape.n();
-        let [_, c, h, w] = self.nodes[0].shape.0;
-        if Shape::new(n, c, h, w) != input.shape {
+        let n = input.shape.extents().first().copied().unwrap_or(1);
+        if self.nodes[0].shape.with_batch(n) != input.shape {
             return Err(Error::input(format!(
                 "the input is {} but the network takes {}",
                 input.shape, self.nodes[0].shape
@@ -101,9 +99,9 @@ impl Graph {
     ) -> Result<Vec<Tensor>> {
         let formats = self.formats(choices.capabilities(), keep, slices);
         let mut outputs = vec![input];
+        let n = input.shape.extents().first().copied().unwrap_or(1);
         for ((node, format), slice) in self.nodes.iter().zip(formats).zip(slices).skip(1) {
-            let (name, [_, c, h, w]) = (format!("{} y", node.name), node.shape.0);
-            let shape = Shape::new(input.shape.n(), c, h, w);
+            let (name, shape) = (format!("{} y", node.name), node.shape.with_batch(n));
             outputs.push(match (keep, format) {
                 // Its place is that of the concatenation, below.
                 _ if slice.is_some() => input,

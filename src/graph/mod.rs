@@ -108,12 +108,7 @@ pub struct Graph {
 impl Graph {
     /// A graph with just its input, of this shape for one image.
     pub fn new(input: Shape) -> Self {
-        let node = Node {
-            name: "input".into(),
-            op: Op::Input,
-            inputs: Vec::new(),
-            shape: Shape::new(1, input.c(), input.h(), input.w()),
-        };
+        let node = Node { name: "input".into(), op: Op::Input, inputs: Vec::new(), shape: input.with_batch(1) };
         Self { nodes: vec![node], outputs: Vec::new() }
     }
 
@@ -242,7 +237,7 @@ fn output_shape(name: &str, op: &Op, inputs: &[Shape]) -> Result<Shape> {
         Op::MaxPool2d(pool) => pool.output(name, x)?,
         Op::LocalResponseNorm(norm) => norm.output(name, x)?,
         Op::Concat => return Concat.output(name, inputs),
-        Op::GlobalAvgPool2d(pool) => pool.output(x),
+        Op::GlobalAvgPool2d(pool) => pool.output(name, x)?,
         Op::Linear(linear) => {
             let (inputs, outputs) = (x.image_len(), linear.b.len());
             if linear.w.len() != inputs * outputs {

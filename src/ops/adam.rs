@@ -1,6 +1,6 @@
 //! adam: one step of Adam on the pixels (Kingma and Ba, 2015), in PyTorch's order of operations.
 
-use super::{Schedule, Tensor, same};
+use super::{Schedule, Tensor, nchw, same};
 use crate::error::{Error, Result};
 use crate::gpu::{Grid, Kernel, Recording};
 
@@ -36,7 +36,7 @@ impl Adam {
         for (name, tensor) in [("x", x), ("m", m), ("v", v)] {
             same("adam", "adam", ["dx", name], dx.shape, tensor.shape)?;
         }
-        let channels = x.shape.c();
+        let [_, channels, ..] = nchw("adam", "adam", x.shape)?;
         if self.towards != [0.0; 3] && channels != self.towards.len() {
             return Err(Error::input(format!(
                 "adam: x has {channels} channels, but the colour that it decays towards has three"

@@ -1,6 +1,6 @@
 //! affine_warp: every image resampled under its own affine map of the step, to the same extents or others, and the exact adjoint.
 
-use super::{Clock, ScaleShift, Tensor, shape_error, words};
+use super::{Clock, ScaleShift, Tensor, nchw, shape_error, words};
 use crate::error::Result;
 use crate::gpu::{Grid, Kernel, Layout, Recording, TensorId};
 use crate::named::named;
@@ -44,9 +44,9 @@ impl AffineWarp {
     }
 
     fn params(&self, label: &str, clock: Clock, x: Tensor, y: Tensor) -> Result<AffineWarpParams> {
-        let [images, channels, x_h, x_w] = x.shape.0.map(|n| n as u32);
-        let [.., y_h, y_w] = y.shape.0.map(|n| n as u32);
-        if y.shape.0[..2] != x.shape.0[..2] {
+        let [images, channels, x_h, x_w] = nchw("affine_warp", label, x.shape)?.map(|n| n as u32);
+        let [.., y_h, y_w] = nchw("affine_warp", label, y.shape)?.map(|n| n as u32);
+        if y.shape.nchw()[..2] != x.shape.nchw()[..2] {
             let what = format!("N and C are those of {} in x but of {} in y", x.shape, y.shape);
             return Err(shape_error("affine_warp", label, what));
         }

@@ -1,6 +1,6 @@
 //! colour: `y = sigmoid(M x)` over the channels of every place; from decorrelated channels to red, green and blue in `[0,1]`.
 
-use super::{Tensor, same, shape_error};
+use super::{Tensor, nchw, same, shape_error};
 use crate::error::Result;
 use crate::gpu::{Grid, Kernel, Recording};
 
@@ -22,6 +22,7 @@ pub struct Colour {
 
 impl Colour {
     fn params(&self, x: Tensor) -> Result<ColourParams> {
+        nchw("colour", "colour", x.shape)?;
         if x.shape.c() != 3 {
             return Err(shape_error(
                 "colour",

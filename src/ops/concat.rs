@@ -2,7 +2,7 @@
 //!
 //! Nothing is dispatched for an input that is written to its channels in place, see [`Tensor::channels`].
 
-use super::{Format, GradEpilogue, Tensor, same, shape_error};
+use super::{Format, GradEpilogue, Tensor, nchw, same, shape_error};
 use crate::error::Result;
 use crate::gpu::{Kernel, Recording};
 use crate::shape::Shape;
@@ -22,10 +22,11 @@ impl Concat {
     /// # Errors
     /// If there are none, or they differ in more than their channels.
     pub fn output(self, label: &str, inputs: &[Shape]) -> Result<Shape> {
-        let Some(&Shape([n, _, h, w])) = inputs.first() else {
+        let Some(first) = inputs.first() else {
             return Err(shape_error("concat", label, "there is nothing to concatenate"));
         };
-        if let Some(other) = inputs.iter().find(|x| [x.n(), x.h(), x.w()] != [n, h, w]) {
+        let [n, _, h, w] = nchw("concat", label, *first)?;
+        if let Some(other) = inputs.iter().find(|x| x.rank() != 4 || [x.n(), x.h(), x.w()] != [n, h, w]) {
             return Err(shape_error("concat", label, format!("{other} beside {}", inputs[0])));
         }
         Ok(Shape::new(n, inputs.iter().map(|x| x.c()).sum(), h, w))
@@ -61,6 +62,7 @@ impl Concat {
 }
 
 fn check(label: &str, names: [&str; 2], a: Tensor, b: Tensor) -> Result<()> {
+    nchw("concat", label, a.shape)?;
     same("concat", label, names, a.shape, b.shape)?;
     if [a, b].iter().any(|t| t.format == Format::Texels) {
         let what =

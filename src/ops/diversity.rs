@@ -1,7 +1,7 @@
 //! diversity: how unlike the Gram matrices of a batch's images are, value and gradient. The one op in which images meet.
 
 use super::feature::FeatureRow;
-use super::{GradEpilogue, Schedule, Tensor, same, shape_error};
+use super::{GradEpilogue, Schedule, Tensor, nchw, same, shape_error};
 use crate::error::Result;
 use crate::gpu::{Grid, Kernel, Recording, TensorId};
 use crate::shape::Shape;
@@ -26,7 +26,7 @@ impl Diversity {
     /// # Errors
     /// If there is only one image.
     pub fn value(rec: &mut Recording, label: &str, x: Tensor, partial: TensorId) -> Result<Self> {
-        let Shape([n, c, ..]) = x.shape;
+        let [n, c, ..] = nchw("diversity", label, x.shape)?;
         if n < 2 {
             return Err(shape_error("diversity", label, "it needs at least two images in the batch, but there is one"));
         }
@@ -58,7 +58,7 @@ impl Diversity {
         sink: GradEpilogue,
     ) -> Result<()> {
         same("diversity", label, ["x", "dx"], x.shape, dx.shape)?;
-        let Shape([n, c, ..]) = x.shape;
+        let [n, c, ..] = nchw("diversity", label, x.shape)?;
         let mixed = rec.transient(format!("{label} mixed grams"), n * c * c);
         let bindings = [("grams", self.grams, n * c * c), ("similar", self.similar, n * n), ("out", mixed, n * c * c)];
         let (grid, flops) = (Grid::Planes { planes: n, h: c, w: c }, 4 * (n * n * c * c) as u64);

@@ -1,6 +1,6 @@
 //! feature: a term of an objective on a module's output, value and gradient: a channel, a neuron, a direction, a layer.
 
-use super::{GradEpilogue, Schedule, Tensor, same};
+use super::{GradEpilogue, Schedule, Tensor, nchw, same};
 use crate::error::Result;
 use crate::gpu::{Grid, Kernel, Recording, TensorId};
 
@@ -64,7 +64,8 @@ impl Feature {
     /// # Errors
     /// If a tensor is shorter than that.
     pub fn value(self, rec: &mut Recording, label: &str, x: Tensor, rows: TensorId, partial: TensorId) -> Result<()> {
-        let planes = x.shape.n() * x.shape.c();
+        let [n, c, ..] = nchw("feature", label, x.shape)?;
+        let planes = n * c;
         let bindings =
             [x.bind("x"), ("rows", rows, FeatureRow::LEN * x.shape.n()), self.vectors(x), ("partial", partial, planes)];
         let grid = Grid::Workgroups([x.shape.c(), x.shape.n(), 1]);
@@ -91,6 +92,7 @@ impl Feature {
         schedule: Schedule,
         sink: GradEpilogue,
     ) -> Result<()> {
+        nchw("feature", label, x.shape)?;
         same("feature", label, ["x", "dx"], x.shape, dx.shape)?;
         let [add, mask] = sink.bind(x.id, x.shape.len());
         let [schedule_rows, clock] = schedule.bind();

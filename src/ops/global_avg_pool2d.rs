@@ -1,6 +1,6 @@
 //! global_avg_pool2d: the mean of each plane (`adaptive_avg_pool2d` to 1x1).
 
-use super::{Format, GradEpilogue, Tensor, same, texels};
+use super::{Format, GradEpilogue, Tensor, nchw, same, texels};
 use crate::error::Result;
 use crate::gpu::{Grid, Kernel, Layout, Recording};
 use crate::shape::Shape;
@@ -21,8 +21,12 @@ pub struct GlobalAvgPool2d;
 
 impl GlobalAvgPool2d {
     /// `[N,C,1,1]` for `[N,C,H,W]`.
-    pub fn output(self, x: Shape) -> Shape {
-        Shape::new(x.n(), x.c(), 1, 1)
+    ///
+    /// # Errors
+    /// If x has another rank.
+    pub fn output(self, label: &str, x: Shape) -> Result<Shape> {
+        let [n, c, ..] = nchw("global_avg_pool2d", label, x)?;
+        Ok(Shape::new(n, c, 1, 1))
     }
 
     fn params(x: Shape, sink: GradEpilogue) -> GlobalAvgPool2dParams {
@@ -38,7 +42,7 @@ impl GlobalAvgPool2d {
     /// # Errors
     /// If the shapes do not fit.
     pub fn forward(self, rec: &mut Recording, label: &str, x: Tensor, y: Tensor) -> Result<()> {
-        same("global_avg_pool2d", label, ["y", "the output"], y.shape, self.output(x.shape))?;
+        same("global_avg_pool2d", label, ["y", "the output"], y.shape, self.output(label, x.shape)?)?;
         if x.format == Format::Texels {
             let kernel = Kernel::new("global_avg_pool2d_texels", "forward");
             let params = Self::texels_params(x.shape);
@@ -57,7 +61,7 @@ impl GlobalAvgPool2d {
     /// # Errors
     /// If the shapes do not fit.
     pub fn backward(self, rec: &mut Recording, label: &str, dy: Tensor, dx: Tensor, sink: GradEpilogue) -> Result<()> {
-        same("global_avg_pool2d", label, ["dy", "the output"], dy.shape, self.output(dx.shape))?;
+        same("global_avg_pool2d", label, ["dy", "the output"], dy.shape, self.output(label, dx.shape)?)?;
         let len = dx.shape.len();
         if dx.format == Format::Texels {
             // Where a sink's part does not apply, some texture that is not written is bound.

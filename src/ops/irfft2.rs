@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Tensor, plain_constant, shape_error, words};
+use super::{Tensor, nchw, plain_constant, shape_error, words};
 use crate::error::{Error, Result};
 use crate::gpu::{Grid, Kernel, Layout, Recording, TensorId};
 use crate::shape::Shape;
@@ -79,6 +79,7 @@ impl Irfft2 {
     }
 
     fn check(&self, names: [&str; 2], s: Shape, x: Shape) -> Result<()> {
+        nchw("irfft2", "spectrum", x)?;
         if [x.h(), x.w()] == [self.h, self.w] && s == Self::spectrum(x) {
             return Ok(());
         }

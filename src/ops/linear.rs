@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{GradEpilogue, Tensor, plain_constant, shape_error};
+use super::{GradEpilogue, Tensor, nchw, plain_constant, shape_error};
 use crate::error::Result;
 use crate::gpu::{Grid, Kernel, Layout, Recording, Sources};
 
@@ -23,6 +23,8 @@ pub struct Linear {
 impl Linear {
     fn params(&self, label: &str, x: Tensor, y: Tensor, sink: GradEpilogue) -> Result<LinearParams> {
         let (inputs, outputs) = (x.shape.image_len(), y.shape.image_len());
+        nchw("linear", label, x.shape)?;
+        nchw("linear", label, y.shape)?;
         if self.w.len() != inputs * outputs || self.b.len() != outputs || x.shape.n() != y.shape.n() {
             let what = format!("x {}, y {}, {} weights and {} biases", x.shape, y.shape, self.w.len(), self.b.len());
             return Err(shape_error("linear", label, what));

@@ -4,7 +4,7 @@
 //! PyTorch's division by the size). With `dx[c] = dy[c] s[c]^−β − 2αβ/size · x[c] · Σ dy[j] x[j] s[j]^(−β−1)` over the j whose
 //! window has c.
 
-use super::{Format, GradEpilogue, Tensor, same, shape_error, texels};
+use super::{Format, GradEpilogue, Tensor, nchw, same, shape_error, texels};
 use crate::error::Result;
 use crate::gpu::{Kernel, Recording};
 use crate::shape::Shape;
@@ -40,6 +40,7 @@ impl LocalResponseNorm {
     /// # Errors
     /// If the window is empty, or k is not positive or alpha negative, so that the power may be one of zero or less.
     pub fn output(&self, label: &str, x: Shape) -> Result<Shape> {
+        nchw("local_response_norm", label, x)?;
         let Self { size, alpha, beta, k } = *self;
         let finite = [alpha, beta, k].iter().all(|v| v.is_finite());
         if size == 0 || k <= 0.0 || alpha < 0.0 || !finite {

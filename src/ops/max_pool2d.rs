@@ -1,6 +1,6 @@
 //! max_pool2d: the maximum of each window, padding counting as −∞; the gradient goes to the first maximum.
 
-use super::{Format, GradEpilogue, Tensor, same, shape_error, texels};
+use super::{Format, GradEpilogue, Tensor, nchw, same, shape_error, texels};
 use crate::error::Result;
 use crate::gpu::{Grid, Kernel, Recording, TensorId};
 use crate::shape::{Pad, Shape, window_out, window_out_ceil};
@@ -38,6 +38,7 @@ impl MaxPool2d {
     /// # Errors
     /// If the window does not fit, or the padding is as large as the window, so that a window could lie in it entirely.
     pub fn output(&self, label: &str, x: Shape) -> Result<Shape> {
+        nchw("max_pool2d", label, x)?;
         let [kh, kw] = self.kernel;
         let [top, left, bottom, right] = self.pad;
         if top.max(bottom) >= kh || left.max(right) >= kw {

@@ -66,7 +66,7 @@ pub enum Format {
 pub struct Tensor {
     /// The tensor that is stored.
     pub id: TensorId,
-    /// The shape, `[N, C, H, W]`; vectors are `[N, C, 1, 1]`.
+    /// The shape: `[N, C, H, W]` in the networks of today, where vectors are `[N, C, 1, 1]`.
     pub shape: Shape,
     /// How it is laid out.
     pub format: Format,
@@ -75,9 +75,9 @@ pub struct Tensor {
 }
 
 impl Tensor {
-    /// `[N,C,H,W]` in a buffer.
+    /// A tensor of any rank in a buffer, row-major.
     pub fn new(id: TensorId, shape: Shape) -> Self {
-        Self { id, shape, format: Format::Nchw, slice: [0, shape.c()] }
+        Self { id, shape, format: Format::Nchw, slice: [0, channels_of(shape)] }
     }
 
     /// A tensor that lives within the section.
@@ -104,7 +104,7 @@ impl Tensor {
     /// If there are not so many channels; or, of texels, if `first` is no multiple of four, or `count` is none and these are
     /// not the last.
     pub fn channels(self, first: usize, count: usize) -> Result<Self> {
-        let Shape([n, c, h, w]) = self.shape;
+        let [n, c, h, w] = nchw("channels", "in place", self.shape)?;
         let aligned = |count: usize| self.format == Format::Nchw || count.is_multiple_of(4);
         let end = first.checked_add(count).filter(|&end| end <= c && aligned(first) && (end == c || aligned(count)));
         if end.is_none() {
@@ -121,18 +121,17 @@ impl Tensor {
     /// # Errors
     /// If there are not so many, or a view cannot begin there, see [`Recording::view`].
     pub fn images(self, rec: &mut Recording, images: Range<usize>) -> Result<Self> {
-        if images == (0..self.shape.n()) {
+        if self.shape.extents().first() == Some(&images.len()) && images.start == 0 {
             return Ok(self);
         }
-        let Shape([_, c, h, w]) = self.shape;
         let len = self.shape.image_len();
         let id = rec.view(self.id, images.start * len, images.len() * len)?;
-        Ok(Self { id, shape: Shape::new(images.len(), c, h, w), ..self })
+        Ok(Self { id, shape: self.shape.with_batch(images.len()), ..self })
     }
 
     /// Whether it is all of what is stored.
     fn is_whole(self) -> bool {
-        self.slice == [0, self.shape.c()]
+        self.slice == [0, channels_of(self.shape)]
     }
 
     /// Where it begins among the stored channels, and how many there are; in quads if it is texels.
@@ -168,6 +167,9 @@ impl Tensor {
 
     /// Elements or texels that are stored.
     fn stored(self) -> usize {
+        if self.format == Format::Nchw && self.is_whole() {
+            return self.shape.len();
+        }
         let channels = match self.format {
             Format::Nchw => self.slice[1],
             Format::Texels => self.slice[1].div_ceil(4),
@@ -179,6 +181,11 @@ impl Tensor {
     fn grid(self) -> Grid {
         Grid::Planes { planes: self.shape.n(), h: self.shape.c(), w: self.shape.plane_len() }
     }
+}
+
+/// Channels of a tensor, its second extent, if there is one.
+fn channels_of(shape: Shape) -> usize {
+    shape.extents().get(1).copied().unwrap_or(1)
 }
 
 /// How a backward kernel writes the gradient of its input: `dx = (v + add) * [mask > 0]`, see `shaders/lib/sink.wgsl`.
@@ -207,6 +214,14 @@ impl GradEpilogue {
 /// An input error in the house's form: `conv2d (layer1.0.conv1): what`.
 fn shape_error(op: &str, label: &str, what: impl std::fmt::Display) -> Error {
     Error::input(format!("{op} ({label}): {what}"))
+}
+
+/// `[N, C, H, W]` of a shape.
+fn nchw(op: &str, label: &str, x: Shape) -> Result<[usize; 4]> {
+    match x.rank() {
+        4 => Ok(x.nchw()),
+        rank => Err(shape_error(op, label, format!("x is {x}, of rank {rank}, and must be [N,C,H,W]"))),
+    }
 }
 
 /// Checks that two shapes agree.

@@ -1,6 +1,6 @@
 //! objective: the losses on the logits, class logit and probability variance, and their gradient.
 
-use super::{Schedule, Tensor, same, shape_error};
+use super::{Schedule, Tensor, nchw, same, shape_error};
 use crate::error::Result;
 use crate::gpu::{Grid, Kernel, Recording, TensorId};
 use crate::named::named;
@@ -131,6 +131,7 @@ impl Objective {
 
 /// Images and classes.
 fn extents(logits: Tensor) -> Result<(usize, usize)> {
+    nchw("objective", "objective", logits.shape)?;
     match logits.shape.image_len() {
         0 => Err(shape_error("objective", "objective", format!("logits is {}, without a class", logits.shape))),
         classes => Ok((logits.shape.n(), classes)),

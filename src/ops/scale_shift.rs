@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{GradEpilogue, Tensor, plain_constant, same, shape_error};
+use super::{GradEpilogue, Tensor, nchw, plain_constant, same, shape_error};
 use crate::error::Result;
 use crate::gpu::{Grid, Kernel, Recording};
 use crate::shape::Shape;
@@ -45,6 +45,7 @@ impl ScaleShift {
     }
 
     fn check(&self, label: &str, x: Shape) -> Result<()> {
+        nchw("scale_shift", label, x)?;
         if self.scale.len() == x.c() && self.shift.len() == x.c() {
             return Ok(());
         }

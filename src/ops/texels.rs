@@ -1,6 +1,6 @@
 //! Between `[N,C,H,W]` in buffers and texels: four channels together, `[N,⌈C/4⌉,H,W]` of vec4f, in textures.
 
-use super::{Format, GradEpilogue, Tensor};
+use super::{Format, GradEpilogue, Tensor, nchw};
 use crate::error::Result;
 use crate::gpu::{Grid, Kernel, Layout, MAX_WORKGROUPS, Recording};
 
@@ -44,6 +44,7 @@ pub fn pack(rec: &mut Recording, label: &str, x: Tensor) -> Result<Tensor> {
     if x.format == Format::Texels {
         return Ok(x);
     }
+    nchw("texels", label, x.shape)?;
     let packed = Tensor::transient_texels(rec, &format!("{label} packed"), x.shape);
     let bindings = [x.bind_stored("x"), packed.bind("packed")];
     let params = params(x, false, GradEpilogue::default());

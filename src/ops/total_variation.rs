@@ -1,6 +1,6 @@
 //! total_variation: the high-frequency loss `L_hf` in its four forms, value and gradient.
 
-use super::{Schedule, Tensor, same};
+use super::{Schedule, Tensor, nchw, same};
 use crate::error::Result;
 use crate::gpu::{Grid, Kernel, Recording, TensorId};
 use crate::named::named;
@@ -39,7 +39,7 @@ impl TotalVariation {
     }
 
     fn params(self, x: Shape, steps: u32) -> TotalVariationParams {
-        let [_, _, h, w] = x.0.map(|n| n as u32);
+        let [_, _, h, w] = x.nchw().map(|n| n as u32);
         let mean = |count: usize| if count == 0 { 0.0 } else { (1.0 / count as f64) as f32 };
         let (scale_u, scale_v) = match self.form {
             HfForm::L1 | HfForm::L2 => (mean(x.c() * x.h() * (x.w() - 1)), mean(x.c() * (x.h() - 1) * x.w())),
@@ -54,6 +54,7 @@ impl TotalVariation {
     /// # Errors
     /// If the shapes differ, or `partial` is too small.
     pub fn step(self, rec: &mut Recording, x: Tensor, schedule: Schedule, partial: TensorId, dx: Tensor) -> Result<()> {
+        nchw("total_variation", "step", x.shape)?;
         same("total_variation", "step", ["x", "dx"], x.shape, dx.shape)?;
         let rows = x.shape.n() * self.partials(x.shape);
         let [schedule_rows, clock] = schedule.bind();

@@ -70,7 +70,7 @@ impl Rig {
         if format == Format::Nchw {
             return plain;
         }
-        let texels = ops::Tensor::transient_texels(&mut self.rec, label, Shape(shape));
+        let texels = ops::Tensor::transient_texels(&mut self.rec, label, Shape::from(shape));
         self.unpacked.push([texels, plain]);
         texels
     }
@@ -92,7 +92,7 @@ impl Rig {
         let inexact = x.data.iter().find(|&&v| f64::from(v as f32) != v && !v.is_nan());
         assert_eq!(inexact, None, "{label}: not a value of f32");
         let words: Vec<u32> = x.to_f32().iter().map(|v| v.to_bits()).collect();
-        ops::Tensor::new(self.words(label, &words), Shape(x.shape))
+        ops::Tensor::new(self.words(label, &words), Shape::from(x.shape))
     }
 
     /// A tensor of words.
@@ -110,7 +110,7 @@ impl Rig {
 
     /// A tensor that begins as NaN.
     pub(crate) fn output(&mut self, label: &str, shape: [usize; 4]) -> ops::Tensor {
-        ops::Tensor::kept(&mut self.rec, label, Shape(shape))
+        ops::Tensor::kept(&mut self.rec, label, Shape::from(shape))
     }
 
     /// What is added to a gradient and what masks it, in a format.
@@ -157,7 +157,7 @@ impl Ready {
 
     pub(crate) fn read(&self, tensor: ops::Tensor) -> Outcome<Tensor> {
         let plain = self.unpacked.iter().find(|[texels, _]| texels.id == tensor.id).map_or(tensor, |[_, plain]| *plain);
-        Ok(Tensor::from_f32(tensor.shape.0, &self.plan.read(plain.id)?))
+        Ok(Tensor::from_f32(tensor.shape.nchw(), &self.plan.read(plain.id)?))
     }
 
     /// A tensor's words, for integers.

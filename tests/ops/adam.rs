@@ -36,7 +36,7 @@ fn run(p: &adam::Adam, x: &Tensor, dx: &[Tensor]) -> Outcome<Vec<Tensor>> {
     let towards = p.towards.map(|colour| colour as f32);
     let op = Adam { beta1: p.beta1, beta2: p.beta2, eps: p.eps, clamp: p.clamp, towards };
     let (x, dx_slot) = (rig.input("x", x), rig.output("dx", x.shape));
-    let [m, v] = ["m", "v"].map(|label| rig.output(label, x.shape.0));
+    let [m, v] = ["m", "v"].map(|label| rig.output(label, x.shape.nchw()));
     let schedule = rig.schedule(&schedule(p), 0);
     op.step(&mut rig.rec, dx_slot, [x, m, v], schedule)?;
     let ready = rig.ready()?;

@@ -31,7 +31,7 @@ fn forward(x: &Tensor, theta: &[Theta], interpolation: Interpolation, fill: &[f6
     let mut rig = Rig::default();
     let op = AffineWarp { interpolation, fill: fill.iter().map(|&v| v as f32).collect(), normalize: None };
     let (x, y) = (rig.input("x", x), rig.output("y", x.shape));
-    let words = theta_words(theta, sides(x.shape.0), sides(y.shape.0));
+    let words = theta_words(theta, sides(x.shape.nchw()), sides(y.shape.nchw()));
     let (theta, clock) = (rig.words("theta", &words), Clock { step: rig.words("clock", &[1]), steps: 2 });
     op.forward(&mut rig.rec, x, theta, clock, y)?;
     rig.run()?.read(y)
@@ -41,7 +41,7 @@ fn backward(dy: &Tensor, theta: &[Theta], interpolation: Interpolation) -> Outco
     let mut rig = Rig::default();
     let op = AffineWarp { interpolation, fill: vec![0.0; dy.shape[1]], normalize: None };
     let (dy, dx) = (rig.input("dy", dy), rig.output("dx", dy.shape));
-    let words = theta_words(theta, sides(dx.shape.0), sides(dy.shape.0));
+    let words = theta_words(theta, sides(dx.shape.nchw()), sides(dy.shape.nchw()));
     let (theta, clock) = (rig.words("theta", &words), Clock { step: rig.words("clock", &[1]), steps: 2 });
     op.backward(&mut rig.rec, dy, theta, clock, dx)?;
     rig.run()?.read(dx)

@@ -24,8 +24,8 @@ fn parts([n, h, w]: [usize; 3], channels: &[usize], seed: u64) -> Vec<Tensor> {
 
 fn forward(xs: &[&Tensor]) -> Outcome<Tensor> {
     let mut rig = Rig::default();
-    let shapes: Vec<Shape> = xs.iter().map(|x| Shape(x.shape)).collect();
-    let y = rig.output("y", Concat.output("concat", &shapes)?.0);
+    let shapes: Vec<Shape> = xs.iter().map(|x| Shape::from(x.shape)).collect();
+    let y = rig.output("y", Concat.output("concat", &shapes)?.nchw());
     let mut first = 0;
     for x in xs {
         let to = y.channels(first, x.shape[1])?;
@@ -118,9 +118,9 @@ fn channels_of_channels() {
 fn what_it_does_not_take() {
     let mut table = Table::new("concat");
     let mut rec = Recording::new();
-    let shape = Shape([2, 10, 3, 5]);
+    let shape = Shape::new(2, 10, 3, 5);
     let texels = ops::Tensor::transient_texels(&mut rec, "texels", shape);
-    let [whole, x] = [10, 4].map(|c| ops::Tensor::transient(&mut rec, "t", Shape([2, c, 3, 5])));
+    let [whole, x] = [10, 4].map(|c| ops::Tensor::transient(&mut rec, "t", Shape::new(2, c, 3, 5)));
     table.case("channels", || {
         let none = |part: Result<ops::Tensor>| refused("channels", part, "in place: it is");
         for (first, count) in [(7, 4), (11, 0), (0, 11), (usize::MAX, 2)] {
@@ -134,13 +134,13 @@ fn what_it_does_not_take() {
         }
         for (first, count) in [(0, 10), (0, 4), (4, 4), (4, 6), (8, 2)] {
             let part = texels.channels(first, count)?;
-            assert_eq!(part.shape, Shape([2, count, 3, 5]));
+            assert_eq!(part.shape, Shape::new(2, count, 3, 5));
         }
         Ok(())
     });
     table.case("shapes", || {
-        let shapes = |a, b| Concat.output("block", &[Shape(a), Shape(b)]);
-        assert_eq!(shapes([2, 3, 4, 5], [2, 1, 4, 5])?, Shape([2, 4, 4, 5]));
+        let shapes = |a, b| Concat.output("block", &[Shape::from(a), Shape::from(b)]);
+        assert_eq!(shapes([2, 3, 4, 5], [2, 1, 4, 5])?, Shape::new(2, 4, 4, 5));
         for other in [[1, 1, 4, 5], [2, 1, 3, 5], [2, 1, 4, 6]] {
             refused("output", shapes([2, 3, 4, 5], other), "concat (block): ")?;
         }

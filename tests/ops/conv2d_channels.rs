@@ -143,7 +143,7 @@ fn what_is_refused() {
     for variant in variants() {
         table.case(format!("channels refused {variant:?}"), || {
             let mut rec = protogpu::gpu::Recording::new();
-            let [x, whole] = [4, 12].map(|c| ops::Tensor::transient(&mut rec, "t", protogpu::Shape([2, c, 3, 3])));
+            let [x, whole] = [4, 12].map(|c| ops::Tensor::transient(&mut rec, "t", protogpu::Shape::new(2, c, 3, 3)));
             let part = whole.channels(4, 4)?;
             let epilogue = Epilogue { residual: Some(whole.id), relu: false };
             if variant.fits(&conv) {

@@ -56,7 +56,7 @@ fn images_in_turns() {
         table.case(format!("turns are taken {}", name_of(variant)), || {
             let mut rec = Recording::new();
             let [x, y] = [0; 2].map(|_| {
-                let (rec, shape) = (&mut rec, Shape(case.x.shape));
+                let (rec, shape) = (&mut rec, Shape::from(case.x.shape));
                 match variant {
                     ConvAlgorithm::Winograd(_) => ops::Tensor::transient(rec, "t", shape),
                     _ => ops::Tensor::transient_texels(rec, "t", shape),

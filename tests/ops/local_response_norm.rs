@@ -55,7 +55,7 @@ fn backward(
 ) -> Outcome<Tensor> {
     let mut rig = Rig::default();
     let [dy, x] = [rig.input_as(format, "dy", dy)?, rig.input_as(format, "x", x)?];
-    let dx = rig.output_as(format, "dx", x.shape.0);
+    let dx = rig.output_as(format, "dx", x.shape.nchw());
     let sink = rig.sink(format, [add, mask])?;
     op(p).backward(&mut rig.rec, "norm", dy, x, dx, sink)?;
     rig.run()?.read(dx)
@@ -194,8 +194,8 @@ fn what_it_does_not_know() {
         table.case(format!("formats {formats:02b} size {size}"), || {
             let mut rec = protogpu::gpu::Recording::new();
             let mut tensor = |texels: bool| match texels {
-                true => ops::Tensor::transient_texels(&mut rec, "t", protogpu::Shape([1, 9, 2, 2])),
-                false => ops::Tensor::transient(&mut rec, "t", protogpu::Shape([1, 9, 2, 2])),
+                true => ops::Tensor::transient_texels(&mut rec, "t", protogpu::Shape::new(1, 9, 2, 2)),
+                false => ops::Tensor::transient(&mut rec, "t", protogpu::Shape::new(1, 9, 2, 2)),
             };
             let (x, y, dy) = (tensor(formats & 1 != 0), tensor(formats & 2 != 0), tensor(formats & 1 != 0));
             let norm = op(LocalResponseNorm { size, ..STRONG });

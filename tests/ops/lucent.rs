@@ -112,7 +112,7 @@ fn transforms() {
         };
         // A map's coefficients are rounded to f32, and over 30 pixels that moves a place by some 30·ε of a pixel.
         table.case(format!("{name} forward"), || {
-            assert_eq!(Shape(y.shape).h(), map[8] as usize, "the side behind it");
+            assert_eq!(Shape::from(y.shape).h(), map[8] as usize, "the side behind it");
             close("y", &warp(&x, y.shape, false)?, &y, &y.map(|_| 1.0), 60.0)
         });
         table.case(format!("{name} backward"), || {

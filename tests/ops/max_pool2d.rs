@@ -40,11 +40,11 @@ fn op(window: Window) -> MaxPool2d {
 /// y and argmax.
 fn forward(format: Format, x: &Tensor, window: Window) -> Outcome<(Tensor, Vec<usize>)> {
     let mut rig = Rig::default();
-    let shape = op(window).output("pool", Shape(x.shape))?;
-    let (x_slot, y) = (rig.input_as(format, "x", x)?, rig.output_as(format, "y", shape.0));
-    let [n, c, h, w] = shape.0;
+    let shape = op(window).output("pool", Shape::from(x.shape))?;
+    let (x_slot, y) = (rig.input_as(format, "x", x)?, rig.output_as(format, "y", shape.nchw()));
+    let [n, c, h, w] = shape.nchw();
     let argmax = match format {
-        Format::Nchw => rig.output("argmax", shape.0),
+        Format::Nchw => rig.output("argmax", shape.nchw()),
         Format::Texels => rig.output("argmax", [n, c.div_ceil(4), h, w]),
     };
     op(window).forward(&mut rig.rec, "pool", x_slot, y, argmax.id)?;
@@ -52,9 +52,9 @@ fn forward(format: Format, x: &Tensor, window: Window) -> Outcome<(Tensor, Vec<u
     let words = ready.words(argmax.id)?;
     let places = match format {
         Format::Nchw => words.into_iter().map(|at| at as usize).collect(),
-        Format::Texels => indices(shape.0)
+        Format::Texels => indices(shape.nchw())
             .map(|p| {
-                let (word, shift) = byte_of(shape.0, p);
+                let (word, shift) = byte_of(shape.nchw(), p);
                 let at = (words[word] >> shift & 255) as usize;
                 let [top, left] = corner(window, p);
                 let [row, col] = [top + (at / window.kernel[1]) as isize, left + (at % window.kernel[1]) as isize];

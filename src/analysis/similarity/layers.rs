@@ -72,7 +72,7 @@ impl Layers {
 
     /// The shapes of the tensors for one image.
     pub(super) fn shapes(&self, network: &Network) -> Vec<[usize; 4]> {
-        self.tensors.iter().map(|tensor| network.graph().node(tensor.1).shape.0).collect()
+        self.tensors.iter().map(|tensor| network.graph().node(tensor.1).shape.nchw()).collect()
     }
 
     /// The index of the tensor of the logits, which is the root's output.

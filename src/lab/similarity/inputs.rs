@@ -143,7 +143,7 @@ fn read(folder: &Path, config: &Config, network: &Network, shown: Pixels) -> Res
 
 fn pixels(path: &Path, network: &Network) -> Result<Vec<f32>> {
     let bytes = read_at_most(path, MAX_PIXELS_BYTES, "prototype's file of pixels")?;
-    let image = Tensors::from_bytes(&bytes).and_then(|mut file| file.take_shaped("image", &network.input().0));
+    let image = Tensors::from_bytes(&bytes).and_then(|mut file| file.take_shaped("image", network.input().extents()));
     image.map_err(|error| Error::input(format!("{}: {error}", path.display())))
 }
 

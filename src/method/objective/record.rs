@@ -122,7 +122,7 @@ impl Step<'_> {
         let id = self.graph.outputs()[i];
         let label = &format!("term {} ({})", i + 1, self.graph.node(id).name);
         let x = in_buffer(rec, label, acts.of(id))?;
-        let [n, c, ..] = x.shape.0;
+        let [n, c, ..] = x.shape.nchw();
         let rows = rec.kept(format!("{label} rows"), FeatureRow::LEN * n);
         let dx = Tensor::transient(rec, &format!("{label} dx"), x.shape);
         let sink = GradEpilogue { add: before.map(|t| t.id), mask: None };

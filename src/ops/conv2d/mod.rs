@@ -17,7 +17,7 @@ pub use choices::ConvAlgorithms;
 use product::ImplicitGemm;
 pub use winograd::Tile;
 
-use super::{Format, GradEpilogue, ScaleShift, Tensor, pack, same, shape_error, unpack, words};
+use super::{Format, GradEpilogue, ScaleShift, Tensor, nchw, pack, same, shape_error, unpack, words};
 use crate::error::Result;
 use crate::gpu::{Grid, Kernel, Layout, Recording, Sources, TensorId};
 use crate::shape::{Pad, Shape, window_out};
@@ -157,6 +157,7 @@ impl Conv2d {
             let (w, b) = (self.w.len(), self.b.as_ref().map(|b| b.len()));
             return Err(shape_error("conv2d", label, format!("{w} weights and {b:?} biases for w {:?}", self.w_shape)));
         }
+        nchw("conv2d", label, x)?;
         if c != x.c() {
             let w = self.w_shape;
             return Err(shape_error("conv2d", label, format!("C is {} in x {x} but {c} in w {w:?}", x.c())));
