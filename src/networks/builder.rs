@@ -1,76 +1,160 @@
-//! What building any of the networks takes: a graph that grows, and the modules seen on the way.
+//! Builds a network layer by layer. The same calls describe and build: without weights they collect the name and shape of
+//! every tensor, with weights they read those tensors and make the graph.
 
-use super::{Module, Preprocessing, SIDE};
+use super::{Architecture, Module, Preprocessing, SIDE};
 use crate::error::{Error, Result};
 use crate::graph::{Graph, NodeId, Op};
-use crate::ops::{Conv2d, GlobalAvgPool2d, Linear, MaxPool2d, ScaleShift};
+use crate::ops::{Conv2d, GlobalAvgPool2d, Linear, LocalResponseNorm, MaxPool2d, ScaleShift};
 use crate::shape::Shape;
 use crate::weights::Weights;
 
-/// The node that brings pixels to what the first layer reads.
+/// The node that turns pixels into the first layer's input.
 pub(super) const NORMALIZE: &str = "normalize";
 
-pub(super) struct Builder<'a> {
+/// More channels or classes than any network has; keeps arithmetic on a hostile file's shapes small.
+const MOST: usize = 1 << 20;
+
+/// The first extent of a tensor, or 0; never so large that sums of some overflow.
+pub(super) fn extent(weights: &Weights, name: &str) -> usize {
+    weights.shape(name).and_then(|shape| shape.first()).copied().unwrap_or(0).min(MOST)
+}
+
+/// How wide the layers are.
+#[derive(Clone, Copy)]
+pub(super) struct Widths<'a> {
+    /// A file whose tensors say how many channels single layers have.
+    pub(super) file: Option<&'a Weights>,
+    /// Channels of the first convolution.
+    pub(super) width: usize,
+    /// Outputs of the last layer.
+    pub(super) classes: usize,
+}
+
+/// The output of a layer.
+#[derive(Clone, Copy)]
+pub(super) struct Layer {
+    node: NodeId,
+    channels: usize,
+}
+
+impl Layer {
+    pub(super) fn channels(self) -> usize {
+        self.channels
+    }
+}
+
+/// A convolution with a square window, padded by half of it on each side.
+#[derive(Clone, Copy)]
+pub(super) struct Conv {
+    /// Output channels.
+    pub(super) channels: usize,
+    pub(super) window: usize,
+    pub(super) stride: usize,
+    pub(super) bias: bool,
+}
+
+/// What building with weights takes and gives.
+struct Building<'a> {
     weights: &'a Weights,
     graph: Graph,
-    pub(super) modules: Vec<Module>,
+}
+
+pub(super) struct Builder<'a> {
+    widths: Widths<'a>,
+    manifest: Vec<(String, Vec<usize>)>,
+    /// Absent where only the manifest is wanted.
+    building: Option<Building<'a>>,
+    modules: Vec<Module>,
 }
 
 impl<'a> Builder<'a> {
-    /// Pixels, normalised, and the root module, of which [`Builder::finish`] knows what it shows.
-    pub(super) fn begin(weights: &'a Weights, input: &Preprocessing) -> Result<(Self, NodeId)> {
-        let mut b = Self { weights, graph: Graph::new(Shape::new(1, 3, SIDE, SIDE)), modules: Vec::new() };
-        let x = b.push(NORMALIZE, Op::ScaleShift(input.normalize()), b.graph.input())?;
-        b.module("root", x);
-        Ok((b, x))
+    /// The name and shape of every tensor.
+    pub(super) fn manifest(architecture: Architecture, widths: Widths<'a>) -> Vec<(String, Vec<usize>)> {
+        let mut b = Self { widths, manifest: Vec::new(), building: None, modules: Vec::new() };
+        b.network(architecture, &architecture.definition().preprocessing).expect("without weights nothing can fail");
+        b.manifest
     }
 
-    /// The last layer, and what was built.
-    pub(super) fn finish(mut self, x: NodeId) -> Result<(Graph, Vec<Module>)> {
-        let tensor = |name| self.weights.tensor_f32(name);
-        let linear = Linear { w: tensor("fc.weight")?.into(), b: tensor("fc.bias")?.into() };
-        let fc = self.push("fc", Op::Linear(linear), x)?;
-        self.module("fc", fc);
-        (self.modules[0].snapshot, self.modules[0].alias) = (fc, fc);
-        Ok((self.graph, self.modules))
+    /// The graph and its modules.
+    ///
+    /// # Errors
+    /// If a tensor is missing or has another shape than the layers need, or holds values that make no network.
+    pub(super) fn build(
+        architecture: Architecture,
+        widths: Widths<'a>,
+        weights: &'a Weights,
+        input: &Preprocessing,
+    ) -> Result<(Graph, Vec<Module>)> {
+        let building = Building { weights, graph: Graph::new(Shape::new(1, 3, SIDE, SIDE)) };
+        let mut b = Self { widths, manifest: Vec::new(), building: Some(building), modules: Vec::new() };
+        b.network(architecture, input)?;
+        let Building { graph, .. } = b.building.expect("it was there when the layers were built");
+        Ok((graph, b.modules))
     }
 
-    pub(super) fn push(&mut self, name: impl Into<String>, op: Op, x: NodeId) -> Result<NodeId> {
-        self.graph.push(name, op, &[x])
+    /// From pixels to logits. The root module comes first and shows the logits.
+    fn network(&mut self, architecture: Architecture, input: &Preprocessing) -> Result<()> {
+        let pixels = Layer { node: NodeId(0), channels: 3 };
+        let x = self.push(NORMALIZE, 3, Op::ScaleShift(input.normalize()), &[pixels])?;
+        self.module("root", x);
+        let x = (architecture.definition().layers)(self, x)?;
+        let logits = self.linear("fc", x, self.widths.classes)?;
+        self.module("fc", logits);
+        (self.modules[0].snapshot, self.modules[0].alias) = (logits.node, logits.node);
+        Ok(())
     }
 
-    pub(super) fn join(&mut self, name: impl Into<String>, op: Op, inputs: &[NodeId]) -> Result<NodeId> {
-        self.graph.push(name, op, inputs)
+    /// Channels of the first convolution.
+    pub(super) fn width(&self) -> usize {
+        self.widths.width
     }
 
-    /// A module that shows a node under both semantics.
-    pub(super) fn module(&mut self, name: &str, node: NodeId) {
-        self.aliased(name, node, node);
+    /// How many output channels the file's tensor of this name has; `otherwise` if there is no file or no such tensor.
+    pub(super) fn channels_of(&self, weight: &str, otherwise: usize) -> usize {
+        match self.widths.file.map_or(0, |file| extent(file, weight)) {
+            0 => otherwise,
+            channels => channels,
+        }
     }
 
-    /// A module whose output an op in place writes over.
-    pub(super) fn aliased(&mut self, name: &str, snapshot: NodeId, alias: NodeId) {
-        self.modules.push(Module { name: name.to_owned(), snapshot, alias });
+    /// Notes that the network has this tensor, and reads it. Empty where there are no weights to read.
+    fn tensor(&mut self, name: String, shape: &[usize]) -> Result<Vec<f32>> {
+        let values = match &self.building {
+            None => Vec::new(),
+            Some(Building { weights, .. }) => {
+                if let Some(found) = weights.shape(&name).filter(|&found| found != shape) {
+                    let file = weights.name();
+                    return Err(Error::input(format!("{file}: `{name}` is {found:?} but should be {shape:?}")));
+                }
+                weights.tensor_f32(&name)?
+            }
+        };
+        self.manifest.push((name, shape.to_vec()));
+        Ok(values)
     }
 
-    /// A module that shows a node and comes before those from `at` on, which are inside of it.
-    pub(super) fn container(&mut self, at: usize, name: &str, node: NodeId) {
-        self.modules.insert(at, Module { name: name.to_owned(), snapshot: node, alias: node });
+    fn push(&mut self, name: impl Into<String>, channels: usize, op: Op, inputs: &[Layer]) -> Result<Layer> {
+        let node = match &mut self.building {
+            None => NodeId(0),
+            Some(Building { graph, .. }) => {
+                let inputs: Vec<NodeId> = inputs.iter().map(|input| input.node).collect();
+                graph.push(name, op, &inputs)?
+            }
+        };
+        Ok(Layer { node, channels })
     }
 
-    /// A convolution with a square stride and padding, and with a bias if the file has one.
-    pub(super) fn conv(&mut self, name: &str, x: NodeId, stride: usize, pad: usize) -> Result<NodeId> {
-        let (weight, bias) = (format!("{name}.weight"), format!("{name}.bias"));
-        let shape: Option<[usize; 4]> = self.weights.shape(&weight).and_then(|s| s.try_into().ok());
-        let w_shape = shape.ok_or_else(|| Error::input(format!("`{weight}` is not the weight of a convolution")))?;
-        let w = self.weights.tensor_f32(&weight)?;
-        let b = self.weights.shape(&bias).map(|_| self.weights.tensor_f32(&bias)).transpose()?.map(Into::into);
-        let conv = Conv2d::new(w, w_shape, b, [stride; 2], [pad; 4]);
-        self.push(name, Op::Conv2d { conv, relu: false }, x)
+    pub(super) fn conv(&mut self, name: &str, x: Layer, conv: Conv) -> Result<Layer> {
+        let Conv { channels, window, stride, bias } = conv;
+        let w_shape = [channels, x.channels, window, window];
+        let w = self.tensor(format!("{name}.weight"), &w_shape)?;
+        let b = if bias { Some(self.tensor(format!("{name}.bias"), &[channels])?.into()) } else { None };
+        let conv = Conv2d::new(w, w_shape, b, [stride; 2], [window / 2; 4]);
+        self.push(name, channels, Op::Conv2d { conv, relu: false }, &[x])
     }
 
-    pub(super) fn batch_norm(&mut self, name: &str, x: NodeId, eps: f64) -> Result<NodeId> {
-        let part = |part: &str| self.weights.tensor_f32(&format!("{name}.{part}"));
+    pub(super) fn batch_norm(&mut self, name: &str, x: Layer, eps: f64) -> Result<Layer> {
+        let mut part = |part: &str| self.tensor(format!("{name}.{part}"), &[x.channels]);
         let (weight, bias, mean, var) = (part("weight")?, part("bias")?, part("running_mean")?, part("running_var")?);
         if let Some(i) = var.iter().position(|&v| v < 0.0) {
             let value = var[i];
@@ -78,19 +162,62 @@ impl<'a> Builder<'a> {
                 "`{name}.running_var` is {value} at {i}, but a variance cannot be negative"
             )));
         }
-        self.push(name, Op::ScaleShift(ScaleShift::batch_norm(&weight, &bias, &mean, &var, eps)), x)
+        let op = Op::ScaleShift(ScaleShift::batch_norm(&weight, &bias, &mean, &var, eps));
+        self.push(name, x.channels, op, &[x])
+    }
+
+    pub(super) fn relu(&mut self, name: impl Into<String>, x: Layer) -> Result<Layer> {
+        self.push(name, x.channels, Op::Relu, &[x])
     }
 
     /// A square max pool that is a module.
-    pub(super) fn max_pool(&mut self, name: &str, x: NodeId, pool: MaxPool2d) -> Result<NodeId> {
-        let y = self.push(name, Op::MaxPool2d(pool), x)?;
+    pub(super) fn max_pool(&mut self, name: &str, x: Layer, pool: MaxPool2d) -> Result<Layer> {
+        let y = self.push(name, x.channels, Op::MaxPool2d(pool), &[x])?;
         self.module(name, y);
         Ok(y)
     }
 
-    pub(super) fn avgpool(&mut self, x: NodeId) -> Result<NodeId> {
-        let y = self.push("avgpool", Op::GlobalAvgPool2d(GlobalAvgPool2d), x)?;
+    pub(super) fn local_response_norm(&mut self, name: &str, x: Layer, norm: LocalResponseNorm) -> Result<Layer> {
+        self.push(name, x.channels, Op::LocalResponseNorm(norm), &[x])
+    }
+
+    pub(super) fn avgpool(&mut self, x: Layer) -> Result<Layer> {
+        let y = self.push("avgpool", x.channels, Op::GlobalAvgPool2d(GlobalAvgPool2d), &[x])?;
         self.module("avgpool", y);
+        Ok(y)
+    }
+
+    pub(super) fn add(&mut self, name: impl Into<String>, a: Layer, b: Layer) -> Result<Layer> {
+        self.push(name, a.channels, Op::Add, &[a, b])
+    }
+
+    /// All inputs one after the other along the channels.
+    pub(super) fn concat(&mut self, name: &str, inputs: &[Layer]) -> Result<Layer> {
+        self.push(name, inputs.iter().map(|x| x.channels).sum(), Op::Concat, inputs)
+    }
+
+    /// A fully connected layer on an input of one pixel.
+    fn linear(&mut self, name: &str, x: Layer, outputs: usize) -> Result<Layer> {
+        let w = self.tensor(format!("{name}.weight"), &[outputs, x.channels])?.into();
+        let b = self.tensor(format!("{name}.bias"), &[outputs])?.into();
+        self.push(name, outputs, Op::Linear(Linear { w, b }), &[x])
+    }
+
+    /// A module that shows a layer under both semantics.
+    pub(super) fn module(&mut self, name: &str, shown: Layer) {
+        self.aliased(name, shown, shown);
+    }
+
+    /// A module whose output is later overwritten in place: a copy shows `snapshot`, a reference `alias`.
+    pub(super) fn aliased(&mut self, name: &str, snapshot: Layer, alias: Layer) {
+        self.modules.push(Module { name: name.to_owned(), snapshot: snapshot.node, alias: alias.node });
+    }
+
+    /// A module of modules: shows what `inside` gives, and comes before the modules that `inside` adds.
+    pub(super) fn container(&mut self, name: &str, inside: impl FnOnce(&mut Self) -> Result<Layer>) -> Result<Layer> {
+        let at = self.modules.len();
+        let y = inside(self)?;
+        self.modules.insert(at, Module { name: name.to_owned(), snapshot: y.node, alias: y.node });
         Ok(y)
     }
 }

@@ -1,12 +1,11 @@
 //! InceptionV1 (Szegedy et al., 2014), as torchvision builds it (GoogLeNet, with batch norms) and as BVLC released it (with
 //! biases, local response norms and true 5x5 windows), of any width and number of classes.
 
-use super::builder::{Builder, square_pool};
-use super::{Architecture, Module, Preprocessing};
+use super::Preprocessing;
+use super::architecture::Definition;
+use super::builder::{Builder, Conv, Layer, square_pool};
 use crate::error::Result;
-use crate::graph::{Graph, NodeId, Op};
 use crate::ops::LocalResponseNorm;
-use crate::weights::Weights;
 
 /// Batch norm's eps in torchvision's GoogLeNet.
 const BN_EPS: f64 = 1e-3;
@@ -17,7 +16,7 @@ const NORM: LocalResponseNorm = LocalResponseNorm { size: 5, alpha: 1e-4, beta: 
 /// The standard width: channels of the first convolution.
 const WIDTH: usize = 64;
 
-/// The blocks and their channels: of the 1x1; of the 3x3, reduced and then its own; of the 5x5, likewise; of the pool's 1x1.
+/// The blocks with their channels: the 1x1; the 3x3's reduction, the 3x3; the 5x5's reduction, the 5x5; the 1x1 behind the pool.
 const BLOCKS: [(&str, [usize; 6]); 9] = [
     ("inception3a", [64, 96, 128, 16, 32, 32]),
     ("inception3b", [128, 128, 192, 32, 96, 64]),
@@ -30,110 +29,87 @@ const BLOCKS: [(&str, [usize; 6]); 9] = [
     ("inception5b", [384, 192, 384, 48, 128, 128]),
 ];
 
-/// Heads that help training; at inference they are nothing, and a file may have them.
-pub(super) const AUXILIARY: [&str; 2] = ["aux1.", "aux2."];
+/// Heads that help training; inference has no use for them.
+const AUXILIARY: &[&str] = &["aux1.", "aux2."];
+
+const SIZED_BY: [&str; 2] = ["conv1.conv.weight", "fc.weight"];
 
 /// How the two networks differ.
 #[derive(Clone, Copy)]
 struct Kind {
     /// Batch norms and no biases, and no local response norms.
     batch_norm: bool,
-    /// Window of what is called 5x5.
+    /// Window of the convolution that the paper calls 5x5.
     five: usize,
     /// Window of the fourth pool.
     pool4: usize,
 }
 
-impl Kind {
-    fn of(architecture: Architecture) -> Self {
-        match architecture {
-            Architecture::InceptionV1 => Self { batch_norm: false, five: 5, pool4: 3 },
-            _ => Self { batch_norm: true, five: 3, pool4: 2 },
-        }
-    }
-}
+pub(super) const GOOGLENET: Definition = Definition {
+    layers: |b, x| layers(b, x, Kind { batch_norm: true, five: 3, pool4: 2 }),
+    // torchvision's GoogLeNet transforms its input wherever its weights are the published ones or begin with them.
+    preprocessing: Preprocessing { transform_input: true, ..Preprocessing::IMAGENET },
+    sized_by: SIZED_BY,
+    ignored_heads: AUXILIARY,
+};
+
+pub(super) const INCEPTION_V1: Definition = Definition {
+    layers: |b, x| layers(b, x, Kind { batch_norm: false, five: 5, pool4: 3 }),
+    preprocessing: Preprocessing::CAFFE,
+    sized_by: SIZED_BY,
+    ignored_heads: AUXILIARY,
+};
 
 /// Channels where the standard network has `standard`, in one of another width.
-pub(super) fn scaled(standard: usize, width: usize) -> usize {
+fn scaled(standard: usize, width: usize) -> usize {
     ((standard * width + WIDTH / 2) / WIDTH).max(1)
 }
 
-/// Every tensor that the network needs, with its shape. `outputs` gives the channels of each convolution from the name of its
-/// weight and its channels in the standard network.
-pub(super) fn manifest(
-    architecture: Architecture,
-    classes: usize,
-    outputs: impl Fn(&str, usize) -> usize,
-) -> Vec<(String, Vec<usize>)> {
-    let Kind { batch_norm, five, .. } = Kind::of(architecture);
-    let mut list = Vec::new();
-    let mut conv = |name: &str, inputs: usize, standard: usize, window: usize| {
-        let weight = format!("{name}.conv.weight");
-        let channels = outputs(&weight, standard);
-        list.push((weight, vec![channels, inputs, window, window]));
-        if batch_norm {
-            let parts = ["weight", "bias", "running_mean", "running_var"];
-            list.extend(parts.map(|part| (format!("{name}.bn.{part}"), vec![channels])));
-        } else {
-            list.push((format!("{name}.conv.bias"), vec![channels]));
-        }
-        channels
-    };
-    let mut x = conv("conv1", 3, 64, 7);
-    x = conv("conv2", x, 64, 1);
-    x = conv("conv3", x, 192, 3);
-    for (block, [one, reduced3, three, reduced5, five_channels, pooled]) in BLOCKS {
-        let mut branch =
-            |name: &str, inputs, standard, window| conv(&format!("{block}.{name}"), inputs, standard, window);
-        let one = branch("branch1", x, one, 1);
-        let reduced3 = branch("branch2.0", x, reduced3, 1);
-        let three = branch("branch2.1", reduced3, three, 3);
-        let reduced5 = branch("branch3.0", x, reduced5, 1);
-        let five = branch("branch3.1", reduced5, five_channels, five);
-        let pooled = branch("branch4.1", x, pooled, 1);
-        x = one + three + five + pooled;
-    }
-    list.push(("fc.weight".into(), vec![classes, x]));
-    list.push(("fc.bias".into(), vec![classes]));
-    list
-}
-
-/// The graph and its modules, from tensors that fit the manifest.
-pub(super) fn build(
-    architecture: Architecture,
-    weights: &Weights,
-    input: &Preprocessing,
-) -> Result<(Graph, Vec<Module>)> {
-    let kind = Kind::of(architecture);
-    let (mut b, mut x) = Builder::begin(weights, input)?;
-    x = b.unit(kind, "conv1", x, 2, 3)?;
+/// The stem, nine blocks with pools between them, and the pool over all positions.
+fn layers(b: &mut Builder<'_>, mut x: Layer, kind: Kind) -> Result<Layer> {
+    x = b.unit(kind, "conv1", x, Unit { channels: 64, window: 7, stride: 2 })?;
     x = b.max_pool("maxpool1", x, square_pool(3, 2, 0, true))?;
     x = b.norm(kind, "norm1", x)?;
-    x = b.unit(kind, "conv2", x, 1, 0)?;
-    x = b.unit(kind, "conv3", x, 1, 1)?;
+    x = b.unit(kind, "conv2", x, square(64, 1))?;
+    x = b.unit(kind, "conv3", x, square(192, 3))?;
     x = b.norm(kind, "norm2", x)?;
     x = b.max_pool("maxpool2", x, square_pool(3, 2, 0, true))?;
-    for (block, _) in BLOCKS {
+    for (block, channels) in BLOCKS {
         match block {
             "inception4a" => x = b.max_pool("maxpool3", x, square_pool(3, 2, 0, true))?,
             "inception5a" => x = b.max_pool("maxpool4", x, square_pool(kind.pool4, 2, 0, true))?,
             _ => {}
         }
-        x = b.block(kind, block, x)?;
+        x = b.container(block, |b| b.block(kind, block, x, channels))?;
     }
     x = b.avgpool(x)?;
     b.module("dropout", x);
-    b.finish(x)
+    Ok(x)
+}
+
+/// The convolution of a unit.
+struct Unit {
+    /// Output channels in the standard network.
+    channels: usize,
+    window: usize,
+    stride: usize,
+}
+
+fn square(channels: usize, window: usize) -> Unit {
+    Unit { channels, window, stride: 1 }
 }
 
 impl Builder<'_> {
     /// torchvision's `BasicConv2d`: a convolution, its batch norm if it has one, and a relu in place.
-    fn unit(&mut self, kind: Kind, name: &str, x: NodeId, stride: usize, pad: usize) -> Result<NodeId> {
-        let conv = self.conv(&format!("{name}.conv"), x, stride, pad)?;
+    fn unit(&mut self, kind: Kind, name: &str, x: Layer, unit: Unit) -> Result<Layer> {
+        let Unit { channels, window, stride } = unit;
+        let channels = self.channels_of(&format!("{name}.conv.weight"), scaled(channels, self.width()));
+        let conv = Conv { channels, window, stride, bias: !kind.batch_norm };
+        let conv = self.conv(&format!("{name}.conv"), x, conv)?;
         let last = if kind.batch_norm { self.batch_norm(&format!("{name}.bn"), conv, BN_EPS)? } else { conv };
-        let relu = self.push(format!("{name}.relu"), Op::Relu, last)?;
+        let relu = self.relu(format!("{name}.relu"), last)?;
         self.module(name, relu);
-        // The relu writes over what comes just before it.
+        // The relu overwrites the output of the layer before it.
         self.aliased(&format!("{name}.conv"), conv, if kind.batch_norm { conv } else { relu });
         if kind.batch_norm {
             self.aliased(&format!("{name}.bn"), last, relu);
@@ -141,42 +117,32 @@ impl Builder<'_> {
         Ok(relu)
     }
 
-    fn norm(&mut self, kind: Kind, name: &str, x: NodeId) -> Result<NodeId> {
+    fn norm(&mut self, kind: Kind, name: &str, x: Layer) -> Result<Layer> {
         if kind.batch_norm {
             return Ok(x);
         }
-        let y = self.push(name, Op::LocalResponseNorm(NORM), x)?;
+        let y = self.local_response_norm(name, x, NORM)?;
         self.module(name, y);
         Ok(y)
     }
 
-    /// Four branches beside each other: 1x1; 1x1 and 3x3; 1x1 and what is called 5x5; a pool and 1x1.
-    fn block(&mut self, kind: Kind, block: &str, x: NodeId) -> Result<NodeId> {
+    /// Four branches side by side: 1x1; 1x1 then 3x3; 1x1 then what the paper calls 5x5; a pool then 1x1.
+    fn block(&mut self, kind: Kind, block: &str, x: Layer, channels: [usize; 6]) -> Result<Layer> {
+        let [one, reduced3, three, reduced5, five, pooled] = channels;
         let at = |branch: &str| format!("{block}.{branch}");
-        let inside = self.modules.len();
-        let branch1 = self.unit(kind, &at("branch1"), x, 1, 0)?;
-        let branch2 = self.sequence(&at("branch2"), |b| {
-            let reduced = b.unit(kind, &at("branch2.0"), x, 1, 0)?;
-            b.unit(kind, &at("branch2.1"), reduced, 1, 1)
+        let branch1 = self.unit(kind, &at("branch1"), x, square(one, 1))?;
+        let branch2 = self.container(&at("branch2"), |b| {
+            let reduced = b.unit(kind, &at("branch2.0"), x, square(reduced3, 1))?;
+            b.unit(kind, &at("branch2.1"), reduced, square(three, 3))
         })?;
-        let branch3 = self.sequence(&at("branch3"), |b| {
-            let reduced = b.unit(kind, &at("branch3.0"), x, 1, 0)?;
-            b.unit(kind, &at("branch3.1"), reduced, 1, kind.five / 2)
+        let branch3 = self.container(&at("branch3"), |b| {
+            let reduced = b.unit(kind, &at("branch3.0"), x, square(reduced5, 1))?;
+            b.unit(kind, &at("branch3.1"), reduced, square(five, kind.five))
         })?;
-        let branch4 = self.sequence(&at("branch4"), |b| {
-            let pooled = b.max_pool(&at("branch4.0"), x, square_pool(3, 1, 1, true))?;
-            b.unit(kind, &at("branch4.1"), pooled, 1, 0)
+        let branch4 = self.container(&at("branch4"), |b| {
+            let x = b.max_pool(&at("branch4.0"), x, square_pool(3, 1, 1, true))?;
+            b.unit(kind, &at("branch4.1"), x, square(pooled, 1))
         })?;
-        let y = self.join(block, Op::Concat, &[branch1, branch2, branch3, branch4])?;
-        self.container(inside, block, y);
-        Ok(y)
-    }
-
-    /// Units in a row, which are a module that shows the last.
-    fn sequence(&mut self, name: &str, units: impl FnOnce(&mut Self) -> Result<NodeId>) -> Result<NodeId> {
-        let inside = self.modules.len();
-        let y = units(self)?;
-        self.container(inside, name, y);
-        Ok(y)
+        self.concat(block, &[branch1, branch2, branch3, branch4])
     }
 }

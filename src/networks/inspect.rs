@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 use super::Architecture;
+use super::builder::extent;
 use crate::error::{Error, Result};
 use crate::suggest::shown;
 use crate::weights::Weights;
@@ -12,7 +13,7 @@ use crate::weights::Weights;
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum Misfit {
-    /// The network needs it and the file has it not.
+    /// The network needs it and the file lacks it.
     Missing {
         /// The tensor.
         name: String,
@@ -26,7 +27,7 @@ pub enum Misfit {
         /// Its shape.
         shape: Vec<usize>,
     },
-    /// It has another shape than the network's widths ask for.
+    /// Its shape is not the one that the network's widths ask for.
     Misshaped {
         /// The tensor.
         name: String,
@@ -67,14 +68,6 @@ pub struct Inspection {
 /// The longest list of misfits in one error message.
 const SHOWN: usize = 12;
 
-/// More channels or classes than any network has; keeps arithmetic on a hostile file's shapes small.
-const MOST: usize = 1 << 20;
-
-/// The first extent of a tensor, or 0; never so large that sums of some overflow.
-pub(super) fn extent(weights: &Weights, name: &str) -> usize {
-    weights.shape(name).and_then(|shape| shape.first()).copied().unwrap_or(0).min(MOST)
-}
-
 impl Inspection {
     /// Compares a file's tensors with every architecture's, and keeps what fits best.
     pub fn of(weights: &Weights) -> Self {
@@ -85,7 +78,7 @@ impl Inspection {
 
     /// Compares a file's tensors with one architecture's, of the width and classes that the file itself says.
     pub fn against(architecture: Architecture, weights: &Weights) -> Self {
-        let [width, classes] = architecture.sized_by().map(|name| extent(weights, name));
+        let [width, classes] = architecture.definition().sized_by.map(|name| extent(weights, name));
         let manifest = architecture.manifest_of(weights, width, classes);
         let known: HashMap<&str, &[usize]> = manifest.iter().map(|(name, shape)| (&name[..], &shape[..])).collect();
         let mut misfits = Vec::new();
@@ -102,7 +95,7 @@ impl Inspection {
         let is_known = |name: &str| name.ends_with(".num_batches_tracked") || known.contains_key(name);
         let mut left_out = Vec::new();
         for (name, _, shape) in weights.tensors().filter(|(name, ..)| !is_known(name)) {
-            if architecture.left_out().iter().any(|head| name.starts_with(head)) {
+            if architecture.definition().ignored_heads.iter().any(|head| name.starts_with(head)) {
                 left_out.push(name.to_owned());
                 continue;
             }
@@ -114,17 +107,17 @@ impl Inspection {
     /// Whether the network can be built.
     ///
     /// # Errors
-    /// With every shape_error, if there is one.
+    /// With every misfit, if there is one.
     pub fn check(&self, weights: &Weights) -> Result<()> {
         if self.misfits.is_empty() && self.width > 0 && self.classes > 0 {
             return Ok(());
         }
         let lines = self.misfits.iter().take(SHOWN).map(|m| format!("\n  {m}"));
-        let article = if self.architecture == Architecture::InceptionV1 { "an" } else { "a" };
+        let name = self.architecture.to_string();
+        let article = if name.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
         let mut message = format!(
-            "{} is not {article} {} with torchvision's names:{}",
+            "{} is not {article} {name} with torchvision's names:{}",
             weights.name(),
-            self.architecture,
             lines.collect::<String>()
         );
         if self.misfits.len() > SHOWN {

@@ -1,77 +1,30 @@
 //! Networks: recognised in a file's tensors, built once each, with torchvision's names.
 
+mod architecture;
 mod builder;
 pub mod embedded;
 mod inception;
 mod inspect;
 mod modules;
 mod preprocessing;
-mod resnet18;
+mod resnet;
 
 use std::fmt;
 use std::sync::Arc;
 
+pub use architecture::Architecture;
 pub use inspect::{Inspection, Misfit};
 pub use modules::{Module, Semantics};
 pub use preprocessing::{IMAGENET_MEAN, IMAGENET_STD, Preprocessing};
 
+use builder::{Builder, Widths};
+
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Op};
 use crate::labels::Labels;
-use crate::named::named;
 use crate::shape::Shape;
 use crate::suggest::{near_misses, shown};
 use crate::weights::Weights;
-
-named! {
-    /// A network's architecture, by torchvision's name where it has one.
-    Architecture {
-        /// He et al. (2015), 18 layers, of any width and number of classes.
-        ResNet18 = "resnet18",
-        /// Szegedy et al. (2014) as torchvision builds it: batch norms, 3x3 windows where the paper has 5x5.
-        GoogLeNet = "googlenet",
-        /// Szegedy et al. (2014) as BVLC released it: biases, local response norms, 5x5 windows.
-        InceptionV1 = "inception_v1",
-    }
-}
-
-impl Architecture {
-    /// Every tensor that a network of this width (channels of its first convolution) and number of classes needs, with its
-    /// shape.
-    pub fn manifest(self, width: usize, classes: usize) -> Vec<(String, Vec<usize>)> {
-        match self {
-            Self::ResNet18 => resnet18::manifest(width, classes),
-            _ => inception::manifest(self, classes, |_, standard| inception::scaled(standard, width)),
-        }
-    }
-
-    /// The same for the widths that a file's tensors have.
-    fn manifest_of(self, weights: &Weights, width: usize, classes: usize) -> Vec<(String, Vec<usize>)> {
-        match self {
-            Self::ResNet18 => resnet18::manifest(width, classes),
-            _ => inception::manifest(self, classes, |name, standard| match inspect::extent(weights, name) {
-                0 => inception::scaled(standard, width),
-                channels => channels,
-            }),
-        }
-    }
-
-    /// The tensors whose first extents are the width and the number of classes.
-    fn sized_by(self) -> [&'static str; 2] {
-        match self {
-            Self::ResNet18 => ["conv1.weight", "fc.weight"],
-            Self::GoogLeNet | Self::InceptionV1 => ["conv1.conv.weight", "fc.weight"],
-        }
-    }
-
-    /// Beginnings of the names of tensors that a file may have and inference leaves out.
-    fn left_out(self) -> &'static [&'static str] {
-        match self {
-            Self::ResNet18 => &[],
-            Self::GoogLeNet | Self::InceptionV1 => &inception::AUXILIARY,
-        }
-    }
-}
 
 /// Height and width of the pictures that a network takes.
 pub const SIDE: usize = 224;
@@ -120,10 +73,8 @@ impl Network {
         };
         let architecture = inspection.architecture;
         let input = Preprocessing::of(&weights, architecture)?;
-        let (graph, modules) = match architecture {
-            Architecture::ResNet18 => resnet18::build(&weights, &input)?,
-            _ => inception::build(architecture, &weights, &input)?,
-        };
+        let widths = Widths { file: Some(&weights), width: inspection.width, classes: inspection.classes };
+        let (graph, modules) = Builder::build(architecture, widths, &weights, &input)?;
         let network = Self { architecture, input, graph, modules, labels, weights: Arc::new(weights) };
         network.check_labels(&network.labels)?;
         Ok(network)

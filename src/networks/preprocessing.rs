@@ -34,14 +34,9 @@ impl Preprocessing {
     /// Of BVLC's GoogLeNet.
     pub const CAFFE: Self = Self { range: 255.0, mean: [123.0, 117.0, 104.0], std: [1.0; 3], transform_input: false };
 
-    /// What an architecture's weights usually expect. torchvision's GoogLeNet transforms its input wherever its weights are
-    /// the published ones or begin with them.
+    /// What an architecture's published weights expect.
     pub fn usual(architecture: Architecture) -> Self {
-        match architecture {
-            Architecture::ResNet18 => Self::IMAGENET,
-            Architecture::GoogLeNet => Self { transform_input: true, ..Self::IMAGENET },
-            Architecture::InceptionV1 => Self::CAFFE,
-        }
+        architecture.definition().preprocessing
     }
 
     /// What the metadata of weights says, under the keys `range`, `mean`, `std` and `transform_input` in JSON; what it does not

@@ -1,0 +1,53 @@
+//! The architectures, in one table.
+
+use super::builder::{Builder, Layer, Widths};
+use super::{Preprocessing, inception, resnet};
+use crate::error::Result;
+use crate::named::named;
+use crate::weights::Weights;
+
+named! {
+    /// A network's architecture, by torchvision's name where it has one.
+    Architecture {
+        /// He et al. (2015), 18 layers, of any width and number of classes.
+        ResNet18 = "resnet18",
+        /// Szegedy et al. (2014) as torchvision builds it: batch norms, 3x3 windows where the paper has 5x5.
+        GoogLeNet = "googlenet",
+        /// Szegedy et al. (2014) as BVLC released it: biases, local response norms, 5x5 windows.
+        InceptionV1 = "inception_v1",
+    }
+}
+
+/// Everything that sets an architecture apart from the others.
+pub(super) struct Definition {
+    /// Its layers, from normalised pixels to the input of the last, fully connected layer. Run without weights, they give
+    /// the names and shapes of all tensors; run with weights, the graph.
+    pub(super) layers: fn(&mut Builder<'_>, Layer) -> Result<Layer>,
+    /// The preprocessing that published weights were trained with.
+    pub(super) preprocessing: Preprocessing,
+    /// The tensors whose first extents are the width and the number of classes.
+    pub(super) sized_by: [&'static str; 2],
+    /// Name prefixes of heads that only training uses: a file may have them, and they are ignored.
+    pub(super) ignored_heads: &'static [&'static str],
+}
+
+impl Architecture {
+    pub(super) fn definition(self) -> &'static Definition {
+        match self {
+            Self::ResNet18 => &resnet::RESNET18,
+            Self::GoogLeNet => &inception::GOOGLENET,
+            Self::InceptionV1 => &inception::INCEPTION_V1,
+        }
+    }
+
+    /// The name and shape of every tensor in a network of this width (channels of its first convolution) and number of
+    /// classes.
+    pub fn manifest(self, width: usize, classes: usize) -> Vec<(String, Vec<usize>)> {
+        Builder::manifest(self, Widths { file: None, width, classes })
+    }
+
+    /// The same, with the widths of single layers as a file's tensors have them.
+    pub(super) fn manifest_of(self, weights: &Weights, width: usize, classes: usize) -> Vec<(String, Vec<usize>)> {
+        Builder::manifest(self, Widths { file: Some(weights), width, classes })
+    }
+}

@@ -1,0 +1,86 @@
+//! ResNet (He et al., 2015) as torchvision builds it, of any width and number of classes.
+
+use super::Preprocessing;
+use super::architecture::Definition;
+use super::builder::{Builder, Conv, Layer, square_pool};
+use crate::error::Result;
+
+pub(super) const RESNET18: Definition = resnet(|b, x| layers(b, x, [2, 2, 2, 2]));
+
+const fn resnet(layers: fn(&mut Builder<'_>, Layer) -> Result<Layer>) -> Definition {
+    let preprocessing = Preprocessing::IMAGENET;
+    Definition { layers, preprocessing, sized_by: ["conv1.weight", "fc.weight"], ignored_heads: &[] }
+}
+
+/// Batch norm's eps in torchvision's ResNets.
+const BN_EPS: f64 = 1e-5;
+
+/// The stem, four stages of so many blocks each, and the pool over all positions.
+fn layers(b: &mut Builder<'_>, x: Layer, blocks: [usize; 4]) -> Result<Layer> {
+    let conv1 = b.unbiased_conv("conv1", x, b.width(), 7, 2)?;
+    let bn1 = b.batch_norm("bn1", conv1, BN_EPS)?;
+    let relu = b.relu("relu", bn1)?;
+    b.module("conv1", conv1);
+    // The relu works in place.
+    b.aliased("bn1", bn1, relu);
+    b.module("relu", relu);
+    let mut x = b.max_pool("maxpool", relu, square_pool(3, 2, 1, false))?;
+    for (stage, count) in blocks.into_iter().enumerate() {
+        let (name, planes) = (format!("layer{}", stage + 1), b.width() << stage);
+        x = b.container(&name, |b| {
+            (0..count).try_fold(x, |x, block| {
+                let stride = if stage > 0 && block == 0 { 2 } else { 1 };
+                b.basic_block(&format!("{name}.{block}"), x, planes, stride)
+            })
+        })?;
+    }
+    b.avgpool(x)
+}
+
+impl Builder<'_> {
+    fn unbiased_conv(&mut self, name: &str, x: Layer, channels: usize, window: usize, stride: usize) -> Result<Layer> {
+        self.conv(name, x, Conv { channels, window, stride, bias: false })
+    }
+
+    /// `relu(bn2(conv2(relu(bn1(conv1(x))))) + x)`, with x through `downsample` where its shape changes.
+    fn basic_block(&mut self, at: &str, x: Layer, planes: usize, stride: usize) -> Result<Layer> {
+        let conv1 = self.unbiased_conv(&format!("{at}.conv1"), x, planes, 3, stride)?;
+        let bn1 = self.batch_norm(&format!("{at}.bn1"), conv1, BN_EPS)?;
+        let relu1 = self.relu(format!("{at}.relu (first call)"), bn1)?;
+        let conv2 = self.unbiased_conv(&format!("{at}.conv2"), relu1, planes, 3, 1)?;
+        let bn2 = self.batch_norm(&format!("{at}.bn2"), conv2, BN_EPS)?;
+        let downsampled = self.downsample(at, x, planes, stride)?;
+        let out = self.residual(at, bn2, downsampled.map_or(x, |[_, identity]| identity))?;
+        // In place: bn1's output becomes the first relu's, bn2's the block's.
+        self.module(at, out);
+        self.module(&format!("{at}.conv1"), conv1);
+        self.aliased(&format!("{at}.bn1"), bn1, relu1);
+        self.module(&format!("{at}.relu"), out);
+        self.module(&format!("{at}.conv2"), conv2);
+        self.aliased(&format!("{at}.bn2"), bn2, out);
+        self.downsample_modules(at, downsampled);
+        Ok(out)
+    }
+
+    /// A 1x1 convolution and its batch norm, where a block changes the shape of its input.
+    fn downsample(&mut self, at: &str, x: Layer, channels: usize, stride: usize) -> Result<Option<[Layer; 2]>> {
+        if stride == 1 && x.channels() == channels {
+            return Ok(None);
+        }
+        let conv = self.unbiased_conv(&format!("{at}.downsample.0"), x, channels, 1, stride)?;
+        Ok(Some([conv, self.batch_norm(&format!("{at}.downsample.1"), conv, BN_EPS)?]))
+    }
+
+    fn downsample_modules(&mut self, at: &str, downsampled: Option<[Layer; 2]>) {
+        if let Some([conv, norm]) = downsampled {
+            self.module(&format!("{at}.downsample"), norm);
+            self.module(&format!("{at}.downsample.0"), conv);
+            self.module(&format!("{at}.downsample.1"), norm);
+        }
+    }
+
+    fn residual(&mut self, at: &str, x: Layer, identity: Layer) -> Result<Layer> {
+        let sum = self.add(format!("{at}.add"), x, identity)?;
+        self.relu(format!("{at}.relu"), sum)
+    }
+}
