@@ -24,9 +24,8 @@ impl Activations {
     /// # Errors
     /// If the adapter does not have enough memory.
     pub fn new(context: &Context, network: &Network, batch: usize) -> Result<Self> {
-        let one = network.input();
         let mut rec = Recording::new();
-        let input = Tensor::kept(&mut rec, "pixels", Shape::new(batch.max(1), one.c(), one.h(), one.w()));
+        let input = Tensor::kept(&mut rec, "pixels", network.image().batch(batch.max(1)));
         rec.section("evaluate");
         let acts = network.graph().record_forward(
             &mut rec,

@@ -9,11 +9,12 @@ use crate::gpu::{Context, Plan, Recording};
 use crate::graph::Retain;
 use crate::networks::Network;
 use crate::ops::{ConvAlgorithms, Tensor};
-use crate::shape::Shape;
+use crate::shape::ImageSpec;
 
 /// A network's forward pass for batches of images.
 pub struct Classifier {
     plan: Plan,
+    image: ImageSpec,
     input: Tensor,
     logits: Tensor,
 }
@@ -24,14 +25,13 @@ impl Classifier {
     /// # Errors
     /// If the adapter does not have enough memory.
     pub fn new(context: &Context, network: &Network, batch: usize) -> Result<Self> {
-        let graph = network.graph().fused()?;
-        let one = network.input();
+        let (graph, image) = (network.graph().fused()?, network.image());
         let mut rec = Recording::new();
-        let input = Tensor::kept(&mut rec, "pixels", Shape::new(batch.max(1), one.c(), one.h(), one.w()));
+        let input = Tensor::kept(&mut rec, "pixels", image.batch(batch.max(1)));
         rec.section("evaluate");
         let acts =
             graph.record_forward(&mut rec, &ConvAlgorithms::fixed(context.capabilities()), input, Retain::Needed)?;
-        Ok(Self { plan: Plan::new(context, rec)?, input, logits: acts.of(graph.output()) })
+        Ok(Self { plan: Plan::new(context, rec)?, image, input, logits: acts.of(graph.output()) })
     }
 
     /// The largest batch.
@@ -39,9 +39,15 @@ impl Classifier {
         self.input.shape.n()
     }
 
-    /// Height and width of the images.
+    /// The images that it takes.
+    pub fn image(&self) -> ImageSpec {
+        self.image
+    }
+
+    /// Their height.
+    #[doc(hidden)]
     pub fn side(&self) -> usize {
-        self.input.shape.h()
+        self.image.height
     }
 
     /// The logits of each image, `[K]`. Blocks.
@@ -66,7 +72,7 @@ impl Classifier {
         paths: &[PathBuf],
         mut consume: impl FnMut(Vec<(usize, Vec<f32>)>) -> Result<()>,
     ) -> Result<Vec<(usize, Error)>> {
-        stream_pictures(paths, self.side(), self.batch(), |pictures| {
+        stream_pictures(paths, self.image, self.batch(), |pictures| {
             let logits = self.logits(&together(&pictures))?;
             consume(pictures.iter().map(|picture| picture.index).zip(logits).collect())
         })

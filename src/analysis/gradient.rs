@@ -11,18 +11,18 @@ use crate::shape::Shape;
 /// The logits of an image, and the gradient of one of them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Gradient {
-    /// `d logit / d pixel`, `[1,3,H,W]`; pixels in `[0,1]`, before normalising.
+    /// `d logit / d pixel`, `[1,C,H,W]`; pixels in `[0,1]`, before normalising.
     pub gradient: Vec<f32>,
     /// `[K]`.
     pub logits: Vec<f32>,
 }
 
-/// The gradient of the logit of `class` with respect to the pixels of an image, `[3,H,W]` in `[0,1]`. Blocks.
+/// The gradient of the logit of `class` with respect to the pixels of an image, `[C,H,W]` in `[0,1]`. Blocks.
 ///
 /// # Errors
 /// If `pixels` are not one whole image, the class is out of range, or the device is lost.
 pub fn gradient(context: &Context, network: &Network, pixels: &[f32], class: usize) -> Result<Gradient> {
-    let (one, classes) = (network.input(), network.classes());
+    let (one, classes) = (network.image().batch(1), network.classes());
     count_images(pixels, one, 1)?;
     if class >= classes {
         return Err(Error::input(format!(

@@ -10,6 +10,7 @@ use rayon::prelude::*;
 use crate::error::{Error, Result};
 use crate::labels::Labels;
 use crate::picture::preprocess;
+use crate::shape::ImageSpec;
 
 /// Endings of image files in folders. A file that is named explicitly may have any name.
 const ENDINGS: [&str; 8] = ["png", "jpg", "jpeg", "webp", "bmp", "gif", "tif", "tiff"];
@@ -147,7 +148,7 @@ fn add_pictures(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
     Ok(())
 }
 
-/// A decoded image: its index, and its pixels `[3,side,side]` in `[0,1]`.
+/// A decoded image: its index, and its pixels `[C,H,W]` in `[0,1]`.
 pub struct Decoded {
     /// The index of its path.
     pub index: usize,
@@ -155,7 +156,7 @@ pub struct Decoded {
     pub pixels: Vec<f32>,
 }
 
-/// The pixels of several images, `[N,3,side,side]`.
+/// The pixels of several images, `[N,C,H,W]`.
 pub(super) fn together(pictures: &[Decoded]) -> Vec<f32> {
     pictures.iter().flat_map(|picture| picture.pixels.iter().copied()).collect()
 }
@@ -168,17 +169,17 @@ pub(super) fn together(pictures: &[Decoded]) -> Vec<f32> {
 /// The first error that `consume` returns, which ends the stream.
 pub fn stream_pictures(
     paths: &[PathBuf],
-    side: usize,
+    image: impl Into<ImageSpec>,
     batch: usize,
     mut consume: impl FnMut(Vec<Decoded>) -> Result<()>,
 ) -> Result<Vec<(usize, Error)>> {
-    let batch = batch.max(1);
+    let (image, batch) = (image.into(), batch.max(1));
     let mut unreadable = Vec::new();
     std::thread::scope(|scope| {
         let (sender, receiver) = sync_channel(1);
         scope.spawn(move || {
             for (chunk, paths) in paths.chunks(batch).enumerate() {
-                let decode = |(at, path): (usize, &PathBuf)| (chunk * batch + at, preprocess(path, side));
+                let decode = |(at, path): (usize, &PathBuf)| (chunk * batch + at, preprocess(path, image));
                 let decoded: Vec<(usize, Result<Vec<f32>>)> = paths.par_iter().enumerate().map(decode).collect();
                 // The receiver is gone because an error ended the stream.
                 if sender.send(decoded).is_err() {

@@ -1,7 +1,7 @@
 //! Analysis of a network: classification, activations, gradients, rank correlation, path similarity, and comparisons
 //! between groups of images.
 //!
-//! Pixels are `[N,3,H,W]` in `[0,1]`, before normalising.
+//! Pixels are `[N,C,H,W]` in `[0,1]`, before normalising.
 
 mod activations;
 mod classify;

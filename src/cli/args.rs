@@ -42,6 +42,9 @@ impl NetworkArgs {
     }
 }
 
+/// One number a channel. By this name clap takes it for a single value.
+type PerChannel = Vec<f32>;
+
 /// Overrides how a weights file is interpreted.
 #[derive(clap::Args, Clone, Debug, Default, PartialEq)]
 #[command(next_help_heading = "Network")]
@@ -55,10 +58,10 @@ pub(crate) struct TakenArgs {
     pub(crate) input_range: Option<f32>,
     /// The mean to subtract from each channel, in units of that range [default: likewise]
     #[arg(long, value_name = "R,G,B", allow_hyphen_values = true, value_parser = mean)]
-    pub(crate) input_mean: Option<[f32; 3]>,
+    pub(crate) input_mean: Option<PerChannel>,
     /// The standard deviation to divide each channel by after that [default: likewise]
     #[arg(long, value_name = "R,G,B", allow_hyphen_values = true, value_parser = std)]
-    pub(crate) input_std: Option<[f32; 3]>,
+    pub(crate) input_std: Option<PerChannel>,
     /// Whether torchvision's `transform_input` follows, from ImageNet's mean and standard deviation to 0.5 and 0.5 [default:
     /// likewise]
     #[arg(long, value_name = "BOOL")]
@@ -70,8 +73,8 @@ impl TakenArgs {
     pub(crate) fn over(&self, input: Preprocessing) -> Preprocessing {
         Preprocessing {
             range: self.input_range.unwrap_or(input.range),
-            mean: self.input_mean.unwrap_or(input.mean),
-            std: self.input_std.unwrap_or(input.std),
+            mean: self.input_mean.clone().unwrap_or(input.mean),
+            std: self.input_std.clone().unwrap_or(input.std),
             transform_input: self.transform_input.unwrap_or(input.transform_input),
         }
     }
@@ -117,14 +120,14 @@ fn range(text: &str) -> Result<f32, String> {
     value.ok_or_else(|| "give 1, 255 or another positive number".into())
 }
 
-fn mean(text: &str) -> Result<[f32; 3], String> {
+fn mean(text: &str) -> Result<PerChannel, String> {
     let values = numbers(text).filter(|values: &[f32; 3]| values.iter().all(|value| value.is_finite()));
-    values.ok_or_else(|| "give three numbers, red first, such as 0.485,0.456,0.406".into())
+    values.map(Vec::from).ok_or_else(|| "give three numbers, red first, such as 0.485,0.456,0.406".into())
 }
 
-fn std(text: &str) -> Result<[f32; 3], String> {
+fn std(text: &str) -> Result<PerChannel, String> {
     let values = numbers(text).filter(|values: &[f32; 3]| values.iter().all(|&value| is_divisor(value)));
-    values.ok_or_else(|| "give three positive numbers, red first, such as 0.229,0.224,0.225".into())
+    values.map(Vec::from).ok_or_else(|| "give three positive numbers, red first, such as 0.229,0.224,0.225".into())
 }
 
 fn is_divisor(value: f32) -> bool {
@@ -137,18 +140,18 @@ mod tests {
 
     #[test]
     fn each_option_overrides_its_part() {
-        let own = Preprocessing::CAFFE;
-        assert_eq!(TakenArgs::default().over(own), own);
+        let own = Preprocessing::caffe();
+        assert_eq!(TakenArgs::default().over(own.clone()), own);
         let range = TakenArgs { input_range: Some(2.0), ..TakenArgs::default() };
-        assert_eq!(range.over(own), Preprocessing { range: 2.0, ..own });
-        let mean = TakenArgs { input_mean: Some([1.0; 3]), ..TakenArgs::default() };
-        assert_eq!(mean.over(own), Preprocessing { mean: [1.0; 3], ..own });
-        let std = TakenArgs { input_std: Some([4.0; 3]), ..TakenArgs::default() };
-        assert_eq!(std.over(own), Preprocessing { std: [4.0; 3], ..own });
+        assert_eq!(range.over(own.clone()), Preprocessing { range: 2.0, ..own.clone() });
+        let mean = TakenArgs { input_mean: Some(vec![1.0; 3]), ..TakenArgs::default() };
+        assert_eq!(mean.over(own.clone()), Preprocessing { mean: vec![1.0; 3], ..own.clone() });
+        let std = TakenArgs { input_std: Some(vec![4.0; 3]), ..TakenArgs::default() };
+        assert_eq!(std.over(own.clone()), Preprocessing { std: vec![4.0; 3], ..own.clone() });
         let transformed = TakenArgs { transform_input: Some(true), ..TakenArgs::default() };
-        assert_eq!(transformed.over(own), Preprocessing { transform_input: true, ..own });
+        assert_eq!(transformed.over(own.clone()), Preprocessing { transform_input: true, ..own.clone() });
         // Options override a record's input, which overrides the file's metadata.
-        let recorded = range.or_input(own);
-        assert_eq!(recorded.over(Preprocessing::IMAGENET), Preprocessing { range: 2.0, ..own });
+        let recorded = range.or_input(own.clone());
+        assert_eq!(recorded.over(Preprocessing::imagenet()), Preprocessing { range: 2.0, ..own });
     }
 }

@@ -49,7 +49,7 @@ impl NetworkArgs {
                 args.taken.architecture = args.taken.architecture.or(Some(recorded.architecture));
             }
         }
-        if let Some(input) = recorded.input {
+        if let Some(input) = recorded.input.clone() {
             args.taken = args.taken.or_input(input);
         }
         args.labels = args.labels.or_else(|| recorded.labels.clone());
@@ -64,7 +64,7 @@ impl NetworkArgs {
             path: self.weights.clone(),
             sha256: network.weights().sha256().to_owned(),
             architecture: network.architecture(),
-            input: Some(network.preprocessing()),
+            input: Some(network.preprocessing().clone()),
             labels: self.labels.clone(),
         }
     }
@@ -112,9 +112,9 @@ impl TakenArgs {
 
     /// The network with the parts of its input that were given.
     pub(crate) fn expecting(&self, network: Network) -> Result<Network> {
-        match self.over(network.preprocessing()) {
-            input if input == network.preprocessing() => Ok(network),
-            input => network.with_input(input),
+        match self.over(network.preprocessing().clone()) {
+            input if input == *network.preprocessing() => Ok(network),
+            input => network.with_preprocessing(input),
         }
     }
 }

@@ -204,7 +204,7 @@ impl RunArgs {
         let adapter = &adapter.description;
         self.note(&format!("{network:?}, on {adapter}"));
         let input = network.preprocessing();
-        if Preprocessing::of(network.weights(), network.architecture()).is_ok_and(|own| own != input) {
+        if Preprocessing::of(network.weights(), network.architecture()).is_ok_and(|own| own != *input) {
             self.note(&format!("options override the input of the weights file: the network gets {input}"));
         }
         if let Some(told) = self.method.without_effect(&targets[0].settings) {

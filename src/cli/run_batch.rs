@@ -244,7 +244,7 @@ impl Batch<'_> {
                 class: target.goal.class,
                 settings: target.settings.clone(),
                 weights_sha256: run.weights.sha256.clone(),
-                input: Some(run.network.preprocessing()),
+                input: Some(run.network.preprocessing().clone()),
                 adapter: run.adapter.description.clone(),
                 kernels: kernels.clone(),
                 shape: [input.c(), input.h(), input.w()],

@@ -154,7 +154,7 @@ impl Checkpoint {
         let weights_sha256 = tensors.metadata("weights_sha256")?.to_owned();
         let input = tensors.optional_metadata("input").map(serde_json::from_str::<Preprocessing>).transpose();
         let input = input.map_err(|source| Error::input(format!("metadata `input`: {source}")))?;
-        input.map_or(Ok(()), |input| input.check())?;
+        input.as_ref().map_or(Ok(()), Preprocessing::check)?;
         let adapter = tensors.metadata("adapter")?.to_owned();
         let kernels = tensors.metadata("kernels")?;
         if kernels.len() > MAX_KERNELS_BYTES {
@@ -201,8 +201,9 @@ impl Checkpoint {
         if network.weights().sha256() != self.weights_sha256 {
             differences.push(format!("the weights are not those of the checkpoint (sha256 {})", self.weights_sha256));
         }
-        let begun = self.input.map_or_else(|| Preprocessing::of(network.weights(), network.architecture()), Ok)?;
-        if network.preprocessing() != begun {
+        let begun =
+            self.input.clone().map_or_else(|| Preprocessing::of(network.weights(), network.architecture()), Ok)?;
+        if *network.preprocessing() != begun {
             let now = network.preprocessing();
             differences.push(format!("the network's input is {now} now but {begun} in the checkpoint"));
         }
@@ -232,7 +233,7 @@ mod tests {
             class: 3,
             settings: Settings { steps: 5, lr: 0.1, anneal: 0.0, hf_start: 1.0, seed: u64::MAX, ..Settings::default() },
             weights_sha256: "ab".repeat(32),
-            input: Some(Preprocessing::CAFFE),
+            input: Some(Preprocessing::caffe()),
             adapter: "software (1.0)".into(),
             kernels: [("3x3".to_owned(), ConvAlgorithm::Workgroup { slices: 1 })].into(),
             shape: [3, 2, 1],
@@ -310,7 +311,8 @@ mod tests {
         let annealed = Checkpoint { settings: falling(2), ..checkpoint.clone() };
         let error = annealed.check_continues(3, &falling(5), &network).unwrap_err().to_string();
         assert!(error.starts_with("--steps is 5 now but 2 in the checkpoint, and the learning rate"), "{error}");
-        let brighter = network.clone().with_input(Preprocessing { range: 1.0, ..Preprocessing::CAFFE }).unwrap();
+        let brighter =
+            network.clone().with_preprocessing(Preprocessing { range: 1.0, ..Preprocessing::caffe() }).unwrap();
         let expected = "the network's input is RGB 0..1, mean 123 117 104 now but RGB 0..255, mean 123 117 104 in \
                         the checkpoint";
         assert_eq!(refused(3, settings.clone(), &brighter), expected);

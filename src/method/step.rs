@@ -127,6 +127,7 @@ pub(super) fn record(
     let clock = Clock { step: rec.kept("clock", 1), steps: window };
     let schedule = Schedule { rows: rec.kept("schedule", window * ScheduleRow::LEN), clock };
     let mean = network.preprocessing().mean_colour();
+    let mean = <[f32; 3]>::try_from(mean).expect("one for each of three channels");
     let fill = match settings.fill {
         Fill::Black => [0.0; 3],
         Fill::Mean => mean,

@@ -1,11 +1,11 @@
 //! Builds a network layer by layer. The same calls describe and build: without weights they collect the name and shape of
 //! every tensor, with weights they read those tensors and make the graph.
 
-use super::{Architecture, Module, Preprocessing, SIDE};
+use super::{Architecture, Module, Preprocessing};
 use crate::error::{Error, Result};
 use crate::graph::{Graph, NodeId, Op};
 use crate::ops::{Conv2d, GlobalAvgPool2d, Linear, LocalResponseNorm, MaxPool2d, ScaleShift};
-use crate::shape::Shape;
+use crate::shape::ImageSpec;
 use crate::weights::Weights;
 
 /// The node that turns pixels into the first layer's input.
@@ -19,11 +19,13 @@ pub(super) fn extent(weights: &Weights, name: &str) -> usize {
     weights.shape(name).and_then(|shape| shape.first()).copied().unwrap_or(0).min(MOST)
 }
 
-/// How wide the layers are.
+/// How large the layers are.
 #[derive(Clone, Copy)]
-pub(super) struct Widths<'a> {
+pub(super) struct Sizes<'a> {
     /// A file whose tensors say how many channels single layers have.
     pub(super) file: Option<&'a Weights>,
+    /// The network's input.
+    pub(super) image: ImageSpec,
     /// Channels of the first convolution.
     pub(super) width: usize,
     /// Outputs of the last layer.
@@ -60,7 +62,7 @@ struct Building<'a> {
 }
 
 pub(super) struct Builder<'a> {
-    widths: Widths<'a>,
+    sizes: Sizes<'a>,
     manifest: Vec<(String, Vec<usize>)>,
     /// Absent where only the manifest is wanted.
     building: Option<Building<'a>>,
@@ -69,9 +71,10 @@ pub(super) struct Builder<'a> {
 
 impl<'a> Builder<'a> {
     /// The name and shape of every tensor.
-    pub(super) fn manifest(architecture: Architecture, widths: Widths<'a>) -> Vec<(String, Vec<usize>)> {
-        let mut b = Self { widths, manifest: Vec::new(), building: None, modules: Vec::new() };
-        b.network(architecture, &architecture.definition().preprocessing).expect("without weights nothing can fail");
+    pub(super) fn manifest(architecture: Architecture, sizes: Sizes<'a>) -> Vec<(String, Vec<usize>)> {
+        let mut b = Self { sizes, manifest: Vec::new(), building: None, modules: Vec::new() };
+        let unused = ScaleShift::new([], []);
+        b.network(architecture, unused).expect("without weights nothing can fail");
         b.manifest
     }
 
@@ -81,24 +84,24 @@ impl<'a> Builder<'a> {
     /// If a tensor is missing or has another shape than the layers need, or holds values that make no network.
     pub(super) fn build(
         architecture: Architecture,
-        widths: Widths<'a>,
+        sizes: Sizes<'a>,
         weights: &'a Weights,
-        input: &Preprocessing,
+        preprocessing: &Preprocessing,
     ) -> Result<(Graph, Vec<Module>)> {
-        let building = Building { weights, graph: Graph::new(Shape::new(1, 3, SIDE, SIDE)) };
-        let mut b = Self { widths, manifest: Vec::new(), building: Some(building), modules: Vec::new() };
-        b.network(architecture, input)?;
+        let building = Building { weights, graph: Graph::new(sizes.image.batch(1)) };
+        let mut b = Self { sizes, manifest: Vec::new(), building: Some(building), modules: Vec::new() };
+        b.network(architecture, preprocessing.normalize())?;
         let Building { graph, .. } = b.building.expect("it was there when the layers were built");
         Ok((graph, b.modules))
     }
 
     /// From pixels to logits. The root module comes first and shows the logits.
-    fn network(&mut self, architecture: Architecture, input: &Preprocessing) -> Result<()> {
-        let pixels = Layer { node: NodeId(0), channels: 3 };
-        let x = self.push(NORMALIZE, 3, Op::ScaleShift(input.normalize()), &[pixels])?;
+    fn network(&mut self, architecture: Architecture, normalize: ScaleShift) -> Result<()> {
+        let pixels = Layer { node: NodeId(0), channels: self.sizes.image.channels };
+        let x = self.push(NORMALIZE, pixels.channels, Op::ScaleShift(normalize), &[pixels])?;
         self.module("root", x);
         let x = (architecture.definition().layers)(self, x)?;
-        let logits = self.linear("fc", x, self.widths.classes)?;
+        let logits = self.linear("fc", x, self.sizes.classes)?;
         self.module("fc", logits);
         (self.modules[0].snapshot, self.modules[0].alias) = (logits.node, logits.node);
         Ok(())
@@ -106,12 +109,12 @@ impl<'a> Builder<'a> {
 
     /// Channels of the first convolution.
     pub(super) fn width(&self) -> usize {
-        self.widths.width
+        self.sizes.width
     }
 
     /// How many output channels the file's tensor of this name has; `otherwise` if there is no file or no such tensor.
     pub(super) fn channels_of(&self, weight: &str, otherwise: usize) -> usize {
-        match self.widths.file.map_or(0, |file| extent(file, weight)) {
+        match self.sizes.file.map_or(0, |file| extent(file, weight)) {
             0 => otherwise,
             channels => channels,
         }

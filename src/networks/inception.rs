@@ -48,14 +48,14 @@ struct Kind {
 pub(super) const GOOGLENET: Definition = Definition {
     layers: |b, x| layers(b, x, Kind { batch_norm: true, five: 3, pool4: 2 }),
     // torchvision's GoogLeNet transforms its input wherever its weights are the published ones or begin with them.
-    preprocessing: Preprocessing { transform_input: true, ..Preprocessing::IMAGENET },
+    preprocessing: || Preprocessing { transform_input: true, ..Preprocessing::imagenet() },
     sized_by: SIZED_BY,
     ignored_heads: AUXILIARY,
 };
 
 pub(super) const INCEPTION_V1: Definition = Definition {
     layers: |b, x| layers(b, x, Kind { batch_norm: false, five: 5, pool4: 3 }),
-    preprocessing: Preprocessing::CAFFE,
+    preprocessing: Preprocessing::caffe,
     sized_by: SIZED_BY,
     ignored_heads: AUXILIARY,
 };

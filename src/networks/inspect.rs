@@ -4,8 +4,10 @@ use std::collections::HashMap;
 use std::fmt;
 
 use super::Architecture;
-use super::builder::extent;
+use super::architecture::RGB_224;
+use super::builder::{Builder, Sizes, extent};
 use crate::error::{Error, Result};
+use crate::shape::ImageSpec;
 use crate::suggest::shown;
 use crate::weights::Weights;
 
@@ -79,7 +81,8 @@ impl Inspection {
     /// Compares a file's tensors with one architecture's, of the width and classes that the file itself says.
     pub fn against(architecture: Architecture, weights: &Weights) -> Self {
         let [width, classes] = architecture.definition().sized_by.map(|name| extent(weights, name));
-        let manifest = architecture.manifest_of(weights, width, classes);
+        let image = ImageSpec { channels: architecture.image_channels(weights), ..RGB_224 };
+        let manifest = Builder::manifest(architecture, Sizes { file: Some(weights), image, width, classes });
         let known: HashMap<&str, &[usize]> = manifest.iter().map(|(name, shape)| (&name[..], &shape[..])).collect();
         let mut misfits = Vec::new();
         for (name, expected) in &manifest {

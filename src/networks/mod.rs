@@ -17,23 +17,27 @@ pub use inspect::{Inspection, Misfit};
 pub use modules::{Module, Semantics};
 pub use preprocessing::{IMAGENET_MEAN, IMAGENET_STD, Preprocessing};
 
-use builder::{Builder, Widths};
+use architecture::RGB_224;
+use builder::{Builder, Sizes};
 
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Op};
 use crate::labels::Labels;
-use crate::shape::Shape;
+use crate::shape::{ImageSpec, Shape};
 use crate::suggest::{near_misses, shown};
 use crate::weights::Weights;
 
-/// Height and width of the pictures that a network takes.
+/// Height and width of the pictures that the embedded networks take.
 pub const SIDE: usize = 224;
+
+/// The longest side of an image that a network may ask for, in pixels.
+const MAX_SIDE: usize = 4096;
 
 /// A network with its weights: a graph from pixels in `[0,1]` to logits, and the names of its modules.
 #[derive(Clone)]
 pub struct Network {
     architecture: Architecture,
-    input: Preprocessing,
+    preprocessing: Preprocessing,
     graph: Graph,
     modules: Vec<Module>,
     labels: Labels,
@@ -42,7 +46,8 @@ pub struct Network {
 
 impl Network {
     /// Builds the network that a file's tensors describe. The labels are those in the file's metadata, ImageNet's for
-    /// 1,000 classes, or numbers; what the input is expected to be is [`Preprocessing::of`].
+    /// 1,000 classes, or numbers. The preprocessing is that of [`Preprocessing::of`]. Images are 224 x 224 pixels, unless the
+    /// metadata has the key `image_size`, `[height, width]` in JSON.
     ///
     /// # Errors
     /// If the tensors are no known network's (every one that is missing, unexpected or of a wrong shape is named), hold
@@ -72,10 +77,12 @@ impl Network {
             None => Labels::numbered(inspection.classes),
         };
         let architecture = inspection.architecture;
-        let input = Preprocessing::of(&weights, architecture)?;
-        let widths = Widths { file: Some(&weights), width: inspection.width, classes: inspection.classes };
-        let (graph, modules) = Builder::build(architecture, widths, &weights, &input)?;
-        let network = Self { architecture, input, graph, modules, labels, weights: Arc::new(weights) };
+        let preprocessing = Preprocessing::of(&weights, architecture)?;
+        let image = image_of(&weights, architecture)?;
+        let (width, classes) = (inspection.width, inspection.classes);
+        let sizes = Sizes { file: Some(&weights), image, width, classes };
+        let (graph, modules) = Builder::build(architecture, sizes, &weights, &preprocessing)?;
+        let network = Self { architecture, preprocessing, graph, modules, labels, weights: Arc::new(weights) };
         network.check_labels(&network.labels)?;
         Ok(network)
     }
@@ -109,15 +116,15 @@ impl Network {
         Ok(self)
     }
 
-    /// The same network for input of another kind than its file or architecture says.
+    /// The same network with other preprocessing than its file or architecture says.
     ///
     /// # Errors
-    /// If the input's numbers are none that it can be normalised by.
-    pub fn with_input(mut self, input: Preprocessing) -> Result<Self> {
-        input.check()?;
-        let normalize = || Op::ScaleShift(input.normalize());
+    /// If it does not suit the image's channels, or as [`Preprocessing::check`].
+    pub fn with_preprocessing(mut self, preprocessing: Preprocessing) -> Result<Self> {
+        preprocessing.check_for(self.image().channels)?;
+        let normalize = || Op::ScaleShift(preprocessing.normalize());
         self.graph = self.graph.map(|node| (node.name == builder::NORMALIZE).then(normalize))?;
-        self.input = input;
+        self.preprocessing = preprocessing;
         Ok(self)
     }
 
@@ -142,7 +149,7 @@ impl Network {
         self.architecture
     }
 
-    /// From pixels in `[0,1]`, `[1,3,224,224]`, to logits `[1,K,1,1]`; nothing fused.
+    /// From pixels in `[0,1]`, `[1,C,H,W]`, to logits `[1,K,1,1]`; nothing fused.
     pub fn graph(&self) -> &Graph {
         &self.graph
     }
@@ -184,14 +191,37 @@ impl Network {
         self.graph.node(self.graph.output()).shape.c()
     }
 
-    /// Shape of the input for one image.
-    pub fn input(&self) -> Shape {
-        self.graph.node(self.graph.input()).shape
+    /// The images that it takes.
+    pub fn image(&self) -> ImageSpec {
+        let input = self.graph.node(self.graph.input()).shape;
+        ImageSpec { channels: input.c(), height: input.h(), width: input.w() }
     }
 
-    /// What it expects of its input.
-    pub fn preprocessing(&self) -> Preprocessing {
-        self.input
+    /// What it does to pixels before its first layer.
+    pub fn preprocessing(&self) -> &Preprocessing {
+        &self.preprocessing
+    }
+
+    /// [`Network::image`] as the shape of a batch of one.
+    #[doc(hidden)]
+    pub fn input(&self) -> Shape {
+        self.image().batch(1)
+    }
+}
+
+/// The images that a file's network takes: 224 x 224 pixels, unless the metadata has `image_size`, `[height, width]` in JSON.
+fn image_of(weights: &Weights, architecture: Architecture) -> Result<ImageSpec> {
+    let channels = architecture.image_channels(weights);
+    let Some(text) = weights.metadata().get("image_size") else { return Ok(ImageSpec { channels, ..RGB_224 }) };
+    match serde_json::from_str::<[usize; 2]>(text) {
+        Ok([height, width]) if [height, width].iter().all(|side| (1..=MAX_SIDE).contains(side)) => {
+            Ok(ImageSpec { channels, height, width })
+        }
+        _ => Err(Error::input(format!(
+            "{}: `image_size` in its metadata is {}, and not [height, width] of 1 to {MAX_SIDE} pixels each",
+            weights.name(),
+            shown(text)
+        ))),
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a network expects of its input.
+//! What a network does to pixels before its first layer.
 
 use std::fmt;
 
@@ -13,37 +13,50 @@ pub const IMAGENET_MEAN: [f32; 3] = [0.485, 0.456, 0.406];
 /// See [`IMAGENET_MEAN`].
 pub const IMAGENET_STD: [f32; 3] = [0.229, 0.224, 0.225];
 
-/// What a network expects of its input: `(range · pixel − mean) / std` for each channel, of pixels in `[0,1]`.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+/// From pixels in `[0,1]` to the input of the first layer: `(range · pixel − mean) / std` in each channel.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Preprocessing {
-    /// The value of a full pixel: 1 as torchvision, 255 as Caffe.
+    /// The value of a full pixel: 1 in torchvision, 255 in Caffe.
     pub range: f32,
-    /// What is subtracted from each channel, red first, in units of `range`.
-    pub mean: [f32; 3],
-    /// What each channel is divided by after that.
-    pub std: [f32; 3],
+    /// Subtracted from each channel, red first, in units of `range`.
+    pub mean: Vec<f32>,
+    /// Then each channel is divided by its value here.
+    pub std: Vec<f32>,
     /// Whether torchvision's `transform_input` follows, which turns ImageNet's mean and standard deviation into 0.5 and 0.5:
-    /// `x · std/0.5 + (mean − 0.5)/0.5`, for weights that were made for such inputs.
+    /// `x · std/0.5 + (mean − 0.5)/0.5`, for weights that were made for such inputs. It needs three channels.
     pub transform_input: bool,
 }
 
 impl Preprocessing {
-    /// Of torchvision's ResNets.
-    pub const IMAGENET: Self = Self { range: 1.0, mean: IMAGENET_MEAN, std: IMAGENET_STD, transform_input: false };
-    /// Of BVLC's GoogLeNet.
-    pub const CAFFE: Self = Self { range: 255.0, mean: [123.0, 117.0, 104.0], std: [1.0; 3], transform_input: false };
-
-    /// What an architecture's published weights expect.
-    pub fn usual(architecture: Architecture) -> Self {
-        architecture.definition().preprocessing
+    /// Of torchvision's ResNets, which take three channels.
+    pub fn imagenet() -> Self {
+        let (mean, std) = (IMAGENET_MEAN.to_vec(), IMAGENET_STD.to_vec());
+        Self { range: 1.0, mean, std, transform_input: false }
     }
 
-    /// What the metadata of weights says, under the keys `range`, `mean`, `std` and `transform_input` in JSON; what it does not
-    /// say is as usual.
+    /// Of BVLC's GoogLeNet, which takes three channels.
+    pub fn caffe() -> Self {
+        Self { range: 255.0, mean: vec![123.0, 117.0, 104.0], std: vec![1.0; 3], transform_input: false }
+    }
+
+    /// Pixels as they are.
+    pub fn identity(channels: usize) -> Self {
+        Self { range: 1.0, mean: vec![0.0; channels], std: vec![1.0; channels], transform_input: false }
+    }
+
+    /// What an architecture's published weights expect. Those are for three channels; for any other number it is
+    /// [`Preprocessing::identity`].
+    pub fn usual(architecture: Architecture, channels: usize) -> Self {
+        let usual = (architecture.definition().preprocessing)();
+        if usual.mean.len() == channels { usual } else { Self::identity(channels) }
+    }
+
+    /// What the metadata of weights says under the keys `range`, `mean`, `std` and `transform_input`, each in JSON. A key that is
+    /// missing has its usual value.
     ///
     /// # Errors
-    /// If it says something that is no such value.
+    /// If one holds another kind of value, or fails [`Preprocessing::check`].
     pub fn of(weights: &Weights, architecture: Architecture) -> Result<Self> {
         fn said<T: serde::de::DeserializeOwned>(weights: &Weights, key: &str, usual: T) -> Result<T> {
             let Some(text) = weights.metadata().get(key) else { return Ok(usual) };
@@ -52,22 +65,47 @@ impl Preprocessing {
                 Error::input(format!("{name}: `{key}` in its metadata is not valid: {reason}"))
             })
         }
-        let usual = Self::usual(architecture);
+        let channels = architecture.image_channels(weights);
+        let usual = Self::usual(architecture, channels);
         let input = Self {
             range: said(weights, "range", usual.range)?,
             mean: said(weights, "mean", usual.mean)?,
             std: said(weights, "std", usual.std)?,
             transform_input: said(weights, "transform_input", usual.transform_input)?,
         };
-        input.check().map_err(|e| Error::input(format!("{}: in its metadata, {e}", weights.name())))?;
+        input.check_for(channels).map_err(|e| Error::input(format!("{}: in its metadata, {e}", weights.name())))?;
         Ok(input)
     }
 
+    /// Whether this suits images of so many channels.
+    ///
     /// # Errors
-    /// If a mean is not finite, the range or a standard deviation is not a positive number, or they are so far apart that
-    /// pixels cannot be told apart after them.
+    /// If there is not one mean and one standard deviation a channel, or as [`Preprocessing::check`].
+    pub(super) fn check_for(&self, channels: usize) -> Result<()> {
+        for (what, len) in [("mean", self.mean.len()), ("std", self.std.len())] {
+            if len != channels {
+                return Err(Error::input(format!(
+                    "`{what}` has {len} values but the network's images have {channels} channels: give one for each"
+                )));
+            }
+        }
+        self.check()
+    }
+
+    /// # Errors
+    /// If the means are not as many as the standard deviations, or not three although `transform_input` follows; a mean is not
+    /// finite; the range or a standard deviation is not a positive number; or they are so far apart that they leave no difference
+    /// between pixels.
     pub fn check(&self) -> Result<()> {
         let positive = |v: f32| v.is_normal() && v > 0.0;
+        let channels = self.mean.len();
+        if channels != self.std.len() {
+            let std = self.std.len();
+            return Err(Error::input(format!("`mean` has {channels} values but `std` has {std}: give one a channel")));
+        }
+        if self.transform_input && channels != 3 {
+            return Err(Error::input(format!("`transform_input` needs three channels, and there are {channels}")));
+        }
         if let Some(mean) = self.mean.iter().find(|mean| !mean.is_finite()) {
             return Err(Error::input(format!("the input's mean {mean} is not a finite number")));
         }
@@ -84,38 +122,44 @@ impl Preprocessing {
         Ok(())
     }
 
-    /// As files name it in their metadata.
+    /// As JSON, for a file's metadata.
     pub fn to_json(&self) -> String {
-        serde_json::to_string(self).expect("four numbers are plain data")
+        serde_json::to_string(self).expect("numbers are plain data")
     }
 
-    /// From pixels in `[0,1]` to what the first layer reads, in one.
-    pub fn normalize(&self) -> ScaleShift {
-        let each = |c: usize| {
-            let [range, mean, std] = [self.range, self.mean[c], self.std[c]].map(f64::from);
+    /// All of it as one op.
+    pub(crate) fn normalize(&self) -> ScaleShift {
+        let each = |(c, (&mean, &std)): (usize, (&f32, &f32))| {
+            let [range, mean, std] = [self.range, mean, std].map(f64::from);
             let (scale, shift) = (range / std, -mean / std);
             if !self.transform_input {
-                return (scale, shift);
+                return (scale as f32, shift as f32);
             }
             let [mean, std] = [IMAGENET_MEAN[c], IMAGENET_STD[c]].map(f64::from);
-            (scale * std / 0.5, shift * std / 0.5 + (mean - 0.5) / 0.5)
+            ((scale * std / 0.5) as f32, (shift * std / 0.5 + (mean - 0.5) / 0.5) as f32)
         };
-        let (scale, shift): (Vec<f32>, Vec<f32>) = (0..3).map(|c| (each(c).0 as f32, each(c).1 as f32)).unzip();
+        let (scale, shift): (Vec<f32>, Vec<f32>) = self.mean.iter().zip(&self.std).enumerate().map(each).unzip();
         ScaleShift::new(scale, shift)
     }
 
-    /// The colour in `[0,1]` that subtracting the mean makes zero.
-    pub fn mean_colour(&self) -> [f32; 3] {
-        self.mean.map(|mean| mean / self.range)
+    /// The colour in `[0,1]` that subtracting the mean makes zero, one value a channel.
+    pub fn mean_colour(&self) -> Vec<f32> {
+        self.mean.iter().map(|mean| mean / self.range).collect()
     }
 }
 
 impl fmt::Display for Preprocessing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let list = |[r, g, b]: [f32; 3]| format!("{r} {g} {b}");
-        write!(f, "RGB 0..{}, mean {}", self.range, list(self.mean))?;
-        if self.std != [1.0; 3] {
-            write!(f, ", std {}", list(self.std))?;
+        let list = |values: &[f32]| values.iter().map(f32::to_string).collect::<Vec<_>>().join(" ");
+        let channels = match self.mean.len() {
+            1 => "grey",
+            3 => "RGB",
+            4 => "RGBA",
+            _ => "channels",
+        };
+        write!(f, "{channels} 0..{}, mean {}", self.range, list(&self.mean))?;
+        if self.std.iter().any(|&std| std != 1.0) {
+            write!(f, ", std {}", list(&self.std))?;
         }
         if self.transform_input {
             write!(f, ", then transform_input")?;
@@ -129,25 +173,37 @@ mod tests {
     use super::*;
 
     #[test]
-    fn inputs_are_told_in_a_line() {
-        let usual = |architecture| Preprocessing::usual(architecture).to_string();
+    fn preprocessing_is_told_in_a_line() {
+        let usual = |architecture| Preprocessing::usual(architecture, 3).to_string();
         let imagenet = "RGB 0..1, mean 0.485 0.456 0.406, std 0.229 0.224 0.225";
         assert_eq!(usual(Architecture::ResNet18), imagenet);
         assert_eq!(usual(Architecture::GoogLeNet), format!("{imagenet}, then transform_input"));
         assert_eq!(usual(Architecture::InceptionV1), "RGB 0..255, mean 123 117 104");
+        assert_eq!(Preprocessing::usual(Architecture::GoogLeNet, 1).to_string(), "grey 0..1, mean 0");
     }
 
     #[test]
     fn numbers_that_leave_nothing_of_a_pixel_are_refused() {
-        Preprocessing::IMAGENET.check().unwrap();
-        let close = Preprocessing { std: [1e-30; 3], ..Preprocessing::IMAGENET };
+        Preprocessing::imagenet().check().unwrap();
+        let close = Preprocessing { std: vec![1e-30; 3], ..Preprocessing::imagenet() };
         close.check().unwrap();
-        let bright = Preprocessing { range: 1e-10, mean: [1e30; 3], std: [1e20; 3], ..close };
-        for input in
-            [Preprocessing { range: 1e30, ..close }, Preprocessing { range: 1e-30, std: [1e30; 3], ..close }, bright]
-        {
+        let bright = Preprocessing { range: 1e-10, mean: vec![1e30; 3], std: vec![1e20; 3], transform_input: false };
+        let wide = Preprocessing { range: 1e-30, std: vec![1e30; 3], ..close.clone() };
+        for input in [Preprocessing { range: 1e30, ..close.clone() }, wide, bright] {
             let error = input.check().unwrap_err();
             assert!(error.is_input() && error.to_string().contains("too far apart (RGB 0.."), "{error}");
         }
+    }
+
+    #[test]
+    fn every_channel_needs_its_numbers() {
+        let error = |input: Preprocessing, channels| input.check_for(channels).unwrap_err().to_string();
+        let grey = Preprocessing { mean: vec![0.5], ..Preprocessing::imagenet() };
+        assert!(error(grey, 3).starts_with("`mean` has 1 values but the network's images have 3 channels"));
+        assert!(error(Preprocessing::imagenet(), 4).starts_with("`mean` has 3 values"));
+        let pair = Preprocessing { std: vec![1.0; 2], ..Preprocessing::imagenet() };
+        assert!(pair.check().unwrap_err().to_string().starts_with("`mean` has 3 values but `std` has 2"));
+        let transformed = Preprocessing { transform_input: true, ..Preprocessing::identity(1) };
+        assert_eq!(error(transformed, 1), "`transform_input` needs three channels, and there are 1");
     }
 }

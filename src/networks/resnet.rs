@@ -8,7 +8,7 @@ use crate::error::Result;
 pub(super) const RESNET18: Definition = resnet(|b, x| layers(b, x, [2, 2, 2, 2]));
 
 const fn resnet(layers: fn(&mut Builder<'_>, Layer) -> Result<Layer>) -> Definition {
-    let preprocessing = Preprocessing::IMAGENET;
+    let preprocessing = Preprocessing::imagenet;
     Definition { layers, preprocessing, sized_by: ["conv1.weight", "fc.weight"], ignored_heads: &[] }
 }
 

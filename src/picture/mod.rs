@@ -7,11 +7,13 @@ use std::io::{Cursor, Write};
 use std::path::Path;
 
 use image::codecs::jpeg::JpegEncoder;
-use image::{DynamicImage, ImageFormat, ImageReader, Limits, RgbImage};
+use image::codecs::png::PngEncoder;
+use image::{DynamicImage, ExtendedColorType, ImageEncoder, ImageFormat, ImageReader, Limits, RgbImage};
 
 use crate::atomic::write_atomically;
 use crate::bounded::read_at_most;
 use crate::error::{Error, Result};
+use crate::shape::ImageSpec;
 
 pub use animation::animation;
 
@@ -20,7 +22,7 @@ const MAX_SIDE: u32 = 16384;
 /// Most memory a decoded picture may take, and largest file that is read, in bytes.
 const MAX_BYTES: u64 = 512 << 20;
 /// Shortest side that says anything to a network, in pixels.
-const MIN_SIDE: u32 = 8;
+const MIN_SIDE: usize = 8;
 /// Of what is shown beside numbers, in percent.
 const JPEG_QUALITY: u8 = 85;
 /// Formats that are read, by their content.
@@ -39,13 +41,26 @@ const FORMATS: [ImageFormat; 6] =
 /// # Errors
 /// [`Error::Io`] if the file cannot be read; [`Error::Input`] if it is no such picture, is too large or is cut short.
 pub fn read(path: impl AsRef<Path>) -> Result<RgbImage> {
-    let path = path.as_ref();
-    let fail = |what: String| Error::input(format!("picture {}: {what}", path.display()));
-    let bytes = read_at_most(path, MAX_BYTES, "picture")?;
-    decode(&bytes).map_err(fail)
+    let Levels { height, width, values, .. } = read_levels(path.as_ref(), 3)?;
+    Ok(RgbImage::from_raw(width as u32, height as u32, values).expect("three values a pixel"))
 }
 
-fn decode(bytes: &[u8]) -> Result<RgbImage, String> {
+/// A picture in 8 bits, channels last.
+#[derive(Clone)]
+struct Levels {
+    channels: usize,
+    height: usize,
+    width: usize,
+    values: Vec<u8>,
+}
+
+fn read_levels(path: &Path, channels: usize) -> Result<Levels> {
+    let fail = |what: String| Error::input(format!("picture {}: {what}", path.display()));
+    let bytes = read_at_most(path, MAX_BYTES, "picture")?;
+    decode(&bytes).and_then(|decoded| to_levels(decoded, channels)).map_err(fail)
+}
+
+fn decode(bytes: &[u8]) -> Result<DynamicImage, String> {
     let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|e| e.to_string())?;
     let format = reader.format().filter(|format| FORMATS.contains(format));
     let format = format.ok_or("is not a PNG, JPEG, WebP, BMP, GIF or TIFF picture")?;
@@ -59,28 +74,46 @@ fn decode(bytes: &[u8]) -> Result<RgbImage, String> {
     limits.max_image_height = Some(MAX_SIDE);
     limits.max_alloc = Some(MAX_BYTES);
     reader.limits(limits);
-    let decoded = reader.decode().map_err(|e| match e {
+    reader.decode().map_err(|e| match e {
         image::ImageError::Limits(_) => {
             format!("is too large: at most {MAX_SIDE} pixels a side and {} MiB are read", MAX_BYTES >> 20)
         }
         other => format!("cannot be decoded: {other}"),
-    })?;
-    match decoded {
+    })
+}
+
+/// As Pillow's `convert`: to `L` for 1 channel, `RGB` for 3, `RGBA` for 4.
+fn to_levels(decoded: DynamicImage, channels: usize) -> Result<Levels, String> {
+    let [height, width] = [decoded.height() as usize, decoded.width() as usize];
+    let is_16_bit = match decoded {
         DynamicImage::ImageRgb32F(_) | DynamicImage::ImageRgba32F(_) => {
-            Err("holds floating-point numbers; save it with 8 or 16 bits a channel".into())
+            return Err("holds floating-point numbers; save it with 8 or 16 bits a channel".into());
         }
         DynamicImage::ImageLuma16(_)
         | DynamicImage::ImageLumaA16(_)
         | DynamicImage::ImageRgb16(_)
-        | DynamicImage::ImageRgba16(_) => Ok(upper_bytes(&decoded.into_rgb16())),
-        other => Ok(other.into_rgb8()),
-    }
+        | DynamicImage::ImageRgba16(_) => true,
+        _ => false,
+    };
+    // The upper half of 16 bits, as Pillow does, where `image` would round.
+    let upper = |values: Vec<u16>| values.into_iter().map(|value| (value >> 8) as u8).collect();
+    let values: Vec<u8> = match (channels, is_16_bit) {
+        (4, false) => decoded.into_rgba8().into_raw(),
+        (4, true) => upper(decoded.into_rgba16().into_raw()),
+        (_, false) => decoded.into_rgb8().into_raw(),
+        (_, true) => upper(decoded.into_rgb16().into_raw()),
+    };
+    let values = match channels {
+        1 => values.chunks_exact(3).map(|rgb| luma([rgb[0], rgb[1], rgb[2]])).collect(),
+        3 | 4 => values,
+        _ => return Err(format!("cannot be read as {channels} channels; there are pictures of 1, 3 and 4")),
+    };
+    Ok(Levels { channels, height, width, values })
 }
 
-/// The upper half of 16 bits, as Pillow does, where `image` would round.
-fn upper_bytes(picture: &image::ImageBuffer<image::Rgb<u16>, Vec<u16>>) -> RgbImage {
-    let upper = picture.as_raw().iter().map(|&value| (value >> 8) as u8).collect();
-    RgbImage::from_raw(picture.width(), picture.height(), upper).expect("as many values as before")
+/// ITU-R 601-2 luma in fixed point, as Pillow computes it; of three equal levels it is that level.
+fn luma([r, g, b]: [u8; 3]) -> u8 {
+    ((u32::from(r) * 19595 + u32::from(g) * 38470 + u32::from(b) * 7471 + 0x8000) >> 16) as u8
 }
 
 /// Whether a JPEG file ends before its picture does. What lies behind the picture, such as a phone's film of it, may be anything; so
@@ -107,41 +140,44 @@ fn is_jpeg_cut_short(bytes: &[u8]) -> bool {
     true
 }
 
-/// Reads a picture as a network of input `side` wants it: `[3, side, side]` (row-major, channels first) in [0, 1], not
-/// yet normalised.
+/// Reads a picture as a network's input `image`: `[C,H,W]` (row-major, channels first) in [0, 1], not yet normalised. One channel
+/// is grey, three are RGB, four are RGBA, which is opaque where the file has no transparency.
 ///
-/// As torchvision's evaluation transform: the shorter side is resized to `round(side · 256/224)` pixels, bilinear and
-/// antialiased, as Pillow does it (to the bit, or within one level of 255: its versions differ), and the middle `side` x `side` is kept. A picture that is already
-/// `side` x `side` is taken as it is.
+/// As torchvision's evaluation transform: the picture is resized until it just covers `round(H · 256/224)` x `round(W · 256/224)`
+/// pixels, bilinear and antialiased, as Pillow does it (to the bit, or within one level of 255: its versions differ), and the
+/// centre of H x W is kept. A picture that is already H x W is taken as it is.
 ///
 /// # Errors
 /// As [`read`], and [`Error::Input`] for a picture with a side shorter than 8 pixels.
-pub fn preprocess(path: impl AsRef<Path>, side: usize) -> Result<Vec<f32>> {
-    let path = path.as_ref();
-    let picture = read(path)?;
-    let (width, height) = picture.dimensions();
+pub fn preprocess(path: impl AsRef<Path>, image: impl Into<ImageSpec>) -> Result<Vec<f32>> {
+    let (path, image) = (path.as_ref(), image.into());
+    let picture = read_levels(path, image.channels)?;
+    let Levels { height, width, .. } = picture;
     if width.min(height) < MIN_SIDE {
         let path = path.display();
         return Err(Error::input(format!(
             "picture {path}: is {width} x {height} pixels; at least {MIN_SIDE} per side are needed"
         )));
     }
-    if side == 0 || side > MAX_SIDE as usize {
-        return Err(Error::input(format!("a side of {side} pixels is not between 1 and {MAX_SIDE}")));
+    for side in [image.height, image.width] {
+        if side == 0 || side > MAX_SIDE as usize {
+            return Err(Error::input(format!("a side of {side} pixels is not between 1 and {MAX_SIDE}")));
+        }
     }
-    Ok(to_chw(&resize_and_crop(&picture, side)))
+    let Levels { channels, values, .. } = resize_and_crop(&picture, [image.height, image.width]);
+    Ok(channels_first(&values, channels))
 }
 
-fn resize_and_crop(picture: &RgbImage, side: usize) -> RgbImage {
-    let [height, width] = [picture.height() as usize, picture.width() as usize];
-    if [height, width] == [side, side] {
+fn resize_and_crop(picture: &Levels, crop: [usize; 2]) -> Levels {
+    let Levels { height, width, .. } = *picture;
+    if [height, width] == crop {
         return picture.clone();
     }
     // round(side * 8/7), in integers; a half cannot occur.
-    let shorter = (side * 8 + 3) / 7;
-    let longer = |long: usize, short: usize| shorter * long / short;
-    let resized = if height <= width { [shorter, longer(width, height)] } else { [longer(height, width), shorter] };
-    resample::resized_crop(picture, resized, resized.map(|len| crop_origin(len, side)), side)
+    let [h, w] = crop.map(|side| (side * 8 + 3) / 7);
+    let resized = if width * h >= height * w { [h, h * width / height] } else { [w * height / width, w] };
+    let origin = [0, 1].map(|axis| crop_origin(resized[axis], crop[axis]));
+    resample::resized_crop(picture, resized, origin, crop)
 }
 
 /// `round((len - side) / 2)`, halves to even, as Python rounds.
@@ -151,60 +187,84 @@ fn crop_origin(len: usize, side: usize) -> usize {
     if twice % 2 == 1 && half % 2 == 1 { half + 1 } else { half }
 }
 
-/// An 8-bit picture as a network's input, channels first, in [0, 1].
+/// An 8-bit picture as a network's input, `[3,H,W]` in [0, 1].
 pub fn to_chw(picture: &RgbImage) -> Vec<f32> {
-    let raw = picture.as_raw();
-    (0..3).flat_map(|channel| raw[channel..].iter().step_by(3).map(|&value| f32::from(value) / 255.0)).collect()
+    channels_first(picture.as_raw(), 3)
 }
 
-/// `[3, side, side]` values as a picture: clipped to [0, 1], rounded to 8 bits.
+fn channels_first(values: &[u8], channels: usize) -> Vec<f32> {
+    let channel = |channel: usize| values[channel..].iter().step_by(channels).map(|&value| f32::from(value) / 255.0);
+    (0..channels).flat_map(channel).collect()
+}
+
+/// `[C,H,W]` values as a picture: clipped to [0, 1], rounded to 8 bits.
 ///
 /// # Errors
-/// [`Error::Input`] if there are not `3 · side · side` values; [`Error::NotFinite`] if one is NaN.
-pub fn to_rgb8(chw: &[f32], side: usize) -> Result<RgbImage> {
-    let plane_len = side.checked_mul(side).filter(|&plane_len| plane_len > 0 && side <= MAX_SIDE as usize);
-    let plane_len = plane_len.filter(|plane_len| plane_len * 3 == chw.len()).ok_or_else(|| {
-        Error::input(format!("{} values are not a picture of 3 channels of {side} x {side} pixels", chw.len()))
-    })?;
+/// [`Error::Input`] if there are not as many values as `image` has, or it is no picture; [`Error::NotFinite`] if one is NaN.
+fn encodable(chw: &[f32], image: ImageSpec) -> Result<Levels> {
+    let ImageSpec { channels, height, width } = image;
+    let is_picture = matches!(channels, 1 | 3 | 4)
+        && [height, width].iter().all(|side| (1..=MAX_SIDE as usize).contains(side))
+        && image.len() == chw.len();
+    if !is_picture {
+        return Err(Error::input(format!(
+            "{} values are not a picture of {channels} channels of {width} x {height} pixels",
+            chw.len()
+        )));
+    }
     if let Some(index) = chw.iter().position(|value| value.is_nan()) {
         return Err(Error::NotFinite(format!("a picture's value is NaN at element {index} of {}", chw.len())));
     }
     let level = |value: f32| (value.clamp(0.0, 1.0) * 255.0).round() as u8;
-    let levels = (0..chw.len()).map(|at| level(chw[at % 3 * plane_len + at / 3])).collect();
-    Ok(RgbImage::from_raw(side as u32, side as u32, levels).expect("the length was checked"))
+    let plane = height * width;
+    let values = (0..chw.len()).map(|at| level(chw[at % channels * plane + at / channels])).collect();
+    Ok(Levels { channels, height, width, values })
 }
 
-/// `[3, side, side]` values as the bytes of a PNG file, clipped and rounded as in [`to_rgb8`].
+impl Levels {
+    fn encode(&self, encoder: impl ImageEncoder) -> Result<()> {
+        let colour = match self.channels {
+            1 => ExtendedColorType::L8,
+            3 => ExtendedColorType::Rgb8,
+            _ => ExtendedColorType::Rgba8,
+        };
+        let encoded = encoder.write_image(&self.values, self.width as u32, self.height as u32, colour);
+        encoded.map_err(|e| Error::input(format!("a picture cannot be encoded: {e}")))
+    }
+}
+
+/// `[C,H,W]` values as the bytes of a PNG file, clipped to [0, 1] and rounded to 8 bits. One channel gives a grey picture, three an
+/// RGB one, four an RGBA one.
 ///
 /// # Errors
-/// As [`to_rgb8`].
-pub fn png(chw: &[f32], side: usize) -> Result<Vec<u8>> {
+/// [`Error::Input`] if there are not as many values as `image` has, or it is no picture; [`Error::NotFinite`] if one is NaN.
+pub fn png(chw: &[f32], image: impl Into<ImageSpec>) -> Result<Vec<u8>> {
     let mut png = Vec::new();
-    to_rgb8(chw, side)?
-        .write_to(&mut Cursor::new(&mut png), ImageFormat::Png)
-        .map_err(|e| Error::input(format!("a picture cannot be encoded: {e}")))?;
+    encodable(chw, image.into())?.encode(PngEncoder::new(&mut png))?;
     Ok(png)
 }
 
-/// The same as the bytes of a JPEG file, in which a photograph takes a tenth of the bytes that it takes as PNG.
+/// The same as the bytes of a JPEG file, in which a photograph takes a tenth of the bytes that it takes as PNG. JPEG knows no
+/// transparency: a fourth channel is dropped.
 ///
 /// # Errors
-/// As [`to_rgb8`].
-pub fn jpeg(chw: &[f32], side: usize) -> Result<Vec<u8>> {
+/// As [`png()`].
+pub fn jpeg(chw: &[f32], image: impl Into<ImageSpec>) -> Result<Vec<u8>> {
+    let image = image.into();
+    let opaque = ImageSpec { channels: image.channels.min(3), ..image };
     let mut bytes = Vec::new();
-    let encoder = JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY);
-    let encoded = to_rgb8(chw, side)?.write_with_encoder(encoder);
-    encoded.map_err(|e| Error::input(format!("a picture cannot be encoded: {e}")))?;
+    let kept = if image.len() == chw.len() { opaque.len() } else { chw.len() };
+    encodable(&chw[..kept], opaque)?.encode(JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY))?;
     Ok(bytes)
 }
 
-/// Writes `[3, side, side]` values as a PNG file, clipped and rounded as in [`to_rgb8`], whole or not at all.
+/// Writes `[C,H,W]` values as a PNG file, as [`png()`] encodes them, whole or not at all.
 ///
 /// # Errors
-/// As [`to_rgb8`] and [`write_atomically`].
-pub fn write_png(path: impl AsRef<Path>, chw: &[f32], side: usize) -> Result<()> {
+/// As [`png()`] and [`write_atomically`].
+pub fn write_png(path: impl AsRef<Path>, chw: &[f32], image: impl Into<ImageSpec>) -> Result<()> {
     // Into memory first: an error of the disk then keeps its kind.
-    let png = png(chw, side)?;
+    let png = png(chw, image)?;
     write_atomically(path, |out| out.write_all(&png))
 }
 

@@ -5,11 +5,10 @@
 //! first, then rows, each rounded to 8 bits, with weights in fixed point: this makes it equal to the bit. Newer versions
 //! of Pillow do the rows first for some sizes, which moves some values by one level of 255.
 
-use image::RgbImage;
+use super::Levels;
 
 /// Fractional bits of a weight: 32, less 8 for the pixel and 2 to spare.
 const WEIGHT_BITS: u32 = 22;
-const CHANNELS: usize = 3;
 
 /// The input pixels that one output pixel is made of.
 struct Taps {
@@ -41,30 +40,31 @@ impl Taps {
     }
 }
 
-/// What a square of `side` pixels at `[top, left]` of `picture` resized to `[height, width]` shows.
+/// The `[height, width]` pixels from `[top, left]` on of `picture` resized to `resized`.
 ///
-/// Only what the square needs is computed and held, at most `side` columns of the input's height: a picture of
-/// 16384x8 does not become one of 524288x256 on the way.
-pub(super) fn resized_crop(picture: &RgbImage, resized: [usize; 2], origin: [usize; 2], side: usize) -> RgbImage {
-    let [in_height, in_width] = [picture.height() as usize, picture.width() as usize];
+/// Only these are computed and held, at most `width` columns of the input's height: a picture of 16384x8 does not become one of
+/// 524288x256 on the way.
+pub(super) fn resized_crop(picture: &Levels, resized: [usize; 2], origin: [usize; 2], crop: [usize; 2]) -> Levels {
+    let Levels { channels, height: in_height, width: in_width, .. } = *picture;
     let taps = |axis: usize, in_len| -> Vec<Taps> {
-        (origin[axis]..origin[axis] + side).map(|output| Taps::of(output, in_len, resized[axis])).collect()
+        (origin[axis]..origin[axis] + crop[axis]).map(|output| Taps::of(output, in_len, resized[axis])).collect()
     };
     let (rows, columns) = (taps(0, in_height), taps(1, in_width));
 
     let first_row = rows.iter().map(|taps| taps.first).min().unwrap_or(0);
     let end_row = rows.iter().map(|taps| taps.first + taps.weights.len()).max().unwrap_or(0);
-    let input = picture.as_raw();
+    let input = &picture.values;
     let narrow: Vec<u8> = (first_row..end_row)
-        .flat_map(|row| columns.iter().flat_map(move |taps| (0..CHANNELS).map(move |channel| (row, taps, channel))))
-        .map(|(row, taps, channel)| taps.apply(input, row * in_width * CHANNELS + channel, CHANNELS))
+        .flat_map(|row| columns.iter().flat_map(move |taps| (0..channels).map(move |channel| (row, taps, channel))))
+        .map(|(row, taps, channel)| taps.apply(input, row * in_width * channels + channel, channels))
         .collect();
 
-    let row_len = side * CHANNELS;
-    let mut output = Vec::with_capacity(side * row_len);
+    let [height, width] = crop;
+    let row_len = width * channels;
+    let mut values = Vec::with_capacity(height * row_len);
     for taps in &rows {
         let taps = Taps { first: taps.first - first_row, weights: taps.weights.clone() };
-        output.extend((0..row_len).map(|at| taps.apply(&narrow, at, row_len)));
+        values.extend((0..row_len).map(|at| taps.apply(&narrow, at, row_len)));
     }
-    RgbImage::from_raw(side as u32, side as u32, output).expect("the buffer has side x side pixels")
+    Levels { channels, height, width, values }
 }

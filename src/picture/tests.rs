@@ -54,9 +54,9 @@ fn resizing_and_cropping_are_torchvisions_to_the_bit() {
     let rows_first = ("tall", 24);
     for case in ["wide", "tall"].into_iter().flat_map(|name| [24, 32, 56].map(|side| (name, side))) {
         let (name, side) = case;
-        let values = preprocess(golden(&format!("{name}.png")), side).unwrap();
+        let values = preprocess(golden(&format!("{name}.png")), rgb(side)).unwrap();
         let expected = read(golden(&format!("{name}.crop{side}.png"))).unwrap();
-        let (max, mean) = difference(&to_rgb8(&values, side).unwrap(), &expected);
+        let (max, mean) = difference(&written_and_read(&values, rgb(side)), &expected);
         let allowed = if case == rows_first { (1, 0.25) } else { (0, 0.0) };
         assert!(max <= allowed.0 && mean <= allowed.1, "{name}, {side}: differs by up to {max}, {mean} on average");
     }
@@ -77,7 +77,7 @@ fn written(folder: &tempfile::TempDir, name: &str, picture: impl Into<DynamicIma
 fn a_picture_of_the_right_size_is_taken_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
     let picture = gradient(16, 16);
-    let values = preprocess(written(&folder, "a.png", picture.clone()), 16).unwrap();
+    let values = preprocess(written(&folder, "a.png", picture.clone()), rgb(16)).unwrap();
     for (x, y, pixel) in picture.enumerate_pixels() {
         for channel in 0..3 {
             let at = channel * 256 + y as usize * 16 + x as usize;
@@ -90,15 +90,16 @@ fn a_picture_of_the_right_size_is_taken_as_it_is() {
 fn thin_pictures_do_not_grow_on_the_way() {
     let folder = tempfile::tempdir().unwrap();
     for (width, height) in [(16384, 8), (8, 16384)] {
-        let values = preprocess(written(&folder, "thin.png", gradient(width, height)), 224).unwrap();
+        let values = preprocess(written(&folder, "thin.png", gradient(width, height)), rgb(224)).unwrap();
         assert_eq!(values.len(), 3 * 224 * 224);
     }
     for (width, height) in [(1, 1), (7, 100), (100, 7)] {
-        let message = preprocess(written(&folder, "small.png", gradient(width, height)), 224).unwrap_err().to_string();
+        let message =
+            preprocess(written(&folder, "small.png", gradient(width, height)), rgb(224)).unwrap_err().to_string();
         let expected = format!("small.png: is {width} x {height} pixels; at least 8 per side are needed");
         assert!(message.ends_with(&expected), "{message}");
     }
-    let message = preprocess(written(&folder, "side.png", gradient(8, 8)), 0).unwrap_err().to_string();
+    let message = preprocess(written(&folder, "side.png", gradient(8, 8)), rgb(0)).unwrap_err().to_string();
     assert!(message.contains("side of 0 pixels"), "{message}");
 }
 
@@ -159,21 +160,91 @@ fn pictures_cut_short_are_errors() {
     assert_eq!(decode(&jpeg[..jpeg.len() - 2]).unwrap_err(), "ends before its last line; is it a whole download?");
 }
 
-#[test]
-fn values_become_levels_and_files() {
-    let side = 2;
-    let values = [-1.0, 0.0, 0.5, 2.0, 0.1, 0.2, 0.3, 0.4, 1.0, 0.998, 127.4 / 255.0, f32::INFINITY];
-    let picture = to_rgb8(&values, side).unwrap();
-    assert_eq!(picture.as_raw()[..], [0, 26, 255, 0, 51, 254, 128, 77, 127, 255, 102, 255]);
+fn rgb(side: usize) -> ImageSpec {
+    ImageSpec { channels: 3, height: side, width: side }
+}
 
+fn written_and_read(chw: &[f32], image: ImageSpec) -> RgbImage {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("out.png");
-    write_png(&path, &values, side).unwrap();
-    assert_eq!(read(&path).unwrap(), picture);
+    write_png(&path, chw, image).unwrap();
+    read(&path).unwrap()
+}
 
-    assert!(to_rgb8(&values, 3).unwrap_err().to_string().contains("12 values are not a picture"));
-    assert!(to_rgb8(&[], 0).is_err());
-    let nan = write_png(folder.path().join("nan.png"), &[0.0, f32::NAN, 0.0], 1).unwrap_err();
+#[test]
+fn values_become_levels_and_files() {
+    let values = [-1.0, 0.0, 0.5, 2.0, 0.1, 0.2, 0.3, 0.4, 1.0, 0.998, 127.4 / 255.0, f32::INFINITY];
+    let levels = [0, 26, 255, 0, 51, 254, 128, 77, 127, 255, 102, 255];
+    assert_eq!(written_and_read(&values, rgb(2)).as_raw()[..], levels);
+
+    let message = |values: &[f32], image| png(values, image).unwrap_err().to_string();
+    assert_eq!(message(&values, rgb(3)), "12 values are not a picture of 3 channels of 3 x 3 pixels");
+    assert_eq!(message(&[], rgb(0)), "0 values are not a picture of 3 channels of 0 x 0 pixels");
+    let two = ImageSpec { channels: 2, height: 2, width: 3 };
+    assert_eq!(message(&values, two), "12 values are not a picture of 2 channels of 3 x 2 pixels");
+    let folder = tempfile::tempdir().unwrap();
+    let nan = write_png(folder.path().join("nan.png"), &[0.0, f32::NAN, 0.0], rgb(1)).unwrap_err();
     assert!(matches!(&nan, Error::NotFinite(what) if what.contains("element 1 of 3")), "{nan}");
     assert!(!folder.path().join("nan.png").exists());
+}
+
+/// A picture of 2 rows and 3 columns is written with its own number of channels, and read back to the bit.
+#[test]
+fn grey_and_transparent_pictures_are_written_as_such() {
+    let folder = tempfile::tempdir().unwrap();
+    for (channels, colour) in [(1, image::ColorType::L8), (3, image::ColorType::Rgb8), (4, image::ColorType::Rgba8)] {
+        let image = ImageSpec { channels, height: 2, width: 3 };
+        let values: Vec<f32> = (0..image.len()).map(|i| i as f32 * 10.0 / 255.0).collect();
+        let path = folder.path().join("written.png");
+        write_png(&path, &values, image).unwrap();
+        let written = image::open(&path).unwrap();
+        assert_eq!((written.color(), written.width(), written.height()), (colour, 3, 2));
+        // The second channel of the pixel in row 1, column 2.
+        let plane = 6.min(image.len() - 6);
+        assert_eq!(
+            written.as_bytes()[5 * channels + usize::from(channels > 1)],
+            ((plane + 5) % image.len() * 10) as u8
+        );
+        let read = channels_first(&read_levels(&path, channels).unwrap().values, channels);
+        assert_eq!(read, values);
+        assert!(jpeg(&values, image).unwrap().starts_with(b"\xff\xd8"));
+    }
+}
+
+/// What Pillow's `convert("L")` and `convert("RGBA")` give for these colours.
+#[test]
+fn colours_become_grey_and_opaque() {
+    let folder = tempfile::tempdir().unwrap();
+    let colours = [[255, 0, 0], [0, 255, 0], [0, 0, 255], [200, 100, 50], [7, 7, 7]];
+    let picture = RgbImage::from_fn(5, 1, |x, _| image::Rgb(colours[x as usize]));
+    let path = written(&folder, "colours.png", picture);
+    assert_eq!(read_levels(&path, 1).unwrap().values, [76, 150, 29, 124, 7]);
+    let opaque: Vec<u8> = colours.iter().flat_map(|&[r, g, b]| [r, g, b, 255]).collect();
+    assert_eq!(read_levels(&path, 4).unwrap().values, opaque);
+    let error = read_levels(&path, 2).err().unwrap().to_string();
+    assert!(error.ends_with("cannot be read as 2 channels; there are pictures of 1, 3 and 4"), "{error}");
+}
+
+/// Rows and columns are scaled alike, and the centre is kept, whatever the shape asked for.
+#[test]
+fn pictures_are_cropped_to_any_shape() {
+    let folder = tempfile::tempdir().unwrap();
+    // Columns rise by 2 levels of 255, rows by 1.
+    let ramp = RgbImage::from_fn(112, 64, |x, y| image::Rgb([(2 * x) as u8, y as u8, 0]));
+    let path = written(&folder, "ramp.png", ramp);
+    for [height, width] in [[56, 28], [28, 56], [14, 98]] {
+        let image = ImageSpec { channels: 3, height, width };
+        let values = preprocess(&path, image).unwrap();
+        assert_eq!(values.len(), image.len());
+        let level = |channel: usize, row: usize, column: usize| {
+            255.0 * f64::from(values[(channel * height + row) * width + column])
+        };
+        // Source pixels an output pixel takes: the smaller scale that covers both sides.
+        let scale = (64.0 * 7.0 / 8.0 / height as f64).min(112.0 * 7.0 / 8.0 / width as f64);
+        let middle = [level(0, height / 2, width / 2) / 2.0, level(1, height / 2, width / 2)];
+        let corner = [level(0, height / 2, width / 2 - 8) / 2.0, level(1, height / 2 - 4, width / 2)];
+        assert!((middle[0] - 56.0).abs() < scale + 1.0 && (middle[1] - 32.0).abs() < scale + 1.0, "{middle:?}");
+        assert!((middle[0] - corner[0] - 8.0 * scale).abs() < 1.0, "columns: {middle:?} {corner:?} {scale}");
+        assert!((middle[1] - corner[1] - 4.0 * scale).abs() < 1.0, "rows: {middle:?} {corner:?} {scale}");
+    }
 }

@@ -188,7 +188,7 @@ fn only_the_same_input_goes_on() {
     // A checkpoint of before goes on as its file says, and not otherwise.
     go(&run("2", &["--force"]));
     let mut older = Checkpoint::from_bytes(&std::fs::read(file("out")).unwrap()).unwrap();
-    assert_eq!(older.input, Some(protogpu::networks::Preprocessing::IMAGENET));
+    assert_eq!(older.input, Some(protogpu::networks::Preprocessing::imagenet()));
     older.input = None;
     std::fs::write(file("out"), older.to_bytes()).unwrap();
     let differs = format!("the network's input is {caffe} now but {own} in the checkpoint");

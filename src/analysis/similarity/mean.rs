@@ -11,6 +11,7 @@ use crate::analysis::{ImageFolder, Ranks};
 use crate::digest::sha256_of;
 use crate::error::{Error, Result};
 use crate::networks::{Network, Preprocessing};
+use crate::shape::ImageSpec;
 use crate::tensor_file::{TensorFile, Tensors};
 
 /// The name and version of the layout.
@@ -46,7 +47,7 @@ pub struct MeanActivations {
     pub unreadable: Vec<Picture>,
     /// The means, in the order of [`Layers::tensors`].
     pub means: Vec<Vec<f32>>,
-    /// The mean image, `[3,H,W]` in `[0,1]`.
+    /// The mean image, `[C,H,W]` in `[0,1]`.
     pub pixels: Vec<f32>,
 }
 
@@ -75,7 +76,7 @@ impl MeanActivations {
     /// The bytes of a safetensors file. It has each tensor under the name of the first module that shows it, the mean image
     /// as `pixels`, and metadata about class, network and images.
     pub fn to_bytes(&self, network: &Network, layers: &Layers) -> Vec<u8> {
-        let side = network.input().h();
+        let ImageSpec { channels, height, width } = network.image();
         let listed = |pictures: &[Picture]| serde_json::to_string(pictures).expect("pictures are plain data");
         let mut file = TensorFile::default()
             .metadata("format", FORMAT)
@@ -86,7 +87,7 @@ impl MeanActivations {
             .metadata("input", network.preprocessing().to_json())
             .metadata("pictures", listed(&self.pictures))
             .metadata("unreadable", listed(&self.unreadable))
-            .tensor(PIXELS, &[3, side, side], &self.pixels);
+            .tensor(PIXELS, &[channels, height, width], &self.pixels);
         for ((name, shape), mean) in layers.tensors().zip(layers.shapes(network)).zip(&self.means) {
             file = file.tensor(name, &shape, mean);
         }
@@ -96,7 +97,7 @@ impl MeanActivations {
     /// The largest possible file of mean activations of this network, in bytes.
     pub fn most_bytes(network: &Network, layers: &Layers) -> u64 {
         let values: usize = layers.shapes(network).iter().map(|shape| shape.iter().product::<usize>()).sum();
-        4 * (values + network.input().image_len()) as u64 + (16 << 20)
+        4 * (values + network.image().len()) as u64 + (16 << 20)
     }
 
     /// Reads the bytes of such a file, which are not trusted.
@@ -118,7 +119,7 @@ impl MeanActivations {
         let (there, here) = (file.metadata("input")?, network.preprocessing());
         let input: Preprocessing =
             serde_json::from_str(there).map_err(|e| Error::input(format!("metadata `input`: {e}")))?;
-        if input != here {
+        if &input != here {
             return differs("the input", there, &here.to_json());
         }
         let class = file.metadata("class")?;
@@ -128,8 +129,8 @@ impl MeanActivations {
             serde_json::from_str(file.metadata(key)?).map_err(|e| Error::input(format!("metadata `{key}`: {e}")))
         };
         let (pictures, unreadable) = (listed("pictures")?, listed("unreadable")?);
-        let side = network.input().h();
-        let pixels = file.take_shaped(PIXELS, &[3, side, side])?;
+        let ImageSpec { channels, height, width } = network.image();
+        let pixels = file.take_shaped(PIXELS, &[channels, height, width])?;
         let names = layers.tensors().zip(layers.shapes(network));
         let means = names.map(|(name, shape)| file.take_shaped(name, &shape)).collect::<Result<_>>()?;
         Ok(Self { class, pictures, unreadable, means, pixels })

@@ -10,6 +10,7 @@ use crate::analysis::{Activations, Ranks, Sorter, stream_pictures};
 use crate::error::{Error, Result};
 use crate::gpu::Context;
 use crate::networks::Network;
+use crate::shape::ImageSpec;
 
 /// An image's correlation with the mean activations, in the order of [`Layers::tensors`]; `None` if one of the two is
 /// constant.
@@ -37,7 +38,7 @@ pub struct Observer {
     activations: Activations,
     layers: Layers,
     batch: usize,
-    side: usize,
+    image: ImageSpec,
 }
 
 impl Observer {
@@ -46,8 +47,8 @@ impl Observer {
     /// # Errors
     /// If the adapter does not have enough memory.
     pub fn new(context: &Context, network: &Network, batch: usize) -> Result<Self> {
-        let (batch, side) = (batch.max(1), network.input().h());
-        Ok(Self { activations: Activations::new(context, network, batch)?, layers: Layers::of(network), batch, side })
+        let (batch, image) = (batch.max(1), network.image());
+        Ok(Self { activations: Activations::new(context, network, batch)?, layers: Layers::of(network), batch, image })
     }
 
     /// The layers.
@@ -55,9 +56,15 @@ impl Observer {
         &self.layers
     }
 
-    /// Height and width of the images.
+    /// The images that the network takes.
+    pub fn image(&self) -> ImageSpec {
+        self.image
+    }
+
+    /// Their height.
+    #[doc(hidden)]
     pub fn side(&self) -> usize {
-        self.side
+        self.image.height
     }
 
     /// Every tensor for up to a batch of images, `[N,C,H,W]` each. Blocks.
@@ -77,8 +84,8 @@ impl Observer {
         sums: &mut Vec<Vec<f64>>,
         progress: &mut dyn FnMut(usize) -> Result<()>,
     ) -> Result<Streamed<()>> {
-        let (mut seen, side, batch) = (Vec::new(), self.side, self.batch);
-        let unreadable = stream_pictures(paths, side, batch, |pictures| {
+        let (mut seen, image, batch) = (Vec::new(), self.image, self.batch);
+        let unreadable = stream_pictures(paths, image, batch, |pictures| {
             let pixels = together(&pictures);
             let mut outputs = self.outputs(&pixels)?;
             outputs.push(pixels);
@@ -106,8 +113,8 @@ impl Observer {
         targets: &Targets<'_>,
         progress: &mut dyn FnMut(usize) -> Result<()>,
     ) -> Result<Streamed<Observed>> {
-        let (mut seen, side, batch) = (Vec::new(), self.side, self.batch);
-        let unreadable = stream_pictures(paths, side, batch, |pictures| {
+        let (mut seen, image, batch) = (Vec::new(), self.image, self.batch);
+        let unreadable = stream_pictures(paths, image, batch, |pictures| {
             let observed = self.correlate(&together(&pictures), targets).map_err(|error| match error {
                 Error::Input(what) => {
                     Error::input(format!("{} or its batch: {what}", paths[pictures[0].index].display()))
@@ -120,12 +127,12 @@ impl Observer {
         Ok(Streamed { seen, unreadable })
     }
 
-    /// The same for the pixels of up to a batch of images, `[N,3,side,side]` in `[0,1]`.
+    /// The same for the pixels of up to a batch of images, `[N,C,H,W]` in `[0,1]`.
     ///
     /// # Errors
     /// If an activation is NaN or infinite, or the device is lost.
     pub fn correlate(&mut self, pixels: &[f32], targets: &Targets<'_>) -> Result<Vec<Observed>> {
-        let count = pixels.len() / (3 * self.side * self.side);
+        let count = pixels.len() / self.image.len();
         let outputs = self.outputs(pixels)?;
         let jobs: Vec<(usize, usize)> = (0..outputs.len()).flat_map(|t| (0..count).map(move |n| (t, n))).collect();
         let correlation = |sorter: &mut Sorter, &(tensor, n): &(usize, usize)| {

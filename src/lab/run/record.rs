@@ -164,7 +164,12 @@ impl Config {
             Some(format) if format == FORMAT => {
                 let mut recorded: Recorded = serde_json::from_value(Value::Object(object))
                     .map_err(|source| wrong(format!("not a complete run.json: {source}")))?;
-                recorded.weights.input.map_or(Ok(()), |input| input.check()).map_err(|e| wrong(e.to_string()))?;
+                recorded
+                    .weights
+                    .input
+                    .as_ref()
+                    .map_or(Ok(()), Preprocessing::check)
+                    .map_err(|e| wrong(e.to_string()))?;
                 let settings = std::mem::take(&mut recorded.settings);
                 Ok(Self { path, settings, recorded: Some(recorded) })
             }
@@ -232,7 +237,7 @@ mod tests {
             path: Some("w.safetensors".into()),
             sha256: "ab".into(),
             architecture: Architecture::ResNet18,
-            input: Some(Preprocessing::IMAGENET),
+            input: Some(Preprocessing::imagenet()),
             labels: None,
         }
     }

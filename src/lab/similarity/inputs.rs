@@ -119,7 +119,7 @@ fn read(folder: &Path, config: &Config, network: &Network, shown: Pixels) -> Res
                  with --weights"
         )));
     }
-    if let Some(input) = recorded.weights.input.filter(|&input| input != network.preprocessing()) {
+    if let Some(input) = recorded.weights.input.as_ref().filter(|&input| input != network.preprocessing()) {
         let here = network.preprocessing();
         return Err(wrong(format!("the prototype was made for the input {input}, but the network expects {here}")));
     }
