@@ -10,8 +10,9 @@ use crate::{Error, Result};
 use serde_json::json;
 
 use super::args::{AdapterArgs, NetworkArgs};
-use super::progress::Counting;
-use super::terminal::{note, print, print_json};
+use super::observer::Terminal;
+use super::terminal::{print, print_json};
+use crate::lab::observer::{Counted, Event, Observer as _};
 use crate::lab::similarity::choice::Choice;
 
 /// Write the mean outputs of a network's modules over natural images of a class
@@ -68,15 +69,16 @@ impl MeanArgs {
         }
         let context = self.adapter.open()?;
         let mut observer = Observer::new(&context, &network, usize::from(self.batch).min(paths.len()))?;
-        let bar = Counting::new("pictures", paths.len() as u64, self.quiet);
+        let terminal = Terminal::new(self.quiet);
+        terminal.tell(Event::Counting { what: Counted::Pictures, done: 0, total: Some(paths.len() as u64) });
         let sums = Sums::over(&mut observer, &folder, &paths, &mut |count| {
-            bar.add(count as u64);
+            terminal.tell(Event::Counted(count as u64));
             Ok(())
         });
-        bar.end();
+        terminal.tell(Event::CountingEnded);
         let sums = sums?;
-        for reason in sums.reasons.iter().filter(|_| !self.quiet) {
-            note(&format!("skipped: {reason}"));
+        for reason in &sums.reasons {
+            terminal.note(&format!("skipped: {reason}"));
         }
         let mean = MeanActivations::from_sums(class, &sums);
         let bytes = mean.to_bytes(&network, observer.layers());

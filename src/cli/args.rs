@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use crate::method::choices::numbers;
 use crate::networks::{Architecture, Preprocessing, embedded};
 use crate::{Error, Result};
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::ValueEnum;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 use crate::lab::cache::PUBLISHED;
+use crate::lab::kernels::TuneFor;
 
 /// Which network.
 #[derive(clap::Args, Clone, Debug, Default)]
@@ -99,6 +101,49 @@ pub(crate) struct AdapterArgs {
     /// The adapter's index or a part of its name, see `protogpu adapters` [default: the fastest kind]
     #[arg(long, value_name = "INDEX|NAME")]
     pub(crate) adapter: Option<String>,
+}
+
+impl ValueEnum for TuneFor {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Image, Self::Batch, Self::Off]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let (name, help) = match self {
+            Self::Image => {
+                ("image", "For one image, whatever the batch: an image has the same bits alone and in any batch")
+            }
+            Self::Batch => ("batch", "For the batch at hand: faster, but an image's bits depend on its batch size"),
+            Self::Off => ("off", "A fixed choice of kernels"),
+        };
+        Some(PossibleValue::new(name).help(help))
+    }
+}
+
+/// How kernels are chosen.
+#[derive(clap::Args, Clone, Copy, Debug)]
+pub(crate) struct TuneArgs {
+    /// Use the kernels that are fastest on this adapter, timed in the first run and kept: for one image, for the batch at
+    /// hand, or off
+    #[arg(
+        long,
+        value_name = "FOR",
+        value_enum,
+        env = "PROTOGPU_TUNE",
+        default_value = "image",
+        hide_env_values = true
+    )]
+    tune: TuneFor,
+    /// Same as --tune off
+    #[arg(long)]
+    no_tune: bool,
+}
+
+impl TuneArgs {
+    /// What trials are to be made for.
+    pub(crate) fn wanted(self) -> TuneFor {
+        if self.no_tune { TuneFor::Off } else { self.tune }
+    }
 }
 
 /// Parses an architecture's name; help and errors list all names.

@@ -8,12 +8,13 @@ use crate::gpu::{Context, PeakRates};
 use crate::networks::{Architecture, Network};
 use serde::Serialize;
 
-use super::args::{AdapterArgs, TakenArgs, architecture};
-use super::bench_measure::{Effort, Measured, measure};
+use super::args::{AdapterArgs, TakenArgs, TuneArgs, architecture};
 use super::bench_report::{batch_text, head_text, network_text};
+use super::observer::Terminal;
 use super::open::adapter_record;
 use super::terminal::{print, print_json};
-use super::tuned::TuneArgs;
+use crate::lab::bench::{Effort, Measured, measure};
+
 use crate::lab::run::record::AdapterRecord;
 
 /// Time steps and their kernels
@@ -114,9 +115,9 @@ impl BenchArgs {
     fn time(&self, context: &Context, report: &Report, network: &Network) -> Result<NetworkReport> {
         self.show(&network_text(network))?;
         let effort = Effort { steps: self.steps, seconds: self.seconds };
-        let mut batches = Vec::new();
+        let (mut batches, terminal) = (Vec::new(), Terminal::new(self.json));
         for &batch in &self.batches {
-            let choices = self.tune.choices(context, network, batch.into(), None, self.json)?;
+            let choices = self.tune.wanted().choices(context, network, batch.into(), None, &terminal)?;
             let measured = measure(context, network, &choices, batch.into(), effort, &report.yardstick)?;
             self.show(&batch_text(&measured, self.kernels))?;
             batches.push(measured);

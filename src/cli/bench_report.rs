@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use crate::networks::{Inspection, Network};
 
 use super::bench::Report;
-use super::bench_measure::{KernelTable, Measured, Outcome, Row, StepTimes};
 use super::terminal::table;
+use crate::lab::bench::{KernelTable, Measured, Outcome, Row, StepTimes};
 
 /// Kernels with less of the time are summed up.
 const LEAST_SHARE: f64 = 0.005;

@@ -12,8 +12,7 @@ use serde_json::json;
 
 use super::args::{AdapterArgs, NetworkArgs};
 use super::terminal::{print, print_json};
-use super::top::percent;
-use crate::lab::top::top;
+use crate::lab::top::{percent, top};
 
 /// Write the gradient of a class's logit with respect to the pixels of an image
 #[derive(clap::Args, Debug)]

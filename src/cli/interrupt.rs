@@ -23,8 +23,3 @@ pub(crate) fn listen() -> Result<()> {
 pub(crate) fn requested() -> bool {
     REQUESTED.load(Ordering::SeqCst)
 }
-
-/// An error as soon as the user asked to stop; it is not shown.
-pub(crate) fn go_on() -> Result<()> {
-    if requested() { Err(Error::input("stopped")) } else { Ok(()) }
-}

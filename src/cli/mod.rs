@@ -5,41 +5,36 @@
 mod activations;
 mod activations_mean;
 mod adapters;
-mod animation;
 mod args;
 mod bench;
-mod bench_measure;
 mod bench_report;
 mod classify;
-mod download;
-mod figure6;
 mod gradient;
+mod grid_method;
 mod help;
 mod index;
 mod interrupt;
 mod method;
 mod models;
 mod modules;
+mod observer;
 mod open;
-mod pipelines;
 mod presets;
-mod progress;
+mod regularization_strip;
 mod run;
-mod run_batch;
-mod run_many;
 mod run_report;
 mod similarity;
 mod study;
 mod sweep;
+mod sweep_table;
+mod synth;
 pub(crate) mod terminal;
 mod top;
 mod tune;
-mod tuned;
 mod weights;
 mod weights_convert;
 mod weights_inspect;
 mod weights_pull;
-mod world;
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -60,7 +55,7 @@ struct Cli {
 enum Command {
     Run(Box<run::RunArgs>),
     Index(index::IndexArgs),
-    Figure6(Box<figure6::Figure6Args>),
+    Figure6(Box<regularization_strip::StripArgs>),
     Classify(classify::ClassifyArgs),
     Activations(Box<activations::ActivationsArgs>),
     Gradient(gradient::GradientArgs),
@@ -73,7 +68,7 @@ enum Command {
     Similarity(Box<similarity::SimilarityArgs>),
     Study(Box<study::StudyArgs>),
     Sweep(Box<sweep::SweepArgs>),
-    World(world::WorldArgs),
+    World(synth::WorldArgs),
     Bench(bench::BenchArgs),
     Tune(tune::TuneArgs),
 }

@@ -10,9 +10,10 @@ use crate::weights::Weights;
 use crate::{Error, Result};
 
 use super::args::{AdapterArgs, NetworkArgs, TakenArgs};
-use super::pipelines::Adapter;
+use super::observer::tell;
 use super::terminal::{FAILURE, note};
 use crate::lab::cache;
+use crate::lab::pipelines::Adapter;
 use crate::lab::run::record::{AdapterRecord, WeightsRecord};
 
 impl NetworkArgs {
@@ -134,7 +135,8 @@ impl AdapterArgs {
             note(&format!("error: {adapter} refused work: {error}. --resume continues from the checkpoints"));
             std::process::exit(FAILURE.into());
         }));
-        Ok(Adapter::new(context))
+        let keep = std::env::var_os("PROTOGPU_PIPELINES").is_none_or(|value| value != "off");
+        Ok(Adapter::new(context, keep, |note| tell(note, false)))
     }
 }
 

@@ -5,30 +5,33 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
+use super::args::{AdapterArgs, NetworkArgs, TuneArgs};
+use super::interrupt;
+use super::method::MethodArgs;
+use super::observer::Terminal;
+use super::open::adapter_record;
+use super::run_report::{failures_text, report, throughput_text};
+use super::terminal::{FAILURE, INTERRUPTED, note, print, print_json};
 use crate::gpu::Context;
+use crate::lab::gallery::{Pictures, rebuild};
+use crate::lab::observer::{Event, Note, Observer};
+use crate::lab::run::animation::frame_steps;
+use crate::lab::run::batch::Run;
+use crate::lab::run::batch_size::BatchSize;
+use crate::lab::run::classes::wanted;
+use crate::lab::run::folder::Existing;
+use crate::lab::run::many::{Done, Throughput, make_all};
+use crate::lab::run::record::{AdapterRecord, Config};
+use crate::lab::run::request::{Request, requests};
+use crate::lab::run::slot::{RunSlot, batch_len, check_diverse, slots, start};
 use crate::method::{Optimizer, Settings};
 use crate::networks::{Network, Preprocessing};
 use crate::ops::ConvAlgorithms;
 use crate::{Error, Result};
 use serde_json::json;
 
-use super::animation::frame_steps;
-use super::args::{AdapterArgs, NetworkArgs};
-use super::index::rebuild;
-use super::interrupt;
-use super::method::MethodArgs;
-use super::open::adapter_record;
-use super::run_batch::Run;
-use super::run_many::{Done, Throughput, failures_text, make_all};
-use super::run_report::report;
-use super::terminal::{FAILURE, INTERRUPTED, note, print, print_json};
-use super::tuned::TuneArgs;
-use crate::lab::run::batch_size::BatchSize;
-use crate::lab::run::classes::wanted;
-use crate::lab::run::folder::Existing;
-use crate::lab::run::record::{AdapterRecord, Config};
-use crate::lab::run::request::{Request, goals};
-use crate::lab::run::slot::{Target, batch_len, check_diverse, start, targets};
+/// The most memory that pictures take until the sheet of all of them is drawn.
+const PICTURES_BYTES: usize = 256 << 20;
 
 /// Make prototypes: images of what a network has learned about a class
 #[derive(clap::Args, Debug)]
@@ -100,32 +103,35 @@ impl RunArgs {
         if let Some(config) = &config {
             config.check_weights(&weights.sha256, network.weights().name())?;
         }
-        let goals = goals(&self.classes, &self.method.objectives, &settings, config.as_ref(), &network)?;
-        let wanted = wanted(&goals, settings.seed, self.per_class)?;
+        let requests = requests(&self.classes, &self.method.objectives, &settings, config.as_ref(), &network)?;
+        let wanted = wanted(&requests, settings.seed, self.per_class)?;
         let start = start(&settings, config.as_ref(), settings.image_side as usize)?;
         if self.dry_run {
             return self.dry_run(&network, &settings, &wanted);
         }
         let steps_given = self.method.steps.is_some() || config.is_some();
-        let mut targets =
-            targets(&wanted, &self.out, Existing::of(self.resume, self.force), &settings, steps_given, &network)?;
+        let existing = Existing::of(self.resume, self.force);
+        let mut slots = slots(&wanted, &self.out, existing, &settings, steps_given, &network)?;
+        let terminal = Terminal::new(self.quiet);
         // Its plan stands for the others'.
-        let settings = goals[0].settings(&settings);
-        if targets.iter().all(|target| target.finished) {
-            self.note("everything is finished already");
-            if self.animate && !targets.iter().all(|target| target.folder.animation().is_file()) {
-                self.note("prototypes made without --animate have no animation; --force makes them again");
+        let settings = requests[0].settings(&settings);
+        if slots.iter().all(|slot| slot.finished) {
+            terminal.note("everything is finished already");
+            if self.animate && !slots.iter().all(|slot| slot.folder.animation().is_file()) {
+                terminal.note("prototypes made without --animate have no animation; --force makes them again");
             }
             // Left by a process that was killed before it had cleared up.
-            targets.iter().for_each(|target| target.folder.clear_frames());
-            return self.report(&mut targets, None);
+            slots.iter().for_each(|slot| slot.folder.clear_frames());
+            return self.report(&mut slots, None, &terminal);
         }
         let context = self.adapter.open()?;
         let adapter = adapter_record(context.info());
-        self.introduce(&network, &targets, &adapter, config.as_ref());
-        let (choices, most) = self.kernels(&context, &network, &settings, &targets, config.as_ref())?;
-        check_diverse(&targets, most)?;
+        self.introduce(&network, &slots, &adapter, config.as_ref(), &terminal);
+        let (choices, most) = self.kernels(&context, &network, &settings, &slots, config.as_ref(), &terminal)?;
+        check_diverse(&slots, most)?;
         interrupt::listen()?;
+        let bytes = network.input().image_len();
+        let frames = if self.animate { frame_steps(settings.total_steps()) } else { Vec::new() };
         let run = Run {
             context: &context,
             network: &network,
@@ -135,14 +141,15 @@ impl RunArgs {
             adapter: &adapter,
             choices: &choices,
             snapshot_every: self.snapshot_every.map(NonZeroU32::get),
-            frames: if self.animate { frame_steps(settings.total_steps()) } else { Vec::new() },
+            frames: &frames,
             checkpoint_every: self.checkpoint_every.get(),
-            quiet: self.quiet,
             launched,
+            keep_pictures: slots.len() > 1 && slots.len().saturating_mul(bytes) <= PICTURES_BYTES,
+            observer: &terminal,
         };
-        match make_all(&run, &mut targets, most, self.batch == BatchSize::Auto)? {
-            Done::All(throughput) => self.report(&mut targets, Some(throughput)),
-            Done::Interrupted(step) => {
+        match make_all(&run, &mut slots, most, self.batch == BatchSize::Auto)? {
+            Done::All(throughput) => self.report(&mut slots, Some(throughput), &terminal),
+            Done::Cancelled(step) => {
                 let (total, out) = (settings.total_steps(), self.out.display());
                 note(&format!("stopped after step {step} of {total}; {out} keeps the state, and --resume continues"));
                 Ok(INTERRUPTED.into())
@@ -156,18 +163,22 @@ impl RunArgs {
         context: &Context,
         network: &Network,
         settings: &Settings,
-        targets: &[Target],
+        slots: &[RunSlot],
         config: Option<&Config>,
+        observer: &dyn Observer,
     ) -> Result<(ConvAlgorithms, usize)> {
         let recorded = config.and_then(|config| config.recorded.as_ref()).map(|recorded| &recorded.kernels);
-        let open = targets.iter().filter(|target| target.is_open()).count();
+        let open = slots.iter().filter(|slot| slot.is_open()).count();
         let size = |choices: &ConvAlgorithms| self.batch.of(open, context, choices, network, settings);
         let fixed = ConvAlgorithms::fixed(context.capabilities());
         // What was begun goes on with its own.
-        let fresh = targets.iter().filter(|target| target.is_open() && target.begun.is_none()).count();
+        let fresh = slots.iter().filter(|slot| slot.is_open() && slot.begun.is_none()).count();
         let choices = match fresh {
             0 => fixed,
-            _ => self.tune.choices(context, network, batch_len(fresh, size(&fixed)?), recorded, self.quiet)?,
+            _ => {
+                let batch = batch_len(fresh, size(&fixed)?);
+                self.tune.wanted().choices(context, network, batch, recorded, observer)?
+            }
         };
         let most = size(&choices)?;
         Ok((choices, most))
@@ -182,80 +193,84 @@ impl RunArgs {
         let n = batch_len(wanted.len(), self.batch.of(wanted.len(), &context, &choices, network, settings)?);
         let summary = Optimizer::summary(&choices, network, settings, n)?;
         let steps = settings.total_steps();
-        let mut goals: Vec<&Request> = wanted.iter().map(|(goal, _)| goal).collect();
-        goals.dedup_by(|a, b| a.is(b));
+        let mut requests: Vec<&Request> = wanted.iter().map(|(request, _)| request).collect();
+        requests.dedup_by(|a, b| a.is(b));
         if self.json {
-            let classes: Vec<usize> = goals.iter().filter_map(|goal| goal.class()).map(|class| class.index).collect();
-            let objectives: Vec<String> = goals.iter().map(|goal| goal.objective.to_string()).collect();
+            let classes: Vec<usize> =
+                requests.iter().filter_map(|request| request.class()).map(|class| class.index).collect();
+            let objectives: Vec<String> = requests.iter().map(|request| request.objective.to_string()).collect();
             let plan = json!({"adapter": adapter, "network": format!("{network:?}"), "classes": classes,
                 "objectives": objectives, "per_class": self.per_class, "batch": n, "steps": steps, "plan": summary});
             print_json(&plan)?;
         } else {
             let description = &adapter.description;
             let (jobs, s) = (plural(wanted.len()), if steps == 1 { "" } else { "s" });
-            let jobs = format!("{jobs} of {}, {n} at once, {steps} step{s} each", names(&goals));
+            let jobs = format!("{jobs} of {}, {n} at once, {steps} step{s} each", names(&requests));
             print(&format!("adapter   {description}\nnetwork   {network:?}\nto make   {jobs}\n{summary}\n"))?;
         }
         Ok(ExitCode::SUCCESS)
     }
 
     /// What is about to happen, on stderr.
-    fn introduce(&self, network: &Network, targets: &[Target], adapter: &AdapterRecord, config: Option<&Config>) {
+    fn introduce(
+        &self,
+        network: &Network,
+        slots: &[RunSlot],
+        adapter: &AdapterRecord,
+        config: Option<&Config>,
+        terminal: &Terminal,
+    ) {
         let adapter = &adapter.description;
-        self.note(&format!("{network:?}, on {adapter}"));
+        terminal.note(&format!("{network:?}, on {adapter}"));
         let input = network.preprocessing();
         if Preprocessing::of(network.weights(), network.architecture()).is_ok_and(|own| own != *input) {
-            self.note(&format!("options override the input of the weights file: the network gets {input}"));
+            terminal.note(&format!("options override the input of the weights file: the network gets {input}"));
         }
-        if let Some(told) = self.method.without_effect(&targets[0].settings) {
-            self.note(&told);
+        if let Some(told) = self.method.without_effect(&slots[0].settings) {
+            terminal.note(&told);
         }
-        let goal = &targets[0].goal;
-        let asked = !self.classes.is_empty() || !self.method.objectives.is_empty() || !goal.aim.is_class();
+        let request = &slots[0].request;
+        let asked = !self.classes.is_empty() || !self.method.objectives.is_empty() || !request.resolved.is_class();
         if !asked && config.is_none_or(|config| config.recorded.is_none()) {
-            self.note(&format!("no --class was given: making {}", goal.title()));
+            terminal.note(&format!("no --class was given: making {}", request.title()));
         }
         if let Some(recorded) = config.and_then(|config| config.recorded.as_ref())
             && recorded.adapter.description != *adapter
         {
             let other = &recorded.adapter.description;
-            self.note(&format!("the configuration was recorded on {other}: the bits will differ"));
+            terminal.note(&format!("the configuration was recorded on {other}: the bits will differ"));
         }
-        for target in targets {
-            let Some(begun) = &target.begun else { continue };
-            self.note(&format!("{}: continuing after step {}", target.goal.title(), begun.step));
+        for slot in slots {
+            let Some(begun) = &slot.begun else { continue };
+            terminal.note(&format!("{}: continuing after step {}", slot.request.title(), begun.step));
             if begun.adapter != *adapter {
-                self.note(&format!("its steps so far ran on {}: the bits will differ", begun.adapter));
+                terminal.note(&format!("its steps so far ran on {}: the bits will differ", begun.adapter));
             }
-        }
-    }
-
-    fn note(&self, text: &str) {
-        if !self.quiet {
-            note(text);
         }
     }
 
     /// What was made and what was not. A run of one prototype that failed is that failure.
-    fn report(&self, targets: &mut [Target], throughput: Option<Throughput>) -> Result<ExitCode> {
-        if let [one] = targets
+    fn report(&self, slots: &mut [RunSlot], throughput: Option<Throughput>, terminal: &Terminal) -> Result<ExitCode> {
+        if let [one] = slots
             && one.failed.is_some()
         {
             if self.json {
-                report(targets, throughput, None, true)?;
+                report(slots, throughput, None, true)?;
             }
-            return Err(targets[0].failed.take().expect("it failed"));
+            return Err(slots[0].failed.take().expect("it failed"));
         }
         // What was made is there; a page that cannot be written takes nothing of it away.
-        let warn = |error: &Error| note(&format!("warning: index.html and contact.png were not written: {error}"));
-        let index = rebuild(&self.out).inspect_err(warn).ok().flatten();
+        let name = |slot: &RunSlot| slot.folder.path().file_name()?.to_str().map(str::to_owned);
+        let known: Pictures = slots.iter_mut().filter_map(|slot| Some((name(slot)?, slot.picture.take()?))).collect();
+        let warn = |error: &Error| terminal.tell(Event::Note(Note::NoGallery(error)));
+        let index = rebuild(&self.out, &known).inspect_err(warn).ok().flatten();
         if self.json || !self.quiet {
-            report(targets, throughput, index.as_deref(), self.json)?;
+            report(slots, throughput, index.as_deref(), self.json)?;
         }
         if let Some(throughput) = throughput.filter(|throughput| throughput.prototypes > 1) {
-            self.note(&throughput.text());
+            terminal.note(&throughput_text(&throughput));
         }
-        match failures_text(targets) {
+        match failures_text(slots) {
             None => Ok(ExitCode::SUCCESS),
             Some(text) => {
                 note(&format!("error: {text}"));
@@ -270,31 +285,11 @@ fn plural(count: usize) -> String {
 }
 
 /// The first few.
-fn names(goals: &[&Request]) -> String {
+fn names(requests: &[&Request]) -> String {
     const AT_MOST: usize = 5;
-    let mut names: Vec<String> = goals.iter().take(AT_MOST).map(|goal| goal.title()).collect();
-    if goals.len() > AT_MOST {
+    let mut names: Vec<String> = requests.iter().take(AT_MOST).map(|request| request.title()).collect();
+    if requests.len() > AT_MOST {
         names.push("...".into());
     }
     names.join(", ")
-}
-
-/// The steps after which something is due, so that the steps in between can go in one submission: the next multiple of
-/// any of these numbers after `step`, at most `total`.
-pub(crate) fn next_stop(step: u32, total: u32, every: impl IntoIterator<Item = u32>) -> u32 {
-    every.into_iter().map(|every| (step / every).saturating_add(1).saturating_mul(every)).fold(total, u32::min)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn stops_at_each_multiple_and_at_the_end() {
-        assert_eq!(next_stop(0, 100, [64, 10]), 10);
-        assert_eq!(next_stop(60, 100, [64, 10]), 64);
-        assert_eq!(next_stop(64, 100, [64, 50]), 100);
-        assert_eq!(next_stop(99, 100, [u32::MAX]), 100);
-        assert_eq!(next_stop(7, 9, []), 9);
-    }
 }

@@ -2,20 +2,19 @@
 
 use std::fmt::Write as _;
 
-use crate::Result;
+use crate::{Error, Result};
 use serde::Serialize;
 use serde_json::json;
 
-use super::run_many::Throughput;
-use super::terminal::{print, print_json};
-use super::top::percent;
+use super::terminal::{print, print_json, words};
+use crate::lab::run::many::Throughput;
 use crate::lab::run::record::ClassRecord;
-use crate::lab::run::slot::Target;
-use crate::lab::top::Top;
+use crate::lab::run::slot::RunSlot;
+use crate::lab::top::{Top, percent};
 
 /// One prototype, finished now or before.
 #[derive(Serialize)]
-struct Made {
+struct Finished {
     /// None where the objective is of no class.
     class: Option<ClassRecord>,
     objective: String,
@@ -43,22 +42,22 @@ struct Failed<'a> {
     error: String,
 }
 
-impl Made {
-    /// A target whose files are written, now or by an earlier run, which its record then tells of.
-    fn new(target: &Target) -> Self {
-        let folder = &target.folder;
+impl Finished {
+    /// A slot whose files are written, now or by an earlier run, which its record then tells of.
+    fn new(slot: &RunSlot) -> Self {
+        let folder = &slot.folder;
         Self {
-            class: target.goal.class(),
-            objective: target.goal.objective.to_string(),
-            title: target.goal.title(),
-            seed: target.settings.seed,
+            class: slot.request.class(),
+            objective: slot.request.objective.to_string(),
+            title: slot.request.title(),
+            seed: slot.settings.seed,
             folder: folder.path().to_path_buf(),
             picture: folder.picture(),
             pixels: folder.pixels(),
             record: folder.record(),
             animation: Some(folder.animation()).filter(|path| path.is_file()),
-            unchanged: target.finished,
-            top: target.top(),
+            unchanged: slot.finished,
+            top: slot.seen_as(),
         }
     }
 
@@ -84,23 +83,44 @@ impl Made {
 
 /// Prints all that was made, and for machines also what was not.
 pub(crate) fn report(
-    targets: &[Target],
+    slots: &[RunSlot],
     throughput: Option<Throughput>,
     index: Option<&std::path::Path>,
     json: bool,
 ) -> Result<()> {
-    let made: Vec<Made> = targets.iter().filter(|target| target.failed.is_none()).map(Made::new).collect();
+    let made: Vec<Finished> = slots.iter().filter(|slot| slot.failed.is_none()).map(Finished::new).collect();
     if !json {
-        let mut parts: Vec<String> = made.iter().map(Made::text).collect();
+        let mut parts: Vec<String> = made.iter().map(Finished::text).collect();
         parts.extend(index.map(|index| format!("all of them  {}\n", index.display())));
         return print(&parts.join("\n"));
     }
-    let failed = |target: &'_ Target| {
-        let error = target.failed.as_ref()?.to_string();
-        let (class, objective) = (target.goal.class(), target.goal.objective.to_string());
-        let (seed, folder) = (target.settings.seed, target.folder.path());
+    let failed = |slot: &'_ RunSlot| {
+        let error = words(slot.failed.as_ref()?);
+        let (class, objective) = (slot.request.class(), slot.request.objective.to_string());
+        let (seed, folder) = (slot.settings.seed, slot.folder.path());
         Some(json!(Failed { class, objective, seed, folder, error }))
     };
-    let failed: Vec<_> = targets.iter().filter_map(failed).collect();
+    let failed: Vec<_> = slots.iter().filter_map(failed).collect();
     print_json(&json!({ "prototypes": made, "failed": failed, "throughput": throughput, "index": index }))
+}
+
+/// How fast prototypes were made, in a line.
+pub(crate) fn throughput_text(throughput: &Throughput) -> String {
+    let Throughput { prototypes, batch, seconds, images_per_s, image_step_ms } = throughput;
+    let s = if *prototypes == 1 { "" } else { "s" };
+    format!(
+        "{prototypes} prototype{s} in {seconds:.1} s, batches of {batch}: {images_per_s:.3} images/s, \
+             {image_step_ms:.2} ms per image and step"
+    )
+}
+
+/// The message of a run of which some or all prototypes failed.
+pub(crate) fn failures_text(slots: &[RunSlot]) -> Option<String> {
+    let failed = || slots.iter().filter_map(|slot| Some((slot, slot.failed.as_ref()?)));
+    let (count, all) = (failed().count(), slots.len());
+    if count == 0 {
+        return None;
+    }
+    let line = |(slot, error): (&RunSlot, &Error)| format!("\n  {}: {}", slot.folder.path().display(), words(error));
+    Some(format!("{count} of {all} prototypes failed:{}", failed().map(line).collect::<String>()))
 }

@@ -37,9 +37,14 @@ pub(crate) fn note(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
+/// An error in the command line's words: fields are options.
+pub(crate) fn words(error: &Error) -> String {
+    error.naming(&|field| format!("--{}", field.replace('_', "-")))
+}
+
 /// Prints an error, once, and says how to exit.
 pub(crate) fn report(error: &Error) -> ExitCode {
-    note(&format!("error: {error}"));
+    note(&format!("error: {}", words(error)));
     if error.is_input() { BAD_INPUT.into() } else { FAILURE.into() }
 }
 

@@ -1,7 +1,7 @@
 //! The likeliest classes, for people.
 
 use super::terminal::table;
-use crate::lab::top::Top;
+use crate::lab::top::{Top, percent};
 
 /// A line for each class: probability, logit, index, name.
 pub(crate) fn top_table(top: &[Top]) -> String {
@@ -14,11 +14,6 @@ pub(crate) fn top_table(top: &[Top]) -> String {
         ]
     };
     table(&top.iter().map(row).collect::<Vec<_>>())
-}
-
-/// A probability for people: `97.3 %`.
-pub(crate) fn percent(probability: f32) -> String {
-    format!("{:.2} %", 100.0 * probability)
 }
 
 #[cfg(test)]

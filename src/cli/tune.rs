@@ -9,9 +9,10 @@ use crate::tuning::{Trial, TuningFile};
 use serde_json::json;
 
 use super::args::{AdapterArgs, NetworkArgs};
+use super::observer::Terminal;
 use super::terminal::{print, print_json, table};
-use super::tuned::remembered;
 use crate::lab::cache;
+use crate::lab::kernels::remembered;
 
 /// Find the fastest kernels for a network on this adapter, and keep them for later runs
 #[derive(clap::Args, Debug)]
@@ -42,7 +43,10 @@ impl TuneArgs {
         let mut trials = Vec::new();
         let choices = match self.show {
             true => file.read(&context)?,
-            false => remembered(&context, &network, batch, true, |trial| trials.push(trial.clone()))?,
+            false => {
+                let terminal = Terminal::new(false);
+                remembered(&context, &network, batch, true, &terminal, |trial| trials.push(trial.clone()))?
+            }
         };
         let seconds = started.elapsed().as_secs_f64();
         let adapter = describe_adapter(context.info());

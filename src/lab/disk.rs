@@ -19,9 +19,8 @@ pub(crate) fn check_writable<'a>(folders: impl IntoIterator<Item = &'a Path>) ->
         let nearest = nearest.filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         if !nearest.is_dir() {
             let (out, nearest) = (out.display(), nearest.display());
-            return Err(Error::input(format!(
-                "cannot write to {out}: {nearest} is not a folder; move it away, or choose another --out"
-            )));
+            return Err(Error::input(format!("cannot write to {out}: {nearest} is not a folder"))
+                .advised("; move it away, or choose another {out}"));
         }
         if checked.insert(nearest) {
             // They lie on one disk.
@@ -43,9 +42,8 @@ fn probe(folder: &Path, bytes: usize) -> Result<()> {
         // Nothing was begun, so that another folder mends it; a disk that fills up later is a failure.
         kind if is_full(kind) => {
             let (folder, room) = (folder.display(), ROOM_BYTES >> 20);
-            Error::input(format!(
-                "no space for {room} MiB in {folder} ({kind}): free some, or choose another folder with --out"
-            ))
+            Error::input(format!("no space for {room} MiB in {folder} ({kind})"))
+                .advised(": free some, or choose another folder with {out}")
         }
         kind => Error::io("write to", folder)(io::Error::from(kind)),
     })
@@ -55,9 +53,8 @@ fn probe(folder: &Path, bytes: usize) -> Result<()> {
 pub(crate) fn check_report(out: &Path, report: &str, force: bool) -> Result<()> {
     if out.join(report).exists() && !force {
         let out = out.display();
-        return Err(Error::input(format!(
-            "{out} already has a report: choose another --out, or replace it with --force"
-        )));
+        return Err(Error::input(format!("{out} already has a report"))
+            .advised(": choose another {out}, or replace it with {force}"));
     }
     check_writable([out])
 }

@@ -1,10 +1,22 @@
-//! Files and time: runs, sweeps, similarity and studies as functions over what is asked for. It prints nothing and hears no
-//! signal.
+//! Files and time: runs, sweeps, similarity, studies and benches as functions over what is asked for.
+//!
+//! An [`observer::Observer`] hears how work goes and may stop it. Nothing here prints, hears a signal, or knows an option: errors name
+//! fields, and what people read on a terminal is written in `cli`.
 
+pub(crate) mod bench;
 pub(crate) mod cache;
 pub(crate) mod disk;
-pub(crate) mod pace;
+pub(crate) mod download;
+pub(crate) mod drive;
+pub(crate) mod gallery;
+pub(crate) mod kernels;
+pub(crate) mod observer;
+pub(crate) mod pipelines;
+pub(crate) mod pull;
 pub(crate) mod run;
 pub(crate) mod similarity;
+pub(crate) mod strip;
+pub(crate) mod study;
 pub(crate) mod sweep;
+pub(crate) mod synth;
 pub(crate) mod top;

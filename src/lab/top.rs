@@ -34,6 +34,11 @@ pub(crate) fn top(logits: &[f32], count: usize, labels: &Labels) -> Vec<Top> {
     order.into_iter().take(count).map(entry).collect()
 }
 
+/// A probability for people: `97.3 %`.
+pub(crate) fn percent(probability: f32) -> String {
+    format!("{:.2} %", 100.0 * probability)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -233,6 +233,16 @@ impl Levels {
     }
 }
 
+/// `[C,H,W]` values as an RGB picture, clipped to [0, 1] and rounded to 8 bits: what [`read`] gives of their PNG file.
+///
+/// # Errors
+/// As [`png()`].
+pub(crate) fn to_rgb8(chw: &[f32], image: impl Into<ImageSpec>) -> Result<RgbImage> {
+    let Levels { channels, height, width, values } = encodable(chw, image.into())?;
+    let rgb = values.chunks_exact(channels).flat_map(|pixel| [0, 1, 2].map(|at| pixel[at.min(channels - 1)])).collect();
+    Ok(RgbImage::from_raw(width as u32, height as u32, rgb).expect("three levels a pixel"))
+}
+
 /// `[C,H,W]` values as the bytes of a PNG file, clipped to [0, 1] and rounded to 8 bits. One channel gives a grey picture, three an
 /// RGB one, four an RGBA one.
 ///

@@ -205,6 +205,7 @@ fn grey_and_transparent_pictures_are_written_as_such() {
             written.as_bytes()[5 * channels + usize::from(channels > 1)],
             ((plane + 5) % image.len() * 10) as u8
         );
+        assert_eq!(to_rgb8(&values, image).unwrap(), read(&path).unwrap());
         let read = channels_first(&read_levels(&path, channels).unwrap().values, channels);
         assert_eq!(read, values);
         assert!(jpeg(&values, image).unwrap().starts_with(b"\xff\xd8"));

@@ -1,5 +1,6 @@
 //! `index.html` and `contact.png`: every prototype of a folder at a glance.
 
+use std::borrow::Cow;
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
@@ -55,7 +56,11 @@ pub struct Gallery {
 ///
 /// # Errors
 /// If a file cannot be written.
-pub fn write_gallery(out: &Path, gallery: &Gallery, mut picture: impl FnMut(&Shown) -> Option<RgbImage>) -> Result<()> {
+pub fn write_gallery<'a>(
+    out: &Path,
+    gallery: &Gallery,
+    mut picture: impl FnMut(&Shown) -> Option<Cow<'a, RgbImage>>,
+) -> Result<()> {
     let mut sheet = ContactSheet::new(gallery.shown.len(), 2)?;
     for shown in gallery.shown.iter().take(sheet.room()) {
         let seen = match shown.top.first() {
@@ -66,7 +71,7 @@ pub fn write_gallery(out: &Path, gallery: &Gallery, mut picture: impl FnMut(&Sho
             None => format!("seed {}", shown.seed),
         };
         let title = shown.class.map_or(shown.name.clone(), |class| format!("{class} {}", shown.name));
-        sheet.place(picture(shown).as_ref(), &[title, seen]);
+        sheet.place(picture(shown).as_deref(), &[title, seen]);
     }
     let left_out = gallery.shown.len().saturating_sub(sheet.room());
     let page = page::render(

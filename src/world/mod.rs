@@ -26,14 +26,12 @@ mod objects;
 mod pattern;
 mod random;
 mod scene;
-mod write;
 
 use image::RgbImage;
 
 use crate::error::{Error, Result};
 
 pub use bias::{Bias, Biases, Setting, Truth, biases, find_bias, truth};
-pub use write::{Order, write};
 
 /// Height and width of a picture in pixels.
 pub const SIDE: u32 = 224;
@@ -118,7 +116,7 @@ pub fn draw(class: usize, seed: u64, number: u64, biases: Biases) -> Result<RgbI
 }
 
 /// There is no class of this name or index.
-fn no_class(given: &str) -> Error {
+pub(crate) fn no_class(given: &str) -> Error {
     let names: Vec<&str> = CLASSES.iter().map(|class| class.name).collect();
     let last = CLASSES.len() - 1;
     Error::input(format!("the drawn world has no class {given}; it has {} (0 to {last})", names.join(", ")))

@@ -85,27 +85,3 @@ fn without_a_bias_the_rest_of_the_picture_stays() {
         assert!(changed < 0.6, "{}: {changed} of the picture changed", bias.name);
     }
 }
-
-#[test]
-fn writing_is_the_same_for_any_number_of_threads() {
-    let folder = std::env::temp_dir().join(format!("drawn-world-{}", std::process::id()));
-    let read = |threads| {
-        let order = Order {
-            classes: vec![3, 13],
-            per_class: 3,
-            seed: 5,
-            threads: std::num::NonZero::new(threads),
-            ..Order::default()
-        };
-        let folder = folder.join(threads.to_string());
-        let count = write(&folder, &order, &|_| ()).unwrap_or_default();
-        let picture = std::fs::read(folder.join("013_teacup/00002.png")).unwrap_or_default();
-        (count, picture, std::fs::read(folder.join("pictures.csv")).unwrap_or_default())
-    };
-    let (one, three) = (read(1), read(3));
-    let removed = std::fs::remove_dir_all(&folder);
-    assert_eq!(one.0, 6);
-    assert!(!one.1.is_empty() && one.2.starts_with(b"file,class"));
-    assert!(one == three, "threads change the files");
-    assert!(removed.is_ok());
-}

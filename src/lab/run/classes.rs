@@ -21,13 +21,13 @@ pub(crate) fn classes(given: &[String], config: Option<&Config>, network: &Netwo
         (false, _) => {}
         // By its index as text: a record of another network is told the range.
         (true, Some(Recorded { class: Some(class), .. })) => found.push(labels.find(&class.index.to_string())?),
-        (true, Some(_)) => return Err(Error::input("the record has no class: choose one with --class")),
+        (true, Some(_)) => return Err(Error::input("the record has no class").advised(": choose one with {class}")),
         (true, None) if network.weights().path().is_none() => found.push(0),
         (true, None) => {
             let (file, count, name) = (network.weights().name(), labels.len(), labels.name(labels.len().min(2) - 1));
-            return Err(Error::input(format!(
-                "no class: {file} has {count} classes; choose one by index or name, such as --class '{name}'"
-            )));
+            let example = name.replace('{', "{{");
+            return Err(Error::input(format!("no class: {file} has {count} classes"))
+                .advised(format!("; choose one by index or name, such as {{class}} '{example}'")));
         }
     }
     let mut seen = vec![false; labels.len()];
@@ -45,10 +45,9 @@ pub(crate) fn wanted<T: Clone>(all: &[T], seed: u64, per_class: u32) -> Result<V
 /// Whether there are seeds for so many of each, and memory for so many in all.
 pub(crate) fn check_wanted(goals: usize, seed: u64, per_class: u32) -> Result<()> {
     if seed.checked_add(u64::from(per_class) - 1).is_none() {
-        return Err(Error::input(format!(
-            "{per_class} seeds from --seed {seed} on exceed the largest seed, {}: use a smaller --seed",
-            u64::MAX
-        )));
+        let last = u64::MAX;
+        return Err(Error::input(format!("{per_class} seeds from"))
+            .advised(format!(" {{seed}} {seed} on exceed the largest seed, {last}: use a smaller {{seed}}")));
     }
     if goals.saturating_mul(per_class as usize) > MOST {
         return Err(Error::input(format!(

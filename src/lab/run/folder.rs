@@ -10,6 +10,7 @@ use crate::atomic::write_atomically;
 use crate::bounded::read_at_most;
 use crate::method::Checkpoint;
 use crate::{Error, Result};
+use image::RgbImage;
 
 use crate::lab::disk::{files_in, remove, remove_leftovers};
 
@@ -24,6 +25,8 @@ pub(crate) const ANIMATION: &str = "prototype.apng";
 /// Why the prototype could not be made; there only until it is tried again.
 pub(crate) const FAILED: &str = "failed.txt";
 
+/// The largest picture of an animation that is read.
+const MAX_FRAME_BYTES: u64 = 64 << 20;
 /// The longest checkpoint that is read: far above one of the most steps.
 const MAX_CHECKPOINT_BYTES: u64 = 1 << 30;
 
@@ -39,7 +42,7 @@ pub(crate) enum Existing {
 }
 
 impl Existing {
-    /// `--resume` and `--force`.
+    /// By two flags that exclude each other.
     pub(crate) fn of(resume: bool, force: bool) -> Self {
         match (resume, force) {
             (true, _) => Self::Resume,
@@ -133,14 +136,13 @@ impl Folder {
         if !file.exists() {
             if self.path.join(RECORD).exists() {
                 let path = self.path.display();
-                return Err(Error::input(format!(
-                    "{path} has a {RECORD} but no {CHECKPOINT} to continue from: start again with --force"
-                )));
+                let missing = Error::input(format!("{path} has a {RECORD} but no {CHECKPOINT} to continue from"));
+                return Err(missing.advised(": start again with {force}"));
             }
             return Ok(State::Fresh);
         }
         let cannot = |error: Error| {
-            Error::input(format!("cannot continue from {}: {error}. --force starts again", file.display()))
+            error.within(format!("cannot continue from {}: ", file.display())).advised(". {force} starts again")
         };
         let bytes = read_at_most(&file, MAX_CHECKPOINT_BYTES, "checkpoint")?;
         let checkpoint =
@@ -174,17 +176,32 @@ impl Folder {
         write(&folder.join(format!("step_{step:06}.png")), png)
     }
 
-    /// Keeps the picture after a step, for the animation.
-    pub(crate) fn write_frame(&mut self, step: u32, png: &[u8]) -> Result<()> {
+    /// Keeps the picture after a step, for the animation: its pixels as they are, since nobody else reads them.
+    pub(crate) fn write_frame(&mut self, step: u32, picture: &RgbImage) -> Result<()> {
         self.begin()?;
         let frame = self.frame(step);
         create_folder(&self.path.join(FRAMES))?;
-        write(&frame, png)
+        let [width, height] = [picture.width(), picture.height()].map(u32::to_le_bytes);
+        write(&frame, &[&width[..], &height, picture.as_raw()].concat())
+    }
+
+    /// Whether the picture after a step was kept.
+    pub(crate) fn has_frame(&self, step: u32) -> bool {
+        self.frame(step).is_file()
     }
 
     /// The picture that was kept after a step.
-    pub(crate) fn frame(&self, step: u32) -> PathBuf {
-        self.path.join(FRAMES).join(format!("step_{step:06}.png"))
+    pub(crate) fn read_frame(&self, step: u32) -> Result<RgbImage> {
+        let path = self.frame(step);
+        let bytes = read_at_most(&path, MAX_FRAME_BYTES, "picture of an animation")?;
+        let extent = |at: usize| Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
+        let extents = extent(0).zip(extent(4));
+        let picture = extents.and_then(|(width, height)| RgbImage::from_raw(width, height, bytes[8..].to_vec()));
+        picture.ok_or_else(|| Error::input(format!("{} is cut short", path.display())))
+    }
+
+    fn frame(&self, step: u32) -> PathBuf {
+        self.path.join(FRAMES).join(format!("step_{step:06}.rgb"))
     }
 
     /// Writes the results; the record last, since it says that the rest is there.
@@ -261,14 +278,16 @@ pub(crate) fn refuse_existing<'a>(folders: impl Iterator<Item = &'a Folder>) -> 
         folders.filter(|folder| folder.is_in_the_way()).map(|folder| folder.path.display().to_string()).collect();
     match there.as_slice() {
         [] => Ok(()),
-        [one] => Err(Error::input(format!("{one} exists already: --resume continues it, --force replaces it"))),
+        [one] => {
+            let there = Error::input(format!("{one} exists already"));
+            Err(there.advised(": {resume} continues it, {force} replaces it"))
+        }
         many => {
             let more = many.len().saturating_sub(AT_MOST);
             let more = if more == 0 { String::new() } else { format!(" and {more} more") };
-            Err(Error::input(format!(
-                "these exist already: {}{more}; --resume continues them, --force replaces them",
-                many[..many.len().min(AT_MOST)].join(", ")
-            )))
+            let listed = many[..many.len().min(AT_MOST)].join(", ");
+            let there = Error::input(format!("these exist already: {listed}{more}"));
+            Err(there.advised("; {resume} continues them, {force} replaces them"))
         }
     }
 }
@@ -283,7 +302,7 @@ fn create_folder(path: &Path) -> Result<()> {
 
 /// Whether a name is that of a picture of the way.
 fn is_picture(name: &str) -> bool {
-    name.starts_with("step_") && name.ends_with(".png")
+    name.starts_with("step_") && (name.ends_with(".png") || name.ends_with(".rgb"))
 }
 
 #[cfg(test)]
@@ -345,12 +364,12 @@ mod tests {
         // Interrupted: refused, or gone on with.
         assert!(at(Existing::Refuse).is_in_the_way());
         let error = refuse_existing([at(Existing::Refuse)].iter()).unwrap_err().to_string();
-        assert!(error.ends_with("1_fish_seed7 exists already: --resume continues it, --force replaces it"), "{error}");
+        assert!(error.ends_with("1_fish_seed7 exists already: `resume` continues it, `force` replaces it"), "{error}");
         let mut folder = at(Existing::Resume);
         assert!(matches!(folder.state(4, accept).unwrap(), State::Begun(found) if *found == checkpoint(2)));
         let refused = |_: &Checkpoint| Err(Error::input("lr differs"));
         let error = folder.state(4, refused).err().unwrap().to_string();
-        assert!(error.contains("checkpoint.safetensors: lr differs. --force starts again"), "{error}");
+        assert!(error.contains("checkpoint.safetensors: lr differs. `force` starts again"), "{error}");
 
         // Finished; more steps make it unfinished again, and take the record away until they are done.
         folder.write_checkpoint(&checkpoint(4)).unwrap();

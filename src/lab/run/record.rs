@@ -180,8 +180,8 @@ impl Config {
     /// The preset that the file names, if it does.
     pub(crate) fn preset(&self) -> Result<Option<Preset>> {
         let Some(name) = self.settings.get("preset") else { return Ok(None) };
-        let text = name.as_str().ok_or_else(|| self.wrong(&Error::input("setting `preset` is not a name")))?;
-        let preset = text.parse().map_err(|error| self.wrong(&error))?;
+        let text = name.as_str().ok_or_else(|| self.wrong(Error::input("setting `preset` is not a name")))?;
+        let preset = text.parse().map_err(|error| self.wrong(error))?;
         // A record has all that the file of its preset said, which may be gone.
         let superseded = self.recorded.is_some() && matches!(preset, Preset::File(_));
         Ok(Some(if superseded { Preset::Paper } else { preset }))
@@ -194,17 +194,19 @@ impl Config {
 
     /// Lays the file's settings over others.
     pub(crate) fn apply(&self, base: &Settings) -> Result<Settings> {
-        base.overlay(&self.settings).map_err(|error| self.wrong(&error))
+        base.overlay(&self.settings).map_err(|error| self.wrong(error))
     }
 
     /// Whether weights are those of the record, if it is one.
     pub(crate) fn check_weights(&self, sha256: &str, source: &str) -> Result<()> {
         match &self.recorded {
-            Some(recorded) if recorded.weights.sha256 != sha256 => Err(self.wrong(&Error::input(format!(
-                "it was made with weights of sha256 {}, but {source} has {sha256}; pass the recorded weights with \
-                     --weights, or use a file with only the `settings` of this one",
-                recorded.weights.sha256
-            )))),
+            Some(recorded) if recorded.weights.sha256 != sha256 => {
+                let there = &recorded.weights.sha256;
+                let other = format!("it was made with weights of sha256 {there}, but {source} has {sha256}");
+                Err(self.wrong(Error::input(other)).advised(
+                    "; pass the recorded weights with {weights}, or use a file with only the `settings` of this one",
+                ))
+            }
             _ => Ok(()),
         }
     }
@@ -214,7 +216,7 @@ impl Config {
         match self.recorded.as_ref().and_then(|recorded| recorded.init_sha256.as_deref()) {
             Some(wanted) if wanted != sha256 => {
                 let source = source.display();
-                Err(self.wrong(&Error::input(format!(
+                Err(self.wrong(Error::input(format!(
                     "it started from another image, of sha256 {wanted}: {source} has changed"
                 ))))
             }
@@ -222,8 +224,8 @@ impl Config {
         }
     }
 
-    fn wrong(&self, error: &Error) -> Error {
-        Error::input(format!("{}: {error}", self.path.display()))
+    fn wrong(&self, error: Error) -> Error {
+        error.within(format!("{}: ", self.path.display()))
     }
 }
 

@@ -15,15 +15,15 @@ pub(crate) struct Request {
     pub(crate) class: usize,
     pub(crate) objective: Objective,
     /// The objective's terms in the network.
-    pub(crate) aim: ResolvedObjective,
+    pub(crate) resolved: ResolvedObjective,
     /// The class's name, or the objective.
     pub(crate) name: String,
     /// Its folder's name, but for the seed.
     pub(crate) slug: String,
 }
 
-/// The goals that were asked for, by option, by settings or a record, or by the embedded network's default; each once.
-pub(crate) fn goals(
+/// What was asked for, by option, by settings or a record, or by the embedded network's default; each once.
+pub(crate) fn requests(
     given: &[String],
     objectives: &[Objective],
     settings: &Settings,
@@ -39,33 +39,33 @@ pub(crate) fn goals(
     if objectives.iter().all(Objective::is_class) {
         return classes(given, config, network)?.into_iter().map(of_class).collect();
     }
-    let mut goals: Vec<Request> = Vec::new();
+    let mut requests: Vec<Request> = Vec::new();
     for objective in objectives {
         // Where rivals count, one class's logit alone is not what --class maximises.
-        let goal = match objective.lone_class(network)?.filter(|_| settings.rivals == 0.0) {
+        let request = match objective.lone_class(network)?.filter(|_| settings.rivals == 0.0) {
             Some(class) => of_class(class)?,
             None => Request::of_objective(objective, network)?,
         };
-        if goals.iter().all(|other| !goal.is(other)) {
-            goals.push(goal);
+        if requests.iter().all(|other| !request.is(other)) {
+            requests.push(request);
         }
     }
-    Ok(goals)
+    Ok(requests)
 }
 
 impl Request {
     /// The paper's objective for a class.
     pub(crate) fn of_class(class: usize, network: &Network) -> Result<Self> {
         let (labels, objective) = (network.labels(), Objective::class());
-        let aim = objective.resolve(network)?;
+        let resolved = objective.resolve(network)?;
         let slug = format!("{class}_{}", labels.slug(class));
-        Ok(Self { class, objective, aim, name: labels.name(class).to_owned(), slug })
+        Ok(Self { class, objective, resolved, name: labels.name(class).to_owned(), slug })
     }
 
     fn of_objective(objective: &Objective, network: &Network) -> Result<Self> {
-        let aim = objective.resolve(network)?;
+        let resolved = objective.resolve(network)?;
         let objective = objective.pinned()?;
-        Ok(Self { class: 0, name: objective.to_string(), slug: objective.slug(), objective, aim })
+        Ok(Self { class: 0, name: objective.to_string(), slug: objective.slug(), objective, resolved })
     }
 
     /// Whether two are the same.
@@ -75,10 +75,10 @@ impl Request {
 
     /// The class, where it is of one.
     pub(crate) fn class(&self) -> Option<ClassRecord> {
-        self.aim.is_class().then(|| ClassRecord { index: self.class, name: self.name.clone() })
+        self.resolved.is_class().then(|| ClassRecord { index: self.class, name: self.name.clone() })
     }
 
-    /// The settings of a run with this goal's objective.
+    /// The settings of a run with this objective.
     pub(crate) fn settings(&self, settings: &Settings) -> Settings {
         Settings { objective: self.objective.clone(), ..settings.clone() }
     }

@@ -1,4 +1,4 @@
-//! What a run is to make: which classes, where each goes, and how far each has come. All of it is checked before any work.
+//! What a run is to make: what each prototype is of, where it goes, and how far it has come. All of it is checked before any work.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
@@ -11,6 +11,7 @@ use crate::networks::Network;
 use crate::ops::ConvAlgorithm;
 use crate::picture::preprocess;
 use crate::{Error, Result};
+use image::RgbImage;
 use serde::Deserialize;
 
 use super::folder::{Existing, Folder, State, refuse_existing};
@@ -20,42 +21,44 @@ use crate::lab::disk::check_writable;
 use crate::lab::top::Top;
 
 /// One prototype to make.
-pub(crate) struct Target {
-    pub(crate) goal: Request,
+pub(crate) struct RunSlot {
+    pub(crate) request: Request,
     /// Those of the run, with this prototype's own seed and objective.
     pub(crate) settings: Settings,
     pub(crate) folder: Folder,
     /// How it was begun, where there is something to go on from.
-    pub(crate) begun: Option<Begun>,
+    pub(crate) begun: Option<Progress>,
     /// Whether an earlier run had made it.
     pub(crate) finished: bool,
     /// The likeliest classes, once this run has made it.
-    pub(crate) made: Option<Vec<Top>>,
+    pub(crate) top: Option<Vec<Top>>,
+    /// Its picture, once this run has made it and where there is memory to keep it.
+    pub(crate) picture: Option<RgbImage>,
     /// Why this run could not make it.
     pub(crate) failed: Option<Error>,
 }
 
 /// What is known of a checkpoint until its turn comes: as a whole, those of a thousand classes would take gigabytes.
 #[derive(PartialEq)]
-pub(crate) struct Begun {
+pub(crate) struct Progress {
     pub(crate) step: u32,
     pub(crate) adapter: String,
     pub(crate) kernels: BTreeMap<String, ConvAlgorithm>,
 }
 
-impl Begun {
+impl Progress {
     fn of(checkpoint: &Checkpoint) -> Self {
         let (adapter, kernels) = (checkpoint.adapter.clone(), checkpoint.kernels.clone());
         Self { step: checkpoint.step(), adapter, kernels }
     }
 }
 
-impl Target {
+impl RunSlot {
     /// The checkpoint to go on from, if it was begun.
     pub(crate) fn checkpoint(&self) -> Result<Option<Checkpoint>> {
         let Some(begun) = &self.begun else { return Ok(None) };
         let found = self.folder.checkpoint()?;
-        if Begun::of(&found) != *begun {
+        if Progress::of(&found) != *begun {
             let folder = self.folder.path().display();
             return Err(Error::Device(format!("{folder} has changed: another run is writing to it")));
         }
@@ -64,18 +67,18 @@ impl Target {
 
     /// Whether there is something left to do.
     pub(crate) fn is_open(&self) -> bool {
-        !self.finished && self.made.is_none() && self.failed.is_none()
+        !self.finished && self.top.is_none() && self.failed.is_none()
     }
 
     /// What it was seen as, by this run or by the record of an earlier one; nothing where that cannot be read.
-    pub(crate) fn top(&self) -> Vec<Top> {
-        self.made.clone().unwrap_or_else(|| recorded_top(&self.folder))
+    pub(crate) fn seen_as(&self) -> Vec<Top> {
+        self.top.clone().unwrap_or_else(|| recorded_top(&self.folder))
     }
 
     /// Whether two can be made in one batch: they have made equally many steps with the same kernels towards objectives of one form.
     fn goes_with(&self, other: &Self) -> bool {
-        let [ours, theirs] = [self, other].map(|target| target.begun.as_ref().map(|begun| &begun.kernels));
-        self.step() == other.step() && ours == theirs && self.goal.aim.same_form(&other.goal.aim)
+        let [ours, theirs] = [self, other].map(|slot| slot.begun.as_ref().map(|begun| &begun.kernels));
+        self.step() == other.step() && ours == theirs && self.request.resolved.same_form(&other.request.resolved)
     }
 
     /// Steps made by earlier processes.
@@ -104,15 +107,15 @@ pub(crate) fn start(settings: &Settings, config: Option<&Config>, side: usize) -
 }
 
 /// Every prototype's folder, free or fit to go on in, and writable.
-pub(crate) fn targets(
+pub(crate) fn slots(
     wanted: &[(Request, u64)],
     out: &Path,
     existing: Existing,
     settings: &Settings,
     steps_given: bool,
     network: &Network,
-) -> Result<Vec<Target>> {
-    let folder = |(goal, seed): &(Request, u64)| Folder::new(out, &goal.slug, *seed, existing);
+) -> Result<Vec<RunSlot>> {
+    let folder = |(request, seed): &(Request, u64)| Folder::new(out, &request.slug, *seed, existing);
     let folders: Vec<Folder> = wanted.iter().map(folder).collect();
     refuse_existing(folders.iter())?;
     let mut seen = HashSet::new();
@@ -121,8 +124,8 @@ pub(crate) fn targets(
         return Err(Error::input(format!("two prototypes would share the folder {path}: make them in separate runs")));
     }
     check_writable(folders.iter().map(Folder::path))?;
-    let target = |((goal, seed), folder): (&(Request, u64), Folder)| {
-        let settings = Settings { seed: *seed, ..goal.settings(settings) };
+    let slot = |((request, seed), folder): (&(Request, u64), Folder)| {
+        let settings = Settings { seed: *seed, ..request.settings(settings) };
         let state = folder.state(settings.total_steps(), |found| {
             let input = network.input();
             if found.shape != [input.c(), input.h(), input.w()] {
@@ -130,24 +133,34 @@ pub(crate) fn targets(
             }
             let (steps, begun) = (settings.steps, found.settings.steps);
             if steps != begun && !steps_given {
-                return Err(Error::input(format!("it was started with --steps {begun}: use the same")));
+                return Err(
+                    Error::input(format!("it was started with")).advised(format!(" {{steps}} {begun}: use the same"))
+                );
             }
-            found.check_continues(goal.class, &settings, network)
+            found.check_continues(request.class, &settings, network)
         })?;
         let finished = matches!(state, State::Finished);
-        let begun = if let State::Begun(checkpoint) = state { Some(Begun::of(&checkpoint)) } else { None };
-        Ok(Target { goal: goal.clone(), settings, folder, begun, finished, made: None, failed: None })
+        let begun = if let State::Begun(checkpoint) = state { Some(Progress::of(&checkpoint)) } else { None };
+        Ok(RunSlot {
+            request: request.clone(),
+            settings,
+            folder,
+            begun,
+            finished,
+            top: None,
+            picture: None,
+            failed: None,
+        })
     };
-    wanted.iter().zip(folders).map(target).collect()
+    wanted.iter().zip(folders).map(slot).collect()
 }
 
 /// What to make next: at most `most` at once, and only such as can be made together.
-pub(crate) fn next_batch(targets: &mut [Target], most: usize) -> Vec<&mut Target> {
-    let Some(first) = targets.iter().position(Target::is_open) else { return Vec::new() };
-    let together: Vec<bool> =
-        targets.iter().map(|target| target.is_open() && target.goes_with(&targets[first])).collect();
+pub(crate) fn next_batch(slots: &mut [RunSlot], most: usize) -> Vec<&mut RunSlot> {
+    let Some(first) = slots.iter().position(RunSlot::is_open) else { return Vec::new() };
+    let together: Vec<bool> = slots.iter().map(|slot| slot.is_open() && slot.goes_with(&slots[first])).collect();
     let len = batch_len(together.iter().filter(|&&together| together).count(), most);
-    targets.iter_mut().zip(together).filter(|(_, together)| *together).map(|(target, _)| target).take(len).collect()
+    slots.iter_mut().zip(together).filter(|(_, together)| *together).map(|(slot, _)| slot).take(len).collect()
 }
 
 /// How many of `n` to make next, so that batches are few and even.
@@ -156,20 +169,23 @@ pub(crate) fn batch_len(n: usize, most: usize) -> usize {
 }
 
 /// Whether an image would be made alone that is to be unlike others.
-pub(crate) fn check_diverse(targets: &[Target], most: usize) -> Result<()> {
-    let mut open: Vec<&Target> = targets.iter().filter(|target| target.is_open()).collect();
+pub(crate) fn check_diverse(slots: &[RunSlot], most: usize) -> Result<()> {
+    let mut open: Vec<&RunSlot> = slots.iter().filter(|slot| slot.is_open()).collect();
     while let Some(&first) = open.first() {
-        let (group, rest): (Vec<&Target>, _) = open.into_iter().partition(|target| target.goes_with(first));
-        if first.goal.aim.is_diverse() && leaves_one(group.len(), most) {
-            let (name, n) = (&first.goal.name, group.len());
+        let (group, rest): (Vec<&RunSlot>, _) = open.into_iter().partition(|slot| slot.goes_with(first));
+        if first.request.resolved.is_diverse() && leaves_one(group.len(), most) {
+            let (name, n) = (&first.request.name, group.len());
             let cure = match &first.begun {
-                Some(begun) => format!("the others are not at step {} like this one: --force starts again", begun.step),
-                None => "give --per-class 2 or more, and a --batch of 3 or more".into(),
+                Some(begun) => {
+                    format!(": the others are not at step {} like this one; {{force}} starts again", begun.step)
+                }
+                None => ": give {seeds} 2 or more, and a {batch} of 3 or more".into(),
             };
             return Err(Error::input(format!(
                 "one image of `{name}` would be alone in its batch ({n} to make, at most {most} per batch), but diversity \
-                     needs several: {cure}"
-            )));
+                 needs several"
+            ))
+            .advised(cure));
         }
         open = rest;
     }

@@ -9,7 +9,6 @@ use crate::networks::Network;
 use crate::picture::preprocess;
 use crate::tensor_file::Tensors;
 use crate::{Error, Result};
-use clap::ValueEnum;
 use image::{ImageBuffer, Rgb, imageops};
 use serde::Serialize;
 
@@ -22,15 +21,14 @@ const MAX_PIXELS_BYTES: u64 = 64 << 20;
 const BLUR: f32 = 1.0 / 16.0;
 
 /// As what a prototype's pixels are shown to the network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Pixels {
-    /// As they are, beyond [0,1] too
+    /// As they are, beyond [0,1] too.
     Float,
-    /// Clamped to [0,1]
+    /// Clamped to [0,1].
     Clamped,
-    /// Clamped, and rounded to 8 bits as in prototype.png
-    #[value(name = "8-bit")]
+    /// Clamped, and rounded to 8 bits as in prototype.png.
     #[serde(rename = "8-bit")]
     EightBit,
 }
@@ -70,12 +68,8 @@ pub(crate) fn find(given: &[PathBuf]) -> Result<Vec<(PathBuf, Config)>> {
             }
         }
         if inner.is_empty() {
-            let path = path.display();
-            return Err(Error::input(format!(
-                "{path} has no finished prototypes (no {RECORD} in it or in its folders); `protogpu run --out {path}` \
-                     makes \
-                 some"
-            )));
+            let none = format!("{} has no finished prototypes (no {RECORD} in it or in its folders)", path.display());
+            return Err(Error::input(none).advised("; `protogpu run` with this folder as {out} makes some"));
         }
         inner.sort();
         for folder in inner {
@@ -114,10 +108,8 @@ fn read(folder: &Path, config: &Config, network: &Network, shown: Pixels) -> Res
     let name = network.weights().name();
     let (there, here) = (&recorded.weights.sha256, network.weights().sha256());
     if there != here {
-        return Err(wrong(format!(
-            "the prototype was made with weights of sha256 {there}, but {name} has {here}: pass the prototype's weights \
-                 with --weights"
-        )));
+        let other = format!("the prototype was made with weights of sha256 {there}, but {name} has {here}");
+        return Err(wrong(other).advised(": pass the prototype's weights with {weights}"));
     }
     if let Some(input) = recorded.weights.input.as_ref().filter(|&input| input != network.preprocessing()) {
         let here = network.preprocessing();
@@ -157,7 +149,7 @@ pub(crate) struct Control {
 /// What every class is measured with, unless it was asked not to be.
 pub(crate) const CONTROLS: [&str; 4] = ["noise", "grey", "mean", "blurred-mean"];
 
-/// A control of `--control NAME=PATH`.
+/// A control of `NAME=PATH`.
 pub(crate) struct GivenControl {
     name: String,
     of: Given,
@@ -179,7 +171,7 @@ pub(crate) fn given_controls(
 ) -> Result<Vec<GivenControl>> {
     let mut controls: Vec<GivenControl> = Vec::new();
     for text in given {
-        let wrong = |what: &str| Error::input(format!("--control {text}: {what}"));
+        let wrong = |what: &str| Error::input(format!("{text}: {what}")).field("control");
         let example = "write NAME=IMAGE or NAME=FOLDER, such as dog=dog.jpg or lucent=runs/lucent";
         let (name, path) = text.split_once('=').ok_or_else(|| wrong(example))?;
         if name.is_empty() || name.chars().any(char::is_control) {
@@ -206,10 +198,10 @@ fn one_of_each(folder: &str, classes: &[usize], network: &Network, shown: Pixels
         match of_class.len() {
             1 => Ok((class, of_class.remove(0).pixels)),
             count => Err(Error::input(format!(
-                "{folder} has {count} prototypes of class {class} ({}), but a control needs exactly one of each measured \
-                     class: make them with `protogpu run --class ... --out FOLDER`",
+                "{folder} has {count} prototypes of class {class} ({}), but a control needs exactly one of each measured class",
                 network.labels().name(class)
-            ))),
+            ))
+            .advised(": make them with `protogpu run`, its {class} and {out}")),
         }
     };
     classes.iter().map(&mut one_of).collect()

@@ -2,4 +2,5 @@
 
 pub(crate) mod choice;
 pub(crate) mod inputs;
+pub(crate) mod measure;
 pub(crate) mod natural;

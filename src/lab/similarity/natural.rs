@@ -5,11 +5,12 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crate::analysis::similarity::{
-    Correlations, MeanActivations, Observed, Observer, Picture, Streamed, Sums, Targets,
+    Correlations, MeanActivations, Observed, Observer as Correlator, Picture, Streamed, Sums, Targets,
 };
 use crate::atomic::write_atomically;
 use crate::bounded::{if_there, read_at_most};
 use crate::digest::sha256_hex;
+use crate::lab::observer::Observer;
 use crate::networks::Network;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -20,9 +21,6 @@ use super::choice::Choice;
 const FORMAT: &str = "protogpu natural similarity 1";
 /// The longest file of correlations that is read: above that of some 100,000 pictures.
 const MAX_BYTES: u64 = 1 << 30;
-
-/// Hears of each batch's number of pictures, and may end the work with an error.
-pub(crate) type Progress<'a> = &'a mut dyn FnMut(usize) -> Result<()>;
 
 /// One natural picture and how similar it is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -70,28 +68,29 @@ pub(crate) struct Naturals<'a> {
 }
 
 impl Naturals<'_> {
-    /// A class's natural side; `progress` hears of every batch that was looked at.
-    pub(crate) fn of(&self, class: usize, observer: &mut Observer, progress: Progress<'_>) -> Result<Natural> {
+    /// A class's natural side; `observer` hears of every batch that was looked at.
+    pub(crate) fn of(&self, class: usize, correlator: &mut Correlator, observer: &dyn Observer) -> Result<Natural> {
         let (same, different) = (self.choice.same(class), self.choice.different(class));
-        let (mean, sums) = self.mean(class, &same, observer, progress)?;
-        let digest = sha256_hex(mean.to_bytes(self.network, observer.layers()));
+        let (mean, sums) = self.mean(class, &same, correlator, observer)?;
+        let digest = sha256_hex(mean.to_bytes(self.network, correlator.layers()));
         let wanted = [&same, &different].map(|paths| Picture::of(self.choice.folder, paths));
-        let kept = match self.found(class, &digest, &wanted, observer)? {
+        let kept = match self.found(class, &digest, &wanted, correlator)? {
             Some(kept) => kept,
             None => {
                 let sums = if self.choice.leave_one_out {
-                    Some(self.sums(class, &same, sums, observer, progress)?)
+                    Some(self.sums(class, &same, sums, correlator, observer)?)
                 } else {
                     None
                 };
-                let ranks = mean.ranks(observer.layers())?;
+                let ranks = mean.ranks(correlator.layers())?;
                 let own = match &sums {
                     Some(sums) => Targets::WithoutItself(&sums.sums, sums.pictures.len()),
                     None => Targets::Mean(&ranks),
                 };
-                let same = observer.correlate_files(&same, &own, progress)?;
-                let different = observer.correlate_files(&different, &Targets::Mean(&ranks), progress)?;
-                let kept = self.scored(digest, observer, &wanted, [same, different]);
+                let same = correlator.correlate_files(&same, &own, &mut |count| observer.count(count))?;
+                let different = correlator
+                    .correlate_files(&different, &Targets::Mean(&ranks), &mut |count| observer.count(count))?;
+                let kept = self.scored(digest, correlator, &wanted, [same, different]);
                 let path = self.correlations_path(class);
                 let text = serde_json::to_string(&kept).expect("numbers and names");
                 std::fs::create_dir_all(self.kept).map_err(Error::io("create", self.kept))?;
@@ -109,15 +108,15 @@ impl Naturals<'_> {
         &self,
         class: usize,
         paths: &[PathBuf],
-        observer: &mut Observer,
-        progress: Progress<'_>,
+        correlator: &mut Correlator,
+        observer: &dyn Observer,
     ) -> Result<(MeanActivations, Option<Sums>)> {
         if let Some((_, mean)) = self.given.iter().find(|(_, mean)| mean.class == class) {
             return Ok((mean.clone(), None));
         }
         let path = self.kept.join(format!("{class}.safetensors"));
         if path.exists() && !self.force {
-            let mean = read_mean(&path, self.network, observer)?;
+            let mean = read_mean(&path, self.network, correlator)?;
             let wanted = Picture::of(self.choice.folder, paths);
             let known = |picture: &Picture| mean.pictures.contains(picture) || mean.unreadable.contains(picture);
             if mean.class == class
@@ -126,15 +125,13 @@ impl Naturals<'_> {
             {
                 return Ok((mean, None));
             }
-            return Err(Error::input(format!(
-                "{} is the mean of {} other pictures than are asked for now: give another --means, or replace it with --force",
-                path.display(),
-                mean.pictures.len()
-            )));
+            let (path, count) = (path.display(), mean.pictures.len());
+            return Err(Error::input(format!("{path} is the mean of {count} other pictures than are asked for now"))
+                .advised(": give another {mean_cache}, or replace it with {force}"));
         }
-        let sums = Sums::over(observer, self.choice.folder, paths, progress)?;
+        let sums = Sums::over(correlator, self.choice.folder, paths, &mut |count| observer.count(count))?;
         let mean = MeanActivations::from_sums(class, &sums);
-        let bytes = mean.to_bytes(self.network, observer.layers());
+        let bytes = mean.to_bytes(self.network, correlator.layers());
         std::fs::create_dir_all(self.kept).map_err(Error::io("create", self.kept))?;
         write_atomically(&path, |out| out.write_all(&bytes))?;
         Ok((mean, Some(sums)))
@@ -146,16 +143,17 @@ impl Naturals<'_> {
         class: usize,
         paths: &[PathBuf],
         made: Option<Sums>,
-        observer: &mut Observer,
-        progress: Progress<'_>,
+        correlator: &mut Correlator,
+        observer: &dyn Observer,
     ) -> Result<Sums> {
         if let Some((path, _)) = self.given.iter().find(|(_, mean)| mean.class == class) {
+            let path = path.display();
             return Err(Error::input(format!(
-                "--leave-one-out takes each picture out of the mean, which the file {} does not allow: leave --mean out",
-                path.display()
-            )));
+                "each picture is to be taken out of the mean, which the file {path} does not allow"
+            ))
+            .advised(": leave {mean_file} or {leave_one_out} out"));
         }
-        made.map_or_else(|| Sums::over(observer, self.choice.folder, paths, progress), Ok)
+        made.map_or_else(|| Sums::over(correlator, self.choice.folder, paths, &mut |count| observer.count(count)), Ok)
     }
 
     fn correlations_path(&self, class: usize) -> PathBuf {
@@ -168,7 +166,7 @@ impl Naturals<'_> {
         class: usize,
         digest: &str,
         wanted: &[Vec<Picture>; 2],
-        observer: &Observer,
+        correlator: &Correlator,
     ) -> Result<Option<Kept>> {
         let path = self.correlations_path(class);
         let fits = |kept: &Kept| {
@@ -176,7 +174,7 @@ impl Naturals<'_> {
                 let read: Vec<&Picture> = scored.iter().map(|scored| &scored.picture).collect();
                 read == wanted.iter().filter(|picture| !kept.unreadable.contains(picture)).collect::<Vec<_>>()
             };
-            let tensors = observer.layers().tensors().count();
+            let tensors = correlator.layers().tensors().count();
             kept.format == FORMAT
                 && kept.mean_sha256 == digest
                 && kept.leave_one_out == self.choice.leave_one_out
@@ -199,7 +197,7 @@ impl Naturals<'_> {
     fn scored(
         &self,
         mean_sha256: String,
-        observer: &Observer,
+        correlator: &Correlator,
         wanted: &[Vec<Picture>; 2],
         streamed: [Streamed<Observed>; 2],
     ) -> Kept {
@@ -207,7 +205,7 @@ impl Naturals<'_> {
             format: FORMAT.to_owned(),
             mean_sha256,
             leave_one_out: self.choice.leave_one_out,
-            tensors: observer.layers().tensors().map(str::to_owned).collect(),
+            tensors: correlator.layers().tensors().map(str::to_owned).collect(),
             same: Vec::new(),
             different: Vec::new(),
             unreadable: Vec::new(),
@@ -229,9 +227,9 @@ impl Naturals<'_> {
 }
 
 /// Reads a mean's file, and names it in errors.
-pub(crate) fn read_mean(path: &Path, network: &Network, observer: &Observer) -> Result<MeanActivations> {
+pub(crate) fn read_mean(path: &Path, network: &Network, correlator: &Correlator) -> Result<MeanActivations> {
     let wrong = |what: String| Error::input(format!("{}: {what}", path.display()));
-    let most = MeanActivations::most_bytes(network, observer.layers());
+    let most = MeanActivations::most_bytes(network, correlator.layers());
     let bytes = read_at_most(path, most, "file of this network's mean activations")?;
-    MeanActivations::from_bytes(&bytes, network, observer.layers()).map_err(|error| wrong(error.to_string()))
+    MeanActivations::from_bytes(&bytes, network, correlator.layers()).map_err(|error| wrong(error.to_string()))
 }

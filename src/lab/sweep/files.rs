@@ -31,14 +31,11 @@ pub(crate) const POINTS: &str = "points";
 const MAX_BYTES: u64 = 256 << 20;
 
 /// What helps against files that do not fit.
-pub(crate) const CURE: &str = "choose another --out, or replace its contents with --force";
+pub(crate) const CURE: &str = "; choose another {out}, or replace its contents with {force}";
 
 /// For `map_err`: with that cure.
 pub(crate) fn or_anew(error: Error) -> Error {
-    match error {
-        Error::Input(what) => Error::input(format!("{what}; {CURE}")),
-        other => other,
-    }
+    if matches!(error.cause(), Error::Input(_)) { error.advised(CURE) } else { error }
 }
 
 /// What a sweep is of. Two that are equal in `about` may share points.

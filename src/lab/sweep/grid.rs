@@ -63,7 +63,7 @@ fn parse(text: &str, name: &str) -> Result<Vec<SweepAxis>> {
 
 /// The axis of `--set KEY=VALUES`. Values are separated by commas, or by semicolons where values have commas of their own.
 pub(crate) fn set(text: &str, base: &Settings) -> Result<SweepAxis> {
-    let wrong = |what: &str| Error::input(format!("--set {text}: {what}"));
+    let wrong = |what: &str| Error::input(format!("{text}: {what}")).field("set");
     let example = "write SETTING=VALUE,VALUE,.. such as hf_weight=0.01,0.05, or scale=0.7,1.3;1,1";
     let (key, values) = text.split_once('=').ok_or_else(|| wrong(example))?;
     let setting = key.trim().trim_start_matches("--").replace('-', "_");
@@ -106,7 +106,9 @@ pub(crate) fn axes(
 ) -> Result<Vec<SweepAxis>> {
     if let Some(at) = (1..set.len()).find(|&at| set[..at].iter().any(|axis| axis.setting == set[at].setting)) {
         let setting = &set[at].setting;
-        return Err(Error::input(format!("--set has {setting} twice: give all its values in one, {setting}=A,B")));
+        return Err(
+            Error::input(format!("has {setting} twice: give all its values in one, {setting}=A,B")).field("set")
+        );
     }
     let mut axes = file;
     for axis in set {
@@ -116,7 +118,8 @@ pub(crate) fn axes(
         }
     }
     if axes.is_empty() {
-        return Err(Error::input("there is no grid: give one with --set SETTING=VALUE,VALUE,.. or --grid table3|FILE"));
+        return Err(Error::input("there is no grid")
+            .advised(": give one with {set} SETTING=VALUE,VALUE,.. or {grid} table3|FILE"));
     }
     let plain = base(None)?;
     for axis in &mut axes {

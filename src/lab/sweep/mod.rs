@@ -1,4 +1,11 @@
-//! Sweeps: the grid of settings, and a sweep's folder.
+//! Sweeps: settings in every combination, each scored by path similarity.
 
 pub(crate) mod files;
 pub(crate) mod grid;
+pub(crate) mod make;
+pub(crate) mod merge;
+pub(crate) mod natural;
+pub(crate) mod plan;
+pub(crate) mod request;
+mod score;
+pub(crate) mod table;

@@ -1,0 +1,115 @@
+//! `protogpu figure6`: the same class or objective under growing regularisation, from none to all of it, as one strip.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use super::args::{AdapterArgs, NetworkArgs, TuneArgs};
+use super::interrupt;
+use super::method::MethodArgs;
+use super::observer::Terminal;
+use super::open::adapter_record;
+use super::terminal::{INTERRUPTED, note, print, print_json};
+use crate::lab::run::batch::Run;
+use crate::lab::run::folder::Existing;
+use crate::lab::run::request::requests;
+use crate::lab::run::slot::start;
+use crate::lab::strip::{Strip, StripEnd};
+use crate::method::Settings;
+use crate::{Error, Result};
+
+/// Steps between two states that are kept, as in a run.
+const CHECKPOINT_EVERY: u32 = 64;
+
+/// Make one class with growing regularisation, side by side, as the paper's Figure 6
+#[derive(clap::Args, Debug)]
+#[command(after_help = super::help::FIGURE6)]
+pub(crate) struct StripArgs {
+    /// The class, by index, WordNet id or name [default: the first class of a built-in network; required with --weights]
+    #[arg(long, value_name = "CLASS", conflicts_with = "objective")]
+    class: Option<String>,
+    /// Number of prototypes; the first has no regularisation, the last all of it
+    #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u32).range(2..=16))]
+    count: u32,
+    /// The output folder
+    #[arg(long, value_name = "DIR", default_value = "figure6")]
+    out: PathBuf,
+    /// Continue from the checkpoints of an interrupted run
+    #[arg(long)]
+    resume: bool,
+    /// Begin anew and replace what an earlier run wrote
+    #[arg(long, conflicts_with = "resume")]
+    force: bool,
+    /// Print nothing but errors
+    #[arg(long)]
+    quiet: bool,
+    /// Print the record as JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    network: NetworkArgs,
+    #[command(flatten)]
+    adapter: AdapterArgs,
+    #[command(flatten)]
+    tune: TuneArgs,
+    #[command(flatten)]
+    method: MethodArgs,
+}
+
+impl StripArgs {
+    /// Makes the prototypes one after the other, then the strip.
+    pub(crate) fn run(&self, launched: Instant) -> Result<ExitCode> {
+        self.network.check_paths(&self.out)?;
+        let full = self.method.valid_settings(None)?;
+        self.method.check_rivals()?;
+        let network = self.network.open()?;
+        let given: Vec<String> = self.class.iter().cloned().collect();
+        let requests = requests(&given, &self.method.objectives, &full, None, &network)?;
+        let [request] = &requests[..] else {
+            let what = if given.is_empty() { "objectives" } else { "classes" };
+            return Err(Error::input(format!("{} {what} were given, but a strip shows one", requests.len())));
+        };
+        let existing = Existing::of(self.resume, self.force);
+        let steps_given = self.method.steps.is_some();
+        let mut strip = Strip::new(&self.out, &network, request, &full, self.count, existing, steps_given)?;
+        if !strip.is_finished()
+            && let StripEnd::Cancelled(step) = self.make(&mut strip, &full, launched)?
+        {
+            let out = self.out.display();
+            note(&format!("stopped after step {step} of a prototype; {out} keeps the state, and --resume continues"));
+            return Ok(INTERRUPTED.into());
+        }
+        let (path, record) = strip.write()?;
+        if self.json {
+            print_json(&record)?;
+        } else if !self.quiet {
+            print(&format!("{}\n", path.display()))?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn make(&self, strip: &mut Strip<'_>, full: &Settings, launched: Instant) -> Result<StripEnd> {
+        let (context, terminal, network) = (self.adapter.open()?, Terminal::new(self.quiet), strip.network);
+        let start = start(full, None, full.image_side as usize)?;
+        let weights = self.network.record(network);
+        let adapter = adapter_record(context.info());
+        terminal.note(&format!("{network:?}, on {}", adapter.description));
+        let choices = self.tune.wanted().choices(&context, network, 1, None, &terminal)?;
+        interrupt::listen()?;
+        strip.make(&Run {
+            context: &context,
+            network,
+            settings: full,
+            start: start.as_ref(),
+            weights: &weights,
+            adapter: &adapter,
+            choices: &choices,
+            snapshot_every: None,
+            frames: &[],
+            checkpoint_every: CHECKPOINT_EVERY,
+            launched,
+            keep_pictures: true,
+            observer: &terminal,
+        })
+    }
+}

@@ -1,0 +1,213 @@
+//! `protogpu similarity`: how close prototypes are to natural pictures, layer by layer.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use super::args::{AdapterArgs, NetworkArgs};
+use super::interrupt;
+use super::observer::Terminal;
+use super::terminal::{INTERRUPTED, note, print, print_json, table};
+use crate::analysis::ImageFolder;
+use crate::analysis::similarity::{Compared, Over, Similarity, Spread};
+use crate::analysis::study::{Interval, p_value};
+use crate::lab::similarity::choice::Choice;
+use crate::lab::similarity::inputs::{Pixels, Prototype, find, given_controls, prototypes, recorded};
+use crate::lab::similarity::measure::Measurement;
+use crate::networks::Semantics;
+use crate::{Error, Result};
+use clap::ValueEnum;
+use clap::builder::PossibleValue;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+impl ValueEnum for Pixels {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Float, Self::Clamped, Self::EightBit]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let (name, help) = match self {
+            Self::Float => ("float", "As they are, beyond [0,1] too"),
+            Self::Clamped => ("clamped", "Clamped to [0,1]"),
+            Self::EightBit => ("8-bit", "Clamped, and rounded to 8 bits as in prototype.png"),
+        };
+        Some(PossibleValue::new(name).help(help))
+    }
+}
+
+/// Measure how similar prototypes are to natural images, layer by layer
+#[derive(clap::Args, Debug)]
+#[command(after_help = super::help::SIMILARITY)]
+pub(crate) struct SimilarityArgs {
+    /// Prototype folders of `protogpu run`, or folders that contain such folders
+    #[arg(long = "prototype", value_name = "FOLDER", required = true, num_args = 1..)]
+    prototypes: Vec<PathBuf>,
+    /// Natural pictures, in a folder for each class that is named by the class's index, WordNet id or name
+    #[arg(long, value_name = "DIR")]
+    images: PathBuf,
+    /// The folder for the report
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// How many pictures of a class to take the mean of, and to compare with it
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
+    per_class: u32,
+    /// How many pictures of other classes to compare [default: as many as of the class]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    different: Option<u32>,
+    /// Seed that selects the images and draws the noise
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    seed: u64,
+    /// Compare each image of the class with the mean of the others
+    #[arg(long)]
+    leave_one_out: bool,
+    /// When a layer is looked at: as its output leaves it, or as a PyTorch hook sees it that keeps a reference
+    #[arg(long, value_name = "HOW", default_value = "snapshot")]
+    semantics: Semantics,
+    /// How layers count in a mean over all: by `names`, as in the paper, or each of the distinct `tensors` once
+    #[arg(long, value_name = "HOW", default_value = "names")]
+    over: Over,
+    /// How the network sees the prototypes' pixels
+    #[arg(long, value_name = "HOW", value_enum, default_value_t = Pixels::Float)]
+    pixels: Pixels,
+    /// Add a control: an image, or a folder with a prototype of every class, such as another method's; repeat it for more
+    #[arg(long = "control", value_name = "NAME=PATH")]
+    controls: Vec<String>,
+    /// Use a class's mean activations from `protogpu activations mean` instead of computing them; repeat it for more
+    #[arg(long = "mean", value_name = "FILE")]
+    mean: Vec<PathBuf>,
+    /// Where means and correlations of natural pictures are kept for the next time [default: OUT/means]
+    #[arg(long, value_name = "DIR")]
+    means: Option<PathBuf>,
+    /// How many pictures at once
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
+    batch: u16,
+    /// Replace an earlier report, and kept means that do not fit
+    #[arg(long)]
+    force: bool,
+    /// Print nothing but errors
+    #[arg(long)]
+    quiet: bool,
+    /// Print similarity.json
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    network: NetworkArgs,
+    #[command(flatten)]
+    adapter: AdapterArgs,
+}
+
+impl SimilarityArgs {
+    /// Measures, and prints what matters of the report.
+    pub(crate) fn run(&self) -> Result<ExitCode> {
+        let found = find(&self.prototypes)?;
+        let record = recorded(&found[0].0, &found[0].1)?;
+        let network = self.network.or_recorded(Some(&record.weights)).open()?;
+        let prototypes: Vec<(usize, Vec<Prototype>)> = prototypes(&found, &network, self.pixels)?.into_iter().collect();
+        let classes: Vec<usize> = prototypes.iter().map(|(class, _)| *class).collect();
+        let controls = given_controls(&self.controls, &classes, &network, self.pixels)?;
+        let folder = ImageFolder::open(&self.images, network.labels())?;
+        let choice = Choice {
+            folder: &folder,
+            per_class: self.per_class as usize,
+            different: self.different.map(|n| n as usize),
+            seed: self.seed,
+            leave_one_out: self.leave_one_out,
+        };
+        let measurement = Measurement {
+            network: &network,
+            choice,
+            prototypes: &prototypes,
+            pixels: self.pixels,
+            controls: &controls,
+            control_names: &self.controls,
+            mean_files: &self.mean,
+            mean_cache: self.means.as_deref(),
+            semantics: self.semantics,
+            over: self.over,
+            batch: self.batch.into(),
+            out: &self.out,
+            force: self.force,
+        };
+        measurement.check()?;
+        let (context, terminal) = (self.adapter.open()?, Terminal::new(self.quiet));
+        interrupt::listen()?;
+        match measurement.run(&context, &terminal) {
+            Err(Error::Cancelled) => {
+                let kept = measurement.kept();
+                note(&format!("stopped; {} keeps what is finished, and the same command continues", kept.display()));
+                Ok(INTERRUPTED.into())
+            }
+            Err(error) => Err(error),
+            Ok(similarity) => self.report(&similarity, &terminal),
+        }
+    }
+
+    fn report(&self, similarity: &Similarity, terminal: &Terminal) -> Result<ExitCode> {
+        if self.json {
+            print_json(similarity)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        for line in &similarity.skipped {
+            terminal.note(&format!("skipped: {line}"));
+        }
+        if !self.quiet {
+            print(&format!("{}{}\n", shown(similarity), self.out.join("report.html").display()))?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// The rows that people read.
+fn shown(similarity: &Similarity) -> String {
+    let mut rows =
+        vec![["class", "prototype", "same", "different", "normalised", "holds", "top 1"].map(str::to_owned).to_vec()];
+    for class in &similarity.classes {
+        let top = class.prototypes.iter().filter_map(|one| one.top.first());
+        let top: Vec<String> = top.map(|top| format!("{} {:.2}", top.name, top.probability)).collect();
+        rows.push(vec![
+            format!("{} {}", class.index, class.name),
+            figure(class.prototype),
+            figure(class.same),
+            figure(class.different),
+            figure(class.normalised),
+            format!("{}/{}", class.holds.layers, class.holds.of),
+            top.join(", "),
+        ]);
+    }
+    let all = &similarity.overall;
+    let spread = |spread: &Spread| match (spread.mean, spread.std) {
+        (Some(mean), Some(std)) => format!("{mean:.3}±{std:.3}"),
+        (mean, _) => figure(mean),
+    };
+    rows.push(vec![
+        "all".to_owned(),
+        spread(&all.prototype),
+        spread(&all.same),
+        spread(&all.different),
+        figure(all.normalised),
+        format!("{}/{}", all.holds.layers, all.holds.of),
+    ]);
+    let mut text = table(&rows);
+    text += &table(&controls(&all.controls));
+    for warning in &similarity.warnings {
+        text += &format!("{warning}\n");
+    }
+    text
+}
+
+/// Each control, and how much more similar the prototypes are, over several classes.
+fn controls(controls: &Map<String, Value>) -> Vec<Vec<String>> {
+    let row = |(name, value): (&String, &Value)| {
+        let Compared { spread, difference, p } = Compared::deserialize(value).unwrap_or_default();
+        let mut row = vec![format!("control {name}"), figure(spread.mean)];
+        if let Some((Interval { value, low, high }, p)) = difference.zip(p) {
+            row.push(format!("prototypes {value:+.3} [{low:+.3}, {high:+.3}], p {}", p_value(p)));
+        }
+        row
+    };
+    controls.iter().map(row).collect()
+}
+
+fn figure(value: Option<f64>) -> String {
+    value.map_or("-".to_owned(), |value| format!("{value:.3}"))
+}

@@ -1,0 +1,162 @@
+//! `protogpu study`: what a network makes of groups of pictures, and whether it differs; with `--demo`, of the planted biases.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use super::args::{AdapterArgs, NetworkArgs};
+use super::interrupt;
+use super::observer::Terminal;
+use super::terminal::{INTERRUPTED, note, print, print_json, table};
+use crate::analysis::study::{Comparison, GroupRow, Interval, Outcome, Study, p_value, percent, points};
+use crate::lab::study::{CheckedStudy, Given, StudyRequest, Subject};
+use crate::{Error, Result};
+
+/// Compare how a network classifies groups of images
+#[derive(clap::Args, Debug)]
+#[command(after_help = super::help::STUDY)]
+pub(crate) struct StudyArgs {
+    /// Classes to look for, by index, WordNet id or name; repeat it or separate them by commas
+    #[arg(long = "class", value_name = "CLASS", required_unless_present = "demo")]
+    classes: Vec<String>,
+    /// A folder of images, which is one group; repeat it for more groups
+    #[arg(long, value_name = "DIR", required_unless_present = "demo")]
+    images: Vec<PathBuf>,
+    /// Pair images with the same file name in two folders: the same image with and without something
+    #[arg(long)]
+    paired: bool,
+    /// Prototype folders of `protogpu run`, or folders that contain such folders, to show beside the numbers
+    #[arg(long = "prototype", value_name = "FOLDER", num_args = 1..)]
+    prototypes: Vec<PathBuf>,
+    /// Reveal the planted biases of the synthetic images: makes the prototypes and draws the images
+    #[arg(long, conflicts_with_all = ["classes", "images", "paired", "weights", "labels"])]
+    demo: bool,
+    /// With --demo, images of each class to draw, each with and without its bias [default: 200]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=100_000))]
+    pictures: Option<u32>,
+    /// With --demo, steps per prototype [default: as `protogpu run`]
+    #[arg(long, value_name = "N")]
+    steps: Option<u32>,
+    /// Where to write the report
+    #[arg(long, value_name = "DIR", default_value = "study")]
+    out: PathBuf,
+    /// Seed of the resampling behind intervals and tests, and of the demo's prototypes
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    seed: u64,
+    /// Resamples per bootstrap interval, and permutations per test
+    #[arg(long, value_name = "N", default_value_t = 9_999, value_parser = clap::value_parser!(u32).range(99..=1_000_000))]
+    resamples: u32,
+    /// How many pictures at once
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
+    batch: u16,
+    /// Replace an earlier report
+    #[arg(long)]
+    force: bool,
+    /// Print nothing but errors
+    #[arg(long)]
+    quiet: bool,
+    /// Print study.json
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    network: NetworkArgs,
+    #[command(flatten)]
+    adapter: AdapterArgs,
+}
+
+impl StudyArgs {
+    /// Measures, and prints what matters of the report.
+    pub(crate) fn run(&self) -> Result<ExitCode> {
+        if !self.demo && (self.pictures.is_some() || self.steps.is_some()) {
+            return Err(Error::input("--pictures and --steps apply to --demo only: add --demo, or drop them"));
+        }
+        let given = Given::find(&self.prototypes)?;
+        let network = self.network.or_recorded(given.weights()?).open()?;
+        let subject = match self.demo {
+            true => Subject::Demo { pictures: self.pictures.unwrap_or(200), steps: self.steps },
+            false => Subject::Folders { classes: &self.classes, images: &self.images, paired: self.paired },
+        };
+        let request = StudyRequest {
+            network: &network,
+            subject,
+            given: &given,
+            out: &self.out,
+            seed: self.seed,
+            resamples: self.resamples as usize,
+            batch: self.batch.into(),
+            force: self.force,
+        };
+        let study = CheckedStudy::new(&request)?;
+        let (context, terminal) = (self.adapter.open()?, Terminal::new(self.quiet));
+        interrupt::listen()?;
+        match study.run(&context, &terminal) {
+            Err(Error::Cancelled) => {
+                note("stopped; nothing was written");
+                Ok(INTERRUPTED.into())
+            }
+            Err(error) => Err(error),
+            Ok(study) => self.report(&study, &terminal),
+        }
+    }
+
+    fn report(&self, study: &Study, terminal: &Terminal) -> Result<ExitCode> {
+        for line in &study.skipped {
+            terminal.note(&format!("skipped: {line}"));
+        }
+        if self.json {
+            print_json(study)?;
+        } else if !self.quiet {
+            print(&format!("{}{}\n", shown(study), self.out.join("report.html").display()))?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// The tables that people read, and the sentences.
+fn shown(study: &Study) -> String {
+    let mut text = String::new();
+    for part in &study.parts {
+        let head = ["group", "class", "correct", "accuracy", "95 %", "probability", "95 %", "mistaken for"];
+        let mut rows = vec![head.map(str::to_owned).to_vec()];
+        rows.extend(part.groups.iter().flat_map(|group| group.classes.iter().map(move |outcome| row(group, outcome))));
+        text += &format!("{}\n{}", part.title, table(&rows));
+        if !part.comparisons.is_empty() {
+            let head = ["difference", "class", "accuracy", "95 %", "p", "p (Holm)", "probability", "p", "p (Holm)"];
+            let mut rows = vec![head.map(str::to_owned).to_vec()];
+            rows.extend(part.comparisons.iter().map(compared));
+            text += &format!("\n{}", table(&rows));
+        }
+        text += &format!("\n{}\n\n", part.findings.join("\n"));
+    }
+    text
+}
+
+fn row(group: &GroupRow, outcome: &Outcome) -> Vec<String> {
+    let (accuracy, probability) = (outcome.accuracy, outcome.probability);
+    let otherwise = group.instead.iter().take(2).map(|other| format!("{} {}", other.name, percent(other.share)));
+    vec![
+        group.name.clone(),
+        outcome.class.clone(),
+        format!("{}/{}", outcome.correct, group.pictures),
+        percent(accuracy.value),
+        format!("{} to {}", percent(accuracy.low), percent(accuracy.high)),
+        format!("{:.3}", probability.value),
+        format!("{:.3} to {:.3}", probability.low, probability.high),
+        otherwise.collect::<Vec<_>>().join(", "),
+    ]
+}
+
+fn compared(comparison: &Comparison) -> Vec<String> {
+    let Comparison { first, second, accuracy, probability, .. } = comparison;
+    let Interval { value, low, high } = accuracy.interval;
+    vec![
+        format!("{first} − {second}"),
+        comparison.class.clone(),
+        points(value),
+        format!("{} to {}", points(low), points(high)),
+        p_value(accuracy.p),
+        p_value(accuracy.p_holm),
+        format!("{:+.3}", probability.interval.value),
+        p_value(probability.p),
+        p_value(probability.p_holm),
+    ]
+}

@@ -1,0 +1,211 @@
+//! `protogpu sweep`: settings in every combination, each scored by path similarity.
+
+use std::num::NonZeroU16;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use super::args::{AdapterArgs, NetworkArgs, TuneArgs};
+use super::grid_method::GridMethodArgs;
+use super::interrupt;
+use super::observer::Terminal;
+use super::sweep_table::ShowArgs;
+use super::terminal::{INTERRUPTED, note};
+use crate::analysis::ImageFolder;
+use crate::analysis::similarity::Over;
+use crate::gpu::describe_adapter;
+use crate::lab::run::record::Config;
+use crate::lab::similarity::choice::Choice;
+use crate::lab::sweep::files::{Files, Plan, Record};
+use crate::lab::sweep::grid::Point;
+use crate::lab::sweep::make::Outcomes;
+use crate::lab::sweep::merge::Merge;
+use crate::lab::sweep::plan::classes_with_pictures;
+use crate::lab::sweep::request::{Shard, SweepRequest};
+use crate::method::Preset;
+use crate::networks::Semantics;
+use crate::{Error, Result};
+use serde_json::Value;
+
+/// Make prototypes with every combination of settings, and rank them by path similarity
+#[derive(clap::Args, Debug)]
+#[command(after_help = super::help::SWEEP, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub(crate) struct SweepArgs {
+    #[command(subcommand)]
+    command: Option<SweepCommand>,
+    /// Natural pictures, in a folder for each class that is named by the class's index, WordNet id or name
+    #[arg(long, value_name = "DIR", required = true)]
+    images: Option<PathBuf>,
+    /// The output folder; a sweep that is already in it continues
+    #[arg(long, value_name = "DIR", required = true)]
+    out: Option<PathBuf>,
+    /// A setting and its values, such as tv_weight=0.01,0.05; separate values that contain commas by semicolons: scale=0.7,1.3;1,1.
+    /// Repeat it for more settings. Values of --set replace those of the grid
+    #[arg(long = "set", value_name = "SETTING=VALUES")]
+    set: Vec<String>,
+    /// The built-in grid table3, or a JSON file with a list of values per setting
+    #[arg(long, value_name = "table3|FILE")]
+    grid: Option<String>,
+    /// Classes by index, WordNet id or name; repeat it or separate them by commas [default: all that have images]
+    #[arg(long = "class", value_name = "CLASS")]
+    classes: Vec<String>,
+    /// Number of prototypes of each class; their seeds are S, S+1, ... from --seed S on
+    #[arg(long, value_name = "K", default_value = "1")]
+    seeds: NonZeroU16,
+    /// Make only every Nth point, from the Ith on; `protogpu sweep merge` merges the parts
+    #[arg(long, value_name = "I/N")]
+    shard: Option<Shard>,
+    /// Images of a class to average, and to compare with the mean
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
+    per_class: u32,
+    /// Images of other classes to compare [default: as many as of the class]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    different: Option<u32>,
+    /// The seed of the choice of pictures
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    pictures_seed: u64,
+    /// What a hook on a layer keeps: a copy of its output, or a reference that later in-place operations overwrite
+    #[arg(long, value_name = "HOW", default_value = "snapshot")]
+    semantics: Semantics,
+    /// Average over module `names`, as in the paper, or over distinct `tensors`
+    #[arg(long, value_name = "HOW", default_value = "names")]
+    over: Over,
+    /// Folder that keeps means and correlations of natural images for the next run [default: OUT/means]
+    #[arg(long, value_name = "DIR")]
+    means: Option<PathBuf>,
+    /// Read the settings that the grid changes from a JSON file; from a run.json, also its weights
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Prototypes per batch
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=256))]
+    batch: u16,
+    /// Replace points made with other settings, and kept means that do not fit
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    show: ShowArgs,
+    #[command(flatten)]
+    network: NetworkArgs,
+    #[command(flatten)]
+    adapter: AdapterArgs,
+    #[command(flatten)]
+    tune: TuneArgs,
+    #[command(flatten)]
+    given: GridMethodArgs,
+}
+
+#[derive(clap::Subcommand, Debug)]
+enum SweepCommand {
+    Merge(MergeArgs),
+}
+
+/// Merge the parts of a sweep that was split with --shard
+#[derive(clap::Args, Debug)]
+#[command(after_help = super::help::SWEEP_MERGE)]
+pub(super) struct MergeArgs {
+    /// The --out folders of `protogpu sweep --shard`
+    #[arg(value_name = "PART", required = true)]
+    parts: Vec<PathBuf>,
+    /// Where to write the whole
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Replace another sweep in that folder
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    show: ShowArgs,
+}
+
+impl MergeArgs {
+    /// Joins the parts, and writes the table.
+    fn run(&self) -> Result<ExitCode> {
+        let merge = Merge { parts: &self.parts, out: &self.out, force: self.force };
+        let (plan, outcomes) = merge.run()?;
+        self.show.finish(&Files::new(&self.out), plan, outcomes)
+    }
+}
+
+impl SweepArgs {
+    /// Makes what is missing, and writes the table.
+    pub(crate) fn run(&self) -> Result<ExitCode> {
+        match (&self.command, &self.images, &self.out) {
+            (Some(SweepCommand::Merge(merge)), ..) => merge.run(),
+            (None, Some(images), Some(out)) => self.sweep(images, out),
+            _ => unreachable!("both are required"),
+        }
+    }
+
+    fn sweep(&self, images: &Path, out: &Path) -> Result<ExitCode> {
+        let config = self.config.as_deref().map(Config::read).transpose()?;
+        let recorded = config.as_ref().and_then(|config| config.recorded.as_ref());
+        let network = self.network.or_recorded(recorded.map(|recorded| &recorded.weights)).open()?;
+        if let Some(config) = &config {
+            config.check_weights(network.weights().sha256(), network.weights().name())?;
+        }
+        let folder = ImageFolder::open(images, network.labels())?;
+        let terminal = Terminal::new(self.show.quiet);
+        for line in folder.ignored() {
+            terminal.note(&format!("skipped: {line}"));
+        }
+        let request = SweepRequest {
+            network: &network,
+            choice: Choice {
+                folder: &folder,
+                per_class: self.per_class as usize,
+                different: self.different.map(|n| n as usize),
+                seed: self.pictures_seed,
+                leave_one_out: false,
+            },
+            classes: &classes_with_pictures(&self.classes, &network, &folder)?,
+            seeds: self.seeds,
+            shard: self.shard,
+            semantics: self.semantics,
+            over: self.over,
+            mean_cache: self.means.as_deref(),
+            batch: self.batch.into(),
+            tune: self.tune.wanted(),
+            out,
+            force: self.force,
+        };
+        let base = |preset: Option<&Value>| {
+            let named = preset.map(|name| name.as_str().unwrap_or_default().parse::<Preset>()).transpose()?;
+            self.given.method.settings(named, config.as_ref())
+        };
+        let grid = self.grid.as_ref().or(self.given.grid.as_ref());
+        let (plan, points) = request.plan(grid.map(String::as_str), &self.set, &base)?;
+        let shard = self.shard.unwrap_or(Shard::WHOLE);
+        let points: Vec<Point> = points.into_iter().enumerate().filter(|(at, _)| shard.has(*at)).map(|p| p.1).collect();
+        let files = Files::new(out);
+        let done = request.begin(&files, &plan, &points)?;
+        match self.make(&request, &plan, &points, done, &terminal) {
+            Err(Error::Cancelled) => {
+                note(&format!(
+                    "stopped; {} keeps the finished points and means, and the same command continues",
+                    out.display()
+                ));
+                Ok(INTERRUPTED.into())
+            }
+            Err(error) => Err(error),
+            Ok(outcomes) => self.show.finish(&files, plan, outcomes),
+        }
+    }
+
+    /// Every point, made before or now.
+    fn make(
+        &self,
+        request: &SweepRequest<'_>,
+        plan: &Plan,
+        points: &[Point],
+        done: Vec<Option<Record>>,
+        terminal: &Terminal,
+    ) -> Result<Outcomes> {
+        let before = done.iter().flatten().count();
+        if before == points.len() {
+            return Ok(Outcomes { records: done.into_iter().flatten().collect(), failed: Vec::new() });
+        }
+        let context = self.adapter.open()?;
+        let (network, adapter, count) = (request.network, describe_adapter(context.info()), points.len());
+        terminal.note(&format!("{network:?}, on {adapter}: {count} points, {before} of them already finished"));
+        interrupt::listen()?;
+        request.make(&context, plan, points, done, terminal)
+    }
+}

@@ -1,0 +1,169 @@
+//! The one loop over steps: advance, look whether to stop, report. And how fast it goes.
+
+use std::time::{Duration, Instant};
+
+use super::observer::{Event, Figures, Observer};
+use crate::Result;
+use crate::method::{History, Optimizer};
+
+/// Steps between two reports, at least.
+pub(crate) const REPORT_EVERY: u32 = 64;
+
+/// How a drive ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// All steps are made.
+    Whole,
+    /// It was told to stop after a stretch.
+    Enough,
+    /// The observer asked to stop.
+    Cancelled,
+}
+
+/// Makes the steps that are left, stretch by stretch: none longer than the pace allows or past the `next_stop` after a step. `after` each
+/// stretch says whether to go on.
+///
+/// # Errors
+/// If the device fails, a loss is no number in a batch that does not go on without it, or `after` fails.
+pub(crate) fn drive(
+    session: &mut Optimizer,
+    pace: &mut Pace,
+    observer: &dyn Observer,
+    next_stop: impl Fn(u32) -> u32,
+    mut after: impl FnMut(&mut Optimizer, u32) -> Result<bool>,
+) -> Result<Ended> {
+    // Settings limit the steps to far less.
+    let total = session.total_steps() as u32;
+    loop {
+        let step = session.step() as u32;
+        if step == total {
+            return Ok(Ended::Whole);
+        }
+        if observer.is_cancelled() {
+            return Ok(Ended::Cancelled);
+        }
+        let count = (next_stop(step).min(total) - step).min(pace.stretch());
+        pace.time(count, || session.advance(count as usize))?;
+        let step = session.step() as u32;
+        observer.tell(Event::Steps { step, figures: figures(session) });
+        if !after(session, step)? {
+            return Ok(Ended::Enough);
+        }
+    }
+}
+
+/// The steps after which something is due, so that the steps in between can go in one submission: the next multiple of
+/// any of these numbers after `step`.
+pub(crate) fn next_stop(step: u32, every: impl IntoIterator<Item = u32>) -> u32 {
+    every.into_iter().map(|every| (step / every).saturating_add(1).saturating_mul(every)).fold(u32::MAX, u32::min)
+}
+
+/// The last step's figures, averaged over the images that are well.
+fn figures(session: &Optimizer) -> Figures {
+    let histories = session.histories().iter().zip(session.failures());
+    let well: Vec<&History> = histories.filter(|(_, failure)| failure.is_none()).map(|(history, _)| history).collect();
+    let mean = |column: fn(&History) -> &Vec<f32>| {
+        let last = well.iter().filter_map(|history| column(history).last());
+        last.sum::<f32>() / well.len().max(1) as f32
+    };
+    Figures {
+        loss: mean(|h| &h.loss),
+        logit: mean(|h| &h.logit),
+        probability: mean(|h| &h.probability),
+        objective: well.first().filter(|h| !h.objective.is_empty()).map(|_| mean(|h| &h.objective)),
+    }
+}
+
+/// How long a stretch of steps may take: short enough for a smooth bar and a prompt stop, long enough that reading the
+/// losses costs nothing.
+const STRETCH: Duration = Duration::from_millis(250);
+
+/// The steps of one process, timed by stretches.
+pub(crate) struct Pace {
+    begun: Instant,
+    /// Milliseconds a step and number of steps of each stretch.
+    stretches: Vec<(f64, u32)>,
+    /// The length of every stretch, where the clock does not choose it.
+    fixed: Option<u32>,
+}
+
+impl Pace {
+    /// Begins now.
+    pub(crate) fn new() -> Self {
+        Self { begun: Instant::now(), stretches: Vec::new(), fixed: None }
+    }
+
+    /// Begins now, with stretches of so many steps.
+    pub(crate) fn of(steps: u32) -> Self {
+        Self { fixed: Some(steps), ..Self::new() }
+    }
+
+    /// Steps of the next stretch: one until it is known how long that takes.
+    pub(crate) fn stretch(&self) -> u32 {
+        if let Some(steps) = self.fixed {
+            return steps;
+        }
+        let Some(&(step_ms, _)) = self.stretches.last() else { return 1 };
+        ((STRETCH.as_secs_f64() * 1e3 / step_ms.max(1e-3)) as u32).max(1)
+    }
+
+    /// Times `steps` steps.
+    pub(crate) fn time<T>(&mut self, steps: u32, make: impl FnOnce() -> T) -> T {
+        let begun = Instant::now();
+        let made = make();
+        self.stretches.push((begun.elapsed().as_secs_f64() * 1e3 / f64::from(steps.max(1)), steps));
+        made
+    }
+
+    /// Milliseconds a step, of each stretch.
+    pub(crate) fn stretches_ms(&self) -> impl Iterator<Item = f64> {
+        self.stretches.iter().map(|&(step_ms, _)| step_ms)
+    }
+
+    /// Steps so far.
+    pub(crate) fn steps(&self) -> u32 {
+        self.stretches.iter().map(|&(_, steps)| steps).sum()
+    }
+
+    /// The median step.
+    pub(crate) fn step_ms(&self) -> f64 {
+        let mut sorted = self.stretches.clone();
+        sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let mut below = 0;
+        let middle = sorted.iter().find(|&&(_, steps)| {
+            below += steps;
+            2 * below >= self.steps()
+        });
+        middle.map_or(0.0, |&(step_ms, _)| step_ms)
+    }
+
+    /// From the beginning to now.
+    pub(crate) fn total_ms(&self) -> f64 {
+        self.begun.elapsed().as_secs_f64() * 1e3
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_counts_steps_and_not_stretches() {
+        let mut pace = Pace::new();
+        assert_eq!((pace.stretch(), pace.step_ms()), (1, 0.0));
+        pace.stretches = vec![(90.0, 1), (80.0, 1), (2.0, 100), (3.0, 3)];
+        assert_eq!((pace.steps(), pace.step_ms()), (105, 2.0));
+        assert_eq!(pace.stretch(), 83);
+        pace.stretches.push((1e4, 1));
+        assert_eq!((pace.stretch(), Pace::of(7).stretch()), (1, 7));
+    }
+
+    #[test]
+    fn stops_at_each_multiple() {
+        assert_eq!(next_stop(0, [64, 10]), 10);
+        assert_eq!(next_stop(60, [64, 10]), 64);
+        assert_eq!(next_stop(64, [64, 50]), 100);
+        assert_eq!(next_stop(99, [u32::MAX]), u32::MAX);
+        assert_eq!(next_stop(7, []), u32::MAX);
+    }
+}

@@ -1,0 +1,77 @@
+//! Which kernels compute the convolutions of a network.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use super::cache;
+use super::observer::{Note, Observer};
+use crate::gpu::Context;
+use crate::networks::Network;
+use crate::ops::{ConvAlgorithm, ConvAlgorithms};
+use crate::tuning::{Trial, TuningFile, tune};
+use crate::{Error, Result};
+
+/// What trials are made for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum TuneFor {
+    /// One image, whatever the batch: an image comes out the same alone and in any batch.
+    #[default]
+    Image,
+    /// The batch at hand: faster, but an image's bits then depend on its batch.
+    Batch,
+    /// Nothing: a fixed choice.
+    Off,
+}
+
+impl TuneFor {
+    /// The choices for a network: those of the record, if there is one; or else the fastest, tried or remembered.
+    pub(crate) fn choices(
+        self,
+        context: &Context,
+        network: &Network,
+        batch: usize,
+        recorded: Option<&BTreeMap<String, ConvAlgorithm>>,
+        observer: &dyn Observer,
+    ) -> Result<ConvAlgorithms> {
+        if let Some(recorded) = recorded {
+            return Ok(ConvAlgorithms::known(context.capabilities(), recorded.clone()));
+        }
+        let batch = match self {
+            Self::Off => return Ok(ConvAlgorithms::fixed(context.capabilities())),
+            Self::Image => 1,
+            Self::Batch => batch,
+        };
+        let (started, mut convolutions) = (Instant::now(), 0);
+        let choices = remembered(context, network, batch, false, observer, |_| convolutions += 1)?;
+        if convolutions > 0 {
+            observer.note(Note::KernelsTried { convolutions, seconds: started.elapsed().as_secs_f64() });
+        }
+        Ok(choices)
+    }
+}
+
+/// The kept choices, with trials for what they lack, which are kept as well; `anew` tries everything.
+pub(crate) fn remembered(
+    context: &Context,
+    network: &Network,
+    batch: usize,
+    anew: bool,
+    observer: &dyn Observer,
+    report: impl FnMut(&Trial),
+) -> Result<ConvAlgorithms> {
+    let warn = |error: &Error| observer.note(Note::KernelsUnusable(error));
+    let file = cache::folder().map(|folder| TuningFile::new(&folder, context, batch));
+    let kept = match &file {
+        Ok(file) if !anew => file.read(context).inspect_err(warn).ok(),
+        _ => None,
+    };
+    let mut choices = kept.unwrap_or_else(|| ConvAlgorithms::fixed(context.capabilities()));
+    let before = choices.clone();
+    tune(context, &network.graph().fused()?, batch, &mut choices, report)?;
+    if choices != before
+        && let Err(error) = file.and_then(|file| file.write(&choices))
+    {
+        observer.note(Note::KernelsNotKept(&error));
+    }
+    Ok(choices)
+}

@@ -1,0 +1,351 @@
+//! A batch, from its first step or checkpoint to its files.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::time::Instant;
+
+use super::animation;
+use super::folder::Results;
+use super::record::{AdapterRecord, RunRecord, Timings, WeightsRecord};
+use super::slot::{RunSlot, Start};
+use crate::error::is_full;
+use crate::gpu::Context;
+use crate::lab::drive::{Ended, Pace, REPORT_EVERY, drive, next_stop};
+use crate::lab::observer::{Event, Observer};
+use crate::lab::top::top;
+use crate::method::{Checkpoint, History, ImageState, Job, Optimizer, Overrides, Settings};
+use crate::networks::Network;
+use crate::ops::{ConvAlgorithm, ConvAlgorithms};
+use crate::tensor_file::TensorFile;
+use crate::{Error, Result, picture};
+
+/// How many classes a record lists.
+const TOP: usize = 5;
+
+/// What all batches of a run have in common.
+pub(crate) struct Run<'a> {
+    pub(crate) context: &'a Context,
+    pub(crate) network: &'a Network,
+    pub(crate) settings: &'a Settings,
+    pub(crate) start: Option<&'a Start>,
+    pub(crate) weights: &'a WeightsRecord,
+    pub(crate) adapter: &'a AdapterRecord,
+    pub(crate) choices: &'a ConvAlgorithms,
+    pub(crate) snapshot_every: Option<u32>,
+    /// The steps whose pictures become an animation; none without one.
+    pub(crate) frames: &'a [u32],
+    pub(crate) checkpoint_every: u32,
+    pub(crate) launched: Instant,
+    /// Whether slots keep their pictures, for what is drawn of all of them.
+    pub(crate) keep_pictures: bool,
+    pub(crate) observer: &'a dyn Observer,
+}
+
+/// How a batch ended.
+pub(crate) enum BatchEnd {
+    /// Each slot says what its prototype was seen as, or why it failed.
+    Finished,
+    /// The observer stopped it after so many steps, which are kept.
+    Cancelled(u32),
+}
+
+impl Run<'_> {
+    /// Makes one batch.
+    ///
+    /// # Errors
+    /// If the device fails. What concerns one image alone is kept in its slot, and the others go on.
+    pub(crate) fn make(&self, slots: Vec<&mut RunSlot>) -> Result<BatchEnd> {
+        let (mut found, mut ready) = (Vec::new(), Vec::new());
+        for slot in slots {
+            match slot.checkpoint() {
+                Ok(checkpoint) => {
+                    found.extend(checkpoint);
+                    ready.push(slot);
+                }
+                Err(error) => slot.failed = Some(error),
+            }
+        }
+        if ready.is_empty() {
+            return Ok(BatchEnd::Finished);
+        }
+        let names = named(&ready);
+        let made = self.begin(ready, found, &names).and_then(|(batch, session)| batch.go(session));
+        self.observer.tell(Event::BatchEnded);
+        made.map_err(|error| {
+            error.map_cause(|error| match error {
+                Error::Device(message) => Error::Device(format!("{message} (while making {names})")),
+                other => other,
+            })
+        })
+    }
+
+    /// All of them anew, or all from the step of their checkpoints on.
+    fn begin<'a>(
+        &'a self,
+        slots: Vec<&'a mut RunSlot>,
+        found: Vec<Checkpoint>,
+        names: &str,
+    ) -> Result<(Batch<'a>, Optimizer)> {
+        let init = self.start.map(|start| start.pixels.clone());
+        let job = |slot: &&mut RunSlot| Job { class: slot.request.class, seed: slot.settings.seed, init: init.clone() };
+        let jobs: Vec<Job> = slots.iter().map(job).collect();
+        let choices = match found.first() {
+            // What was begun goes on as it began.
+            Some(checkpoint) => ConvAlgorithms::known(self.context.capabilities(), checkpoint.kernels.clone()),
+            None => self.choices.clone(),
+        };
+        let kernels = self.network.graph().fused()?.chosen(&choices);
+        let objectives = Some(slots.iter().map(|slot| slot.request.objective.clone()).collect());
+        let parts = Overrides { choices: Some(choices), objectives, isolate: true, ..Overrides::default() };
+        let mut session = Optimizer::with_overrides(self.context, self.network, self.settings, &jobs, parts)?;
+        let step = found.first().map_or(0, |checkpoint| checkpoint.step());
+        if !found.is_empty() {
+            let state = |c: Checkpoint| {
+                let Checkpoint { image, parameters, m, v, history, .. } = c;
+                (ImageState { image, parameters, m, v }, history)
+            };
+            let (states, histories): (Vec<ImageState>, Vec<History>) = found.into_iter().map(state).unzip();
+            session.load(step.into(), &states, histories)?;
+        }
+        self.observer.tell(Event::Batch { names, step, total: self.settings.total_steps() });
+        let (kept, startup_ms) = (step, self.launched.elapsed().as_secs_f64() * 1e3);
+        Ok((Batch { run: self, slots, kernels, pace: Pace::new(), kept, startup_ms }, session))
+    }
+
+    /// The next step after which something is due.
+    fn next_stop(&self, step: u32) -> u32 {
+        let every = [Some(self.checkpoint_every), self.snapshot_every, Some(REPORT_EVERY)];
+        let frame = self.frames.iter().copied().find(|&frame| frame > step).unwrap_or(u32::MAX);
+        next_stop(step, every.into_iter().flatten()).min(frame)
+    }
+}
+
+struct Batch<'a> {
+    run: &'a Run<'a>,
+    slots: Vec<&'a mut RunSlot>,
+    /// What computes each direction of each convolution.
+    kernels: BTreeMap<String, ConvAlgorithm>,
+    pace: Pace,
+    /// The step up to which the state is on disk.
+    kept: u32,
+    startup_ms: f64,
+}
+
+impl Batch<'_> {
+    fn go(mut self, mut session: Optimizer) -> Result<BatchEnd> {
+        let ended = self.steps(&mut session).and_then(|whole| match whole {
+            true => self.finish(&session).map(|()| BatchEnd::Finished),
+            false => Ok(BatchEnd::Cancelled(step_of(&session))),
+        });
+        ended.map_err(|error| self.explained(error, step_of(&session), None))
+    }
+
+    /// All steps that are left, or as many as the observer lets it make; whether all are made, by those that are still well.
+    fn steps(&mut self, session: &mut Optimizer) -> Result<bool> {
+        let run = self.run;
+        if session.step() == 0 {
+            self.save(session, 0)?;
+        }
+        let mut pace = std::mem::replace(&mut self.pace, Pace::new());
+        let ended = drive(
+            session,
+            &mut pace,
+            run.observer,
+            |step| run.next_stop(step),
+            |session, step| {
+                self.leave_failed(session);
+                self.save(session, step)?;
+                Ok(self.slots.iter().any(|slot| slot.failed.is_none()))
+            },
+        );
+        self.pace = pace;
+        if ended? != Ended::Cancelled {
+            return Ok(true);
+        }
+        if step_of(session) > self.kept {
+            let states = self.states(session)?;
+            self.keep(session, &states);
+        }
+        Ok(false)
+    }
+
+    /// Writes what is due after a step.
+    fn save(&mut self, session: &Optimizer, step: u32) -> Result<()> {
+        let due = |every: u32| step > 0 && step.is_multiple_of(every);
+        let snapshot = self.run.snapshot_every.is_some_and(due);
+        let frame = self.run.frames.contains(&step);
+        let last = u64::from(step) == session.total_steps();
+        let checkpoint = last || due(self.run.checkpoint_every);
+        if !(snapshot || frame || checkpoint) {
+            return Ok(());
+        }
+        let states = self.states(session)?;
+        if snapshot || frame {
+            let spec = self.run.network.image();
+            self.each(step, |slot, at| {
+                let image = &states[at].image;
+                if snapshot {
+                    slot.folder.write_snapshot(step, &picture::png(image, spec)?)?;
+                }
+                if frame { slot.folder.write_frame(step, &picture::to_rgb8(image, spec)?) } else { Ok(()) }
+            });
+        }
+        if checkpoint {
+            self.keep(session, &states);
+        }
+        Ok(())
+    }
+
+    /// Does something with each image that is still well; one with which it cannot be done is left behind.
+    fn each(&mut self, step: u32, mut act: impl FnMut(&mut RunSlot, usize) -> Result<()>) {
+        for at in 0..self.slots.len() {
+            if self.slots[at].failed.is_none()
+                && let Err(error) = act(self.slots[at], at)
+            {
+                self.fail(at, error, step);
+            }
+        }
+    }
+
+    /// Goes on without an image.
+    fn fail(&mut self, at: usize, error: Error, step: u32) {
+        let error = self.explained(error, step, Some(at));
+        let slot = &mut self.slots[at];
+        slot.folder.write_failure(&self.run.observer.wording(&error));
+        slot.failed = Some(error);
+    }
+
+    /// Leaves behind the images whose losses are no longer numbers.
+    fn leave_failed(&mut self, session: &Optimizer) {
+        let failures = session.failures();
+        self.each(step_of(session), |_, at| failures[at].clone().map_or(Ok(()), |why| Err(Error::NotFinite(why))));
+    }
+
+    /// The batch's state, which must be numbers: a checkpoint of others could not be gone on from.
+    fn states(&mut self, session: &Optimizer) -> Result<Vec<ImageState>> {
+        let (states, step) = (session.states()?, step_of(session));
+        self.each(step, |slot, at| {
+            let state = &states[at];
+            let parts = [&state.image[..], state.parameters(), &state.m, &state.v];
+            if parts.iter().all(|part| part.iter().all(|value| value.is_finite())) {
+                return Ok(());
+            }
+            let title = slot.request.long_title();
+            Err(Error::NotFinite(format!("the prototype of {title} is no longer finite after step {step}"))
+                .advised(": try a smaller {lr} or other weights"))
+        });
+        Ok(states)
+    }
+
+    fn keep(&mut self, session: &Optimizer, states: &[ImageState]) {
+        let (run, input) = (self.run, self.run.network.input());
+        let (histories, kernels) = (session.histories(), self.kernels.clone());
+        self.each(step_of(session), |slot, at| {
+            let ImageState { image, parameters, m, v } = states[at].clone();
+            slot.folder.write_checkpoint(&Checkpoint {
+                class: slot.request.class,
+                settings: slot.settings.clone(),
+                weights_sha256: run.weights.sha256.clone(),
+                input: Some(run.network.preprocessing().clone()),
+                adapter: run.adapter.description.clone(),
+                kernels: kernels.clone(),
+                shape: [input.c(), input.h(), input.w()],
+                image,
+                parameters,
+                m,
+                v,
+                history: histories[at].clone(),
+            })
+        });
+        self.kept = step_of(session);
+    }
+
+    /// Writes the results; the states are those of the last checkpoint.
+    fn finish(&mut self, session: &Optimizer) -> Result<()> {
+        let (run, input) = (self.run, self.run.network.input());
+        let states = self.states(session)?;
+        let logits = session.logits()?;
+        let timings = Timings {
+            startup_ms: self.startup_ms,
+            step_ms: self.pace.step_ms(),
+            total_ms: self.pace.total_ms(),
+            steps: self.pace.steps(),
+            batch: self.slots.len(),
+        };
+        let (histories, kernels) = (session.histories(), self.kernels.clone());
+        self.each(step_of(session), |slot, at| {
+            let image = &states[at].image;
+            let pixels = TensorFile::default().metadata("format", "protogpu prototype 1");
+            let pixels = match slot.request.class() {
+                Some(class) => pixels.metadata("class", class.index.to_string()).metadata("class_name", class.name),
+                None => pixels.metadata("objective", slot.request.objective.to_string()),
+            };
+            let pixels = pixels
+                .metadata("seed", slot.settings.seed.to_string())
+                .metadata("settings_digest", slot.settings.digest())
+                .metadata("weights_sha256", run.weights.sha256.as_str())
+                .metadata("input", run.network.preprocessing().to_json())
+                .tensor("image", input.extents(), image)
+                .to_bytes();
+            let top = top(&logits[at], TOP, run.network.labels());
+            let record = RunRecord {
+                class: slot.request.class(),
+                settings: &slot.settings,
+                init_sha256: run.start.map(|start| start.sha256.as_str()),
+                weights: run.weights,
+                adapter: run.adapter,
+                kernels: &kernels,
+                history: &histories[at],
+                top: top.clone(),
+                timings: timings.clone(),
+            };
+            let picture = picture::to_rgb8(image, run.network.image())?;
+            slot.folder.finish(&Results {
+                png: picture::png(image, run.network.image())?,
+                pixels,
+                animation: animation::assemble(&slot.folder, run.frames, run.observer)?,
+                record: record.to_json(),
+            })?;
+            slot.top = Some(top);
+            slot.picture = Some(picture).filter(|_| run.keep_pictures);
+            Ok(())
+        });
+        Ok(())
+    }
+
+    /// The error with how far the batch, or an image of it, came and what is kept.
+    fn explained(&self, error: Error, step: u32, image: Option<usize>) -> Error {
+        let one = image.or((self.slots.len() == 1).then_some(0));
+        let kept = match (self.kept, one) {
+            (0, _) => format!("at step {step}, before the first checkpoint"),
+            (kept, Some(at)) => {
+                format!("at step {step}; step {kept} is kept in {}", self.slots[at].folder.path().display())
+            }
+            (kept, None) => format!("at step {step}; step {kept} is kept in {} folders", self.slots.len()),
+        };
+        error.map_cause(|error| match error {
+            Error::Device(message) => Error::Device(format!("{message}; {kept}")).advised(": continue with {resume}"),
+            Error::NotFinite(message) => Error::NotFinite(format!("{message} ({kept})")),
+            Error::Io { action, path, source } if is_full(source.kind()) => {
+                let source = io::Error::new(source.kind(), format!("{source}; {kept}"));
+                Error::Io { action, path, source }.advised(": free some space and continue with {resume}")
+            }
+            other => other,
+        })
+    }
+}
+
+fn step_of(session: &Optimizer) -> u32 {
+    // Settings limit the steps to far less.
+    session.step() as u32
+}
+
+/// The slots in words: all names of a few, and how many there are of more.
+fn named(slots: &[&mut RunSlot]) -> String {
+    const AT_MOST: usize = 4;
+    let names: Vec<&str> = slots.iter().take(AT_MOST).map(|slot| slot.request.name.as_str()).collect();
+    match slots.len().saturating_sub(AT_MOST) {
+        0 => names.join(", "),
+        more => format!("{} and {more} more", names.join(", ")),
+    }
+}

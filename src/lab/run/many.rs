@@ -1,0 +1,94 @@
+//! All prototypes of a run: one batch after the other, what becomes of those that fail, and how fast it went.
+
+use std::time::Instant;
+
+use super::batch::{BatchEnd, Run};
+use super::slot::{RunSlot, next_batch};
+use crate::error::is_full;
+use crate::lab::disk::check_writable;
+use crate::lab::observer::Note;
+use crate::{Error, Result};
+use serde::Serialize;
+
+/// How fast prototypes were made, files and plans included.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct Throughput {
+    pub(crate) prototypes: usize,
+    /// The most at once.
+    pub(crate) batch: usize,
+    pub(crate) seconds: f64,
+    pub(crate) images_per_s: f64,
+    /// Of each image's every step.
+    pub(crate) image_step_ms: f64,
+}
+
+impl Throughput {
+    fn new(prototypes: usize, batch: usize, image_steps: u64, seconds: f64) -> Self {
+        let images_per_s = prototypes as f64 / seconds.max(1e-9);
+        Self { prototypes, batch, seconds, images_per_s, image_step_ms: seconds * 1e3 / image_steps.max(1) as f64 }
+    }
+}
+
+/// How all of it ended.
+pub(crate) enum Done {
+    /// Every slot is made or has failed.
+    All(Throughput),
+    /// The observer stopped it after so many steps of a batch.
+    Cancelled(u32),
+}
+
+/// Makes what is open of the slots, at most `most` at once, and fewer where the adapter has not the memory for so many
+/// and `may_shrink` says that they need not be.
+///
+/// # Errors
+/// If the device fails. What concerns one prototype alone is kept in its slot, and the others go on.
+pub(crate) fn make_all(run: &Run, slots: &mut [RunSlot], most: usize, may_shrink: bool) -> Result<Done> {
+    let (begun, total) = (Instant::now(), u64::from(run.settings.total_steps()));
+    let mut most = most.max(1);
+    let mut largest = 0;
+    loop {
+        if let Some(error) = no_room(slots) {
+            let rest = slots.iter_mut().filter(|slot| slot.is_open());
+            rest.for_each(|slot| slot.failed = Some(Error::Device(format!("not started: {error}"))));
+        }
+        let batch = next_batch(slots, most);
+        let size = batch.len();
+        if size == 0 {
+            break;
+        }
+        match run.make(batch) {
+            Ok(BatchEnd::Finished) => largest = largest.max(size),
+            Ok(BatchEnd::Cancelled(step)) => return Ok(Done::Cancelled(step)),
+            Err(error) if may_shrink && size > 1 && matches!(error.cause(), Error::OutOfMemory(_)) => {
+                most = size / 2;
+                // What was made of the larger one is given back first.
+                run.context.wait()?;
+                run.observer.note(Note::BatchShrinks { why: &error, most });
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    let made: Vec<&RunSlot> = slots.iter().filter(|slot| slot.top.is_some()).collect();
+    let image_steps = made.iter().map(|slot| total.saturating_sub(slot.step().into())).sum();
+    Ok(Done::All(Throughput::new(made.len(), largest, image_steps, begun.elapsed().as_secs_f64())))
+}
+
+/// Why there is no use in beginning another batch: a disk was full, and still is.
+fn no_room(slots: &[RunSlot]) -> Option<Error> {
+    let full = |error: &Error| matches!(error.cause(), Error::Io { source, .. } if is_full(source.kind()));
+    slots.iter().find(|slot| slot.failed.as_ref().is_some_and(full))?;
+    let open = slots.iter().filter(|slot| slot.is_open());
+    check_writable(open.map(|slot| slot.folder.path())).err()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn throughput_counts_images_and_their_steps() {
+        let throughput = Throughput::new(3, 2, 3 * 512, 15.36);
+        assert_eq!((throughput.prototypes, throughput.batch, throughput.image_step_ms), (3, 2, 10.0));
+        assert!((throughput.images_per_s - 0.195_312_5).abs() < 1e-12, "{}", throughput.images_per_s);
+    }
+}

@@ -1,0 +1,247 @@
+//! Path similarity of prototypes, measured and written down as a report.
+
+use std::path::{Path, PathBuf};
+
+use super::choice::Choice;
+use super::inputs::{CONTROLS, Control, GivenControl, Pixels, Prototype, controls};
+use super::natural::{Natural, Naturals, read_mean};
+use crate::analysis::similarity::{
+    ClassSimilarity, Layers, Likely, MeanActivations, Observed, Observer as Correlator, Over, Scores, Similarity,
+    Targets, overall, warnings, ways,
+};
+use crate::gpu::Context;
+use crate::lab::disk::{check_report, remove_leftovers};
+use crate::lab::observer::{Counted, Event, Observer};
+use crate::lab::top::top;
+use crate::networks::{Network, Semantics};
+use crate::picture::{jpeg, png, preprocess};
+use crate::report::{ClassPictures, Pictures, write_similarity};
+use crate::{Error, Result};
+use serde_json::{Map, Value, json};
+
+/// The layout's name and version.
+const FORMAT: &str = "protogpu similarity 1";
+/// What the report is called when it is complete; written last.
+const REPORT: &str = "similarity.json";
+/// Classes that are shown for each prototype.
+const TOP: usize = 5;
+/// Natural pictures of a class that the report shows.
+const EXAMPLES: usize = 6;
+
+/// A measurement.
+pub(crate) struct Measurement<'a> {
+    pub(crate) network: &'a Network,
+    /// Natural pictures, and those of them that are looked at.
+    pub(crate) choice: Choice<'a>,
+    /// What is measured, by class.
+    pub(crate) prototypes: &'a [(usize, Vec<Prototype>)],
+    /// As what their pixels are shown to the network.
+    pub(crate) pixels: Pixels,
+    /// What else is measured beside the usual controls, with how it was named.
+    pub(crate) controls: &'a [GivenControl],
+    pub(crate) control_names: &'a [String],
+    /// Files of mean activations, in place of those of the pictures.
+    pub(crate) mean_files: &'a [PathBuf],
+    /// Where means and correlations of natural pictures are kept; none for a folder in `out`.
+    pub(crate) mean_cache: Option<&'a Path>,
+    pub(crate) semantics: Semantics,
+    pub(crate) over: Over,
+    /// Pictures at once.
+    pub(crate) batch: usize,
+    pub(crate) out: &'a Path,
+    /// Whether an earlier report is replaced, and means that do not fit.
+    pub(crate) force: bool,
+}
+
+impl Measurement<'_> {
+    /// All that can be found out before any work.
+    pub(crate) fn check(&self) -> Result<()> {
+        let folder = self.choice.folder;
+        for (class, _) in self.prototypes {
+            let (root, name) = (folder.root().display(), self.network.labels().name(*class));
+            let count = folder.pictures(*class).len();
+            if count < 2 {
+                let found = if count == 0 { "no image" } else { "only one image" };
+                return Err(Error::input(format!(
+                    "{root} has {found} of class {class} ({name}), but its prototype needs at least two, in a folder named \
+                         {class}_{}",
+                    self.network.labels().slug(*class)
+                )));
+            }
+            if folder.classes().all(|other| other == *class || folder.pictures(other).is_empty()) {
+                return Err(Error::input(format!(
+                    "{root} has images of {name} only; add images of other classes to compare with"
+                )));
+            }
+        }
+        check_report(self.out, REPORT, self.force)
+    }
+
+    /// Where means and correlations of natural pictures are kept.
+    pub(crate) fn kept(&self) -> PathBuf {
+        self.mean_cache.map_or_else(|| self.out.join("means"), Path::to_owned)
+    }
+
+    /// Measures, and writes the report.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`] if the observer asked to stop; what was finished is then kept.
+    pub(crate) fn run(&self, context: &Context, observer: &dyn Observer) -> Result<Similarity> {
+        let mut correlator = Correlator::new(context, self.network, self.batch)?;
+        let given = self.given_means(&correlator)?;
+        for folder in [self.out, &self.out.join("means"), &self.out.join("plots")] {
+            remove_leftovers(folder)?;
+        }
+        let kept = self.kept();
+        let (network, choice, force) = (self.network, &self.choice, self.force);
+        let naturals = Naturals { network, choice, kept: &kept, given: &given, force };
+        observer.tell(Event::Counting { what: Counted::Pictures, done: 0, total: Some(self.pictures()) });
+        let mut measure = |class, prototypes| {
+            let natural = naturals.of(class, &mut correlator, observer)?;
+            self.measure(class, prototypes, natural, &mut correlator)
+        };
+        let measured = self.prototypes.iter().map(|(class, prototypes)| measure(*class, prototypes.as_slice()));
+        let measured: Result<Vec<Measured<'_>>> = measured.collect();
+        observer.tell(Event::CountingEnded);
+        let measured = measured?;
+        let similarity = self.similarity(&measured, correlator.layers());
+        let side = correlator.side();
+        let classes = measured.iter().map(|measured| measured.pictures(side)).collect::<Result<_>>()?;
+        write_similarity(self.out, &similarity, &Pictures { classes })?;
+        Ok(similarity)
+    }
+
+    fn given_means(&self, correlator: &Correlator) -> Result<Vec<(PathBuf, MeanActivations)>> {
+        let read = |path: &PathBuf| Ok((path.clone(), read_mean(path, self.network, correlator)?));
+        self.mean_files.iter().map(read).collect()
+    }
+
+    /// How many pictures go through the network if nothing is kept from before.
+    fn pictures(&self) -> u64 {
+        let passes = if self.choice.leave_one_out { 2 } else { 1 };
+        let of = |(class, _): &(usize, Vec<Prototype>)| {
+            (1 + passes) * self.choice.same(*class).len() + self.choice.different(*class).len()
+        };
+        self.prototypes.iter().map(of).sum::<usize>() as u64
+    }
+
+    /// The prototypes and controls of a class.
+    fn measure<'a>(
+        &self,
+        class: usize,
+        prototypes: &'a [Prototype],
+        mut natural: Natural,
+        correlator: &mut Correlator,
+    ) -> Result<Measured<'a>> {
+        let ranks = natural.mean.ranks(correlator.layers())?;
+        let targets = Targets::Mean(&ranks);
+        let (seed, side) = (self.choice.seed, correlator.side());
+        let controls = controls(class, seed, &natural.mean.pixels, side, self.controls);
+        let own = prototypes.iter().map(|prototype| prototype.pixels.as_slice());
+        let pixels: Vec<&[f32]> = own.chain(controls.iter().map(|control| control.pixels.as_slice())).collect();
+        let mut observed = Vec::new();
+        for batch in pixels.chunks(self.batch) {
+            observed.extend(correlator.correlate(&batch.concat(), &targets)?);
+        }
+        // Tens of megabytes a class, which are not needed any more.
+        natural.mean.means = Vec::new();
+        Ok(Measured { class, prototypes, controls, natural, observed })
+    }
+
+    /// The whole table.
+    fn similarity(&self, measured: &[Measured<'_>], layers: &Layers) -> Similarity {
+        let classes = |semantics, over| {
+            measured.iter().map(|measured| measured.class(self.network, layers, semantics, over)).collect::<Vec<_>>()
+        };
+        let shown = classes(self.semantics, self.over);
+        let overall = overall(&shown);
+        let mut skipped: Vec<String> = self.choice.folder.ignored().to_vec();
+        skipped.extend(measured.iter().flat_map(|measured| measured.natural.skipped.iter().cloned()));
+        skipped.sort();
+        skipped.dedup();
+        Similarity {
+            format: FORMAT.to_owned(),
+            warnings: warnings(&overall),
+            ways: ways(classes),
+            overall,
+            classes: shown,
+            settings: self.settings(),
+            skipped,
+        }
+    }
+
+    fn settings(&self) -> Map<String, Value> {
+        let (network, weights) = (self.network, self.network.weights());
+        let controls = CONTROLS.iter().map(|&name| name.to_owned()).chain(self.control_names.iter().cloned());
+        let about = json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "network": {
+                "architecture": network.architecture(),
+                "classes": network.classes(),
+                "weights": weights.name(),
+                "sha256": weights.sha256(),
+                "input": network.preprocessing(),
+            },
+            "images": self.choice.folder.root().display().to_string(),
+            "per_class": self.choice.per_class,
+            "different": self.choice.different,
+            "seed": self.choice.seed,
+            "semantics": self.semantics,
+            "over": self.over,
+            "leave_one_out": self.choice.leave_one_out,
+            "pixels": self.pixels,
+            "controls": controls.collect::<Vec<_>>(),
+            "means": self.mean_files.iter().map(|path| path.display().to_string()).collect::<Vec<_>>(),
+        });
+        match about {
+            Value::Object(map) => map,
+            _ => unreachable!("an object was written down"),
+        }
+    }
+}
+
+/// A class, with everything that was measured of it.
+struct Measured<'a> {
+    class: usize,
+    prototypes: &'a [Prototype],
+    controls: Vec<Control>,
+    natural: Natural,
+    /// Of the prototypes, then of the controls.
+    observed: Vec<Observed>,
+}
+
+impl Measured<'_> {
+    /// The class's row.
+    fn class(&self, network: &Network, layers: &Layers, semantics: Semantics, over: Over) -> ClassSimilarity {
+        let (prototypes, controls) = self.observed.split_at(self.prototypes.len());
+        let correlations = |observed: &[Observed]| observed.iter().map(|one| one.correlations.clone()).collect();
+        let named = |(control, seen): (&Control, &Observed)| (control.name.clone(), seen.correlations.clone());
+        let scores = Scores {
+            prototypes: correlations(prototypes),
+            same: self.natural.same.clone(),
+            different: self.natural.different.clone(),
+            controls: self.controls.iter().zip(controls).map(named).collect(),
+        };
+        let mut row = scores.class(self.class, network.labels().name(self.class), layers, semantics, over);
+        row.pictures.mean = self.natural.mean.pictures.len();
+        for ((one, prototype), seen) in row.prototypes.iter_mut().zip(self.prototypes).zip(prototypes) {
+            one.folder = prototype.folder.display().to_string();
+            one.seed = prototype.seed;
+            one.top = top(&seen.logits, TOP, network.labels()).into_iter().map(Likely::from).collect();
+        }
+        row
+    }
+
+    /// What the report shows of it.
+    fn pictures(&self, side: usize) -> Result<ClassPictures> {
+        let prototypes = self.prototypes.iter().map(|prototype| png(&prototype.pixels, side));
+        let controls = self.controls.iter().map(|control| Ok((control.name.clone(), png(&control.pixels, side)?)));
+        // What could not be read was left out of the measurement, and is here.
+        let natural = self.natural.examples.iter().filter_map(|path| preprocess(path, side).ok());
+        Ok(ClassPictures {
+            prototypes: prototypes.collect::<Result<_>>()?,
+            controls: controls.collect::<Result<_>>()?,
+            natural: natural.take(EXAMPLES).map(|pixels| jpeg(&pixels, side)).collect::<Result<_>>()?,
+        })
+    }
+}

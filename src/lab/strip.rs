@@ -1,0 +1,191 @@
+//! The same class or objective under growing regularisation, from none to all of it, as one strip.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use super::observer::Note;
+use super::run::batch::Run;
+use super::run::folder::Existing;
+use super::run::many::{Done, make_all};
+use super::run::request::Request;
+use super::run::slot::{RunSlot, slots};
+use super::top::percent;
+use crate::atomic::write_atomically;
+use crate::method::{Settings, Transform};
+use crate::networks::Network;
+use crate::picture::read;
+use crate::report::ContactSheet;
+use crate::{Error, Result};
+use serde_json::{Value, json};
+
+/// The layout's name and version.
+const FORMAT: &str = "protogpu figure6 1";
+const STRIP: &str = "figure6.png";
+const RECORD: &str = "figure6.json";
+
+/// A strip of prototypes in a folder.
+pub(crate) struct Strip<'a> {
+    pub(crate) out: &'a Path,
+    pub(crate) network: &'a Network,
+    levels: Vec<Level>,
+}
+
+/// One prototype of the strip.
+struct Level {
+    share: f64,
+    settings: Settings,
+    /// Just one, as runs take them.
+    slots: Vec<RunSlot>,
+}
+
+/// How making it ended.
+pub(crate) enum StripEnd {
+    /// Every prototype is made.
+    Whole,
+    /// The observer stopped it after so many steps of a prototype.
+    Cancelled(u32),
+}
+
+impl<'a> Strip<'a> {
+    /// Checks everything: `count` prototypes of one request, up to the `full` settings.
+    pub(crate) fn new(
+        out: &'a Path,
+        network: &'a Network,
+        request: &Request,
+        full: &Settings,
+        count: u32,
+        existing: Existing,
+        steps_given: bool,
+    ) -> Result<Self> {
+        if !full.transforms.0.contains(&Transform::Affine) {
+            let transforms = &full.transforms;
+            let none = "a regularization strip grows the reach of the affine warp, but the transforms are";
+            return Err(Error::input(format!("{none} {transforms}")).advised(": use {transforms} affine"));
+        }
+        if request.resolved.is_diverse() {
+            return Err(Error::input(format!(
+                "`{}` needs several images in one batch, but a strip makes its images one after the other",
+                request.name
+            )));
+        }
+        let level = |at: u32| {
+            let settings = regularised(full, at, count - 1);
+            let share = f64::from(at) / f64::from(count - 1);
+            let folder = out.join(format!("regularisation_{:03}", (share * 100.0).round()));
+            let wanted = [(request.clone(), settings.seed)];
+            let slots = slots(&wanted, &folder, existing, &settings, steps_given, network)?;
+            Ok(Level { share, settings, slots })
+        };
+        Ok(Self { out, network, levels: (0..count).map(level).collect::<Result<_>>()? })
+    }
+
+    /// Whether every prototype is made.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.levels.iter().all(|level| level.slots[0].finished)
+    }
+
+    /// Makes what is not made yet, with the run's means and each prototype's own settings.
+    pub(crate) fn make(&mut self, run: &Run<'_>) -> Result<StripEnd> {
+        for level in &mut self.levels {
+            if level.slots[0].is_open() {
+                run.observer.note(Note::Level { share: level.share, settings: &level.settings });
+            }
+            let run = Run { settings: &level.settings, ..*run };
+            if let Done::Cancelled(step) = make_all(&run, &mut level.slots, 1, false)? {
+                return Ok(StripEnd::Cancelled(step));
+            }
+            if let Some(error) = level.slots[0].failed.take() {
+                return Err(error);
+            }
+        }
+        Ok(StripEnd::Whole)
+    }
+
+    /// Writes the strip and its numbers, and gives both.
+    pub(crate) fn write(&self) -> Result<(PathBuf, Value)> {
+        let side = self.network.input().w() as u32;
+        let mut strip = ContactSheet::strip(self.levels.len(), side, 5)?;
+        let mut rows = Vec::new();
+        for level in &self.levels {
+            let (slot, settings) = (&level.slots[0], &level.settings);
+            let top = slot.seen_as();
+            let mut lines = vec![format!("regularisation {:.0} %", level.share * 100.0)];
+            lines.extend(words(settings));
+            lines.extend(top.first().map(|top| format!("seen as {} {}", top.name, percent(top.probability))));
+            match &slot.picture {
+                Some(picture) => strip.place(Some(picture), &lines),
+                None => strip.place(Some(&read(slot.folder.picture())?), &lines),
+            }
+            rows.push(json!({
+                "share": level.share, "hf_weight": settings.hf_weight, "weight_decay": settings.weight_decay,
+                "rotation": settings.rotation, "translate": settings.translate, "scale": settings.scale,
+                "folder": slot.folder.path().strip_prefix(self.out).unwrap_or(slot.folder.path()), "top": top,
+            }));
+        }
+        let slot = &self.levels[0].slots[0];
+        let record = json!({
+            "format": FORMAT, "class": slot.request.class(), "objective": slot.request.objective, "seed": slot.settings.seed,
+            "steps": slot.settings.total_steps(), "weights_sha256": self.network.weights().sha256(), "levels": rows,
+        });
+        let (png, path) = (strip.png()?, self.out.join(STRIP));
+        write_atomically(&path, |file| file.write_all(&png))?;
+        let text = serde_json::to_string_pretty(&record).expect("a record is plain data") + "\n";
+        write_atomically(self.out.join(RECORD), |file| file.write_all(text.as_bytes()))?;
+        Ok((path, record))
+    }
+}
+
+/// The settings that keep a picture natural, grown to `at` parts of `of`: the weight of the total variation, the decay
+/// towards the mean colour, and how far the warps reach.
+fn regularised(full: &Settings, at: u32, of: u32) -> Settings {
+    // So that 0.05 in five parts is 0.01, 0.02, ... as one writes it.
+    let part = |x: f64| (x * f64::from(at) / f64::from(of) * 1e12).round() / 1e12;
+    let around_one = |x: f64| ((1.0 + part(x - 1.0)) * 1e12).round() / 1e12;
+    Settings {
+        hf_weight: part(full.hf_weight),
+        weight_decay: part(full.weight_decay),
+        rotation: part(full.rotation),
+        translate: part(full.translate),
+        scale: full.scale.map(around_one),
+        ..full.clone()
+    }
+}
+
+/// The settings that grow, as they stand below a picture.
+pub(crate) fn words(settings: &Settings) -> Vec<String> {
+    let [low, high] = settings.scale.map(short);
+    let mut variation = format!("total variation {}", short(settings.hf_weight));
+    if settings.weight_decay > 0.0 {
+        variation += &format!(", decay {}", short(settings.weight_decay));
+    }
+    vec![
+        variation,
+        format!("rotation {}°, shift {}", short(settings.rotation), short(settings.translate)),
+        format!("scale {low} to {high}"),
+    ]
+}
+
+/// A number with four decimals at most; the record has all of them.
+fn short(x: f64) -> f64 {
+    (x * 1e4).round() / 1e4
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn regularisation_grows_from_nothing_to_the_preset() {
+        let full = Settings { hf_weight: 0.05, weight_decay: 0.5, scale: [0.7, 1.3], ..Settings::default() };
+        let none = regularised(&full, 0, 5);
+        assert_eq!((none.hf_weight, none.weight_decay, none.rotation, none.translate), (0.0, 0.0, 0.0, 0.0));
+        assert_eq!(none.scale, [1.0, 1.0]);
+        none.validate().unwrap();
+        let some = regularised(&full, 2, 5);
+        assert_eq!((some.hf_weight, some.scale), (0.02, [0.88, 1.12]));
+        assert_eq!(regularised(&full, 5, 5), full);
+        let third = regularised(&full, 1, 3);
+        assert_eq!(words(&third)[0], "total variation 0.0167, decay 0.1667");
+        assert_eq!((none.steps, none.lr, none.fill), (full.steps, full.lr, full.fill));
+    }
+}

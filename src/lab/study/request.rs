@@ -1,0 +1,103 @@
+//! What a study is asked for.
+
+use std::path::{Path, PathBuf};
+
+use super::prototypes::Given;
+use crate::Result;
+use crate::analysis::study::{Group, Part, Resampling};
+use crate::lab::disk::check_report;
+use crate::networks::Network;
+use crate::report::PartPictures;
+use serde_json::{Map, Value, json};
+
+/// What the report is called when it is complete; written last.
+const REPORT: &str = "study.json";
+/// Pictures of a group that the report shows.
+pub(super) const EXAMPLES: usize = 6;
+
+/// A study.
+pub(crate) struct StudyRequest<'a> {
+    pub(crate) network: &'a Network,
+    pub(crate) subject: Subject<'a>,
+    /// Prototypes that stand beside it.
+    pub(crate) given: &'a Given,
+    pub(crate) out: &'a Path,
+    /// Of what is drawn for intervals and tests, and of the demo's prototypes.
+    pub(crate) seed: u64,
+    /// How many resamples make an interval, and how many permutations a test.
+    pub(crate) resamples: usize,
+    /// Pictures at once.
+    pub(crate) batch: usize,
+    /// Whether an earlier report is replaced.
+    pub(crate) force: bool,
+}
+
+/// What a study is of.
+#[derive(Clone, Copy)]
+pub(crate) enum Subject<'a> {
+    /// The biases that were planted in the drawn world: with so many pictures, and prototypes of so many steps.
+    Demo { pictures: u32, steps: Option<u32> },
+    /// Folders of pictures, each a group, asked for classes.
+    Folders { classes: &'a [String], images: &'a [PathBuf], paired: bool },
+}
+
+/// One experiment, measured.
+pub(super) struct Measured {
+    pub(super) part: Part,
+    pub(super) groups: Vec<Group>,
+    pub(super) pictures: PartPictures,
+    /// What could not be read, with the reason.
+    pub(super) skipped: Vec<String>,
+}
+
+impl StudyRequest<'_> {
+    /// Whether the report can be written.
+    pub(super) fn check_report(&self) -> Result<()> {
+        check_report(self.out, REPORT, self.force)
+    }
+
+    /// How intervals and tests are drawn.
+    pub(super) fn resampling(&self) -> Resampling {
+        Resampling { count: self.resamples, seed: self.seed }
+    }
+
+    /// What the report says of how it was made.
+    pub(super) fn settings(&self, demo: Option<Value>) -> Map<String, Value> {
+        let (network, weights) = (self.network, self.network.weights());
+        let mut settings = Map::new();
+        let mut set = |name: &str, value: Value| settings.insert(name.to_owned(), value);
+        let paths = |paths: &[PathBuf]| json!(paths.iter().map(|p| p.display().to_string()).collect::<Vec<_>>());
+        set("version", json!(env!("CARGO_PKG_VERSION")));
+        set(
+            "network",
+            json!({
+                "architecture": network.architecture(),
+                "classes": network.classes(),
+                "weights": weights.name(),
+                "sha256": weights.sha256(),
+                "input": network.preprocessing(),
+            }),
+        );
+        let paired = match self.subject {
+            Subject::Demo { .. } => {
+                set("demo", demo.unwrap_or_default());
+                true
+            }
+            Subject::Folders { classes, images, paired } => {
+                set("classes", json!(classes));
+                set("images", paths(images));
+                paired
+            }
+        };
+        set("prototypes", paths(&self.given.paths));
+        set("paired", json!(paired));
+        set("seed", json!(self.seed));
+        set("resamples", json!(self.resamples));
+        settings
+    }
+}
+
+/// The names of classes, for people.
+pub(super) fn names(classes: &[usize], network: &Network) -> String {
+    classes.iter().map(|&class| network.labels().name(class)).collect::<Vec<_>>().join(", ")
+}

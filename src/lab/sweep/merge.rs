@@ -1,0 +1,206 @@
+//! The parts of a sweep as one.
+
+use std::path::{Path, PathBuf};
+
+use crate::bounded::{if_there, read_text_at_most};
+use crate::report::sweep::FailedPoint;
+use crate::{Error, Result};
+use serde_json::{Map, Value};
+
+use super::files::{
+    Files, PLAN, PLAN_FORMAT, POINT_FORMAT, POINTS, Plan, Record, differences, read_json, read_picture, write_json,
+};
+use super::grid::{self, PRESET};
+use super::make::Outcomes;
+use crate::lab::disk::check_writable;
+
+/// Points that an error names.
+const LISTED: usize = 5;
+/// The longest reason of a failed point that is read.
+const MAX_ERROR_BYTES: u64 = 1 << 16;
+
+/// Parts of a sweep that are to become one.
+pub(crate) struct Merge<'a> {
+    /// Their folders.
+    pub(crate) parts: &'a [PathBuf],
+    /// Where the whole goes.
+    pub(crate) out: &'a Path,
+    /// Whether another sweep that is there is replaced.
+    pub(crate) force: bool,
+}
+
+/// What the parts have of a point.
+enum Found<'a> {
+    Made(&'a Files, Box<Record>),
+    Failed(String),
+    Nothing,
+}
+
+impl Merge<'_> {
+    /// Checks everything, then copies the points; the table is for the caller.
+    pub(crate) fn run(&self) -> Result<(Plan, Outcomes)> {
+        let parts: Vec<Files> = self.parts.iter().map(|part| Files::new(part)).collect();
+        let plan = self.plan(&parts)?;
+        let mut found = Vec::new();
+        for values in grid::combinations(&plan.grid)? {
+            let name = grid::name(&values);
+            found.push((of(&name, &values, &plan, &parts)?, name, values));
+        }
+        refuse_missing(found.iter().filter(|(found, ..)| matches!(found, Found::Nothing)).map(|found| &found.1))?;
+        let out = Files::new(self.out);
+        self.check_out(&out, &plan)?;
+        out.begin(true)?;
+        write_json(&out.plan(), &plan)?;
+        let mut outcomes = Outcomes::default();
+        for (found, name, values) in found {
+            match found {
+                Found::Made(part, record) => {
+                    out.write(&record, &pictures(part, &record)?)?;
+                    outcomes.records.push(*record);
+                }
+                Found::Failed(error) => {
+                    out.write_error(&name, &error)?;
+                    outcomes.failed.push(FailedPoint { name, values, error });
+                }
+                Found::Nothing => unreachable!("refused above"),
+            }
+        }
+        Ok((plan, outcomes))
+    }
+
+    /// The parts' plan, which must be the same.
+    fn plan(&self, parts: &[Files]) -> Result<Plan> {
+        let mut first: Option<(PathBuf, Plan)> = None;
+        for part in parts {
+            let path = part.plan();
+            let Some(plan) = read_json::<Plan>(&path)? else {
+                return Err(Error::input(format!("{} is not a sweep's folder: it has no {PLAN}", part.out.display())));
+            };
+            if plan.format != PLAN_FORMAT {
+                let (path, format) = (path.display(), plan.format);
+                return Err(Error::input(format!(
+                    "{path}: its format is {format}, but this program reads {PLAN_FORMAT}"
+                )));
+            }
+            match &first {
+                None => first = Some((path, plan)),
+                Some((other, first)) => {
+                    let mut what = differences(&plan.about, &first.about);
+                    what.extend(differences(&plan.base, &first.base));
+                    what.extend(differences(&axes(&plan), &axes(first)));
+                    if what.is_empty() && plan != *first {
+                        what.push("the grid's settings are in another order".into());
+                    }
+                    if !what.is_empty() {
+                        let (path, other, what) = (path.display(), other.display(), what.join(", "));
+                        return Err(Error::input(format!("{path} and {other} are not parts of one sweep: {what}")));
+                    }
+                }
+            }
+        }
+        first.map(|first| first.1).ok_or_else(|| Error::input("there are no parts to merge"))
+    }
+
+    /// Whether the whole can go where it is to go.
+    fn check_out(&self, out: &Files, plan: &Plan) -> Result<()> {
+        check_writable([self.out])?;
+        let there: Option<Plan> = if self.force { None } else { read_json(&out.plan())? };
+        match there {
+            Some(there) if there != *plan => {
+                Err(Error::input(format!("{} belongs to another sweep", out.plan().display()))
+                    .advised(": choose another {out}, or replace it with {force}"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The grid as a map, for comparisons.
+fn axes(plan: &Plan) -> Map<String, Value> {
+    plan.grid.iter().map(|axis| (axis.setting.clone(), Value::from(axis.values.clone()))).collect()
+}
+
+/// A point in the parts: made in one of them, or in several that agree; failed; or nowhere.
+fn of<'a>(name: &str, values: &Map<String, Value>, plan: &Plan, parts: &'a [Files]) -> Result<Found<'a>> {
+    let mut made: Option<(&Files, Record)> = None;
+    let mut failed = None;
+    for part in parts {
+        let path = part.record(name);
+        let Some(record) = read_json::<Record>(&path)? else {
+            failed = failed.or(read_error(&part.error(name))?);
+            continue;
+        };
+        check(&record, name, values, plan).map_err(|what| Error::input(format!("{}: {what}", path.display())))?;
+        match &made {
+            Some((other, first)) if *first != record => {
+                let other = other.record(name);
+                let (path, other) = (path.display(), other.display());
+                return Err(Error::input(format!("{path} and {other} differ: leave out the part that is wrong")));
+            }
+            Some(_) => {}
+            None => made = Some((part, record)),
+        }
+    }
+    Ok(match (made, failed) {
+        (Some((part, record)), _) => Found::Made(part, Box::new(record)),
+        (None, Some(error)) => Found::Failed(error),
+        (None, None) => Found::Nothing,
+    })
+}
+
+/// Whether a record is of this point of this plan.
+fn check(record: &Record, name: &str, values: &Map<String, Value>, plan: &Plan) -> std::result::Result<(), String> {
+    if record.format != POINT_FORMAT || record.plan_sha256 != plan.digest() {
+        return Err("it belongs to another sweep".into());
+    }
+    let mut expected = plan.base.clone();
+    expected.extend(values.clone());
+    // With another preset other settings follow, which the plan does not list.
+    let differing = if values.contains_key(PRESET) { Vec::new() } else { differences(&record.settings, &expected) };
+    if record.score.name != *name || record.score.values != *values || !differing.is_empty() {
+        let what: String = differing.iter().map(|what| format!(": {what}")).collect();
+        return Err(format!("it belongs to another point or was made with other settings{what}"));
+    }
+    let inside = format!("{POINTS}/{name}/");
+    let is_inside = |path: &str| {
+        path.strip_prefix(&inside).is_some_and(|file| !file.starts_with('.') && !file.contains(['/', '\\', ':']))
+    };
+    match record.pictures().find(|path| !is_inside(path)) {
+        Some(path) => Err(format!("the picture {path:?} is not in {inside}")),
+        None => Ok(()),
+    }
+}
+
+fn read_error(path: &Path) -> Result<Option<String>> {
+    if_there(read_text_at_most(path, MAX_ERROR_BYTES, "error"))
+}
+
+fn refuse_missing<'a>(missing: impl Iterator<Item = &'a String>) -> Result<()> {
+    let missing: Vec<&str> = missing.map(String::as_str).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let listed = missing.iter().take(LISTED).copied().collect::<Vec<_>>().join("; ");
+    let more = missing.len().saturating_sub(LISTED);
+    let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+    Err(Error::input(format!(
+        "the parts lack {} of the grid's points ({listed}{more}): make them with `protogpu sweep`, or add the parts that \
+             have them",
+        missing.len()
+    )))
+}
+
+/// A point's pictures, by path.
+fn pictures(part: &Files, record: &Record) -> Result<Vec<(String, Vec<u8>)>> {
+    let read = |path: &String| {
+        let file = part.picture(path);
+        let bytes = read_picture(&file)?;
+        bytes.map(|bytes| (path.clone(), bytes)).ok_or_else(|| {
+            Error::input(format!(
+                "{} is missing, although its point is finished: the same `protogpu sweep` makes it again",
+                file.display()
+            ))
+        })
+    };
+    record.pictures().map(read).collect()
+}

@@ -1,0 +1,39 @@
+//! The natural side of a sweep, made once for all points.
+
+use std::path::{Path, PathBuf};
+
+use super::request::SweepRequest;
+use super::score::Side;
+use crate::Result;
+use crate::analysis::similarity::Observer as Correlator;
+use crate::lab::observer::{Counted, Event, Note, Observer};
+use crate::lab::similarity::natural::Naturals;
+
+/// Where means and correlations of natural pictures are kept.
+pub(crate) fn mean_cache(request: &SweepRequest<'_>) -> PathBuf {
+    request.mean_cache.map_or_else(|| request.out.join("means"), Path::to_owned)
+}
+
+/// Every class's, from the folder of means or from its pictures.
+pub(super) fn sides(
+    request: &SweepRequest<'_>,
+    correlator: &mut Correlator,
+    observer: &dyn Observer,
+) -> Result<Vec<Side>> {
+    let (kept, choice) = (mean_cache(request), &request.choice);
+    let naturals = Naturals { network: request.network, choice, kept: &kept, given: &[], force: request.force };
+    let pictures = |&class: &usize| 2 * choice.same(class).len() + choice.different(class).len();
+    let total = Some(request.classes.iter().map(pictures).sum::<usize>() as u64);
+    observer.tell(Event::Counting { what: Counted::Pictures, done: 0, total });
+    let side = |&class: &usize| {
+        let natural = naturals.of(class, correlator, observer)?;
+        for reason in &natural.skipped {
+            observer.note(Note::LeftOut(reason));
+        }
+        let ranks = natural.mean.ranks(correlator.layers())?;
+        Ok(Side { class, ranks, same: natural.same, different: natural.different })
+    };
+    let sides = request.classes.iter().map(side).collect();
+    observer.tell(Event::CountingEnded);
+    sides
+}

@@ -1,0 +1,61 @@
+//! What a sweep is asked for.
+
+use std::num::NonZeroU16;
+use std::path::Path;
+use std::str::FromStr;
+
+use crate::analysis::similarity::Over;
+use crate::lab::kernels::TuneFor;
+use crate::lab::similarity::choice::Choice;
+use crate::networks::{Network, Semantics};
+use crate::{Error, Result};
+
+/// A sweep, but for its grid.
+pub(crate) struct SweepRequest<'a> {
+    pub(crate) network: &'a Network,
+    /// Natural pictures, and those of them that are looked at.
+    pub(crate) choice: Choice<'a>,
+    pub(crate) classes: &'a [usize],
+    /// Prototypes of each class.
+    pub(crate) seeds: NonZeroU16,
+    /// Which points are made; none for all of them, by this process alone.
+    pub(crate) shard: Option<Shard>,
+    pub(crate) semantics: Semantics,
+    pub(crate) over: Over,
+    /// Where means and correlations of natural pictures are kept; none for a folder in `out`.
+    pub(crate) mean_cache: Option<&'a Path>,
+    /// Prototypes at once.
+    pub(crate) batch: usize,
+    pub(crate) tune: TuneFor,
+    pub(crate) out: &'a Path,
+    /// Whether points that were made otherwise are replaced, and means that do not fit.
+    pub(crate) force: bool,
+}
+
+/// `I/N`, counted from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Shard {
+    index: usize,
+    of: usize,
+}
+
+impl Shard {
+    pub(crate) const WHOLE: Self = Self { index: 1, of: 1 };
+
+    /// Whether a point is in it.
+    pub(crate) fn has(self, point: usize) -> bool {
+        point % self.of == self.index - 1
+    }
+}
+
+impl FromStr for Shard {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let numbers = text.split_once('/').and_then(|(i, n)| Some((i.trim().parse().ok()?, n.trim().parse().ok()?)));
+        match numbers {
+            Some((index, of)) if (1..=of).contains(&index) => Ok(Self { index, of }),
+            _ => Err(Error::input(format!("`{text}` is not I/N with I from 1 to N, such as 2/8"))),
+        }
+    }
+}
