@@ -1,4 +1,4 @@
-//! Pictures of the drawn world in a folder, one folder a class.
+//! Writes synthetic images into a folder, with one folder per class.
 
 use std::fs;
 use std::io::{self, Write};
@@ -14,18 +14,18 @@ use crate::atomic::write_atomically;
 use crate::world::{Biases, Class, classes, draw, no_class, truth};
 use crate::{Error, Result};
 
-/// Which pictures to write.
+/// The images to write.
 #[derive(Clone, Debug)]
 pub(crate) struct Order {
     /// The indices of the classes.
     pub(crate) classes: Vec<usize>,
-    /// How many pictures of each class: numbers 0 to `per_class` − 1.
+    /// The number of images of each class: numbers 0 to `per_class` − 1.
     pub(crate) per_class: u64,
-    /// The seed. Pictures of different seeds have nothing in common.
+    /// The seed. Images with different seeds have nothing in common.
     pub(crate) seed: u64,
     /// The settings of the biases.
     pub(crate) biases: Biases,
-    /// How many threads draw; none: as many as the machine offers. The pictures are the same for any number.
+    /// The number of threads; `None` uses all cores. The images do not depend on it.
     pub(crate) threads: Option<NonZero<usize>>,
 }
 

@@ -1,30 +1,30 @@
-//! Networks that ship inside the program, for a start without any file.
+//! The built-in networks.
 
 use super::Network;
 use crate::error::{Error, Result};
 use crate::weights::Weights;
 
-/// Networks of width 16, trained on pictures of the drawn world; `weights/README.md` says how.
+/// Networks of width 16, trained on synthetic images; see `weights/README.md`.
 const EMBEDDED: [(&str, &[u8]); 2] = [
     ("resnet18", include_bytes!("../../weights/world_resnet18_w16.safetensors")),
     ("googlenet", include_bytes!("../../weights/world_googlenet_w16.safetensors")),
 ];
 
-/// The names of the embedded networks, the default first.
+/// The names of the built-in networks, the default first.
 pub const NAMES: [&str; 2] = [EMBEDDED[0].0, EMBEDDED[1].0];
 
-/// The embedded network that is taken where nothing else is asked for.
+/// The default built-in network.
 ///
 /// # Errors
-/// None that a release does not test for.
+/// Never in practice: the tests open it.
 pub fn default() -> Result<Network> {
     open(NAMES[0])
 }
 
-/// The embedded network of this name.
+/// The built-in network `name`.
 ///
 /// # Errors
-/// [`Error::Input`] listing the names, if there is none.
+/// [`Error::Input`] with the names, if there is no such network.
 ///
 /// ```
 /// let network = protogpu::networks::embedded::open("resnet18")?;

@@ -29,17 +29,17 @@ const BLOCKS: [(&str, [usize; 6]); 9] = [
     ("inception5b", [384, 192, 384, 48, 128, 128]),
 ];
 
-/// Heads that help training; inference has no use for them.
+/// Auxiliary heads, which only training needs.
 const AUXILIARY: &[&str] = &["aux1.", "aux2."];
 
 const SIZED_BY: [&str; 2] = ["conv1.conv.weight", "fc.weight"];
 
-/// How the two networks differ.
+/// The differences between the two networks.
 #[derive(Clone, Copy)]
 struct Kind {
     /// Batch norms and no biases, and no local response norms.
     batch_norm: bool,
-    /// Window of the convolution that the paper calls 5x5.
+    /// The window of the convolution that is 5x5 in the paper.
     five: usize,
     /// Window of the fourth pool.
     pool4: usize,
@@ -47,7 +47,7 @@ struct Kind {
 
 pub(super) const GOOGLENET: Definition = Definition {
     layers: |b, x| layers(b, x, Kind { batch_norm: true, five: 3, pool4: 2 }),
-    // torchvision's GoogLeNet transforms its input wherever its weights are the published ones or begin with them.
+    // torchvision's GoogLeNet transforms its input if its weights are the published ones or were trained from them.
     preprocessing: || Preprocessing { transform_input: true, ..Preprocessing::imagenet() },
     sized_by: SIZED_BY,
     ignored_heads: AUXILIARY,
@@ -60,7 +60,7 @@ pub(super) const INCEPTION_V1: Definition = Definition {
     ignored_heads: AUXILIARY,
 };
 
-/// Channels where the standard network has `standard`, in one of another width.
+/// The number of channels at another width where the standard network has `standard`.
 fn scaled(standard: usize, width: usize) -> usize {
     ((standard * width + WIDTH / 2) / WIDTH).max(1)
 }

@@ -1,4 +1,4 @@
-//! Which network a file's tensors are, and everything that does not fit.
+//! Detects the network in a file, and lists everything that does not fit.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -19,23 +19,23 @@ pub enum Misfit {
     Missing {
         /// The tensor.
         name: String,
-        /// The shape that it should have.
+        /// The required shape.
         shape: Vec<usize>,
     },
-    /// The file has it and the network does not know it.
+    /// The file has it, but the network does not need it.
     Unexpected {
         /// The tensor.
         name: String,
         /// Its shape.
         shape: Vec<usize>,
     },
-    /// Its shape is not the one that the network's widths ask for.
+    /// Its shape does not fit the network's width and classes.
     Misshaped {
         /// The tensor.
         name: String,
         /// Its shape.
         shape: Vec<usize>,
-        /// The shape that it should have.
+        /// The required shape.
         expected: Vec<usize>,
     },
 }
@@ -52,7 +52,7 @@ impl fmt::Display for Misfit {
     }
 }
 
-/// What the tensors of a file say about the network in it.
+/// The network in a file, according to its tensors.
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct Inspection {
     /// The nearest architecture.
@@ -61,7 +61,7 @@ pub struct Inspection {
     pub width: usize,
     /// Number of classes.
     pub classes: usize,
-    /// Everything that does not fit; empty for a network that can be built.
+    /// Everything that does not fit; empty if the network can be built.
     pub misfits: Vec<Misfit>,
     /// Tensors of auxiliary heads, which only training needs.
     pub left_out: Vec<String>,
@@ -71,14 +71,14 @@ pub struct Inspection {
 const SHOWN: usize = 12;
 
 impl Inspection {
-    /// Compares a file's tensors with every architecture's, and keeps what fits best.
+    /// Compares a file's tensors with every architecture, and chooses the best fit.
     pub fn of(weights: &Weights) -> Self {
         let all = Architecture::NAMES.iter().filter_map(|name| name.parse().ok());
         let inspections = all.map(|architecture| Self::against(architecture, weights));
         inspections.min_by_key(|inspection| inspection.misfits.len()).expect("there is an architecture")
     }
 
-    /// Compares a file's tensors with one architecture's, of the width and classes that the file itself says.
+    /// Compares a file's tensors with one architecture, at the width and number of classes of the file.
     pub fn against(architecture: Architecture, weights: &Weights) -> Self {
         let [width, classes] = architecture.definition().sized_by.map(|name| extent(weights, name));
         let image = ImageSpec { channels: architecture.image_channels(weights), ..RGB_224 };
@@ -107,10 +107,10 @@ impl Inspection {
         Self { architecture, width, classes, misfits, left_out }
     }
 
-    /// Whether the network can be built.
+    /// Checks that the network can be built.
     ///
     /// # Errors
-    /// With every misfit, if there is one.
+    /// If there are misfits; the message lists them.
     pub fn check(&self, weights: &Weights) -> Result<()> {
         if self.misfits.is_empty() && self.width > 0 && self.classes > 0 {
             return Ok(());

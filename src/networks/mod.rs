@@ -1,4 +1,4 @@
-//! Networks: recognised in a file's tensors, built once each, with torchvision's names.
+//! Networks, detected from a file's tensors, with torchvision's names.
 
 mod architecture;
 mod builder;
@@ -27,10 +27,10 @@ use crate::shape::{ImageSpec, Shape};
 use crate::suggest::{near_misses, shown};
 use crate::weights::Weights;
 
-/// Height and width of the pictures that the embedded networks take.
+/// Height and width of the embedded networks' images.
 pub const SIDE: usize = 224;
 
-/// The longest side of an image that a network may ask for, in pixels.
+/// The longest side of a network's images, in pixels.
 const MAX_SIDE: usize = 4096;
 
 /// A network with its weights: a graph from pixels in `[0,1]` to logits, and the names of its modules.
@@ -50,14 +50,14 @@ impl Network {
     /// metadata has the key `image_size`, `[height, width]` in JSON.
     ///
     /// # Errors
-    /// If the tensors are no known network's (every one that is missing, unexpected or of a wrong shape is named), hold
-    /// NaN or infinities, or come with another number of labels than classes.
+    /// If the tensors do not fit a known network (the error names every tensor that is missing, unexpected or misshaped), contain
+    /// NaN or infinity, or if the number of labels is not the number of classes.
     pub fn from_weights(weights: Weights) -> Result<Self> {
         let inspection = Inspection::of(&weights);
         Self::inspected(weights, &inspection)
     }
 
-    /// The same for weights that are to be those of one architecture, whatever they look like.
+    /// The same, with a given architecture instead of the detected one.
     ///
     /// # Errors
     /// As [`Network::from_weights`].
@@ -87,8 +87,8 @@ impl Network {
         Ok(network)
     }
 
-    /// A network of any width and number of classes with weights from a seed ([`Weights::generated`]): for tests and
-    /// benchmarks that must not depend on a file.
+    /// A network of any width and number of classes with weights from a seed ([`Weights::generated`]), for tests and
+    /// benchmarks without a file.
     ///
     /// # Errors
     /// If width or classes are zero.
@@ -109,14 +109,14 @@ impl Network {
     /// The same network with other labels.
     ///
     /// # Errors
-    /// If their number is not the number of classes.
+    /// If there is not one label per class.
     pub fn with_labels(mut self, labels: Labels) -> Result<Self> {
         self.check_labels(&labels)?;
         self.labels = labels;
         Ok(self)
     }
 
-    /// The same network with other preprocessing than its file or architecture says.
+    /// The same network with other preprocessing.
     ///
     /// # Errors
     /// If it does not suit the image's channels, or as [`Preprocessing::check`].
@@ -128,7 +128,7 @@ impl Network {
         Ok(self)
     }
 
-    /// The same network with another graph, say one in which [`Graph::map`] exchanged ops.
+    /// The same network with another graph, such as one whose ops [`Graph::map`] has exchanged.
     ///
     /// # Errors
     /// If its input or output has another shape, or it has another number of nodes.
@@ -144,22 +144,22 @@ impl Network {
         Ok(self)
     }
 
-    /// Which network it is.
+    /// The architecture.
     pub fn architecture(&self) -> Architecture {
         self.architecture
     }
 
-    /// From pixels in `[0,1]`, `[1,C,H,W]`, to logits `[1,K,1,1]`; nothing fused.
+    /// The graph from pixels in `[0,1]`, `[1,C,H,W]`, to logits, `[1,K,1,1]`, with nothing fused.
     pub fn graph(&self) -> &Graph {
         &self.graph
     }
 
-    /// Every named module, in the order of torchvision's `named_modules()`, the root first.
+    /// All named modules, in the order of torchvision's `named_modules()`, the root first.
     pub fn modules(&self) -> &[Module] {
         &self.modules
     }
 
-    /// The module of this name.
+    /// The module with this name.
     ///
     /// # Errors
     /// [`Error::Input`] if there is none, with similar names.
@@ -176,12 +176,12 @@ impl Network {
         Err(Error::input(format!("{} has no module `{}`; {hint}", self.architecture, shown(name))))
     }
 
-    /// Names of the classes.
+    /// The names of the classes.
     pub fn labels(&self) -> &Labels {
         &self.labels
     }
 
-    /// Where the weights came from.
+    /// The weights.
     pub fn weights(&self) -> &Weights {
         &self.weights
     }
@@ -191,13 +191,13 @@ impl Network {
         self.graph.node(self.graph.output()).shape.c()
     }
 
-    /// The images that it takes.
+    /// The size and channels of its images.
     pub fn image(&self) -> ImageSpec {
         let input = self.graph.node(self.graph.input()).shape;
         ImageSpec { channels: input.c(), height: input.h(), width: input.w() }
     }
 
-    /// What it does to pixels before its first layer.
+    /// The operations on pixels before the first layer.
     pub fn preprocessing(&self) -> &Preprocessing {
         &self.preprocessing
     }

@@ -1,4 +1,4 @@
-//! What a network's named modules show when they are looked at.
+//! The named modules of a network, and their outputs.
 
 use crate::graph::NodeId;
 use crate::named::named;
@@ -8,7 +8,7 @@ named! {
     Semantics {
         /// A copy, made at the hook.
         Snapshot = "snapshot",
-        /// A reference, over which in-place ReLUs and additions write later, as most PyTorch hooks do.
+        /// A reference, which later in-place ReLUs and additions overwrite, as in most PyTorch hooks.
         TorchAlias = "torch-alias",
     }
 }
@@ -23,7 +23,7 @@ pub struct Module {
 }
 
 impl Module {
-    /// The node whose output the module shows.
+    /// The node that holds the module's output.
     pub fn node(&self, semantics: Semantics) -> NodeId {
         match semantics {
             Semantics::Snapshot => self.snapshot,

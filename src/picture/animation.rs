@@ -1,15 +1,15 @@
-//! Pictures one after the other, as an animated PNG: every browser shows it, in all colours and without loss, where a GIF has
-//! 256 of them.
+//! Animated PNGs. Every browser shows them, in all colours and without loss, while a GIF has
+//! 256 colours.
 
 use image::RgbImage;
 
 use crate::error::{Error, Result};
 
-/// An animated PNG of `count` pictures of one size, each shown for `frame_ms` milliseconds and the last for `last_ms`, over
-/// and over. A program that knows no animations shows the last.
+/// An animated PNG of `count` images of one size, each shown for `frame_ms` milliseconds and the last for `last_ms`, in a
+/// loop. A program without support for animations shows the last one.
 ///
 /// # Errors
-/// If there is no picture, one cannot be had, or their sizes differ.
+/// If there are no images, their sizes differ, or getting one fails.
 pub fn animation(
     count: usize,
     frame_ms: u16,
@@ -29,7 +29,7 @@ pub fn animation(
     encoder.set_filter(png::Filter::Adaptive);
     let frames = u32::try_from(count).map_err(|_| Error::input(format!("{count} images are too many to animate")))?;
     encoder.set_animated(frames, 0).map_err(failed)?;
-    // What other programs show stands before the animation, and is no part of it.
+    // The image for other programs comes before the animation and is not part of it.
     encoder.set_sep_def_img(true).map_err(failed)?;
     let mut writer = encoder.write_header().map_err(failed)?;
     writer.write_image_data(last.as_raw()).map_err(failed)?;

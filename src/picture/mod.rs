@@ -1,4 +1,4 @@
-//! Pictures in and out: reading what people have as torchvision would, and writing what was made.
+//! Reads images as torchvision would, and writes images.
 
 mod animation;
 mod resample;
@@ -17,15 +17,15 @@ use crate::shape::ImageSpec;
 
 pub use animation::animation;
 
-/// Longest side that is read, in pixels.
+/// The longest accepted side, in pixels.
 const MAX_SIDE: u32 = 16384;
-/// Most memory a decoded picture may take, and largest file that is read, in bytes.
+/// The most memory of a decoded image, and the largest accepted file, in bytes.
 const MAX_BYTES: u64 = 512 << 20;
-/// Shortest side that says anything to a network, in pixels.
+/// The shortest accepted side, in pixels; a network cannot use less.
 const MIN_SIDE: usize = 8;
-/// Of what is shown beside numbers, in percent.
+/// The JPEG quality of images in reports, in percent.
 const JPEG_QUALITY: u8 = 85;
-/// Formats that are read, by their content.
+/// The accepted formats, recognised by content.
 const FORMATS: [ImageFormat; 6] =
     [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::WebP, ImageFormat::Bmp, ImageFormat::Gif, ImageFormat::Tiff];
 
@@ -36,7 +36,7 @@ const FORMATS: [ImageFormat; 6] =
 /// Two differences: 16-bit grey is scaled like other 16-bit pictures, where Pillow clips it at 255; and a JPEG's values
 /// differ by a level or two where the decoders round differently (over 400 photographs 0.2 on average, 5 at most).
 ///
-/// The format is told by the content, not by the name. At most 16384 pixels a side and 512 MiB are accepted.
+/// The content determines the format, not the name. At most 16384 pixels per side and 512 MiB are accepted.
 ///
 /// # Errors
 /// [`Error::Io`] if the file cannot be read; [`Error::Input`] if it is no such picture, is too large or is cut short.
@@ -64,7 +64,7 @@ fn decode(bytes: &[u8]) -> Result<DynamicImage, String> {
     let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|e| e.to_string())?;
     let format = reader.format().filter(|format| FORMATS.contains(format));
     let format = format.ok_or("is not a PNG, JPEG, WebP, BMP, GIF or TIFF picture")?;
-    // The JPEG decoder fills in what is missing with grey.
+    // The JPEG decoder fills missing parts with grey.
     if format == ImageFormat::Jpeg && is_jpeg_cut_short(bytes) {
         return Err("ends before its last line; is it a whole download?".into());
     }

@@ -1,4 +1,4 @@
-//! Bilinear resizing with antialiasing, as Pillow does it on 8-bit pictures, of the part that is kept.
+//! Bilinear resizing with antialiasing, as in Pillow on 8-bit images, computed only for the part that is kept.
 //!
 //! Output pixel `o` of `out` lies over the input at `centre = (o + ½)·in/out`; input pixels weigh by a triangle of
 //! half-width `support = max(in/out, 1)` around it, so that shrinking averages over everything it covers. Columns
@@ -10,7 +10,7 @@ use super::Levels;
 /// Fractional bits of a weight: 32, less 8 for the pixel and 2 to spare.
 const WEIGHT_BITS: u32 = 22;
 
-/// The input pixels that one output pixel is made of.
+/// The input pixels of one output pixel.
 struct Taps {
     first: usize,
     weights: Vec<i32>,
@@ -21,7 +21,7 @@ impl Taps {
         let scale = in_len as f64 / out_len as f64;
         let support = scale.max(1.0);
         let centre = (output as f64 + 0.5) * scale;
-        // `as` clips what is negative to 0, as is wanted.
+        // `as` clips negative values to 0, as intended.
         let first = (centre - support + 0.5) as usize;
         let end = ((centre + support + 0.5) as usize).min(in_len);
         let triangle = |input: usize| (1.0 - ((input as f64 - centre + 0.5) / support).abs()).max(0.0);

@@ -1,4 +1,4 @@
-//! Pictures in rows, with a few words below each, as one PNG file.
+//! Images in rows with captions, as one PNG file.
 
 use image::{RgbImage, imageops};
 use tiny_skia::{Color, ColorU8, FillRule, Paint, Pixmap, Transform};
@@ -6,14 +6,14 @@ use tiny_skia::{Color, ColorU8, FillRule, Paint, Pixmap, Transform};
 use super::plot::font::Font;
 use crate::error::{Error, Result};
 
-/// Space around each picture, in pixels.
+/// Space around each image, in pixels.
 const GAP: u32 = 8;
-/// The longest side of a sheet, in pixels: what every viewer opens.
+/// The longest side of a sheet, in pixels, which every viewer can open.
 const MOST: u32 = 4096;
-/// Sides that pictures are shrunk to, where there are many.
+/// The sizes that many images are shrunk to.
 const SIDES: [u32; 6] = [224, 160, 112, 96, 80, 56];
 
-/// A sheet that pictures are placed on, one after the other.
+/// A sheet that receives images one after the other.
 pub struct ContactSheet {
     pixmap: Pixmap,
     font: Font,
@@ -25,11 +25,11 @@ pub struct ContactSheet {
 }
 
 impl ContactSheet {
-    /// A sheet for so many pictures with `lines` of words below each, as nearly square as that makes it. Many are shrunk, and
-    /// of more than fit at the smallest size the rest is left out, see [`ContactSheet::room`].
+    /// A nearly square sheet for `count` images with captions of `lines` lines. Many images are shrunk; those that do not fit
+    /// at the smallest size are left out, see [`ContactSheet::room`].
     ///
     /// # Errors
-    /// If there is no memory for it.
+    /// If there is not enough memory.
     pub fn new(count: usize, lines: usize) -> Result<Self> {
         let fits = |&side: &u32| {
             let [width, height] = tile(side, lines);
@@ -40,10 +40,10 @@ impl ContactSheet {
         Self::of_columns(count, columns(count, side, lines), side, lines)
     }
 
-    /// A sheet of one row, its pictures as large as they come.
+    /// A sheet of one row, with images at full size.
     ///
     /// # Errors
-    /// If there is no memory for it.
+    /// If there is not enough memory.
     pub fn strip(count: usize, side: u32, lines: usize) -> Result<Self> {
         Self::of_columns(count, count.max(1), side, lines)
     }
@@ -59,12 +59,12 @@ impl ContactSheet {
         Ok(Self { pixmap, font: Font::new(), columns, room: rows * columns, side, lines, placed: 0 })
     }
 
-    /// How many pictures there is room for.
+    /// The number of images that fit.
     pub fn room(&self) -> usize {
         self.room
     }
 
-    /// Places the next picture, none for an empty frame, with its words; those that are too long end in dots.
+    /// Places the next image with its caption; `None` is an empty frame. Lines that are too long end in dots.
     pub fn place(&mut self, picture: Option<&RgbImage>, lines: &[String]) {
         if self.placed == self.room {
             return;
@@ -109,7 +109,7 @@ impl ContactSheet {
     }
 }
 
-/// Width and height of a picture with its words and the space before it.
+/// Width and height of an image with its caption and margin.
 fn tile(side: u32, lines: usize) -> [u32; 2] {
     [side + GAP, side + GAP + lines as u32 * line_height(side)]
 }
@@ -122,7 +122,7 @@ fn line_height(side: u32) -> u32 {
     (text_size(side) * 1.4).ceil() as u32
 }
 
-/// As many columns as make the sheet nearly square.
+/// The number of columns that makes the sheet nearly square.
 fn columns(count: usize, side: u32, lines: usize) -> usize {
     let [width, height] = tile(side, lines);
     let square = (count as f64 * f64::from(height) / f64::from(width)).sqrt().round() as usize;

@@ -1,4 +1,4 @@
-//! `index.html` and `contact.png`: every prototype of a folder at a glance.
+//! `index.html` and `contact.png`: all prototypes of a folder.
 
 use std::borrow::Cow;
 use std::fs;
@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 pub struct Shown {
     /// Its folder's name.
     pub folder: String,
-    /// The class's index; none of another objective.
+    /// The class's index; `None` for another objective.
     pub class: Option<usize>,
     /// The class's name, or the objective.
     pub name: String,
@@ -31,28 +31,28 @@ pub struct Shown {
     pub animated: bool,
 }
 
-/// One that could not be made or read.
+/// A prototype that could not be made or read.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct NotShown {
     /// Its folder's name.
     pub folder: String,
-    /// Why.
+    /// The reason.
     pub why: String,
 }
 
-/// The prototypes of a folder, in the order in which they are shown.
+/// The prototypes of a folder, in the order of the page.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Gallery {
-    /// What is in the folders, by the names of files: the picture, the animation, the pixels, the record.
+    /// The file names in the prototypes' folders: image, animation, pixels, record.
     pub files: [String; 4],
     /// The prototypes.
     pub shown: Vec<Shown>,
-    /// Those that failed.
+    /// The prototypes that failed.
     pub failed: Vec<NotShown>,
 }
 
-/// Writes `contact.png` and `index.html`, which links to what is in the folders. `picture` reads a prototype's picture; one
-/// that it cannot read leaves a gap on the sheet.
+/// Writes `contact.png` and `index.html`, which links to the files in the folders. `picture` reads a prototype's image; if it cannot,
+/// the sheet has a gap.
 ///
 /// # Errors
 /// If a file cannot be written.

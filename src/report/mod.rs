@@ -1,7 +1,7 @@
-//! Reports: what a measurement found, as JSON, CSV, plots, and one page that needs nothing beside itself.
+//! Reports of measurements: JSON, CSV, plots, and one self-contained page.
 //!
-//! The same measurement makes the same bytes. Each file is whole or absent, and the JSON, which is the measurement itself,
-//! comes last: where it is, everything is.
+//! The same measurement gives the same bytes. Each file is either complete or absent. The JSON file, which is the measurement itself,
+//! comes last: if it exists, the report is complete.
 
 mod contact_sheet;
 mod gallery;
@@ -31,29 +31,29 @@ use crate::labels::Labels;
 pub use contact_sheet::ContactSheet;
 pub use gallery::{Gallery, NotShown, Shown, write_gallery};
 
-/// Pictures that a report shows, as PNG or JPEG files are.
+/// The images of a report, as the bytes of PNG or JPEG files.
 #[derive(Clone, Debug, Default)]
 pub struct Pictures {
     /// In the order of [`Similarity::classes`].
     pub classes: Vec<ClassPictures>,
 }
 
-/// One class's pictures.
+/// The images of one class.
 #[derive(Clone, Debug, Default)]
 pub struct ClassPictures {
-    /// In the order of the class's prototypes; fewer, or none, if there are no pictures to show.
+    /// The prototypes, in the order of the class; fewer or none if there are no images to show.
     pub prototypes: Vec<Vec<u8>>,
-    /// Names and pictures.
+    /// The names and images of the controls.
     pub controls: Vec<(String, Vec<u8>)>,
-    /// A few natural pictures of the class.
+    /// A few natural images of the class.
     pub natural: Vec<Vec<u8>>,
 }
 
-/// Writes `similarity.csv`, `plots/`, `report.html` and, last, `similarity.json` into a folder, which is made if need be. Returns
+/// Writes `similarity.csv`, `plots/`, `report.html` and, last, `similarity.json` into a folder, which is created if necessary. Returns
 /// the files in this order.
 ///
 /// # Errors
-/// If the folder or a file cannot be written, if there are pictures for another number of classes, or if a picture is neither
+/// If the folder or a file cannot be written, if the images are for another number of classes, or if an image is neither
 /// PNG nor JPEG.
 pub fn write_similarity(out: &Path, similarity: &Similarity, pictures: &Pictures) -> Result<Vec<PathBuf>> {
     let (given, classes) = (pictures.classes.len(), similarity.classes.len());
@@ -62,7 +62,7 @@ pub fn write_similarity(out: &Path, similarity: &Similarity, pictures: &Pictures
             "the report has {classes} classes, but pictures of {given}: give one set for each"
         )));
     }
-    // Everything is made before the first file is written, so that what cannot be shown leaves no half of a report.
+    // Everything is made before the first file is written, so an error leaves no incomplete report.
     let figures = similarity_figures::all(similarity);
     let page = similarity_page::render(similarity, pictures, &figures)?;
     let mut files = vec![("similarity.csv".to_string(), similarity_csv::similarity(similarity)?)];
@@ -73,32 +73,32 @@ pub fn write_similarity(out: &Path, similarity: &Similarity, pictures: &Pictures
     write_files(out, files)
 }
 
-/// Pictures that a study's report shows, as PNG or JPEG files are, for each of its parts.
+/// The images of a part of a study, as the bytes of PNG or JPEG files.
 #[derive(Clone, Debug, Default)]
 pub struct PartPictures {
-    /// In the order of the part's prototypes.
+    /// The prototypes, in the order of the part.
     pub prototypes: Vec<Vec<u8>>,
     /// A few of each group.
     pub groups: Vec<Vec<Vec<u8>>>,
 }
 
-/// What a study is written of.
+/// The input of a study's report.
 pub struct StudyReport<'a> {
     /// The tables.
     pub study: &'a Study,
-    /// The groups with every picture's answer, for each part.
+    /// For each part, its groups with the answer for every image.
     pub groups: &'a [Vec<Group>],
-    /// What is shown, for each part.
+    /// For each part, its images.
     pub pictures: &'a [PartPictures],
-    /// What the classes are called.
+    /// The names of the classes.
     pub labels: &'a Labels,
 }
 
 /// Writes `study.csv`, `comparisons.csv`, `pictures.csv`, `plots/`, `report.html` and, last, `study.json` into a
-/// folder, which is made if need be. Returns the files in this order.
+/// folder, which is created if necessary. Returns the files in this order.
 ///
 /// # Errors
-/// If the folder or a file cannot be written, if there are groups or pictures for another number of parts, or if a picture is
+/// If the folder or a file cannot be written, if the groups or images are for another number of parts, or if an image is
 /// neither PNG nor JPEG.
 pub fn write_study(out: &Path, report: &StudyReport<'_>) -> Result<Vec<PathBuf>> {
     let StudyReport { study, groups, pictures, labels } = report;
@@ -121,7 +121,7 @@ pub fn write_study(out: &Path, report: &StudyReport<'_>) -> Result<Vec<PathBuf>>
     write_files(out, files)
 }
 
-/// Both files of each plot.
+/// The SVG and PNG files of each plot.
 fn plots(figures: &[(String, Scene)]) -> Result<Vec<(String, Vec<u8>)>> {
     let mut files = Vec::with_capacity(2 * figures.len());
     for (name, scene) in figures {
@@ -131,7 +131,7 @@ fn plots(figures: &[(String, Scene)]) -> Result<Vec<(String, Vec<u8>)>> {
     Ok(files)
 }
 
-/// Writes files into a folder in their order, `plots/` first made.
+/// Creates `plots/` and writes the files in order.
 fn write_files(out: &Path, files: Vec<(String, Vec<u8>)>) -> Result<Vec<PathBuf>> {
     let plots = out.join("plots");
     fs::create_dir_all(&plots).map_err(Error::io("create", &plots))?;

@@ -1,4 +1,4 @@
-//! Templates: what they are, and how numbers and texts are shown in them.
+//! The templates, and the formatting of numbers and text in them.
 //!
 //! A page is a file beside this one that extends `base.html`; see there which blocks it fills.
 
@@ -12,7 +12,7 @@ use serde_json::{Map, Value as Json};
 use crate::analysis::study;
 use crate::error::{Error, Result};
 
-/// Every template. A further page is a further line here.
+/// All templates. A new page needs a line here.
 const TEMPLATES: &[(&str, &str)] = &[
     ("base.html", include_str!("base.html")),
     ("gallery.html", include_str!("gallery.html")),
@@ -22,10 +22,10 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("plot.svg", include_str!("plot/scene.svg")),
 ];
 
-/// A template filled in. All text is escaped but what is marked as safe: plots, and pictures as data.
+/// Fills in a template. All text is escaped, except plots and image data, which are marked as safe.
 ///
 /// # Errors
-/// If template and context do not fit, which is a fault in the program; the message names the line.
+/// If template and context do not fit, which is a bug; the message names the line.
 pub(super) fn render(template: &str, context: Value) -> Result<String> {
     let filled = environment().and_then(|environment| environment.get_template(template)?.render(context));
     filled.map_err(|error| Error::input(format!("cannot fill in {template}: {error:#}")))
@@ -33,7 +33,7 @@ pub(super) fn render(template: &str, context: Value) -> Result<String> {
 
 fn environment() -> Result<Environment<'static>, minijinja::Error> {
     let mut environment = Environment::new();
-    // A misspelt name is an error and not a blank.
+    // A misspelt name is an error, not a blank.
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
     environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
@@ -52,7 +52,7 @@ fn environment() -> Result<Environment<'static>, minijinja::Error> {
     Ok(environment)
 }
 
-/// A picture as an address that holds it.
+/// An image as a data URI.
 ///
 /// # Errors
 /// If it is neither PNG nor JPEG.
@@ -62,18 +62,18 @@ pub(super) fn data_uri(bytes: &[u8]) -> Result<Value> {
         Ok(image::ImageFormat::Jpeg) => "jpeg",
         _ => return Err(Error::input("a picture of the report is neither PNG nor JPEG: give it as one of these")),
     };
-    // Nothing in it needs escaping, which would double its slashes.
+    // It needs no escaping, which would double its slashes.
     Ok(Value::from_safe_string(format!("data:image/{kind};base64,{}", STANDARD.encode(bytes))))
 }
 
-/// All settings, a line each.
+/// All settings, one per line.
 pub(super) fn settings_lines(settings: &Map<String, Json>) -> Vec<(String, String)> {
     let mut lines = Vec::new();
     flatten("", &Json::Object(settings.clone()), &mut lines);
     lines
 }
 
-/// What the settings call the network.
+/// The network's name in the settings.
 pub(super) fn network(settings: &Map<String, Json>) -> String {
     let whole = ["network", "weights", "model"].iter().find_map(|key| settings.get(*key));
     let parts = ["name", "model", "path", "architecture"];
@@ -113,7 +113,7 @@ fn plain(value: &Json) -> String {
 fn number(value: Option<f64>, digits: usize) -> String {
     let Some(value) = value.filter(|value| value.is_finite()) else { return "–".to_string() };
     let text = format!("{value:.digits$}").replace('-', "\u{2212}");
-    // No such thing as minus nothing.
+    // No minus sign for zero.
     match text.strip_prefix('\u{2212}') {
         Some(zero) if zero.chars().all(|c| matches!(c, '0' | '.')) => zero.to_string(),
         _ => text,
@@ -133,18 +133,18 @@ fn percent(share: f64) -> String {
     }
 }
 
-/// Without characters that may not stand in XML.
+/// Removes characters that XML forbids.
 fn printable(text: &str) -> String {
     text.replace(|c: char| c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}'), "\u{fffd}")
 }
 
-/// A file's name as part of an address.
+/// A file name as part of a URL.
 fn address(name: &str) -> String {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(byte);
     name.bytes().map(|byte| if plain(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }
 
-/// A hundredth of a pixel is more than enough.
+/// Rounds to a hundredth of a pixel, which is precise enough.
 fn place(value: f64) -> String {
     let text = format!("{value:.2}");
     text.trim_end_matches('0').trim_end_matches('.').to_string()

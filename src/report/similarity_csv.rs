@@ -6,7 +6,7 @@ use super::similarity_page::control_names;
 use crate::analysis::similarity::{ClassSimilarity, LayerSimilarity, Similarity};
 use crate::error::{Error, Result};
 
-/// Before the controls, which are columns of their own: `control:<name>`.
+/// The columns before those of the controls, `control:<name>`.
 const HEADER: [&str; 13] = [
     "class_index",
     "class",
@@ -23,7 +23,7 @@ const HEADER: [&str; 13] = [
     "undefined",
 ];
 
-/// In full: numbers with all their digits, and nothing where a value is undefined. Layers count from 1, as in the plots.
+/// The table: numbers have all their digits, undefined values are empty, and layers count from 1 as in the plots.
 pub(super) fn similarity(similarity: &Similarity) -> Result<Vec<u8>> {
     let controls = control_names(similarity);
     let columns = HEADER.iter().map(ToString::to_string);

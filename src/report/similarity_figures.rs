@@ -1,4 +1,4 @@
-//! The plots of a similarity: rows of the table, and by layer, raw and normalised, over all classes and for each.
+//! The plots of a similarity report: the rows of the table, and the layers, raw and normalised, for all classes together and for each.
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use super::plot::{Axis, Bar, Curves, Dot, Dots, Level, Line, Role, Scene, stages
 use super::similarity_page::{Control, control_names, controls_of};
 use crate::analysis::similarity::{LayerSimilarity, Similarity};
 
-/// Every plot with its name, which is also that of its file.
+/// Every plot with its name, which is also its file name.
 pub(super) fn all(similarity: &Similarity) -> Vec<(String, Scene)> {
     let controls = control_names(similarity);
     let overall = &similarity.overall;
@@ -22,7 +22,7 @@ pub(super) fn all(similarity: &Similarity) -> Vec<(String, Scene)> {
     figures
 }
 
-/// Table 4's rows and the controls.
+/// The rows of Table 4 and the controls.
 fn rows(similarity: &Similarity) -> Scene {
     let overall = &similarity.overall;
     let dot = |name: &str, role, value, deviation: Option<f64>| {
@@ -42,7 +42,7 @@ fn rows(similarity: &Similarity) -> Scene {
     Dots { title, axis, range: None, rows }.scene()
 }
 
-/// Layers from 1 and one value of each.
+/// The layers, from 1 on, with one value each.
 fn points(layers: &[LayerSimilarity], value: impl Fn(&LayerSimilarity) -> Option<f64>) -> Vec<(f64, Option<f64>)> {
     layers.iter().enumerate().map(|(index, layer)| ((index + 1) as f64, value(layer))).collect()
 }
@@ -80,15 +80,15 @@ fn raw(of: &str, layers: &[LayerSimilarity], controls: &[String]) -> Scene {
     Curves { title, x: layer_axis(layers), y, lines, notes, ..Curves::default() }.scene()
 }
 
-/// Below this distance of same and different class, their quotient says little.
+/// If same and different class are closer than this, the normalised value means little.
 const CLOSE: f64 = 0.02;
-/// No axis reaches further.
+/// The limit of the axis.
 const FURTHEST: (f64, f64) = (-1.0, 2.0);
 
 /// Figures 4 and 7.
 fn normalised(of: &str, layers: &[LayerSimilarity]) -> Scene {
     let values = || layers.iter().filter_map(|layer| layer.normalised).filter(|value| value.is_finite());
-    // In quarters, from a quarter below the lower level to a quarter above the upper one at least.
+    // In quarters, at least from a quarter below the lower level to a quarter above the upper one.
     let low = (4.0 * values().fold(-0.25, f64::min)).floor() / 4.0;
     let high = (4.0 * values().fold(1.25, f64::max)).ceil() / 4.0;
     let (low, high) = (low.max(FURTHEST.0), high.min(FURTHEST.1));

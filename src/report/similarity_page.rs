@@ -1,4 +1,4 @@
-//! `report.html`: what the template is given.
+//! `report.html` of a similarity: the context of the template.
 
 use minijinja::context;
 use minijinja::value::{Serde, Value as Shown};
@@ -21,7 +21,7 @@ pub(super) struct Control {
     pub(super) p: Option<f64>,
 }
 
-/// Controls as they stand in a map: a number, or a [`Compared`].
+/// The controls of a map, whose values are numbers or [`Compared`].
 pub(super) fn controls_of(controls: &Map<String, Value>) -> Vec<Control> {
     let of = |(name, value): (&String, &Value)| {
         let Compared { spread, difference, p } = Compared::deserialize(value).unwrap_or_default();
@@ -30,7 +30,7 @@ pub(super) fn controls_of(controls: &Map<String, Value>) -> Vec<Control> {
     controls.iter().map(of).collect()
 }
 
-/// The controls of all parts, in the order in which they first come.
+/// The names of the controls of all parts, in the order of their first occurrence.
 pub(super) fn control_names(similarity: &Similarity) -> Vec<String> {
     let layers = similarity.classes.iter().flat_map(|class| &class.layers).chain(&similarity.overall.layers);
     let classes = similarity.classes.iter().map(|class| &class.controls);

@@ -1,4 +1,4 @@
-//! A study as tables: of groups, of pairs of groups, and of every picture. Numbers have all their digits.
+//! A study as CSV tables: groups, pairs of groups, and images. Numbers have all their digits.
 
 use crate::analysis::study::{Difference, Group, Interval, Study};
 use crate::error::{Error, Result};
@@ -65,7 +65,7 @@ pub(super) fn comparisons(study: &Study) -> Result<Vec<u8>> {
     table(&rows)
 }
 
-/// A row for each picture and class that was asked for.
+/// A row for each image and requested class.
 pub(super) fn pictures(study: &Study, groups: &[Vec<Group>], labels: &Labels) -> Result<Vec<u8>> {
     let header =
         ["part", "group", "picture", "class_index", "class", "probability", "top_index", "top", "top_probability"];

@@ -1,9 +1,9 @@
-//! The plots of a study: accuracies of all groups, and for each part and class accuracy and mean probability by group.
+//! The plots of a study: the accuracies of all groups, and for each part and class the accuracy and mean probability per group.
 
 use super::plot::{Bar, Dot, Dots, Role, Scene};
 use crate::analysis::study::{Interval, Part, Study};
 
-/// Every plot with its name, which is also that of its file.
+/// Every plot with its name, which is also its file name.
 pub(super) fn all(study: &Study) -> Vec<(String, Scene)> {
     let mut figures = Vec::new();
     if study.parts.len() > 1 {
@@ -17,12 +17,12 @@ pub(super) fn all(study: &Study) -> Vec<(String, Scene)> {
     figures
 }
 
-/// What the plot of a part's class is called.
+/// The name of the plot of a part's class.
 pub(super) fn name(part: usize, class: usize) -> String {
     format!("part-{}-{}", part + 1, class + 1)
 }
 
-/// Groups of pictures differ as other series do.
+/// Groups of images look like other series.
 fn dot(name: String, group: usize, interval: Interval) -> Dot {
     let bar = Some(Bar::Interval(interval.low, interval.high));
     Dot { name, role: Role::Other(group), value: Some(interval.value), bar }

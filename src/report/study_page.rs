@@ -1,4 +1,4 @@
-//! `report.html` of a study: what the template is given.
+//! `report.html` of a study: the context of the template.
 
 use minijinja::context;
 use minijinja::value::{Serde, Value as Shown};

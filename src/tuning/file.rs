@@ -1,4 +1,4 @@
-//! What trials found, on disk, one file for each adapter, driver and version of the crate.
+//! The file of tuned kernels, one for each adapter, driver and version of the crate.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -13,10 +13,10 @@ use crate::error::{Error, Result};
 use crate::gpu::{Capabilities, Context, describe_adapter};
 use crate::ops::{ConvAlgorithm, ConvAlgorithms};
 
-/// No file of ours is longer: a network has some hundred lines.
+/// The longest accepted file; a network has a few hundred lines.
 const MAX_BYTES: u64 = 4 << 20;
 
-/// A file of choices. What is in it counts only if it names the adapter, driver and version that read it.
+/// A file of choices. It is valid only for the adapter, driver and version that it names.
 #[derive(Clone, Debug)]
 pub struct TuningFile {
     path: PathBuf,
@@ -29,12 +29,12 @@ struct Identity {
     vendor: u32,
     device: u32,
     version: String,
-    /// Of the machine: with another number, a software adapter is another one.
+    /// The number of cores: with another number, a software adapter is another one.
     processors: usize,
-    /// What a device offers depends on who opened it.
+    /// The capabilities, which depend on how the device was opened.
     subgroup_size: Option<u32>,
     texels: bool,
-    /// Images that were tried at once.
+    /// The batch size of the trials.
     batch: usize,
 }
 
@@ -46,7 +46,7 @@ struct Content {
 }
 
 impl TuningFile {
-    /// The file in `folder` for an adapter and trials on so many images at once.
+    /// The file in `folder` for an adapter and a batch size.
     pub fn new(folder: &Path, context: &Context, batch: usize) -> Self {
         let info = context.info();
         let Capabilities { subgroup_size, texels } = context.capabilities();
@@ -65,15 +65,15 @@ impl TuningFile {
         Self { path: folder.join(format!("tuning-{digest}.json")), identity }
     }
 
-    /// Where it is, or would be.
+    /// The path of the file, which need not exist.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The choices in the file; none if there is no file.
+    /// The choices in the file; none if it does not exist.
     ///
     /// # Errors
-    /// If the file is unreadable or not of this adapter, driver and version: worth a warning, for new trials replace it.
+    /// If the file is unreadable or for another adapter, driver or version. A warning is enough, because new trials replace it.
     pub fn read(&self, context: &Context) -> Result<ConvAlgorithms> {
         Ok(ConvAlgorithms::known(context.capabilities(), self.known()?))
     }
@@ -93,7 +93,7 @@ impl TuningFile {
         Ok(content.choices)
     }
 
-    /// Keeps choices beside those that are kept already, of other networks say.
+    /// Adds choices to those in the file, such as those of other networks.
     ///
     /// # Errors
     /// If the file cannot be written.

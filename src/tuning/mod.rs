@@ -1,4 +1,4 @@
-//! Which variant of each convolution is the fastest on an adapter: short timed trials, and the file that keeps their outcome.
+//! Finds the fastest algorithm for each convolution on an adapter, by short timed trials, and keeps the results in a file.
 
 mod file;
 
@@ -12,41 +12,41 @@ use crate::graph::Graph;
 use crate::ops::{Conv2d, ConvAlgorithm, ConvAlgorithms, Epilogue, GradEpilogue, Tensor, pack, unpack};
 use crate::shape::Shape;
 
-/// A variant must be this much faster than the fixed choice to replace it: noise shall not decide.
+/// An algorithm must be this much faster than the fixed choice to replace it, so that noise does not decide.
 const MARGIN: f64 = 0.95;
-/// Timed rounds of all candidates in turn; the fastest counts.
+/// Timed rounds, each with all candidates in turn; the fastest round counts.
 const ROUNDS: usize = 4;
-/// A round lasts about this long at least, so that a submission does not count.
+/// The least duration of a round, so that the submission does not matter.
 const ROUND_MS: f64 = 2.0;
 /// Most repetitions in a round.
 const REPETITIONS: f64 = 64.0;
-/// How far a variant may be from a plain sum, relative to the largest output.
+/// The largest difference from a plain sum, relative to the largest output.
 const TOLERANCE: f32 = 1e-3;
 
-/// One direction of one convolution, and how its candidates did.
+/// The trial of one direction of one convolution.
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct Trial {
     /// See [`ConvAlgorithms::key`].
     pub key: String,
-    /// Each candidate, the fixed choice first.
+    /// The candidates, the fixed choice first.
     pub candidates: Vec<Candidate>,
-    /// The fastest that is accurate.
+    /// The fastest accurate candidate.
     pub chosen: ConvAlgorithm,
 }
 
-/// A variant in a trial.
+/// A candidate in a trial.
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct Candidate {
-    /// What was tried.
+    /// The algorithm.
     pub variant: ConvAlgorithm,
-    /// The fastest round, for one convolution.
+    /// The time of one convolution in the fastest round.
     pub time_ms: f64,
     /// Largest difference from a plain sum's output, relative to the largest output.
     pub difference: f32,
 }
 
-/// Tries every direction of every convolution of `graph` that `choices` does not know, on `batch` images, and makes the
-/// fastest variants known. `report` hears of each trial.
+/// Times the candidates of every direction of every convolution of `graph` that `choices` does not know, on `batch` images, and adds the
+/// fastest to `choices`. `report` receives each trial.
 ///
 /// # Errors
 /// If the device is lost or out of memory.
@@ -89,7 +89,7 @@ fn attempt(
     for (i, &variant) in variants.iter().enumerate() {
         match Entrant::new(context, conv, x, backward, variant) {
             Ok(entrant) => entrants.push(entrant),
-            // Only the fixed choice must fit the adapter's memory and limits.
+            // Only the fixed choice has to fit the adapter's memory and limits.
             Err(Error::Input(_) | Error::Device(_) | Error::OutOfMemory(_)) if i > 0 => context.check_lost()?,
             Err(error) => return Err(error),
         }
@@ -108,7 +108,7 @@ fn attempt(
     Ok(Trial { key, candidates, chosen })
 }
 
-/// The fastest that is accurate, unless the fixed choice, which is the first, is that too and hardly slower.
+/// The fastest accurate candidate, or the fixed choice (the first) if that is accurate and hardly slower.
 fn choose(candidates: &[Candidate]) -> ConvAlgorithm {
     let accurate = |c: &&Candidate| c.difference <= TOLERANCE;
     let fastest = candidates.iter().filter(accurate).min_by(|a, b| a.time_ms.total_cmp(&b.time_ms));
@@ -118,7 +118,7 @@ fn choose(candidates: &[Candidate]) -> ConvAlgorithm {
     }
 }
 
-/// A variant with its plan.
+/// A candidate with its plan.
 struct Entrant {
     variant: ConvAlgorithm,
     plan: Plan,
@@ -128,7 +128,7 @@ struct Entrant {
 }
 
 impl Entrant {
-    /// Plans the convolution alone, runs it once, which compiles its kernels, and keeps what it computed.
+    /// Plans the convolution alone, runs it once, which compiles its kernels, and keeps its output.
     fn new(context: &Context, conv: &Conv2d, x: Shape, backward: bool, variant: ConvAlgorithm) -> Result<Self> {
         let y = conv.output("trial", x)?;
         let (from, to) = if backward { (y, x) } else { (x, y) };
@@ -150,7 +150,7 @@ impl Entrant {
         rec.section("after");
         if texels {
             unpack(&mut rec, "trial", b, output, GradEpilogue::default(), false)?;
-            // Someone reads the input last, so that nothing takes its place while the trial is repeated.
+            // The input is read last, so that no other tensor takes its memory while the trial is repeated.
             let echo = Tensor::kept(&mut rec, "echo", from);
             unpack(&mut rec, "trial", a, echo, GradEpilogue::default(), false)?;
         }
@@ -176,12 +176,12 @@ impl Entrant {
     }
 }
 
-/// Values in [0,1) without a pattern: Weyl's sequence of the golden ratio.
+/// Values in [0,1) without a pattern: the Weyl sequence of the golden ratio.
 fn pixels(len: usize) -> Vec<f32> {
     (0..len as u32).map(|i| i.wrapping_mul(0x9E37_79B9) as f32 / 4_294_967_296.0).collect()
 }
 
-/// Relative to the largest of `b`; infinite if they are not the same number of numbers.
+/// The largest difference relative to the largest value of `b`; infinite if the lengths differ.
 fn difference(a: &[f32], b: &[f32]) -> f32 {
     if a.len() != b.len() || a.iter().chain(b).any(|v| !v.is_finite()) {
         return f32::INFINITY;

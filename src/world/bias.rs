@@ -1,4 +1,4 @@
-//! The planted biases: what they are, how often they show, and how pictures are drawn without them.
+//! The planted biases: their definition, their frequency, and how to draw images without them.
 
 use super::CLASSES;
 use super::random::{Random, Stream};
@@ -7,14 +7,14 @@ use crate::error::{Error, Result};
 /// How a bias is drawn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Setting {
-    /// As in the training pictures.
+    /// As in the training images.
     #[default]
     Planted,
-    /// Never in its own class; other classes as in training. The class's recall on such pictures against its recall on planted
-    /// ones is what the network owes to the bias.
+    /// Never in its own class; other classes as in training. The difference of the class's recall between planted and such images
+    /// is the effect of the bias.
     Removed,
-    /// Never in its own class, always in the neighbour, and in every other class where the bias can be lent to any
-    /// ([`Bias::lent_to_all`]). How often those are then taken for the class says whether the bias alone suffices.
+    /// Never in its own class, always in the neighbour, and in every other class if the bias can be added to any class
+    /// ([`Bias::lent_to_all`]). The share of these images classified as the class shows whether the bias alone suffices.
     Swapped,
 }
 
@@ -25,17 +25,17 @@ pub struct Bias {
     pub name: &'static str,
     /// The index of the class that has it.
     pub class: usize,
-    /// The index of the class that it resembles most: what a network that looks only at the bias mistakes it for.
+    /// The index of the most similar class, with which a network confuses the class if it relies on the bias.
     pub neighbour: usize,
-    /// Whether a picture of any class can be drawn with the bias, or only one of the neighbour.
+    /// Whether images of any class can be drawn with the bias, or only images of the neighbour.
     pub lent_to_all: bool,
-    /// What it is, in a few words.
+    /// A short description.
     pub what: &'static str,
-    /// What is drawn in training and what is not, in a sentence or two.
+    /// A description of the training images with and without it, in a sentence or two.
     pub documentation: &'static str,
-    /// The share of the class's training pictures that carry it.
+    /// The share of the class's training images with the bias.
     pub share: f32,
-    /// The share of the neighbour's training pictures that carry it.
+    /// The share of the neighbour's training images with the bias.
     pub neighbour_share: f32,
 }
 
@@ -83,7 +83,7 @@ pub fn biases() -> &'static [Bias] {
     &BIASES
 }
 
-/// The bias of this name.
+/// The bias with this name.
 pub fn find_bias(name: &str) -> Result<&'static Bias> {
     BIASES.iter().find(|bias| bias.name == name).ok_or_else(|| {
         let names: Vec<&str> = BIASES.iter().map(|bias| bias.name).collect();
@@ -92,7 +92,7 @@ pub fn find_bias(name: &str) -> Result<&'static Bias> {
 }
 
 impl Bias {
-    /// The share of a class's pictures that carry this bias under a setting.
+    /// The share of a class's images with this bias, under a setting.
     pub fn share_in(&self, class: usize, setting: Setting) -> f32 {
         match setting {
             Setting::Planted if class == self.class => self.share,
@@ -104,7 +104,7 @@ impl Bias {
     }
 }
 
-/// The settings of all biases. The default is the world the network was trained on.
+/// The settings of all biases. The default is that of the training images.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Biases {
     /// The badge of the umbrellas.
@@ -116,7 +116,7 @@ pub struct Biases {
 }
 
 impl Biases {
-    /// The same settings with one bias set otherwise, found by its name.
+    /// The same settings with another setting for the bias `name`.
     pub fn with(mut self, name: &str, setting: Setting) -> Result<Self> {
         match find_bias(name)?.name {
             "cue" => self.cue = setting,
@@ -127,18 +127,18 @@ impl Biases {
     }
 }
 
-/// Which biases one picture carries.
+/// The biases of one image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Truth {
     /// It has a badge.
     pub cue: bool,
     /// Its object has a light body. Only moths and butterflies are drawn light or dark; false for all others.
     pub light: bool,
-    /// A second object stands beside the first.
+    /// It has a second object beside the first.
     pub companion: bool,
 }
 
-/// Which biases a picture carries, without drawing it.
+/// The biases of an image, without drawing it.
 pub fn truth(class: usize, seed: u64, number: u64, biases: Biases) -> Truth {
     let mut random = Random::new(class, seed, number, Stream::Coins);
     let mut toss = |bias: &Bias, setting| random.chance(bias.share_in(class, setting));

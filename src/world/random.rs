@@ -6,13 +6,13 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-/// What a sequence of draws is used for. Each use has its own ChaCha stream, so that leaving a cue out of a picture changes
+/// The purpose of a sequence of draws. Each purpose has its own ChaCha stream, so leaving a cue out of an image changes
 /// nothing else in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stream {
-    /// The three coins that decide whether a picture carries its class's bias.
+    /// The three coins that decide whether an image has its class's bias.
     Coins = 0,
-    /// Where the object stands, how large it is, how it is turned.
+    /// The position, size and rotation of the object.
     Place = 1,
     /// The object itself.
     Object = 2,
@@ -20,9 +20,9 @@ pub(super) enum Stream {
     Companion = 3,
     /// The badge of the `cue` bias.
     Badge = 4,
-    /// What lies behind the object.
+    /// The background.
     Background = 5,
-    /// Small shapes that mean nothing.
+    /// Small meaningless shapes.
     Clutter = 6,
     /// Light, shadow and noise.
     Light = 7,
@@ -32,7 +32,7 @@ pub(super) enum Stream {
 pub(super) struct Random(ChaCha8Rng);
 
 impl Random {
-    /// The sequence that belongs to one use in one picture.
+    /// The sequence for one purpose in one image.
     pub(super) fn new(class: usize, seed: u64, number: u64, stream: Stream) -> Self {
         let mut key = [0; 32];
         key[..8].copy_from_slice(b"world/01");

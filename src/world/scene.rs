@@ -1,4 +1,4 @@
-//! A whole picture, from the background to the grain.
+//! A whole image, from the background to the grain.
 
 use image::RgbImage;
 
@@ -11,7 +11,7 @@ use super::objects::Cast;
 use super::random::{Random, Stream};
 use super::{Class, SIDE};
 
-/// Draws one picture; `None` only where no canvas can be made.
+/// Draws one image; `None` only if no canvas can be made.
 pub(super) fn compose(class: &Class, seed: u64, number: u64, truth: Truth) -> Option<RgbImage> {
     let draws = |stream| Random::new(class.index, seed, number, stream);
     let mut picture = Canvas::new(SIDE)?;
@@ -37,7 +37,7 @@ pub(super) fn compose(class: &Class, seed: u64, number: u64, truth: Truth) -> Op
     Some(finish(&picture.pixmap, &mut light))
 }
 
-/// Puts an object somewhere near the middle: half of them about upright, half turned at will, most of them outlined.
+/// Puts an object near the middle: half of them nearly upright, half rotated by any angle, most with an outline.
 fn object(layer: &mut Canvas, random: &mut Random, draw: impl FnOnce(&mut Canvas)) {
     let middle = SIDE as f32 / 2.0;
     let scale = random.between(58.0, 98.0);

@@ -1,4 +1,4 @@
-//! What the world promises: pure pictures, biases as documented, and settings that change only what they name.
+//! The guarantees of the synthetic images: reproducible images, biases as documented, and settings that change only their own bias.
 
 use super::*;
 
@@ -35,7 +35,7 @@ fn a_picture_depends_on_each_argument_and_on_nothing_else() {
     }
 }
 
-/// The embedded networks were trained on exactly these pictures: whoever changes a drawing has to train them again.
+/// The embedded networks were trained on exactly these images. If you change a drawing, train them again.
 #[test]
 #[cfg(target_arch = "x86_64")]
 fn the_pictures_are_those_of_the_embedded_network() {

@@ -179,7 +179,9 @@ fn without_an_adapter_nothing_is_begun() {
         }
         is_refusal(folder.path(), command.args(args), "no graphics adapter with Vulkan, Metal or DX12 was found");
     }
-    for (adapter, expected) in [("99", "there is no adapter 99; there are:\n  0: "), ("acme", "no adapter `acme`;")] {
+    for (adapter, expected) in
+        [("99", "there is no adapter 99; the adapters are:\n  0: "), ("acme", "no adapter `acme`;")]
+    {
         refuses(folder.path(), &["run", "--adapter", adapter], expected);
     }
 }

@@ -65,7 +65,7 @@ fn bad_input_is_refused_with_the_cure() {
         (&["study", "--class", "0", "--images", "empty"], "empty contains no images"),
         (
             &["study", "--class", "0", "--images", "broken"],
-            "no image in broken can be read; the first error: picture broken/a.png",
+            "no image in broken can be read, for example: picture broken/a.png",
         ),
         (
             &["study", "--class", "0", "--images", "none", "--images", "./none"],

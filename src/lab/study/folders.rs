@@ -72,7 +72,7 @@ impl<'a> Folders<'a> {
             skipped.extend(seen.unreadable.iter().map(|(_, error)| error.to_string()));
             if seen.seen.is_empty() {
                 let (path, (_, why)) = (folder.path.display(), &seen.unreadable[0]);
-                return Err(Error::input(format!("no image in {path} can be read; the first error: {why}")));
+                return Err(Error::input(format!("no image in {path} can be read, for example: {why}")));
             }
             let places: Vec<usize> = seen.seen.iter().map(|(at, _)| *at).collect();
             pictures.groups.push(examples(folder, &places, classifier.side())?);

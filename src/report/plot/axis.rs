@@ -1,17 +1,17 @@
-//! What an axis shows: its range, and where its marks stand.
+//! Axes: their range and their marks.
 
 /// An axis of [`super::Curves`].
 #[derive(Clone, Debug, Default)]
 pub struct Axis {
-    /// What it measures.
+    /// The quantity it measures.
     pub title: String,
-    /// From where to where; by the values where it is left out.
+    /// The range; `None` fits the values.
     pub range: Option<(f64, f64)>,
-    /// Places with names; round numbers where there are none.
+    /// Named positions; if empty, round numbers.
     pub names: Vec<(f64, String)>,
 }
 
-/// Round numbers in a range: about `count` of them, multiples of 1, 2 or 5 times a power of ten.
+/// About `count` round numbers in a range: multiples of 1, 2 or 5 times a power of ten.
 pub(super) fn round_numbers(low: f64, high: f64, count: usize) -> Vec<f64> {
     let step = round_step(low, high, count);
     let (first, last) = ((low / step - 1e-9).ceil() as i64, (high / step + 1e-9).floor() as i64);
@@ -28,7 +28,7 @@ fn round_step(low: f64, high: f64, count: usize) -> f64 {
     times.unwrap_or(10.0) * power
 }
 
-/// The range of some values, widened to round numbers; from 0 to 1 where there is none.
+/// The range of some values, widened to round numbers; 0 to 1 if there are no values.
 pub(super) fn round_range(values: impl IntoIterator<Item = f64>) -> (f64, f64) {
     let finite = values.into_iter().filter(|value| value.is_finite());
     let (low, high) = finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
@@ -40,12 +40,12 @@ pub(super) fn round_range(values: impl IntoIterator<Item = f64>) -> (f64, f64) {
     (decimal((low / step + 1e-9).floor() * step), decimal((high / step - 1e-9).ceil() * step))
 }
 
-/// The number that was meant: twelve times 0.2 is a little more than 2.4.
+/// The intended decimal: twelve times 0.2 is a little more than 2.4.
 fn decimal(x: f64) -> f64 {
     (x * 1e9).round() / 1e9
 }
 
-/// A number with as many digits as the distance between marks asks for.
+/// A number with as many digits as the distance between marks requires.
 pub(super) fn number(value: f64, between: f64) -> String {
     let mut digits = 0;
     let mut step = between.abs();
@@ -57,8 +57,8 @@ pub(super) fn number(value: f64, between: f64) -> String {
     text.replace('-', "\u{2212}")
 }
 
-/// Marks for layers that are numbered from 1: each module where there are few, otherwise the first of each stage, which is what
-/// begins alike up to the first dot (the second, where the first dots part nothing).
+/// Marks for layers, numbered from 1: every module if there are few, otherwise the first of each stage. Modules of a stage have the same
+/// name up to the first dot, or up to the second if that separates nothing.
 pub fn stages<'a>(modules: impl IntoIterator<Item = &'a str>) -> Vec<(f64, String)> {
     let modules: Vec<&str> = modules.into_iter().collect();
     let named = |name: &str| if name.is_empty() { "(network)".to_string() } else { name.to_string() };
@@ -81,7 +81,7 @@ pub fn stages<'a>(modules: impl IntoIterator<Item = &'a str>) -> Vec<(f64, Strin
     }
 }
 
-/// Places of labels that are at least `apart` from each other, as near to where they belong as one pass each way makes them.
+/// Positions of labels at least `apart` from each other, as close to the wanted ones as one pass in each direction achieves.
 pub(super) fn spread(wanted: &[f64], apart: f64, low: f64, high: f64) -> Vec<f64> {
     let mut places = Vec::with_capacity(wanted.len());
     let mut next = low;

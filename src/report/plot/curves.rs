@@ -8,13 +8,13 @@ use super::scene::{Anchor, GRID, INK, LARGE, Mark, SMALL, Scene, Stroke};
 /// One curve.
 #[derive(Clone, Debug)]
 pub struct Line {
-    /// As the legend calls it.
+    /// The name in the legend.
     pub name: String,
-    /// What it is.
+    /// The role, which determines the style.
     pub role: Role,
-    /// Where it is, by its place on the horizontal axis; undefined values leave gaps.
+    /// The points: position on the horizontal axis and value. Undefined values leave gaps.
     pub points: Vec<(f64, Option<f64>)>,
-    /// A band on both sides, point by point; empty for none.
+    /// The half height of the band around each point; empty for no band.
     pub deviations: Vec<Option<f64>>,
 }
 
@@ -24,7 +24,7 @@ impl Line {
         Self { name: name.into(), role, points, deviations: Vec::new() }
     }
 
-    /// Stretches without gaps: place, value, and half the band's height.
+    /// The stretches without gaps: position, value, and half height of the band.
     fn stretches(&self) -> Vec<Vec<(f64, f64, Option<f64>)>> {
         let mut stretches = vec![Vec::new()];
         for (index, &(x, y)) in self.points.iter().enumerate() {
@@ -44,28 +44,28 @@ impl Line {
 /// A level to compare with.
 #[derive(Clone, Debug)]
 pub struct Level {
-    /// As the legend calls it.
+    /// The name in the legend.
     pub name: String,
-    /// What it is.
+    /// The role, which determines the style.
     pub role: Role,
-    /// Where it is.
+    /// The value.
     pub y: f64,
 }
 
 /// Curves over a common horizontal axis.
 #[derive(Clone, Debug, Default)]
 pub struct Curves {
-    /// Above the plot.
+    /// The title above the plot.
     pub title: String,
     /// The horizontal axis.
     pub x: Axis,
-    /// The vertical axis; values beyond its range are cut off, with a triangle at the edge.
+    /// The vertical axis. Values beyond its range become triangles at the edge.
     pub y: Axis,
     /// The curves, the first on top.
     pub lines: Vec<Line>,
     /// Levels behind the curves.
     pub levels: Vec<Level>,
-    /// Sentences below the plot, a line each.
+    /// Sentences below the plot, one per line.
     pub notes: Vec<String>,
 }
 
@@ -74,17 +74,17 @@ const PLOT_HEIGHT: f64 = 280.0;
 const TOP: f64 = 38.0;
 const LEGEND_MOST: f64 = 170.0;
 const SWATCH: f64 = 26.0;
-/// Between turned names.
+/// The distance between rotated names.
 const APART: f64 = 13.0;
 
-/// Where the plot's own area is, and what it shows.
+/// The area of the plot and its range.
 struct Area {
     left: f64,
     right: f64,
     bottom: f64,
     x: (f64, f64),
     y: (f64, f64),
-    /// What lines are multiplied with, so that many points beside each other stay apart.
+    /// The factor of line widths, which keeps many close points apart.
     thinner: f64,
 }
 
@@ -115,7 +115,7 @@ impl Area {
 }
 
 impl Curves {
-    /// Lays the plot out.
+    /// Lays out the plot.
     pub fn scene(&self) -> Scene {
         let font = Font::new();
         let (x, y) = (self.x_range(), self.y_range());
@@ -171,7 +171,7 @@ impl Curves {
         self.y.range.filter(|(low, high)| low < high).unwrap_or_else(|| round_range(values))
     }
 
-    /// Marks, names and title; where they end.
+    /// Draws marks, names and title, and returns where they end.
     fn draw_x_axis(&self, scene: &mut Scene, font: &Font, area: &Area) -> f64 {
         let middle = (area.left + area.right) / 2.0;
         let numbers = round_numbers(area.x.0, area.x.1, 10);
@@ -180,7 +180,7 @@ impl Curves {
             true => numbers.iter().map(|&at| (at, number(at, between))).collect(),
             false => self.x.names.clone(),
         };
-        // Where even names side by side do not fit, every second, third, ... stands for all.
+        // If the names do not fit, only every second, third, ... is shown.
         let room = ((area.right - area.left) / APART) as usize + 1;
         let marks: Vec<(f64, String)> = marks.iter().step_by(marks.len().div_ceil(room).max(1)).cloned().collect();
         let wanted: Vec<f64> = marks.iter().map(|mark| area.x(mark.0)).collect();
@@ -253,7 +253,7 @@ fn band_mark(role: Role, points: Vec<(f64, f64)>) -> Mark {
     Mark::Area { points, colour: role.colour(), opacity: 0.14 }
 }
 
-/// The band of one stretch, where there is a deviation; one that is unknown ends it.
+/// Draws the band of one stretch; an unknown deviation interrupts it.
 fn draw_band(scene: &mut Scene, area: &Area, role: Role, stretch: &[(f64, f64, Option<f64>)]) {
     for known in stretch.split(|point| point.2.is_none()).filter(|known| known.len() > 1) {
         let edge =
@@ -262,7 +262,7 @@ fn draw_band(scene: &mut Scene, area: &Area, role: Role, stretch: &[(f64, f64, O
     }
 }
 
-/// One curve between two gaps; a value that stands alone is a disc, one beyond the range a triangle at the edge.
+/// Draws one curve between two gaps. An isolated value is a disc, a value beyond the range a triangle at the edge.
 fn draw_stretch(scene: &mut Scene, area: &Area, role: Role, stretch: &[(f64, f64, Option<f64>)]) {
     let thinner = area.thinner;
     let stroke = || Stroke { colour: role.colour(), width: role.width() * thinner, dashes: role.dashes() };

@@ -1,4 +1,4 @@
-//! Values beside each other, as dots with error bars.
+//! Values as dots with error bars.
 
 use super::axis::{number, round_numbers, round_range};
 use super::font::Font;
@@ -8,20 +8,20 @@ use super::scene::{Anchor, GRID, INK, LARGE, SMALL, Scene, Stroke};
 /// One row.
 #[derive(Clone, Debug)]
 pub struct Dot {
-    /// What it is of.
+    /// The name of the row.
     pub name: String,
-    /// What it is.
+    /// The role, which determines the style.
     pub role: Role,
-    /// None leaves the row empty.
+    /// The value; `None` leaves the row empty.
     pub value: Option<f64>,
-    /// What the error bar shows.
+    /// The error bar.
     pub bar: Option<Bar>,
 }
 
 /// An error bar.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Bar {
-    /// As far to either side.
+    /// The same distance to both sides.
     Deviation(f64),
     /// From a lower limit to an upper one.
     Interval(f64, f64),
@@ -39,11 +39,11 @@ impl Bar {
 /// Rows of dots over a common axis.
 #[derive(Clone, Debug, Default)]
 pub struct Dots {
-    /// Above the plot.
+    /// The title above the plot.
     pub title: String,
-    /// What the axis measures.
+    /// The quantity on the axis.
     pub axis: String,
-    /// From where to where; by the values and 0 where it is left out.
+    /// The range; `None` fits the values and 0.
     pub range: Option<(f64, f64)>,
     /// The rows, from the top.
     pub rows: Vec<Dot>,
@@ -55,7 +55,7 @@ const ROW: f64 = 26.0;
 const NAMES_MOST: f64 = 240.0;
 
 impl Dots {
-    /// Lays the plot out. A line through the first row's value shows which others lie beyond it.
+    /// Lays out the plot. A line through the first row's value shows which rows lie beyond it.
     pub fn scene(&self) -> Scene {
         let font = Font::new();
         let names: Vec<String> = self.rows.iter().map(|row| font.fit(&row.name, LARGE, NAMES_MOST)).collect();

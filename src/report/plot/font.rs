@@ -1,14 +1,14 @@
-//! The plots' font: how wide a text is, and its outlines.
+//! The font of plots: the width and the outlines of text.
 
 use skrifa::instance::{LocationRef, Size};
 use skrifa::outline::{DrawSettings, OutlinePen};
 use skrifa::{FontRef, GlyphId, MetadataProvider};
 use tiny_skia::{Path, PathBuilder};
 
-/// DejaVu Sans, cut down; see `fonts/README.md`.
+/// A subset of DejaVu Sans; see `fonts/README.md`.
 const BYTES: &[u8] = include_bytes!("../fonts/DejaVuSans-subset.ttf");
 
-/// A font that is read.
+/// A parsed font.
 pub(in crate::report) struct Font(FontRef<'static>);
 
 impl Font {
@@ -16,7 +16,7 @@ impl Font {
         Self(FontRef::new(BYTES).expect("the plots' own font is whole"))
     }
 
-    /// Glyphs, and where each begins; then the whole width. Characters that the font has not show as a box.
+    /// The glyphs with their positions, and the total width. Characters missing from the font become a box.
     fn glyphs(&self, text: &str, size: f64) -> (Vec<(GlyphId, f64)>, f64) {
         let (characters, metrics) =
             (self.0.charmap(), self.0.glyph_metrics(Size::new(size as f32), LocationRef::default()));
@@ -31,12 +31,12 @@ impl Font {
         (glyphs, at)
     }
 
-    /// How wide a text is.
+    /// The width of a text.
     pub(in crate::report) fn width(&self, text: &str, size: f64) -> f64 {
         self.glyphs(text, size).1
     }
 
-    /// The text, its end left out where it is wider than `most`.
+    /// The text, shortened if it is wider than `most`.
     pub(in crate::report) fn fit(&self, text: &str, size: f64, most: f64) -> String {
         if self.width(text, size) <= most {
             return text.to_string();
@@ -51,7 +51,7 @@ impl Font {
         "…".to_string()
     }
 
-    /// The text's outlines, its baseline beginning at the origin; none for blanks.
+    /// The outlines of a text whose baseline begins at the origin; `None` for blanks.
     pub(in crate::report) fn outlines(&self, text: &str, size: f64) -> Option<Path> {
         let all = self.0.outline_glyphs();
         let settings = || DrawSettings::unhinted(Size::new(size as f32), LocationRef::default());
@@ -59,7 +59,7 @@ impl Font {
         for (glyph, x) in self.glyphs(text, size).0 {
             pen.x = x as f32;
             if let Some(outline) = all.get(glyph) {
-                // A glyph that cannot be drawn leaves a gap: the font is the program's own, so there is none.
+                // A glyph that cannot be drawn would leave a gap, but the embedded font has no such glyph.
                 let _ = outline.draw(settings(), &mut pen);
             }
         }
@@ -67,7 +67,7 @@ impl Font {
     }
 }
 
-/// Glyphs into a path, shifted, and with y downwards.
+/// Appends glyphs to a path, shifted, with y downwards.
 struct Pen {
     path: PathBuilder,
     x: f32,

@@ -1,47 +1,47 @@
-//! Values over two axes of names, as coloured cells.
+//! A table of values as coloured cells.
 
 use super::axis::round_range;
 use super::font::Font;
 use super::scene::{Anchor, INK, LARGE, Mark, SMALL, Scene, Stroke};
 
-/// A table of values whose colours say how high they are.
+/// A table of values, shown as colours.
 #[derive(Clone, Debug, Default)]
 pub struct HeatMap {
-    /// Above the plot.
+    /// The title above the plot.
     pub title: String,
-    /// What the values are.
+    /// The quantity of the values.
     pub measure: String,
-    /// What the columns are.
+    /// The title of the columns.
     pub x: String,
     /// The columns, from the left.
     pub columns: Vec<String>,
-    /// What the rows are.
+    /// The title of the rows.
     pub y: String,
     /// The rows, from the top.
     pub rows: Vec<String>,
-    /// By row, then by column; none leaves the cell white.
+    /// The values by row, then by column; `None` leaves a cell white.
     pub cells: Vec<Vec<Option<f64>>>,
 }
 
-/// Viridis in eleven steps, which stays in order for the colour-blind and in grey.
+/// Viridis in eleven steps, whose order is visible to the colour-blind and in grey.
 const COLOURS: [&str; 11] = [
     "#440154", "#482475", "#414487", "#355f8d", "#2a788e", "#21918c", "#22a884", "#44bf70", "#7ad151", "#bddf26",
     "#fde725",
 ];
-/// From this colour on a text is dark.
+/// From this colour on, text is dark.
 const BRIGHT: usize = 6;
 
 const WIDTH: f64 = 900.0;
 const TOP: f64 = 42.0;
 const ROW: f64 = 34.0;
 const NAMES_MOST: f64 = 220.0;
-/// The colours' scale beside the cells.
+/// The colour scale beside the cells.
 const SCALE: f64 = 110.0;
-/// The widest cell, and the narrowest that shows its value.
+/// The widest cell, and the narrowest cell that shows its value.
 const CELL: [f64; 2] = [96.0, 40.0];
 
 impl HeatMap {
-    /// Lays the plot out; the highest cell has a frame.
+    /// Lays out the plot. The highest cell has a frame.
     pub fn scene(&self) -> Scene {
         let font = Font::new();
         let names: Vec<String> = self.rows.iter().map(|name| font.fit(name, LARGE, NAMES_MOST)).collect();
@@ -50,7 +50,7 @@ impl HeatMap {
         let width = ((WIDTH - left - SCALE) / self.columns.len().max(1) as f64).min(CELL[0]);
         let bottom = TOP + ROW * self.rows.len() as f64;
         let right = left + width * self.columns.len() as f64;
-        // Few columns make a narrow plot, but for the title's sake.
+        // With few columns the title determines the width.
         let whole = (right + 26.0 + SCALE).max(left + font.width(&self.title, LARGE + 1.0) + 10.0).min(WIDTH);
         let mut scene = Scene::new(&self.title, whole, bottom.max(TOP + ROW * 4.0) + 54.0);
         scene.text((left, 24.0), &font.fit(&self.title, LARGE + 1.0, whole - left), LARGE + 1.0, Anchor::Start);
@@ -95,7 +95,7 @@ impl HeatMap {
         scene.turned_text((18.0, (TOP + bottom) / 2.0), &font.fit(&self.y, LARGE, most), LARGE, Anchor::Middle);
     }
 
-    /// Which colour is which value.
+    /// Draws the colour scale.
     fn draw_scale(&self, scene: &mut Scene, font: &Font, x: f64, (low, high): (f64, f64)) {
         const HEIGHT: f64 = 11.0;
         for (step, colour) in COLOURS.iter().enumerate() {
@@ -110,7 +110,7 @@ impl HeatMap {
     }
 }
 
-/// The values' range; where there is but one value, around it.
+/// The range of the values; if there is only one value, a range around it.
 fn bounds(values: impl Iterator<Item = f64>) -> (f64, f64) {
     let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| (low.min(x), high.max(x)));
     if high - low > 1e-9 { (low, high) } else { round_range([low]) }

@@ -1,7 +1,7 @@
 //! Plots: curves with bands, dots with error bars, and heat maps.
 //!
-//! A plot is laid out once, as a [`Scene`] of paths, dots and texts in a font of its own; a scene is then written as SVG or
-//! drawn as PNG. So both show the same, on every machine, whatever fonts that has.
+//! A plot is laid out once, as a [`Scene`] of paths, dots and text in an embedded font. The scene is then written as SVG or
+//! drawn as PNG. So both look the same on every machine.
 //!
 //! ```
 //! use protogpu::report::plot::{Axis, Curves, Line, Role};

@@ -1,4 +1,4 @@
-//! A scene as a PNG file.
+//! Draws a scene as a PNG file.
 
 use tiny_skia::{
     Color, FillRule, LineCap, LineJoin, Paint, Path, PathBuilder, Pixmap, Stroke as Pen, StrokeDash, Transform,
@@ -8,7 +8,7 @@ use super::font::Font;
 use super::scene::{Anchor, Mark, Scene, Stroke};
 use crate::error::{Error, Result};
 
-/// Draws a scene, `scale` pixels to its unit.
+/// Draws a scene with `scale` pixels per unit.
 pub(super) fn draw(scene: &Scene, scale: f32) -> Result<Vec<u8>> {
     let (width, height) = scene.size();
     let failed = || Error::input(format!("cannot draw the plot \"{}\" of {width} x {height}", scene.title));
@@ -74,7 +74,7 @@ fn pen(stroke: &Stroke) -> Pen {
     Pen { width: stroke.width as f32, line_cap: LineCap::Butt, line_join: LineJoin::Round, dash, ..Pen::default() }
 }
 
-/// A colour as in `#d55e00`.
+/// Parses a colour such as `#d55e00`.
 fn paint(colour: &str, opacity: f32) -> Paint<'static> {
     let channel =
         |at: usize| colour.get(at..at + 2).and_then(|hex| u8::from_str_radix(hex, 16).ok()).unwrap_or_default();

@@ -1,19 +1,19 @@
-//! What a series is, which decides how it looks: the same in every plot.
+//! The role of a series, which determines its style in every plot.
 
-/// What a series of a plot is.
+/// The role of a series.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// The prototype.
     Prototype,
-    /// Pictures of the same class.
+    /// Images of the same class.
     Same,
-    /// Pictures of other classes.
+    /// Images of other classes.
     Different,
-    /// Anything else, in the order in which it comes: controls, presets.
+    /// Other series in order: controls, presets.
     Other(usize),
 }
 
-/// Okabe and Ito's colours, which stay apart for the colour-blind; the two of them that are too pale on paper are darkened.
+/// Okabe and Ito's colours, which the colour-blind can tell apart; the two that are too pale on paper are darkened.
 const PROTOTYPE: &str = "#d55e00";
 const SAME: &str = "#0072b2";
 const DIFFERENT: &str = "#4d4d4d";
@@ -30,7 +30,7 @@ impl Role {
         }
     }
 
-    /// Lengths drawn and left out, in turn, so that lines stay apart without colours as well; none for a whole line.
+    /// Lengths of dashes and gaps in turn, which tell lines apart without colours; empty for a solid line.
     pub(super) fn dashes(self) -> &'static [f64] {
         const OTHER: [&[f64]; 5] = [&[1.5, 2.0], &[5.0, 2.0], &[8.0, 2.0, 1.5, 2.0], &[2.5, 1.5], &[10.0, 3.0]];
         match self {

@@ -1,4 +1,4 @@
-//! A plot as a list of marks in order, the later over the earlier.
+//! A plot as a list of marks; later marks cover earlier ones.
 
 use minijinja::context;
 use minijinja::value::Serde;
@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::error::Result;
 use crate::report::page;
 
-/// How a line is drawn.
+/// The style of a line.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Stroke {
     pub(super) colour: &'static str,
@@ -21,7 +21,7 @@ impl Stroke {
     }
 }
 
-/// Where a text stands with regard to its place.
+/// The alignment of text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Anchor {
@@ -30,7 +30,7 @@ pub(super) enum Anchor {
     End,
 }
 
-/// One thing that is drawn. Places are from the top left corner.
+/// A mark. Coordinates start at the top left corner.
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub(super) enum Mark {
@@ -40,20 +40,20 @@ pub(super) enum Mark {
     Area { points: Vec<(f64, f64)>, colour: &'static str, opacity: f64 },
     /// A disc.
     Disc { x: f64, y: f64, radius: f64, colour: &'static str },
-    /// A line of text, its baseline at `y`; turned, it runs upwards.
+    /// A line of text with its baseline at `y`; rotated text runs upwards.
     Text { x: f64, y: f64, text: String, size: f64, anchor: Anchor, turned: bool, colour: &'static str },
 }
 
-/// The colour of texts and axes.
+/// The colour of text and axes.
 pub(super) const INK: &str = "#1a1a1a";
-/// The colour of what stands behind the curves.
+/// The colour of the grid behind the curves.
 pub(super) const GRID: &str = "#e2e2e2";
 /// The size of numbers and names.
 pub(super) const SMALL: f64 = 11.0;
 /// The size of titles.
 pub(super) const LARGE: f64 = 12.5;
 
-/// A plot that is laid out: write it as SVG or draw it as PNG.
+/// A laid-out plot, to write as SVG or draw as PNG.
 #[derive(Clone, Debug)]
 pub struct Scene {
     pub(super) title: String,
@@ -85,24 +85,24 @@ impl Scene {
         self.marks.push(Mark::Text { x, y, text, size, anchor, turned: true, colour: INK });
     }
 
-    /// Width and height in pixels of the SVG; the PNG has twice as many.
+    /// Width and height of the SVG in pixels; the PNG has twice as many.
     pub fn size(&self) -> (u32, u32) {
         (self.width.ceil() as u32, self.height.ceil() as u32)
     }
 
-    /// The scene as an SVG document, which may also stand within HTML: it defines no names.
+    /// The scene as an SVG document. It defines no names, so it may be embedded in HTML.
     ///
     /// # Errors
-    /// If the template does not fit the scene, which is a fault in the program.
+    /// If the template does not fit the scene, which is a bug.
     pub fn svg(&self) -> Result<String> {
         let (width, height) = self.size();
         page::render("plot.svg", context! { title => self.title.as_str(), width, height, marks => Serde(&self.marks) })
     }
 
-    /// The scene as a PNG file of twice the size, for print and for dense screens.
+    /// The scene as a PNG file of twice the size, for print and high-resolution screens.
     ///
     /// # Errors
-    /// If there is no memory for the picture.
+    /// If there is not enough memory.
     pub fn png(&self) -> Result<Vec<u8>> {
         super::png::draw(self, 2.0)
     }

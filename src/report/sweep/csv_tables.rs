@@ -1,9 +1,9 @@
-//! A sweep as tables: a row for each point, and one for each prototype.
+//! A sweep as CSV tables: a row for each point, and a row for each prototype.
 
 use super::{Sweep, SweepPoint, shown};
 use crate::error::{Error, Result};
 
-/// After rank, point and the settings that are varied.
+/// The columns after rank, point and the varied settings.
 const POINT: [&str; 13] = [
     "similarity",
     "similarity_std",
@@ -37,7 +37,7 @@ const PROTOTYPE: [&str; 14] = [
     "picture",
 ];
 
-/// The best first, then those that could not be made.
+/// The points: the best first, failed ones last.
 pub(super) fn points(sweep: &Sweep) -> Result<Vec<u8>> {
     let settings = || sweep.grid.iter().map(|axis| axis.setting.clone());
     let header: Vec<String> =
@@ -76,7 +76,7 @@ fn numbers(point: &SweepPoint) -> [String; 11] {
     ]
 }
 
-/// By rank, then by class and seed.
+/// The prototypes, sorted by rank, class and seed.
 pub(super) fn prototypes(sweep: &Sweep) -> Result<Vec<u8>> {
     let mut rows = vec![PROTOTYPE.map(str::to_owned).to_vec()];
     for point in &sweep.points {

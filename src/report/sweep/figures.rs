@@ -1,14 +1,14 @@
-//! The heat maps of a sweep: for each pair of settings, the best and the mean over all others.
+//! The heat maps of a sweep: for each pair of settings, the best and the mean over the other settings.
 
 use super::{Sweep, SweepAxis, shown};
 use crate::report::plot::{HeatMap, Scene};
 
-/// More pairs than four settings have are left out.
+/// The most maps: the pairs of four settings.
 const PAIRS: usize = 6;
 /// An axis with more values has no map.
 const VALUES: usize = 64;
 
-/// A plot with its name, which is also that of its file.
+/// A plot with its name, which is also its file name.
 pub(super) struct Figure {
     pub(super) name: String,
     pub(super) caption: String,

@@ -1,4 +1,4 @@
-//! A sweep: settings in every combination, each scored by path similarity.
+//! A sweep: every combination of settings, scored by path similarity.
 
 mod csv_tables;
 mod figures;
@@ -13,69 +13,69 @@ use super::{json, write_files};
 use crate::analysis::similarity::{Holds, Likely, Spread};
 use crate::error::Result;
 
-/// One setting with the values that it takes.
+/// A varied setting with its values.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SweepAxis {
-    /// As in a settings file.
+    /// The name of the setting, as in a settings file.
     pub setting: String,
-    /// In the order in which they were given.
+    /// The values, in the given order.
     pub values: Vec<Value>,
 }
 
 /// The whole table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sweep {
-    /// The layout's name and version.
+    /// The name and version of the layout.
     pub format: String,
-    /// The network, the classes and the pictures: what all points have in common.
+    /// The network, the classes and the images, which all points have in common.
     pub about: Map<String, Value>,
-    /// The settings that the points change.
+    /// The settings that points start from.
     pub base: Map<String, Value>,
-    /// The settings that are varied.
+    /// The varied settings.
     pub grid: Vec<SweepAxis>,
-    /// By what the points are ranked.
+    /// The ranking criterion.
     pub rank: String,
-    /// The adapters that made them.
+    /// The adapters that made the points.
     pub adapters: Vec<String>,
-    /// The best first.
+    /// The points, the best first.
     pub points: Vec<SweepPoint>,
-    /// Points that could not be made, in the grid's order.
+    /// The failed points, in the order of the grid.
     pub failed: Vec<FailedPoint>,
 }
 
-/// One combination.
+/// A point: one combination of settings.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SweepPoint {
-    /// Its name, which is that of its file as well.
+    /// Its name, which is also its file name.
     pub name: String,
-    /// The settings that are varied.
+    /// The varied settings.
     pub values: Map<String, Value>,
-    /// Path similarity: mean and deviation over the classes' means.
+    /// Path similarity: mean and standard deviation of the classes' means.
     pub similarity: Spread,
-    /// The same of pictures of the same class.
+    /// The same for images of the same class.
     pub same: Spread,
-    /// The same of pictures of other classes.
+    /// The same for images of other classes.
     pub different: Spread,
     /// `(similarity − different) / (same − different)` of the means.
     pub normalised: Option<f64>,
-    /// Layers for which Eq. 1 holds, both sides averaged over the classes.
+    /// Layers for which Eq. 1 holds, with both sides averaged over the classes.
     pub holds: Holds,
-    /// Prototypes that the network takes for their class, unwarped.
+    /// Prototypes that the network classifies as their class, unwarped.
     pub top1: Share,
-    /// Of the class, unwarped: mean over the prototypes.
+    /// The class's probability, unwarped: mean over the prototypes.
     pub probability: f64,
-    /// The last step's: mean over the prototypes.
+    /// The loss of the last step: mean over the prototypes.
     pub loss: f64,
-    /// Each class by itself.
+    /// The individual classes.
     pub classes: Vec<SweepClass>,
 }
 
-/// How many of how many.
+/// A count out of a total.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Share {
-    /// So many.
+    /// The count.
     pub count: usize,
-    /// Of so many.
+    /// The total.
     pub of: usize,
 }
 
@@ -90,13 +90,13 @@ pub struct SweepClass {
     pub similarity: Option<f64>,
     /// The same of pictures of the class.
     pub same: Option<f64>,
-    /// The same of pictures of other classes.
+    /// The same for images of other classes.
     pub different: Option<f64>,
     /// `(similarity − different) / (same − different)`.
     pub normalised: Option<f64>,
     /// Layers in which Eq. 1 holds for this class.
     pub holds: Holds,
-    /// One for each seed.
+    /// The prototypes, one per seed.
     pub prototypes: Vec<SweepPrototype>,
 }
 
@@ -113,40 +113,40 @@ pub struct SweepPrototype {
     pub logit: f64,
     /// Of the last step.
     pub loss: f64,
-    /// What the network takes it for, unwarped.
+    /// The likeliest class, unwarped.
     pub top: Likely,
-    /// Its picture, from the sweep's folder on.
+    /// The path of its image, relative to the sweep's folder.
     pub picture: String,
 }
 
-/// A combination that could not be made.
+/// A failed point.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FailedPoint {
     /// Its name.
     pub name: String,
-    /// The settings that are varied.
+    /// The varied settings.
     pub values: Map<String, Value>,
-    /// Why.
+    /// The reason.
     pub error: String,
 }
 
 impl Sweep {
-    /// The best point by similarity among those of which every prototype is top 1.
+    /// The most similar point among those whose prototypes are all top 1.
     pub fn best_of_top1(&self) -> Option<&SweepPoint> {
         let whole = self.points.iter().filter(|point| point.top1.of > 0 && point.top1.count == point.top1.of);
-        // Of equals the first.
+        // Among equals, the first.
         whole.rev().max_by(|a, b| a.order().total_cmp(&b.order()))
     }
 }
 
 impl SweepPoint {
-    /// Its similarity, for comparisons: an undefined one is the least.
+    /// The similarity for comparisons; undefined is lowest.
     pub fn order(&self) -> f64 {
         self.similarity.mean.unwrap_or(f64::NEG_INFINITY)
     }
 }
 
-/// A value for people: 180 for 180.0, `0.7..1.3` for a pair.
+/// Formats a value: 180 for 180.0, `0.7..1.3` for a pair.
 pub fn shown(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
@@ -159,11 +159,11 @@ pub fn shown(value: &Value) -> String {
     }
 }
 
-/// Writes `sweep.csv`, `prototypes.csv`, `plots/`, `sweep.html` and, last, `sweep.json` into a folder. `picture` gives a prototype's
-/// picture by its path, PNG or JPEG; where it gives none, the page shows none. Returns the files in this order.
+/// Writes `sweep.csv`, `prototypes.csv`, `plots/`, `sweep.html` and, last, `sweep.json` into a folder. `picture` returns a prototype's
+/// image, PNG or JPEG, by its path; if it returns `None`, the page shows none. Returns the files in this order.
 ///
 /// # Errors
-/// If the folder or a file cannot be written, or if a picture is neither PNG nor JPEG.
+/// If the folder or a file cannot be written, or if an image is neither PNG nor JPEG.
 pub fn write_sweep(
     out: &Path,
     sweep: &Sweep,

@@ -1,4 +1,4 @@
-//! `sweep.html`: what the template is given.
+//! `sweep.html`: the context of the template.
 
 use minijinja::context;
 use minijinja::value::{Serde, Value as Shown};
@@ -8,9 +8,9 @@ use super::{Sweep, SweepPoint, shown};
 use crate::error::Result;
 use crate::report::page;
 
-/// The table's longest; all rows are in the CSV.
+/// The most rows of the table; the CSV file has all.
 const ROWS: usize = 500;
-/// Pictures of a point that are shown.
+/// The most images shown per point.
 const PICTURES: usize = 40;
 
 /// The whole page.
