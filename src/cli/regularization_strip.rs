@@ -37,7 +37,7 @@ pub(crate) struct StripArgs {
     /// Continue from the checkpoints of an interrupted run
     #[arg(long)]
     resume: bool,
-    /// Begin anew and replace what an earlier run wrote
+    /// Start again and replace the files of an earlier run
     #[arg(long, conflicts_with = "resume")]
     force: bool,
     /// Print nothing but errors

@@ -42,16 +42,16 @@ pub(crate) struct SimilarityArgs {
     /// Prototype folders of `protogpu run`, or folders that contain such folders
     #[arg(long = "prototype", value_name = "FOLDER", required = true, num_args = 1..)]
     prototypes: Vec<PathBuf>,
-    /// Natural pictures, in a folder for each class that is named by the class's index, WordNet id or name
+    /// Natural images, one folder per class, named by the class's index, WordNet id or name
     #[arg(long, value_name = "DIR")]
     images: PathBuf,
     /// The folder for the report
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// How many pictures of a class to take the mean of, and to compare with it
+    /// Images of a class to average, and to compare with the mean
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
     per_class: u32,
-    /// How many pictures of other classes to compare [default: as many as of the class]
+    /// Images of other classes to compare [default: as many as of the class]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     different: Option<u32>,
     /// Seed that selects the images and draws the noise
@@ -60,10 +60,10 @@ pub(crate) struct SimilarityArgs {
     /// Compare each image of the class with the mean of the others
     #[arg(long)]
     leave_one_out: bool,
-    /// When a layer is looked at: as its output leaves it, or as a PyTorch hook sees it that keeps a reference
+    /// What a hook on a layer keeps: a copy of its output, or a reference that later in-place operations overwrite
     #[arg(long, value_name = "HOW", default_value = "snapshot")]
     semantics: Semantics,
-    /// How layers count in a mean over all: by `names`, as in the paper, or each of the distinct `tensors` once
+    /// Average over module `names`, as in the paper, or over distinct `tensors`
     #[arg(long, value_name = "HOW", default_value = "names")]
     over: Over,
     /// How the network sees the prototypes' pixels
@@ -75,10 +75,10 @@ pub(crate) struct SimilarityArgs {
     /// Use a class's mean activations from `protogpu activations mean` instead of computing them; repeat it for more
     #[arg(long = "mean", value_name = "FILE")]
     mean: Vec<PathBuf>,
-    /// Where means and correlations of natural pictures are kept for the next time [default: OUT/means]
+    /// Folder that keeps means and correlations of natural images for the next run [default: OUT/means]
     #[arg(long, value_name = "DIR")]
     means: Option<PathBuf>,
-    /// How many pictures at once
+    /// Images per batch
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
     batch: u16,
     /// Replace an earlier report, and kept means that do not fit

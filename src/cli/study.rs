@@ -36,7 +36,7 @@ pub(crate) struct StudyArgs {
     /// With --demo, steps per prototype [default: as `protogpu run`]
     #[arg(long, value_name = "N")]
     steps: Option<u32>,
-    /// Where to write the report
+    /// The folder for the report
     #[arg(long, value_name = "DIR", default_value = "study")]
     out: PathBuf,
     /// Seed of the resampling behind intervals and tests, and of the demo's prototypes
@@ -45,7 +45,7 @@ pub(crate) struct StudyArgs {
     /// Resamples per bootstrap interval, and permutations per test
     #[arg(long, value_name = "N", default_value_t = 9_999, value_parser = clap::value_parser!(u32).range(99..=1_000_000))]
     resamples: u32,
-    /// How many pictures at once
+    /// Images per batch
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
     batch: u16,
     /// Replace an earlier report

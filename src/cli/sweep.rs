@@ -32,7 +32,7 @@ use serde_json::Value;
 pub(crate) struct SweepArgs {
     #[command(subcommand)]
     command: Option<SweepCommand>,
-    /// Natural pictures, in a folder for each class that is named by the class's index, WordNet id or name
+    /// Natural images, one folder per class, named by the class's index, WordNet id or name
     #[arg(long, value_name = "DIR", required = true)]
     images: Option<PathBuf>,
     /// The output folder; a sweep that is already in it continues
@@ -60,7 +60,7 @@ pub(crate) struct SweepArgs {
     /// Images of other classes to compare [default: as many as of the class]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     different: Option<u32>,
-    /// The seed of the choice of pictures
+    /// Seed that selects the images
     #[arg(long, value_name = "S", default_value_t = 0)]
     pictures_seed: u64,
     /// What a hook on a layer keeps: a copy of its output, or a reference that later in-place operations overwrite
@@ -105,7 +105,7 @@ pub(super) struct MergeArgs {
     /// The --out folders of `protogpu sweep --shard`
     #[arg(value_name = "PART", required = true)]
     parts: Vec<PathBuf>,
-    /// Where to write the whole
+    /// The output folder
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// Replace another sweep in that folder

@@ -14,12 +14,12 @@ use crate::{Error, Result};
 /// What trials are made for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum TuneFor {
-    /// One image, whatever the batch: an image comes out the same alone and in any batch.
+    /// For one image, whatever the batch: an image has the same bits alone and in any batch.
     #[default]
     Image,
-    /// The batch at hand: faster, but an image's bits then depend on its batch.
+    /// For the batch at hand: faster, but an image's bits depend on its batch size.
     Batch,
-    /// Nothing: a fixed choice.
+    /// A fixed choice of kernels.
     Off,
 }
 

@@ -16,7 +16,7 @@ use crate::{Error, Result};
 /// Which weights to have.
 pub(crate) struct Pull<'a> {
     pub(crate) published: &'static Published,
-    /// Where to take the file from instead: a mirror's address, or a file.
+    /// Take the file from a mirror's URL, or from a local file.
     pub(crate) from: Option<&'a str>,
     /// How the SHA-256 of that file begins, if it is not the published one.
     pub(crate) sha256: Option<&'a str>,
