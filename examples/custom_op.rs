@@ -1,22 +1,23 @@
 //! Ops from outside of the crate, with WGSL of their own, forward and backward. `cargo run --example custom_op`
 //!
 //! One replaces every relu of ResNet-18: the same outputs, but a gradient that also passes where the unit is
-//! off. Feature visualisation uses this to start from images that hardly excite a unit. The other, softplus, is smooth,
-//! so that its gradient can be held against a difference quotient.
+//! off. Feature visualisation uses this to start from images that hardly excite a unit. The other is a gate, which has two
+//! inputs and leaves a tensor for its backward; it is smooth, so its gradient can be held against a difference quotient.
 
 use std::sync::Arc;
 
 use protogpu::gpu::{AdapterChoice, Context, Grid, Kernel, Plan, Recording};
-use protogpu::graph::{CustomOp, Graph, Op, Retain};
+use protogpu::graph::{Graph, Retain};
 use protogpu::networks::{Architecture, Network};
-use protogpu::ops::{ConvAlgorithms, Tensor};
-use protogpu::{Result, Shape, params};
+use protogpu::ops::{Backward, ConvAlgorithms, Forward, Op, Saved, ScaleShift, Tensor, inputs, only};
+use protogpu::{Error, Result, Shape, params};
 
 /// Storage buffers are bound by their names here; `flat_index` and `WORKGROUP` come from the import.
-const WGSL: &str = "
+const LEAKY_RELU: &str = "
 #import lib/index
+#import lib/sink
 
-struct Params { len: u32, leak: f32 }
+struct Params { len: u32, leak: f32, sink: u32 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<f32>;
@@ -25,7 +26,7 @@ struct Params { len: u32, leak: f32 }
 @group(0) @binding(4) var<storage, read_write> dx: array<f32>;
 
 @compute @workgroup_size(WORKGROUP)
-fn relu(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
     let i = flat_index(id, groups);
     if i < params.len {
         y[i] = max(x[i], 0.0);
@@ -34,72 +35,142 @@ fn relu(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
 
 // dx = dy where the unit is on, leak * dy where it is off.
 @compute @workgroup_size(WORKGROUP)
-fn relu_backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+fn backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
     let i = flat_index(id, groups);
     if i < params.len {
-        dx[i] = dy[i] * select(params.leak, 1.0, x[i] > 0.0);
-    }
-}
-
-// y = log(1 + exp(x)), without overflow.
-@compute @workgroup_size(WORKGROUP)
-fn softplus(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-    let i = flat_index(id, groups);
-    if i < params.len {
-        y[i] = max(x[i], 0.0) + log(1.0 + exp(-abs(x[i])));
-    }
-}
-
-// dx = dy / (1 + exp(-x)).
-@compute @workgroup_size(WORKGROUP)
-fn softplus_backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-    let i = flat_index(id, groups);
-    if i < params.len {
-        dx[i] = dy[i] / (1.0 + exp(-x[i]));
+        dx[i] = sink(dy[i] * select(params.leak, 1.0, x[i] > 0.0), i);
     }
 }
 ";
 
 params! {
     /// Mirrors `Params` above; names and offsets are compared when the plan is built.
-    struct PointwiseParams { len: u32, leak: f32 }
+    struct LeakyReluParams { len: u32, leak: f32, sink: u32 }
 }
 
-/// An op that treats every element alike.
+/// max(x, 0), with a gradient that leaks where x is negative.
 #[derive(Debug)]
-struct Pointwise {
-    forward: &'static str,
-    backward: &'static str,
+struct LeakyRelu {
     leak: f32,
 }
 
-impl Pointwise {
-    fn params(&self, x: Tensor) -> (PointwiseParams, Grid) {
-        let len = x.shape.len();
-        (PointwiseParams { len: len as u32, leak: self.leak }, Grid::Each(len))
+impl Op for LeakyRelu {
+    fn name(&self) -> &str {
+        "leaky_relu"
+    }
+
+    fn output(&self, label: &str, xs: &[Shape]) -> Result<Shape> {
+        only(self.name(), label, xs)
+    }
+
+    fn forward(&self, cx: &mut Forward<'_>, xs: &[Tensor], y: Tensor) -> Result<Saved> {
+        let (x, len) = (xs[0], y.shape.len());
+        let params = LeakyReluParams { len: len as u32, leak: self.leak, sink: 0 };
+        let kernel = Kernel::custom("leaky_relu", LEAKY_RELU, "forward");
+        cx.rec.dispatch(cx.label, kernel, &[x.bind("x"), y.bind("y")], &params, Grid::Each(len), len as u64)?;
+        Ok(Saved::new())
+    }
+
+    /// The kernel writes the gradient through the epilogue: what another reader of x sent back is added in it.
+    fn backward(&self, cx: &mut Backward<'_>) -> Result<()> {
+        let (dx, epilogue) = cx.gradient(0);
+        let (x, len) = (cx.xs[0], dx.shape.len());
+        let params = LeakyReluParams { len: len as u32, leak: self.leak, sink: epilogue.flags() };
+        let [add, mask] = epilogue.bind(x.id, len);
+        let bindings = [cx.dy.bind("dy"), x.bind("x"), dx.bind("dx"), add, mask];
+        let kernel = Kernel::custom("leaky_relu", LEAKY_RELU, "backward");
+        cx.rec.dispatch(cx.label, kernel, &bindings, &params, Grid::Each(len), len as u64)
     }
 }
 
-impl CustomOp for Pointwise {
+const GATE: &str = "
+#import lib/index
+
+struct Params { len: u32 }
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(2) var<storage, read> z: array<f32>;
+@group(0) @binding(3) var<storage, read_write> y: array<f32>;
+@group(0) @binding(4) var<storage, read_write> gate: array<f32>;
+@group(0) @binding(5) var<storage, read> dy: array<f32>;
+@group(0) @binding(6) var<storage, read> open: array<f32>;
+@group(0) @binding(7) var<storage, read_write> dx: array<f32>;
+@group(0) @binding(8) var<storage, read_write> dz: array<f32>;
+
+// y = x * sigmoid(z); the sigmoid is kept in `gate`.
+@compute @workgroup_size(WORKGROUP)
+fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+    let i = flat_index(id, groups);
+    if i < params.len {
+        let s = 1.0 / (1.0 + exp(-z[i]));
+        gate[i] = s;
+        y[i] = x[i] * s;
+    }
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+    let i = flat_index(id, groups);
+    if i < params.len {
+        let s = open[i];
+        dx[i] = dy[i] * s;
+        dz[i] = dy[i] * x[i] * s * (1.0 - s);
+    }
+}
+";
+
+params! {
+    struct GateParams { len: u32 }
+}
+
+/// y = x * sigmoid(z).
+#[derive(Debug)]
+struct Gate;
+
+impl Op for Gate {
     fn name(&self) -> &str {
-        self.forward
+        "gate"
     }
 
-    fn output(&self, _label: &str, x: Shape) -> Result<Shape> {
-        Ok(x)
+    fn output(&self, label: &str, xs: &[Shape]) -> Result<Shape> {
+        let [x, z] = inputs(self.name(), label, xs)?;
+        if x == z { Ok(x) } else { Err(Error::input(format!("gate ({label}): x is {x} but z is {z}"))) }
     }
 
-    fn forward(&self, rec: &mut Recording, label: &str, x: Tensor, y: Tensor) -> Result<()> {
-        let (params, grid) = self.params(x);
-        let kernel = Kernel::custom("custom_op", WGSL, self.forward);
-        rec.dispatch(label, kernel, &[x.bind("x"), y.bind("y")], &params, grid, x.shape.len() as u64)
+    fn forward(&self, cx: &mut Forward<'_>, xs: &[Tensor], y: Tensor) -> Result<Saved> {
+        let len = y.shape.len();
+        let gate = cx.rec.transient(format!("{} gate", cx.label), len);
+        let bindings = [xs[0].bind("x"), xs[1].bind("z"), y.bind("y"), ("gate", gate, len)];
+        let kernel = Kernel::custom("gate", GATE, "forward");
+        cx.rec.dispatch(
+            cx.label,
+            kernel,
+            &bindings,
+            &GateParams { len: len as u32 },
+            Grid::Each(len),
+            4 * len as u64,
+        )?;
+        Ok(vec![gate])
     }
 
-    fn backward(&self, rec: &mut Recording, label: &str, dy: Tensor, x: Tensor, _y: Tensor, dx: Tensor) -> Result<()> {
-        let (params, grid) = self.params(x);
-        let kernel = Kernel::custom("custom_op", WGSL, self.backward);
-        let bindings = [dy.bind("dy"), x.bind("x"), dx.bind("dx")];
-        rec.dispatch(label, kernel, &bindings, &params, grid, x.shape.len() as u64)
+    /// One kernel for both gradients, which has no epilogue: it writes tensors of its own, and the graph does the rest.
+    fn backward(&self, cx: &mut Backward<'_>) -> Result<()> {
+        let (x, len) = (cx.xs[0], cx.dy.shape.len());
+        let [dx, dz] = ["dx", "dz"].map(|what| x.like(cx.rec, &format!("{} {what}", cx.label)));
+        let open = ("open", cx.saved[0], len);
+        let bindings = [x.bind("x"), cx.dy.bind("dy"), open, dx.bind("dx"), dz.bind("dz")];
+        let kernel = Kernel::custom("gate", GATE, "backward");
+        cx.rec.dispatch(
+            cx.label,
+            kernel,
+            &bindings,
+            &GateParams { len: len as u32 },
+            Grid::Each(len),
+            5 * len as u64,
+        )?;
+        cx.deliver(0, dx)?;
+        cx.deliver(1, dz)
     }
 }
 
@@ -123,11 +194,8 @@ fn main() -> Result<()> {
 
     // Every relu of a network exchanged for the custom one.
     let network = Network::generated(Architecture::ResNet18, 16, 15, 0)?;
-    let leaky =
-        |leak| -> Arc<dyn CustomOp> { Arc::new(Pointwise { forward: "relu", backward: "relu_backward", leak }) };
-    let replaced = |op: Arc<dyn CustomOp>| {
-        network.graph().map(|node| matches!(node.op, Op::Relu).then(|| Op::Custom(Arc::clone(&op))))
-    };
+    let leaky = |leak| -> Arc<dyn Op> { Arc::new(LeakyRelu { leak }) };
+    let replaced = |op: Arc<dyn Op>| network.graph().map(|node| (node.op.name() == "relu").then(|| Arc::clone(&op)));
     let x = waves(network.input().len(), 0.7);
     let dy: Vec<f32> = (0..network.classes()).map(|class| if class == 3 { 1.0 } else { 0.0 }).collect();
     let (logits, dx) = run(&context, network.graph(), &x, &dy)?;
@@ -144,8 +212,9 @@ fn main() -> Result<()> {
 
     // A smooth op against the difference quotient along a direction v: (L(x + hv) - L(x - hv)) / 2h = <dx, v>.
     let mut graph = Graph::new(Shape::new(1, 3, 7, 11));
-    let softplus = Pointwise { forward: "softplus", backward: "softplus_backward", leak: 0.0 };
-    graph.push("softplus", Op::Custom(Arc::new(softplus)), &[graph.input()])?;
+    let scaled = ScaleShift::new(vec![0.5, -1.0, 2.0], vec![0.25; 3]);
+    let scaled = graph.push("scaled", scaled, &[graph.input()])?;
+    graph.push("gate", Gate, &[scaled, graph.input()])?;
     let len = 3 * 7 * 11;
     let (x, weights, v) = (waves(len, 1.3), waves(len, 2.9), waves(len, 5.1));
     let h = 0.02;
@@ -155,9 +224,9 @@ fn main() -> Result<()> {
     };
     let quotient = (loss_at(h)? - loss_at(-h)?) / (2.0 * f64::from(h));
     let slope = dot(&run(&context, &graph, &x, &weights)?.1, &v);
-    println!("softplus: slope {slope:.6}, difference quotient {quotient:.6}");
+    println!("gate: slope {slope:.6}, difference quotient {quotient:.6}");
     // h² of truncation and 1e-7 / h of rounding, each times the terms' size.
-    assert!((slope - quotient).abs() < 1e-3 * dot(&v, &v).sqrt(), "softplus: {slope} is not {quotient}");
+    assert!((slope - quotient).abs() < 1e-3 * dot(&v, &v).sqrt(), "gate: {slope} is not {quotient}");
     Ok(())
 }
 

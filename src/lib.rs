@@ -24,7 +24,7 @@
 //!
 //! [`networks::Network`] is a network with its weights, [`method::Optimizer`] makes prototypes of its classes, [`analysis`] looks
 //! into it. A program with a device of its own starts from [`gpu::Context::from_device`] and records steps with
-//! [`method::Optimizer::record`]; nothing then blocks. [`graph::CustomOp`] brings ops from outside.
+//! [`method::Optimizer::record`]; nothing then blocks. [`ops::Op`] is the trait of an op, also from outside.
 //!
 //! Below that, ops append commands to a [`gpu::Recording`], which is plain data, and a [`gpu::Plan`] makes buffers, pipelines and
 //! bind groups of it once. Gradients go to pixels and activations; weights get none.

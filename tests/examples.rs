@@ -50,5 +50,5 @@ fn custom_op() {
     let folder = tempfile::tempdir().expect("a folder");
     let told = run("custom_op", folder.path(), &[]);
     assert!(told.contains("leak 0.1: logits differ by 0.0e0"), "{told}");
-    assert!(told.contains("softplus: slope "), "{told}");
+    assert!(told.contains("gate: slope "), "{told}");
 }

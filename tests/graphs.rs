@@ -6,10 +6,10 @@ mod twin;
 use std::sync::{Arc, LazyLock};
 
 use protogpu::gpu::{AdapterChoice, Capabilities, Context, Plan, Recording};
-use protogpu::graph::{Graph, NodeId, Op, Retain};
+use protogpu::graph::{Graph, NodeId, Retain};
 use protogpu::method::{Job, Optimizer, Settings};
 use protogpu::networks::{Architecture, Network};
-use protogpu::ops::{Conv2d, ConvAlgorithms, LocalResponseNorm, MaxPool2d, ScaleShift, Tensor};
+use protogpu::ops::{Add, Concat, Conv2d, ConvAlgorithms, LocalResponseNorm, MaxPool2d, Relu, ScaleShift, Tensor};
 use protogpu::{Result, Shape};
 use twin::generated::generated;
 use twin::golden::norm;
@@ -93,12 +93,12 @@ impl Layers {
         let w = generated(&format!("{name}.weight"), &w_shape, 0);
         let b: Arc<[f32]> = generated(&format!("{name}.bias"), &[channels], 0).into();
         let conv = Conv2d::new(w, w_shape, Some(b), [1, 1], [window / 2; 4]);
-        self.0.push(name, Op::Conv2d { conv, relu: false }, &[x]).expect("a convolution")
+        self.0.push(name, conv, &[x]).expect("a convolution")
     }
 
     fn relu(&mut self, x: NodeId) -> NodeId {
         let name = format!("{} relu", self.0.node(x).name);
-        self.0.push(name, Op::Relu, &[x]).expect("a relu")
+        self.0.push(name, Relu, &[x]).expect("a relu")
     }
 
     fn unit(&mut self, name: &str, x: NodeId, channels: usize, window: usize) -> NodeId {
@@ -108,11 +108,11 @@ impl Layers {
 
     fn pool(&mut self, name: &str, x: NodeId) -> NodeId {
         let pool = MaxPool2d { kernel: [3; 2], stride: [1; 2], pad: [1; 4], ceil_mode: true };
-        self.0.push(name, Op::MaxPool2d(pool), &[x]).expect("a pool")
+        self.0.push(name, pool, &[x]).expect("a pool")
     }
 
     fn concat(&mut self, name: &str, inputs: &[NodeId]) -> NodeId {
-        self.0.push(name, Op::Concat, inputs).expect("a concatenation")
+        self.0.push(name, Concat, inputs).expect("a concatenation")
     }
 }
 
@@ -148,7 +148,7 @@ const SMALL: [Small; 11] = [
             let four = g.unit(&name("4.1"), pooled, 4, 1);
             let block = g.concat(block, &[one, three, four]);
             let norm = LocalResponseNorm { size: 5, alpha: 0.5, beta: 0.75, k: 1.0 };
-            x = g.0.push(name("norm"), Op::LocalResponseNorm(norm), &[block]).expect("a norm");
+            x = g.0.push(name("norm"), norm, &[block]).expect("a norm");
         }
         x
     }),
@@ -189,7 +189,7 @@ fn built(layers: fn(&mut Layers, NodeId) -> NodeId) -> Graph {
     let x = layers(&mut g, x);
     // Two read what came of it.
     let ends = [g.unit("end 1", x, 6, 3), g.unit("end 2", x, 6, 1)];
-    g.0.push("sum", Op::Add, &ends).expect("a sum");
+    g.0.push("sum", Add, &ends).expect("a sum");
     g.0
 }
 
@@ -320,7 +320,7 @@ fn every_branch_of_every_block_is_in_place() {
             let between = if capabilities.texels { 2 + 4 } else { 0 };
             assert_eq!(count(&rec, "texels"), between, "{architecture}: between buffers and texels");
         }
-        let blocks = fused.nodes().iter().filter(|node| matches!(node.op, Op::Concat)).count();
+        let blocks = fused.nodes().iter().filter(|node| node.op.name() == "concat").count();
         assert_eq!(blocks, if architecture == Architecture::ResNet18 { 0 } else { 9 });
     }
 }
@@ -342,7 +342,7 @@ fn networks_in_one_recording_keep_their_weights() {
             // What another network reads and writes must not take its place.
             let y = acts.of(graph.output());
             let kept = Tensor::kept(&mut rec, "logits", y.shape);
-            protogpu::ops::Concat.forward(&mut rec, "keep", y, kept).expect("a copy");
+            Concat.forward(&mut rec, "keep", y, kept).expect("a copy");
             kept
         };
         let outputs: Vec<Tensor> = networks.iter().map(record).collect();
@@ -364,13 +364,13 @@ fn layers_of_one_name_keep_their_weights() {
     let graph = |names: [&str; 4]| {
         let mut graph = Graph::new(Shape::new(1, 4, 6, 5));
         let w: Arc<[f32]> = generated("w", &[4, 4, 3, 3], 0).into();
-        let conv = |w: Arc<[f32]>| Op::Conv2d { conv: Conv2d::new(w, [4, 4, 3, 3], None, [1, 1], [1; 4]), relu: false };
+        let conv = |w: Arc<[f32]>| Conv2d::new(w, [4, 4, 3, 3], None, [1, 1], [1; 4]);
         let norm = ScaleShift::new(vec![0.5, 2.0, -1.0, 3.0], vec![1.0, 0.0, -2.0, 0.25]);
         let a = graph.push(names[0], conv(Arc::clone(&w)), &[graph.input()]).expect("a convolution");
         let b = graph.push(names[1], conv(w), &[a]).expect("a convolution");
-        let normed = graph.push("norm", Op::ScaleShift(norm), &[b]).expect("a norm");
+        let normed = graph.push("norm", norm, &[b]).expect("a norm");
         let c = graph.push(names[2], conv(generated("v", &[4, 4, 3, 3], 0).into()), &[normed]).expect("a convolution");
-        graph.push(names[3], Op::Add, &[a, c]).expect("a sum");
+        graph.push(names[3], Add, &[a, c]).expect("a sum");
         graph
     };
     for (what, capabilities) in capabilities() {
@@ -389,7 +389,7 @@ fn what_cannot_be_read_back_is_an_error() {
     let used = Tensor::kept(&mut rec, "used", Shape::new(1, 1, 1, 4));
     let unused = rec.transient("unused", 4);
     let out = Tensor::kept(&mut rec, "out", Shape::new(1, 1, 1, 4));
-    protogpu::ops::Relu.forward(&mut rec, "relu", used, out).expect("a command");
+    Relu.forward(&mut rec, "relu", used, out).expect("a command");
     let plan = Plan::new(&CONTEXT, rec).expect("a plan");
     let error = plan.read(unused).expect_err("no buffer").to_string();
     assert_eq!(error, "`unused` cannot be read: nothing uses it, or it is a texture");

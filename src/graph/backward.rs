@@ -3,12 +3,13 @@
 //! A node's gradient is complete when every consumer has delivered. Whoever delivers later adds what came before, and who
 //! delivers last applies the mask of a relu that was fused into the node: both in the delivering kernel, see `GradEpilogue`.
 
-use super::{Activations, Graph, NodeId, Op};
+use super::{Activations, Graph, NodeId};
 use crate::error::{Error, Result};
 use crate::gpu::Recording;
-use crate::ops::{Add, Concat, ConvAlgorithms, Format, GradEpilogue, Relu, Tensor, pack, sink_texels};
+use crate::ops::{Add, Backward, ConvAlgorithms, Format, GradEpilogue, Gradients, Relu, Tensor, pack, sink_texels};
 
-struct Gradients<'a> {
+/// What has been delivered to each node's output.
+struct Sums<'a> {
     graph: &'a Graph,
     acts: &'a Activations,
     sum: Vec<Option<Tensor>>,
@@ -43,13 +44,13 @@ impl Graph {
         seeds: &[(NodeId, Tensor)],
     ) -> Result<Tensor> {
         let count = self.nodes.len();
-        let mut gradients = Gradients { graph: self, acts, sum: vec![None; count], open: self.consumers() };
+        let mut gradients = Sums { graph: self, acts, sum: vec![None; count], open: self.consumers() };
         seeds.iter().for_each(|(id, _)| gradients.open[id.0] += 1);
         for id in (1..count).rev().map(NodeId) {
             if let Some(&(_, dy)) = seeds.iter().find(|(of, _)| *of == id) {
                 let texels = acts.of(id).format == Format::Texels;
                 let dy = if texels { pack(rec, &self.node(id).name, dy)? } else { dy };
-                gradients.pass_on(rec, id, dy)?;
+                gradients.deliver(rec, id, dy)?;
             }
             let Some(dy) = gradients.sum[id.0].filter(|_| gradients.open[id.0] == 0) else {
                 let name = &self.node(id).name;
@@ -61,51 +62,43 @@ impl Graph {
     }
 }
 
-impl Gradients<'_> {
+/// The gradients to the inputs of one node.
+struct OfNode<'a, 'b> {
+    all: &'a mut Sums<'b>,
+    inputs: &'a [NodeId],
+}
+
+impl Gradients for OfNode<'_, '_> {
+    fn gradient(&mut self, rec: &mut Recording, input: usize) -> (Tensor, GradEpilogue) {
+        self.all.gradient(rec, self.inputs[input])
+    }
+
+    fn deliver(&mut self, rec: &mut Recording, input: usize, dx: Tensor) -> Result<()> {
+        self.all.deliver(rec, self.inputs[input], dx)
+    }
+}
+
+impl Sums<'_> {
     /// Brings a node's gradient to its inputs.
     fn through(&mut self, rec: &mut Recording, choices: &ConvAlgorithms, id: NodeId, dy: Tensor) -> Result<()> {
-        let node = self.graph.node(id);
-        let label = &node.name;
-        let (to, x) = (node.inputs[0], self.acts.of(node.inputs[0]));
-        match &node.op {
-            Op::Input => {}
-            Op::ScaleShift(op) => self.deliver(rec, to, |rec, dx, sink| op.backward(rec, label, dy, dx, sink))?,
-            Op::Conv2d { conv, .. } => {
-                if let Some(&residual) = node.inputs.get(1) {
-                    self.pass_on(rec, residual, dy)?;
-                }
-                let variant = choices.variant(conv, x.shape, true);
-                self.deliver(rec, to, |rec, dx, sink| conv.backward(rec, label, dy, dx, sink, variant))?;
-            }
-            Op::Relu => self.deliver(rec, to, |rec, dx, sink| Relu.backward(rec, label, dy, x, dx, sink))?,
-            Op::MaxPool2d(op) => {
-                let argmax = self.acts.argmax[id.0].ok_or_else(|| Error::input(format!("{label}: no argmax")))?;
-                self.deliver(rec, to, |rec, dx, sink| op.backward(rec, label, dy, argmax, dx, sink))?;
-            }
-            Op::LocalResponseNorm(op) => {
-                self.deliver(rec, to, |rec, dx, sink| op.backward(rec, label, dy, x, dx, sink))?;
-            }
-            Op::GlobalAvgPool2d(op) => self.deliver(rec, to, |rec, dx, sink| op.backward(rec, label, dy, dx, sink))?,
-            Op::Linear(op) => self.deliver(rec, to, |rec, dx, sink| op.backward(rec, label, dy, dx, sink))?,
-            Op::Add => {
-                self.pass_on(rec, to, dy)?;
-                self.pass_on(rec, node.inputs[1], dy)?;
-            }
-            Op::Concat => {
-                for (input, dy) in self.graph.parts(node, dy)? {
-                    if self.acts.slices[input.0].is_some() {
-                        // Complete and masked already, see `masked`.
-                        self.open[input.0] -= 1;
-                        self.sum[input.0] = Some(dy);
-                    } else {
-                        self.deliver(rec, input, |rec, dx, sink| Concat.backward(rec, label, dy, dx, sink))?;
-                    }
-                }
-            }
-            Op::Custom(op) => {
-                let dx = Tensor::transient(rec, &format!("{label} dx"), x.shape);
-                op.backward(rec, label, dy, x, self.acts.of(id), dx)?;
-                self.pass_on(rec, to, dx)?;
+        let (node, acts) = (self.graph.node(id), self.acts);
+        let open: Vec<usize> = node.inputs.iter().map(|input| self.open[input.0]).collect();
+        node.op.backward(&mut Backward {
+            rec,
+            label: &node.name,
+            algorithms: choices,
+            dy,
+            xs: &acts.all_of(&node.inputs),
+            y: acts.of(id),
+            saved: &acts.saved[id.0],
+            gradients: &mut OfNode { all: self, inputs: &node.inputs },
+        })?;
+        for (input, before) in node.inputs.iter().zip(open) {
+            let times = node.inputs.iter().filter(|other| *other == input).count();
+            if self.open[input.0].wrapping_add(times) != before {
+                let what =
+                    format!("{} ({}): its backward must deliver each input's gradient once", node.op.name(), node.name);
+                return Err(Error::input(what));
             }
         }
         Ok(())
@@ -113,18 +106,17 @@ impl Gradients<'_> {
 
     /// Whether a delivery to this node, counted off here, is the last, and if so the output whose sign masks it.
     fn count_off(&mut self, to: NodeId) -> Option<Tensor> {
-        self.open[to.0] -= 1;
+        self.open[to.0] = self.open[to.0].wrapping_sub(1);
         (self.open[to.0] == 0 && self.masked(to)).then(|| self.acts.of(to))
     }
 
-    /// Whether a relu is fused into a node, or into all that write to a concatenation in place.
+    /// Whether a relu is fused into a node, or into all that write to a concatenation in place, whose gradients are masked
+    /// together.
     fn masked(&self, id: NodeId) -> bool {
         let node = self.graph.node(id);
-        match &node.op {
-            Op::Conv2d { relu, .. } => *relu,
-            Op::Concat => self.acts.slices[node.inputs[0].0].is_some() && self.masked(node.inputs[0]),
-            _ => false,
-        }
+        let parts = node.inputs.first().filter(|x| node.op.concatenates() && self.acts.slices[x.0].is_some());
+        let relu = |id: NodeId| self.graph.node(id).op.ends_in_relu();
+        self.acts.slices[id.0].is_none() && relu(parts.copied().unwrap_or(id))
     }
 
     /// A tensor for a node's gradient, in the format of its output.
@@ -132,26 +124,27 @@ impl Gradients<'_> {
         self.acts.of(of).like(rec, &format!("{} dy", self.graph.node(of).name))
     }
 
-    /// Delivers with a kernel that writes through a sink.
-    fn deliver(
-        &mut self,
-        rec: &mut Recording,
-        to: NodeId,
-        write: impl FnOnce(&mut Recording, Tensor, GradEpilogue) -> Result<()>,
-    ) -> Result<()> {
+    /// A tensor that a kernel fills through an epilogue.
+    fn gradient(&mut self, rec: &mut Recording, to: NodeId) -> (Tensor, GradEpilogue) {
         let mask = self.count_off(to).map(|y| y.id);
         let add = self.sum[to.0].map(|t| t.id);
         let dx = self.fresh(rec, to);
-        write(rec, dx, GradEpilogue { add, mask })?;
         self.sum[to.0] = Some(dx);
-        Ok(())
+        (dx, GradEpilogue { add, mask })
     }
 
-    /// Delivers a tensor as it is: no kernel, unless something must be added or masked.
-    fn pass_on(&mut self, rec: &mut Recording, to: NodeId, dy: Tensor) -> Result<()> {
+    /// Takes a tensor as it is: no kernel, unless something must be added or masked.
+    fn deliver(&mut self, rec: &mut Recording, to: NodeId, dy: Tensor) -> Result<()> {
+        let (name, x) = (&self.graph.node(to).name, self.acts.of(to));
+        if (dy.shape, dy.format) != (x.shape, x.format) {
+            let (shape, format) = (dy.shape, dy.format);
+            return Err(Error::input(format!(
+                "{name}: its gradient is {shape} as {format:?}, not {} as {:?}",
+                x.shape, x.format
+            )));
+        }
         let mask = self.count_off(to);
         let before = self.sum[to.0];
-        let name = &self.graph.node(to).name;
         self.sum[to.0] = Some(match (before, mask) {
             (None, None) => dy,
             (before, mask) if dy.format == Format::Texels => {

@@ -1,21 +1,18 @@
 //! Which outputs are texels: those that only ops touch which know them.
 
 use super::slices::Slice;
-use super::{Graph, NodeId, Op, Retain};
+use super::{Graph, NodeId, Retain};
 use crate::gpu::Capabilities;
-use crate::ops::{Format, TEXELS_MAX_PLANE};
+use crate::ops::{Format, Formats, InputFormat, TEXELS_MAX_PLANE};
 
 impl Graph {
-    /// A format for each node's output. On software adapters everything between convolutions and pools is texels; what is
-    /// read back, and what other ops write or read, is not. A residual has the format of the sum that it goes into.
+    /// A format for each node's output, as its op and those that read it allow. On software adapters everything between
+    /// convolutions and pools is texels; what is read back is not.
     pub(super) fn formats(&self, capabilities: Capabilities, keep: Retain, slices: &[Option<Slice>]) -> Vec<Format> {
-        let knows_texels = |op: &Op| match op {
-            Op::Conv2d { .. } | Op::Concat => true,
-            Op::MaxPool2d(pool) => pool.knows_texels(),
-            Op::LocalResponseNorm(norm) => norm.knows_texels(),
-            _ => false,
-        };
-        let mut texels: Vec<bool> = self.nodes.iter().map(|n| n.shape.rank() == 4 && knows_texels(&n.op)).collect();
+        let of = |node: &super::Node| node.op.formats(node.inputs.first().is_some_and(|x| slices[x.0].is_some()));
+        let formats: Vec<Formats> = self.nodes.iter().map(of).collect();
+        let may_be = |(node, formats): (&super::Node, &Formats)| node.shape.rank() == 4 && formats.texels;
+        let mut texels: Vec<bool> = self.nodes.iter().zip(&formats).map(may_be).collect();
         // A slice of texels begins with one, and the next follows its last.
         for (i, slice) in slices.iter().enumerate() {
             let Some(Slice { of, first }) = slice else { continue };
@@ -33,23 +30,16 @@ impl Graph {
         // One that must not be texels may rule out others.
         loop {
             let before = texels.clone();
-            for (i, node) in self.nodes.iter().enumerate() {
-                let mut both = |a: NodeId| {
-                    let together = texels[a.0] && texels[i];
-                    (texels[a.0], texels[i]) = (together, together);
-                };
-                match node.op {
-                    // Packs its input and unpacks its output if need be, but adds a residual only in the output's format.
-                    Op::Conv2d { .. } => node.inputs.iter().skip(1).for_each(|&residual| both(residual)),
-                    Op::MaxPool2d(_) | Op::LocalResponseNorm(_) => node.inputs.iter().for_each(|&x| both(x)),
-                    // All are one tensor if they are in place, and otherwise copied from buffer to buffer.
-                    Op::Concat if slices[node.inputs[0].0].is_some() => node.inputs.iter().for_each(|&x| both(x)),
-                    Op::Concat => {
-                        node.inputs.iter().for_each(|x| texels[x.0] = false);
-                        texels[i] = false;
+            for (i, (node, formats)) in self.nodes.iter().zip(&formats).enumerate() {
+                for (at, &NodeId(x)) in node.inputs.iter().enumerate() {
+                    match if at == 0 { formats.first } else { formats.others } {
+                        InputFormat::Any => {}
+                        InputFormat::Nchw => texels[x] = false,
+                        InputFormat::Output => {
+                            let both = texels[x] && texels[i];
+                            (texels[x], texels[i]) = (both, both);
+                        }
                     }
-                    Op::GlobalAvgPool2d(_) => {}
-                    _ => node.inputs.iter().for_each(|x| texels[x.0] = false),
                 }
             }
             if texels == before {

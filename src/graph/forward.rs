@@ -1,10 +1,10 @@
 //! A graph's forward as commands.
 
 use super::slices::Slice;
-use super::{Graph, Node, NodeId, Op};
+use super::{Graph, NodeId};
 use crate::error::{Error, Result};
-use crate::gpu::{Recording, TensorId};
-use crate::ops::{Add, Concat, ConvAlgorithms, Epilogue, Format, MaxPool2d, Relu, Tensor};
+use crate::gpu::Recording;
+use crate::ops::{ConvAlgorithms, Format, Forward, Saved, Tensor};
 
 /// How long activations live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +19,8 @@ pub enum Retain {
 #[derive(Clone, Debug)]
 pub struct Activations {
     pub(super) y: Vec<Tensor>,
-    pub(super) argmax: Vec<Option<TensorId>>,
+    /// What each node's forward left for its backward.
+    pub(super) saved: Vec<Saved>,
     /// Where nodes' outputs are in those of concatenations.
     pub(super) slices: Vec<Option<Slice>>,
 }
@@ -30,10 +31,15 @@ impl Activations {
     pub fn of(&self, id: NodeId) -> Tensor {
         self.y[id.0]
     }
+
+    /// The outputs of several nodes.
+    pub(super) fn all_of(&self, ids: &[NodeId]) -> Vec<Tensor> {
+        ids.iter().map(|&id| self.of(id)).collect()
+    }
 }
 
 impl Graph {
-    /// Appends the forward of a batch. `input`: `[N,C,H,W]` with the graph's C, H and W.
+    /// Appends the forward of a batch. `input`: the shape of the graph's input, but for the batch.
     ///
     /// # Errors
     /// If the input's shape is not the graph's.
@@ -44,8 +50,7 @@ impl Graph {
         input: Tensor,
         keep: Retain,
     ) -> Result<Activations> {
-        let n = input.shape.extents().first().copied().unwrap_or(1);
-        if self.nodes[0].shape.with_batch(n) != input.shape {
+        if self.nodes[0].shape.with_batch(batch(input)) != input.shape {
             return Err(Error::input(format!(
                 "the input is {} but the network takes {}",
                 input.shape, self.nodes[0].shape
@@ -53,37 +58,11 @@ impl Graph {
         }
         let slices = if keep == Retain::All { vec![None; self.nodes.len()] } else { self.slices() };
         let y = self.allocate_outputs(rec, choices, input, keep, &slices)?;
-        let mut acts = Activations { y, argmax: vec![None; self.nodes.len()], slices };
+        let mut acts = Activations { y, saved: vec![Saved::new()], slices };
         for (i, node) in self.nodes.iter().enumerate().skip(1) {
-            let (label, x, y) = (&node.name, acts.of(node.inputs[0]), acts.y[i]);
-            let second = node.inputs.get(1).map(|&i| acts.of(i));
-            match &node.op {
-                Op::Input => {}
-                Op::ScaleShift(op) => op.forward(rec, label, x, y)?,
-                Op::Conv2d { conv, relu } => {
-                    let epilogue = Epilogue { residual: second.map(|t| t.id), relu: *relu };
-                    let variant = choices.variant(conv, x.shape, false);
-                    conv.forward(rec, label, x, y, epilogue, variant)?;
-                }
-                Op::Relu => Relu.forward(rec, label, x, y)?,
-                Op::MaxPool2d(op) => {
-                    let argmax = MaxPool2d::argmax(rec, label, y);
-                    op.forward(rec, label, x, y, argmax)?;
-                    acts.argmax[i] = Some(argmax);
-                }
-                Op::LocalResponseNorm(op) => op.forward(rec, label, x, y)?,
-                Op::GlobalAvgPool2d(op) => op.forward(rec, label, x, y)?,
-                Op::Linear(op) => op.forward(rec, label, x, y)?,
-                Op::Add => Add.forward(rec, label, x, second.unwrap_or(x), y)?,
-                Op::Concat => {
-                    for (x, to) in self.parts(node, y)? {
-                        if acts.slices[x.0].is_none() {
-                            Concat.forward(rec, label, acts.of(x), to)?;
-                        }
-                    }
-                }
-                Op::Custom(op) => op.forward(rec, label, x, y)?,
-            }
+            let xs = acts.all_of(&node.inputs);
+            let mut cx = Forward { rec, label: &node.name, algorithms: choices };
+            acts.saved.push(node.op.forward(&mut cx, &xs, acts.y[i])?);
         }
         Ok(acts)
     }
@@ -99,9 +78,8 @@ impl Graph {
     ) -> Result<Vec<Tensor>> {
         let formats = self.formats(choices.capabilities(), keep, slices);
         let mut outputs = vec![input];
-        let n = input.shape.extents().first().copied().unwrap_or(1);
         for ((node, format), slice) in self.nodes.iter().zip(formats).zip(slices).skip(1) {
-            let (name, shape) = (format!("{} y", node.name), node.shape.with_batch(n));
+            let (name, shape) = (format!("{} y", node.name), node.shape.with_batch(batch(input)));
             outputs.push(match (keep, format) {
                 // Its place is that of the concatenation, below.
                 _ if slice.is_some() => input,
@@ -117,16 +95,9 @@ impl Graph {
         }
         Ok(outputs)
     }
+}
 
-    /// The inputs of a concatenation, each with its channels of a tensor of the output's shape.
-    pub(super) fn parts(&self, concat: &Node, whole: Tensor) -> Result<Vec<(NodeId, Tensor)>> {
-        let mut first = 0;
-        let part = |&input: &NodeId| {
-            let count = self.node(input).shape.c();
-            let part = whole.channels(first, count)?;
-            first += count;
-            Ok((input, part))
-        };
-        concat.inputs.iter().map(part).collect()
-    }
+/// Images of a tensor; a scalar is one.
+fn batch(x: Tensor) -> usize {
+    x.shape.extents().first().copied().unwrap_or(1)
 }

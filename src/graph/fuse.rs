@@ -1,12 +1,11 @@
-//! Fewer nodes for the same function, and faster ones: batch norm folded into the convolution before it, residual add and
-//! relu into its epilogue; a fully connected layer as the convolution that it is.
+//! Fewer nodes for the same function, and faster ones: what an op can absorb of those after it (a convolution takes batch norms,
+//! a residual and a relu), and faster ops in place of others (a fully connected layer is a convolution).
 
 use std::sync::Arc;
 
-use super::{Graph, Node, NodeId, Op};
+use super::{Graph, NodeId};
 use crate::error::Result;
-use crate::ops::{Conv2d, ScaleShift};
-use crate::shape::Shape;
+use crate::ops::{Fusable, Op, ScaleShift};
 
 impl Graph {
     /// The same function with batch norms, residual adds and relus fused into convolutions, and fully connected layers as
@@ -23,15 +22,18 @@ impl Graph {
         let mut lone = vec![false];
         for (i, node) in self.nodes.iter().enumerate().skip(1) {
             let inputs: Vec<NodeId> = node.inputs.iter().map(|&i| now[i.0]).collect();
-            let into = absorber(&graph, &lone, &node.op, &inputs);
-            let id = match into {
-                Some(id) => {
-                    absorb(&mut graph.nodes[id.0], &node.op, &inputs, id);
+            let id = match absorbed(&graph, &lone, &*node.op, &inputs) {
+                Some((id, op)) => {
+                    let into = &mut graph.nodes[id.0];
+                    into.op = op;
+                    into.inputs.extend(inputs.iter().filter(|&&input| input != id));
                     id
                 }
                 None => {
                     lone.push(false);
-                    graph.push(node.name.clone(), as_convolution(&node.op, graph.node(inputs[0]).shape), &inputs)?
+                    let shapes = graph.shapes(&inputs);
+                    let op = node.op.lowered(&shapes).unwrap_or_else(|| Arc::clone(&node.op));
+                    graph.push_shared(node.name.clone(), op, &inputs)?
                 }
             };
             lone[id.0] = readers[i] == 1;
@@ -46,49 +48,25 @@ impl Graph {
     pub fn without_normalize(&self) -> Option<(ScaleShift, Self)> {
         let looked_at = self.outputs.iter().any(|end| end.0 < 2);
         let alone = self.consumers()[0] == 1 && self.nodes.len() > 2 && !looked_at;
-        let Op::ScaleShift(first) = &self.nodes.get(1).filter(|node| alone && node.inputs == [NodeId(0)])?.op else {
-            return None;
-        };
+        let second = self.nodes.get(1).filter(|node| alone && node.inputs == [NodeId(0)])?;
+        let Some(Fusable::ScaleShift(first)) = second.op.as_fusable() else { return None };
         let mut nodes = vec![self.nodes[0].clone()];
         nodes.extend(self.nodes[2..].iter().cloned());
         for node in &mut nodes {
             node.inputs.iter_mut().for_each(|input| *input = NodeId(input.0.saturating_sub(1)));
         }
         let outputs = self.outputs.iter().map(|end| NodeId(end.0 - 1)).collect();
-        Some((first.clone(), Self { nodes, outputs }))
+        Some((first, Self { nodes, outputs }))
     }
 }
 
-/// A fully connected layer of x as a convolution; any other op as it is.
-fn as_convolution(op: &Op, x: Shape) -> Op {
-    let Op::Linear(linear) = op else { return op.clone() };
-    let w_shape = [linear.b.len(), x.c(), x.h(), x.w()];
-    let (w, b) = (Arc::clone(&linear.w), Some(Arc::clone(&linear.b)));
-    Op::Conv2d { conv: Conv2d::new(w, w_shape, b, [1, 1], [0; 4]), relu: false }
-}
-
-/// The convolution among the inputs that can take the op over, if there is one.
-fn absorber(graph: &Graph, lone: &[bool], op: &Op, inputs: &[NodeId]) -> Option<NodeId> {
+/// The node among the inputs that can do the op too, and the op that does.
+fn absorbed(graph: &Graph, lone: &[bool], op: &dyn Op, inputs: &[NodeId]) -> Option<(NodeId, Arc<dyn Op>)> {
+    let next = op.as_fusable()?;
     // Of an add's operands, the later one: the other must be there when it runs.
-    let id = *inputs.iter().max()?;
-    let node = graph.node(id);
-    let Op::Conv2d { relu: false, .. } = node.op else { return None };
-    let plain = node.inputs.len() == 1;
-    let takes = match op {
-        Op::ScaleShift(_) => plain,
-        Op::Add => plain && inputs[0] != inputs[1],
-        Op::Relu => true,
-        _ => false,
-    };
-    (takes && lone[id.0]).then_some(id)
-}
-
-fn absorb(node: &mut Node, op: &Op, inputs: &[NodeId], id: NodeId) {
-    let Op::Conv2d { conv, relu } = &mut node.op else { return };
-    match op {
-        Op::ScaleShift(norm) => conv.norms.push(norm.clone()),
-        Op::Add => node.inputs.extend(inputs.iter().filter(|&&i| i != id)),
-        Op::Relu => *relu = true,
-        _ => {}
+    let id = *inputs.iter().max().filter(|id| lone[id.0])?;
+    if matches!(next, Fusable::Add) && inputs.iter().all(|input| *input == id) {
+        return None;
     }
+    graph.node(id).op.absorb(&next).map(|op| (id, op))
 }

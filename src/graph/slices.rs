@@ -1,6 +1,6 @@
-//! Which convolutions write their channels of a concatenation in place, and read their gradient from there.
+//! Which nodes write their channels of a concatenation in place, and read their gradient from there.
 
-use super::{Graph, NodeId, Op};
+use super::{Graph, NodeId};
 
 /// A node's channels of a concatenation's output.
 #[derive(Clone, Copy, Debug)]
@@ -12,19 +12,19 @@ pub(super) struct Slice {
 }
 
 impl Graph {
-    /// For each node where in a concatenation its output is. All inputs of a concatenation are in place or none: each is a
-    /// convolution that nothing else reads, without a residual; and each has a relu or none has, so that one mask does for
-    /// the gradient of all.
+    /// For each node where in a concatenation its output is. All inputs of a concatenation are in place or none: each can write
+    /// to some channels, and nothing else reads it; and each ends in a relu or none does, so that one mask does for the
+    /// gradient of all.
     pub(super) fn slices(&self) -> Vec<Option<Slice>> {
         let mut slices = vec![None; self.nodes.len()];
         let readers = self.readers();
-        for (i, node) in self.nodes.iter().enumerate().filter(|(_, node)| matches!(node.op, Op::Concat)) {
+        for (i, node) in self.nodes.iter().enumerate().filter(|(_, node)| node.op.concatenates()) {
             let relus: Vec<Option<bool>> = node
                 .inputs
                 .iter()
-                .map(|&input| match (&self.node(input).op, self.node(input).inputs.len(), readers[input.0]) {
-                    (Op::Conv2d { relu, .. }, 1, 1) => Some(*relu),
-                    _ => None,
+                .map(|&input| {
+                    let op = &self.node(input).op;
+                    (op.writes_channels() && readers[input.0] == 1).then(|| op.ends_in_relu())
                 })
                 .collect();
             if relus[0].is_none() || relus.iter().any(|relu| *relu != relus[0]) {

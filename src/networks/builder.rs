@@ -3,8 +3,8 @@
 
 use super::{Architecture, Module, Preprocessing};
 use crate::error::{Error, Result};
-use crate::graph::{Graph, NodeId, Op};
-use crate::ops::{Conv2d, GlobalAvgPool2d, Linear, LocalResponseNorm, MaxPool2d, ScaleShift};
+use crate::graph::{Graph, NodeId};
+use crate::ops::{Add, Concat, Conv2d, GlobalAvgPool2d, Linear, LocalResponseNorm, MaxPool2d, Op, Relu, ScaleShift};
 use crate::shape::ImageSpec;
 use crate::weights::Weights;
 
@@ -98,7 +98,7 @@ impl<'a> Builder<'a> {
     /// From pixels to logits. The root module comes first and shows the logits.
     fn network(&mut self, architecture: Architecture, normalize: ScaleShift) -> Result<()> {
         let pixels = Layer { node: NodeId(0), channels: self.sizes.image.channels };
-        let x = self.push(NORMALIZE, pixels.channels, Op::ScaleShift(normalize), &[pixels])?;
+        let x = self.push(NORMALIZE, pixels.channels, normalize, &[pixels])?;
         self.module("root", x);
         let x = (architecture.definition().layers)(self, x)?;
         let logits = self.linear("fc", x, self.sizes.classes)?;
@@ -136,7 +136,13 @@ impl<'a> Builder<'a> {
         Ok(values)
     }
 
-    fn push(&mut self, name: impl Into<String>, channels: usize, op: Op, inputs: &[Layer]) -> Result<Layer> {
+    fn push(
+        &mut self,
+        name: impl Into<String>,
+        channels: usize,
+        op: impl Op + 'static,
+        inputs: &[Layer],
+    ) -> Result<Layer> {
         let node = match &mut self.building {
             None => NodeId(0),
             Some(Building { graph, .. }) => {
@@ -153,7 +159,7 @@ impl<'a> Builder<'a> {
         let w = self.tensor(format!("{name}.weight"), &w_shape)?;
         let b = if bias { Some(self.tensor(format!("{name}.bias"), &[channels])?.into()) } else { None };
         let conv = Conv2d::new(w, w_shape, b, [stride; 2], [window / 2; 4]);
-        self.push(name, channels, Op::Conv2d { conv, relu: false }, &[x])
+        self.push(name, channels, conv, &[x])
     }
 
     pub(super) fn batch_norm(&mut self, name: &str, x: Layer, eps: f64) -> Result<Layer> {
@@ -165,45 +171,45 @@ impl<'a> Builder<'a> {
                 "`{name}.running_var` is {value} at {i}, but a variance cannot be negative"
             )));
         }
-        let op = Op::ScaleShift(ScaleShift::batch_norm(&weight, &bias, &mean, &var, eps));
+        let op = ScaleShift::batch_norm(&weight, &bias, &mean, &var, eps);
         self.push(name, x.channels, op, &[x])
     }
 
     pub(super) fn relu(&mut self, name: impl Into<String>, x: Layer) -> Result<Layer> {
-        self.push(name, x.channels, Op::Relu, &[x])
+        self.push(name, x.channels, Relu, &[x])
     }
 
     /// A square max pool that is a module.
     pub(super) fn max_pool(&mut self, name: &str, x: Layer, pool: MaxPool2d) -> Result<Layer> {
-        let y = self.push(name, x.channels, Op::MaxPool2d(pool), &[x])?;
+        let y = self.push(name, x.channels, pool, &[x])?;
         self.module(name, y);
         Ok(y)
     }
 
     pub(super) fn local_response_norm(&mut self, name: &str, x: Layer, norm: LocalResponseNorm) -> Result<Layer> {
-        self.push(name, x.channels, Op::LocalResponseNorm(norm), &[x])
+        self.push(name, x.channels, norm, &[x])
     }
 
     pub(super) fn avgpool(&mut self, x: Layer) -> Result<Layer> {
-        let y = self.push("avgpool", x.channels, Op::GlobalAvgPool2d(GlobalAvgPool2d), &[x])?;
+        let y = self.push("avgpool", x.channels, GlobalAvgPool2d, &[x])?;
         self.module("avgpool", y);
         Ok(y)
     }
 
     pub(super) fn add(&mut self, name: impl Into<String>, a: Layer, b: Layer) -> Result<Layer> {
-        self.push(name, a.channels, Op::Add, &[a, b])
+        self.push(name, a.channels, Add, &[a, b])
     }
 
     /// All inputs one after the other along the channels.
     pub(super) fn concat(&mut self, name: &str, inputs: &[Layer]) -> Result<Layer> {
-        self.push(name, inputs.iter().map(|x| x.channels).sum(), Op::Concat, inputs)
+        self.push(name, inputs.iter().map(|x| x.channels).sum(), Concat, inputs)
     }
 
     /// A fully connected layer on an input of one pixel.
     fn linear(&mut self, name: &str, x: Layer, outputs: usize) -> Result<Layer> {
         let w = self.tensor(format!("{name}.weight"), &[outputs, x.channels])?.into();
         let b = self.tensor(format!("{name}.bias"), &[outputs])?.into();
-        self.push(name, outputs, Op::Linear(Linear { w, b }), &[x])
+        self.push(name, outputs, Linear { w, b }, &[x])
     }
 
     /// A module that shows a layer under both semantics.

@@ -21,8 +21,9 @@ use architecture::RGB_224;
 use builder::{Builder, Sizes};
 
 use crate::error::{Error, Result};
-use crate::graph::{Graph, Op};
+use crate::graph::Graph;
 use crate::labels::Labels;
+use crate::ops::Op;
 use crate::shape::{ImageSpec, Shape};
 use crate::suggest::{near_misses, shown};
 use crate::weights::Weights;
@@ -122,7 +123,7 @@ impl Network {
     /// If it does not suit the image's channels, or as [`Preprocessing::check`].
     pub fn with_preprocessing(mut self, preprocessing: Preprocessing) -> Result<Self> {
         preprocessing.check_for(self.image().channels)?;
-        let normalize = || Op::ScaleShift(preprocessing.normalize());
+        let normalize = || -> Arc<dyn Op> { Arc::new(preprocessing.normalize()) };
         self.graph = self.graph.map(|node| (node.name == builder::NORMALIZE).then(normalize))?;
         self.preprocessing = preprocessing;
         Ok(self)

@@ -2,7 +2,7 @@
 //!
 //! Nothing is dispatched for an input that is written to its channels in place, see [`Tensor::channels`].
 
-use super::{Format, GradEpilogue, Tensor, nchw, same, shape_error};
+use super::{Backward, Format, Formats, Forward, GradEpilogue, Op, Saved, Tensor, nchw, same, shape_error};
 use crate::error::Result;
 use crate::gpu::{Kernel, Recording};
 use crate::shape::Shape;
@@ -59,6 +59,62 @@ impl Concat {
         let bindings = [dy.bind_stored("dy"), dx.bind("dx"), add, mask];
         rec.dispatch(label, Kernel::new("concat", "backward"), &bindings, &params(dy, sink), dx.grid(), 0)
     }
+}
+
+impl Op for Concat {
+    fn name(&self) -> &str {
+        "concat"
+    }
+
+    fn output(&self, label: &str, xs: &[Shape]) -> Result<Shape> {
+        Self::output(*self, label, xs)
+    }
+
+    fn forward(&self, cx: &mut Forward<'_>, xs: &[Tensor], y: Tensor) -> Result<Saved> {
+        for (x, part) in parts(xs, y)? {
+            if !lies_in(x, y) {
+                Self::forward(*self, cx.rec, cx.label, x, part)?;
+            }
+        }
+        Ok(Saved::new())
+    }
+
+    fn backward(&self, cx: &mut Backward<'_>) -> Result<()> {
+        for (i, (x, dy)) in parts(cx.xs, cx.dy)?.into_iter().enumerate() {
+            if lies_in(x, cx.y) {
+                cx.deliver(i, dy)?;
+            } else {
+                let (dx, epilogue) = cx.gradient(i);
+                Self::backward(*self, cx.rec, cx.label, dy, dx, epilogue)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// All are one tensor if they are in place, and otherwise copied from buffer to buffer.
+    fn formats(&self, in_place: bool) -> Formats {
+        if in_place { Formats::alike(true) } else { Formats::BUFFERS }
+    }
+
+    fn concatenates(&self) -> bool {
+        true
+    }
+}
+
+/// The inputs, each with its channels of a tensor of the output's shape.
+fn parts(xs: &[Tensor], whole: Tensor) -> Result<Vec<(Tensor, Tensor)>> {
+    let mut first = 0;
+    let part = |&x: &Tensor| {
+        let part = whole.channels(first, x.shape.c())?;
+        first += x.shape.c();
+        Ok((x, part))
+    };
+    xs.iter().map(part).collect()
+}
+
+/// Whether an input is in place in the output.
+fn lies_in(x: Tensor, y: Tensor) -> bool {
+    x.id == y.id
 }
 
 fn check(label: &str, names: [&str; 2], a: Tensor, b: Tensor) -> Result<()> {

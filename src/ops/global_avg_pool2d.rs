@@ -1,6 +1,8 @@
 //! global_avg_pool2d: the mean of each plane (`adaptive_avg_pool2d` to 1x1).
 
-use super::{Format, GradEpilogue, Tensor, nchw, same, texels};
+use super::{
+    Backward, Format, Formats, Forward, GradEpilogue, InputFormat, Op, Saved, Tensor, nchw, only, same, texels,
+};
 use crate::error::Result;
 use crate::gpu::{Grid, Kernel, Layout, Recording};
 use crate::shape::Shape;
@@ -85,5 +87,29 @@ impl GlobalAvgPool2d {
         let kernel = Kernel::new("global_avg_pool2d", "backward");
         let params = Self::params(dx.shape, sink);
         rec.dispatch(label, kernel, &[dy.bind("dy"), dx.bind("dx"), add, mask], &params, Grid::Each(len), len as u64)
+    }
+}
+
+impl Op for GlobalAvgPool2d {
+    fn name(&self) -> &str {
+        "global_avg_pool2d"
+    }
+
+    fn output(&self, label: &str, xs: &[Shape]) -> Result<Shape> {
+        Self::output(*self, label, only(self.name(), label, xs)?)
+    }
+
+    fn forward(&self, cx: &mut Forward<'_>, xs: &[Tensor], y: Tensor) -> Result<Saved> {
+        Self::forward(*self, cx.rec, cx.label, xs[0], y)?;
+        Ok(Saved::new())
+    }
+
+    fn backward(&self, cx: &mut Backward<'_>) -> Result<()> {
+        let (dx, epilogue) = cx.gradient(0);
+        Self::backward(*self, cx.rec, cx.label, cx.dy, dx, epilogue)
+    }
+
+    fn formats(&self, _in_place: bool) -> Formats {
+        Formats { first: InputFormat::Any, ..Formats::BUFFERS }
     }
 }

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{GradEpilogue, Tensor, nchw, plain_constant, shape_error};
+use super::{Backward, Conv2d, Forward, GradEpilogue, Op, Saved, Tensor, nchw, only, plain_constant, shape_error};
 use crate::error::Result;
 use crate::gpu::{Grid, Kernel, Layout, Recording, Sources};
+use crate::shape::Shape;
 
 crate::params! {
     /// Mirrors `Params` of shaders/linear.wgsl.
@@ -63,5 +64,42 @@ impl Linear {
         let bindings = [dy.bind("dy"), ("w", w, self.w.len()), dx.bind("dx"), add, mask];
         let flops = 2 * (dy.shape.len() * params.inputs as usize) as u64;
         rec.dispatch(label, Kernel::new("linear", "backward"), &bindings, &params, Grid::Each(len), flops)
+    }
+}
+
+impl Op for Linear {
+    fn name(&self) -> &str {
+        "linear"
+    }
+
+    fn output(&self, label: &str, xs: &[Shape]) -> Result<Shape> {
+        let x = only(self.name(), label, xs)?;
+        let [n, ..] = nchw("linear", label, x)?;
+        let (inputs, outputs, weights) = (x.image_len(), self.b.len(), self.w.len());
+        if weights != inputs * outputs {
+            let needed = inputs * outputs;
+            let what = format!(
+                "x {x} has {inputs} elements an image, and {outputs} outputs need {needed} weights, not {weights}"
+            );
+            return Err(shape_error("linear", label, what));
+        }
+        Ok(Shape::new(n, outputs, 1, 1))
+    }
+
+    fn forward(&self, cx: &mut Forward<'_>, xs: &[Tensor], y: Tensor) -> Result<Saved> {
+        self.forward(cx.rec, cx.label, xs[0], y)?;
+        Ok(Saved::new())
+    }
+
+    fn backward(&self, cx: &mut Backward<'_>) -> Result<()> {
+        let (dx, epilogue) = cx.gradient(0);
+        self.backward(cx.rec, cx.label, cx.dy, dx, epilogue)
+    }
+
+    /// A convolution with windows as large as x.
+    fn lowered(&self, xs: &[Shape]) -> Option<Arc<dyn Op>> {
+        let [_, c, h, w] = xs.first()?.nchw();
+        let conv = Conv2d::new(Arc::clone(&self.w), [self.b.len(), c, h, w], Some(Arc::clone(&self.b)), [1, 1], [0; 4]);
+        Some(Arc::new(conv))
     }
 }

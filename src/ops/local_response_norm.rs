@@ -4,7 +4,9 @@
 //! PyTorch's division by the size). With `dx[c] = dy[c] s[c]^−β − 2αβ/size · x[c] · Σ dy[j] x[j] s[j]^(−β−1)` over the j whose
 //! window has c.
 
-use super::{Format, GradEpilogue, Tensor, nchw, same, shape_error, texels};
+use super::{
+    Backward, Format, Formats, Forward, GradEpilogue, Op, Saved, Tensor, nchw, only, same, shape_error, texels,
+};
 use crate::error::Result;
 use crate::gpu::{Kernel, Recording};
 use crate::shape::Shape;
@@ -139,5 +141,29 @@ impl LocalResponseNorm {
     fn texels_kernel(&self, entry: &'static str) -> Kernel {
         let [before, after] = self.reach();
         Kernel::new("local_response_norm_texels", entry).with("BEFORE", before).with("AFTER", after)
+    }
+}
+
+impl Op for LocalResponseNorm {
+    fn name(&self) -> &str {
+        "local_response_norm"
+    }
+
+    fn output(&self, label: &str, xs: &[Shape]) -> Result<Shape> {
+        self.output(label, only(self.name(), label, xs)?)
+    }
+
+    fn forward(&self, cx: &mut Forward<'_>, xs: &[Tensor], y: Tensor) -> Result<Saved> {
+        self.forward(cx.rec, cx.label, xs[0], y)?;
+        Ok(Saved::new())
+    }
+
+    fn backward(&self, cx: &mut Backward<'_>) -> Result<()> {
+        let (dx, epilogue) = cx.gradient(0);
+        self.backward(cx.rec, cx.label, cx.dy, cx.xs[0], dx, epilogue)
+    }
+
+    fn formats(&self, _in_place: bool) -> Formats {
+        Formats::alike(self.knows_texels())
     }
 }

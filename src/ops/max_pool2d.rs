@@ -1,6 +1,8 @@
 //! max_pool2d: the maximum of each window, padding counting as −∞; the gradient goes to the first maximum.
 
-use super::{Format, GradEpilogue, Tensor, nchw, same, shape_error, texels};
+use super::{
+    Backward, Format, Formats, Forward, GradEpilogue, Op, Saved, Tensor, nchw, only, same, shape_error, texels,
+};
 use crate::error::Result;
 use crate::gpu::{Grid, Kernel, Recording, TensorId};
 use crate::shape::{Pad, Shape, window_out, window_out_ceil};
@@ -160,5 +162,30 @@ impl MaxPool2d {
         let bindings = [dy.bind("dy"), ("chosen", argmax, dy.shape.len()), dx.bind("dx"), add, mask];
         let params = self.params(dx.shape, dy.shape, sink);
         rec.dispatch(label, self.kernel("max_pool2d", "backward"), &bindings, &params, dx.grid(), flops)
+    }
+}
+
+impl Op for MaxPool2d {
+    fn name(&self) -> &str {
+        "max_pool2d"
+    }
+
+    fn output(&self, label: &str, xs: &[Shape]) -> Result<Shape> {
+        self.output(label, only(self.name(), label, xs)?)
+    }
+
+    fn forward(&self, cx: &mut Forward<'_>, xs: &[Tensor], y: Tensor) -> Result<Saved> {
+        let argmax = Self::argmax(cx.rec, cx.label, y);
+        self.forward(cx.rec, cx.label, xs[0], y, argmax)?;
+        Ok(vec![argmax])
+    }
+
+    fn backward(&self, cx: &mut Backward<'_>) -> Result<()> {
+        let (dx, epilogue) = cx.gradient(0);
+        self.backward(cx.rec, cx.label, cx.dy, cx.saved[0], dx, epilogue)
+    }
+
+    fn formats(&self, _in_place: bool) -> Formats {
+        Formats::alike(self.knows_texels())
     }
 }

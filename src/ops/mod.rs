@@ -17,6 +17,7 @@ mod linear;
 mod local_response_norm;
 mod max_pool2d;
 mod objective;
+mod op;
 mod relu;
 mod scale_shift;
 mod schedule;
@@ -38,6 +39,8 @@ pub use linear::Linear;
 pub use local_response_norm::LocalResponseNorm;
 pub use max_pool2d::MaxPool2d;
 pub use objective::{LogitRow, Objective, PvForm};
+pub(crate) use op::Gradients;
+pub use op::{Backward, Formats, Forward, Fusable, InputFormat, Op, Saved, inputs, only};
 pub use relu::Relu;
 pub use scale_shift::ScaleShift;
 pub use schedule::{Clock, Schedule};
@@ -198,13 +201,13 @@ pub struct GradEpilogue {
 }
 
 impl GradEpilogue {
-    /// The value of `params.sink`.
-    fn flags(self) -> u32 {
+    /// The value of `params.sink` for a kernel that imports `lib/sink`.
+    pub fn flags(self) -> u32 {
         u32::from(self.add.is_some()) | u32::from(self.mask.is_some()) << 1
     }
 
     /// Bindings for `len` elements; what does not apply is bound to `spare`, a tensor that the kernel reads anyway.
-    fn bind(self, spare: TensorId, len: usize) -> [(&'static str, TensorId, usize); 2] {
+    pub fn bind(self, spare: TensorId, len: usize) -> [(&'static str, TensorId, usize); 2] {
         let part =
             |name, tensor: Option<TensorId>| (name, tensor.unwrap_or(spare), if tensor.is_some() { len } else { 0 });
         [part("sink_add", self.add), part("sink_mask", self.mask)]

@@ -1,8 +1,9 @@
 //! relu: `y = max(x, 0)`, `dx = dy · [x > 0]`.
 
-use super::{GradEpilogue, Tensor, same};
+use super::{Backward, Forward, Fusable, GradEpilogue, Op, Saved, Tensor, only, same};
 use crate::error::Result;
 use crate::gpu::{Grid, Kernel, Recording};
+use crate::shape::Shape;
 
 crate::params! {
     /// Mirrors `Params` of shaders/relu.wgsl.
@@ -46,5 +47,29 @@ impl Relu {
         let [add, mask] = sink.bind(x.id, len);
         let bindings = [x.bind("x"), dy.bind("dy"), dx.bind("dx"), add, mask];
         rec.dispatch(label, Kernel::new("relu", "backward"), &bindings, &params, Grid::Each(len), len as u64)
+    }
+}
+
+impl Op for Relu {
+    fn name(&self) -> &str {
+        "relu"
+    }
+
+    fn output(&self, label: &str, xs: &[Shape]) -> Result<Shape> {
+        only(self.name(), label, xs)
+    }
+
+    fn forward(&self, cx: &mut Forward<'_>, xs: &[Tensor], y: Tensor) -> Result<Saved> {
+        Self::forward(*self, cx.rec, cx.label, xs[0], y)?;
+        Ok(Saved::new())
+    }
+
+    fn backward(&self, cx: &mut Backward<'_>) -> Result<()> {
+        let (dx, epilogue) = cx.gradient(0);
+        Self::backward(*self, cx.rec, cx.label, cx.dy, cx.xs[0], dx, epilogue)
+    }
+
+    fn as_fusable(&self) -> Option<Fusable> {
+        Some(Fusable::Relu)
     }
 }

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{GradEpilogue, Tensor, nchw, plain_constant, same, shape_error};
+use super::{
+    Backward, Forward, Fusable, GradEpilogue, Op, Saved, Tensor, nchw, only, plain_constant, same, shape_error,
+};
 use crate::error::Result;
 use crate::gpu::{Grid, Kernel, Recording};
 use crate::shape::Shape;
@@ -57,14 +59,6 @@ impl ScaleShift {
         ))
     }
 
-    /// The shape of y for x: the same.
-    ///
-    /// # Errors
-    /// If the channels differ.
-    pub fn output(&self, label: &str, x: Shape) -> Result<Shape> {
-        self.check(label, x).map(|()| x)
-    }
-
     fn params(x: Shape, sink: GradEpilogue) -> ScaleShiftParams {
         ScaleShiftParams {
             len: x.len() as u32,
@@ -104,5 +98,31 @@ impl ScaleShift {
         let params = Self::params(dy.shape, sink);
         let kernel = Kernel::new("scale_shift", "backward");
         rec.dispatch(label, kernel, &bindings, &params, Grid::Each(len), len as u64)
+    }
+}
+
+impl Op for ScaleShift {
+    fn name(&self) -> &str {
+        "scale_shift"
+    }
+
+    fn output(&self, label: &str, xs: &[Shape]) -> Result<Shape> {
+        let x = only(self.name(), label, xs)?;
+        self.check(label, x)?;
+        Ok(x)
+    }
+
+    fn forward(&self, cx: &mut Forward<'_>, xs: &[Tensor], y: Tensor) -> Result<Saved> {
+        self.forward(cx.rec, cx.label, xs[0], y)?;
+        Ok(Saved::new())
+    }
+
+    fn backward(&self, cx: &mut Backward<'_>) -> Result<()> {
+        let (dx, epilogue) = cx.gradient(0);
+        self.backward(cx.rec, cx.label, cx.dy, dx, epilogue)
+    }
+
+    fn as_fusable(&self) -> Option<Fusable> {
+        Some(Fusable::ScaleShift(self.clone()))
     }
 }

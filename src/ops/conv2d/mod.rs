@@ -5,6 +5,7 @@
 //! [`product`] lays both out as the product that the kernels compute.
 
 mod choices;
+mod op;
 mod product;
 mod texels;
 mod tiles;
