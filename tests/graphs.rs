@@ -234,7 +234,8 @@ fn narrow(architecture: Architecture) -> Network {
     Network::generated(architecture, 16, 15, 0).expect("a network")
 }
 
-const ALL: [Architecture; 3] = [Architecture::ResNet18, Architecture::GoogLeNet, Architecture::InceptionV1];
+const ALL: [Architecture; 4] =
+    [Architecture::ResNet18, Architecture::ResNet50, Architecture::GoogLeNet, Architecture::InceptionV1];
 
 fn fusing_changes_nothing(architecture: Architecture, want: [usize; 2]) {
     let network = narrow(architecture);
@@ -296,10 +297,11 @@ macro_rules! of_networks {
     )*};
 }
 
-// Left are the input, normalize and fc (as a convolution), and: 20 convolutions and two pools; 57 convolutions, 14 pools and nine
+// Left are the input, normalize and fc (as a convolution), and: 20 or 53 convolutions and two pools; 57 convolutions, 14 pools and nine
 // concatenations, of which BVLC's network has two norms more.
 of_networks! {
     resnet18: ResNet18, [70, 25];
+    resnet50: ResNet50, [176, 58];
     googlenet: GoogLeNet, [197, 83];
     inception_v1: InceptionV1, [142, 85];
 }
@@ -321,7 +323,8 @@ fn every_branch_of_every_block_is_in_place() {
             assert_eq!(count(&rec, "texels"), between, "{architecture}: between buffers and texels");
         }
         let blocks = fused.nodes().iter().filter(|node| node.op.name() == "concat").count();
-        assert_eq!(blocks, if architecture == Architecture::ResNet18 { 0 } else { 9 });
+        let is_resnet = matches!(architecture, Architecture::ResNet18 | Architecture::ResNet50);
+        assert_eq!(blocks, if is_resnet { 0 } else { 9 });
     }
 }
 

@@ -83,6 +83,8 @@ fn shared_case(file: &str, golden: &str, modules: usize) -> Option<Case> {
 static RESNET18: Lazy = LazyLock::new(|| generated_case(Architecture::ResNet18, "resnet18", 68));
 static RESNET18_IMAGENET: Lazy =
     LazyLock::new(|| shared_case("weights/resnet18_imagenet.safetensors", "resnet18_imagenet", 68));
+static RESNET34: Lazy = LazyLock::new(|| generated_case(Architecture::ResNet34, "resnet34", 116));
+static RESNET50: Lazy = LazyLock::new(|| generated_case(Architecture::ResNet50, "resnet50", 151));
 static GOOGLENET: Lazy = LazyLock::new(|| generated_case(Architecture::GoogLeNet, "googlenet", 224));
 static INCEPTION_V1: Lazy = LazyLock::new(|| generated_case(Architecture::InceptionV1, "inception_v1", 169));
 static INCEPTION_V1_BVLC: Lazy =
@@ -162,7 +164,7 @@ impl Case {
         let off = self.error(&format!("steps/{name}/gradient"), &format!("steps/{name}/gradient_norm"), &dx);
         println!("{name}: gradient of the first step: {off:.1e}");
         let most = match self.network.architecture() {
-            Architecture::ResNet18 => FUSED_GRADIENT,
+            Architecture::ResNet18 | Architecture::ResNet34 | Architecture::ResNet50 => FUSED_GRADIENT,
             Architecture::GoogLeNet | Architecture::InceptionV1 => FUSED_GRADIENT_INCEPTION,
         };
         // Of a softmax that is all but certain, the variance's gradient is what rounding leaves.
@@ -263,54 +265,74 @@ impl Warps for Given {
     }
 }
 
-macro_rules! against_torch {
+fn with(case: &Lazy, run: impl FnOnce(&Case)) {
+    case.as_ref().map_or_else(|| println!("skipped"), run);
+}
+
+macro_rules! inference_against_torch {
     ($($network:ident: $case:ident;)*) => {$(
         mod $network {
-            use super::{BASELINE, Case, MAIN, NO_HF, SMOOTH, $case};
-
-            fn with(run: impl FnOnce(&Case)) {
-                $case.as_ref().map_or_else(|| println!("skipped"), run);
-            }
+            use super::{Case, $case, with};
 
             #[test]
             fn every_module() {
-                with(Case::every_module);
+                with(&$case, Case::every_module);
             }
 
             #[test]
             fn logits_and_gradient() {
-                with(Case::logits_and_gradient);
-            }
-
-            #[test]
-            fn first_steps_main() {
-                with(|case| case.first_steps(&MAIN));
-            }
-
-            #[test]
-            fn first_steps_no_hf() {
-                with(|case| case.first_steps(&NO_HF));
-            }
-
-            #[test]
-            fn first_steps_baseline() {
-                with(|case| case.first_steps(&BASELINE));
-            }
-
-            #[test]
-            fn first_steps_smooth() {
-                with(|case| case.first_steps(&SMOOTH));
+                with(&$case, Case::logits_and_gradient);
             }
         }
     )*};
 }
 
-against_torch! {
+inference_against_torch! {
     resnet18: RESNET18;
     resnet18_imagenet: RESNET18_IMAGENET;
+    resnet34: RESNET34;
+    resnet50: RESNET50;
     googlenet: GOOGLENET;
     inception_v1: INCEPTION_V1;
     inception_v1_bvlc: INCEPTION_V1_BVLC;
+}
+
+macro_rules! first_steps_against_torch {
+    ($($network:ident: $case:ident;)*) => {$(
+        mod $network {
+            use super::super::{BASELINE, MAIN, NO_HF, SMOOTH, $case, with};
+
+            #[test]
+            fn main() {
+                with(&$case, |case| case.first_steps(&MAIN));
+            }
+
+            #[test]
+            fn no_hf() {
+                with(&$case, |case| case.first_steps(&NO_HF));
+            }
+
+            #[test]
+            fn baseline() {
+                with(&$case, |case| case.first_steps(&BASELINE));
+            }
+
+            #[test]
+            fn smooth() {
+                with(&$case, |case| case.first_steps(&SMOOTH));
+            }
+        }
+    )*};
+}
+
+mod first_steps {
+    first_steps_against_torch! {
+        resnet18: RESNET18;
+        resnet18_imagenet: RESNET18_IMAGENET;
+        googlenet: GOOGLENET;
+        inception_v1: INCEPTION_V1;
+        inception_v1_bvlc: INCEPTION_V1_BVLC;
+    }
 }
 
 /// A network of a quarter of the width, for what needs no golden.

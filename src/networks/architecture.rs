@@ -12,6 +12,10 @@ named! {
     Architecture {
         /// He et al. (2015), 18 layers, of any width and number of classes.
         ResNet18 = "resnet18",
+        /// The same with 34 layers.
+        ResNet34 = "resnet34",
+        /// The same with 50 layers in bottlenecks, which stride in their 3x3 convolution, as torchvision's V1.5.
+        ResNet50 = "resnet50",
         /// Szegedy et al. (2014) as torchvision builds it: batch norms, 3x3 windows where the paper has 5x5.
         GoogLeNet = "googlenet",
         /// Szegedy et al. (2014) as BVLC released it: biases, local response norms, 5x5 windows.
@@ -40,6 +44,8 @@ impl Architecture {
     pub(super) fn definition(self) -> &'static Definition {
         match self {
             Self::ResNet18 => &resnet::RESNET18,
+            Self::ResNet34 => &resnet::RESNET34,
+            Self::ResNet50 => &resnet::RESNET50,
             Self::GoogLeNet => &inception::GOOGLENET,
             Self::InceptionV1 => &inception::INCEPTION_V1,
         }

@@ -5,7 +5,12 @@ use super::architecture::Definition;
 use super::builder::{Builder, Conv, Layer, square_pool};
 use crate::error::Result;
 
-pub(super) const RESNET18: Definition = resnet(|b, x| layers(b, x, [2, 2, 2, 2]));
+pub(super) const RESNET18: Definition = resnet(|b, x| layers(b, x, Builder::basic_block, [2, 2, 2, 2]));
+pub(super) const RESNET34: Definition = resnet(|b, x| layers(b, x, Builder::basic_block, [3, 4, 6, 3]));
+pub(super) const RESNET50: Definition = resnet(|b, x| layers(b, x, Builder::bottleneck, [3, 4, 6, 3]));
+
+/// A block by the name of its module, its input, its planes and its stride.
+type Block<'a> = fn(&mut Builder<'a>, &str, Layer, usize, usize) -> Result<Layer>;
 
 const fn resnet(layers: fn(&mut Builder<'_>, Layer) -> Result<Layer>) -> Definition {
     let preprocessing = Preprocessing::imagenet;
@@ -15,8 +20,11 @@ const fn resnet(layers: fn(&mut Builder<'_>, Layer) -> Result<Layer>) -> Definit
 /// Batch norm's eps in torchvision's ResNets.
 const BN_EPS: f64 = 1e-5;
 
+/// Output channels of a bottleneck for each of its planes.
+const EXPANSION: usize = 4;
+
 /// The stem, four stages of so many blocks each, and the pool over all positions.
-fn layers(b: &mut Builder<'_>, x: Layer, blocks: [usize; 4]) -> Result<Layer> {
+fn layers<'a>(b: &mut Builder<'a>, x: Layer, block: Block<'a>, counts: [usize; 4]) -> Result<Layer> {
     let conv1 = b.unbiased_conv("conv1", x, b.width(), 7, 2)?;
     let bn1 = b.batch_norm("bn1", conv1, BN_EPS)?;
     let relu = b.relu("relu", bn1)?;
@@ -25,12 +33,12 @@ fn layers(b: &mut Builder<'_>, x: Layer, blocks: [usize; 4]) -> Result<Layer> {
     b.aliased("bn1", bn1, relu);
     b.module("relu", relu);
     let mut x = b.max_pool("maxpool", relu, square_pool(3, 2, 1, false))?;
-    for (stage, count) in blocks.into_iter().enumerate() {
+    for (stage, count) in counts.into_iter().enumerate() {
         let (name, planes) = (format!("layer{}", stage + 1), b.width() << stage);
         x = b.container(&name, |b| {
-            (0..count).try_fold(x, |x, block| {
-                let stride = if stage > 0 && block == 0 { 2 } else { 1 };
-                b.basic_block(&format!("{name}.{block}"), x, planes, stride)
+            (0..count).try_fold(x, |x, i| {
+                let stride = if stage > 0 && i == 0 { 2 } else { 1 };
+                block(b, &format!("{name}.{i}"), x, planes, stride)
             })
         })?;
     }
@@ -58,6 +66,30 @@ impl Builder<'_> {
         self.module(&format!("{at}.relu"), out);
         self.module(&format!("{at}.conv2"), conv2);
         self.aliased(&format!("{at}.bn2"), bn2, out);
+        self.downsample_modules(at, downsampled);
+        Ok(out)
+    }
+
+    /// `relu(bn3(conv3(relu(bn2(conv2(relu(bn1(conv1(x)))))))) + x)`: to `planes` channels by 1x1, 3x3 with the stride, and to four
+    /// times `planes` by 1x1.
+    fn bottleneck(&mut self, at: &str, x: Layer, planes: usize, stride: usize) -> Result<Layer> {
+        let conv1 = self.unbiased_conv(&format!("{at}.conv1"), x, planes, 1, 1)?;
+        let bn1 = self.batch_norm(&format!("{at}.bn1"), conv1, BN_EPS)?;
+        let relu1 = self.relu(format!("{at}.relu (first call)"), bn1)?;
+        let conv2 = self.unbiased_conv(&format!("{at}.conv2"), relu1, planes, 3, stride)?;
+        let bn2 = self.batch_norm(&format!("{at}.bn2"), conv2, BN_EPS)?;
+        let relu2 = self.relu(format!("{at}.relu (second call)"), bn2)?;
+        let conv3 = self.unbiased_conv(&format!("{at}.conv3"), relu2, EXPANSION * planes, 1, 1)?;
+        let bn3 = self.batch_norm(&format!("{at}.bn3"), conv3, BN_EPS)?;
+        let downsampled = self.downsample(at, x, EXPANSION * planes, stride)?;
+        let out = self.residual(at, bn3, downsampled.map_or(x, |[_, identity]| identity))?;
+        self.module(at, out);
+        // In place, as in a basic block.
+        for (i, conv, norm, alias) in [(1, conv1, bn1, relu1), (2, conv2, bn2, relu2), (3, conv3, bn3, out)] {
+            self.module(&format!("{at}.conv{i}"), conv);
+            self.aliased(&format!("{at}.bn{i}"), norm, alias);
+        }
+        self.module(&format!("{at}.relu"), out);
         self.downsample_modules(at, downsampled);
         Ok(out)
     }

@@ -46,6 +46,8 @@ fn a_resnet18_of_ten_classes_is_taken() {
 #[test]
 fn a_resnet18_of_width_32_is_taken() {
     is_taken(Architecture::ResNet18, 32, 7, IMAGENET);
+    is_taken(Architecture::ResNet34, 8, 7, IMAGENET);
+    is_taken(Architecture::ResNet50, 8, 7, IMAGENET);
 }
 
 #[test]
@@ -87,8 +89,7 @@ fn everything_in_which_a_file_is_no_googlenet_is_named() {
     let text = succeeds(folder, &["weights", "inspect", "w"]);
     let network = "googlenet of width 8, 3 classes, but unusable as it is\n";
     let left_out = "  left out    1 tensors of auxiliary heads (aux1), which only training needs\n";
-    let nearest =
-        "  note        googlenet is the closest of resnet18, googlenet, inception_v1; --architecture compares";
+    let nearest = "  note        googlenet is the closest of resnet18, resnet34, resnet50, googlenet, inception_v1; --architecture compares";
     for expected in [network, left_out, nearest] {
         assert!(text.contains(expected), "no `{expected}` in {text}");
     }
@@ -126,7 +127,7 @@ fn a_file_is_compared_with_the_network_that_is_named() {
         );
     }
     refuses(folder, &["bench", "--architecture", "resnet18"], "but a network with generated weights is none");
-    let vgg = "invalid value 'vgg' for '--architecture <NAME>'\n  [possible values: resnet18, googlenet, inception_v1]";
+    let vgg = "invalid value 'vgg' for '--architecture <NAME>'\n  [possible values: resnet18, resnet34, resnet50, googlenet, inception_v1]";
     refuses(folder, &["run", "--architecture", "vgg"], vgg);
     refuses(folder, &["weights", "inspect", "w", "--architecture", "vgg"], vgg);
 }

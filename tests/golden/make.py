@@ -26,7 +26,7 @@ import torchvision
 from lucent import make_lucent
 from method import SEED
 from networks import (make_googlenet, make_imagenette_top1, make_imagenette_top1_inception_v1, make_inception_v1, make_inception_v1_bvlc,
-                      make_resnet18, make_resnet18_imagenet)  # fmt: skip
+                      make_resnet18, make_resnet18_imagenet, make_resnet34, make_resnet50)  # fmt: skip
 from objectives import make_objectives
 from ops import make_ops
 
@@ -37,6 +37,8 @@ GOLDENS = {  # file: (function, whether it needs --shared)
     "objectives.safetensors": (make_objectives, False),
     "resnet18.safetensors": (make_resnet18, False),
     "resnet18_imagenet.safetensors": (make_resnet18_imagenet, True),
+    "resnet34.safetensors": (make_resnet34, False),
+    "resnet50.safetensors": (make_resnet50, False),
     "googlenet.safetensors": (make_googlenet, False),
     "inception_v1.safetensors": (make_inception_v1, False),
     "inception_v1_bvlc.safetensors": (make_inception_v1_bvlc, True),

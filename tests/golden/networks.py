@@ -149,6 +149,14 @@ def resnet18() -> Network:
     return Network(torchvision.models.resnet18(weights=None).double().eval(), 68)
 
 
+def resnet34() -> Network:
+    return Network(torchvision.models.resnet34(weights=None).double().eval(), 116)
+
+
+def resnet50() -> Network:
+    return Network(torchvision.models.resnet50(weights=None).double().eval(), 151)
+
+
 def googlenet() -> Network:
     """With `transform_input`, as torchvision builds it for its own weights: after the usual normalising, inside the network."""
     net = torchvision.models.googlenet(weights=None, aux_logits=False, transform_input=True, init_weights=False)
@@ -198,6 +206,21 @@ def with_generated(network: Network, count: int, gradient_count: int):
 
 def make_resnet18(_shared=None):
     return with_generated(resnet18(), 1024, 16384)
+
+
+def inference_alone(network: Network):
+    """Class 1, without the first steps, which the smaller ResNet has."""
+    pixels = torch.from_numpy(generated("pixels", [1, 3, 224, 224])).double()
+    tensors = inference(with_generated_weights(network), pixels, 1, 64, 4096)
+    return tensors, {"input": "generated `pixels`", "class": "1", "weights": "generated"}
+
+
+def make_resnet34(_shared=None):
+    return inference_alone(resnet34())
+
+
+def make_resnet50(_shared=None):
+    return inference_alone(resnet50())
 
 
 def make_googlenet(_shared=None):
