@@ -50,7 +50,7 @@ enum ActivationsCommand {
 }
 
 impl ActivationsArgs {
-    /// One forward, then a file of what the modules gave; or the mean over many.
+    /// Runs one image and writes the outputs of its modules; or runs `mean`.
     pub(crate) fn run(&self) -> Result<()> {
         match (&self.command, &self.image, &self.out) {
             (Some(ActivationsCommand::Mean(mean)), ..) => mean.run(),

@@ -1,4 +1,4 @@
-//! `protogpu activations mean`: what every module shows on average over natural pictures of a class.
+//! `protogpu activations mean`: the mean output of every module over natural images of a class.
 
 use std::io::Write;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! `protogpu adapters`: what there is to compute on.
+//! `protogpu adapters`: lists the adapters.
 
 use crate::Result;
 use crate::gpu::{AdapterChoice, Context, list_adapters};
@@ -27,7 +27,7 @@ struct Row {
 impl AdaptersArgs {
     /// Lists them, the default marked.
     pub(crate) fn run(&self) -> Result<()> {
-        // Also the one place that explains what to install where there is none.
+        // Without adapters, this error explains what to install.
         let best = adapter_record(Context::new(&AdapterChoice::Best)?.info());
         let adapters: Vec<AdapterRecord> = list_adapters().iter().map(adapter_record).collect();
         let default = adapters.iter().position(|adapter| *adapter == best);

@@ -140,7 +140,7 @@ pub(crate) struct TuneArgs {
 }
 
 impl TuneArgs {
-    /// What trials are to be made for.
+    /// What the trials optimise for.
     pub(crate) fn wanted(self) -> TuneFor {
         if self.no_tune { TuneFor::Off } else { self.tune }
     }

@@ -1,4 +1,4 @@
-//! What `protogpu bench` prints for people.
+//! The text output of `protogpu bench`.
 
 use std::fmt::Write as _;
 
@@ -11,7 +11,7 @@ use crate::lab::bench::{KernelTable, Measured, Outcome, Row, StepTimes};
 /// Kernels with less of the time are summed up.
 const LEAST_SHARE: f64 = 0.005;
 
-/// Adapter, version, and what the adapter does at best.
+/// The adapter, the version and the adapter's peak rates.
 pub(crate) fn head_text(report: &Report) -> String {
     let Report { version, adapter, timestamps, yardstick, .. } = report;
     let (copy, peak) = (yardstick.copy_gb_per_s, yardstick.peak_gflop_per_s);

@@ -44,7 +44,7 @@ struct Classified {
 }
 
 impl ClassifyArgs {
-    /// Text comes batch by batch, JSON at the end. Pictures that cannot be read are told of, and the others go on.
+    /// Prints text after every batch, JSON at the end. Images that cannot be read are reported, and the others continue.
     pub(crate) fn run(&self) -> Result<ExitCode> {
         let network = self.network.open()?;
         let paths = find_pictures(&self.images)?;
@@ -80,7 +80,7 @@ impl ClassifyArgs {
     }
 }
 
-/// What is to be read by people.
+/// The text output.
 fn text(images: &[Classified]) -> String {
     let mut text = String::new();
     for Classified { path, top } in images {

@@ -1,4 +1,4 @@
-//! The text after the options in `--help`: examples, and what they leave behind.
+//! The text after the options in `--help`: examples and notes.
 
 use crate::method::objective::GRAMMAR;
 

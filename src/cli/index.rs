@@ -19,7 +19,7 @@ pub(crate) struct IndexArgs {
 }
 
 impl IndexArgs {
-    /// Writes both anew.
+    /// Writes both files again.
     pub(crate) fn run(&self) -> Result<()> {
         let (gallery, page) = index(&self.folder)?;
         if self.json {

@@ -1,4 +1,4 @@
-//! The command line: one file for each subcommand, and what they share.
+//! The command line: one file per subcommand, and shared code.
 //!
 //! Exit codes: 0, 2 for usage and bad input, 1 for failures, 130 after Ctrl-C. Errors go to stderr, once.
 

@@ -35,7 +35,7 @@ struct EmbeddedRow {
     options: String,
 }
 
-/// A network to fetch, or one that was fetched.
+/// A published network, fetched or not.
 #[derive(Serialize)]
 struct PublishedRow {
     name: &'static str,
@@ -48,13 +48,13 @@ struct PublishedRow {
     network: Option<Held>,
     /// Why it cannot be used, although it is there.
     problem: Option<String>,
-    /// What fetches it.
+    /// The command that fetches it.
     pull: String,
     /// The options that take it.
     options: String,
 }
 
-/// What weights hold.
+/// A description of weights.
 #[derive(Serialize)]
 struct Held {
     architecture: Architecture,

@@ -14,13 +14,13 @@ use crate::lab::drive::REPORT_EVERY;
 use crate::lab::observer::{Counted, Event, Figures, Note, Observer};
 use crate::lab::strip;
 
-/// Shows how work goes on stderr. It hears Ctrl-C where [`interrupt::listen`] was called.
+/// Shows the progress of work on stderr, and asks it to stop after Ctrl-C if [`interrupt::listen`] was called.
 pub(crate) struct Terminal {
     quiet: bool,
     shown: Mutex<Shown>,
 }
 
-/// What is under way.
+/// The work in progress.
 #[derive(Default)]
 struct Shown {
     batch: Option<Progress>,
@@ -114,7 +114,7 @@ pub(crate) fn tell(told: Note<'_>, quiet: bool) {
     }
 }
 
-/// A bar for what is counted, where stderr is a terminal.
+/// A progress bar for counted work, if stderr is a terminal.
 fn counting(what: Counted<'_>, done: u64, total: Option<u64>) -> Option<ProgressBar> {
     if !std::io::stderr().is_terminal() {
         return None;

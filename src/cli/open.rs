@@ -1,4 +1,4 @@
-//! Opening what most subcommands begin with: a network, an adapter, and what is recorded of both.
+//! Opens networks and adapters, and makes their records.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -38,14 +38,14 @@ impl NetworkArgs {
         }
     }
 
-    /// These options where they name a network, or else those of a record.
+    /// These options if they name a network, otherwise those of a record.
     pub(crate) fn or_recorded(&self, recorded: Option<&WeightsRecord>) -> Self {
         let mut args = self.clone();
         let Some(recorded) = recorded else { return args };
         if args.weights.is_none() && args.model.is_none() {
             args.weights.clone_from(&recorded.path);
             args.model.clone_from(&recorded.model);
-            // An embedded network is what it is.
+            // The architecture of a built-in network is fixed.
             if recorded.path.is_some() {
                 args.taken.architecture = args.taken.architecture.or(Some(recorded.architecture));
             }
@@ -57,7 +57,7 @@ impl NetworkArgs {
         args
     }
 
-    /// What a record says of the network that these options opened.
+    /// The record of the network that these options opened.
     pub(crate) fn record(&self, network: &Network) -> WeightsRecord {
         let is_named = self.weights.is_none() || self.is_published();
         WeightsRecord {
@@ -102,7 +102,7 @@ impl TakenArgs {
         self.expecting(embedded::open(name)?)
     }
 
-    /// Of a network that is no file's there is nothing to recognise.
+    /// Refuses `--architecture` without a file, because only a file's architecture is detected.
     pub(crate) fn refuse_architecture(&self, what: &str) -> Result<()> {
         let Some(architecture) = self.architecture else { return Ok(()) };
         Err(Error::input(format!(
@@ -128,7 +128,7 @@ impl AdapterArgs {
             None => Default::default(),
         };
         let context = Context::new(&choice)?;
-        // What the device refuses where nobody waits for the answer. wgpu's own handler would panic.
+        // Errors of the device that no call waits for. wgpu's own handler would panic.
         let adapter = describe_adapter(context.info());
         context.device().on_uncaptured_error(Arc::new(move |error| {
             let error = error.to_string().replace('\n', " ");
@@ -140,7 +140,7 @@ impl AdapterArgs {
     }
 }
 
-/// What a record says of an adapter.
+/// The record of an adapter.
 pub(crate) fn adapter_record(info: &AdapterInfo) -> AdapterRecord {
     AdapterRecord {
         description: describe_adapter(info),

@@ -22,7 +22,7 @@ impl PresetsArgs {
             Some(preset @ Preset::File(_)) => {
                 let settings = preset.settings()?;
                 settings.validate()?;
-                // A file starts from one that is built in, not from another file.
+                // A file starts from a built-in preset, not from another file.
                 let settings = crate::method::Settings { preset: preset.base()?, ..settings };
                 serde_json::to_string_pretty(&settings).expect("settings are plain data") + "\n"
             }

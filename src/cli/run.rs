@@ -157,7 +157,7 @@ impl RunArgs {
         }
     }
 
-    /// What computes the convolutions, and how many images to make at once.
+    /// The algorithms of the convolutions, and the batch size.
     fn kernels(
         &self,
         context: &Context,
@@ -171,7 +171,7 @@ impl RunArgs {
         let open = slots.iter().filter(|slot| slot.is_open()).count();
         let size = |choices: &ConvAlgorithms| self.batch.of(open, context, choices, network, settings);
         let fixed = ConvAlgorithms::fixed(context.capabilities());
-        // What was begun goes on with its own.
+        // Prototypes that were begun continue with their own kernels.
         let fresh = slots.iter().filter(|slot| slot.is_open() && slot.begun.is_none()).count();
         let choices = match fresh {
             0 => fixed,
@@ -184,7 +184,7 @@ impl RunArgs {
         Ok((choices, most))
     }
 
-    /// What one batch would do and take.
+    /// Prints the plan of one batch.
     fn dry_run(&self, network: &Network, settings: &Settings, wanted: &[(Request, u64)]) -> Result<ExitCode> {
         let context = self.adapter.open()?;
         let adapter = adapter_record(context.info());
@@ -211,7 +211,7 @@ impl RunArgs {
         Ok(ExitCode::SUCCESS)
     }
 
-    /// What is about to happen, on stderr.
+    /// Describes the run on stderr.
     fn introduce(
         &self,
         network: &Network,
@@ -249,7 +249,7 @@ impl RunArgs {
         }
     }
 
-    /// What was made and what was not. A run of one prototype that failed is that failure.
+    /// Reports what was made and what failed. If the only prototype of a run failed, the run fails with its error.
     fn report(&self, slots: &mut [RunSlot], throughput: Option<Throughput>, terminal: &Terminal) -> Result<ExitCode> {
         if let [one] = slots
             && one.failed.is_some()
@@ -259,7 +259,7 @@ impl RunArgs {
             }
             return Err(slots[0].failed.take().expect("it failed"));
         }
-        // What was made is there; a page that cannot be written takes nothing of it away.
+        // The prototypes exist even if the page cannot be written.
         let name = |slot: &RunSlot| slot.folder.path().file_name()?.to_str().map(str::to_owned);
         let known: Pictures = slots.iter_mut().filter_map(|slot| Some((name(slot)?, slot.picture.take()?))).collect();
         let warn = |error: &Error| terminal.tell(Event::Note(Note::NoGallery(error)));

@@ -1,4 +1,4 @@
-//! What a run says in the end: where the prototypes are, and what the network makes of them.
+//! The report at the end of a run: where the prototypes are, and their likeliest classes.
 
 use std::fmt::Write as _;
 
@@ -15,7 +15,7 @@ use crate::lab::top::{Top, percent};
 /// One prototype, finished now or before.
 #[derive(Serialize)]
 struct Finished {
-    /// None where the objective is of no class.
+    /// `None` for an objective other than a class.
     class: Option<ClassRecord>,
     objective: String,
     #[serde(skip)]
@@ -81,7 +81,7 @@ impl Finished {
     }
 }
 
-/// Prints all that was made, and for machines also what was not.
+/// Prints the prototypes; as JSON, also those that failed.
 pub(crate) fn report(
     slots: &[RunSlot],
     throughput: Option<Throughput>,

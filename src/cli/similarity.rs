@@ -97,7 +97,7 @@ pub(crate) struct SimilarityArgs {
 }
 
 impl SimilarityArgs {
-    /// Measures, and prints what matters of the report.
+    /// Measures, and prints a summary of the report.
     pub(crate) fn run(&self) -> Result<ExitCode> {
         let found = find(&self.prototypes)?;
         let record = recorded(&found[0].0, &found[0].1)?;

@@ -1,4 +1,4 @@
-//! `protogpu study`: what a network makes of groups of pictures, and whether it differs; with `--demo`, of the planted biases.
+//! `protogpu study`: compares how a network classifies groups of images; with `--demo`, images with and without the planted biases.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -64,7 +64,7 @@ pub(crate) struct StudyArgs {
 }
 
 impl StudyArgs {
-    /// Measures, and prints what matters of the report.
+    /// Measures, and prints a summary of the report.
     pub(crate) fn run(&self) -> Result<ExitCode> {
         if !self.demo && (self.pictures.is_some() || self.steps.is_some()) {
             return Err(Error::input("--pictures and --steps apply to --demo only: add --demo, or drop them"));

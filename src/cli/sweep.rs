@@ -125,7 +125,7 @@ impl MergeArgs {
 }
 
 impl SweepArgs {
-    /// Makes what is missing, and writes the table.
+    /// Makes the missing points, and writes the table.
     pub(crate) fn run(&self) -> Result<ExitCode> {
         match (&self.command, &self.images, &self.out) {
             (Some(SweepCommand::Merge(merge)), ..) => merge.run(),

@@ -1,4 +1,4 @@
-//! What is printed of a sweep.
+//! The text output of a sweep.
 
 use std::process::ExitCode;
 
@@ -45,7 +45,7 @@ pub(super) struct ShowArgs {
 }
 
 impl ShowArgs {
-    /// Ranks the points, writes the table's files and prints what matters.
+    /// Ranks the points, writes the table's files and prints a summary.
     pub(super) fn finish(&self, files: &Files, plan: Plan, outcomes: Outcomes) -> Result<ExitCode> {
         let sweep = ranked(plan, outcomes, self.rank);
         // Before anything of the table can fail.

@@ -1,4 +1,4 @@
-//! What the user sees: results on stdout, everything else on stderr, and no panic for a reader that went away.
+//! Output: results on stdout, everything else on stderr, and no panic if the reader has closed the pipe.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -14,7 +14,7 @@ pub(crate) const BAD_INPUT: u8 = 2;
 /// The exit code after Ctrl-C: 128 + SIGINT, as shells have it.
 pub(crate) const INTERRUPTED: u8 = 130;
 
-/// Prints results. A reader that has closed its end (`| head`) wants no more, which is no error.
+/// Prints results. A closed pipe (`| head`) is not an error.
 pub(crate) fn print(text: &str) -> Result<()> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
@@ -25,13 +25,13 @@ pub(crate) fn print(text: &str) -> Result<()> {
     }
 }
 
-/// Prints a value for machines: JSON on lines of its own.
+/// Prints a value as JSON.
 pub(crate) fn print_json(value: &impl Serialize) -> Result<()> {
     let text = serde_json::to_string_pretty(value).expect("results are plain data");
     print(&format!("{text}\n"))
 }
 
-/// Prints a line for the user that is no result.
+/// Prints a note on stderr.
 pub(crate) fn note(text: &str) {
     // Where stderr is closed there is nobody to tell.
     let _ = writeln!(io::stderr().lock(), "{text}");

@@ -1,4 +1,4 @@
-//! `protogpu weights inspect`: what is in a weights file.
+//! `protogpu weights inspect`: describes a weights file.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -26,7 +26,7 @@ pub(crate) struct InspectArgs {
     json: bool,
 }
 
-/// What is found in a file.
+/// The description of a file.
 #[derive(Serialize)]
 struct Found<'a> {
     path: String,
@@ -37,13 +37,13 @@ struct Found<'a> {
     /// Whether the architecture was named and not recognised.
     #[serde(skip)]
     named: bool,
-    /// What the network expects; none if the metadata says what cannot be.
+    /// The expected input; `None` if the metadata is not valid.
     input: Option<Preprocessing>,
     parameters: usize,
     /// How many tensors of each dtype.
     dtypes: BTreeMap<String, usize>,
     tensors: Vec<Row<'a>>,
-    /// What was done to read the file.
+    /// Notes on how the file was read.
     notes: &'a [String],
     /// Tensors whose values cannot be used, each with the reason.
     unusable: Vec<String>,
@@ -75,7 +75,7 @@ impl<'a> Found<'a> {
             None => Inspection::of(weights),
         };
         let row = |(name, dtype, shape): (&'a str, _, &'a [usize])| Row { name, dtype: format!("{dtype}"), shape };
-        // Counters are integers; no network reads them, nor what is left out.
+        // Networks read neither counters, which are integers, nor tensors that are left out.
         let is_read = |name: &str| {
             !name.ends_with(".num_batches_tracked") && !inspection.left_out.iter().any(|left_out| left_out == name)
         };
@@ -153,14 +153,14 @@ impl<'a> Found<'a> {
     }
 }
 
-/// The modules that tensors are of, each once.
+/// The modules of tensors, each once.
 fn heads(tensors: &[String]) -> Vec<&str> {
     let mut heads: Vec<&str> = tensors.iter().filter_map(|name| name.split('.').next()).collect();
     heads.dedup();
     heads
 }
 
-/// Text from a stranger's file, without what would steer the terminal.
+/// Text from an untrusted file, without control characters for the terminal.
 fn shown(text: &str) -> String {
     text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
 }

@@ -41,7 +41,7 @@ fn hash(text: &str) -> Result<String, String> {
 }
 
 impl PullArgs {
-    /// Fetches what is not there.
+    /// Fetches the file if it does not exist.
     pub(crate) fn run(&self) -> Result<()> {
         let published = Published::of(&self.model)?;
         let (from, sha256) = (self.from.as_deref(), self.sha256.as_deref());

@@ -1,4 +1,4 @@
-//! Benches: what is measured of a batch: first that its losses are right, then its steps, then its kernels.
+//! Benches: checks the losses of a batch, then times its steps, then its kernels.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -14,9 +14,9 @@ use serde::Serialize;
 
 /// Steps before the clock starts: shaders warm, clocks up, and losses that must fall.
 const WARM_UP: usize = 3;
-/// Medians are of so many samples.
+/// The number of samples of a median.
 const SAMPLES: usize = 20;
-/// What a sample lasts: as long as a run's submissions.
+/// The duration of a sample: as long as a submission of a run.
 const SAMPLE: Duration = Duration::from_millis(100);
 /// Most steps whose kernels are timed.
 const PROFILES: usize = 5;
@@ -28,7 +28,7 @@ pub(crate) struct Effort {
     pub(crate) seconds: Duration,
 }
 
-/// What came of a batch.
+/// The result of a batch.
 #[derive(Serialize)]
 pub(crate) struct Measured {
     pub(crate) batch: usize,
@@ -57,7 +57,7 @@ pub(crate) enum Outcome {
 pub(crate) struct StepTimes {
     /// How many were measured.
     pub(crate) steps: usize,
-    /// In so many samples, each waited for.
+    /// The number of samples, each waited for.
     pub(crate) samples: usize,
     pub(crate) steps_per_sample: usize,
     pub(crate) median_ms: f64,
@@ -102,7 +102,7 @@ pub(crate) struct Row {
     pub(crate) of_copy: f64,
 }
 
-/// Times a batch; one that the adapter cannot take is no error.
+/// Times a batch. A batch that does not fit the adapter is not an error.
 pub(crate) fn measure(
     context: &Context,
     network: &Network,
@@ -133,7 +133,7 @@ pub(crate) fn measure(
     Ok(Measured { batch, convolutions, plan, outcome })
 }
 
-/// What computes nothing is fast: losses must be finite (or this fails) and fall. Gives the milliseconds of the last step.
+/// Checks that losses are finite and fall, since a wrong computation may be fast. Returns the milliseconds of the last step.
 fn warm_up(session: &mut Optimizer) -> Result<f64> {
     let last_ms = sample(session, 1, WARM_UP, Duration::MAX)?[WARM_UP - 1];
     let histories = session.histories();

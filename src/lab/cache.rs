@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::{Error, Result};
 use etcetera::{BaseStrategy, choose_base_strategy};
 
-/// What `--weights` calls the published weights.
+/// The name of the published weights for `--weights`.
 pub(crate) const IMAGENET: &str = "imagenet";
 
 /// The variable that names another folder.
@@ -22,7 +22,7 @@ pub(crate) struct Published {
     pub(crate) about: &'static str,
 }
 
-/// What can be pulled. Files: torchvision's `models/resnet.py` and `models/googlenet.py`.
+/// The published weights, from torchvision's `models/resnet.py` and `models/googlenet.py`.
 pub(crate) const PUBLISHED: [Published; 2] = [
     Published {
         model: "resnet18",
@@ -38,7 +38,7 @@ pub(crate) const PUBLISHED: [Published; 2] = [
     },
 ];
 
-/// On what terms.
+/// Their licence.
 pub(crate) const LICENCE: &str = "BSD-3-Clause, as torchvision; what ImageNet's terms of use say of weights trained on its \
      pictures is for you to judge (https://github.com/pytorch/vision#pre-trained-model-license)";
 

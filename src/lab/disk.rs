@@ -1,4 +1,4 @@
-//! Folders and files before and after the work: whether they can be written, and what killed processes left.
+//! Checks that folders can be written before work begins, and removes the leftovers of killed processes.
 
 use std::collections::HashSet;
 use std::io::{self, Write};
@@ -8,7 +8,7 @@ use crate::atomic::{ASIDE, is_aside};
 use crate::error::is_full;
 use crate::{Error, Result};
 
-/// What a disk must have room for before a run begins: a prototype's files with their checkpoint's new version.
+/// The space that a run requires before it begins: a prototype's files and a second version of its checkpoint.
 const ROOM_BYTES: usize = 6 << 20;
 
 /// Whether the folders can be made and written to, found out before any work and without leaving anything behind.
@@ -30,14 +30,14 @@ pub(crate) fn check_writable<'a>(folders: impl IntoIterator<Item = &'a Path>) ->
     Ok(())
 }
 
-/// Writes a file of so many bytes, and takes it away again.
+/// Writes a file of this size, and removes it.
 fn probe(folder: &Path, bytes: usize) -> Result<()> {
     let write = || {
         let mut file = tempfile::Builder::new().prefix(ASIDE[0]).suffix(ASIDE[1]).tempfile_in(folder)?;
         file.write_all(&vec![0; bytes])?;
         file.flush()
     };
-    // Only the kind: the system's own text names the probe, which is of no use to anyone.
+    // Only the kind of error: the system's text would name the probe.
     write().map_err(|source| match source.kind() {
         // Nothing was begun, so that another folder mends it; a disk that fills up later is a failure.
         kind if is_full(kind) => {
@@ -59,7 +59,7 @@ pub(crate) fn check_report(out: &Path, report: &str, force: bool) -> Result<()> 
     check_writable([out])
 }
 
-/// Removes what a killed process had not yet renamed from a folder in which no other process writes.
+/// Removes the temporary files of killed processes from a folder in which no other process writes.
 pub(crate) fn remove_leftovers(folder: &Path) -> Result<()> {
     files_in(folder, is_aside).iter().try_for_each(|file| remove(file))
 }

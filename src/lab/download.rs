@@ -1,4 +1,4 @@
-//! A file from a server that breaks off, and goes on where it broke off.
+//! Downloads that resume after an interruption.
 //!
 //! What has arrived is in `NAME.part`, and beside it `NAME.part.json` says of which version of which file. The rest is
 //! asked for with `Range` and `If-Range` (RFC 9110, sections 13.1.5 and 14), so that the server sends the whole of it where
@@ -32,7 +32,7 @@ pub(crate) struct Download<'a> {
     observer: &'a dyn Observer,
 }
 
-/// Of what the part is a part.
+/// The file and version that a part belongs to.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Version {
     url: String,
@@ -44,7 +44,7 @@ struct Version {
 
 /// How an attempt failed.
 enum Failed {
-    /// On the way: what has arrived is kept.
+    /// The transfer broke off; the received bytes are kept.
     BrokenOff(io::Error),
     /// For good.
     Final(Error),
@@ -62,7 +62,7 @@ impl<'a> Download<'a> {
         Self { url, part: folder.join(format!("{name}.part")), observer }
     }
 
-    /// Fetches it, or the rest of it, and says where it is. What it holds is for the caller to verify.
+    /// Fetches the file or the rest of it, and returns its path. The caller verifies the content.
     pub(crate) fn fetch(&self) -> Result<&Path> {
         let agent = agent();
         let mut attempt = 1;
@@ -82,7 +82,7 @@ impl<'a> Download<'a> {
         }
     }
 
-    /// Removes what has arrived.
+    /// Removes the received bytes.
     pub(crate) fn discard(&self) -> Result<()> {
         for path in [self.version_path(), self.part.clone()] {
             match std::fs::remove_file(&path) {
@@ -138,7 +138,7 @@ impl<'a> Download<'a> {
             (StatusCode::PARTIAL_CONTENT, Some((_, arrived))) if range_begin(response.headers()) == Some(arrived) => {
                 self.receive(response, arrived)
             }
-            // The part is of no use to this server.
+            // The server does not accept the part.
             (StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE, Some(_)) => {
                 self.discard()?;
                 self.attempt(agent)
@@ -147,7 +147,7 @@ impl<'a> Download<'a> {
         }
     }
 
-    /// Writes what arrives after the first `arrived` bytes.
+    /// Writes the bytes after the first `arrived` ones.
     fn receive(&self, response: Response<Body>, arrived: u64) -> Result<(), Failed> {
         let rest = response.body().content_length();
         let bytes = rest.map(|rest| rest.saturating_add(arrived));
@@ -235,7 +235,7 @@ impl<'a> Download<'a> {
     }
 }
 
-/// Proxies are those of `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`.
+/// Proxies come from `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`.
 fn agent() -> Agent {
     Agent::config_builder()
         .http_status_as_error(false)
@@ -252,7 +252,7 @@ fn agent() -> Agent {
         .new_agent()
 }
 
-/// What says whether the file is still the same: a strong ETag, or else when it was changed.
+/// The validator of the file's version: a strong ETag, or else the date of the last change.
 fn validator(headers: &HeaderMap) -> Option<String> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     let etag = text(header::ETAG).filter(|etag| etag.starts_with('"'));

@@ -24,7 +24,7 @@ pub(crate) enum Ended {
 /// stretch says whether to go on.
 ///
 /// # Errors
-/// If the device fails, a loss is no number in a batch that does not go on without it, or `after` fails.
+/// If the device fails, a loss is not finite in a batch that does not continue without it, or `after` fails.
 pub(crate) fn drive(
     session: &mut Optimizer,
     pace: &mut Pace,
@@ -93,7 +93,7 @@ impl Pace {
         Self { begun: Instant::now(), stretches: Vec::new(), fixed: None }
     }
 
-    /// Begins now, with stretches of so many steps.
+    /// Begins now, with stretches of `steps` steps.
     pub(crate) fn of(steps: u32) -> Self {
         Self { fixed: Some(steps), ..Self::new() }
     }

@@ -32,7 +32,7 @@ pub(crate) fn rebuild(out: &Path, known: &Pictures) -> Result<Option<PathBuf>> {
     write(out, &gallery, known).map(Some)
 }
 
-/// Writes page and sheet anew, and gives what is shown and the page.
+/// Writes page and sheet again, and returns the gallery and the path of the page.
 ///
 /// # Errors
 /// If there is no prototype to show, or a file cannot be written.
@@ -58,7 +58,7 @@ fn write(out: &Path, gallery: &Gallery, known: &Pictures) -> Result<PathBuf> {
     Ok(out.join(PAGE))
 }
 
-/// What lies in a folder, by class and seed, from whichever run.
+/// The prototypes in a folder, of all runs, by class and seed.
 fn gallery(out: &Path) -> Result<Gallery> {
     let files = [PICTURE, ANIMATION, PIXELS, RECORD].map(str::to_owned);
     let mut gallery = Gallery { files, ..Gallery::default() };
@@ -82,14 +82,14 @@ fn gallery(out: &Path) -> Result<Gallery> {
     Ok(gallery)
 }
 
-/// What stands for the class where there is none; older records have it not.
+/// The objective if there is no class; older records do not have it.
 #[derive(Deserialize)]
 struct RecordedSettings {
     #[serde(default)]
     objective: String,
 }
 
-/// What is shown of a record.
+/// The parts of a record that the gallery shows.
 #[derive(Deserialize)]
 struct Recorded {
     format: String,

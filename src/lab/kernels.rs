@@ -11,7 +11,7 @@ use crate::ops::{ConvAlgorithm, ConvAlgorithms};
 use crate::tuning::{Trial, TuningFile, tune};
 use crate::{Error, Result};
 
-/// What trials are made for.
+/// What trials optimise for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum TuneFor {
     /// For one image, whatever the batch: an image has the same bits alone and in any batch.
@@ -24,7 +24,7 @@ pub(crate) enum TuneFor {
 }
 
 impl TuneFor {
-    /// The choices for a network: those of the record, if there is one; or else the fastest, tried or remembered.
+    /// The choices for a network: those of the record if there is one, otherwise the fastest, timed now or kept from earlier.
     pub(crate) fn choices(
         self,
         context: &Context,
@@ -50,7 +50,7 @@ impl TuneFor {
     }
 }
 
-/// The kept choices, with trials for what they lack, which are kept as well; `anew` tries everything.
+/// The kept choices, completed by trials, whose results are kept too. `anew` times everything again.
 pub(crate) fn remembered(
     context: &Context,
     network: &Network,

@@ -1,4 +1,4 @@
-//! Files and time: runs, sweeps, similarity, studies and benches as functions over what is asked for.
+//! Files and time: runs, sweeps, similarity, studies and benches as functions of typed requests.
 //!
 //! An [`observer::Observer`] hears how work goes and may stop it. Nothing here prints, hears a signal, or knows an option: errors name
 //! fields, and what people read on a terminal is written in `cli`.

@@ -1,4 +1,4 @@
-//! What work tells whoever asked for it, and how it hears that it should stop.
+//! Events of work in progress, and requests to stop it.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use crate::{Error, Result};
 
 /// Whoever asked for work: hears how it goes, and may stop it.
 pub(crate) trait Observer: Sync {
-    /// Whether the work should end as soon as what it has done so far is kept.
+    /// Whether the work should stop as soon as its results so far are kept.
     fn is_cancelled(&self) -> bool {
         false
     }
@@ -33,7 +33,7 @@ impl dyn Observer + '_ {
         self.tell(Event::Note(note));
     }
 
-    /// So many more of what is counted were done; [`Error::Cancelled`] if that is enough.
+    /// Reports `more` finished items; [`Error::Cancelled`] if the work should stop.
     pub(crate) fn count(&self, more: usize) -> Result<()> {
         self.tell(Event::Counted(more as u64));
         self.go_on()
@@ -45,7 +45,7 @@ pub(crate) struct Nobody;
 
 impl Observer for Nobody {}
 
-/// What happens.
+/// An event.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Event<'a> {
     /// A count begins, at `done` of `total`; none where the total is not known.
@@ -64,7 +64,7 @@ pub(crate) enum Event<'a> {
     Note(Note<'a>),
 }
 
-/// What is counted.
+/// The counted items.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Counted<'a> {
     /// Pictures that are looked at.
@@ -75,32 +75,32 @@ pub(crate) enum Counted<'a> {
     Bytes(&'a str),
 }
 
-/// What the last step reported, averaged over the batch's images that are well.
+/// The values of the last step, averaged over the images that have not failed.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Figures {
     pub(crate) loss: f32,
     pub(crate) logit: f32,
     pub(crate) probability: f32,
-    /// The value of another objective than a class's, in place of the last two.
+    /// The value of an objective other than a class, in place of the last two.
     pub(crate) objective: Option<f32>,
 }
 
-/// What people may want to know, as values.
+/// Notes for people, as values.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Note<'a> {
     /// A picture or folder that was left out, with the reason.
     LeftOut(&'a str),
     /// Trials of kernels were made, and their outcome kept.
     KernelsTried { convolutions: usize, seconds: f64 },
-    /// What was kept of trials cannot be used: they are made anew.
+    /// The kept trials cannot be used, so the kernels are timed again.
     KernelsUnusable(&'a Error),
     /// The outcome of trials was not kept: they are made again next time.
     KernelsNotKept(&'a Error),
-    /// What the driver had compiled cannot be used: it compiles anew.
+    /// The kept pipelines cannot be used, so the driver compiles again.
     PipelinesUnusable { path: &'a Path, error: &'a Error },
-    /// What the driver compiled was not kept: it compiles again next time.
+    /// The compiled pipelines could not be kept, so the driver compiles again next time.
     PipelinesNotKept(&'a Error),
-    /// The adapter has not the memory for a batch: the run goes on with so many images at once.
+    /// A batch did not fit into the adapter's memory; the run continues with smaller batches.
     BatchShrinks { why: &'a Error, most: usize },
     /// Pictures of an animation are missing, of steps made before one was asked for.
     FramesMissing { folder: &'a Path, missing: usize, all: usize },
@@ -108,12 +108,12 @@ pub(crate) enum Note<'a> {
     Level { share: f64, settings: &'a Settings },
     /// A point of a sweep is made.
     PointMade { at: usize, of: usize, score: &'a SweepPoint },
-    /// A point of a sweep could not be made; the others go on.
+    /// A point of a sweep failed; the others continue.
     PointFailed { at: usize, of: usize, name: &'a str, error: &'a Error },
     /// The page of all prototypes could not be written.
     NoGallery(&'a Error),
     /// A download begins.
     Fetching(&'a str),
-    /// A download broke off and goes on.
+    /// A download broke off and resumes.
     BrokeOff { url: &'a str, bytes: u64, reason: &'a std::io::Error },
 }

@@ -1,4 +1,4 @@
-//! What the driver compiled, kept in the cache folder for the next start.
+//! The driver's compiled pipelines, kept in the cache folder for the next start.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read, Write};
@@ -15,7 +15,7 @@ use crate::{Error, Result};
 /// No file of ours is longer: some hundred kernels take some MiB.
 const MAX_BYTES: u64 = 64 << 20;
 
-/// An adapter whose pipelines are kept when it is no longer used.
+/// An adapter that keeps its pipelines when dropped.
 pub(crate) struct Adapter {
     context: Context,
     file: Option<PathBuf>,
@@ -62,7 +62,7 @@ fn name(key: &str) -> String {
     format!("pipelines-{digest}.bin")
 }
 
-/// Hands over the file's bytes; none if there is no file.
+/// Passes the file's bytes to the driver, if there is a file.
 fn begin(context: &Context, path: &Path) -> Result<()> {
     let kept = match read(path) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(Error::input(error.to_string())),
@@ -72,7 +72,7 @@ fn begin(context: &Context, path: &Path) -> Result<()> {
     unsafe { context.keep_pipelines(&kept) }
 }
 
-/// No more than the bound: what is longer is cut off, which its checksum tells.
+/// Reads at most the bound. A longer file is cut off, and its checksum reveals that.
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(MAX_BYTES).read_to_end(&mut bytes)?;

@@ -39,7 +39,7 @@ enum Source<'a> {
 }
 
 impl<'a> Pull<'a> {
-    /// Fetches what is not there.
+    /// Fetches the file if it does not exist.
     pub(crate) fn run(&self, observer: &dyn Observer) -> Result<Pulled> {
         let (folder, path) = (cache::folder()?, self.published.path()?);
         if path.exists() && !self.force {

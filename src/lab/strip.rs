@@ -42,7 +42,7 @@ struct Level {
 pub(crate) enum StripEnd {
     /// Every prototype is made.
     Whole,
-    /// The observer stopped it after so many steps of a prototype.
+    /// The observer stopped the strip after this step of a prototype.
     Cancelled(u32),
 }
 
@@ -84,7 +84,7 @@ impl<'a> Strip<'a> {
         self.levels.iter().all(|level| level.slots[0].finished)
     }
 
-    /// Makes what is not made yet, with the run's means and each prototype's own settings.
+    /// Makes the missing prototypes, each with its own settings.
     pub(crate) fn make(&mut self, run: &Run<'_>) -> Result<StripEnd> {
         for level in &mut self.levels {
             if level.slots[0].is_open() {

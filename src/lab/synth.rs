@@ -41,8 +41,8 @@ impl Default for Order {
     }
 }
 
-/// Writes `<index>_<name>/<number>.png` for every picture of an order, and at last `pictures.csv`, which lists them with the biases
-/// each one carries: where it is, all of them are. Gives how many pictures were written.
+/// Writes `<index>_<name>/<number>.png` for every image of an order. `pictures.csv`, which lists the images with their biases, comes
+/// last: if it exists, all images do. Returns the number of images.
 ///
 /// # Errors
 /// If there is no such class, a folder or file cannot be written, or the observer asked to stop.

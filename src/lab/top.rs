@@ -5,7 +5,7 @@ use crate::analysis::softmax;
 use crate::labels::Labels;
 use serde::{Deserialize, Serialize};
 
-/// A class with what the network gives it.
+/// A class with its probability and logit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Top {
     pub(crate) index: usize,

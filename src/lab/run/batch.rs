@@ -22,7 +22,7 @@ use crate::{Error, Result, picture};
 /// How many classes a record lists.
 const TOP: usize = 5;
 
-/// What all batches of a run have in common.
+/// The properties that all batches of a run share.
 pub(crate) struct Run<'a> {
     pub(crate) context: &'a Context,
     pub(crate) network: &'a Network,
@@ -36,16 +36,16 @@ pub(crate) struct Run<'a> {
     pub(crate) frames: &'a [u32],
     pub(crate) checkpoint_every: u32,
     pub(crate) launched: Instant,
-    /// Whether slots keep their pictures, for what is drawn of all of them.
+    /// Whether slots keep their images, for a sheet of all of them.
     pub(crate) keep_pictures: bool,
     pub(crate) observer: &'a dyn Observer,
 }
 
 /// How a batch ended.
 pub(crate) enum BatchEnd {
-    /// Each slot says what its prototype was seen as, or why it failed.
+    /// Everything is done. Each slot has its likeliest classes, or the reason of its failure.
     Finished,
-    /// The observer stopped it after so many steps, which are kept.
+    /// The observer stopped the batch after this step, which is kept.
     Cancelled(u32),
 }
 
@@ -53,7 +53,7 @@ impl Run<'_> {
     /// Makes one batch.
     ///
     /// # Errors
-    /// If the device fails. What concerns one image alone is kept in its slot, and the others go on.
+    /// If the device fails. If one image fails, its slot has the error, and the others continue.
     pub(crate) fn make(&self, slots: Vec<&mut RunSlot>) -> Result<BatchEnd> {
         let (mut found, mut ready) = (Vec::new(), Vec::new());
         for slot in slots {
@@ -79,7 +79,7 @@ impl Run<'_> {
         })
     }
 
-    /// All of them anew, or all from the step of their checkpoints on.
+    /// Starts all images, or continues all from the step of their checkpoints.
     fn begin<'a>(
         &'a self,
         slots: Vec<&'a mut RunSlot>,
@@ -90,7 +90,7 @@ impl Run<'_> {
         let job = |slot: &&mut RunSlot| Job { class: slot.request.class, seed: slot.settings.seed, init: init.clone() };
         let jobs: Vec<Job> = slots.iter().map(job).collect();
         let choices = match found.first() {
-            // What was begun goes on as it began.
+            // Prototypes that were begun continue with their own kernels.
             Some(checkpoint) => ConvAlgorithms::known(self.context.capabilities(), checkpoint.kernels.clone()),
             None => self.choices.clone(),
         };
@@ -123,7 +123,7 @@ impl Run<'_> {
 struct Batch<'a> {
     run: &'a Run<'a>,
     slots: Vec<&'a mut RunSlot>,
-    /// What computes each direction of each convolution.
+    /// The algorithm of each direction of each convolution.
     kernels: BTreeMap<String, ConvAlgorithm>,
     pace: Pace,
     /// The step up to which the state is on disk.
@@ -169,7 +169,7 @@ impl Batch<'_> {
         Ok(false)
     }
 
-    /// Writes what is due after a step.
+    /// Writes the files that are due after a step.
     fn save(&mut self, session: &Optimizer, step: u32) -> Result<()> {
         let due = |every: u32| step > 0 && step.is_multiple_of(every);
         let snapshot = self.run.snapshot_every.is_some_and(due);
@@ -215,7 +215,7 @@ impl Batch<'_> {
         slot.failed = Some(error);
     }
 
-    /// Leaves behind the images whose losses are no longer numbers.
+    /// Fails the images whose losses are no longer finite.
     fn leave_failed(&mut self, session: &Optimizer) {
         let failures = session.failures();
         self.each(step_of(session), |_, at| failures[at].clone().map_or(Ok(()), |why| Err(Error::NotFinite(why))));
@@ -313,7 +313,7 @@ impl Batch<'_> {
         Ok(())
     }
 
-    /// The error with how far the batch, or an image of it, came and what is kept.
+    /// Adds to the error which step the batch or the image reached, and which step is kept.
     fn explained(&self, error: Error, step: u32, image: Option<usize>) -> Error {
         let one = image.or((self.slots.len() == 1).then_some(0));
         let kept = match (self.kept, one) {
@@ -340,7 +340,7 @@ fn step_of(session: &Optimizer) -> u32 {
     session.step() as u32
 }
 
-/// The slots in words: all names of a few, and how many there are of more.
+/// The names of a few slots, and the number of the others.
 fn named(slots: &[&mut RunSlot]) -> String {
     const AT_MOST: usize = 4;
     let names: Vec<&str> = slots.iter().take(AT_MOST).map(|slot| slot.request.name.as_str()).collect();

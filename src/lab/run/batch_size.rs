@@ -8,9 +8,9 @@ use crate::method::{MICROBATCH_IN_SOFTWARE, Optimizer, Settings};
 use crate::networks::Network;
 use crate::ops::ConvAlgorithms;
 
-/// The most at once: what a whole batch writes and reads back stays small beside its activations.
+/// The largest batch. Its output stays small compared with its activations.
 const MOST: usize = 256;
-/// What a plan may take of memory that is shared with everything else, where the system does not say how much is free.
+/// The memory that a plan may use if it is shared with the system and the system does not tell how much is free.
 const SHARED_BYTES: u64 = 2 << 30;
 
 /// `--batch`.
@@ -74,7 +74,7 @@ fn largest(most: usize, mut fits: impl FnMut(usize) -> Result<bool>) -> Result<u
     Ok(low)
 }
 
-/// What the system can still give to programs, where it says so.
+/// The memory available to programs, if the system tells.
 fn free_bytes() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
     available(&text)

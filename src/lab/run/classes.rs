@@ -6,7 +6,7 @@ use crate::{Error, Result};
 
 use super::record::{Config, Recorded};
 
-/// The most prototypes of one run: what is known of each is in memory.
+/// The most prototypes of one run, whose states are in memory.
 const MOST: usize = 1_000_000;
 
 /// The classes that were asked for, by option, by a record, or by the embedded network's default; each once.
@@ -42,7 +42,7 @@ pub(crate) fn wanted<T: Clone>(all: &[T], seed: u64, per_class: u32) -> Result<V
     Ok(all.iter().flat_map(of).collect())
 }
 
-/// Whether there are seeds for so many of each, and memory for so many in all.
+/// Checks that there are enough seeds for each, and enough memory for all.
 pub(crate) fn check_wanted(goals: usize, seed: u64, per_class: u32) -> Result<()> {
     if seed.checked_add(u64::from(per_class) - 1).is_none() {
         let last = u64::MAX;
@@ -77,7 +77,7 @@ fn one(text: &str, labels: &Labels) -> Result<Vec<usize>> {
     }
 }
 
-/// `0..99`: both ends count, as in a list of a hundred classes. None where the text is no range.
+/// Parses `0..99`, which includes both ends. `None` if the text is not a range.
 fn range(text: &str, labels: &Labels) -> Result<Option<Vec<usize>>> {
     let Some((first, last)) = text.split_once("..") else { return Ok(None) };
     let is_index = |end: &str| !end.is_empty() && end.bytes().all(|byte| byte.is_ascii_digit());

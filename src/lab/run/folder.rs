@@ -1,4 +1,4 @@
-//! A prototype's folder: what is in it, in which order it is written, and what that says after a kill at any moment.
+//! A prototype's folder: its files, the order of writing them, and the conclusions after a kill at any moment.
 //!
 //! Every file is written aside and renamed. `run.json` is removed first and written last: where it is, the run is
 //! complete and the other files belong to it. Where it is not, `checkpoint.safetensors` says how far the run came.
@@ -30,14 +30,14 @@ const MAX_FRAME_BYTES: u64 = 64 << 20;
 /// The longest checkpoint that is read: far above one of the most steps.
 const MAX_CHECKPOINT_BYTES: u64 = 1 << 30;
 
-/// What to do where a folder exists already.
+/// What to do if a folder exists already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Existing {
     /// Nothing: say that it exists.
     Refuse,
     /// Go on from its checkpoint.
     Resume,
-    /// Begin anew and replace what is in it.
+    /// Start again and replace its files.
     Replace,
 }
 
@@ -54,15 +54,15 @@ impl Existing {
 
 /// How far a prototype has come.
 pub(crate) enum State {
-    /// Nothing to go on from.
+    /// There is nothing to continue from.
     Fresh,
-    /// A checkpoint to go on from, maybe of the last step.
+    /// There is a checkpoint to continue from, maybe of the last step.
     Begun(Box<Checkpoint>),
     /// All steps made and everything written.
     Finished,
 }
 
-/// What a finished run leaves beside its checkpoint.
+/// The files of a finished prototype besides its checkpoint.
 #[derive(Default)]
 pub(crate) struct Results {
     /// The picture, as a PNG file.
@@ -114,7 +114,7 @@ impl Folder {
         &self.path
     }
 
-    /// Whether it exists although it must not; one that only says why it failed may be tried again.
+    /// Whether the folder exists but must not. A folder that only has the reason of a failure does not count.
     pub(crate) fn is_in_the_way(&self) -> bool {
         self.existing == Existing::Refuse
             && !self.path.is_file()
@@ -127,7 +127,7 @@ impl Folder {
         entries.peek().is_some() && entries.all(|entry| entry.file_name() == FAILED)
     }
 
-    /// How far the run has come; `check` says whether a checkpoint is of this run.
+    /// The state of the prototype. `check` decides whether a checkpoint belongs to this run.
     pub(crate) fn state(&self, total_steps: u32, check: impl FnOnce(&Checkpoint) -> Result<()>) -> Result<State> {
         if self.existing != Existing::Resume {
             return Ok(State::Fresh);
@@ -155,7 +155,7 @@ impl Folder {
         }
     }
 
-    /// The checkpoint that [`Folder::state`] found, read anew.
+    /// Reads again the checkpoint that [`Folder::state`] found.
     pub(crate) fn checkpoint(&self) -> Result<Checkpoint> {
         let file = self.path.join(CHECKPOINT);
         let bytes = read_at_most(&file, MAX_CHECKPOINT_BYTES, "checkpoint")?;
@@ -217,7 +217,7 @@ impl Folder {
         Ok(())
     }
 
-    /// Removes what an animation was made of. What cannot be removed is in nobody's way.
+    /// Removes the frames of an animation. Errors do not matter.
     pub(crate) fn clear_frames(&self) {
         let frames = self.path.join(FRAMES);
         for file in files_in(&frames, is_picture) {
@@ -234,7 +234,7 @@ impl Folder {
         drop(noted);
     }
 
-    /// Before the first write: the folder, and nothing in it that would contradict what is to come.
+    /// Before the first write: creates the folder, and removes files that would contradict the new ones.
     fn begin(&mut self) -> Result<()> {
         if self.begun {
             return Ok(());
@@ -300,7 +300,7 @@ fn create_folder(path: &Path) -> Result<()> {
     std::fs::create_dir_all(path).map_err(Error::io("create", path))
 }
 
-/// Whether a name is that of a picture of the way.
+/// Whether a name is that of a frame or snapshot.
 fn is_picture(name: &str) -> bool {
     name.starts_with("step_") && (name.ends_with(".png") || name.ends_with(".rgb"))
 }

@@ -1,4 +1,4 @@
-//! All prototypes of a run: one batch after the other, what becomes of those that fail, and how fast it went.
+//! All prototypes of a run: batch after batch, with failures and throughput.
 
 use std::time::Instant;
 
@@ -33,7 +33,7 @@ impl Throughput {
 pub(crate) enum Done {
     /// Every slot is made or has failed.
     All(Throughput),
-    /// The observer stopped it after so many steps of a batch.
+    /// The observer stopped the run after this step of a batch.
     Cancelled(u32),
 }
 
@@ -41,7 +41,7 @@ pub(crate) enum Done {
 /// and `may_shrink` says that they need not be.
 ///
 /// # Errors
-/// If the device fails. What concerns one prototype alone is kept in its slot, and the others go on.
+/// If the device fails. If one prototype fails, its slot has the error, and the others continue.
 pub(crate) fn make_all(run: &Run, slots: &mut [RunSlot], most: usize, may_shrink: bool) -> Result<Done> {
     let (begun, total) = (Instant::now(), u64::from(run.settings.total_steps()));
     let mut most = most.max(1);
@@ -61,7 +61,7 @@ pub(crate) fn make_all(run: &Run, slots: &mut [RunSlot], most: usize, may_shrink
             Ok(BatchEnd::Cancelled(step)) => return Ok(Done::Cancelled(step)),
             Err(error) if may_shrink && size > 1 && matches!(error.cause(), Error::OutOfMemory(_)) => {
                 most = size / 2;
-                // What was made of the larger one is given back first.
+                // Free the memory of the larger batch first.
                 run.context.wait()?;
                 run.observer.note(Note::BatchShrinks { why: &error, most });
             }
@@ -73,7 +73,7 @@ pub(crate) fn make_all(run: &Run, slots: &mut [RunSlot], most: usize, may_shrink
     Ok(Done::All(Throughput::new(made.len(), largest, image_steps, begun.elapsed().as_secs_f64())))
 }
 
-/// Why there is no use in beginning another batch: a disk was full, and still is.
+/// The reason not to begin another batch: the disk was full, and still is.
 fn no_room(slots: &[RunSlot]) -> Option<Error> {
     let full = |error: &Error| matches!(error.cause(), Error::Io { source, .. } if is_full(source.kind()));
     slots.iter().find(|slot| slot.failed.as_ref().is_some_and(full))?;

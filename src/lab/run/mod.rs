@@ -1,4 +1,4 @@
-//! Prototypes: which, where each goes, how they are made in batches, and what is written of them.
+//! Runs: which prototypes to make, their folders, their batches and their files.
 
 pub(crate) mod animation;
 pub(crate) mod batch;

@@ -1,4 +1,4 @@
-//! `run.json`: what a prototype was made with and what came of it, for people, for scripts, and to make it again.
+//! `run.json`: how a prototype was made and the results, for people, for scripts, and to make it again.
 //!
 //! Everything but `timings` is the same for the same run, byte for byte.
 
@@ -37,7 +37,7 @@ pub(crate) struct WeightsRecord {
     pub(crate) path: Option<PathBuf>,
     pub(crate) sha256: String,
     pub(crate) architecture: Architecture,
-    /// What the network was taken to expect; records of before that was told have none.
+    /// The input that the network got; old records have none.
     #[serde(default)]
     pub(crate) input: Option<Preprocessing>,
     /// The classes' names, if they came from a file of their own.
@@ -74,13 +74,13 @@ pub(crate) struct Timings {
 /// The record of a finished run.
 #[derive(Serialize)]
 pub(crate) struct RunRecord<'a> {
-    /// None where the objective is of no class.
+    /// `None` for an objective other than a class.
     pub(crate) class: Option<ClassRecord>,
     pub(crate) settings: &'a Settings,
     pub(crate) init_sha256: Option<&'a str>,
     pub(crate) weights: &'a WeightsRecord,
     pub(crate) adapter: &'a AdapterRecord,
-    /// What computes each direction of each convolution.
+    /// The algorithm of each direction of each convolution.
     pub(crate) kernels: &'a BTreeMap<String, ConvAlgorithm>,
     #[serde(flatten)]
     pub(crate) history: &'a History,
@@ -103,7 +103,7 @@ impl RunRecord<'_> {
     }
 }
 
-/// What comes before the record itself.
+/// The fields before the record itself.
 #[derive(Serialize)]
 struct Layout<'a> {
     format: &'a str,
@@ -115,7 +115,7 @@ struct Layout<'a> {
     record: &'a RunRecord<'a>,
 }
 
-/// What `--config FILE` gives: settings alone, or all that a record says about how it was made.
+/// The content of `--config FILE`: settings only, or a record.
 #[derive(Debug)]
 pub(crate) struct Config {
     path: PathBuf,
@@ -125,10 +125,10 @@ pub(crate) struct Config {
     pub(crate) recorded: Option<Recorded>,
 }
 
-/// What a `run.json` says beyond its settings.
+/// The fields of a `run.json` besides its settings.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Recorded {
-    /// None where the objective is of no class.
+    /// `None` for an objective other than a class.
     #[serde(deserialize_with = "Option::deserialize")]
     pub(crate) class: Option<ClassRecord>,
     settings: Map<String, Value>,
@@ -139,7 +139,7 @@ pub(crate) struct Recorded {
     pub(crate) kernels: BTreeMap<String, ConvAlgorithm>,
 }
 
-/// What matters of the recorded adapter.
+/// The relevant part of the recorded adapter.
 #[derive(Debug, Deserialize)]
 pub(crate) struct RecordedAdapter {
     pub(crate) description: String,
@@ -182,7 +182,7 @@ impl Config {
         let Some(name) = self.settings.get("preset") else { return Ok(None) };
         let text = name.as_str().ok_or_else(|| self.wrong(Error::input("setting `preset` is not a name")))?;
         let preset = text.parse().map_err(|error| self.wrong(error))?;
-        // A record has all that the file of its preset said, which may be gone.
+        // A record has all settings, and the preset's file may be gone.
         let superseded = self.recorded.is_some() && matches!(preset, Preset::File(_));
         Ok(Some(if superseded { Preset::Paper } else { preset }))
     }
@@ -197,7 +197,7 @@ impl Config {
         base.overlay(&self.settings).map_err(|error| self.wrong(error))
     }
 
-    /// Whether weights are those of the record, if it is one.
+    /// Checks that the weights are those of the record, if there is one.
     pub(crate) fn check_weights(&self, sha256: &str, source: &str) -> Result<()> {
         match &self.recorded {
             Some(recorded) if recorded.weights.sha256 != sha256 => {
@@ -211,7 +211,7 @@ impl Config {
         }
     }
 
-    /// Whether the picture to start from is that of the record, if it is one and names one.
+    /// Checks that the initial image is that of the record, if there is one.
     pub(crate) fn check_init(&self, sha256: &str, source: &Path) -> Result<()> {
         match self.recorded.as_ref().and_then(|recorded| recorded.init_sha256.as_deref()) {
             Some(wanted) if wanted != sha256 => {

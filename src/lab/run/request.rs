@@ -1,4 +1,4 @@
-//! What a run is asked for: classes, or other objectives.
+//! The request of a run: classes or other objectives.
 
 use crate::Result;
 use crate::method::objective::ResolvedObjective;
@@ -8,21 +8,21 @@ use crate::networks::Network;
 use super::classes::classes;
 use super::record::{ClassRecord, Config};
 
-/// What one prototype is of.
+/// The request of one prototype.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
-    /// The class, which also keys the random draws; the first where the objective is of no class.
+    /// The class, which also keys the random draws; class 0 for other objectives.
     pub(crate) class: usize,
     pub(crate) objective: Objective,
     /// The objective's terms in the network.
     pub(crate) resolved: ResolvedObjective,
     /// The class's name, or the objective.
     pub(crate) name: String,
-    /// Its folder's name, but for the seed.
+    /// The name of its folder without the seed.
     pub(crate) slug: String,
 }
 
-/// What was asked for, by option, by settings or a record, or by the embedded network's default; each once.
+/// The requests from options, settings, a record, or the default of the built-in network; each once.
 pub(crate) fn requests(
     given: &[String],
     objectives: &[Objective],
@@ -73,7 +73,7 @@ impl Request {
         (self.class, &self.objective) == (other.class, &other.objective)
     }
 
-    /// The class, where it is of one.
+    /// The class, if the objective is a class.
     pub(crate) fn class(&self) -> Option<ClassRecord> {
         self.resolved.is_class().then(|| ClassRecord { index: self.class, name: self.name.clone() })
     }

@@ -1,4 +1,4 @@
-//! What a run is to make: what each prototype is of, where it goes, and how far it has come. All of it is checked before any work.
+//! The prototypes of a run: request, folder and state of each. Everything is checked before any work.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
@@ -26,19 +26,19 @@ pub(crate) struct RunSlot {
     /// Those of the run, with this prototype's own seed and objective.
     pub(crate) settings: Settings,
     pub(crate) folder: Folder,
-    /// How it was begun, where there is something to go on from.
+    /// The checkpoint's description, if there is a checkpoint to continue from.
     pub(crate) begun: Option<Progress>,
     /// Whether an earlier run had made it.
     pub(crate) finished: bool,
     /// The likeliest classes, once this run has made it.
     pub(crate) top: Option<Vec<Top>>,
-    /// Its picture, once this run has made it and where there is memory to keep it.
+    /// Its image, once this run has made it, if images are kept.
     pub(crate) picture: Option<RgbImage>,
     /// Why this run could not make it.
     pub(crate) failed: Option<Error>,
 }
 
-/// What is known of a checkpoint until its turn comes: as a whole, those of a thousand classes would take gigabytes.
+/// The description of a checkpoint. Whole checkpoints of a thousand classes would take gigabytes, so each is read when its turn comes.
 #[derive(PartialEq)]
 pub(crate) struct Progress {
     pub(crate) step: u32,
@@ -54,7 +54,7 @@ impl Progress {
 }
 
 impl RunSlot {
-    /// The checkpoint to go on from, if it was begun.
+    /// The checkpoint to continue from, if there is one.
     pub(crate) fn checkpoint(&self) -> Result<Option<Checkpoint>> {
         let Some(begun) = &self.begun else { return Ok(None) };
         let found = self.folder.checkpoint()?;
@@ -70,7 +70,7 @@ impl RunSlot {
         !self.finished && self.top.is_none() && self.failed.is_none()
     }
 
-    /// What it was seen as, by this run or by the record of an earlier one; nothing where that cannot be read.
+    /// Its likeliest classes, from this run or from an earlier record; empty if that cannot be read.
     pub(crate) fn seen_as(&self) -> Vec<Top> {
         self.top.clone().unwrap_or_else(|| recorded_top(&self.folder))
     }
@@ -106,7 +106,7 @@ pub(crate) fn start(settings: &Settings, config: Option<&Config>, side: usize) -
     Ok(Some(Start { pixels, sha256 }))
 }
 
-/// Every prototype's folder, free or fit to go on in, and writable.
+/// The slots of all prototypes, whose folders are free or can be continued, and are writable.
 pub(crate) fn slots(
     wanted: &[(Request, u64)],
     out: &Path,
@@ -155,7 +155,7 @@ pub(crate) fn slots(
     wanted.iter().zip(folders).map(slot).collect()
 }
 
-/// What to make next: at most `most` at once, and only such as can be made together.
+/// The next batch: at most `most` slots that can be made together.
 pub(crate) fn next_batch(slots: &mut [RunSlot], most: usize) -> Vec<&mut RunSlot> {
     let Some(first) = slots.iter().position(RunSlot::is_open) else { return Vec::new() };
     let together: Vec<bool> = slots.iter().map(|slot| slot.is_open() && slot.goes_with(&slots[first])).collect();
@@ -179,7 +179,7 @@ pub(crate) fn check_diverse(slots: &[RunSlot], most: usize) -> Result<()> {
                 Some(begun) => {
                     format!(": the others are not at step {} like this one; {{force}} starts again", begun.step)
                 }
-                None => ": give {seeds} 2 or more, and a {batch} of 3 or more".into(),
+                None => ": use {seeds} 2 or more, and {batch} 3 or more".into(),
             };
             return Err(Error::input(format!(
                 "one image of `{name}` would be alone in its batch ({n} to make, at most {most} per batch), but diversity \

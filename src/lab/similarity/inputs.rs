@@ -1,4 +1,4 @@
-//! What path similarity is measured of: prototypes, as `protogpu run` leaves them, and controls.
+//! The images that path similarity measures: prototypes of `protogpu run`, and controls.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ const MAX_PIXELS_BYTES: u64 = 64 << 20;
 /// The blurred mean picture's standard deviation, as a share of the side.
 const BLUR: f32 = 1.0 / 16.0;
 
-/// As what a prototype's pixels are shown to the network.
+/// How the network sees a prototype's pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Pixels {
@@ -52,7 +52,7 @@ pub(crate) struct Prototype {
     pub(crate) pixels: Vec<f32>,
 }
 
-/// The records of the prototypes in some folders, each a prototype's own or one that holds such, sorted.
+/// The records of the prototypes in some folders, which are prototype folders or contain such, sorted.
 pub(crate) fn find(given: &[PathBuf]) -> Result<Vec<(PathBuf, Config)>> {
     let mut found = Vec::new();
     for path in given {
@@ -80,7 +80,7 @@ pub(crate) fn find(given: &[PathBuf]) -> Result<Vec<(PathBuf, Config)>> {
     Ok(found)
 }
 
-/// What a prototype's record says beyond its settings.
+/// The fields of a prototype's record besides its settings.
 pub(crate) fn recorded<'a>(folder: &Path, config: &'a Config) -> Result<&'a Recorded> {
     config.recorded.as_ref().ok_or_else(|| {
         let record = folder.join(RECORD);
@@ -190,7 +190,7 @@ pub(crate) fn given_controls(
     Ok(controls)
 }
 
-/// The prototypes in a folder, of which there must be one for each of the classes.
+/// The prototypes in a folder, which must have exactly one of each class.
 fn one_of_each(folder: &str, classes: &[usize], network: &Network, shown: Pixels) -> Result<BTreeMap<usize, Vec<f32>>> {
     let mut found = prototypes(&find(&[PathBuf::from(folder)])?, network, shown)?;
     let mut one_of = |&class: &usize| {
@@ -207,7 +207,7 @@ fn one_of_each(folder: &str, classes: &[usize], network: &Network, shown: Pixels
     classes.iter().map(&mut one_of).collect()
 }
 
-/// The controls of a class: uniform noise, flat grey, its pictures' mean, the same blurred, and what was given.
+/// The controls of a class: uniform noise, flat grey, the mean image, the mean image blurred, and the given ones.
 pub(crate) fn controls(class: usize, seed: u64, mean: &[f32], side: usize, given: &[GivenControl]) -> Vec<Control> {
     let made = [uniform_image(seed, class, mean.len()), vec![0.5; mean.len()], mean.to_vec(), blurred(mean, side)];
     let own = CONTROLS.iter().zip(made).map(|(&name, pixels)| Control { name: name.to_owned(), pixels });

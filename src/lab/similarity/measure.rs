@@ -21,7 +21,7 @@ use serde_json::{Map, Value, json};
 
 /// The layout's name and version.
 const FORMAT: &str = "protogpu similarity 1";
-/// What the report is called when it is complete; written last.
+/// The file that is written last, when the report is complete.
 const REPORT: &str = "similarity.json";
 /// Classes that are shown for each prototype.
 const TOP: usize = 5;
@@ -31,16 +31,16 @@ const EXAMPLES: usize = 6;
 /// A measurement.
 pub(crate) struct Measurement<'a> {
     pub(crate) network: &'a Network,
-    /// Natural pictures, and those of them that are looked at.
+    /// The natural images, and their selection.
     pub(crate) choice: Choice<'a>,
-    /// What is measured, by class.
+    /// The prototypes by class.
     pub(crate) prototypes: &'a [(usize, Vec<Prototype>)],
-    /// As what their pixels are shown to the network.
+    /// How the network sees their pixels.
     pub(crate) pixels: Pixels,
-    /// What else is measured beside the usual controls, with how it was named.
+    /// Additional controls with their names.
     pub(crate) controls: &'a [GivenControl],
     pub(crate) control_names: &'a [String],
-    /// Files of mean activations, in place of those of the pictures.
+    /// Files of mean activations, to use instead of computing them.
     pub(crate) mean_files: &'a [PathBuf],
     /// Where means and correlations of natural pictures are kept; none for a folder in `out`.
     pub(crate) mean_cache: Option<&'a Path>,
@@ -85,7 +85,7 @@ impl Measurement<'_> {
     /// Measures, and writes the report.
     ///
     /// # Errors
-    /// [`Error::Cancelled`] if the observer asked to stop; what was finished is then kept.
+    /// [`Error::Cancelled`] if the observer asked to stop; finished work is kept.
     pub(crate) fn run(&self, context: &Context, observer: &dyn Observer) -> Result<Similarity> {
         let mut correlator = Correlator::new(context, self.network, self.batch)?;
         let given = self.given_means(&correlator)?;
@@ -232,11 +232,11 @@ impl Measured<'_> {
         row
     }
 
-    /// What the report shows of it.
+    /// The images for the report.
     fn pictures(&self, side: usize) -> Result<ClassPictures> {
         let prototypes = self.prototypes.iter().map(|prototype| png(&prototype.pixels, side));
         let controls = self.controls.iter().map(|control| Ok((control.name.clone(), png(&control.pixels, side)?)));
-        // What could not be read was left out of the measurement, and is here.
+        // Files that could not be read and were skipped.
         let natural = self.natural.examples.iter().filter_map(|path| preprocess(path, side).ok());
         Ok(ClassPictures {
             prototypes: prototypes.collect::<Result<_>>()?,

@@ -1,4 +1,4 @@
-//! Path similarity: which pictures, of what it is measured, and the natural side kept in files.
+//! Path similarity: the selection of natural images, prototypes and controls, and kept results for natural images.
 
 pub(crate) mod choice;
 pub(crate) mod inputs;

@@ -19,7 +19,7 @@ use super::choice::Choice;
 
 /// The layout's name and version.
 const FORMAT: &str = "protogpu natural similarity 1";
-/// The longest file of correlations that is read: above that of some 100,000 pictures.
+/// The longest accepted file of correlations: above that of about 100,000 images.
 const MAX_BYTES: u64 = 1 << 30;
 
 /// One natural picture and how similar it is.
@@ -30,7 +30,7 @@ struct Scored {
     correlations: Correlations,
 }
 
-/// What natural pictures score against a mean.
+/// The correlations of natural images with a mean.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Kept {
     format: String,
@@ -63,7 +63,7 @@ pub(crate) struct Naturals<'a> {
     pub(crate) kept: &'a Path,
     /// Means that were given.
     pub(crate) given: &'a [(PathBuf, MeanActivations)],
-    /// Whether what does not fit is replaced.
+    /// Whether to replace files that do not fit.
     pub(crate) force: bool,
 }
 
@@ -126,8 +126,8 @@ impl Naturals<'_> {
                 return Ok((mean, None));
             }
             let (path, count) = (path.display(), mean.pictures.len());
-            return Err(Error::input(format!("{path} is the mean of {count} other pictures than are asked for now"))
-                .advised(": give another {mean_cache}, or replace it with {force}"));
+            return Err(Error::input(format!("{path} is the mean of {count} other images than this run selects"))
+                .advised(": choose another {mean_cache}, or replace it with {force}"));
         }
         let sums = Sums::over(correlator, self.choice.folder, paths, &mut |count| observer.count(count))?;
         let mean = MeanActivations::from_sums(class, &sums);
@@ -149,9 +149,9 @@ impl Naturals<'_> {
         if let Some((path, _)) = self.given.iter().find(|(_, mean)| mean.class == class) {
             let path = path.display();
             return Err(Error::input(format!(
-                "each picture is to be taken out of the mean, which the file {path} does not allow"
+                "each image must be taken out of the mean, but the file {path} has only the mean"
             ))
-            .advised(": leave {mean_file} or {leave_one_out} out"));
+            .advised(": drop {mean_file} or {leave_one_out}"));
         }
         made.map_or_else(|| Sums::over(correlator, self.choice.folder, paths, &mut |count| observer.count(count)), Ok)
     }
@@ -160,7 +160,7 @@ impl Naturals<'_> {
         self.kept.join(format!("{class}.json"))
     }
 
-    /// Kept correlations, if they are of this mean and these pictures. They follow from both, so that others are replaced.
+    /// Kept correlations, if they belong to this mean and these images. Others are replaced, since they can be computed again.
     fn found(
         &self,
         class: usize,
@@ -187,7 +187,7 @@ impl Naturals<'_> {
         }
         let text = match if_there(read_at_most(&path, MAX_BYTES, "file of correlations")) {
             Ok(Some(text)) => text,
-            // What cannot be used is made anew.
+            // Files that cannot be used are made again.
             Ok(None) | Err(Error::Input(_)) => return Ok(None),
             Err(error) => return Err(error),
         };

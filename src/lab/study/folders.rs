@@ -15,13 +15,13 @@ use crate::picture::{jpeg, preprocess};
 use crate::report::PartPictures;
 use crate::{Error, Result};
 
-/// A folder with what is in it.
+/// A folder with its images.
 struct Folder {
-    /// What the group is called.
+    /// The name of the group.
     name: String,
     path: PathBuf,
     pictures: Vec<PathBuf>,
-    /// What the pictures are called: their path from the folder on.
+    /// The names of the images: their paths relative to the folder.
     names: Vec<String>,
 }
 
@@ -35,7 +35,7 @@ pub(super) struct Folders<'a> {
 }
 
 impl<'a> Folders<'a> {
-    /// Finds the pictures and what stands beside them.
+    /// Finds the images and the prototypes.
     pub(super) fn new(
         request: &'a StudyRequest<'a>,
         asked: &[String],
@@ -94,7 +94,7 @@ impl<'a> Folders<'a> {
     }
 }
 
-/// The folders with their pictures, each of a name of its own.
+/// The folders with their images, each with a unique name.
 fn folders(given: &[PathBuf]) -> Result<Vec<Folder>> {
     let last = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
     let mut folders: Vec<Folder> = Vec::new();
@@ -149,7 +149,7 @@ fn check_pairs(folders: &[Folder]) -> Result<()> {
     Ok(())
 }
 
-/// What could not be read may have been one of every pair.
+/// Fails if no pair has two readable images.
 fn check_pairs_left(groups: &[Group]) -> Result<()> {
     let names = |group: &Group| group.answers.iter().map(|answer| answer.picture.clone()).collect::<BTreeSet<_>>();
     for (at, first) in groups.iter().enumerate() {

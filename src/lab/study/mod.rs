@@ -1,4 +1,4 @@
-//! Studies: what a network makes of groups of pictures, and whether they differ.
+//! Studies: comparisons of how a network classifies groups of images.
 
 mod demo;
 mod folders;

@@ -16,7 +16,7 @@ use crate::lab::top::top;
 /// Classes that are shown for each prototype.
 const TOP: usize = 3;
 
-/// Prototypes that were given, of which only the records have been read.
+/// The given prototypes, of which only the records have been read.
 pub(crate) struct Given {
     /// As they were given.
     pub(crate) paths: Vec<PathBuf>,
@@ -64,7 +64,7 @@ pub(super) struct Prototype {
 }
 
 impl Prototype {
-    /// With what the network sees in it.
+    /// Adds its likeliest classes.
     pub(super) fn seen(&self, classifier: &Classifier, network: &Network) -> Result<PrototypeSeen> {
         let logits = classifier.logits(&self.pixels)?;
         Ok(PrototypeSeen {

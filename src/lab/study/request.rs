@@ -1,4 +1,4 @@
-//! What a study is asked for.
+//! The request of a study.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use crate::networks::Network;
 use crate::report::PartPictures;
 use serde_json::{Map, Value, json};
 
-/// What the report is called when it is complete; written last.
+/// The file that is written last, when the report is complete.
 const REPORT: &str = "study.json";
 /// Pictures of a group that the report shows.
 pub(super) const EXAMPLES: usize = 6;
@@ -22,7 +22,7 @@ pub(crate) struct StudyRequest<'a> {
     /// Prototypes that stand beside it.
     pub(crate) given: &'a Given,
     pub(crate) out: &'a Path,
-    /// Of what is drawn for intervals and tests, and of the demo's prototypes.
+    /// The seed of the resampling, and of the demo's prototypes.
     pub(crate) seed: u64,
     /// How many resamples make an interval, and how many permutations a test.
     pub(crate) resamples: usize,
@@ -32,10 +32,10 @@ pub(crate) struct StudyRequest<'a> {
     pub(crate) force: bool,
 }
 
-/// What a study is of.
+/// The subject of a study.
 #[derive(Clone, Copy)]
 pub(crate) enum Subject<'a> {
-    /// The biases that were planted in the drawn world: with so many pictures, and prototypes of so many steps.
+    /// The planted biases of the synthetic images, with these numbers of images and of steps per prototype.
     Demo { pictures: u32, steps: Option<u32> },
     /// Folders of pictures, each a group, asked for classes.
     Folders { classes: &'a [String], images: &'a [PathBuf], paired: bool },
@@ -46,7 +46,7 @@ pub(super) struct Measured {
     pub(super) part: Part,
     pub(super) groups: Vec<Group>,
     pub(super) pictures: PartPictures,
-    /// What could not be read, with the reason.
+    /// Files that could not be read, with the reason.
     pub(super) skipped: Vec<String>,
 }
 
@@ -61,7 +61,7 @@ impl StudyRequest<'_> {
         Resampling { count: self.resamples, seed: self.seed }
     }
 
-    /// What the report says of how it was made.
+    /// The settings in the report.
     pub(super) fn settings(&self, demo: Option<Value>) -> Map<String, Value> {
         let (network, weights) = (self.network, self.network.weights());
         let mut settings = Map::new();

@@ -1,6 +1,6 @@
-//! A sweep's folder: what is in it, and what that says after a kill at any moment.
+//! A sweep's folder: its files, and the conclusions after a kill at any moment.
 //!
-//! Every file is written aside and renamed. `plan.json` comes first: what the points have in common. A point's pictures come before
+//! Every file is written under a temporary name and renamed. `plan.json` comes first: what the points have in common. A point's pictures come before
 //! its record, and the table's `sweep.json` last, so that where a record is, the rest is too.
 
 use std::io::Write;
@@ -30,7 +30,7 @@ pub(crate) const POINTS: &str = "points";
 /// No plan and no point is longer.
 const MAX_BYTES: u64 = 256 << 20;
 
-/// What helps against files that do not fit.
+/// The cure for files that do not fit.
 pub(crate) const CURE: &str = "; choose another {out}, or replace its contents with {force}";
 
 /// For `map_err`: with that cure.
@@ -38,7 +38,7 @@ pub(crate) fn or_anew(error: Error) -> Error {
     if matches!(error.cause(), Error::Input(_)) { error.advised(CURE) } else { error }
 }
 
-/// What a sweep is of. Two that are equal in `about` may share points.
+/// The plan of a sweep. Sweeps with equal `about` may share points.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Plan {
     pub(crate) format: String,
@@ -46,12 +46,12 @@ pub(crate) struct Plan {
     pub(crate) about: Map<String, Value>,
     /// The settings that points change.
     pub(crate) base: Map<String, Value>,
-    /// What is varied.
+    /// The varied settings.
     pub(crate) grid: Vec<SweepAxis>,
 }
 
 impl Plan {
-    /// A digest of what points must have in common.
+    /// A digest of the properties that points must share.
     pub(crate) fn digest(&self) -> String {
         sha256_hex(Value::Object(self.about.clone()).to_string())
     }
@@ -77,7 +77,7 @@ impl Record {
     }
 }
 
-/// Which kernels compute the convolutions, so that a sweep goes on with those it began with.
+/// The kernels of the convolutions, so a sweep continues with those it began with.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Kernels {
     pub(crate) adapter: String,
@@ -117,7 +117,7 @@ impl Files {
     }
 
     /// Before the first write: the folders, no table that would no longer be true, and nothing that a killed process left aside.
-    /// Where others write at the same time, what is aside may be theirs.
+    /// If other processes write at the same time, temporary files may be theirs.
     pub(crate) fn begin(&self, alone: bool) -> Result<()> {
         let points = self.out.join(POINTS);
         std::fs::create_dir_all(&points).map_err(Error::io("create", &points))?;
@@ -154,7 +154,7 @@ pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
     write_atomically(path, |out| out.write_all(text.as_bytes()))
 }
 
-/// Reads a value of such a file, of unknown origin; none if there is no file.
+/// Reads the value of such a file, which is not trusted; `None` if there is no file.
 pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
     let Some(bytes) = if_there(read_at_most(path, MAX_BYTES, "part of a sweep"))? else { return Ok(None) };
     let value = serde_json::from_slice(&bytes);
@@ -198,7 +198,7 @@ fn brief(value: &Value) -> String {
 /// The longest picture that is read.
 const MAX_PICTURE_BYTES: u64 = 64 << 20;
 
-/// A picture's bytes; none where there is no file.
+/// The bytes of an image; `None` if there is no file.
 pub(crate) fn read_picture(path: &Path) -> Result<Option<Vec<u8>>> {
     if_there(read_at_most(path, MAX_PICTURE_BYTES, "prototype's picture"))
 }

@@ -15,7 +15,7 @@ const NAMED: [(&str, &str); 1] = [("table3", include_str!("table3.json"))];
 const MAX_BYTES: u64 = 1 << 20;
 /// The most points of a grid.
 const MAX_POINTS: usize = 100_000;
-/// A point's name is at most this long, and what its file's name adds.
+/// The longest name of a point, without the ending of its file name.
 const MAX_NAME: usize = 120;
 /// The setting that others start from.
 pub(crate) const PRESET: &str = "preset";
@@ -98,7 +98,7 @@ fn typed(text: &str, like: &Value) -> Value {
 /// settings write it, so that 180 and 180.0 are the same.
 ///
 /// # Errors
-/// If there is no axis, a setting was set twice, or has a value that is unfit or there twice.
+/// If there is no axis, a setting occurs twice, or a value is not valid or occurs twice.
 pub(crate) fn axes(
     file: Vec<SweepAxis>,
     set: Vec<SweepAxis>,
@@ -217,7 +217,7 @@ mod tests {
         assert_eq!(names[0], "scale=1..1,rotation=180,fill=mean");
         assert!(names[7].starts_with("scale=0.7..1.3,rotation=30,fill=0.5,0.5,0.5"), "{names:?}");
         assert_eq!((points[7].settings.rotation, points[7].settings.scale), (30.0, [0.7, 1.3]));
-        // What a path would read differently is replaced, and the digest keeps names apart.
+        // Characters with a meaning in paths are replaced, and the digest keeps names distinct.
         let one = |path: &str| name(&Map::from_iter([("init".to_owned(), Value::from(path))]));
         let odd = one("../a b/c.png");
         assert!(odd.starts_with("init=.._a_b_c.png-") && odd != one("../a_b/c.png"), "{odd}");

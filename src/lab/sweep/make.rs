@@ -11,7 +11,7 @@ use crate::lab::observer::{Note, Observer};
 use crate::report::sweep::FailedPoint;
 use crate::{Error, Result};
 
-/// What came of the points.
+/// The results of the points.
 #[derive(Default)]
 pub(crate) struct Outcomes {
     pub(crate) records: Vec<Record>,
@@ -19,7 +19,7 @@ pub(crate) struct Outcomes {
 }
 
 impl SweepRequest<'_> {
-    /// Makes what is not `done` of a plan's points.
+    /// Makes the points of a plan that are not `done`.
     ///
     /// # Errors
     /// If the device fails, or [`Error::Cancelled`] if the observer asked to stop; finished points are kept. What else goes wrong with one
@@ -89,7 +89,7 @@ impl SweepRequest<'_> {
                     let (name, values) = (point.name.clone(), point.values.clone());
                     observer.note(Note::PointFailed { at: at + 1, of, name: &name, error: &error });
                     let error = observer.wording(&error);
-                    // On a full disk there is no room for this either; the table has it.
+                    // A full disk has no space for this either, but the table has the error.
                     let _ = files.write_error(&name, &error);
                     outcomes.failed.push(FailedPoint { name, values, error });
                 }

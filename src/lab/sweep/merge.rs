@@ -29,7 +29,7 @@ pub(crate) struct Merge<'a> {
     pub(crate) force: bool,
 }
 
-/// What the parts have of a point.
+/// A point in the parts.
 enum Found<'a> {
     Made(&'a Files, Box<Record>),
     Failed(String),
@@ -148,7 +148,7 @@ fn of<'a>(name: &str, values: &Map<String, Value>, plan: &Plan, parts: &'a [File
     })
 }
 
-/// Whether a record is of this point of this plan.
+/// Checks that a record belongs to this point of this plan.
 fn check(record: &Record, name: &str, values: &Map<String, Value>, plan: &Plan) -> std::result::Result<(), String> {
     if record.format != POINT_FORMAT || record.plan_sha256 != plan.digest() {
         return Err("it belongs to another sweep".into());

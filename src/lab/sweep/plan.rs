@@ -1,4 +1,4 @@
-//! What a sweep is to make, all of it checked before any work.
+//! The plan of a sweep, which is checked before any work.
 
 use super::files::{CURE, Files, PLAN_FORMAT, POINT_FORMAT, Plan, Record, differences, or_anew, read_json, write_json};
 use super::grid::{self, Point};
@@ -49,7 +49,7 @@ pub(crate) fn classes_with_pictures(given: &[String], network: &Network, folder:
 }
 
 impl SweepRequest<'_> {
-    /// What the points have in common, and the points of the whole grid.
+    /// The plan, and the points of the whole grid.
     pub(crate) fn plan(&self, grid: Option<&str>, set: &[String], base: Base<'_>) -> Result<(Plan, Vec<Point>)> {
         let plain = base(None)?;
         let file = grid.map(grid::read).transpose()?.unwrap_or_default();

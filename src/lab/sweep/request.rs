@@ -1,4 +1,4 @@
-//! What a sweep is asked for.
+//! The request of a sweep.
 
 use std::num::NonZeroU16;
 use std::path::Path;
@@ -10,10 +10,10 @@ use crate::lab::similarity::choice::Choice;
 use crate::networks::{Network, Semantics};
 use crate::{Error, Result};
 
-/// A sweep, but for its grid.
+/// A sweep without its grid.
 pub(crate) struct SweepRequest<'a> {
     pub(crate) network: &'a Network,
-    /// Natural pictures, and those of them that are looked at.
+    /// The natural images, and their selection.
     pub(crate) choice: Choice<'a>,
     pub(crate) classes: &'a [usize],
     /// Prototypes of each class.

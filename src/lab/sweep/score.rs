@@ -18,7 +18,7 @@ use crate::picture::{png, preprocess};
 use crate::report::sweep::{Share, SweepClass, SweepPoint, SweepPrototype};
 use crate::{Error, Result};
 
-/// What a class's prototypes are compared with.
+/// The mean activations that a class's prototypes are compared with.
 pub(super) struct Side {
     pub(super) class: usize,
     /// Of the mean activations.
@@ -28,7 +28,7 @@ pub(super) struct Side {
     pub(super) different: Vec<Correlations>,
 }
 
-/// What all points are made and measured with.
+/// The properties that all points share.
 pub(super) struct Scorer<'a> {
     pub(super) context: &'a Context,
     pub(super) network: &'a Network,
@@ -51,7 +51,7 @@ pub(super) struct Scored {
     pub(super) pictures: Vec<(String, Vec<u8>)>,
 }
 
-/// A prototype, and what the network says of it.
+/// A prototype with its likeliest class.
 struct Made {
     side: usize,
     seed: u64,

@@ -33,7 +33,7 @@ impl Rank {
         }
     }
 
-    /// What is compared, the greater the better.
+    /// The ranking key; greater is better.
     fn of(self, point: &SweepPoint) -> [f64; 2] {
         let similarity = point.order();
         match self {
