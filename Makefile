@@ -1,7 +1,7 @@
-# One profile for everything: dependencies optimised, own code checked (see [profile.dev] in Cargo.toml). Nothing is compiled
-# twice, and what is slow runs on the adapter.
+# Everything uses one profile: optimised dependencies, own code with checks (see [profile.dev] in Cargo.toml). So nothing is compiled
+# twice; the slow work runs on the adapter.
 export PATH := $(PATH):$(HOME)/.cargo/bin
-# Vulkan's loader wants a folder of its own; a login session has one, a container or a CI job has not.
+# Vulkan's loader needs this folder. Login sessions have one; containers and CI jobs do not.
 export XDG_RUNTIME_DIR := $(or $(XDG_RUNTIME_DIR),$(CURDIR)/target/runtime)
 ARGS ?= --class umbrella --force
 BENCH ?= --batch 1
@@ -12,12 +12,12 @@ SNAKEMAKE ?= target/snakemake/venv/bin/snakemake
 
 .PHONY: help run test bench peers workflow check driver cargo
 help:
-	@echo "make run     a prototype by the embedded network, into out/; ARGS='--class key --seed 3' for another"
-	@echo "make test    check, then all tests; needs an adapter or software Vulkan, installed where possible"
-	@echo "make bench   times a step, its kernels and single ops; BENCH='--batch 1,8,32' for other options of protogpu bench"
-	@echo "make peers   times a step against PyTorch, candle and burn, which it installs; PEERS='--help' for options"
-	@echo "make workflow splits a small sweep over two workers of Snakemake, which it installs, and kills one on the way"
-	@echo "make check   format, clippy and documentation, without a warning"
+	@echo "make run       makes a prototype with the built-in network, in out/; ARGS='--class key --seed 3' makes another"
+	@echo "make test      runs make check, then all tests; installs software Vulkan if there is no adapter and it can"
+	@echo "make bench     times a step, its kernels and single ops; BENCH='--batch 1,8,32' sets options of protogpu bench"
+	@echo "make peers     times a step against PyTorch, candle and burn, which it installs; PEERS='--help' lists options"
+	@echo "make workflow  runs a small sweep with two workers of Snakemake, which it installs, and kills one on the way"
+	@echo "make check     runs the formatter, clippy and rustdoc, and fails on any warning"
 
 run: cargo driver
 	cargo run --locked -- run $(ARGS)
