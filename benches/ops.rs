@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, SamplingMode, Throughput};
 use protogpu::gpu::{AdapterChoice, Capabilities, Context, Plan, Recording, TensorId, bytemuck, describe_adapter};
-use protogpu::method::ScheduleRow;
+use protogpu::method::HfForm;
+use protogpu::method::losses::{ClassLogit, Ledger, LossTerm, Read, TotalVariation};
 use protogpu::ops::{
-    Adam, Add, AffineWarp, Clock, Conv2d, ConvAlgorithm, Epilogue, Format, GlobalAvgPool2d, GradEpilogue, HfForm,
-    Interpolation, Linear, MaxPool2d, Objective, PvForm, Relu, ScaleShift, Schedule, Tensor, TotalVariation, pack,
-    unpack,
+    Adam, AdamRow, Add, AffineWarp, Clock, Conv2d, ConvAlgorithm, Epilogue, Format, GlobalAvgPool2d, GradEpilogue,
+    Interpolation, Linear, MaxPool2d, Relu, ScaleShift, Schedule, Tensor, pack, unpack,
 };
 use protogpu::{Result, Shape};
 
@@ -106,19 +106,24 @@ impl Rig {
         Ok(())
     }
 
-    /// A row of the schedule in which everything counts, and the clock.
+    /// A row of Adam's schedule, and the clock.
     fn schedule(&mut self) -> Schedule {
-        let row = ScheduleRow {
-            step_size: 0.05,
-            decay: 0.0,
-            inv_sqrt_bias2: 1.0,
-            reset: 0.0,
-            w_class: 1.0,
-            w_pv: 0.5,
-            w_hf: 0.05,
-        };
-        let clock = Clock { step: self.words(&[0]), steps: 1 };
-        Schedule { rows: self.words(bytemuck::cast_slice(&[row])), clock }
+        let row = AdamRow { step_size: 0.05, decay: 0.0, inv_sqrt_bias2: 1.0, reset: 0.0 };
+        Schedule { rows: self.words(bytemuck::cast_slice(&[row])), clock: self.clock() }
+    }
+
+    /// A clock of one step.
+    fn clock(&mut self) -> Clock {
+        Clock { step: self.words(&[0]), steps: 1 }
+    }
+
+    /// A term of the loss on one image's source.
+    fn term(&mut self, term: &dyn LossTerm, shape: [usize; 4], accumulates: bool) -> Result<()> {
+        let (x, dx) = (self.enter(Format::Nchw, shape)?, self.room(Format::Nchw, shape));
+        let (clock, weights) = (self.clock(), self.words(&[1f32.to_bits()]));
+        let ledger = Ledger::new(&mut self.rec, clock, weights, 1, &[term.columns(&[x.shape])])?;
+        self.rec.section("op");
+        term.record(&mut self.rec, &ledger.slot(0), 0..1, &[Read { x, dx, accumulates }])
     }
 }
 
@@ -375,13 +380,8 @@ fn the_rest_of_a_step(bench: &mut Bench) {
             warp.backward(&mut rig.rec, dy, theta, clock, dx)
         });
     }
-    let variation = TotalVariation { form: HfForm::L1Sum };
-    bench.simple(["total_variation", "step"], |rig| {
-        let (x, dx, schedule) = (rig.enter(Format::Nchw, PIXELS)?, rig.room(Format::Nchw, PIXELS), rig.schedule());
-        let partial = rig.room(Format::Nchw, [1, 1, 1, variation.partials(x.shape)]);
-        rig.rec.section("op");
-        variation.step(&mut rig.rec, x, schedule, partial.id, dx)
-    });
+    let variation = TotalVariation { form: HfForm::L1Sum, weight: 0.05, start: 1.0 };
+    bench.simple(["total_variation", "step"], |rig| rig.term(&variation, PIXELS, true));
     let (features, logits) = ([1, 512, 1, 1], [1, 1000, 1, 1]);
     let fc = Linear { w: numbers(99, 512_000).into(), b: numbers(98, 1000).into() };
     bench.simple(["linear", "forward"], |rig| {
@@ -394,10 +394,6 @@ fn the_rest_of_a_step(bench: &mut Bench) {
         rig.rec.section("op");
         fc.backward(&mut rig.rec, "fc", dy, dx, GradEpilogue::default())
     });
-    bench.simple(["objective", "step"], |rig| {
-        let (x, dx, schedule) = (rig.enter(Format::Nchw, logits)?, rig.room(Format::Nchw, logits), rig.schedule());
-        let (class_of, values) = (rig.words(&[7]), rig.room(Format::Nchw, [1, 4, 1, 1]));
-        rig.rec.section("op");
-        Objective { pv_form: PvForm::Softmax, rivals: 0.0 }.step(&mut rig.rec, x, class_of, schedule, dx, values.id)
-    });
+    let class = ClassLogit { classes: vec![7], rivals: 0.0 };
+    bench.simple(["class_logit", "step"], |rig| rig.term(&class, logits, false));
 }

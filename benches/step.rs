@@ -55,7 +55,7 @@ fn begin(context: &Context, network: &Network, settings: &Settings, batch: usize
     let jobs: Vec<Job> = (0..batch).map(job).collect();
     let mut optimizer = Optimizer::new(context, network, settings, &jobs).expect("a plan");
     optimizer.advance(WARM_UP).expect("steps");
-    let mean = |step: usize| optimizer.histories().iter().map(|h| h.loss[step]).sum::<f32>();
+    let mean = |step: usize| optimizer.histories().iter().map(|h| h.loss()[step]).sum::<f32>();
     assert!(mean(WARM_UP - 1) < mean(0), "the loss does not fall: {:?}", optimizer.histories());
     optimizer
 }

@@ -40,7 +40,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             && optimizer.take_losses(losses)?
         {
             let history = &optimizer.histories()[0];
-            println!("frame {frames}: {} steps, loss {:.2}", history.len(), history.loss[history.len() - 1]);
+            println!("frame {frames}: {} steps, loss {:.2}", history.len(), history.loss()[history.len() - 1]);
             asked = None;
         }
         if in_flight.load(Relaxed) >= FRAMES_IN_FLIGHT {

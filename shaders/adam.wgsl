@@ -2,9 +2,9 @@
 // x = x - d (x - towards) - lr/(1 - beta1^t) * m / (sqrt(v)/sqrt(1 - beta2^t) + eps), then clamped to [0,1] if asked. Kingma and Ba
 // (2015), the decay d = lr * weight_decay after Loshchilov and Hutter (2019), towards a colour and not 0; in PyTorch's order. Step
 // size, decay and bias corrections come from the schedule. x, dx, m, v: [N,C,H,W]. Memory-bound, 28 B an element.
+#import lib/clock
 #import lib/index
 #import lib/nan
-#import lib/schedule
 
 struct Params {
     steps: u32,
@@ -21,11 +21,20 @@ struct Params {
     towards_b: f32,
 }
 
+// What differs from step to step; mirrors `AdamRow` in src/ops/adam.rs.
+struct AdamRow {
+    step_size: f32,        // lr / (1 - beta1^t)
+    decay: f32,            // lr * weight_decay
+    inv_sqrt_bias2: f32,   // 1 / sqrt(1 - beta2^t)
+    reset: f32,            // 1: m and v count as zero before this step
+}
+
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> dx: array<f32>;
 @group(0) @binding(2) var<storage, read_write> x: array<f32>;
 @group(0) @binding(3) var<storage, read_write> m: array<f32>;
 @group(0) @binding(4) var<storage, read_write> v: array<f32>;
+@group(0) @binding(5) var<storage, read> schedule: array<AdamRow>;   // [steps]
 
 @compute @workgroup_size(WORKGROUP)
 fn step(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
@@ -33,7 +42,7 @@ fn step(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     if i >= params.len {
         return;
     }
-    let row = row_now();
+    let row = schedule[step_now()];
     let g = dx[i];
     // Chosen and not multiplied: a reset must also end what is NaN or infinite.
     let moments = select(vec2f(m[i], v[i]), vec2f(), row.reset != 0.0);

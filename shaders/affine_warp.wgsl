@@ -6,7 +6,7 @@
 // dx[n,c,i] = scale[c] * sum over q of weight(p(q), i) * dy[n,c,q]: the exact adjoint, gathered. The map is invertible, so the q whose
 // taps touch i lie in a small box around A^-1 (i - t). x: [N,C,H,W], y: [N,C,OH,OW]. Memory-bound.
 #import lib/index
-#import lib/schedule
+#import lib/clock
 
 struct Params {
     steps: u32,

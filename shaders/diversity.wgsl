@@ -3,22 +3,20 @@
 //   similarity s[n,j] = <G[n], G[j]>, a workgroup each; |n| = sqrt(s[n,n]), cos[n,j] = s[n,j] / (|n| |j|)
 //   value      partial[n,j] = -[j != n] cos[n,j] / (N-1), which add up to f[n] = -mean over j != n of cos[n,j]
 //   mix        M[n] = -1/(N-1) sum over j != n of (G[j] / (|n| |j|) - cos[n,j] G[n] / |n|^2) = df[n]/dG[n], the others held still
-//   gradient   dx[n] = sink(-w_class w 2 M[n] x[n]), since M is symmetric
+//   gradient   dx[n] = -weight w 2 M[n] x[n], since M is symmetric
 // x: [N,C,H,W], P = H*W, N at least 2. 2 C^2 P operations each for gram and gradient.
 #import lib/feature_row
 #import lib/reduce
-#import lib/schedule
-#import lib/sink
+#import lib/term
 
 // So that an image whose Gram matrix is all zeros has no direction, and not NaN.
 const LEAST: f32 = 1e-20;
 
 struct Params {
-    steps: u32,
+    term: Term,
     images: u32,     // N
     channels: u32,   // C
     plane: u32,      // P
-    sink: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -111,5 +109,5 @@ fn gradient(@builtin(global_invocation_id) id: vec3u) {
         sum += mixed[row + b] * x[first + b * params.plane];
     }
     let i = first + id.y * params.plane;
-    out[i] = sink(-row_now().w_class * rows[id.z].weight * 2.0 * sum, i);
+    deliver(i, -weight_now() * rows[id.z].weight * 2.0 * sum);
 }

@@ -3,12 +3,11 @@
 //   neuron    f = x[c,q]                                  df/dx[k,p] = [k = c] [p = q]
 //   direction f = mean over p of sum over k of v[k] x[k,p] df/dx[k,p] = v[k] / P
 //   layer     f = mean over k and p of x[k,p]^2           df/dx[k,p] = 2 x[k,p] / (C P)
-// value: partial[n,k] = the part of f of channel k, a workgroup each. total: values[n] = (L_pv, sum w f, 0, -sum w f), as in
-// objective.weighted. gradient: dx = sink(-w_class w df/dx). x: [N,C,H,W], v: [N,C]. Memory-bound.
+// value: partial[n,k] = the part of f of channel k, a workgroup each. total: values = (-sum w f, sum w f), as of class_terms, added up
+// over terms. gradient: dx = -weight w df/dx. x: [N,C,H,W], v: [N,C]. Memory-bound.
 #import lib/feature_row
 #import lib/reduce
-#import lib/schedule
-#import lib/sink
+#import lib/term
 
 const NEURON: u32 = 1;
 const DIRECTION: u32 = 2;
@@ -18,20 +17,17 @@ const LAYER: u32 = 3;
 override UNIT: u32 = 0;
 
 struct Params {
-    steps: u32,
+    term: Term,
     channels: u32,   // C
     plane: u32,      // P
     partials: u32,   // total: of an image
     first: u32,      // total: 1 if values are yet to be written
-    sink: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<f32>;
 @group(0) @binding(3) var<storage, read> v: array<f32>;
 @group(0) @binding(4) var<storage, read_write> partial: array<f32>;
-@group(0) @binding(5) var<storage, read_write> values: array<vec4f>;
-@group(0) @binding(6) var<storage, read_write> dx: array<f32>;
 
 // x and y of the grid are the channel and the image.
 @compute @workgroup_size(LANES)
@@ -74,11 +70,13 @@ fn total(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) l
     }
     let f = rows[n].weight * reduce_sum(sum, lane);
     if lane == 0u {
-        let gain = vec4f(0.0, f, 0.0, -f);
+        let at = value_at(n, 0u);
         if params.first != 0u {
-            values[n] = gain;
+            values[at] = -f;
+            values[at + 1u] = f;
         } else {
-            values[n] += gain;
+            values[at] -= f;
+            values[at + 1u] += f;
         }
     }
 }
@@ -102,5 +100,5 @@ fn gradient(@builtin(global_invocation_id) id: vec3u) {
     if UNIT == LAYER {
         slope = 2.0 * x[i] / (f32(params.channels) * f32(params.plane));
     }
-    dx[i] = sink(-row_now().w_class * row.weight * slope, i);
+    deliver(i, -weight_now() * row.weight * slope);
 }

@@ -1,9 +1,10 @@
 // total_variation: how much neighbouring pixels differ, over all channels. With u = x[.,w+1] - x[.,w], v = x[h+1,.] - x[h,.]:
 //   l1:        mean |u| + mean |v|          l2:        mean u^2 + mean v^2
 //   l1-sum:    sum |u| + sum |v|            isotropic: sum sqrt(u^2 + v^2 + eps), u and v zero past the border
-// A workgroup takes a row: partial[n, c*H + h] = its terms, and dx += w_hf * d value / dx. sign(0) = 0. x: [N,C,H,W]. Memory-bound.
+// A workgroup takes a row: partial sum c*H + h of the value is its terms, and dx += weight * d value / dx. sign(0) = 0. x: [N,C,H,W].
+// Memory-bound.
 #import lib/reduce
-#import lib/schedule
+#import lib/term
 
 const L2: u32 = 1;
 const ISOTROPIC: u32 = 3;
@@ -13,7 +14,8 @@ const EPS: f32 = 1e-8;
 override FORM: u32 = 0;
 
 struct Params {
-    steps: u32,
+    term: Term,
+    channels: u32,
     h: u32,
     w: u32,
     scale_u: f32,    // 1 / number of differences for the means, 1 for the sums
@@ -22,8 +24,6 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read_write> partial: array<f32>;
-@group(0) @binding(3) var<storage, read_write> dx: array<f32>;
 
 // The term of a pixel with the differences d = (u, v).
 fn value_of(d: vec2f) -> f32 {
@@ -49,7 +49,7 @@ fn step(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     // From a pixel to those below and above it; none past the border, where the pixel is its own neighbour.
     let down = select(0u, params.w, group.x + 1u < params.h);
     let up = select(0u, params.w, group.x > 0u);
-    let w_hf = row_now().w_hf;
+    let weight = weight_now();
     var sum = 0.0;
     for (var col = lane; col < params.w; col += LANES) {
         let i = first + col;
@@ -70,10 +70,11 @@ fn step(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
         sum += value_of(here);
         // At the border the neighbour is the pixel itself, whose term counts above alone.
         let pulled = select(0.0, slope_of(to_left).x, left != 0u) + select(0.0, slope_of(to_up).y, up != 0u);
-        dx[i] += w_hf * (pulled - slope.x - slope.y);
+        dx[i] += weight * (pulled - slope.x - slope.y);
     }
     let total = reduce_sum(sum, lane);
     if lane == 0u {
-        partial[group.y * params.h + group.x] = total;
+        let image = group.y / params.channels;
+        values[value_at(image, (group.y - image * params.channels) * params.h + group.x)] = total;
     }
 }

@@ -18,7 +18,7 @@
 //! let image = &optimizer.states()?[0].image;
 //! assert_eq!(image.len(), 3 * 224 * 224);
 //! let history = &optimizer.histories()[0];
-//! assert_eq!(history.logit.len(), 2);
+//! assert_eq!(history.column("logit").len(), 2);
 //! # Ok::<(), protogpu::Error>(())
 //! ```
 //!

@@ -12,9 +12,9 @@ use std::sync::LazyLock;
 
 use protogpu::analysis::{Activations, Gradient, gradient};
 use protogpu::gpu::{AdapterChoice, Context, Summary};
-use protogpu::method::{Fill, History, Job, Optimizer, Overrides, Settings, Warps};
+use protogpu::method::{Fill, HfForm, Job, Optimizer, Overrides, Settings, Warps};
 use protogpu::networks::{Architecture, Network, Semantics};
-use protogpu::ops::{HfForm, Interpolation};
+use protogpu::ops::Interpolation;
 use protogpu::weights::Weights;
 use shared::shared;
 use twin::generated::generated;
@@ -172,7 +172,8 @@ impl Case {
         assert!(off <= most || nothing, "{name}: gradient of the first step: {off:.1e}");
 
         optimizer.advance(variant.settings().total_steps() as usize).expect("the other steps");
-        let History { loss, loss_hf, logit, .. } = &optimizer.histories()[0];
+        let history = &optimizer.histories()[0];
+        let [loss, loss_hf, logit] = ["loss", "loss_hf", "logit"].map(|name| history.column(name));
         let mut wrong = Vec::new();
         for (what, got) in [("loss", loss), ("logit", logit), ("tv", loss_hf)] {
             let (want, single) = (golden(what), golden(&format!("float32_{what}")));

@@ -60,7 +60,7 @@ fn first_step(network: &Network, settings: &Settings, images: &[Vec<f32>]) -> (V
     let jobs: Vec<Job> = images.iter().map(job).collect();
     let mut optimizer = Optimizer::new(&CONTEXT, network, settings, &jobs).expect("a plan");
     optimizer.advance(1).expect("a step");
-    let values = optimizer.histories().iter().map(|h| f64::from(h.objective[0])).collect();
+    let values = optimizer.histories().iter().map(|h| f64::from(h.column("objective")[0])).collect();
     // Adam's first moment after one step is (1 − beta1) times the gradient.
     let states = optimizer.states().expect("a readback");
     (values, states.iter().flat_map(|state| &state.m).map(|m| f64::from(*m) / 0.1).collect())
@@ -225,7 +225,7 @@ fn run(network: &Network, settings: &Settings, jobs: &[(u64, &str)]) -> Vec<(Vec
     let mut optimizer = Optimizer::with_overrides(&CONTEXT, network, settings, &jobs, parts).expect("a plan");
     optimizer.advance(3).expect("three steps");
     let images = optimizer.states().expect("a readback").into_iter().map(|state| state.image);
-    images.zip(optimizer.histories()).map(|(image, history)| (image, history.objective.clone())).collect()
+    images.zip(optimizer.histories()).map(|(image, history)| (image, history.column("objective").to_vec())).collect()
 }
 
 #[test]

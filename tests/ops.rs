@@ -10,6 +10,10 @@ mod adam;
 mod add;
 #[path = "ops/affine_warp.rs"]
 mod affine_warp;
+#[path = "ops/class_logit.rs"]
+mod class_logit;
+#[path = "ops/class_terms.rs"]
+mod class_terms;
 #[path = "ops/colour.rs"]
 mod colour;
 #[path = "ops/concat.rs"]
@@ -40,10 +44,8 @@ mod local_response_norm;
 mod lucent;
 #[path = "ops/max_pool2d.rs"]
 mod max_pool2d;
-#[path = "ops/objective.rs"]
-mod objective;
-#[path = "ops/objective_terms.rs"]
-mod objective_terms;
+#[path = "ops/probability_variance.rs"]
+mod probability_variance;
 #[path = "ops/red.rs"]
 mod red;
 #[path = "ops/relu.rs"]

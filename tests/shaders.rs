@@ -7,12 +7,16 @@ use std::mem::offset_of;
 use std::path::Path;
 
 use protogpu::Shape;
-use protogpu::gpu::{Access, Context, Grid, Kernel, Plan, Recording, SOURCES, Source, TensorId, reflect};
-use protogpu::method::ScheduleRow;
+use protogpu::gpu::{Access, Context, Grid, Kernel, Plan, Recording, SOURCES, Source, reflect};
+use protogpu::method::losses::{
+    ClassLogit, ClassRow, ClassTerms, Column, Diversity, Feature, FeatureRow, Ledger, LossTerm, ProbabilityVariance,
+    Read, TotalVariation, tick,
+};
+use protogpu::method::{HfForm, PvForm};
 use protogpu::ops::{
-    Adam, Add, AffineWarp, Clock, Colour, Concat, Conv2d, ConvAlgorithm, Diversity, Epilogue, Feature, GlobalAvgPool2d,
-    GradEpilogue, HfForm, Interpolation, Irfft2, Linear, LocalResponseNorm, MaxPool2d, Objective, PvForm, Relu,
-    ScaleShift, Schedule, Tensor, TexelsAlgorithm, Tile, TotalVariation, sink_texels, total,
+    Adam, AdamRow, Add, AffineWarp, Clock, Colour, Concat, Conv2d, ConvAlgorithm, Epilogue, GlobalAvgPool2d,
+    GradEpilogue, Interpolation, Irfft2, Linear, LocalResponseNorm, MaxPool2d, Relu, ScaleShift, Schedule, Tensor,
+    TexelsAlgorithm, Tile, sink_texels,
 };
 
 /// WebGPU's default limits, which every adapter has.
@@ -265,27 +269,50 @@ fn step(r: &mut Recorder) {
     let [x, y, dx, m, v] = [0; 5].map(|_| r.tensor([2, 3, 6, 8]));
     let [logits, dlogits] = [0; 2].map(|_| r.tensor([2, 10, 1, 1]));
     let clock = Clock { step: r.rec.kept("clock", 1), steps: 3 };
-    let schedule = Schedule { rows: r.rec.kept("schedule", 3 * ScheduleRow::LEN), clock };
+    let schedule = Schedule { rows: r.rec.kept("schedule", 3 * AdamRow::LEN), clock };
     let theta = r.rec.kept("theta", 3 * 2 * AffineWarp::ROW);
-    let (class_of, values, partial) = (r.rec.kept("class_of", 2), r.rec.kept("values", 8), r.rec.kept("partial", 36));
     for interpolation in [Interpolation::Bilinear, Interpolation::Nearest] {
         let warp = AffineWarp { interpolation, fill: vec![0.5; 3], normalize: None };
         warp.forward(&mut r.rec, x, theta, clock, y).expect("affine_warp");
         warp.backward(&mut r.rec, y, theta, clock, dx).expect("affine_warp");
     }
     for form in [HfForm::L1, HfForm::L2, HfForm::L1Sum, HfForm::Isotropic] {
-        TotalVariation { form }.step(&mut r.rec, x, schedule, partial, dx).expect("total_variation");
+        term(r, clock, &TotalVariation { form, weight: 1.0, start: 1.0 }, [x, dx], true);
     }
-    for pv_form in [PvForm::Softmax, PvForm::Logits] {
-        let objective = Objective { pv_form, rivals: 0.0 };
-        objective.step(&mut r.rec, logits, class_of, schedule, dlogits, values).expect("objective");
+    for accumulates in [false, true] {
+        for form in [PvForm::Softmax, PvForm::Logits] {
+            term(r, clock, &ProbabilityVariance { form, weight: 1.0 }, [logits, dlogits], accumulates);
+        }
+        term(r, clock, &ClassLogit { classes: vec![1, 2], rivals: 0.5 }, [logits, dlogits], accumulates);
+        objective(r, clock, [x, dx], [logits, dlogits], accumulates);
     }
-    let terms = (r.rec.kept("terms", 12), 2);
-    let objective = Objective { pv_form: PvForm::Softmax, rivals: 0.0 };
-    objective.weighted(&mut r.rec, logits, terms, schedule, dlogits, values).expect("objective");
-    features(r, [x, y, dx], schedule, values);
     let adam = Adam { beta1: 0.9, beta2: 0.999, eps: 1e-8, clamp: true, towards: [0.0; 3] };
     adam.step(&mut r.rec, dx, [x, m, v], schedule).expect("adam");
+}
+
+fn ledger(r: &mut Recorder, clock: Clock, columns: Vec<Column>) -> Ledger {
+    let weights = r.rec.kept("weights", 3);
+    Ledger::new(&mut r.rec, clock, weights, 2, &[columns]).expect("a ledger")
+}
+
+fn term(r: &mut Recorder, clock: Clock, term: &dyn LossTerm, [x, dx]: [Tensor; 2], accumulates: bool) {
+    let ledger = ledger(r, clock, term.columns(&[x.shape]));
+    term.record(&mut r.rec, &ledger.slot(0), 0..2, &[Read { x, dx, accumulates }]).expect("a term");
+    ledger.write(&mut r.rec).expect("history");
+    tick(&mut r.rec, clock).expect("history");
+}
+
+fn objective(r: &mut Recorder, clock: Clock, [x, dx]: [Tensor; 2], [logits, dlogits]: [Tensor; 2], accumulates: bool) {
+    let ledger = ledger(r, clock, vec![Column::hidden(), Column::named("objective")]);
+    let (slot, read) = (ledger.slot(0), Read { x, dx, accumulates });
+    let rows = vec![ClassRow { weight: 1.0, class: 3, form: 1 }; 4];
+    let on_logits = Read { x: logits, dx: dlogits, accumulates };
+    ClassTerms { rows }.step(&mut r.rec, "term", on_logits, &slot).expect("class_terms");
+    let rows = [FeatureRow { weight: 1.0, channel: 2, place: 3 }; 2];
+    for feature in [Feature::Channel, Feature::Neuron, Feature::Direction(vec![0.5; 6]), Feature::Layer] {
+        feature.record(&mut r.rec, "term", read, &rows, &slot, true).expect("feature");
+    }
+    Diversity.record(&mut r.rec, "term", read, &[1.0; 2], &slot, false).expect("diversity");
 }
 
 /// From a spectrum to an image and back, of sides whose factors are of every kind.
@@ -302,18 +329,6 @@ fn parameterization(r: &mut Recorder) {
         colour.forward(&mut r.rec, x, y).expect("colour");
         colour.backward(&mut r.rec, y, y, x).expect("colour");
     }
-}
-
-fn features(r: &mut Recorder, [x, z, dx]: [Tensor; 3], schedule: Schedule, values: TensorId) {
-    let (rows, partial, vectors) = (r.rec.kept("rows", 6), r.rec.kept("parts", 6), r.rec.kept("vectors", 6));
-    let sink = GradEpilogue { add: Some(z.id), mask: Some(x.id) };
-    for feature in [Feature::Channel, Feature::Neuron, Feature::Direction(vectors), Feature::Layer] {
-        feature.value(&mut r.rec, "term", x, rows, partial).expect("feature");
-        feature.gradient(&mut r.rec, "term", [x, dx], rows, schedule, sink).expect("feature");
-    }
-    total(&mut r.rec, "term", [2, 3], [partial, rows, values], true).expect("feature");
-    let diversity = Diversity::value(&mut r.rec, "term", x, partial).expect("diversity");
-    diversity.gradient(&mut r.rec, "term", [x, dx], rows, schedule, sink).expect("diversity");
 }
 
 /// The mirrored structs and the names of all bindings, for every kernel, without a device.
@@ -336,25 +351,22 @@ fn rust_and_wgsl_agree_on_parameters_and_bindings() {
     none(&faults);
 }
 
-/// The storage struct that every step's kernels read a row of.
+/// The storage struct that Adam reads a row of at each step.
 #[test]
 fn the_schedules_row_is_mirrored() {
-    let text = Source::Builtin("objective").resolve().expect("its fragments are there");
+    let text = Source::Builtin("adam").resolve().expect("its fragments are there");
     let module = naga::front::wgsl::parse_str(&text).expect("valid");
-    let found = module.types.iter().find(|(_, t)| t.name.as_deref() == Some("ScheduleRow")).expect("the struct").1;
+    let found = module.types.iter().find(|(_, t)| t.name.as_deref() == Some("AdamRow")).expect("the struct").1;
     let naga::TypeInner::Struct { members, span } = &found.inner else { panic!("{found:?}") };
     let shader: Vec<_> = members.iter().map(|m| (m.name.as_deref().unwrap_or(""), m.offset as usize)).collect();
     let rust = [
-        ("step_size", offset_of!(ScheduleRow, step_size)),
-        ("decay", offset_of!(ScheduleRow, decay)),
-        ("inv_sqrt_bias2", offset_of!(ScheduleRow, inv_sqrt_bias2)),
-        ("reset", offset_of!(ScheduleRow, reset)),
-        ("w_class", offset_of!(ScheduleRow, w_class)),
-        ("w_pv", offset_of!(ScheduleRow, w_pv)),
-        ("w_hf", offset_of!(ScheduleRow, w_hf)),
+        ("step_size", offset_of!(AdamRow, step_size)),
+        ("decay", offset_of!(AdamRow, decay)),
+        ("inv_sqrt_bias2", offset_of!(AdamRow, inv_sqrt_bias2)),
+        ("reset", offset_of!(AdamRow, reset)),
     ];
     assert_eq!(shader, rust);
-    assert_eq!((*span as usize, 4 * ScheduleRow::LEN), (size_of::<ScheduleRow>(), size_of::<ScheduleRow>()));
+    assert_eq!((*span as usize, 4 * AdamRow::LEN), (size_of::<AdamRow>(), size_of::<AdamRow>()));
 }
 
 /// What wgpu itself says to every pipeline and bind group at default limits. Its noop device has no subgroups.

@@ -137,7 +137,7 @@ pub(crate) fn measure(
 fn warm_up(session: &mut Optimizer) -> Result<f64> {
     let last_ms = sample(session, 1, WARM_UP, Duration::MAX)?[WARM_UP - 1];
     let histories = session.histories();
-    let mean = |step: usize| histories.iter().map(|h| f64::from(h.loss[step])).sum::<f64>() / histories.len() as f64;
+    let mean = |step: usize| histories.iter().map(|h| f64::from(h.loss()[step])).sum::<f64>() / histories.len() as f64;
     let (first, last) = (mean(0), mean(WARM_UP - 1));
     if last < first {
         return Ok(last_ms);

@@ -62,15 +62,15 @@ pub(crate) fn next_stop(step: u32, every: impl IntoIterator<Item = u32>) -> u32 
 fn figures(session: &Optimizer) -> Figures {
     let histories = session.histories().iter().zip(session.failures());
     let well: Vec<&History> = histories.filter(|(_, failure)| failure.is_none()).map(|(history, _)| history).collect();
-    let mean = |column: fn(&History) -> &Vec<f32>| {
-        let last = well.iter().filter_map(|history| column(history).last());
+    let mean = |column: &str| {
+        let last = well.iter().filter_map(|history| history.column(column).last());
         last.sum::<f32>() / well.len().max(1) as f32
     };
     Figures {
-        loss: mean(|h| &h.loss),
-        logit: mean(|h| &h.logit),
-        probability: mean(|h| &h.probability),
-        objective: well.first().filter(|h| !h.objective.is_empty()).map(|_| mean(|h| &h.objective)),
+        loss: mean("loss"),
+        logit: mean("logit"),
+        probability: mean("probability"),
+        objective: well.first().filter(|h| !h.column("objective").is_empty()).map(|_| mean("objective")),
     }
 }
 

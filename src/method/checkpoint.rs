@@ -6,12 +6,12 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
-
-use super::schedule::ScheduleRow;
+use super::history::{History, LOSS};
+use super::losses::weights_of;
+use super::schedule::adam_row;
 use super::settings::Settings;
 use crate::networks::{Network, Preprocessing};
-use crate::ops::ConvAlgorithm;
+use crate::ops::{AdamRow, ConvAlgorithm};
 use crate::tensor_file::{TensorFile, Tensors};
 use crate::{Error, Result};
 
@@ -21,46 +21,8 @@ const FORMAT: &str = "protogpu checkpoint 1";
 /// Longer lists of kernels are none: a network has some hundred lines.
 const MAX_KERNELS_BYTES: usize = 1 << 20;
 
-/// What each step so far reported, one entry a step.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct History {
-    /// The loss that was minimised.
-    pub loss: Vec<f32>,
-    /// The penalty on differences between adjacent pixels, before its weight.
-    pub loss_hf: Vec<f32>,
-    /// The class's logit on the warped image; nothing for other objectives.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub logit: Vec<f32>,
-    /// The class's probability on the warped image; nothing for other objectives.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub probability: Vec<f32>,
-    /// The value of another objective than the class's on the warped image; nothing for that.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub objective: Vec<f32>,
-}
-
-impl History {
-    /// The columns that it has, with their names.
-    pub fn columns(&self) -> Vec<(&'static str, &[f32])> {
-        let mut columns: Vec<(_, &[f32])> = vec![("loss", &self.loss), ("loss_hf", &self.loss_hf)];
-        if self.objective.is_empty() {
-            columns.extend([("logit", &self.logit[..]), ("probability", &self.probability)]);
-        } else {
-            columns.push(("objective", &self.objective));
-        }
-        columns
-    }
-
-    /// Number of steps.
-    pub fn len(&self) -> usize {
-        self.loss.len()
-    }
-
-    /// Whether no step was made yet.
-    pub fn is_empty(&self) -> bool {
-        self.loss.is_empty()
-    }
-}
+/// More columns no history has.
+const MAX_COLUMNS: usize = 1 << 10;
 
 /// A run's state after `history.len()` steps.
 #[derive(Clone, Debug, PartialEq)]
@@ -127,6 +89,10 @@ impl Checkpoint {
             let shape = if self.parameters.is_some() { &[data.len()][..] } else { &self.shape };
             file = file.tensor(name, shape, data);
         }
+        let names: Vec<&str> = self.history.columns().map(|(name, _)| name).collect();
+        if !names.is_empty() && names != usual_columns(&self.settings) {
+            file = file.metadata("columns", serde_json::to_string(&names).expect("names are plain data"));
+        }
         for (name, column) in self.history.columns() {
             file = file.tensor(name, &[column.len()], column);
         }
@@ -172,13 +138,13 @@ impl Checkpoint {
         let parameters = tensors.take("parameters").ok().map(|(_, values)| values);
         let moved = parameters.as_ref().map_or(shape.to_vec(), |values| vec![values.len()]);
         let (m, v) = (tensors.take_shaped("m", &moved)?, tensors.take_shaped("v", &moved)?);
-        let mut column = |name| tensors.take_shaped(name, &[step]);
-        let mut history = History { loss: column("loss")?, loss_hf: column("loss_hf")?, ..History::default() };
-        if settings.objective.is_class() {
-            (history.logit, history.probability) = (column("logit")?, column("probability")?);
-        } else if step > 0 {
-            history.objective = column("objective")?;
-        }
+        let names = match tensors.optional_metadata("columns") {
+            Some(names) => columns_of(names)?,
+            None if step == 0 => Vec::new(),
+            None => usual_columns(&settings).iter().map(ToString::to_string).collect(),
+        };
+        let column = |name: String| tensors.take_shaped(&name, &[step]).map(|values| (name, values));
+        let history = History::from_columns(names.into_iter().map(column).collect::<Result<Vec<_>>>()?);
         if step > settings.total_steps() as usize {
             return Err(Error::input(format!("it claims {step} steps of a run of {}", settings.total_steps())));
         }
@@ -209,9 +175,7 @@ impl Checkpoint {
         }
         if settings.total_steps() < self.step() {
             differences.push(format!("--steps is {} now but {} are done", settings.steps, self.step()));
-        } else if (0..self.step().into())
-            .any(|step| ScheduleRow::of(settings, step) != ScheduleRow::of(&same_steps, step))
-        {
+        } else if (0..self.step().into()).any(|step| scheduled(settings, step) != scheduled(&same_steps, step)) {
             let (now, then) = (settings.steps, self.settings.steps);
             differences.push(format!(
                 "--steps is {now} now but {then} in the checkpoint, and the learning rate or the penalty of the finished \
@@ -220,6 +184,30 @@ impl Checkpoint {
         }
         if differences.is_empty() { Ok(()) } else { Err(Error::input(differences.join("; "))) }
     }
+}
+
+/// What a step of these settings is made with.
+fn scheduled(settings: &Settings, step: u64) -> (AdamRow, Vec<f32>) {
+    (adam_row(settings, step), weights_of(settings, step))
+}
+
+/// The columns of a history of which a checkpoint does not say which it has.
+fn usual_columns(settings: &Settings) -> &'static [&'static str] {
+    if settings.objective.is_class() {
+        &["loss", "loss_hf", "logit", "probability"]
+    } else {
+        &["loss", "loss_hf", "objective"]
+    }
+}
+
+/// The names of columns, from text of unknown origin.
+fn columns_of(text: &str) -> Result<Vec<String>> {
+    let names: Vec<String> =
+        serde_json::from_str(text).map_err(|source| Error::input(format!("metadata `columns`: {source}")))?;
+    if names.first().is_none_or(|first| first != LOSS) || names.len() > MAX_COLUMNS {
+        return Err(Error::input(format!("metadata `columns` is {text}, not a list that begins with {LOSS}")));
+    }
+    Ok(names)
 }
 
 #[cfg(test)]
@@ -241,13 +229,12 @@ mod tests {
             parameters: None,
             m: vec![-1.0; 6],
             v: vec![1e-8; 6],
-            history: History {
-                loss: column(1.0),
-                loss_hf: column(2.0),
-                logit: column(3.0),
-                probability: column(0.0),
-                objective: vec![],
-            },
+            history: History::from_columns(vec![
+                ("loss", column(1.0)),
+                ("loss_hf", column(2.0)),
+                ("logit", column(3.0)),
+                ("probability", column(0.0)),
+            ]),
         }
     }
 
@@ -260,8 +247,14 @@ mod tests {
         let mut of_a_channel = checkpoint.clone();
         of_a_channel.settings.objective = "channel:layer1:2".parse().unwrap();
         of_a_channel.history =
-            History { objective: vec![1.0, 2.0], logit: vec![], probability: vec![], ..checkpoint.history.clone() };
+            History::from_columns(["loss", "loss_hf", "objective"].map(|name| (name, vec![1.0, 2.0])).into());
         assert_eq!(Checkpoint::from_bytes(&of_a_channel.to_bytes()).unwrap(), of_a_channel);
+        // The usual columns are not named, so that older programs read them; others are.
+        assert!(Tensors::from_bytes(&bytes).unwrap().optional_metadata("columns").is_none());
+        let mut with_more = checkpoint.clone();
+        with_more.history =
+            History::from_columns(["loss", "sparsity", "logit"].map(|name| (name, vec![1.0, 2.0])).into());
+        assert_eq!(Checkpoint::from_bytes(&with_more.to_bytes()).unwrap(), with_more);
         let fresh = Checkpoint { history: History::default(), input: None, ..checkpoint };
         assert_eq!(Checkpoint::from_bytes(&fresh.to_bytes()).unwrap(), fresh);
         let spectrum = Checkpoint { parameters: Some(vec![0.5; 4]), m: vec![-1.0; 4], v: vec![1e-8; 4], ..fresh };
@@ -275,11 +268,20 @@ mod tests {
             assert!(Checkpoint::from_bytes(&bytes[..len]).is_err(), "{len}");
         }
         type Damage = fn(&mut Checkpoint);
-        let cases: [(&str, Damage); 5] = [
+        let cases: [(&str, Damage); 6] = [
             ("tensor `m` has shape [6], expected [2]", |c| c.parameters = Some(vec![0.5; 2])),
             ("tensor `m` has NaN at index 2", |c| c.m[2] = f32::NAN),
             ("tensor `v` holds squares, but is -1 at index 0", |c| c.v[0] = -1.0),
-            ("tensor `logit` has shape [1], expected [2]", |c| c.history.logit.truncate(1)),
+            ("tensor `logit` has shape [1], expected [2]", |c| {
+                c.history = History::from_columns(
+                    ["loss", "loss_hf", "logit", "probability"]
+                        .map(|name| (name, vec![1.0; if name == "logit" { 1 } else { 2 }]))
+                        .into(),
+                );
+            }),
+            ("metadata `columns` is [\"x\"], not a list that begins with loss", |c| {
+                c.history = History::from_columns(vec![("x", vec![])])
+            }),
             ("it claims 2 steps of a run of 1", |c| c.settings.steps = 1),
         ];
         for (expected, damage) in cases {

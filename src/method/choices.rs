@@ -6,8 +6,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+pub use super::losses::{HfForm, PvForm};
 use crate::named::as_string;
-pub use crate::ops::{HfForm, Interpolation, PvForm};
+pub use crate::ops::Interpolation;
 use crate::{Error, Result};
 
 /// What the warp shows where it leaves the picture.

@@ -1,16 +1,15 @@
 //! Microbatches: images of a batch that go through transforms and network together, one microbatch after the other, so that their
 //! activations take the same memory.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
-use super::objective::ResolvedObjective;
-use super::objective::record::{Numbers, Step};
+use super::losses::{Step, Terms};
 use super::settings::Settings;
 use super::transform_chain::Chain;
 use crate::error::Result;
 use crate::gpu::{Recording, TensorId, VIEW_ALIGN};
-use crate::graph::Graph;
-use crate::ops::{ConvAlgorithms, History, ScaleShift, Schedule, Tensor, TotalVariation};
+use crate::ops::{ScaleShift, Tensor};
 use crate::shape::Shape;
 
 /// On a processor, the most images that go through the network together: with more, what a layer leaves for the next is no longer in
@@ -23,35 +22,31 @@ pub(super) struct Microbatch {
     pub(super) images: Range<usize>,
     /// `[window,n]` maps of each transform.
     pub(super) maps: Vec<TensorId>,
-    /// What the images' objectives differ in.
-    pub(super) numbers: Numbers,
-    /// `[window,n]` rows of [`History`].
+    /// `[window,n]` rows: the loss, and the terms' columns.
     pub(super) history: TensorId,
+    /// The names of the columns.
+    pub(super) names: Vec<Cow<'static, str>>,
 }
 
 /// What a microbatch goes through.
 pub(super) struct Through<'a> {
-    /// The network as far as the objectives need it.
-    pub(super) graph: &'a Graph,
-    pub(super) choices: &'a ConvAlgorithms,
+    pub(super) terms: &'a Terms,
+    /// The network as far as the terms need it, the clock, and the terms' weights.
+    pub(super) step: Step<'a>,
     pub(super) settings: &'a Settings,
-    /// Of the objectives' form.
-    pub(super) aim: &'a ResolvedObjective,
     /// What the warp shows beyond the picture.
     pub(super) fill: [f32; 3],
     /// What the last transform does to what it writes.
     pub(super) normalize: Option<ScaleShift>,
     /// The network's.
     pub(super) side: usize,
-    /// The schedule, with as many steps as there is room for maps and losses of.
-    pub(super) now: Schedule,
 }
 
 impl Through<'_> {
     /// The images of a batch in microbatches: all in one, but on a processor; and in one where an objective is about all.
     pub(super) fn split(&self, batch: Shape) -> Vec<Range<usize>> {
-        let software = self.choices.capabilities().prefers_texels();
-        split(batch, if software && !self.aim.is_diverse() { MICROBATCH_IN_SOFTWARE } else { batch.n() })
+        let software = self.step.choices.capabilities().prefers_texels();
+        split(batch, if software && !self.terms.compare_images() { MICROBATCH_IN_SOFTWARE } else { batch.n() })
     }
 
     /// Appends all that lies between the batch's images `x` and their gradient `dx` for some of them, and writes their losses down.
@@ -62,21 +57,16 @@ impl Through<'_> {
         x: Tensor,
         dx: Tensor,
     ) -> Result<Microbatch> {
-        let (n, clock, settings) = (images.len(), self.now.clock, self.settings);
+        let (n, clock, terms) = (images.len(), self.step.clock, self.terms);
         let [x, dx] = [x.images(rec, images.clone())?, dx.images(rec, images.clone())?];
-        let chain = Chain::new(rec, settings, self.fill, self.normalize.clone(), self.side, [n, clock.steps])?;
+        let chain = Chain::new(rec, self.settings, self.fill, self.normalize.clone(), self.side, [n, clock.steps])?;
         let seen = chain.forward(rec, x, clock)?;
-        let values = rec.transient("values", 4 * n);
-        let step = Step { graph: self.graph, choices: self.choices, settings, now: self.now, values };
-        let (dseen, numbers) = step.record(rec, self.aim, seen)?;
+        let ledger = terms.ledger(&self.step, rec, x)?;
+        let dseen = terms.through_network(&self.step, rec, &ledger, images.clone(), seen)?;
         chain.backward(rec, dseen, clock, dx)?;
-        let variation = TotalVariation { form: settings.hf_form };
-        let partials = variation.partials(x.shape);
-        let partial = rec.transient("total_variation partial", n * partials);
-        variation.step(rec, x, self.now, partial, dx)?;
-        let history = rec.kept("history", clock.steps * n * History::ROW);
-        History { images: n, partials }.write(rec, [partial, values], self.now, history)?;
-        Ok(Microbatch { images, maps: chain.maps(), numbers, history })
+        terms.on_image(rec, &ledger, images.clone(), [x, dx])?;
+        ledger.write(rec)?;
+        Ok(Microbatch { images, maps: chain.maps(), history: ledger.history, names: ledger.names().to_vec() })
     }
 }
 

@@ -2,22 +2,24 @@
 
 mod losses;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::checkpoint::History;
 use super::draws::uniform_image;
+use super::history::History;
 use super::job::{Job, check_jobs};
+use super::losses::{LossTerm, Terms};
 use super::microbatch::Microbatch;
 use super::objective::{Objective, ResolvedObjective, resolve_all};
 use super::parameterization::{Parameterization, normal_spectrum, spectrum_of};
-use super::schedule::{Drawn, ScheduleRow, TransformDraws, Warps};
+use super::schedule::{Drawn, TransformDraws, Warps, adam_row};
 use super::settings::Settings;
 use super::step::{self, State, WINDOW};
 use super::transform_chain::{Map, maps_of};
 use crate::error::{Error, Result};
 use crate::gpu::{Context, ImageTexture, KernelTime, Plan, Recording, Summary};
 use crate::networks::Network;
-use crate::ops::ConvAlgorithms;
+use crate::ops::{AdamRow, ConvAlgorithms};
 use crate::shape::Shape;
 
 pub use losses::Losses;
@@ -59,6 +61,7 @@ pub struct Optimizer {
     jobs: Vec<Job>,
     objectives: Vec<Objective>,
     aims: Vec<ResolvedObjective>,
+    terms: Terms,
     warps: Box<dyn Warps>,
     draws: Box<dyn TransformDraws>,
     shape: Shape,
@@ -103,10 +106,13 @@ impl Optimizer {
         let mut rec = Recording::new();
         let window = WINDOW.min(settings.total_steps() as usize);
         let choices = parts.choices.unwrap_or_else(|| ConvAlgorithms::fixed(context.capabilities()));
-        let state = step::record(&mut rec, &choices, network, settings, &aims[0], jobs.len(), window)?;
+        let classes = jobs.iter().map(|job| job.class).collect();
+        let terms = Terms::new(network, settings, classes, aims.clone(), parts.terms)?;
+        let state = step::record(&mut rec, &choices, network, settings, &terms, jobs.len(), window)?;
         let plan = Plan::new(context, rec)?;
         let keys = jobs.iter().map(|job| (job.seed, job.class)).collect();
         let drawn = Drawn { settings: settings.clone(), keys, side: settings.image_side as usize };
+        let fresh = History::new(state.names());
         let mut optimizer = Self {
             context: context.clone(),
             shape: state.image.shape,
@@ -116,11 +122,12 @@ impl Optimizer {
             jobs: jobs.to_vec(),
             objectives,
             aims,
+            terms,
             warps: parts.warps.unwrap_or_else(|| Box::new(drawn.clone())),
             draws: parts.transform_draws.unwrap_or_else(|| Box::new(drawn)),
             step: 0,
             window: (0, 0),
-            histories: vec![History::default(); jobs.len()],
+            histories: vec![fresh; jobs.len()],
             read_steps: 0,
             failures: vec![None; jobs.len()],
             isolate: parts.isolate,
@@ -141,15 +148,12 @@ impl Optimizer {
         let mut rec = Recording::new();
         let window = WINDOW.min(settings.total_steps() as usize);
         let aim = settings.objective.resolve(network)?;
-        step::record(&mut rec, choices, network, settings, &aim, n, window)?;
+        let terms = Terms::new(network, settings, vec![0; n], vec![aim; n], Vec::new())?;
+        step::record(&mut rec, choices, network, settings, &terms, n, window)?;
         Ok(Summary::new(&rec))
     }
 
     fn start(&mut self) -> Result<()> {
-        let classes: Vec<u32> = self.jobs.iter().map(|job| job.class as u32).collect();
-        for Microbatch { images, numbers, .. } in &self.state.microbatches {
-            numbers.write(&self.plan, &classes[images.clone()], &self.aims[images.clone()])?;
-        }
         let side = self.settings.image_side as usize;
         let start = |job: &Job| match (self.settings.parameterization, &job.init) {
             (Parameterization::Pixels, Some(pixels)) => Ok(pixels.clone()),
@@ -177,10 +181,11 @@ impl Optimizer {
     pub fn load(&mut self, step: u64, states: &[ImageState], histories: Vec<History>) -> Result<()> {
         let len = self.state.parameters.shape.image_len();
         let fits = |s: &ImageState| [s.parameters(), &s.m[..], &s.v].iter().all(|part| part.len() == len);
-        let class = self.aims[0].is_class();
-        let kind = |h: &History| if class { h.logit.len() } else { h.objective.len() };
-        let complete =
-            |h: &History| h.columns().iter().all(|(_, column)| column.len() as u64 == step) && kind(h) as u64 == step;
+        let fresh = History::new(self.state.names());
+        // At the beginning there may be none.
+        let histories: Vec<History> =
+            histories.into_iter().map(|h| if h == History::default() { fresh.clone() } else { h }).collect();
+        let complete = |h: &History| h.fits(&fresh, step);
         let counts = [states.len(), histories.len()];
         if counts != [self.jobs.len(); 2]
             || !states.iter().all(fits)
@@ -257,8 +262,10 @@ impl Optimizer {
         }
         let len = (self.total_steps() - self.step).min(WINDOW as u64) as usize;
         let steps = self.step..self.step + len as u64;
-        let rows: Vec<ScheduleRow> = steps.clone().map(|step| ScheduleRow::of(&self.settings, step)).collect();
+        let rows: Vec<AdamRow> = steps.clone().map(|step| adam_row(&self.settings, step)).collect();
         self.plan.write(self.state.schedule.rows, &rows)?;
+        let window = self.state.schedule.clock.steps;
+        self.plan.write(self.state.weights, &self.terms.weights(&self.settings, steps.clone(), window))?;
         for Microbatch { images, maps: tensors, .. } in &self.state.microbatches {
             let each = steps.clone().flat_map(|step| images.clone().map(move |image| (image, step)));
             let maps: Vec<Vec<Map>> = each.map(|(image, step)| self.maps(image, step)).collect();
@@ -386,6 +393,8 @@ pub struct Overrides {
     pub warps: Option<Box<dyn Warps>>,
     /// What transforms other than the warp draw, in place of the method's own draws.
     pub transform_draws: Option<Box<dyn TransformDraws>>,
+    /// Terms of the loss beside the settings' own.
+    pub terms: Vec<Arc<dyn LossTerm>>,
     /// Whether the other images go on when one's loss is no longer a number, which [`Optimizer::failures`] then tells,
     /// in place of an error that ends the batch.
     pub isolate: bool,

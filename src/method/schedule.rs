@@ -1,51 +1,20 @@
-//! What differs from step to step, worked out beforehand: the losses' weights, Adam's bias corrections, the warps.
+//! What differs from step to step beside the weights of the losses, worked out beforehand: Adam's step size and bias corrections, the warps.
 
 use super::draws::{draw_transform, draw_warp};
 use super::settings::Settings;
-use crate::ops::SCHEDULE_ROW;
+use crate::ops::AdamRow;
 
-/// One step's row; mirrors `ScheduleRow` of shaders/lib/schedule.wgsl.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
-pub struct ScheduleRow {
-    /// `lr / (1 − beta1^t)`, annealed.
-    pub step_size: f32,
-    /// `lr · weight_decay`, annealed alike.
-    pub decay: f32,
-    /// `1 / sqrt(1 − beta2^t)`.
-    pub inv_sqrt_bias2: f32,
-    /// 1 where Adam's moments count as zero before the step.
-    pub reset: f32,
-    /// Weight of the objective's loss.
-    pub w_class: f32,
-    /// Weight of the probability variance.
-    pub w_pv: f32,
-    /// Weight of the total variation.
-    pub w_hf: f32,
-}
-
-impl ScheduleRow {
-    /// 32-bit words of a row.
-    pub const LEN: usize = SCHEDULE_ROW;
-
-    /// The row of a step, counted from 0 through both stages: first the baseline on the probability variance alone, then
-    /// the prototype on objective and total variation.
-    pub fn of(settings: &Settings, step: u64) -> Self {
-        let baseline = u64::from(settings.baseline_steps);
-        let in_baseline = step < baseline;
-        let fresh = settings.baseline_reset && !in_baseline;
-        let t = (if fresh { step - baseline } else { step } + 1) as f64;
-        let lr = annealed(settings, step);
-        let weight = |applies: bool, weight: f64| if applies { weight as f32 } else { 0.0 };
-        Self {
-            step_size: (lr / (1.0 - libm::pow(settings.beta1, t))) as f32,
-            decay: (lr * settings.weight_decay) as f32,
-            inv_sqrt_bias2: (1.0 / (1.0 - libm::pow(settings.beta2, t)).sqrt()) as f32,
-            reset: if fresh && step == baseline { 1.0 } else { 0.0 },
-            w_class: weight(!in_baseline, 1.0),
-            w_pv: weight(in_baseline, settings.pv_weight),
-            w_hf: weight(!in_baseline, hf_weight(settings, step.saturating_sub(baseline))),
-        }
+/// Adam's row of a step, counted from 0 through both stages.
+pub(super) fn adam_row(settings: &Settings, step: u64) -> AdamRow {
+    let baseline = u64::from(settings.baseline_steps);
+    let fresh = settings.baseline_reset && step >= baseline;
+    let t = (if fresh { step - baseline } else { step } + 1) as f64;
+    let lr = annealed(settings, step);
+    AdamRow {
+        step_size: (lr / (1.0 - libm::pow(settings.beta1, t))) as f32,
+        decay: (lr * settings.weight_decay) as f32,
+        inv_sqrt_bias2: (1.0 / (1.0 - libm::pow(settings.beta2, t)).sqrt()) as f32,
+        reset: if fresh && step == baseline { 1.0 } else { 0.0 },
     }
 }
 
@@ -55,14 +24,6 @@ fn annealed(settings: &Settings, step: u64) -> f64 {
     let falling = settings.anneal * f64::from(settings.steps);
     let left = u64::from(settings.total_steps()).saturating_sub(step) as f64;
     if left < falling { settings.lr * left / falling } else { settings.lr }
-}
-
-/// The weight of the total variation at a step of the prototype stage: on a straight line from the share
-/// `hf_start` of it to all of it.
-fn hf_weight(settings: &Settings, step: u64) -> f64 {
-    let last = u64::from(settings.steps.saturating_sub(1)).max(1);
-    let done = step.min(last) as f64 / last as f64;
-    settings.hf_weight * (settings.hf_start + (1.0 - settings.hf_start) * done)
 }
 
 /// Where the warps of `affine` come from: for each image and step the six numbers of shaders/affine_warp.wgsl.
@@ -104,6 +65,7 @@ impl TransformDraws for Drawn {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::method::losses::weights_of;
 
     #[test]
     fn the_learning_rate_falls_at_the_end_and_the_decay_with_it() {
@@ -111,19 +73,21 @@ mod tests {
         let rates: Vec<f64> = (0..10).map(|step| annealed(&settings, step) / settings.lr).collect();
         assert_eq!(rates, [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.75, 0.5, 0.25]);
         let settings = Settings { weight_decay: 0.5, ..settings };
-        assert_eq!([6, 9].map(|step| ScheduleRow::of(&settings, step).decay), [0.25, 0.0625]);
+        assert_eq!([6, 9].map(|step| adam_row(&settings, step).decay), [0.25, 0.0625]);
         assert_eq!(annealed(&Settings { anneal: 0.0, ..settings }, 9), 0.5);
     }
 
     #[test]
     fn the_baseline_comes_first_and_alone_and_adam_starts_anew_after_it() {
         let settings = Settings { baseline_steps: 2, hf_weight: 0.25, hf_start: 1.0, ..Settings::default() };
-        let rows: Vec<_> = (0..4).map(|step| ScheduleRow::of(&settings, step)).collect();
-        let weights: Vec<_> = rows.iter().map(|r| (r.w_class, r.w_pv, r.w_hf, r.reset)).collect();
-        assert_eq!(weights, [(0., 1., 0., 0.), (0., 1., 0., 0.), (1., 0., 0.25, 1.), (1., 0., 0.25, 0.)]);
+        let rows: Vec<_> = (0..4).map(|step| adam_row(&settings, step)).collect();
+        assert_eq!([0, 1, 2, 3].map(|step| rows[step].reset), [0.0, 0.0, 1.0, 0.0]);
+        // The variance of the baseline, and the total variation.
+        let weights = [0, 1, 2, 3].map(|step| weights_of(&settings, step));
+        assert_eq!(weights, [[1.0, 0.0], [1.0, 0.0], [0.0, 0.25], [0.0, 0.25]]);
         assert_eq!(rows[2].step_size, rows[0].step_size);
         let kept = Settings { baseline_reset: false, ..settings };
-        let row = ScheduleRow::of(&kept, 2);
+        let row = adam_row(&kept, 2);
         assert_eq!(row.reset, 0.0);
         assert!((row.step_size - (0.05 / (1.0 - 0.9f64.powi(3))) as f32).abs() < 1e-7);
     }

@@ -1,17 +1,18 @@
 //! One step of the method, and the evaluation of the image, as commands.
 
+use std::borrow::Cow;
+
 use super::choices::Fill;
+use super::losses::{self, Terms, tick};
 use super::microbatch::{Microbatch, Through};
-use super::objective::ResolvedObjective;
 use super::parameterization::{Fourier, Parameterization};
-use super::schedule::ScheduleRow;
 use super::settings::Settings;
 use super::transform_chain::resize;
 use crate::error::{Error, Result};
-use crate::gpu::{Layout, Recording};
+use crate::gpu::{Layout, Recording, TensorId};
 use crate::graph::Retain;
 use crate::networks::Network;
-use crate::ops::{Adam, AffineWarp, Clock, ConvAlgorithms, History, Interpolation, Schedule, Tensor, words};
+use crate::ops::{Adam, AdamRow, AffineWarp, Clock, ConvAlgorithms, Interpolation, Schedule, Tensor, words};
 use crate::shape::Shape;
 
 /// Most steps whose schedule and losses are on the adapter at once.
@@ -28,6 +29,8 @@ pub(super) struct State {
     pub(super) v: Tensor,
     /// The rows of a window, and the step within it.
     pub(super) schedule: Schedule,
+    /// `[terms,window]`: the terms' weights.
+    pub(super) weights: TensorId,
     /// All images, in their order.
     pub(super) microbatches: Vec<Microbatch>,
     /// `[N, K, 1, 1]`; there after the section `evaluate`, until the next step.
@@ -35,13 +38,18 @@ pub(super) struct State {
 }
 
 impl State {
-    /// What the microbatches' histories hold of an image at a step of the window.
-    pub(super) fn recorded(&self, histories: &[Vec<f32>], step: usize, image: usize) -> [f32; History::ROW] {
+    /// What the microbatches' histories hold of an image at a step of the window: the loss, then the columns.
+    pub(super) fn recorded<'a>(&self, histories: &'a [Vec<f32>], step: usize, image: usize) -> &'a [f32] {
         let holds = |microbatch: &Microbatch| microbatch.images.contains(&image);
         let which = self.microbatches.iter().position(holds).expect("each image is in a microbatch");
-        let (images, history) = (&self.microbatches[which].images, &histories[which]);
-        let at = (step * images.len() + image - images.start) * History::ROW;
-        std::array::from_fn(|i| history[at + i])
+        let (images, history, row) = (&self.microbatches[which].images, &histories[which], 1 + self.names().len());
+        let at = (step * images.len() + image - images.start) * row;
+        &history[at..at + row]
+    }
+
+    /// The names of the columns.
+    pub(super) fn names(&self) -> &[Cow<'static, str>] {
+        &self.microbatches[0].names
     }
 }
 
@@ -102,20 +110,20 @@ impl Making {
     }
 }
 
-/// Appends the sections `step` and `evaluate` for `n` images with objectives of the form of `aim`, and `make`, after which the
+/// Appends the sections `step` and `evaluate` for `n` images, and `make`, after which the
 /// image is that of the parameters, as it is after every step; empty where they are the same.
 pub(super) fn record(
     rec: &mut Recording,
     choices: &ConvAlgorithms,
     network: &Network,
     settings: &Settings,
-    aim: &ResolvedObjective,
+    terms: &Terms,
     n: usize,
     window: usize,
 ) -> Result<State> {
     let graph = network.graph().fused()?;
     // The last transform normalizes as it writes; the image that is evaluated is not transformed.
-    let aimed = aim.graph(network, settings)?;
+    let aimed = terms.graph(network, &graph)?;
     let (normalize, aimed) = aimed.without_normalize().map_or((None, aimed.clone()), |(n, g)| (Some(n), g));
     let input = network.input();
     if input.c() != 3 {
@@ -125,7 +133,8 @@ pub(super) fn record(
     let Making { parameters, made, image, .. } = making;
     let [m, v] = ["m", "v"].map(|name| Tensor::kept(rec, name, parameters.shape));
     let clock = Clock { step: rec.kept("clock", 1), steps: window };
-    let schedule = Schedule { rows: rec.kept("schedule", window * ScheduleRow::LEN), clock };
+    let weights = rec.kept("weights", terms.len() * window);
+    let schedule = Schedule { rows: rec.kept("schedule", window * AdamRow::LEN), clock };
     let mean = network.preprocessing().mean_colour();
     let mean = <[f32; 3]>::try_from(mean).expect("one for each of three channels");
     let fill = match settings.fill {
@@ -137,7 +146,8 @@ pub(super) fn record(
     rec.section("step");
     let dmade = Tensor::transient(rec, "dimage", made.shape);
     let mut microbatches = Vec::new();
-    let through = Through { graph: &aimed, choices, settings, aim, fill, normalize, side: input.h(), now: schedule };
+    let step = losses::Step { graph: &aimed, choices, clock, weights };
+    let through = Through { terms, step, settings, fill, normalize, side: input.h() };
     for images in through.split(made.shape) {
         microbatches.push(through.record(rec, images, made, dmade)?);
     }
@@ -147,7 +157,7 @@ pub(super) fn record(
     let towards = if settings.parameterization == Parameterization::Pixels { mean } else { [0.0; 3] };
     Adam { beta1, beta2, eps, clamp, towards }.step(rec, dparameters, [parameters, m, v], schedule)?;
     making.forward(rec)?;
-    History::tick(rec, clock)?;
+    tick(rec, clock)?;
 
     rec.section("evaluate");
     let logits = graph.record_forward(rec, choices, image, Retain::Needed)?.of(graph.output());
@@ -155,5 +165,5 @@ pub(super) fn record(
         rec.section("make");
         making.forward(rec)?;
     }
-    Ok(State { parameters, image, m, v, schedule, microbatches, logits })
+    Ok(State { parameters, image, m, v, schedule, weights, microbatches, logits })
 }

@@ -1,8 +1,8 @@
 //! adam: one step of Adam on the pixels (Kingma and Ba, 2015), in PyTorch's order of operations.
 
-use super::{Schedule, Tensor, nchw, same};
+use super::{Clock, Tensor, nchw, same};
 use crate::error::{Error, Result};
-use crate::gpu::{Grid, Kernel, Recording};
+use crate::gpu::{Grid, Kernel, Recording, TensorId, bytemuck};
 
 crate::params! {
     /// Mirrors `Params` of shaders/adam.wgsl.
@@ -10,6 +10,34 @@ crate::params! {
         steps: u32, len: u32, beta1: f32, beta2: f32, one_minus_beta1: f32, one_minus_beta2: f32, eps: f32, clamp: u32,
         plane: u32, towards_r: f32, towards_g: f32, towards_b: f32,
     }
+}
+
+/// What differs from step to step; mirrors `AdamRow` of shaders/adam.wgsl.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
+pub struct AdamRow {
+    /// `lr / (1 − beta1^t)`, annealed.
+    pub step_size: f32,
+    /// `lr · weight_decay`, annealed alike.
+    pub decay: f32,
+    /// `1 / sqrt(1 − beta2^t)`.
+    pub inv_sqrt_bias2: f32,
+    /// 1 where the moments count as zero before the step.
+    pub reset: f32,
+}
+
+impl AdamRow {
+    /// 32-bit words of a row.
+    pub const LEN: usize = 4;
+}
+
+/// The rows of a stretch of steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Schedule {
+    /// `[steps]` of [`AdamRow`].
+    pub rows: TensorId,
+    /// Which row counts.
+    pub clock: Clock,
 }
 
 /// `torch.optim.AdamW`, whose decay goes towards a colour and not towards 0; learning rate, decay and bias corrections come from the schedule.
@@ -57,7 +85,8 @@ impl Adam {
             towards_g: self.towards[1],
             towards_b: self.towards[2],
         };
-        let [schedule_rows, clock] = schedule.bind();
+        let clock = schedule.clock.bind();
+        let schedule_rows = ("schedule", schedule.rows, schedule.clock.rows(AdamRow::LEN));
         let bindings = [dx.bind("dx"), x.bind("x"), m.bind("m"), v.bind("v"), schedule_rows, clock];
         rec.dispatch("adam", Kernel::new("adam", "step"), &bindings, &params, Grid::Each(len), 14 * len as u64)
     }

@@ -5,47 +5,37 @@
 mod adam;
 mod add;
 mod affine_warp;
+mod clock;
 mod colour;
 mod concat;
 mod conv2d;
-mod diversity;
-mod feature;
 mod global_avg_pool2d;
-mod history;
 mod irfft2;
 mod linear;
 mod local_response_norm;
 mod max_pool2d;
-mod objective;
 mod op;
 mod relu;
 mod scale_shift;
-mod schedule;
 mod texels;
-mod total_variation;
 
-pub use adam::Adam;
+pub use adam::{Adam, AdamRow, Schedule};
 pub use add::Add;
 pub use affine_warp::{AffineWarp, Interpolation};
+pub use clock::Clock;
 pub use colour::Colour;
 pub use concat::Concat;
 pub use conv2d::{Conv2d, ConvAlgorithm, ConvAlgorithms, Epilogue, TexelsAlgorithm, Tile};
-pub use diversity::Diversity;
-pub use feature::{Feature, FeatureRow, total};
 pub use global_avg_pool2d::GlobalAvgPool2d;
-pub use history::History;
 pub use irfft2::{Irfft2, MAX_FFT_SIDE};
 pub use linear::Linear;
 pub use local_response_norm::LocalResponseNorm;
 pub use max_pool2d::MaxPool2d;
-pub use objective::{LogitRow, Objective, PvForm};
 pub(crate) use op::Gradients;
 pub use op::{Backward, Formats, Forward, Fusable, InputFormat, Op, Saved, inputs, only};
 pub use relu::Relu;
 pub use scale_shift::ScaleShift;
-pub use schedule::{Clock, Schedule};
 pub use texels::{TEXELS_MAX_PLANE, pack, sink_texels, unpack};
-pub use total_variation::{HfForm, TotalVariation};
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -231,9 +221,6 @@ fn nchw(op: &str, label: &str, x: Shape) -> Result<[usize; 4]> {
 fn same(op: &str, label: &str, names: [&str; 2], a: Shape, b: Shape) -> Result<()> {
     if a == b { Ok(()) } else { Err(shape_error(op, label, format!("{} is {a} but {} is {b}", names[0], names[1]))) }
 }
-
-/// 32-bit words of a row of shaders/lib/schedule.wgsl, which `method::ScheduleRow` fills.
-pub(crate) const SCHEDULE_ROW: usize = 7;
 
 /// Values as they are, as a constant.
 fn plain_constant(rec: &mut Recording, label: String, values: &Arc<[f32]>) -> TensorId {

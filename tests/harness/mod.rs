@@ -12,8 +12,8 @@ use std::sync::OnceLock;
 use protogpu::Shape;
 use protogpu::gpu::bytemuck;
 use protogpu::gpu::{AdapterChoice, Context, Plan, PlanOptions, Recording, TensorId};
-use protogpu::method::ScheduleRow;
-use protogpu::ops::{self, Clock, Format, GradEpilogue, Schedule};
+use protogpu::method::losses::{Column, Ledger, LossTerm, Read};
+use protogpu::ops::{self, AdamRow, Clock, Format, GradEpilogue, Schedule};
 
 pub(crate) use compare::{adjoint, batch_independent, close, exact, gradient, images, refused, root};
 pub(crate) use table::Table;
@@ -102,10 +102,30 @@ impl Rig {
         id
     }
 
-    /// The schedule's rows and the clock at `step`.
-    pub(crate) fn schedule(&mut self, rows: &[ScheduleRow], step: u32) -> Schedule {
+    /// Adam's rows and the clock at `step`.
+    pub(crate) fn schedule(&mut self, rows: &[AdamRow], step: u32) -> Schedule {
         let clock = Clock { step: self.words("clock", &[step]), steps: rows.len() };
         Schedule { rows: self.words("schedule", bytemuck::cast_slice(rows)), clock }
+    }
+
+    /// Room for the values of terms with these columns, the weights of each term at every step, and the clock at `step`.
+    pub(crate) fn ledger(
+        &mut self,
+        images: usize,
+        terms: &[Vec<Column>],
+        weights: &[Vec<f32>],
+        step: u32,
+    ) -> Outcome<(Ledger, Clock)> {
+        let clock = Clock { step: self.words("clock", &[step]), steps: weights[0].len() };
+        let weights = self.words("weights", bytemuck::cast_slice(&weights.concat()));
+        Ok((Ledger::new(&mut self.rec, clock, weights, images, terms)?, clock))
+    }
+
+    /// A source of a term, with a gradient that holds what came before, or nothing.
+    pub(crate) fn source(&mut self, x: &Tensor, before: Option<&Tensor>) -> Read {
+        let dx = before.map(|before| self.input("dx", before));
+        let dx = dx.unwrap_or_else(|| self.output("dx", x.shape));
+        Read { x: self.input("x", x), dx, accumulates: before.is_some() }
     }
 
     /// A tensor that begins as NaN.
@@ -160,15 +180,36 @@ impl Ready {
         Ok(Tensor::from_f32(tensor.shape.nchw(), &self.plan.read(plain.id)?))
     }
 
+    /// What a step wrote to the history: `[N,R,1,1]`.
+    pub(crate) fn history(&self, ledger: &Ledger, images: usize, step: usize) -> Outcome<Tensor> {
+        let len = images * ledger.row();
+        let all = self.plan.read(ledger.history)?;
+        Ok(Tensor::from_f32([images, ledger.row(), 1, 1], &all[step * len..(step + 1) * len]))
+    }
+
     /// A tensor's words, for integers.
     pub(crate) fn words(&self, tensor: TensorId) -> Outcome<Vec<u32>> {
         Ok(self.plan.read(tensor)?.into_iter().map(f32::to_bits).collect())
     }
 }
 
-/// A row of the schedule that does nothing.
-pub(crate) const QUIET: ScheduleRow =
-    ScheduleRow { step_size: 0.0, decay: 0.0, inv_sqrt_bias2: 0.0, reset: 0.0, w_class: 0.0, w_pv: 0.0, w_hf: 0.0 };
+/// Those of an objective: the loss, and the objective's value.
+pub(crate) fn objective_columns() -> Vec<Column> {
+    vec![Column::hidden(), Column::named("objective")]
+}
+
+/// `[history, dx]` of a term that reads one source, at the second of two steps: the first would show if the clock were not read.
+/// The history has the weighted loss and the term's columns.
+pub(crate) fn run_term(term: &dyn LossTerm, weight: f32, x: &Tensor, before: Option<&Tensor>) -> Outcome<[Tensor; 2]> {
+    let mut rig = Rig::default();
+    let (n, read) = (x.shape[0], rig.source(x, before));
+    let columns = term.columns(&[read.x.shape]);
+    let (ledger, _) = rig.ledger(n, &[columns], &[vec![f32::NAN, weight]], 1)?;
+    term.record(&mut rig.rec, &ledger.slot(0), 0..n, &[read])?;
+    ledger.write(&mut rig.rec)?;
+    let ready = rig.run()?;
+    Ok([ready.history(&ledger, n, 1)?, ready.read(read.dx)?])
+}
 
 /// The combinations of a [`protogpu::ops::GradEpilogue`]: whether something is added, whether it is masked.
 pub(crate) const SINKS: [[bool; 2]; 4] = [[false, false], [true, false], [false, true], [true, true]];

@@ -66,7 +66,7 @@ fn steps(variant: &str, lr: f64, eps: f64, exact_steps: usize) {
     let (want, single) = (golden.vec(&key("loss")), golden.vec(&key("float32_loss")));
     let strayed = single.iter().zip(&want).map(|(single, want)| (single - want).abs()).fold(0.0, f64::max);
     let mut wrong = Vec::new();
-    for (step, (&got, want)) in optimizer.histories()[0].loss.iter().zip(want).enumerate() {
+    for (step, (&got, want)) in optimizer.histories()[0].loss().iter().zip(want).enumerate() {
         let off = (f64::from(got) - want).abs();
         let allowed = LOSSES * want.abs() + if step < exact_steps { 0.0 } else { 10.0 * strayed };
         let line = format!(

@@ -1,9 +1,8 @@
 //! adam: steps in a row against the twin, a reset in between, clamping, and NaN before the first step.
 
-use protogpu::method::ScheduleRow;
-use protogpu::ops::Adam;
+use protogpu::ops::{Adam, AdamRow};
 
-use crate::harness::{Outcome, QUIET, Rig, Table, batch_independent, by, close, exact, images};
+use crate::harness::{Outcome, Rig, Table, batch_independent, by, close, exact, images};
 use crate::twin::random::Random;
 use crate::twin::{Tensor, adam};
 
@@ -19,13 +18,12 @@ fn t_of(step: usize) -> i32 {
     step as i32 % 3 + 1
 }
 
-fn schedule(p: &adam::Adam) -> Vec<ScheduleRow> {
-    let row = |step| ScheduleRow {
+fn schedule(p: &adam::Adam) -> Vec<AdamRow> {
+    let row = |step| AdamRow {
         step_size: (p.lr / (1.0 - p.beta1.powi(t_of(step)))) as f32,
         decay: p.decay as f32,
         inv_sqrt_bias2: (1.0 / (1.0 - p.beta2.powi(t_of(step))).sqrt()) as f32,
         reset: if restarts(step) { 1.0 } else { 0.0 },
-        ..QUIET
     };
     (0..STEPS).map(row).collect()
 }

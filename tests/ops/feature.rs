@@ -1,27 +1,22 @@
 //! feature: the terms of an objective on a module's output, each image with its own unit and weight.
 
-use protogpu::method::ScheduleRow;
-use protogpu::ops::{Feature, FeatureRow, GradEpilogue, total};
+use protogpu::method::losses::{Feature, FeatureRow, Read};
 
 use crate::harness::{
-    Outcome, QUIET, Rig, SINKS, Table, batch_independent, by, close, gradient, images, root, sink_name, sunk,
+    Outcome, Rig, Table, batch_independent, by, close, gradient, images, objective_columns, refused, root,
 };
 use crate::twin::Tensor;
 use crate::twin::feature::{self as twin, Unit};
 use crate::twin::random::Random;
 
-/// The first row would show if the clock were not read.
-const ROWS: [ScheduleRow; 2] = [ScheduleRow { w_class: f32::NAN, ..QUIET }, ScheduleRow { w_class: 0.5, ..QUIET }];
-
 /// Exact as f32, and one of each sign.
 const WEIGHTS: [f64; 3] = [0.75, -2.0, 1.0];
 
-/// `[values, dx]`; the term is added up twice.
-fn step(x: &Tensor, units: &[Unit], weights: &[f64], [add, mask]: [Option<&Tensor>; 2]) -> Outcome<[Tensor; 2]> {
+/// `[history, dx]`; the term is added up twice, to its own and to what came `before`.
+fn step(x: &Tensor, units: &[Unit], weights: &[f64], before: Option<&Tensor>) -> Outcome<[Tensor; 2]> {
     let mut rig = Rig::default();
-    let [n, c, _, w] = x.shape;
-    let (input, dx) = (rig.input("x", x), rig.output("dx", x.shape));
-    let sink = GradEpilogue { add: add.map(|t| rig.input("add", t).id), mask: mask.map(|t| rig.input("mask", t).id) };
+    let [n, _, _, w] = x.shape;
+    let read = rig.source(x, before);
     let row = |(unit, &weight): (&Unit, &f64)| {
         let [channel, place] = match unit {
             Unit::Channel(c) => [*c, 0],
@@ -31,36 +26,33 @@ fn step(x: &Tensor, units: &[Unit], weights: &[f64], [add, mask]: [Option<&Tenso
         FeatureRow { weight: weight as f32, channel: channel as u32, place: place as u32 }
     };
     let rows: Vec<FeatureRow> = units.iter().zip(weights).map(row).collect();
-    let rows = rig.words("rows", protogpu::gpu::bytemuck::cast_slice(&rows));
     let feature = match &units[0] {
         Unit::Channel(_) => Feature::Channel,
         Unit::Neuron(_) => Feature::Neuron,
         Unit::Layer => Feature::Layer,
         Unit::Direction(_) => {
             let all = units.iter().flat_map(|unit| if let Unit::Direction(v) = unit { v.clone() } else { vec![] });
-            Feature::Direction(rig.input("v", &Tensor::new([n, c, 1, 1], all.collect())).id)
+            Feature::Direction(all.map(|v| v as f32).collect())
         }
     };
-    let (partial, values) = (rig.output("partial", [n, c, 1, 1]), rig.output("values", [n, 4, 1, 1]));
-    let now = rig.schedule(&ROWS, 1);
-    feature.value(&mut rig.rec, "term", input, rows, partial.id)?;
-    for first in [true, false] {
-        total(&mut rig.rec, "term", [n, c], [partial.id, rows, values.id], first)?;
-    }
-    feature.gradient(&mut rig.rec, "term", [input, dx], rows, now, sink)?;
+    let (ledger, _) = rig.ledger(n, &[objective_columns()], &[vec![f32::NAN, 0.5]], 1)?;
+    feature.record(&mut rig.rec, "term", read, &rows, &ledger.slot(0), true)?;
+    let again = Read { accumulates: true, ..read };
+    feature.record(&mut rig.rec, "term", again, &rows, &ledger.slot(0), false)?;
+    ledger.write(&mut rig.rec)?;
     let ready = rig.run()?;
-    Ok([ready.read(values)?, ready.read(dx)?])
+    Ok([ready.history(&ledger, n, 1)?, ready.read(read.dx)?])
 }
 
-/// values (0, 2wf, 0, −2wf).
+/// (−wf, 2wf): the weight is a half.
 fn values(f: &[f64], weights: &[f64]) -> Tensor {
-    let row = |(f, w): (&f64, &f64)| [0.0, 2.0 * w * f, 0.0, -2.0 * w * f];
-    Tensor::new([f.len(), 4, 1, 1], f.iter().zip(weights).flat_map(row).collect())
+    let row = |(f, w): (&f64, &f64)| [-w * f, 2.0 * w * f];
+    Tensor::new([f.len(), 2, 1, 1], f.iter().zip(weights).flat_map(row).collect())
 }
 
-/// −w_class·w·df/dx.
+/// Twice −weight·w·df/dx.
 fn weighted(dx: &Tensor, weights: &[f64]) -> Tensor {
-    let data = dx.indices().zip(&dx.data).map(|([n, ..], d)| -0.5 * weights[n] * d);
+    let data = dx.indices().zip(&dx.data).map(|([n, ..], d)| -weights[n] * d);
     Tensor::new(dx.shape, data.collect())
 }
 
@@ -91,40 +83,37 @@ fn feature() {
     // Planes of less than a workgroup's lanes, as many, more; channels likewise.
     for shape in [[3, 5, 7, 3], [2, 63, 8, 8], [1, 65, 5, 13], [3, 1, 1, 1], [2, 10, 1, 1], [3, 4, 17, 9]] {
         let mut random = Random(shape[1] as u64);
-        let [x, add, mask] = [0; 3].map(|_| random.tensor(shape, -1.0, 1.0));
+        let [x, before] = [0; 2].map(|_| random.tensor(shape, -1.0, 1.0));
         for (kind, units) in units(shape) {
             let (units, weights) = (&units[..shape[0]], &WEIGHTS[..shape[0]]);
             let name = format!("{kind} {}", by(&shape));
             let (sizes, signs) = (magnitudes(units), weights.iter().map(|w| w.abs()).collect::<Vec<_>>());
             let d_size = weighted(&twin::backward(&x.map(f64::abs), &sizes), &signs).map(f64::abs);
             table.case(format!("values {name}"), || {
-                let [got, _] = step(&x, units, weights, [None; 2])?;
+                let [got, _] = step(&x, units, weights, None)?;
                 let size = values(&twin::forward(&x.map(f64::abs), &sizes), &signs).map(f64::abs);
                 let k = root(shape[2] * shape[3]) + root(shape[1]) + 6.0;
                 close("values", &got, &values(&twin::forward(&x, units), weights), &size, k)
             });
-            for [adds, masks] in SINKS {
-                table.case(format!("dx {name}{}", sink_name([adds, masks])), || {
-                    let (add, mask) = (adds.then_some(&add), masks.then_some(&mask));
-                    let [_, dx] = step(&x, units, weights, [add, mask])?;
-                    let want = sunk(&weighted(&twin::backward(&x, units), weights), add, mask);
-                    // The product of four factors, and a division that may err by 2.5 units in the last place.
-                    close("dx", &dx, &want, &d_size.map(|d| if adds { d + 1.0 } else { d }), 6.0)
-                });
-            }
+            let want = weighted(&twin::backward(&x, units), weights);
+            // The product of four factors, and a division that may err by 2.5 units in the last place.
+            table.case(format!("dx {name}"), || close("dx", &step(&x, units, weights, None)?[1], &want, &d_size, 6.0));
+            table.case(format!("dx {name} +add"), || {
+                let [_, dx] = step(&x, units, weights, Some(&before))?;
+                close("dx", &dx, &want.zip(&before, |d, b| d + b), &d_size.map(|d| d + 1.0), 6.0)
+            });
             if shape == [3, 5, 7, 3] {
                 table.case(format!("differences {name}"), || {
-                    let [_, dx] = step(&x, units, weights, [None; 2])?;
-                    let f = |x: &Tensor| -> f64 {
-                        twin::forward(x, units).iter().zip(weights).map(|(f, w)| -0.5 * w * f).sum()
-                    };
+                    let [_, dx] = step(&x, units, weights, None)?;
+                    let f =
+                        |x: &Tensor| -> f64 { twin::forward(x, units).iter().zip(weights).map(|(f, w)| -w * f).sum() };
                     gradient(&dx, &x, &d_size, 6.0, f)
                 });
                 table.case(format!("batch {name}"), || {
                     batch_independent(|n| {
                         let units: Vec<Unit> = n.iter().map(|&n| units[n].clone()).collect();
                         let weights: Vec<f64> = n.iter().map(|&n| weights[n]).collect();
-                        Ok(step(&images(&x, n), &units, &weights, [None; 2])?.into())
+                        Ok(step(&images(&x, n), &units, &weights, None)?.into())
                     })
                 });
             }
@@ -133,10 +122,15 @@ fn feature() {
     table.case("nan", || {
         let mut x = Random(1).tensor([2, 3, 4, 5], -1.0, 1.0);
         x.data[17] = f64::NAN;
-        let [values, _] = step(&x, &[Unit::Layer, Unit::Layer], &[1.0, 1.0], [None; 2])?;
+        let [values, _] = step(&x, &[Unit::Layer, Unit::Layer], &[1.0, 1.0], None)?;
         let lost: Vec<bool> = values.data.iter().map(|v| v.is_nan()).collect();
-        let want = [false, true, false, true, false, false, false, false];
+        let want = [true, true, false, false];
         if lost == want { Ok(()) } else { Err(format!("{values:?}: only image 0 has a NaN").into()) }
+    });
+    table.case("a place that is not there", || {
+        let x = Random(1).tensor([1, 3, 4, 5], -1.0, 1.0);
+        refused("a channel", step(&x, &[Unit::Channel(3)], &[1.0], None), "without a place 0 in channel 3")?;
+        refused("a place", step(&x, &[Unit::Neuron([2, 4, 0])], &[1.0], None), "without a place 20 in channel 2")
     });
     table.finish();
 }

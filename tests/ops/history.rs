@@ -1,53 +1,82 @@
-//! history: the losses of each step in their place, and the clock.
+//! history: the losses of each step in their place, what they add up to, and the clock.
 
-use protogpu::method::ScheduleRow;
-use protogpu::ops::History;
+use protogpu::method::losses::{Column, tick};
 
-use crate::harness::{Outcome, QUIET, Rig, Table, batch_independent, close, images, root};
+use crate::harness::{Outcome, Rig, Table, batch_independent, close, images, refused, root};
 use crate::twin::Tensor;
 use crate::twin::random::Random;
 
 const STEPS: usize = 3;
 
-fn rows() -> Vec<ScheduleRow> {
-    let row = |step: usize| ScheduleRow {
-        w_class: 0.5 + step as f32,
-        w_pv: 8.0 - step as f32,
-        w_hf: 0.25 * step as f32,
-        ..QUIET
-    };
-    (0..STEPS).map(row).collect()
+/// Of three terms: one that is not kept, one with a column beside its loss, one in many partial sums.
+fn terms(partials: usize) -> Vec<Vec<Column>> {
+    vec![
+        vec![Column::hidden()],
+        vec![Column::named("second"), Column::named("beside"), Column::hidden().in_partials(2)],
+        vec![Column::named("third").in_partials(partials)],
+    ]
 }
 
-/// history [STEPS,N,5,1] after `write` and `tick`, STEPS times over, and the clock.
-fn run(partial: &Tensor, values: &Tensor) -> Outcome<(Tensor, u32)> {
+/// The weights of a step, one a term.
+fn weights(step: usize) -> [f64; 3] {
+    [8.0 - step as f64, 0.5 + step as f64, 0.25 * step as f64]
+}
+
+/// history `[STEPS,N,4,1]` after `write` and `tick`, STEPS times over, and the clock. values: what the terms leave, `[N,5 + P]`.
+fn run(values: &Tensor, partials: usize) -> Outcome<(Tensor, u32)> {
     let mut rig = Rig::default();
-    let [n, partials, ..] = partial.shape;
-    let (partial, values) = (rig.input("partial", partial), rig.input("values", values));
-    let schedule = rig.schedule(&rows(), 0);
-    let history = rig.output("history", [STEPS, n, History::ROW, 1]);
-    History { images: n, partials }.write(&mut rig.rec, [partial.id, values.id], schedule, history.id)?;
-    History::tick(&mut rig.rec, schedule.clock)?;
+    let n = values.shape[0];
+    let rows: Vec<Vec<f32>> = (0..3).map(|term| (0..STEPS).map(|step| weights(step)[term] as f32).collect()).collect();
+    let (ledger, clock) = rig.ledger(n, &terms(partials), &rows, 0)?;
+    let names: Vec<&str> = ledger.names().iter().map(|name| &**name).collect();
+    if names != ["second", "third", "beside"] {
+        return Err(format!("{names:?}").into());
+    }
+    // What the terms would do.
+    let (_, to, len) = ledger.slot(0).values(n, 1)?;
+    assert_eq!(len, values.data.len());
+    let left = rig.input("what terms left", values);
+    let copy = protogpu::gpu::Kernel::custom("leave", LEAVE, "leave");
+    let bindings = [("left", left.id, len), ("values", to, len)];
+    rig.rec.dispatch("leave", copy, &bindings, &protogpu::gpu::NoParams, protogpu::gpu::Grid::Each(len), 0)?;
+    ledger.write(&mut rig.rec)?;
+    tick(&mut rig.rec, clock)?;
     let ready = rig.ready()?;
     ready.plan.submit("step", STEPS);
     ready.plan.check_sentinels()?;
-    Ok((ready.read(history)?, ready.words(schedule.clock.step)?[0]))
+    let all = (0..STEPS).map(|step| ready.history(&ledger, n, step)).collect::<Outcome<Vec<_>>>()?;
+    let data = all.into_iter().flat_map(|step| step.data).collect();
+    Ok((Tensor::new([STEPS, n, 4, 1], data), ready.words(clock.step)?[0]))
 }
 
+const LEAVE: &str = "
+@group(0) @binding(0) var<storage, read> left: array<f32>;
+@group(0) @binding(1) var<storage, read_write> values: array<f32>;
+@compute @workgroup_size(64)
+fn leave(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+    let i = id.y * groups.x * 64 + id.x;
+    if i < arrayLength(&left) {
+        values[i] = left[i];
+    }
+}
+";
+
 /// `[history, what it adds up]`.
-fn twin(partial: &Tensor, values: &Tensor) -> [Tensor; 2] {
-    let [n, partials, ..] = partial.shape;
+fn twin(values: &Tensor) -> [Tensor; 2] {
     let (mut want, mut size) = (Vec::new(), Vec::new());
-    for row in rows() {
-        let [w_class, w_pv, w_hf] = [row.w_class, row.w_pv, row.w_hf].map(f64::from);
-        for (partial, value) in partial.data.chunks(partials).zip(values.data.chunks(4)) {
-            let (loss_hf, hf_size): (f64, f64) = (partial.iter().sum(), partial.iter().map(|p| p.abs()).sum());
-            let [pv, logit, probability, class] = [value[0], value[1], value[2], value[3]];
-            want.extend([w_pv * pv + w_class * class + w_hf * loss_hf, loss_hf, pv, logit, probability]);
-            size.extend([w_pv * pv.abs() + w_class * class.abs() + w_hf * hf_size, hf_size, 0.0, 0.0, 0.0]);
+    for step in 0..STEPS {
+        for values in values.data.chunks(values.shape[1]) {
+            let of = |f: fn(f64) -> f64| {
+                let third = values[5..].iter().map(|&v| f(v)).sum::<f64>();
+                let losses = [f(values[0]), f(values[1]), third];
+                let loss: f64 = weights(step).iter().zip(losses).map(|(w, loss)| w * loss).sum();
+                [loss, losses[1], third, f(values[2])]
+            };
+            want.extend(of(|v| v));
+            size.extend(of(f64::abs));
         }
     }
-    let shape = [STEPS, n, 5, 1];
+    let shape = [STEPS, values.shape[0], 4, 1];
     [Tensor::new(shape, want), Tensor::new(shape, size)]
 }
 
@@ -55,27 +84,36 @@ fn twin(partial: &Tensor, values: &Tensor) -> [Tensor; 2] {
 fn history() {
     let mut table = Table::new("history");
     for [n, partials] in [[1, 1], [2, 63], [3, 64], [2, 65], [3, 672]] {
-        let mut random = Random(1);
-        let partial = random.tensor([n, partials, 1, 1], -1.0, 1.0);
-        let values = random.tensor([n, 4, 1, 1], -1.0, 1.0);
+        // Of the first; of the second three; of the third the rest.
+        let values = Random(1).tensor([n, 5 + partials, 1, 1], -1.0, 1.0);
         table.case(format!("write {n}x{partials}"), || {
-            let (history, clock) = run(&partial, &values)?;
-            let [want, size] = twin(&partial, &values);
+            let (history, clock) = run(&values, partials)?;
+            let [want, size] = twin(&values);
             close("history", &history, &want, &size, root(partials) + 3.0)?;
             if clock == STEPS as u32 { Ok(()) } else { Err(format!("the clock is {clock} after {STEPS} steps").into()) }
         });
         if n == 3 {
             table.case(format!("batch {n}x{partials}"), || {
                 batch_independent(|n| {
-                    let history = run(&images(&partial, n), &images(&values, n))?.0;
+                    let history = run(&images(&values, n), partials)?.0;
                     // Image by image, with its steps together.
-                    let rows = |i: usize| (0..STEPS).flat_map(move |t| (0..5).map(move |j| (t, i, j)));
+                    let rows = |i: usize| (0..STEPS).flat_map(move |t| (0..4).map(move |j| (t, i, j)));
                     let order = (0..n.len()).flat_map(rows);
                     let data = order.map(|(t, i, j)| history[[t, i, j, 0]]).collect();
-                    Ok(vec![Tensor::new([n.len(), STEPS, 5, 1], data)])
+                    Ok(vec![Tensor::new([n.len(), STEPS, 4, 1], data)])
                 })
             });
         }
     }
+    table.case("names and room", || {
+        let mut rig = Rig::default();
+        let twice = [vec![Column::named("a")], vec![Column::named("a")]];
+        refused("one name twice", rig.ledger(2, &twice, &[vec![1.0], vec![1.0]], 0), "are called `a`")?;
+        let of_the_loss = [vec![Column::named("loss")]];
+        refused("the loss's name", rig.ledger(2, &of_the_loss, &[vec![1.0]], 0), "are called `loss`")?;
+        let (ledger, _) = rig.ledger(2, &[vec![Column::hidden().in_partials(3)]], &[vec![1.0]], 0)?;
+        refused("more values", ledger.slot(0).values(2, 4), "there is room for 3")?;
+        refused("more images", ledger.slot(0).values(3, 3), "there is room for 3")
+    });
     table.finish();
 }

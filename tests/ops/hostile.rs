@@ -1,23 +1,29 @@
 //! What is in a buffer leads no kernel outside of its tensors: neither the clock, nor classes, channels, places, or the extents of a
 //! map. Each counts as the nearest that is there, bit for bit, and the sentinels around every tensor survive.
 
-use protogpu::gpu::bytemuck;
-use protogpu::method::ScheduleRow;
-use protogpu::ops::{
-    Adam, AffineWarp, Clock, Feature, FeatureRow, GradEpilogue, HfForm, History, Interpolation, LogitRow, Objective,
-    PvForm, TotalVariation, total,
+use protogpu::gpu::{TensorId, bytemuck};
+use protogpu::method::HfForm;
+use protogpu::method::losses::{
+    ClassLogit, ClassRow, ClassTerms, Column, Feature, FeatureRow, LossTerm, TotalVariation,
 };
+use protogpu::ops::{Adam, AdamRow, AffineWarp, Clock, Interpolation};
 
-use crate::harness::{Outcome, QUIET, Rig, Table, exact};
+use crate::harness::{Outcome, Ready, Rig, Table, exact, objective_columns};
 use crate::twin::Tensor;
 use crate::twin::random::Random;
 
 /// Two steps; what lies past them would show, as NaN where it is not zero.
 const STEPS: usize = 2;
 
-fn rows() -> [ScheduleRow; STEPS] {
-    let quiet = ScheduleRow { w_class: 0.5, w_pv: 2.0, w_hf: 0.25, step_size: 0.125, inv_sqrt_bias2: 1.0, ..QUIET };
-    [quiet, ScheduleRow { w_class: 0.75, w_pv: 4.0, w_hf: 0.5, step_size: 0.25, ..quiet }]
+/// A term's weights at them.
+fn weights() -> Vec<f32> {
+    vec![0.5, 0.75]
+}
+
+/// What a kernel's variable is bound to.
+fn bound(ready: &Ready, name: &str) -> TensorId {
+    let bindings = ready.plan.recording().commands().iter().flat_map(|command| &command.bindings);
+    bindings.into_iter().find(|binding| binding.name == name).expect("a kernel binds it").tensor
 }
 
 /// Clocks that are past the end, by one and by far.
@@ -37,66 +43,76 @@ fn counts_as(table: &mut Table, name: &str, nearest: u32, hostile: &[u32], run: 
 }
 
 fn logits(class: u32, clock: u32) -> Outcome<Vec<Tensor>> {
-    let z = Random(1).tensor([2, 10, 1, 1], -4.0, 4.0);
     let mut rig = Rig::default();
-    let (logits, dlogits) = (rig.input("logits", &z), rig.output("dlogits", z.shape));
-    let (class_of, values) = (rig.words("class_of", &[3, class]), rig.output("values", [2, 4, 1, 1]));
-    let schedule = rig.schedule(&rows(), clock);
-    let objective = Objective { pv_form: PvForm::Softmax, rivals: 0.75 };
-    objective.step(&mut rig.rec, logits, class_of, schedule, dlogits, values.id)?;
-    let ready = rig.run()?;
-    Ok(vec![ready.read(values)?, ready.read(dlogits)?])
+    let read = rig.source(&Random(1).tensor([2, 10, 1, 1], -4.0, 4.0), None);
+    let term = ClassLogit { classes: vec![3, 0], rivals: 0.75 };
+    let (ledger, _) = rig.ledger(2, &[term.columns(&[read.x.shape])], &[weights()], clock)?;
+    term.record(&mut rig.rec, &ledger.slot(0), 0..2, &[read])?;
+    ledger.write(&mut rig.rec)?;
+    let ready = rig.ready()?;
+    ready.plan.write(bound(&ready, "class_of"), &[3, class])?;
+    ready.step()?;
+    Ok(vec![ready.history(&ledger, 2, 0)?, ready.history(&ledger, 2, 1)?, ready.read(read.dx)?])
 }
 
 fn terms(class: u32, clock: u32) -> Outcome<Vec<Tensor>> {
-    let z = Random(1).tensor([2, 10, 1, 1], -4.0, 4.0);
     let mut rig = Rig::default();
-    let (logits, dlogits) = (rig.input("logits", &z), rig.output("dlogits", z.shape));
-    let row = |class, form| LogitRow { weight: 0.5, class, form };
-    let terms = [row(3, 0), row(class, 1), row(class, 2), row(class, 0)];
-    let (terms, values) = (rig.words("terms", bytemuck::cast_slice(&terms)), rig.output("values", [2, 4, 1, 1]));
-    let schedule = rig.schedule(&rows(), clock);
-    let objective = Objective { pv_form: PvForm::Softmax, rivals: 0.0 };
-    objective.weighted(&mut rig.rec, logits, (terms, 2), schedule, dlogits, values.id)?;
-    let ready = rig.run()?;
-    Ok(vec![ready.read(values)?, ready.read(dlogits)?])
+    let read = rig.source(&Random(1).tensor([2, 10, 1, 1], -4.0, 4.0), None);
+    let row = |class, form| ClassRow { weight: 0.5, class, form };
+    let rows = |class| vec![row(3, 0), row(class, 1), row(class, 2), row(class, 0)];
+    let (ledger, _) = rig.ledger(2, &[objective_columns()], &[weights()], clock)?;
+    ClassTerms { rows: rows(0) }.step(&mut rig.rec, "terms", read, &ledger.slot(0))?;
+    ledger.write(&mut rig.rec)?;
+    let ready = rig.ready()?;
+    ready.plan.write(bound(&ready, "terms"), &rows(class))?;
+    ready.step()?;
+    Ok(vec![ready.history(&ledger, 2, 0)?, ready.history(&ledger, 2, 1)?, ready.read(read.dx)?])
 }
 
-/// The value of a neuron alone for a place: a gradient at a place that is not there is that of nothing.
+/// Histories, and last the gradient: that at a place that is not there is that of nothing.
 fn neuron(place: u32, clock: u32) -> Outcome<Vec<Tensor>> {
-    let x = Random(1).tensor([2, 3, 4, 5], -1.0, 1.0);
     let mut rig = Rig::default();
-    let (input, dx) = (rig.input("x", &x), rig.output("dx", x.shape));
-    let rows_of = [FeatureRow { weight: 0.5, channel: 2, place: 3 }, FeatureRow { weight: 2.0, channel: 1, place }];
-    let feature_rows = rig.words("rows", bytemuck::cast_slice(&rows_of));
-    let (partial, values) = (rig.output("parts", [2, 3, 1, 1]), rig.output("values", [2, 4, 1, 1]));
-    let schedule = rig.schedule(&rows(), clock);
-    Feature::Neuron.value(&mut rig.rec, "term", input, feature_rows, partial.id)?;
-    total(&mut rig.rec, "term", [2, 3], [partial.id, feature_rows, values.id], true)?;
-    let sink = GradEpilogue::default();
-    Feature::Neuron.gradient(&mut rig.rec, "term", [input, dx], feature_rows, schedule, sink)?;
-    let ready = rig.run()?;
-    Ok(vec![ready.read(values)?, ready.read(dx)?])
+    let read = rig.source(&Random(1).tensor([2, 3, 4, 5], -1.0, 1.0), None);
+    let rows =
+        |place| [FeatureRow { weight: 0.5, channel: 2, place: 3 }, FeatureRow { weight: 2.0, channel: 1, place }];
+    let (ledger, _) = rig.ledger(2, &[objective_columns()], &[weights()], clock)?;
+    Feature::Neuron.record(&mut rig.rec, "term", read, &rows(0), &ledger.slot(0), true)?;
+    ledger.write(&mut rig.rec)?;
+    let ready = rig.ready()?;
+    ready.plan.write(bound(&ready, "rows"), &rows(place))?;
+    ready.step()?;
+    Ok(vec![ready.history(&ledger, 2, 0)?, ready.history(&ledger, 2, 1)?, ready.read(read.dx)?])
 }
 
 fn pixels(clock: u32) -> Outcome<Vec<Tensor>> {
     let mut random = Random(1);
     let [x, before] = [0; 2].map(|_| random.tensor([2, 3, 4, 5], -1.0, 1.0));
     let mut rig = Rig::default();
-    let (x, dx) = (rig.input("x", &x), rig.input("dx", &before));
+    let read = rig.source(&x, Some(&before));
     let [m, v] = ["m", "v"].map(|label| rig.input(label, &before.map(f64::abs)));
-    let schedule = rig.schedule(&rows(), clock);
-    let variation = TotalVariation { form: HfForm::L1Sum };
-    let partials = variation.partials(x.shape);
-    let (partial, values) =
-        (rig.output("partial", [2, partials, 1, 1]), rig.input("values", &Tensor::filled([2, 4, 1, 1], 0.5)));
-    let history = rig.output("history", [STEPS, 2, History::ROW, 1]);
-    variation.step(&mut rig.rec, x, schedule, partial.id, dx)?;
+    let row = AdamRow { step_size: 0.125, decay: 0.0, inv_sqrt_bias2: 1.0, reset: 0.0 };
+    let schedule = rig.schedule(&[row, AdamRow { step_size: 0.25, ..row }], clock);
+    let term = TotalVariation { form: HfForm::L1Sum, weight: 1.0, start: 1.0 };
+    let (ledger, _) = rig.ledger(2, &[term.columns(&[read.x.shape])], &[weights()], clock)?;
+    term.record(&mut rig.rec, &ledger.slot(0), 0..2, &[read])?;
     let adam = Adam { beta1: 0.5, beta2: 0.75, eps: 1e-3, clamp: false, towards: [0.0; 3] };
-    adam.step(&mut rig.rec, dx, [x, m, v], schedule)?;
-    History { images: 2, partials }.write(&mut rig.rec, [partial.id, values.id], schedule, history.id)?;
+    adam.step(&mut rig.rec, read.dx, [read.x, m, v], schedule)?;
+    ledger.write(&mut rig.rec)?;
     let ready = rig.run()?;
-    [x, dx, m, v, history].map(|tensor| ready.read(tensor)).into_iter().collect()
+    let histories = [0, 1].map(|step| ready.history(&ledger, 2, step));
+    [read.x, read.dx, m, v].map(|tensor| ready.read(tensor)).into_iter().chain(histories).collect()
+}
+
+/// The table of columns, which is a constant that nobody should write.
+fn columns(words: [u32; 4]) -> Outcome<Vec<Tensor>> {
+    let mut rig = Rig::default();
+    let (ledger, _) = rig.ledger(2, &[vec![Column::named("a").in_partials(3)]], &[weights()], 1)?;
+    ledger.write(&mut rig.rec)?;
+    let ready = rig.ready()?;
+    ready.plan.write(bound(&ready, "values"), &[0.5f32; 6])?;
+    ready.plan.write(bound(&ready, "columns"), &words)?;
+    ready.step()?;
+    Ok(vec![ready.history(&ledger, 2, 1)?])
 }
 
 /// Forward and backward under maps of which the last image's may say anything.
@@ -127,8 +143,8 @@ fn the_clock_stays_within_the_schedule() {
     let last = STEPS as u32 - 1;
     let map = AffineWarp::row([0.5, 0.0, 1.0, 0.0, 0.5, 1.0], [6, 7], [5, 4]);
     let runs: [(&str, Run); 5] = [
-        ("objective.step clock", &|clock| logits(9, clock)),
-        ("objective.weighted clock", &|clock| terms(9, clock)),
+        ("class_logit clock", &|clock| logits(9, clock)),
+        ("class_terms clock", &|clock| terms(9, clock)),
         ("feature clock", &|clock| neuron(7, clock)),
         ("total_variation adam history clock", &pixels),
         ("affine_warp clock", &|clock| warp(map, clock)),
@@ -143,9 +159,15 @@ fn the_clock_stays_within_the_schedule() {
 fn classes_and_places_stay_within_their_tensors() {
     let mut table = Table::new("hostile");
     let far = [10, 1 << 20, 1 << 30, u32::MAX];
-    counts_as(&mut table, "objective.step class", 9, &far, &|class| logits(class, 1));
-    counts_as(&mut table, "objective.weighted class", 9, &far, &|class| terms(class, 1));
-    let value = |place| Ok(neuron(place, 1)?[..1].to_vec());
+    counts_as(&mut table, "class_logit class", 9, &far, &|class| logits(class, 1));
+    counts_as(&mut table, "class_terms class", 9, &far, &|class| terms(class, 1));
+    let value = |place| Ok(neuron(place, 1)?[..2].to_vec());
+    table.case("history columns", || {
+        for words in [[0, 3, 1, 9], [0, 3, u32::MAX, 1], [0, u32::MAX, 1, 1]] {
+            exact("history", &columns(words)?[0], &columns([0, 3, 1, 1])?[0])?;
+        }
+        columns([u32::MAX; 4]).map(drop)
+    });
     counts_as(&mut table, "feature place", 19, &[20, 1 << 20, 1 << 30, u32::MAX], &value);
     table.finish();
 }

@@ -1,9 +1,9 @@
 //! total_variation: value and gradient in the four forms, also of flat images and of one row or column.
 
-use protogpu::method::ScheduleRow;
-use protogpu::ops::{HfForm, TotalVariation};
+use protogpu::method::HfForm;
+use protogpu::method::losses::TotalVariation;
 
-use crate::harness::{Outcome, QUIET, Rig, Table, batch_independent, by, close, gradient, images, root};
+use crate::harness::{Outcome, Table, batch_independent, by, close, gradient, images, root, run_term};
 use crate::twin::Tensor;
 use crate::twin::random::Random;
 use crate::twin::total_variation::{self, Form};
@@ -15,29 +15,16 @@ const FORMS: [(HfForm, Form); 4] = [
     (HfForm::Isotropic, Form::Isotropic),
 ];
 
-/// 0.75 is exact as f32; the row before it would show if the clock were not read.
+/// Exact as f32.
 const W_HF: f64 = 0.75;
-const ROWS: [ScheduleRow; 2] = [ScheduleRow { w_hf: f32::NAN, ..QUIET }, ScheduleRow { w_hf: W_HF as f32, ..QUIET }];
 
-/// The sums of the rows, [N,C·H,1,1], and dx + w_hf·dL/dx.
+/// The weighted loss and the loss, [N,2,1,1], and dx + w_hf·dL/dx.
 fn step(x: &Tensor, form: HfForm, dx: &Tensor) -> Outcome<[Tensor; 2]> {
-    let mut rig = Rig::default();
-    let op = TotalVariation { form };
-    let (x, dx) = (rig.input("x", x), rig.input("dx", dx));
-    let partial = rig.output("partial", [x.shape.n(), op.partials(x.shape), 1, 1]);
-    let schedule = rig.schedule(&ROWS, 1);
-    op.step(&mut rig.rec, x, schedule, partial.id, dx)?;
-    let ready = rig.run()?;
-    Ok([ready.read(partial)?, ready.read(dx)?])
+    run_term(&TotalVariation { form, weight: 0.0, start: 0.0 }, W_HF as f32, x, Some(dx))
 }
 
 fn accumulated(x: &Tensor, form: HfForm, dx: &Tensor) -> Outcome<Tensor> {
     step(x, form, dx).map(|[_, dx]| dx)
-}
-
-fn value(partials: &Tensor) -> Tensor {
-    let sums = partials.data.chunks(partials.shape[1]).map(|rows| rows.iter().sum()).collect();
-    Tensor::new([partials.shape[0], 1, 1, 1], sums)
 }
 
 /// The most that one element of the gradient adds up: four differences of at most 1 each.
@@ -66,11 +53,11 @@ fn forms() {
         for (form, twin) in FORMS {
             let name = format!("{form} {}", by(&shape));
             table.case(format!("value {name}"), || {
-                let [partials, _] = step(&x, form, &before)?;
-                let got = value(&partials);
-                let want = Tensor::new([shape[0], 1, 1, 1], total_variation::forward(&x, twin));
+                let [got, _] = step(&x, form, &before)?;
+                let both = total_variation::forward(&x, twin).into_iter().flat_map(|value| [W_HF * value, value]);
+                let want = Tensor::new([shape[0], 2, 1, 1], both.collect());
                 // All terms are positive, so the sum is its own magnitude.
-                close("loss_hf", &got, &want, &want, root(shape[3]) + K)
+                close("loss, loss_hf", &got, &want, &want, root(shape[3]) + root(shape[1] * shape[2]) + K)
             });
             table.case(format!("gradient {name}"), || {
                 let want = total_variation::backward(&x, twin).zip(&before, |g, dx| dx + W_HF * g);

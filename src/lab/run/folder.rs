@@ -324,13 +324,9 @@ mod tests {
             parameters: None,
             m: vec![0.0; 3],
             v: vec![0.0; 3],
-            history: History {
-                loss: column(),
-                loss_hf: column(),
-                logit: column(),
-                probability: column(),
-                ..History::default()
-            },
+            history: History::from_columns(
+                ["loss", "loss_hf", "logit", "probability"].map(|name| (name, column())).into(),
+            ),
         }
     }
 

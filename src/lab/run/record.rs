@@ -255,7 +255,7 @@ mod tests {
         };
         let column = || vec![0.1_f32, 1e-10, -16_777_216.0];
         let history =
-            History { loss: column(), loss_hf: column(), logit: column(), probability: column(), ..History::default() };
+            History::from_columns(["loss", "loss_hf", "logit", "probability"].map(|name| (name, column())).into());
         RunRecord {
             class: Some(ClassRecord { index: 1, name: "goldfish".into() }),
             settings: &Settings { lr: 0.1, seed: u64::MAX, init: "a.png".parse().unwrap(), ..Settings::default() },

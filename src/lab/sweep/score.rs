@@ -158,7 +158,7 @@ impl Scorer<'_> {
             for (at, (state, logits)) in states.into_iter().zip(logits).enumerate() {
                 let (side, seed) = wanted[at];
                 let class = self.sides[side].class;
-                let loss = session.histories()[at].loss.last().copied().unwrap_or_default();
+                let loss = session.histories()[at].loss().last().copied().unwrap_or_default();
                 if !state.image.iter().chain(&logits).chain([&loss]).all(|x| x.is_finite()) {
                     let name = self.network.labels().name(class);
                     return Err(Error::NotFinite(format!(

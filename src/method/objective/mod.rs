@@ -5,9 +5,8 @@
 
 mod parse;
 mod pointed;
-pub(super) mod record;
 
-mod resolve;
+pub(super) mod resolve;
 
 use std::fmt;
 use std::path::PathBuf;

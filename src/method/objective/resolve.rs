@@ -17,7 +17,7 @@ const MAX_FILE_BYTES: u64 = 1 << 20;
 
 /// What of a class counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Form {
+pub(in crate::method) enum Form {
     Logit,
     Probability,
     LogProbability,
@@ -25,15 +25,15 @@ pub(super) enum Form {
 
 /// A term on the logits.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct LogitTerm {
-    pub(super) form: Form,
-    pub(super) class: usize,
-    pub(super) weight: f64,
+pub(in crate::method) struct LogitTerm {
+    pub(in crate::method) form: Form,
+    pub(in crate::method) class: usize,
+    pub(in crate::method) weight: f64,
 }
 
 /// What of a module counts.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Feature {
+pub(in crate::method) enum Feature {
     Channel(usize),
     /// A channel, and a place in its plane.
     Neuron(usize, usize),
@@ -44,21 +44,21 @@ pub(super) enum Feature {
 
 /// A term on a module's output.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct FeatureTerm {
-    pub(super) node: NodeId,
-    pub(super) feature: Feature,
-    pub(super) weight: f64,
+pub(in crate::method) struct FeatureTerm {
+    pub(in crate::method) node: NodeId,
+    pub(in crate::method) feature: Feature,
+    pub(in crate::method) weight: f64,
 }
 
 /// An objective's terms as a network has them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ResolvedObjective {
     /// Those on the logits; of [`Objective::class`] none.
-    pub(super) logits: Vec<LogitTerm>,
+    pub(in crate::method) logits: Vec<LogitTerm>,
     /// Those on modules.
-    pub(super) features: Vec<FeatureTerm>,
+    pub(in crate::method) features: Vec<FeatureTerm>,
     /// Whether it is [`Objective::class`].
-    pub(super) class: bool,
+    pub(in crate::method) class: bool,
 }
 
 impl ResolvedObjective {

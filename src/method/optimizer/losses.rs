@@ -50,7 +50,7 @@ impl Optimizer {
                     continue;
                 }
                 let row = self.state.recorded(histories, (step - window) as usize, image);
-                let [loss, loss_hf, _, logit, probability] = row;
+                let loss = row[0];
                 if !loss.is_finite() {
                     let seed = self.jobs[image].seed;
                     let of = match self.aims[image].is_class() {
@@ -66,16 +66,7 @@ impl Optimizer {
                     self.failures[image] = Some(why);
                     continue;
                 }
-                let history = &mut self.histories[image];
-                history.loss.push(loss);
-                history.loss_hf.push(loss_hf);
-                // Of other objectives, their value stands where the logit would.
-                if self.aims[image].is_class() {
-                    history.logit.push(logit);
-                    history.probability.push(probability);
-                } else {
-                    history.objective.push(logit);
-                }
+                self.histories[image].push(row);
             }
         }
         self.read_steps = self.read_steps.max(end);

@@ -88,7 +88,7 @@ impl Peer for Protogpu {
         let before = self.optimizer.histories()[0].len();
         self.optimizer.advance(steps)?;
         let read = self.optimizer.histories()[0].len();
-        Ok((before..read).flat_map(|step| self.optimizer.histories().iter().map(move |h| h.loss[step])).collect())
+        Ok((before..read).flat_map(|step| self.optimizer.histories().iter().map(move |h| h.loss()[step])).collect())
     }
 
     /// Adam's first moment begins at zero, so after one step it is `(1 − beta1)` times the gradient.

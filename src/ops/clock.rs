@@ -1,6 +1,5 @@
-//! schedule: what differs from step to step, as the kernels of a step read it.
+//! clock: which step it is, for kernels that read what was uploaded for many steps beforehand.
 
-use super::SCHEDULE_ROW;
 use crate::gpu::TensorId;
 
 /// Which step it is, and for how many steps there are rows to read.
@@ -16,33 +15,17 @@ pub struct Clock {
 
 impl Clock {
     /// The binding of the step.
-    pub(super) fn bind(self) -> (&'static str, TensorId, usize) {
+    pub(crate) fn bind(self) -> (&'static str, TensorId, usize) {
         ("clock", self.step, 1)
     }
 
     /// The value of `params.steps`.
-    pub(super) fn count(self) -> u32 {
+    pub(crate) fn count(self) -> u32 {
         u32::try_from(self.steps.max(1)).unwrap_or(u32::MAX)
     }
 
     /// Elements of a tensor with a row of `row` elements for each step.
-    pub(super) fn rows(self, row: usize) -> usize {
+    pub(crate) fn rows(self, row: usize) -> usize {
         self.steps.max(1).saturating_mul(row)
-    }
-}
-
-/// The schedule of a stretch of steps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Schedule {
-    /// `[steps]` rows of shaders/lib/schedule.wgsl.
-    pub rows: TensorId,
-    /// Which row counts.
-    pub clock: Clock,
-}
-
-impl Schedule {
-    /// The bindings of rows and clock.
-    pub(super) fn bind(self) -> [(&'static str, TensorId, usize); 2] {
-        [("schedule", self.rows, self.clock.rows(SCHEDULE_ROW)), self.clock.bind()]
     }
 }

@@ -1,0 +1,55 @@
+//! class_terms: weighted logits, probabilities and log-probabilities, value and gradient; the part of an objective on the logits.
+
+use super::class_logit::logits;
+use super::{Read, Slot, TermParams};
+use crate::error::{Error, Result};
+use crate::gpu::{Grid, Kernel, Layout, Recording, bytemuck};
+
+crate::params! {
+    /// Mirrors `Params` of shaders/class_terms.wgsl.
+    struct ClassTermsParams { term: TermParams, classes: u32, terms: u32 }
+}
+
+/// A term on a class; mirrors `ClassRow` of shaders/class_terms.wgsl.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
+pub struct ClassRow {
+    /// What the term is multiplied by.
+    pub weight: f32,
+    /// The class.
+    pub class: u32,
+    /// 0: its logit, 1: its probability, 2: the logarithm of that.
+    pub form: u32,
+}
+
+/// A sum of terms on classes, `[N,T]`: each image has as many, of its own numbers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClassTerms {
+    /// Those of all images, one image after the other.
+    pub rows: Vec<ClassRow>,
+}
+
+impl ClassTerms {
+    /// Leaves `−Σ w f` and `Σ w f`, and delivers `−weight · Σ w df/dz`.
+    ///
+    /// # Errors
+    /// If there is no such class, or shapes differ.
+    pub fn step(&self, rec: &mut Recording, label: &str, read: Read, slot: &Slot) -> Result<()> {
+        let [n, ..] = read.nchw("class_terms")?;
+        let (n, classes) = logits("class_terms", read, &(0..n))?;
+        let terms = self.rows.len() / n.max(1);
+        if let Some(row) = self.rows.iter().find(|row| row.class as usize >= classes) {
+            return Err(Error::input(format!("class_terms ({label}): there is no class {} of {classes}", row.class)));
+        }
+        let words: Vec<u32> = bytemuck::cast_slice(&self.rows).to_vec();
+        let len = words.len();
+        let rows = rec.table(format!("{label} rows"), Layout::Words, words);
+        let [weights, clock] = slot.weight();
+        let bindings =
+            [read.x.bind("logits"), ("terms", rows, len), weights, clock, slot.values(n, 2)?, read.dx.bind("dx")];
+        let params = ClassTermsParams { term: slot.params(), classes: classes as u32, terms: terms as u32 };
+        let kernel = read.kernel(Kernel::new("class_terms", "step"));
+        let flops = (12 + 8 * terms as u64) * read.x.shape.len() as u64;
+        rec.dispatch(label, kernel, &bindings, &params, Grid::Workgroups([n, 1, 1]), flops)
+    }
+}

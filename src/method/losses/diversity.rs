@@ -1,0 +1,65 @@
+//! diversity: how unlike the Gram matrices of a batch's images are, value and gradient. The one term in which images meet.
+
+use super::feature::{FeatureRow, constant, planes, total};
+use super::{Read, Slot, TermParams};
+use crate::error::{Error, Result};
+use crate::gpu::{Grid, Kernel, Recording, bytemuck};
+
+crate::params! {
+    /// Mirrors `Params` of shaders/diversity.wgsl.
+    struct DiversityParams { term: TermParams, images: u32, channels: u32, plane: u32 }
+}
+
+/// Minus the mean cosine similarity of an image's Gram matrix with those of the others.
+#[derive(Clone, Copy, Debug)]
+pub struct Diversity;
+
+impl Diversity {
+    /// Adds `−w f` and `w f` to what the slot holds, each image by its weight w, and delivers `−weight · w df/dx` with the other images
+    /// held still. `first`: the slot holds nothing yet. x: `[N,C,H,W]`.
+    ///
+    /// # Errors
+    /// If there is only one image, or shapes differ.
+    pub fn record(
+        self,
+        rec: &mut Recording,
+        label: &str,
+        read: Read,
+        weights: &[f32],
+        slot: &Slot,
+        first: bool,
+    ) -> Result<()> {
+        let (x, [n, c, h, w]) = (read.x, read.nchw("diversity")?);
+        let wrong = |what: String| Err(Error::input(format!("diversity ({label}): {what}")));
+        if n < 2 {
+            return wrong("it needs at least two images in the batch, but there is one".into());
+        }
+        if weights.len() != n {
+            return wrong(format!("x is {}, for {} images", x.shape, weights.len()));
+        }
+        let matrices = n * c * c;
+        let grams = ("grams", rec.transient(format!("{label} grams"), matrices), matrices);
+        let similar = ("similar", rec.transient("similarity", n * n), n * n);
+        let parts = rec.transient(format!("{label} parts"), n * n);
+        let [images, channels] = [n, c].map(|n| n as u32);
+        let params = DiversityParams { term: slot.params(), images, channels, plane: (h * w) as u32 };
+        let kernel = |entry| Kernel::new("diversity", entry);
+        let (elements, flops) = (Grid::Planes { planes: n, h: c, w: c }, 2 * (c * x.shape.len()) as u64);
+        rec.dispatch(label, kernel("gram"), &[x.bind("x"), ("out", grams.1, matrices)], &params, elements, flops)?;
+        let (grid, flops) = (Grid::Workgroups([n, n, 1]), 2 * (n * n * c * c) as u64);
+        rec.dispatch(label, kernel("similarity"), &[grams, ("out", similar.1, n * n)], &params, grid, flops)?;
+        let grid = Grid::Planes { planes: 1, h: n, w: n };
+        rec.dispatch(label, kernel("value"), &[similar, ("out", parts, n * n)], &params, grid, (n * n) as u64)?;
+        let row = |&weight: &f32| FeatureRow { weight, channel: 0, place: 0 };
+        let rows: Vec<FeatureRow> = weights.iter().map(row).collect();
+        let rows = constant(rec, label, "rows", bytemuck::cast_slice(&rows));
+        total(rec, label, [n, n], parts, rows, slot, first)?;
+        let mixed = rec.transient(format!("{label} mixed grams"), matrices);
+        let flops = 4 * (n * n * c * c) as u64;
+        rec.dispatch(label, kernel("mix"), &[grams, similar, ("out", mixed, matrices)], &params, elements, flops)?;
+        let [weights, clock] = slot.weight();
+        let bindings = [x.bind("x"), rows, ("mixed", mixed, matrices), read.dx.bind("dx"), weights, clock];
+        let flops = 2 * (c * x.shape.len()) as u64;
+        rec.dispatch(label, read.kernel(kernel("gradient")), &bindings, &params, planes(x.shape), flops)
+    }
+}

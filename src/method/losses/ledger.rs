@@ -1,0 +1,171 @@
+//! What a step leaves behind for each image: the loss, and the columns that its terms have in a history.
+
+use std::borrow::Cow;
+
+use super::slot::{Slot, TermParams};
+use crate::error::{Error, Result};
+use crate::gpu::{Grid, Kernel, Layout, NoParams, Recording, TensorId, bytemuck};
+use crate::ops::Clock;
+
+crate::params! {
+    /// Mirrors `Params` of shaders/history.wgsl.
+    struct HistoryParams { term: TermParams, images: u32, terms: u32, columns: u32, row: u32 }
+}
+
+/// Names of other tensors in the files that keep a history.
+const RESERVED: [&str; 5] = ["loss", "image", "parameters", "m", "v"];
+
+/// Mirrors `Column` of shaders/history.wgsl.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
+struct ColumnRow {
+    first: u32,
+    count: u32,
+    weight: u32,
+    place: u32,
+}
+
+/// A number that a term leaves for each image and step, as one or more partial sums.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Column {
+    /// Its name in a history and in files; `None`: it is not kept.
+    pub name: Option<Cow<'static, str>>,
+    /// How many partial sums it is left as.
+    pub partials: usize,
+}
+
+impl Column {
+    /// A column of a history.
+    pub fn named(name: impl Into<Cow<'static, str>>) -> Self {
+        Self { name: Some(name.into()), partials: 1 }
+    }
+
+    /// A value that counts but is not kept.
+    pub fn hidden() -> Self {
+        Self { name: None, partials: 1 }
+    }
+
+    /// The same, left as so many partial sums.
+    #[must_use]
+    pub fn in_partials(self, partials: usize) -> Self {
+        Self { partials, ..self }
+    }
+}
+
+/// The values of all terms at a step, and the history that they are written to.
+#[derive(Clone, Debug)]
+pub struct Ledger {
+    clock: Clock,
+    images: usize,
+    /// `[terms,steps]`.
+    weights: TensorId,
+    /// `[N,stride]`.
+    values: TensorId,
+    stride: usize,
+    /// Where the values of each term begin, and how many these are.
+    places: Vec<[usize; 2]>,
+    columns: Vec<ColumnRow>,
+    names: Vec<Cow<'static, str>>,
+    /// `[steps,N,1 + names]`: the loss, then what [`Ledger::names`] says.
+    pub history: TensorId,
+}
+
+impl Ledger {
+    /// For `images` images and the columns of each term, the first of which is the term's loss. weights: `[terms,steps]`.
+    ///
+    /// # Errors
+    /// If two columns have one name, or one that a file keeps for something else.
+    pub fn new(
+        rec: &mut Recording,
+        clock: Clock,
+        weights: TensorId,
+        images: usize,
+        terms: &[Vec<Column>],
+    ) -> Result<Self> {
+        let (mut places, mut stride) = (Vec::new(), 0);
+        let (mut losses, mut others) = (Vec::new(), Vec::new());
+        for (term, columns) in terms.iter().enumerate() {
+            let own: usize = columns.iter().map(|column| column.partials).sum();
+            places.push([stride, own]);
+            for (i, column) in columns.iter().enumerate() {
+                let list = if i == 0 { &mut losses } else { &mut others };
+                let weight = if i == 0 { 1 + term as u32 } else { 0 };
+                let row = ColumnRow { first: stride as u32, count: column.partials as u32, weight, place: 0 };
+                list.push((row, column.name.clone()));
+                stride += column.partials;
+            }
+        }
+        // The terms' losses come first, in the order in which they are added up.
+        let mut names = Vec::new();
+        let mut placed = |(row, name): (ColumnRow, Option<Cow<'static, str>>)| {
+            names.extend(name.clone());
+            ColumnRow { place: if name.is_some() { names.len() as u32 } else { 0 }, ..row }
+        };
+        let columns = losses.into_iter().chain(others).map(&mut placed).collect();
+        let taken = |(i, name): (usize, &Cow<'static, str>)| RESERVED.contains(&&**name) || names[..i].contains(name);
+        if let Some((_, name)) = names.iter().enumerate().find(|&named| taken(named)) {
+            return Err(Error::input(format!("two columns of a history are called `{name}`")));
+        }
+        let values = rec.transient("values", images * stride);
+        let history = rec.kept("history", clock.rows(images * (1 + names.len())));
+        Ok(Self { clock, images, weights, values, stride, places, columns, names, history })
+    }
+
+    /// The names of what is kept beside the loss, in order.
+    pub fn names(&self) -> &[Cow<'static, str>] {
+        &self.names
+    }
+
+    /// Numbers of an image and step.
+    pub fn row(&self) -> usize {
+        1 + self.names.len()
+    }
+
+    /// The place of a term.
+    ///
+    /// # Panics
+    /// If there are not so many.
+    pub fn slot(&self, term: usize) -> Slot {
+        self.part(term, self.places[term])
+    }
+
+    /// What begins at a value and has so many, with the weights of a term.
+    fn part(&self, term: usize, [first, count]: [usize; 2]) -> Slot {
+        let steps = self.clock.count();
+        let [at, values, stride] = [term, first, self.stride].map(|n| n as u32);
+        Slot {
+            clock: self.clock,
+            weights: (self.weights, self.clock.rows(self.places.len())),
+            values: self.values,
+            extents: [self.images, count],
+            params: TermParams { steps, weights: at * steps, values, stride },
+        }
+    }
+
+    /// Appends what writes the step's row of the history, when all terms have left their values.
+    ///
+    /// # Errors
+    /// If a tensor is shorter than what it holds.
+    pub fn write(&self, rec: &mut Recording) -> Result<()> {
+        let Self { images, stride, .. } = *self;
+        let all = self.part(0, [0, stride]);
+        let table: Vec<u32> = bytemuck::cast_slice(&self.columns).to_vec();
+        let (len, columns) = (table.len(), rec.table("columns", Layout::Words, table));
+        let [weights, clock] = all.weight();
+        let history = ("history", self.history, self.clock.rows(images * self.row()));
+        let bindings = [("columns", columns, len), weights, clock, all.values(images, stride)?, history];
+        let [n, count, row, terms] = [images, self.columns.len(), self.row(), self.places.len()].map(|n| n as u32);
+        let params = HistoryParams { term: all.params(), images: n, terms, columns: count, row };
+        let grid = Grid::Workgroups([images, 1, 1]);
+        rec.dispatch("history", Kernel::new("history", "write"), &bindings, &params, grid, (images * stride) as u64)
+    }
+}
+
+/// Appends what moves the clock on by one step.
+///
+/// # Errors
+/// If the clock has no element.
+pub fn tick(rec: &mut Recording, clock: Clock) -> Result<()> {
+    let kernel = Kernel::new("history", "tick");
+    rec.dispatch("history", kernel, &[("ticking", clock.step, 1)], &NoParams, Grid::Workgroups([1, 1, 1]), 0)
+}

@@ -1,0 +1,96 @@
+//! total_variation: how much neighbouring pixels differ, in four forms (the paper's `L_hf`).
+
+use std::ops::Range;
+
+use super::class_logit::one_source;
+use super::{Column, LossTerm, Moment, Read, Slot, Source, TermParams};
+use crate::error::Result;
+use crate::gpu::{Grid, Kernel, Recording};
+use crate::method::Settings;
+use crate::named::named;
+use crate::networks::Network;
+use crate::shape::Shape;
+
+crate::params! {
+    /// Mirrors `Params` of shaders/total_variation.wgsl.
+    struct TotalVariationParams { term: TermParams, channels: u32, h: u32, w: u32, scale_u: f32, scale_v: f32 }
+}
+
+named! {
+    /// The penalty on differences between vertically and horizontally adjacent pixels, over all channels.
+    HfForm {
+        /// Mean of the absolute differences, one mean for each direction.
+        L1 = "l1",
+        /// Mean of the squared differences, one mean for each direction.
+        L2 = "l2",
+        /// Sum of the absolute differences (total variation).
+        L1Sum = "l1-sum",
+        /// The length of the two differences together, `sqrt(dx² + dy² + eps)`.
+        Isotropic = "isotropic",
+    }
+}
+
+/// The penalty on differences between adjacent pixels of an image, of the prototype stage. Its column is `loss_hf`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TotalVariation {
+    /// The form.
+    pub form: HfForm,
+    /// The weight at the end of the stage.
+    pub weight: f64,
+    /// The share of the weight that the first step has; it grows evenly from there.
+    pub start: f64,
+}
+
+impl TotalVariation {
+    /// What settings ask for; its column is there whatever the weight.
+    pub(super) fn of(settings: &Settings) -> Option<Box<dyn LossTerm>> {
+        let Settings { hf_form: form, hf_weight: weight, hf_start: start, .. } = *settings;
+        Some(Box::new(Self { form, weight, start }))
+    }
+
+    fn params(self, slot: &Slot, x: Shape) -> TotalVariationParams {
+        let [_, channels, h, w] = x.nchw().map(|n| n as u32);
+        let mean = |count: usize| if count == 0 { 0.0 } else { (1.0 / count as f64) as f32 };
+        let (scale_u, scale_v) = match self.form {
+            HfForm::L1 | HfForm::L2 => (mean(x.c() * x.h() * (x.w() - 1)), mean(x.c() * (x.h() - 1) * x.w())),
+            HfForm::L1Sum | HfForm::Isotropic => (1.0, 1.0),
+        };
+        TotalVariationParams { term: slot.params(), channels, h, w, scale_u, scale_v }
+    }
+}
+
+impl LossTerm for TotalVariation {
+    fn name(&self) -> &str {
+        "total_variation"
+    }
+
+    fn reads(&self, _: &Network) -> Result<Vec<Source>> {
+        Ok(vec![Source::Image])
+    }
+
+    /// One partial sum a row of a channel.
+    fn columns(&self, sources: &[Shape]) -> Vec<Column> {
+        vec![Column::named("loss_hf").in_partials(sources.iter().map(|x| x.c() * x.h()).sum())]
+    }
+
+    fn weight(&self, at: Moment) -> f64 {
+        at.in_prototype(self.weight * (self.start + (1.0 - self.start) * at.share()))
+    }
+
+    fn record(&self, rec: &mut Recording, slot: &Slot, _: Range<usize>, sources: &[Read]) -> Result<()> {
+        let [Read { x, dx, accumulates: true }] = *sources else { return Err(one_source(self.name())) };
+        let [n, c, h, _] = sources[0].nchw(self.name())?;
+        let [weights, clock] = slot.weight();
+        let values = slot.values(n, c * h)?;
+        let bindings = [x.bind("x"), weights, clock, values, dx.bind("dx")];
+        let form = match self.form {
+            HfForm::L1 => 0,
+            HfForm::L2 => 1,
+            HfForm::L1Sum => 2,
+            HfForm::Isotropic => 3,
+        };
+        let kernel = Kernel::new("total_variation", "step").with("FORM", form);
+        let grid = Grid::Workgroups([h, n * c, 1]);
+        rec.dispatch(self.name(), kernel, &bindings, &self.params(slot, x.shape), grid, 12 * x.shape.len() as u64)
+    }
+}
