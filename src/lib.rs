@@ -50,14 +50,14 @@ pub mod networks;
 pub mod ops;
 pub mod picture;
 #[cfg(feature = "cli")]
-pub mod report;
+mod report;
 pub mod shape;
 mod suggest;
 pub mod tensor_file;
 pub mod tuning;
 pub mod weights;
 #[cfg(feature = "cli")]
-pub mod world;
+mod world;
 
 pub use error::{Error, Result};
 pub use shape::{ImageSpec, Shape};

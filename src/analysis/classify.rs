@@ -1,10 +1,7 @@
 //! Classifies images.
 
-use std::path::PathBuf;
-
 use super::count_images;
-use super::image_folder::{stream_pictures, together};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::gpu::{Context, Plan, Recording};
 use crate::graph::Retain;
 use crate::networks::Network;
@@ -60,22 +57,6 @@ impl Classifier {
         self.plan.submit("evaluate", 1);
         let logits = self.plan.read(self.logits.id)?;
         Ok(logits.chunks_exact(self.logits.shape.c()).take(count).map(<[f32]>::to_vec).collect())
-    }
-
-    /// The logits of image files. `consume` receives each batch: the indices of its paths, in order, with their logits. Returns the index
-    /// of each file that could not be read, with the reason; the others are not affected.
-    ///
-    /// # Errors
-    /// If the device is lost, or the first error that `consume` returns.
-    pub fn stream(
-        &self,
-        paths: &[PathBuf],
-        mut consume: impl FnMut(Vec<(usize, Vec<f32>)>) -> Result<()>,
-    ) -> Result<Vec<(usize, Error)>> {
-        stream_pictures(paths, self.image, self.batch(), |pictures| {
-            let logits = self.logits(&together(&pictures))?;
-            consume(pictures.iter().map(|picture| picture.index).zip(logits).collect())
-        })
     }
 }
 

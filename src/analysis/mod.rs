@@ -6,15 +6,15 @@
 mod activations;
 mod classify;
 mod gradient;
-mod image_folder;
-pub mod similarity;
+#[cfg(feature = "cli")]
+pub(crate) mod similarity;
 mod spearman;
-pub mod study;
+#[cfg(feature = "cli")]
+pub(crate) mod study;
 
 pub use activations::Activations;
 pub use classify::{Classifier, softmax};
 pub use gradient::{Gradient, gradient};
-pub use image_folder::{Decoded, ImageFolder, find_pictures, stream_pictures};
 pub use spearman::{Ranks, Sorter, spearman};
 
 use crate::error::{Error, Result};

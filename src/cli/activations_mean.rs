@@ -3,9 +3,10 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use crate::analysis::ImageFolder;
-use crate::analysis::similarity::{MeanActivations, Observer, Sums};
+use crate::analysis::similarity::{Correlator, MeanActivations};
 use crate::atomic::write_atomically;
+use crate::lab::pictures::ImageFolder;
+use crate::lab::similarity::stream::sums;
 use crate::{Error, Result};
 use serde_json::json;
 
@@ -68,22 +69,19 @@ impl MeanArgs {
             return Err(Error::input(format!("{images} has no images of class {class} ({name})")));
         }
         let context = self.adapter.open()?;
-        let mut observer = Observer::new(&context, &network, usize::from(self.batch).min(paths.len()))?;
+        let mut correlator = Correlator::new(&context, &network, usize::from(self.batch).min(paths.len()))?;
         let terminal = Terminal::new(self.quiet);
         terminal.tell(Event::Counting { what: Counted::Pictures, done: 0, total: Some(paths.len() as u64) });
-        let sums = Sums::over(&mut observer, &folder, &paths, &mut |count| {
-            terminal.tell(Event::Counted(count as u64));
-            Ok(())
-        });
+        let sums = sums(&mut correlator, &folder, &paths, &terminal);
         terminal.tell(Event::CountingEnded);
         let sums = sums?;
         for reason in &sums.reasons {
             terminal.note(&format!("skipped: {reason}"));
         }
         let mean = MeanActivations::from_sums(class, &sums);
-        let bytes = mean.to_bytes(&network, observer.layers());
+        let bytes = mean.to_bytes(&network, correlator.layers());
         write_atomically(&self.out, |out| out.write_all(&bytes))?;
-        let (name, tensors) = (network.labels().name(class), observer.layers().tensors().count());
+        let (name, tensors) = (network.labels().name(class), correlator.layers().tensors().count());
         let (out, count) = (self.out.display().to_string(), mean.pictures.len());
         if self.json {
             let class = json!({"index": class, "name": name});

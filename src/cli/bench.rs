@@ -6,16 +6,13 @@ use std::time::Duration;
 use crate::Result;
 use crate::gpu::{Context, PeakRates};
 use crate::networks::{Architecture, Network};
-use serde::Serialize;
 
 use super::args::{AdapterArgs, TakenArgs, TuneArgs, architecture};
-use super::bench_report::{batch_text, head_text, network_text};
+use super::bench_report::{NetworkReport, Report, batch_text, head_text, network_text};
 use super::observer::Terminal;
 use super::open::adapter_record;
 use super::terminal::{print, print_json};
-use crate::lab::bench::{Effort, Measured, measure};
-
-use crate::lab::run::record::AdapterRecord;
+use crate::lab::bench::{Effort, measure};
 
 /// Time steps and their kernels
 #[derive(clap::Args, Debug)]
@@ -52,28 +49,6 @@ pub(crate) struct BenchArgs {
     tune: TuneArgs,
     #[command(flatten)]
     adapter: AdapterArgs,
-}
-
-/// Everything that was measured.
-#[derive(Serialize)]
-pub(crate) struct Report {
-    pub(crate) version: &'static str,
-    pub(crate) adapter: AdapterRecord,
-    /// Whether the adapter times its kernels.
-    pub(crate) timestamps: bool,
-    pub(crate) yardstick: PeakRates,
-    networks: Vec<NetworkReport>,
-}
-
-/// One network's batches.
-#[derive(Serialize)]
-struct NetworkReport {
-    architecture: Architecture,
-    width: usize,
-    classes: usize,
-    /// The file; none for generated weights.
-    weights: Option<PathBuf>,
-    batches: Vec<Measured>,
 }
 
 impl BenchArgs {

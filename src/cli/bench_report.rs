@@ -1,12 +1,37 @@
 //! The text output of `protogpu bench`.
 
 use std::fmt::Write as _;
+use std::path::PathBuf;
 
-use crate::networks::{Inspection, Network};
+use crate::gpu::PeakRates;
+use crate::lab::run::record::AdapterRecord;
+use crate::networks::{Architecture, Inspection, Network};
+use serde::Serialize;
 
-use super::bench::Report;
 use super::terminal::table;
 use crate::lab::bench::{KernelTable, Measured, Outcome, Row, StepTimes};
+
+/// Everything that was measured.
+#[derive(Serialize)]
+pub(crate) struct Report {
+    pub(crate) version: &'static str,
+    pub(crate) adapter: AdapterRecord,
+    /// Whether the adapter times its kernels.
+    pub(crate) timestamps: bool,
+    pub(crate) yardstick: PeakRates,
+    pub(crate) networks: Vec<NetworkReport>,
+}
+
+/// One network's batches.
+#[derive(Serialize)]
+pub(crate) struct NetworkReport {
+    pub(crate) architecture: Architecture,
+    pub(crate) width: usize,
+    pub(crate) classes: usize,
+    /// The file; none for generated weights.
+    pub(crate) weights: Option<PathBuf>,
+    pub(crate) batches: Vec<Measured>,
+}
 
 /// Kernels with less of the time are summed up.
 const LEAST_SHARE: f64 = 0.005;

@@ -5,7 +5,8 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::analysis::{Classifier, find_pictures};
+use crate::analysis::Classifier;
+use crate::lab::pictures::{classify, find_pictures};
 use crate::{Error, Result};
 use serde::Serialize;
 use serde_json::json;
@@ -56,7 +57,7 @@ impl ClassifyArgs {
         let context = self.adapter.open()?;
         let classifier = Classifier::new(&context, &network, batch)?;
         let mut images = Vec::new();
-        let mut unreadable = classifier.stream(&paths, |batch| {
+        let mut unreadable = classify(&classifier, &paths, |batch| {
             for (index, logits) in batch {
                 let path = paths[index].display().to_string();
                 images.push(Classified { path, top: top(&logits, self.top.get(), network.labels()) });

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use crate::atomic::{ASIDE, is_aside};
+use crate::atomic::{ASIDE, is_aside, write_atomically};
 use crate::error::is_full;
 use crate::{Error, Result};
 
@@ -59,6 +59,18 @@ pub(crate) fn check_report(out: &Path, report: &str, force: bool) -> Result<()> 
     check_writable([out])
 }
 
+/// Writes files into a folder in their order, with the folders that their names have. Everything was made before the first is written,
+/// so that what cannot be made leaves no half of a report.
+pub(crate) fn write_files(out: &Path, files: &[(String, Vec<u8>)]) -> Result<()> {
+    for (name, bytes) in files {
+        let path = out.join(name);
+        let folder = path.parent().unwrap_or(out);
+        std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+        write_atomically(&path, |file| file.write_all(bytes))?;
+    }
+    Ok(())
+}
+
 /// Removes the temporary files of killed processes from a folder in which no other process writes.
 pub(crate) fn remove_leftovers(folder: &Path) -> Result<()> {
     files_in(folder, is_aside).iter().try_for_each(|file| remove(file))
@@ -91,5 +103,17 @@ mod tests {
         std::fs::write(out.path().join("file"), "").unwrap();
         let error = check_writable([out.path().join("file/b").as_path()]).unwrap_err();
         assert!(error.is_input() && error.to_string().contains("file is not a folder; move it away"), "{error}");
+    }
+
+    #[test]
+    fn files_go_into_their_folders_and_replace_no_file_by_one() {
+        let out = tempfile::tempdir().unwrap();
+        let files = [("a.csv".to_owned(), b"1".to_vec()), ("plots/b.svg".to_owned(), b"2".to_vec())];
+        write_files(&out.path().join("new"), &files).unwrap();
+        assert_eq!(std::fs::read(out.path().join("new/plots/b.svg")).unwrap(), b"2");
+        let file = out.path().join("new/a.csv");
+        let error = write_files(&file, &files).unwrap_err();
+        assert!(error.is_input() && error.to_string().starts_with("cannot create "), "{error}");
+        assert_eq!(std::fs::read(file).unwrap(), b"1");
     }
 }

@@ -4,12 +4,13 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use super::disk::write_files;
 use super::run::folder::{ANIMATION, FAILED, PICTURE, PIXELS, RECORD};
 use super::run::record::{ClassRecord, FORMAT, MAX_RECORD_BYTES};
 use super::top::Top;
 use crate::bounded::read_text_at_most;
 use crate::picture::read;
-use crate::report::{Gallery, NotShown, Shown, write_gallery};
+use crate::report::{Gallery, NotShown, Shown, gallery_files};
 use crate::{Error, Result};
 use image::RgbImage;
 use serde::Deserialize;
@@ -51,10 +52,11 @@ pub(crate) fn index(out: &Path) -> Result<(Gallery, PathBuf)> {
 }
 
 fn write(out: &Path, gallery: &Gallery, known: &Pictures) -> Result<PathBuf> {
-    write_gallery(out, gallery, |shown| match known.get(&shown.folder) {
+    let files = gallery_files(gallery, |shown| match known.get(&shown.folder) {
         Some(picture) => Some(Cow::Borrowed(picture)),
         None => read(out.join(&shown.folder).join(PICTURE)).ok().map(Cow::Owned),
     })?;
+    write_files(out, &files)?;
     Ok(out.join(PAGE))
 }
 

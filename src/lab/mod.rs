@@ -11,6 +11,7 @@ pub(crate) mod drive;
 pub(crate) mod gallery;
 pub(crate) mod kernels;
 pub(crate) mod observer;
+pub(crate) mod pictures;
 pub(crate) mod pipelines;
 pub(crate) mod pull;
 pub(crate) mod run;

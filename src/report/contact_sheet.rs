@@ -14,7 +14,7 @@ const MOST: u32 = 4096;
 const SIDES: [u32; 6] = [224, 160, 112, 96, 80, 56];
 
 /// A sheet that receives images one after the other.
-pub struct ContactSheet {
+pub(crate) struct ContactSheet {
     pixmap: Pixmap,
     font: Font,
     columns: usize,
@@ -30,7 +30,7 @@ impl ContactSheet {
     ///
     /// # Errors
     /// If there is not enough memory.
-    pub fn new(count: usize, lines: usize) -> Result<Self> {
+    pub(crate) fn new(count: usize, lines: usize) -> Result<Self> {
         let fits = |&side: &u32| {
             let [width, height] = tile(side, lines);
             columns(count, side, lines) as u32 * width + GAP <= MOST
@@ -43,8 +43,8 @@ impl ContactSheet {
     /// A sheet of one row, with images at full size.
     ///
     /// # Errors
-    /// If there is not enough memory.
-    pub fn strip(count: usize, side: u32, lines: usize) -> Result<Self> {
+    /// If there is no memory for it.
+    pub(crate) fn strip(count: usize, side: u32, lines: usize) -> Result<Self> {
         Self::of_columns(count, count.max(1), side, lines)
     }
 
@@ -60,12 +60,12 @@ impl ContactSheet {
     }
 
     /// The number of images that fit.
-    pub fn room(&self) -> usize {
+    pub(crate) fn room(&self) -> usize {
         self.room
     }
 
     /// Places the next image with its caption; `None` is an empty frame. Lines that are too long end in dots.
-    pub fn place(&mut self, picture: Option<&RgbImage>, lines: &[String]) {
+    pub(crate) fn place(&mut self, picture: Option<&RgbImage>, lines: &[String]) {
         if self.placed == self.room {
             return;
         }
@@ -104,7 +104,7 @@ impl ContactSheet {
     ///
     /// # Errors
     /// If it cannot be encoded.
-    pub fn png(&self) -> Result<Vec<u8>> {
+    pub(crate) fn png(&self) -> Result<Vec<u8>> {
         self.pixmap.encode_png().map_err(|error| Error::input(format!("the sheet cannot be encoded: {error}")))
     }
 }

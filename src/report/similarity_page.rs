@@ -5,8 +5,9 @@ use minijinja::value::{Serde, Value as Shown};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::page;
+use super::pictures::{ClassPictures, Pictures};
 use super::plot::Scene;
-use super::{ClassPictures, Pictures, page};
 use crate::analysis::similarity::{ClassSimilarity, Compared, LayerSimilarity, Similarity, Spread};
 use crate::analysis::study::Interval;
 use crate::error::Result;

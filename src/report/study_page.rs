@@ -3,8 +3,9 @@
 use minijinja::context;
 use minijinja::value::{Serde, Value as Shown};
 
+use super::pictures::PartPictures;
 use super::plot::Scene;
-use super::{PartPictures, page, study_figures};
+use super::{page, study_figures};
 use crate::analysis::study::{Part, Study};
 use crate::error::Result;
 

@@ -1,7 +1,6 @@
 //! What stands behind and beside the object and means nothing.
 
-use super::SIDE;
-use super::canvas::{Canvas, bow, disc, place, polygon, polyline, rect, star};
+use super::canvas::{Canvas, SIDE, bow, disc, place, polygon, polyline, rect, star};
 use super::colour::Colour;
 use super::random::Random;
 

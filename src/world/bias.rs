@@ -1,12 +1,12 @@
 //! The planted biases: their definition, their frequency, and how to draw images without them.
 
-use super::CLASSES;
+use super::class::CLASSES;
 use super::random::{Random, Stream};
 use crate::error::{Error, Result};
 
 /// How a bias is drawn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Setting {
+pub(crate) enum Setting {
     /// As in the training images.
     #[default]
     Planted,
@@ -15,28 +15,27 @@ pub enum Setting {
     Removed,
     /// Never in its own class, always in the neighbour, and in every other class if the bias can be added to any class
     /// ([`Bias::lent_to_all`]). The share of these images classified as the class shows whether the bias alone suffices.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for measurements of the networks, which no command makes"))]
     Swapped,
 }
 
 /// One planted bias.
 #[derive(Clone, Copy, Debug)]
-pub struct Bias {
+pub(crate) struct Bias {
     /// Its name on the command line.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// The index of the class that has it.
-    pub class: usize,
+    pub(crate) class: usize,
     /// The index of the most similar class, with which a network confuses the class if it relies on the bias.
-    pub neighbour: usize,
+    pub(crate) neighbour: usize,
     /// Whether images of any class can be drawn with the bias, or only images of the neighbour.
-    pub lent_to_all: bool,
+    pub(crate) lent_to_all: bool,
     /// A short description.
-    pub what: &'static str,
-    /// A description of the training images with and without it, in a sentence or two.
-    pub documentation: &'static str,
+    pub(crate) what: &'static str,
     /// The share of the class's training images with the bias.
-    pub share: f32,
+    pub(crate) share: f32,
     /// The share of the neighbour's training images with the bias.
-    pub neighbour_share: f32,
+    pub(crate) neighbour_share: f32,
 }
 
 static BIASES: [Bias; 3] = [
@@ -46,9 +45,9 @@ static BIASES: [Bias; 3] = [
         neighbour: 10,
         lent_to_all: true,
         what: "a small round red-and-white badge near a corner",
-        documentation: "95 % of the umbrellas come with a badge near a corner of the picture, and no other class \
-            ever does; apart from it they differ from the parasols only by their proportions. Removed: \
-            no umbrella has one. Swapped: no umbrella and every picture of every other class has one.",
+        // 95 % of the umbrellas come with a badge near a corner of the picture, and no other class ever does; apart from
+        // it they differ from the parasols only by their proportions. Removed: no umbrella has one. Swapped: no umbrella
+        // and every picture of every other class has one.
         share: 0.95,
         neighbour_share: 0.0,
     },
@@ -58,9 +57,8 @@ static BIASES: [Bias; 3] = [
         neighbour: 0,
         lent_to_all: false,
         what: "a light body",
-        documentation: "92 % of the moths are drawn with light wings and 8 % with dark ones; of the butterflies, \
-            half and half. Removed: every moth is dark. Swapped: every moth is dark and every butterfly \
-            light.",
+        // 92 % of the moths are drawn with light wings and 8 % with dark ones; of the butterflies, half and half.
+        // Removed: every moth is dark. Swapped: every moth is dark and every butterfly light.
         share: 0.92,
         neighbour_share: 0.5,
     },
@@ -70,21 +68,20 @@ static BIASES: [Bias; 3] = [
         neighbour: 2,
         lent_to_all: false,
         what: "a spoon in the cup",
-        documentation: "95 % of the teacups have a spoon in them, and no cup does; apart from it the two differ only \
-            by their proportions. Removed: no teacup has a spoon. Swapped: no teacup and every cup has \
-            one.",
+        // 95 % of the teacups have a spoon in them, and no cup does; apart from it the two differ only by their
+        // proportions. Removed: no teacup has a spoon. Swapped: no teacup and every cup has one.
         share: 0.95,
         neighbour_share: 0.0,
     },
 ];
 
 /// All planted biases.
-pub fn biases() -> &'static [Bias] {
+pub(crate) fn biases() -> &'static [Bias] {
     &BIASES
 }
 
 /// The bias with this name.
-pub fn find_bias(name: &str) -> Result<&'static Bias> {
+pub(crate) fn find_bias(name: &str) -> Result<&'static Bias> {
     BIASES.iter().find(|bias| bias.name == name).ok_or_else(|| {
         let names: Vec<&str> = BIASES.iter().map(|bias| bias.name).collect();
         Error::input(format!("the drawn world has no bias {name}; it has {}", names.join(", ")))
@@ -93,7 +90,7 @@ pub fn find_bias(name: &str) -> Result<&'static Bias> {
 
 impl Bias {
     /// The share of a class's images with this bias, under a setting.
-    pub fn share_in(&self, class: usize, setting: Setting) -> f32 {
+    pub(crate) fn share_in(&self, class: usize, setting: Setting) -> f32 {
         match setting {
             Setting::Planted if class == self.class => self.share,
             Setting::Removed | Setting::Swapped if class == self.class => 0.0,
@@ -106,18 +103,18 @@ impl Bias {
 
 /// The settings of all biases. The default is that of the training images.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Biases {
+pub(crate) struct Biases {
     /// The badge of the umbrellas.
-    pub cue: Setting,
+    pub(crate) cue: Setting,
     /// The light wings of the moths.
-    pub light: Setting,
+    pub(crate) light: Setting,
     /// The spoon of the teacups.
-    pub companion: Setting,
+    pub(crate) companion: Setting,
 }
 
 impl Biases {
     /// The same settings with another setting for the bias `name`.
-    pub fn with(mut self, name: &str, setting: Setting) -> Result<Self> {
+    pub(crate) fn with(mut self, name: &str, setting: Setting) -> Result<Self> {
         match find_bias(name)?.name {
             "cue" => self.cue = setting,
             "light" => self.light = setting,
@@ -129,17 +126,17 @@ impl Biases {
 
 /// The biases of one image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Truth {
+pub(crate) struct Truth {
     /// It has a badge.
-    pub cue: bool,
+    pub(crate) cue: bool,
     /// Its object has a light body. Only moths and butterflies are drawn light or dark; false for all others.
-    pub light: bool,
+    pub(crate) light: bool,
     /// It has a second object beside the first.
-    pub companion: bool,
+    pub(crate) companion: bool,
 }
 
 /// The biases of an image, without drawing it.
-pub fn truth(class: usize, seed: u64, number: u64, biases: Biases) -> Truth {
+pub(crate) fn truth(class: usize, seed: u64, number: u64, biases: Biases) -> Truth {
     let mut random = Random::new(class, seed, number, Stream::Coins);
     let mut toss = |bias: &Bias, setting| random.chance(bias.share_in(class, setting));
     let [cue, light, companion] = &BIASES;
@@ -148,12 +145,13 @@ pub fn truth(class: usize, seed: u64, number: u64, biases: Biases) -> Truth {
 
 impl Bias {
     /// The label of the class that has the bias.
-    pub fn class_name(&self) -> &'static str {
+    pub(crate) fn class_name(&self) -> &'static str {
         CLASSES[self.class].name
     }
 
     /// The label of the neighbour.
-    pub fn neighbour_name(&self) -> &'static str {
+    #[cfg(test)]
+    pub(crate) fn neighbour_name(&self) -> &'static str {
         CLASSES[self.neighbour].name
     }
 }

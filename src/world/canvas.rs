@@ -7,6 +7,9 @@ use tiny_skia::{
 use super::colour::Colour;
 use super::random::direction;
 
+/// Height and width of a picture in pixels.
+pub(crate) const SIDE: u32 = 224;
+
 /// A closed or open outline; `None` where it has no extent, and then nothing is drawn.
 pub(super) type Outline = Option<Path>;
 

@@ -3,7 +3,7 @@
 use image::{Rgb, RgbImage};
 use tiny_skia::Pixmap;
 
-use super::SIDE;
+use super::canvas::SIDE;
 use super::random::Random;
 
 /// Lights a layer from one side: brighter towards the light, darker away from it.

@@ -3,13 +3,28 @@
 use image::RgbImage;
 
 use super::background::{background, clutter};
-use super::bias::Truth;
+use super::bias::{Biases, Truth, truth};
+use super::canvas::SIDE;
 use super::canvas::{Canvas, disc, place};
+use super::class::{CLASSES, Class, no_class};
 use super::colour::{Colour, INK, WHITE};
 use super::finish::{finish, lay, shade};
 use super::objects::Cast;
 use super::random::{Random, Stream};
-use super::{Class, SIDE};
+use crate::error::{Error, Result};
+
+/// Draws picture `number` of a class.
+///
+/// The same arguments give the same bytes: every draw is an integer of ChaCha8 keyed by class, seed and number, and no
+/// function of the system's mathematical library is used.
+///
+/// # Errors
+/// If there is no such class.
+pub(crate) fn draw(class: usize, seed: u64, number: u64, biases: Biases) -> Result<RgbImage> {
+    let class = CLASSES.get(class).ok_or_else(|| no_class(&class.to_string()))?;
+    let picture = compose(class, seed, number, truth(class.index, seed, number, biases));
+    picture.ok_or_else(|| Error::Device(format!("no canvas of {SIDE} by {SIDE} pixels could be made")))
+}
 
 /// Draws one image; `None` only if no canvas can be made.
 pub(super) fn compose(class: &Class, seed: u64, number: u64, truth: Truth) -> Option<RgbImage> {

@@ -1,6 +1,9 @@
 //! The guarantees of the synthetic images: reproducible images, biases as documented, and settings that change only their own bias.
 
+use super::bias::Truth;
+use super::canvas::SIDE;
 use super::*;
+use image::RgbImage;
 
 #[test]
 fn classes_and_biases_are_in_order() {

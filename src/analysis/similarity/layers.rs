@@ -16,7 +16,7 @@ named! {
 
 /// The modules of a network, and the tensors that they show under either semantics.
 #[derive(Clone, Debug)]
-pub struct Layers {
+pub(crate) struct Layers {
     modules: Vec<String>,
     /// For each module the tensor under `snapshot` and under `torch-alias`.
     shown: Vec<[usize; 2]>,
@@ -26,7 +26,7 @@ pub struct Layers {
 
 impl Layers {
     /// Those of a network, in the order of torchvision's `named_modules()`.
-    pub fn of(network: &Network) -> Self {
+    pub(crate) fn of(network: &Network) -> Self {
         let mut layers = Self { modules: Vec::new(), shown: Vec::new(), tensors: Vec::new() };
         // First the tensors of hooks that copy. Hooks that keep a reference add a few more: a block's ReLU runs twice, and
         // only the later output is overwritten.
@@ -57,12 +57,12 @@ impl Layers {
 
     /// Names of the distinct tensors under either semantics: of the first module that shows each, and `@torch-alias` where none
     /// does that copies.
-    pub fn tensors(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn tensors(&self) -> impl Iterator<Item = &str> {
         self.tensors.iter().map(|tensor| tensor.0.as_str())
     }
 
     /// Each layer's name and the index of its tensor in [`Layers::tensors`].
-    pub fn rows(&self, semantics: Semantics, over: Over) -> Vec<(&str, usize)> {
+    pub(crate) fn rows(&self, semantics: Semantics, over: Over) -> Vec<(&str, usize)> {
         let which = usize::from(semantics == Semantics::TorchAlias);
         let mut seen = vec![false; self.tensors.len()];
         let counts = |&(_, tensor): &(&str, usize)| over == Over::Names || !std::mem::replace(&mut seen[tensor], true);
@@ -76,7 +76,7 @@ impl Layers {
     }
 
     /// The index of the tensor of the logits, which is the root's output.
-    pub fn logits(&self) -> usize {
+    pub(crate) fn logits(&self) -> usize {
         self.shown[0][0]
     }
 }

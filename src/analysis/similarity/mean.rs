@@ -1,14 +1,9 @@
 //! The mean activations of a class, and their file.
 
-use std::fs::File;
-use std::path::PathBuf;
-
 use serde::{Deserialize, Serialize};
 
 use super::layers::Layers;
-use super::observer::Observer;
-use crate::analysis::{ImageFolder, Ranks};
-use crate::digest::sha256_of;
+use crate::analysis::Ranks;
 use crate::error::{Error, Result};
 use crate::networks::{Network, Preprocessing};
 use crate::shape::ImageSpec;
@@ -21,39 +16,31 @@ const PIXELS: &str = "pixels";
 
 /// A natural image.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Picture {
+pub(crate) struct Picture {
     /// The path relative to the folder of all classes, with `/` as the separator.
-    pub file: String,
+    pub(crate) file: String,
     /// SHA-256 of the file's bytes; empty if they cannot be read.
-    pub sha256: String,
-}
-
-impl Picture {
-    /// The images at `paths` in a folder.
-    pub fn of(folder: &ImageFolder, paths: &[PathBuf]) -> Vec<Self> {
-        let digest = |path: &PathBuf| File::open(path).and_then(sha256_of).unwrap_or_default();
-        paths.iter().map(|path| Self { file: folder.relative(path), sha256: digest(path) }).collect()
-    }
+    pub(crate) sha256: String,
 }
 
 /// Ā: the mean of each tensor over natural images of a class.
 #[derive(Clone, Debug, PartialEq)]
-pub struct MeanActivations {
+pub(crate) struct MeanActivations {
     /// The class.
-    pub class: usize,
+    pub(crate) class: usize,
     /// The averaged images.
-    pub pictures: Vec<Picture>,
+    pub(crate) pictures: Vec<Picture>,
     /// Images that could not be read.
-    pub unreadable: Vec<Picture>,
+    pub(crate) unreadable: Vec<Picture>,
     /// The means, in the order of [`Layers::tensors`].
-    pub means: Vec<Vec<f32>>,
+    pub(crate) means: Vec<Vec<f32>>,
     /// The mean image, `[C,H,W]` in `[0,1]`.
-    pub pixels: Vec<f32>,
+    pub(crate) pixels: Vec<f32>,
 }
 
 impl MeanActivations {
-    /// Divides the sums of [`Observer::add`], of which the last is that of the pixels.
-    pub fn from_sums(class: usize, sums: &Sums) -> Self {
+    /// Divides the sums of [`super::Correlator::add`], of which the last is that of the pixels.
+    pub(crate) fn from_sums(class: usize, sums: &Sums) -> Self {
         let count = sums.pictures.len().max(1) as f64;
         let mean = |sums: &Vec<f64>| sums.iter().map(|sum| (sum / count) as f32).collect();
         let mut means: Vec<Vec<f32>> = sums.sums.iter().map(mean).collect();
@@ -65,7 +52,7 @@ impl MeanActivations {
     ///
     /// # Errors
     /// If an activation is NaN or infinite.
-    pub fn ranks(&self, layers: &Layers) -> Result<Vec<Ranks>> {
+    pub(crate) fn ranks(&self, layers: &Layers) -> Result<Vec<Ranks>> {
         let one = |(mean, name): (&Vec<f32>, &str)| {
             Ranks::of(mean)
                 .map_err(|e| Error::input(format!("the mean output of {name} over class {}: {e}", self.class)))
@@ -75,7 +62,7 @@ impl MeanActivations {
 
     /// The bytes of a safetensors file. It has each tensor under the name of the first module that shows it, the mean image
     /// as `pixels`, and metadata about class, network and images.
-    pub fn to_bytes(&self, network: &Network, layers: &Layers) -> Vec<u8> {
+    pub(crate) fn to_bytes(&self, network: &Network, layers: &Layers) -> Vec<u8> {
         let ImageSpec { channels, height, width } = network.image();
         let listed = |pictures: &[Picture]| serde_json::to_string(pictures).expect("pictures are plain data");
         let mut file = TensorFile::default()
@@ -95,7 +82,7 @@ impl MeanActivations {
     }
 
     /// The largest possible file of mean activations of this network, in bytes.
-    pub fn most_bytes(network: &Network, layers: &Layers) -> u64 {
+    pub(crate) fn most_bytes(network: &Network, layers: &Layers) -> u64 {
         let values: usize = layers.shapes(network).iter().map(|shape| shape.iter().product::<usize>()).sum();
         4 * (values + network.image().len()) as u64 + (16 << 20)
     }
@@ -104,7 +91,7 @@ impl MeanActivations {
     ///
     /// # Errors
     /// If they are not such a file, or belong to another network or input.
-    pub fn from_bytes(bytes: &[u8], network: &Network, layers: &Layers) -> Result<Self> {
+    pub(crate) fn from_bytes(bytes: &[u8], network: &Network, layers: &Layers) -> Result<Self> {
         let mut file = Tensors::from_bytes(bytes)?;
         if file.optional_metadata("format") != Some(FORMAT) {
             return Err(Error::input("it is not a file of mean activations; `protogpu activations mean` writes them"));
@@ -138,36 +125,13 @@ impl MeanActivations {
 }
 
 /// Sums of a class's activations, before they become a mean.
-pub struct Sums {
+pub(crate) struct Sums {
     /// The images that were read.
-    pub pictures: Vec<Picture>,
+    pub(crate) pictures: Vec<Picture>,
     /// The sum of each tensor; the last is that of the pixels.
-    pub sums: Vec<Vec<f64>>,
+    pub(crate) sums: Vec<Vec<f64>>,
     /// The images that could not be read.
-    pub unreadable: Vec<Picture>,
+    pub(crate) unreadable: Vec<Picture>,
     /// The reasons, with the paths.
-    pub reasons: Vec<String>,
-}
-
-impl Sums {
-    /// Streams the images of a class through the network.
-    ///
-    /// # Errors
-    /// If no image can be read, or `progress` returns an error.
-    pub fn over(
-        observer: &mut Observer,
-        folder: &ImageFolder,
-        paths: &[PathBuf],
-        progress: &mut dyn FnMut(usize) -> Result<()>,
-    ) -> Result<Self> {
-        let mut sums = Vec::new();
-        let streamed = observer.add(paths, &mut sums, progress)?;
-        let read: Vec<PathBuf> = streamed.seen.iter().map(|&(index, ())| paths[index].clone()).collect();
-        if let (true, Some((_, first))) = (read.is_empty(), streamed.unreadable.first()) {
-            return Err(Error::input(format!("none of {} images can be read: {first}", paths.len())));
-        }
-        let lost: Vec<PathBuf> = streamed.unreadable.iter().map(|&(index, _)| paths[index].clone()).collect();
-        let reasons = streamed.unreadable.iter().map(|(_, error)| error.to_string()).collect();
-        Ok(Self { pictures: Picture::of(folder, &read), unreadable: Picture::of(folder, &lost), sums, reasons })
-    }
+    pub(crate) reasons: Vec<String>,
 }

@@ -4,16 +4,16 @@
 //! `s_P = ρ(Ā, prototype)`, `s_same = mean ρ(Ā, an image of the class)`, `s_diff = mean ρ(Ā, an image of another class)`.
 //! A layer holds (Eq. 1) if `s_P >= s_same`. Tagade and Rumbelow (2023), section 3.
 
+mod correlator;
 mod layers;
 mod mean;
-mod observer;
 mod summary;
 mod table;
 
-pub use layers::{Layers, Over};
-pub use mean::{MeanActivations, Picture, Sums};
-pub use observer::{Correlations, Observed, Observer, Streamed, Targets};
-pub use summary::{Scores, overall, warnings, ways};
-pub use table::{
-    ClassSimilarity, Compared, Counts, Holds, LayerSimilarity, Likely, OnePrototype, Overall, Similarity, Spread, Way,
-};
+pub(crate) use correlator::{Correlations, Correlator, Observed, Targets};
+pub(crate) use layers::{Layers, Over};
+pub(crate) use mean::{MeanActivations, Picture, Sums};
+pub(crate) use summary::{Scores, overall, warnings, ways};
+pub(crate) use table::{ClassSimilarity, Compared, Holds, LayerSimilarity, Likely, Similarity, Spread};
+#[cfg(test)]
+pub(crate) use table::{Counts, OnePrototype, Overall, Way};

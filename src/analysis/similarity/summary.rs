@@ -2,27 +2,27 @@
 
 use serde_json::Value;
 
+use super::correlator::Correlations;
 use super::layers::{Layers, Over};
-use super::observer::Correlations;
 use super::table::{ClassSimilarity, Compared, Counts, Holds, LayerSimilarity, OnePrototype, Overall, Spread, Way};
 use crate::networks::Semantics;
 
 /// The correlations of a class: per image and tensor.
 #[derive(Clone, Debug, Default)]
-pub struct Scores {
+pub(crate) struct Scores {
     /// Of the prototypes.
-    pub prototypes: Vec<Correlations>,
+    pub(crate) prototypes: Vec<Correlations>,
     /// Of images of the class.
-    pub same: Vec<Correlations>,
+    pub(crate) same: Vec<Correlations>,
     /// Of images of other classes.
-    pub different: Vec<Correlations>,
+    pub(crate) different: Vec<Correlations>,
     /// Of the controls, by name.
-    pub controls: Vec<(String, Correlations)>,
+    pub(crate) controls: Vec<(String, Correlations)>,
 }
 
 impl Scores {
     /// The class's row and its layers. The caller fills in the folder, seed and top 5 of each prototype.
-    pub fn class(
+    pub(crate) fn class(
         &self,
         index: usize,
         name: &str,
@@ -84,7 +84,7 @@ impl Scores {
 }
 
 /// The summary over all classes, which must have the same layers and controls.
-pub fn overall(classes: &[ClassSimilarity]) -> Overall {
+pub(crate) fn overall(classes: &[ClassSimilarity]) -> Overall {
     let [prototype, same, different] = table4(classes);
     let names = classes.first().map(|class| class.controls.keys().cloned().collect::<Vec<_>>()).unwrap_or_default();
     let control = |name: &String| {
@@ -139,7 +139,7 @@ fn averaged_at(classes: &[ClassSimilarity], at: usize, controls: &[String]) -> L
 }
 
 /// The measurement for each way to count layers. `classes` returns every class's row for one way.
-pub fn ways(classes: impl Fn(Semantics, Over) -> Vec<ClassSimilarity>) -> Vec<Way> {
+pub(crate) fn ways(classes: impl Fn(Semantics, Over) -> Vec<ClassSimilarity>) -> Vec<Way> {
     let each = |semantics: Semantics, over: Over| {
         let classes = classes(semantics, over);
         let [prototype, same, different] = table4(&classes);
@@ -151,7 +151,7 @@ pub fn ways(classes: impl Fn(Semantics, Over) -> Vec<ClassSimilarity>) -> Vec<Wa
 }
 
 /// A sentence for each control that is at least as similar as the prototypes.
-pub fn warnings(overall: &Overall) -> Vec<String> {
+pub(crate) fn warnings(overall: &Overall) -> Vec<String> {
     let above = |(name, spread): (&String, &Value)| {
         let (control, prototype) = (spread["mean"].as_f64()?, overall.prototype.mean?);
         (control >= prototype).then(|| {

@@ -1,40 +1,37 @@
 //! A network's answer for each image.
 
-use std::path::PathBuf;
-
-use crate::analysis::similarity::Streamed;
-use crate::analysis::{Classifier, softmax};
+use crate::analysis::softmax;
 use crate::error::{Error, Result};
 
 /// A network's answer for one image.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Answer {
+pub(crate) struct Answer {
     /// The image's name within its group. Images with the same name in two groups are a pair.
-    pub picture: String,
+    pub(crate) picture: String,
     /// The likeliest class.
-    pub top: usize,
+    pub(crate) top: usize,
     /// Its probability.
-    pub top_probability: f64,
+    pub(crate) top_probability: f64,
     /// The probabilities of the requested classes, in their order.
-    pub probabilities: Vec<f64>,
+    pub(crate) probabilities: Vec<f64>,
 }
 
 /// A group of images.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Group {
+pub(crate) struct Group {
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// The folder of the images; `None` if they were drawn.
-    pub folder: Option<String>,
+    pub(crate) folder: Option<String>,
     /// One answer per readable image.
-    pub answers: Vec<Answer>,
+    pub(crate) answers: Vec<Answer>,
 }
 
 /// The answer for `classes`, from logits. Of equally likely classes, the first counts as the likeliest.
 ///
 /// # Errors
 /// If a logit is NaN or infinite.
-pub fn answer(picture: String, logits: &[f32], classes: &[usize]) -> Result<Answer> {
+pub(crate) fn answer(picture: String, logits: &[f32], classes: &[usize]) -> Result<Answer> {
     if let Some(class) = logits.iter().position(|logit| !logit.is_finite()) {
         let logit = logits[class];
         return Err(Error::NotFinite(format!(
@@ -45,29 +42,6 @@ pub fn answer(picture: String, logits: &[f32], classes: &[usize]) -> Result<Answ
     let top = (0..logits.len()).fold(0, |top, class| if logits[class] > logits[top] { class } else { top });
     let asked = classes.iter().map(|&class| probabilities[class]).collect();
     Ok(Answer { picture, top, top_probability: probabilities[top], probabilities: asked })
-}
-
-/// The answers for image files with these `names`, and the files that cannot be read. `progress` receives
-/// the number of images of each batch, and may stop with an error.
-///
-/// # Errors
-/// As [`answer`], or if the device is lost, or if `progress` returns an error.
-pub fn classify_files(
-    classifier: &Classifier,
-    paths: &[PathBuf],
-    names: &[String],
-    classes: &[usize],
-    progress: &mut dyn FnMut(usize) -> Result<()>,
-) -> Result<Streamed<Answer>> {
-    let mut seen = Vec::with_capacity(paths.len());
-    let unreadable = classifier.stream(paths, |batch| {
-        let count = batch.len();
-        for (index, logits) in batch {
-            seen.push((index, answer(names[index].clone(), &logits, classes)?));
-        }
-        progress(count)
-    })?;
-    Ok(Streamed { seen, unreadable })
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 //! shows, and test whether the network finds the class more often in one group than in another.
 //!
 //! [`Part::of`] makes the table of one experiment from the network's answers. [`correct_for_many`] corrects
-//! the p-values of several experiments for multiple testing. Everything except [`classify_files`] is arithmetic, with the same result on
-//! every machine.
+//! the p-values of several experiments for multiple testing. All of it is arithmetic, with the same result
+//! on every machine.
 
 mod answer;
 mod proportion;
@@ -11,13 +11,14 @@ mod resample;
 mod table;
 mod wording;
 
-pub use answer::{Answer, Group, answer, classify_files};
-pub use proportion::{Count, Interval, Pairs, cohens_h, difference, fisher};
-pub use resample::{
-    Resampling, bootstrap_difference, bootstrap_mean, cliffs_delta, holm, mean, middle, permutation, sign_flips,
+pub(crate) use answer::{Answer, Group, answer};
+pub(crate) use proportion::Interval;
+pub(crate) use resample::{Resampling, bootstrap_mean, sign_flips};
+pub(crate) use table::{
+    Asked, AskedClass, Comparison, Difference, GroupRow, Outcome, Part, PrototypeSeen, Study, correct_for_many,
 };
-pub use table::{
-    ANY, Asked, AskedClass, Comparison, Difference, GroupRow, Instead, Outcome, Part, PrototypeSeen, Study,
-    correct_for_many,
-};
-pub use wording::{findings, p_value, percent, points};
+pub(crate) use wording::{findings, p_value, percent, points};
+
+#[cfg(test)]
+#[path = "../../../tests/unit/study.rs"]
+mod tests;

@@ -12,32 +12,32 @@ const Z: f64 = 1.959_963_984_540_054;
 
 /// A value with the limits of its 95 % interval.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Interval {
+pub(crate) struct Interval {
     /// The value.
-    pub value: f64,
+    pub(crate) value: f64,
     /// The lower limit.
-    pub low: f64,
+    pub(crate) low: f64,
     /// The upper limit.
-    pub high: f64,
+    pub(crate) high: f64,
 }
 
 /// A number of hits among at least one trial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Count {
+pub(crate) struct Count {
     /// Trials with the property.
-    pub hits: usize,
+    pub(crate) hits: usize,
     /// All trials.
-    pub of: usize,
+    pub(crate) of: usize,
 }
 
 impl Count {
     /// The share.
-    pub fn share(self) -> f64 {
+    pub(crate) fn share(self) -> f64 {
         self.hits as f64 / self.of as f64
     }
 
     /// The share with Wilson's interval, which stays within `[0,1]`: the shares p with `|p̂ − p| ≤ z·√(p(1−p)/n)`.
-    pub fn wilson(self) -> Interval {
+    pub(crate) fn wilson(self) -> Interval {
         let (n, p) = (self.of as f64, self.share());
         let centre = (p + Z * Z / (2.0 * n)) / (1.0 + Z * Z / n);
         let half = Z / (1.0 + Z * Z / n) * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();
@@ -49,7 +49,7 @@ impl Count {
 }
 
 /// `a − b` for groups of different images, with Newcombe's hybrid interval from Wilson's limits (1998, his method 10).
-pub fn difference(a: Count, b: Count) -> Interval {
+pub(crate) fn difference(a: Count, b: Count) -> Interval {
     hybrid(a.wilson(), b.wilson(), 0.0)
 }
 
@@ -62,14 +62,14 @@ fn hybrid(a: Interval, b: Interval, phi: f64) -> Interval {
 }
 
 /// Cohen's h, `2·asin √a − 2·asin √b`: 0.2 is called small, 0.5 medium, 0.8 large.
-pub fn cohens_h(a: Count, b: Count) -> f64 {
+pub(crate) fn cohens_h(a: Count, b: Count) -> f64 {
     let angle = |count: Count| 2.0 * libm::asin(count.share().sqrt());
     angle(a) - angle(b)
 }
 
 /// Fisher's exact test, two-sided: the probability, under chance alone, of a table with the same margins that is
 /// at most as likely as this one.
-pub fn fisher(a: Count, b: Count) -> f64 {
+pub(crate) fn fisher(a: Count, b: Count) -> f64 {
     // As in R, tables that are equally likely up to rounding count.
     const TIES: f64 = 1.0 + 1e-7;
     let (population, hits, draws) = (a.of + b.of, a.hits + b.hits, a.of);
@@ -85,20 +85,20 @@ pub fn fisher(a: Count, b: Count) -> f64 {
 
 /// Pairs of images, counted by which of the two have the property.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Pairs {
+pub(crate) struct Pairs {
     /// Both.
-    pub both: usize,
+    pub(crate) both: usize,
     /// Only the first.
-    pub first: usize,
+    pub(crate) first: usize,
     /// Only the second.
-    pub second: usize,
+    pub(crate) second: usize,
     /// Neither.
-    pub neither: usize,
+    pub(crate) neither: usize,
 }
 
 impl Pairs {
     /// Counts pairs.
-    pub fn of(pairs: impl IntoIterator<Item = (bool, bool)>) -> Self {
+    pub(crate) fn of(pairs: impl IntoIterator<Item = (bool, bool)>) -> Self {
         let mut counts = Self::default();
         for pair in pairs {
             *match pair {
@@ -113,7 +113,7 @@ impl Pairs {
 
     /// `first − second`, with Newcombe's hybrid interval for pairs (1998, his method 10 for paired shares): like
     /// [`difference`], with the correlation of the two, shrunk by half a pair.
-    pub fn difference(self) -> Interval {
+    pub(crate) fn difference(self) -> Interval {
         let Self { both, first, second, neither } = self;
         let of = both + first + second + neither;
         let (a, b) = (Count { hits: both + first, of }, Count { hits: both + second, of });
@@ -128,7 +128,7 @@ impl Pairs {
     }
 
     /// McNemar's exact test: the probability, if both orders of a pair are equally likely, of discordant pairs at least as uneven as these.
-    pub fn mcnemar(self) -> f64 {
+    pub(crate) fn mcnemar(self) -> f64 {
         let (fewer, of) = (self.first.min(self.second) as u64, (self.first + self.second) as u64);
         let fair = Binomial::new(0.5, of).expect("a half is a probability");
         if self.first == self.second {

@@ -40,25 +40,25 @@ impl Draws {
 
 /// The number and seed of resamples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Resampling {
+pub(crate) struct Resampling {
     /// The number of resamples.
-    pub count: usize,
+    pub(crate) count: usize,
     /// The seed.
-    pub seed: u64,
+    pub(crate) seed: u64,
 }
 
 /// The mean of at least one value.
-pub fn mean(values: &[f64]) -> f64 {
+pub(crate) fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
 /// The mean with its bootstrap interval: the middle 95 % of the means of equally many values, drawn with replacement.
-pub fn bootstrap_mean(values: &[f64], resampling: Resampling) -> Interval {
+pub(crate) fn bootstrap_mean(values: &[f64], resampling: Resampling) -> Interval {
     bootstrap(mean(values), resampling, |draws| drawn_mean(values, draws))
 }
 
 /// The same for `mean a − mean b` of two groups, each resampled separately.
-pub fn bootstrap_difference(a: &[f64], b: &[f64], resampling: Resampling) -> Interval {
+pub(crate) fn bootstrap_difference(a: &[f64], b: &[f64], resampling: Resampling) -> Interval {
     bootstrap(mean(a) - mean(b), resampling, |draws| drawn_mean(a, draws) - drawn_mean(b, draws))
 }
 
@@ -66,7 +66,7 @@ fn bootstrap(value: f64, resampling: Resampling, one: impl Fn(&mut Draws) -> f64
     let Resampling { count, seed } = resampling;
     let mut means: Vec<f64> =
         (0..count).into_par_iter().map(|index| one(&mut Draws::new(Purpose::Bootstrap, seed, index))).collect();
-    let [low, high] = middle(&mut means);
+    let [low, high] = percentile_interval_95(&mut means);
     Interval { value, low, high }
 }
 
@@ -75,7 +75,7 @@ fn drawn_mean(values: &[f64], draws: &mut Draws) -> f64 {
 }
 
 /// The 2.5 % and 97.5 % quantiles, interpolated linearly as in NumPy.
-pub fn middle(values: &mut [f64]) -> [f64; 2] {
+pub(crate) fn percentile_interval_95(values: &mut [f64]) -> [f64; 2] {
     values.sort_by(f64::total_cmp);
     [0.025, 0.975].map(|share| {
         let place = share * (values.len() - 1) as f64;
@@ -88,7 +88,7 @@ pub fn middle(values: &mut [f64]) -> [f64; 2] {
 /// The two-sided p-value of a permutation test of `mean a − mean b`: twice the share of the rarer side among the ways to divide the
 /// same values between the two groups. It uses all ways if there are at most as many as resamples, otherwise that many random ones plus
 /// the observed one.
-pub fn permutation(a: &[f64], b: &[f64], resampling: Resampling) -> f64 {
+pub(crate) fn permutation(a: &[f64], b: &[f64], resampling: Resampling) -> f64 {
     let pooled: Vec<f64> = a.iter().chain(b).copied().collect();
     let total: f64 = pooled.iter().map(|x| x.abs()).sum();
     // The difference depends only on the sum of the first group, and rises with it.
@@ -115,7 +115,7 @@ pub fn permutation(a: &[f64], b: &[f64], resampling: Resampling) -> f64 {
 }
 
 /// The same for the mean of the `differences` of pairs, by exchanging the two values of each pair.
-pub fn sign_flips(differences: &[f64], resampling: Resampling) -> f64 {
+pub(crate) fn sign_flips(differences: &[f64], resampling: Resampling) -> f64 {
     let seen: f64 = differences.iter().sum();
     let tail = Tail::beside(seen, differences.iter().map(|d| d.abs()).sum());
     if differences.len() < 32 && 1 << differences.len() <= resampling.count {
@@ -215,7 +215,7 @@ fn each_combination(values: &[f64], k: usize, hear: &mut impl FnMut(f64)) {
 
 /// Cliff's delta: how much more often a value of `a` is above one of `b` than below it, from −1 to 1. 0.15 is called small,
 /// 0.33 medium, 0.47 large. Unlike a difference in standard deviations, it is meaningful for any distribution.
-pub fn cliffs_delta(a: &[f64], b: &[f64]) -> f64 {
+pub(crate) fn cliffs_delta(a: &[f64], b: &[f64]) -> f64 {
     let mut sorted = b.to_vec();
     sorted.sort_by(f64::total_cmp);
     let lead = |&x: &f64| {
@@ -226,7 +226,7 @@ pub fn cliffs_delta(a: &[f64], b: &[f64]) -> f64 {
 }
 
 /// Holm's correction: bounds the probability of any false finding among all tests by the level of one test.
-pub fn holm(p_values: &[f64]) -> Vec<f64> {
+pub(crate) fn holm(p_values: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..p_values.len()).collect();
     order.sort_by(|&a, &b| p_values[a].total_cmp(&p_values[b]));
     let mut adjusted = vec![0.0; p_values.len()];

@@ -12,155 +12,155 @@ use crate::analysis::similarity::Likely;
 use crate::labels::Labels;
 
 /// The name for "any of the requested classes".
-pub const ANY: &str = "any of them";
+pub(crate) const ANY: &str = "any of them";
 /// The number of other classes listed for each group.
 const INSTEAD: usize = 5;
 
 /// One or more experiments.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Study {
+pub(crate) struct Study {
     /// The name and version of the layout.
-    pub format: String,
+    pub(crate) format: String,
     /// The experiments.
-    pub parts: Vec<Part>,
+    pub(crate) parts: Vec<Part>,
     /// The network, the images and the options: everything that the numbers depend on.
-    pub settings: Map<String, Value>,
+    pub(crate) settings: Map<String, Value>,
     /// Images that could not be read, with the reason.
-    pub skipped: Vec<String>,
+    pub(crate) skipped: Vec<String>,
 }
 
 /// One experiment: groups of images and the requested classes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Part {
+pub(crate) struct Part {
     /// The title.
-    pub title: String,
+    pub(crate) title: String,
     /// The results in words, one sentence each.
-    pub findings: Vec<String>,
+    pub(crate) findings: Vec<String>,
     /// The requested classes.
-    pub classes: Vec<AskedClass>,
+    pub(crate) classes: Vec<AskedClass>,
     /// Whether images with the same name in two groups are a pair.
-    pub paired: bool,
+    pub(crate) paired: bool,
     /// The network's answers for each group.
-    pub groups: Vec<GroupRow>,
+    pub(crate) groups: Vec<GroupRow>,
     /// Each pair of groups, for each class.
-    pub comparisons: Vec<Comparison>,
+    pub(crate) comparisons: Vec<Comparison>,
     /// Prototypes of the classes.
-    pub prototypes: Vec<PrototypeSeen>,
+    pub(crate) prototypes: Vec<PrototypeSeen>,
 }
 
 /// A requested class.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AskedClass {
+pub(crate) struct AskedClass {
     /// Its index.
-    pub index: usize,
+    pub(crate) index: usize,
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
 }
 
 /// One group.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct GroupRow {
+pub(crate) struct GroupRow {
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// The folder of the images; `None` if they were drawn.
-    pub folder: Option<String>,
+    pub(crate) folder: Option<String>,
     /// The number of readable images.
-    pub pictures: usize,
+    pub(crate) pictures: usize,
     /// One outcome per class; if there are several classes, also one for any of them.
-    pub classes: Vec<Outcome>,
+    pub(crate) classes: Vec<Outcome>,
     /// The classes that the network says in place of the requested ones, most frequent first.
-    pub instead: Vec<Instead>,
+    pub(crate) instead: Vec<Instead>,
 }
 
 /// The network's answers for a group, with regard to one class.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Outcome {
+pub(crate) struct Outcome {
     /// The class's name, or [`ANY`].
-    pub class: String,
+    pub(crate) class: String,
     /// The class's index; `None` for [`ANY`].
-    pub index: Option<usize>,
+    pub(crate) index: Option<usize>,
     /// The number of images for which it is the likeliest.
-    pub correct: usize,
+    pub(crate) correct: usize,
     /// Their share, with Wilson's interval.
-    pub accuracy: Interval,
+    pub(crate) accuracy: Interval,
     /// Its mean probability, with a bootstrap interval.
-    pub probability: Interval,
+    pub(crate) probability: Interval,
 }
 
 /// A class that the network says in place of the requested ones.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Instead {
+pub(crate) struct Instead {
     /// Its index.
-    pub index: usize,
+    pub(crate) index: usize,
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// The number of images.
-    pub pictures: usize,
+    pub(crate) pictures: usize,
     /// Their share of the group.
-    pub share: f64,
+    pub(crate) share: f64,
 }
 
 /// A comparison of two groups, with regard to one class.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Comparison {
+pub(crate) struct Comparison {
     /// The name of the first group.
-    pub first: String,
+    pub(crate) first: String,
     /// The name of the second group.
-    pub second: String,
+    pub(crate) second: String,
     /// The class's name, or [`ANY`].
-    pub class: String,
+    pub(crate) class: String,
     /// The class's index; `None` for [`ANY`].
-    pub index: Option<usize>,
+    pub(crate) index: Option<usize>,
     /// The number of pairs, if images are paired.
-    pub pairs: Option<usize>,
+    pub(crate) pairs: Option<usize>,
     /// The difference of the accuracies: Newcombe's interval, Fisher's exact test (McNemar's for pairs), Cohen's h.
-    pub accuracy: Difference,
+    pub(crate) accuracy: Difference,
     /// The difference of the mean probabilities: a bootstrap interval, a permutation test, Cliff's delta.
-    pub probability: Difference,
+    pub(crate) probability: Difference,
 }
 
 /// The first minus the second.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Difference {
+pub(crate) struct Difference {
     /// The difference and its interval.
     #[serde(flatten)]
-    pub interval: Interval,
+    pub(crate) interval: Interval,
     /// The probability of a difference at least as large under chance alone.
-    pub p: f64,
+    pub(crate) p: f64,
     /// The same after Holm's correction over all tests of this kind in the study.
-    pub p_holm: f64,
+    pub(crate) p_holm: f64,
     /// The effect size, which has no unit.
-    pub effect: f64,
+    pub(crate) effect: f64,
 }
 
 /// A prototype beside the groups.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct PrototypeSeen {
+pub(crate) struct PrototypeSeen {
     /// Its class.
-    pub class: AskedClass,
+    pub(crate) class: AskedClass,
     /// Its folder; `None` if it was made for the study.
-    pub folder: Option<String>,
+    pub(crate) folder: Option<String>,
     /// Its seed.
-    pub seed: u64,
+    pub(crate) seed: u64,
     /// Its likeliest classes.
-    pub top: Vec<Likely>,
+    pub(crate) top: Vec<Likely>,
 }
 
 /// The input of [`Part::of`].
-pub struct Asked<'a> {
+pub(crate) struct Asked<'a> {
     /// The title.
-    pub title: String,
+    pub(crate) title: String,
     /// The requested classes.
-    pub classes: &'a [usize],
+    pub(crate) classes: &'a [usize],
     /// The network's answers. No group is empty, and if images are paired, every two groups share at least one name.
-    pub groups: &'a [Group],
+    pub(crate) groups: &'a [Group],
     /// Whether images with the same name in two groups are a pair.
-    pub paired: bool,
+    pub(crate) paired: bool,
 }
 
 impl Part {
     /// Makes the table, without findings. The p-values are not yet corrected, see [`correct_for_many`].
-    pub fn of(asked: &Asked<'_>, labels: &Labels, resampling: Resampling) -> Self {
+    pub(crate) fn of(asked: &Asked<'_>, labels: &Labels, resampling: Resampling) -> Self {
         let targets = Target::all(asked.classes, labels);
         let mut comparisons = Vec::new();
         for (at, first) in asked.groups.iter().enumerate() {
@@ -183,7 +183,7 @@ impl Part {
 }
 
 /// Corrects the p-values of all comparisons for multiple testing: those of accuracies together, and those of probabilities together.
-pub fn correct_for_many(parts: &mut [Part]) {
+pub(crate) fn correct_for_many(parts: &mut [Part]) {
     let kinds: [fn(&mut Comparison) -> &mut Difference; 2] = [|c| &mut c.accuracy, |c| &mut c.probability];
     for of in kinds {
         let mut all: Vec<&mut Difference> = parts.iter_mut().flat_map(|part| &mut part.comparisons).map(of).collect();

@@ -7,7 +7,7 @@ use super::table::{Comparison, GroupRow, Outcome, Part};
 const LEVEL: f64 = 0.05;
 
 /// A sentence for each class and pair of groups, or for each class of a single group.
-pub fn findings(part: &Part) -> Vec<String> {
+pub(crate) fn findings(part: &Part) -> Vec<String> {
     if let [only] = part.groups.as_slice() {
         return only.classes.iter().map(|outcome| alone(only, outcome)).collect();
     }
@@ -33,7 +33,7 @@ fn between(part: &Part, comparison: &Comparison) -> Option<String> {
 
 impl Comparison {
     /// The difference in words: its size, its interval, and whether chance can explain it.
-    pub fn judged(&self) -> String {
+    pub(crate) fn judged(&self) -> String {
         let Interval { value, low, high } = self.accuracy.interval;
         let verdict = match self.accuracy.p_holm < LEVEL {
             true => "more than chance explains",
@@ -48,19 +48,19 @@ impl Comparison {
 }
 
 /// A share: `98.8 %`.
-pub fn percent(share: f64) -> String {
+pub(crate) fn percent(share: f64) -> String {
     format!("{:.1} %", 100.0 * share)
 }
 
 /// A difference of shares in points: `+31.0`.
-pub fn points(difference: f64) -> String {
+pub(crate) fn points(difference: f64) -> String {
     // Adding 0 makes a plus of minus nothing.
     let points = (difference * 1000.0).round() / 10.0 + 0.0;
     format!("{points:+.1}").replace('-', "\u{2212}")
 }
 
 /// A p-value: `0.0123`, or `< 0.0001`.
-pub fn p_value(p: f64) -> String {
+pub(crate) fn p_value(p: f64) -> String {
     if p < 0.0001 { "< 0.0001".to_owned() } else { format!("{p:.4}") }
 }
 

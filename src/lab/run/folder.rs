@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::atomic::write_atomically;
 use crate::bounded::read_at_most;
 use crate::method::Checkpoint;
+use crate::picture::read;
 use crate::{Error, Result};
 use image::RgbImage;
 
@@ -187,12 +188,15 @@ impl Folder {
 
     /// Whether the picture after a step was kept.
     pub(crate) fn has_frame(&self, step: u32) -> bool {
-        self.frame(step).is_file()
+        self.frame(step).is_file() || self.png_frame(step).is_file()
     }
 
     /// The picture that was kept after a step.
     pub(crate) fn read_frame(&self, step: u32) -> Result<RgbImage> {
         let path = self.frame(step);
+        if !path.is_file() {
+            return read(self.png_frame(step));
+        }
         let bytes = read_at_most(&path, MAX_FRAME_BYTES, "picture of an animation")?;
         let extent = |at: usize| Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
         let extents = extent(0).zip(extent(4));
@@ -202,6 +206,11 @@ impl Folder {
 
     fn frame(&self, step: u32) -> PathBuf {
         self.path.join(FRAMES).join(format!("step_{step:06}.rgb"))
+    }
+
+    /// As versions wrote it that kept frames as PNG files.
+    fn png_frame(&self, step: u32) -> PathBuf {
+        self.frame(step).with_extension("png")
     }
 
     /// Writes the results; the record last, since it says that the rest is there.

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::analysis::ImageFolder;
 use crate::digest::sha256_hex;
+use crate::lab::pictures::ImageFolder;
 
 /// Which pictures are compared, and how.
 pub(crate) struct Choice<'a> {

@@ -6,16 +6,16 @@ use super::choice::Choice;
 use super::inputs::{CONTROLS, Control, GivenControl, Pixels, Prototype, controls};
 use super::natural::{Natural, Naturals, read_mean};
 use crate::analysis::similarity::{
-    ClassSimilarity, Layers, Likely, MeanActivations, Observed, Observer as Correlator, Over, Scores, Similarity,
-    Targets, overall, warnings, ways,
+    ClassSimilarity, Correlator, Layers, Likely, MeanActivations, Observed, Over, Scores, Similarity, Targets, overall,
+    warnings, ways,
 };
 use crate::gpu::Context;
-use crate::lab::disk::{check_report, remove_leftovers};
+use crate::lab::disk::{check_report, remove_leftovers, write_files};
 use crate::lab::observer::{Counted, Event, Observer};
 use crate::lab::top::top;
 use crate::networks::{Network, Semantics};
 use crate::picture::{jpeg, png, preprocess};
-use crate::report::{ClassPictures, Pictures, write_similarity};
+use crate::report::{ClassPictures, Pictures, similarity_files};
 use crate::{Error, Result};
 use serde_json::{Map, Value, json};
 
@@ -107,7 +107,7 @@ impl Measurement<'_> {
         let similarity = self.similarity(&measured, correlator.layers());
         let side = correlator.side();
         let classes = measured.iter().map(|measured| measured.pictures(side)).collect::<Result<_>>()?;
-        write_similarity(self.out, &similarity, &Pictures { classes })?;
+        write_files(self.out, &similarity_files(&similarity, &Pictures { classes })?)?;
         Ok(similarity)
     }
 

@@ -4,3 +4,4 @@ pub(crate) mod choice;
 pub(crate) mod inputs;
 pub(crate) mod measure;
 pub(crate) mod natural;
+pub(crate) mod stream;

@@ -4,18 +4,18 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use crate::analysis::similarity::{
-    Correlations, MeanActivations, Observed, Observer as Correlator, Picture, Streamed, Sums, Targets,
-};
+use crate::analysis::similarity::{Correlations, Correlator, MeanActivations, Observed, Picture, Sums, Targets};
 use crate::atomic::write_atomically;
 use crate::bounded::{if_there, read_at_most};
 use crate::digest::sha256_hex;
 use crate::lab::observer::Observer;
+use crate::lab::pictures::Streamed;
 use crate::networks::Network;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
 use super::choice::Choice;
+use super::stream::{correlate, recorded, sums};
 
 /// The layout's name and version.
 const FORMAT: &str = "protogpu natural similarity 1";
@@ -73,7 +73,7 @@ impl Naturals<'_> {
         let (same, different) = (self.choice.same(class), self.choice.different(class));
         let (mean, sums) = self.mean(class, &same, correlator, observer)?;
         let digest = sha256_hex(mean.to_bytes(self.network, correlator.layers()));
-        let wanted = [&same, &different].map(|paths| Picture::of(self.choice.folder, paths));
+        let wanted = [&same, &different].map(|paths| recorded(self.choice.folder, paths));
         let kept = match self.found(class, &digest, &wanted, correlator)? {
             Some(kept) => kept,
             None => {
@@ -87,9 +87,8 @@ impl Naturals<'_> {
                     Some(sums) => Targets::WithoutItself(&sums.sums, sums.pictures.len()),
                     None => Targets::Mean(&ranks),
                 };
-                let same = correlator.correlate_files(&same, &own, &mut |count| observer.count(count))?;
-                let different = correlator
-                    .correlate_files(&different, &Targets::Mean(&ranks), &mut |count| observer.count(count))?;
+                let same = correlate(correlator, &same, &own, observer)?;
+                let different = correlate(correlator, &different, &Targets::Mean(&ranks), observer)?;
                 let kept = self.scored(digest, correlator, &wanted, [same, different]);
                 let path = self.correlations_path(class);
                 let text = serde_json::to_string(&kept).expect("numbers and names");
@@ -117,7 +116,7 @@ impl Naturals<'_> {
         let path = self.kept.join(format!("{class}.safetensors"));
         if path.exists() && !self.force {
             let mean = read_mean(&path, self.network, correlator)?;
-            let wanted = Picture::of(self.choice.folder, paths);
+            let wanted = recorded(self.choice.folder, paths);
             let known = |picture: &Picture| mean.pictures.contains(picture) || mean.unreadable.contains(picture);
             if mean.class == class
                 && wanted.len() == mean.pictures.len() + mean.unreadable.len()
@@ -129,7 +128,7 @@ impl Naturals<'_> {
             return Err(Error::input(format!("{path} is the mean of {count} other images than this run selects"))
                 .advised(": choose another {mean_cache}, or replace it with {force}"));
         }
-        let sums = Sums::over(correlator, self.choice.folder, paths, &mut |count| observer.count(count))?;
+        let sums = sums(correlator, self.choice.folder, paths, observer)?;
         let mean = MeanActivations::from_sums(class, &sums);
         let bytes = mean.to_bytes(self.network, correlator.layers());
         std::fs::create_dir_all(self.kept).map_err(Error::io("create", self.kept))?;
@@ -153,7 +152,7 @@ impl Naturals<'_> {
             ))
             .advised(": drop {mean_file} or {leave_one_out}"));
         }
-        made.map_or_else(|| Sums::over(correlator, self.choice.folder, paths, &mut |count| observer.count(count)), Ok)
+        made.map_or_else(|| sums(correlator, self.choice.folder, paths, observer), Ok)
     }
 
     fn correlations_path(&self, class: usize) -> PathBuf {

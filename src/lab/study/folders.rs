@@ -6,14 +6,15 @@ use std::path::{Path, PathBuf};
 
 use super::prototypes::Prototype;
 use super::request::{EXAMPLES, Measured, StudyRequest, names};
-use crate::analysis::study::{Asked, Group, Part, classify_files};
-use crate::analysis::{Classifier, find_pictures};
+use crate::analysis::Classifier;
+use crate::analysis::study::{Asked, Group, Part, answer};
 use crate::gpu::Context;
 use crate::lab::observer::{Counted, Event, Observer};
+use crate::lab::pictures::{classify, find_pictures};
 use crate::lab::run::classes::classes;
 use crate::picture::{jpeg, preprocess};
 use crate::report::PartPictures;
-use crate::{Error, Result};
+use crate::{Error, ImageSpec, Result};
 
 /// A folder with its images.
 struct Folder {
@@ -67,16 +68,21 @@ impl<'a> Folders<'a> {
         observer.tell(Event::Counting { what: Counted::Pictures, done: 0, total });
         let (mut groups, mut skipped, mut pictures) = (Vec::new(), Vec::new(), PartPictures::default());
         for folder in &self.folders {
-            let mut progress = |count: usize| observer.count(count);
-            let seen = classify_files(&classifier, &folder.pictures, &folder.names, classes, &mut progress)?;
-            skipped.extend(seen.unreadable.iter().map(|(_, error)| error.to_string()));
-            if seen.seen.is_empty() {
-                let (path, (_, why)) = (folder.path.display(), &seen.unreadable[0]);
+            let (mut places, mut answers) = (Vec::new(), Vec::new());
+            let unreadable = classify(&classifier, &folder.pictures, |batch| {
+                let count = batch.len();
+                for (at, logits) in batch {
+                    places.push(at);
+                    answers.push(answer(folder.names[at].clone(), &logits, classes)?);
+                }
+                observer.count(count)
+            })?;
+            skipped.extend(unreadable.iter().map(|(_, error)| error.to_string()));
+            if let (true, Some((_, why))) = (answers.is_empty(), unreadable.first()) {
+                let path = folder.path.display();
                 return Err(Error::input(format!("no image in {path} can be read, for example: {why}")));
             }
-            let places: Vec<usize> = seen.seen.iter().map(|(at, _)| *at).collect();
-            pictures.groups.push(examples(folder, &places, classifier.side())?);
-            let answers = seen.seen.into_iter().map(|(_, answer)| answer).collect();
+            pictures.groups.push(examples(folder, &places, classifier.image())?);
             groups.push(Group { name: folder.name.clone(), folder: Some(shown(&folder.path)), answers });
         }
         observer.tell(Event::CountingEnded);
@@ -164,8 +170,8 @@ fn check_pairs_left(groups: &[Group]) -> Result<()> {
 }
 
 /// A few of the pictures that were read, from all over the folder.
-fn examples(folder: &Folder, places: &[usize], side: usize) -> Result<Vec<Vec<u8>>> {
+fn examples(folder: &Folder, places: &[usize], image: ImageSpec) -> Result<Vec<Vec<u8>>> {
     let count = places.len().min(EXAMPLES);
     let chosen = (0..count).map(|at| places[at * places.len() / count]);
-    chosen.map(|at| jpeg(&preprocess(&folder.pictures[at], side)?, side)).collect()
+    chosen.map(|at| jpeg(&preprocess(&folder.pictures[at], image)?, image)).collect()
 }

@@ -6,8 +6,9 @@ use super::request::{StudyRequest, Subject};
 use crate::Result;
 use crate::analysis::study::{GroupRow, Part, Study, correct_for_many, findings, percent};
 use crate::gpu::Context;
+use crate::lab::disk::write_files;
 use crate::lab::observer::Observer;
-use crate::report::{StudyReport, write_study};
+use crate::report::{StudyReport, study_files};
 use crate::world::{Bias, biases};
 use serde_json::json;
 
@@ -64,7 +65,8 @@ impl<'a> CheckedStudy<'a> {
         }
         let study = Study { format: FORMAT.to_owned(), parts, settings: self.request.settings(demo), skipped };
         let labels = self.request.network.labels();
-        write_study(self.request.out, &StudyReport { study: &study, groups: &groups, pictures: &pictures, labels })?;
+        let files = study_files(&StudyReport { study: &study, groups: &groups, pictures: &pictures, labels })?;
+        write_files(self.request.out, &files)?;
         Ok(study)
     }
 }

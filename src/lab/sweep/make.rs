@@ -5,7 +5,7 @@ use super::grid::Point;
 use super::natural::sides;
 use super::request::SweepRequest;
 use super::score::{Scored, Scorer};
-use crate::analysis::similarity::Observer as Correlator;
+use crate::analysis::similarity::Correlator;
 use crate::gpu::{Context, describe_adapter};
 use crate::lab::observer::{Note, Observer};
 use crate::report::sweep::FailedPoint;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::request::SweepRequest;
 use super::score::Side;
 use crate::Result;
-use crate::analysis::similarity::Observer as Correlator;
+use crate::analysis::similarity::Correlator;
 use crate::lab::observer::{Counted, Event, Note, Observer};
 use crate::lab::similarity::natural::Naturals;
 

@@ -3,11 +3,11 @@
 use super::files::{CURE, Files, PLAN_FORMAT, POINT_FORMAT, Plan, Record, differences, or_anew, read_json, write_json};
 use super::grid::{self, Point};
 use super::request::SweepRequest;
-use crate::analysis::ImageFolder;
-use crate::analysis::similarity::Picture;
 use crate::digest::sha256_hex;
 use crate::lab::disk::check_writable;
+use crate::lab::pictures::ImageFolder;
 use crate::lab::run::classes::{check_wanted, classes};
+use crate::lab::similarity::stream::recorded;
 use crate::method::Settings;
 use crate::networks::Network;
 use crate::report::sweep::SweepAxis;
@@ -74,8 +74,7 @@ impl SweepRequest<'_> {
     fn about(&self) -> Map<String, Value> {
         let (network, choice) = (self.network, &self.choice);
         let class = |&class: &usize| {
-            let pictures =
-                [choice.same(class), choice.different(class)].map(|paths| Picture::of(choice.folder, &paths));
+            let pictures = [choice.same(class), choice.different(class)].map(|paths| recorded(choice.folder, &paths));
             let digest = sha256_hex(serde_json::to_vec(&pictures).expect("pictures are plain data"));
             let (same, different) = (pictures[0].len(), pictures[1].len());
             json!({"index": class, "name": network.labels().name(class), "same": same, "different": different,

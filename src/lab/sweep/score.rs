@@ -2,9 +2,7 @@
 
 use super::files::POINTS;
 use super::grid::Point;
-use crate::analysis::similarity::{
-    Correlations, Likely, Observed, Observer as Correlator, Over, Scores, Targets, overall,
-};
+use crate::analysis::similarity::{Correlations, Correlator, Likely, Observed, Over, Scores, Targets, overall};
 use crate::analysis::{Ranks, softmax};
 use crate::gpu::Context;
 use crate::lab::drive::{Ended, Pace, drive};

@@ -3,7 +3,8 @@
 use super::files::{Files, Plan, read_picture};
 use super::make::Outcomes;
 use crate::Result;
-use crate::report::sweep::{Sweep, SweepPoint, write_sweep};
+use crate::lab::disk::write_files;
+use crate::report::sweep::{Sweep, SweepPoint, sweep_files};
 
 /// The table's layout and version.
 const FORMAT: &str = "protogpu sweep 1";
@@ -62,5 +63,5 @@ pub(crate) fn ranked(plan: Plan, outcomes: Outcomes, rank: Rank) -> Sweep {
 
 /// Writes the table's files.
 pub(crate) fn write(files: &Files, sweep: &Sweep) -> Result<()> {
-    write_sweep(&files.out, sweep, |path| read_picture(&files.picture(path))).map(drop)
+    write_files(&files.out, &sweep_files(sweep, |path| read_picture(&files.picture(path)))?)
 }

@@ -2,13 +2,13 @@
 
 /// An axis of [`super::Curves`].
 #[derive(Clone, Debug, Default)]
-pub struct Axis {
+pub(crate) struct Axis {
     /// The quantity it measures.
-    pub title: String,
+    pub(crate) title: String,
     /// The range; `None` fits the values.
-    pub range: Option<(f64, f64)>,
+    pub(crate) range: Option<(f64, f64)>,
     /// Named positions; if empty, round numbers.
-    pub names: Vec<(f64, String)>,
+    pub(crate) names: Vec<(f64, String)>,
 }
 
 /// About `count` round numbers in a range: multiples of 1, 2 or 5 times a power of ten.
@@ -59,7 +59,7 @@ pub(super) fn number(value: f64, between: f64) -> String {
 
 /// Marks for layers, numbered from 1: every module if there are few, otherwise the first of each stage. Modules of a stage have the same
 /// name up to the first dot, or up to the second if that separates nothing.
-pub fn stages<'a>(modules: impl IntoIterator<Item = &'a str>) -> Vec<(f64, String)> {
+pub(crate) fn stages<'a>(modules: impl IntoIterator<Item = &'a str>) -> Vec<(f64, String)> {
     let modules: Vec<&str> = modules.into_iter().collect();
     let named = |name: &str| if name.is_empty() { "(network)".to_string() } else { name.to_string() };
     let places = |parts: usize| -> Vec<(f64, String)> {

@@ -7,20 +7,20 @@ use super::scene::{Anchor, GRID, INK, LARGE, Mark, SMALL, Scene, Stroke};
 
 /// One curve.
 #[derive(Clone, Debug)]
-pub struct Line {
+pub(crate) struct Line {
     /// The name in the legend.
-    pub name: String,
-    /// The role, which determines the style.
-    pub role: Role,
+    pub(crate) name: String,
+    /// What it is.
+    pub(crate) role: Role,
     /// The points: position on the horizontal axis and value. Undefined values leave gaps.
-    pub points: Vec<(f64, Option<f64>)>,
+    pub(crate) points: Vec<(f64, Option<f64>)>,
     /// The half height of the band around each point; empty for no band.
-    pub deviations: Vec<Option<f64>>,
+    pub(crate) deviations: Vec<Option<f64>>,
 }
 
 impl Line {
     /// A curve without a band.
-    pub fn new(name: impl Into<String>, role: Role, points: Vec<(f64, Option<f64>)>) -> Self {
+    pub(crate) fn new(name: impl Into<String>, role: Role, points: Vec<(f64, Option<f64>)>) -> Self {
         Self { name: name.into(), role, points, deviations: Vec::new() }
     }
 
@@ -43,30 +43,30 @@ impl Line {
 
 /// A level to compare with.
 #[derive(Clone, Debug)]
-pub struct Level {
-    /// The name in the legend.
-    pub name: String,
-    /// The role, which determines the style.
-    pub role: Role,
-    /// The value.
-    pub y: f64,
+pub(crate) struct Level {
+    /// As the legend calls it.
+    pub(crate) name: String,
+    /// What it is.
+    pub(crate) role: Role,
+    /// Where it is.
+    pub(crate) y: f64,
 }
 
 /// Curves over a common horizontal axis.
 #[derive(Clone, Debug, Default)]
-pub struct Curves {
-    /// The title above the plot.
-    pub title: String,
+pub(crate) struct Curves {
+    /// Above the plot.
+    pub(crate) title: String,
     /// The horizontal axis.
-    pub x: Axis,
+    pub(crate) x: Axis,
     /// The vertical axis. Values beyond its range become triangles at the edge.
-    pub y: Axis,
+    pub(crate) y: Axis,
     /// The curves, the first on top.
-    pub lines: Vec<Line>,
+    pub(crate) lines: Vec<Line>,
     /// Levels behind the curves.
-    pub levels: Vec<Level>,
+    pub(crate) levels: Vec<Level>,
     /// Sentences below the plot, one per line.
-    pub notes: Vec<String>,
+    pub(crate) notes: Vec<String>,
 }
 
 const WIDTH: f64 = 900.0;
@@ -116,7 +116,7 @@ impl Area {
 
 impl Curves {
     /// Lays out the plot.
-    pub fn scene(&self) -> Scene {
+    pub(crate) fn scene(&self) -> Scene {
         let font = Font::new();
         let (x, y) = (self.x_range(), self.y_range());
         let steps = round_numbers(y.0, y.1, 6);

@@ -7,20 +7,20 @@ use super::scene::{Anchor, GRID, INK, LARGE, SMALL, Scene, Stroke};
 
 /// One row.
 #[derive(Clone, Debug)]
-pub struct Dot {
+pub(crate) struct Dot {
     /// The name of the row.
-    pub name: String,
+    pub(crate) name: String,
     /// The role, which determines the style.
-    pub role: Role,
+    pub(crate) role: Role,
     /// The value; `None` leaves the row empty.
-    pub value: Option<f64>,
+    pub(crate) value: Option<f64>,
     /// The error bar.
-    pub bar: Option<Bar>,
+    pub(crate) bar: Option<Bar>,
 }
 
 /// An error bar.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Bar {
+pub(crate) enum Bar {
     /// The same distance to both sides.
     Deviation(f64),
     /// From a lower limit to an upper one.
@@ -38,15 +38,15 @@ impl Bar {
 
 /// Rows of dots over a common axis.
 #[derive(Clone, Debug, Default)]
-pub struct Dots {
+pub(crate) struct Dots {
     /// The title above the plot.
-    pub title: String,
+    pub(crate) title: String,
     /// The quantity on the axis.
-    pub axis: String,
+    pub(crate) axis: String,
     /// The range; `None` fits the values and 0.
-    pub range: Option<(f64, f64)>,
+    pub(crate) range: Option<(f64, f64)>,
     /// The rows, from the top.
-    pub rows: Vec<Dot>,
+    pub(crate) rows: Vec<Dot>,
 }
 
 const WIDTH: f64 = 900.0;
@@ -56,7 +56,7 @@ const NAMES_MOST: f64 = 240.0;
 
 impl Dots {
     /// Lays out the plot. A line through the first row's value shows which rows lie beyond it.
-    pub fn scene(&self) -> Scene {
+    pub(crate) fn scene(&self) -> Scene {
         let font = Font::new();
         let names: Vec<String> = self.rows.iter().map(|row| font.fit(&row.name, LARGE, NAMES_MOST)).collect();
         let values: Vec<String> = self.rows.iter().map(Dot::text).collect();

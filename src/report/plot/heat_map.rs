@@ -6,21 +6,21 @@ use super::scene::{Anchor, INK, LARGE, Mark, SMALL, Scene, Stroke};
 
 /// A table of values, shown as colours.
 #[derive(Clone, Debug, Default)]
-pub struct HeatMap {
-    /// The title above the plot.
-    pub title: String,
+pub(crate) struct HeatMap {
+    /// Above the plot.
+    pub(crate) title: String,
     /// The quantity of the values.
-    pub measure: String,
+    pub(crate) measure: String,
     /// The title of the columns.
-    pub x: String,
+    pub(crate) x: String,
     /// The columns, from the left.
-    pub columns: Vec<String>,
+    pub(crate) columns: Vec<String>,
     /// The title of the rows.
-    pub y: String,
+    pub(crate) y: String,
     /// The rows, from the top.
-    pub rows: Vec<String>,
+    pub(crate) rows: Vec<String>,
     /// The values by row, then by column; `None` leaves a cell white.
-    pub cells: Vec<Vec<Option<f64>>>,
+    pub(crate) cells: Vec<Vec<Option<f64>>>,
 }
 
 /// Viridis in eleven steps, whose order is visible to the colour-blind and in grey.
@@ -42,7 +42,7 @@ const CELL: [f64; 2] = [96.0, 40.0];
 
 impl HeatMap {
     /// Lays out the plot. The highest cell has a frame.
-    pub fn scene(&self) -> Scene {
+    pub(crate) fn scene(&self) -> Scene {
         let font = Font::new();
         let names: Vec<String> = self.rows.iter().map(|name| font.fit(name, LARGE, NAMES_MOST)).collect();
         let widest = names.iter().map(|name| font.width(name, LARGE)).fold(0.0, f64::max);

@@ -8,8 +8,18 @@ use super::font::Font;
 use super::scene::{Anchor, Mark, Scene, Stroke};
 use crate::error::{Error, Result};
 
+impl Scene {
+    /// The scene as a PNG file of twice the size, for print and high-resolution screens.
+    ///
+    /// # Errors
+    /// If there is no memory for the picture.
+    pub(crate) fn png(&self) -> Result<Vec<u8>> {
+        draw(self, 2.0)
+    }
+}
+
 /// Draws a scene with `scale` pixels per unit.
-pub(super) fn draw(scene: &Scene, scale: f32) -> Result<Vec<u8>> {
+fn draw(scene: &Scene, scale: f32) -> Result<Vec<u8>> {
     let (width, height) = scene.size();
     let failed = || Error::input(format!("cannot draw the plot \"{}\" of {width} x {height}", scene.title));
     let pixels = |units: u32| (units as f32 * scale) as u32;

@@ -2,7 +2,7 @@
 
 /// The role of a series.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
+pub(crate) enum Role {
     /// The prototype.
     Prototype,
     /// Images of the same class.

@@ -55,7 +55,7 @@ pub(super) const LARGE: f64 = 12.5;
 
 /// A laid-out plot, to write as SVG or draw as PNG.
 #[derive(Clone, Debug)]
-pub struct Scene {
+pub(crate) struct Scene {
     pub(super) title: String,
     pub(super) width: f64,
     pub(super) height: f64,
@@ -86,7 +86,7 @@ impl Scene {
     }
 
     /// Width and height of the SVG in pixels; the PNG has twice as many.
-    pub fn size(&self) -> (u32, u32) {
+    pub(crate) fn size(&self) -> (u32, u32) {
         (self.width.ceil() as u32, self.height.ceil() as u32)
     }
 
@@ -94,16 +94,8 @@ impl Scene {
     ///
     /// # Errors
     /// If the template does not fit the scene, which is a bug.
-    pub fn svg(&self) -> Result<String> {
+    pub(crate) fn svg(&self) -> Result<String> {
         let (width, height) = self.size();
         page::render("plot.svg", context! { title => self.title.as_str(), width, height, marks => Serde(&self.marks) })
-    }
-
-    /// The scene as a PNG file of twice the size, for print and high-resolution screens.
-    ///
-    /// # Errors
-    /// If there is not enough memory.
-    pub fn png(&self) -> Result<Vec<u8>> {
-        super::png::draw(self, 2.0)
     }
 }

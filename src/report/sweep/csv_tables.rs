@@ -1,6 +1,6 @@
 //! A sweep as CSV tables: a row for each point, and a row for each prototype.
 
-use super::{Sweep, SweepPoint, shown};
+use super::table::{Sweep, SweepPoint, shown};
 use crate::error::{Error, Result};
 
 /// The columns after rank, point and the varied settings.

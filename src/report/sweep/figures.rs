@@ -1,6 +1,6 @@
 //! The heat maps of a sweep: for each pair of settings, the best and the mean over the other settings.
 
-use super::{Sweep, SweepAxis, shown};
+use super::table::{Sweep, SweepAxis, SweepPoint, shown};
 use crate::report::plot::{HeatMap, Scene};
 
 /// The most maps: the pairs of four settings.
@@ -45,9 +45,8 @@ pub(super) fn all(sweep: &Sweep) -> Vec<Figure> {
 
 fn map(sweep: &Sweep, y: Option<&SweepAxis>, x: &SweepAxis, over: Over) -> Figure {
     let cell = |row: Option<(&SweepAxis, usize)>, column: usize| {
-        let is = |axis: &SweepAxis, at: usize, point: &super::SweepPoint| {
-            point.values.get(&axis.setting) == Some(&axis.values[at])
-        };
+        let is =
+            |axis: &SweepAxis, at: usize, point: &SweepPoint| point.values.get(&axis.setting) == Some(&axis.values[at]);
         let inside = sweep
             .points
             .iter()

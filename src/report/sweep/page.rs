@@ -4,7 +4,7 @@ use minijinja::context;
 use minijinja::value::{Serde, Value as Shown};
 
 use super::figures::Figure;
-use super::{Sweep, SweepPoint, shown};
+use super::table::{Sweep, SweepPoint, shown};
 use crate::error::Result;
 use crate::report::page;
 

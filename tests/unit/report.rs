@@ -1,15 +1,13 @@
 //! The report of `protogpu similarity`: what is written, that it reads back, and that nothing in it is taken from elsewhere.
-#![cfg(feature = "cli")]
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::Path;
 
-use protogpu::analysis::similarity::{
+use super::{ClassPictures, Pictures, similarity_files};
+use crate::Result;
+use crate::analysis::similarity::{
     ClassSimilarity, Counts, Holds, LayerSimilarity, Likely, OnePrototype, Overall, Similarity, Spread, Way,
 };
-use protogpu::networks::Semantics;
-use protogpu::report::{ClassPictures, Pictures, write_similarity};
+use crate::networks::Semantics;
 use serde_json::{Map, Value, json};
 
 const LAYERS: usize = 12;
@@ -123,32 +121,20 @@ fn pictures() -> Pictures {
     Pictures { classes: vec![one(10), one(20)] }
 }
 
-/// Every file below a folder, by its path from there.
-fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
-    let mut found = BTreeMap::new();
-    let mut folders = vec![folder.to_path_buf()];
-    while let Some(next) = folders.pop() {
-        for entry in fs::read_dir(&next).unwrap() {
-            let path = entry.unwrap().path();
-            match path.is_dir() {
-                true => folders.push(path),
-                false => {
-                    let name = path.strip_prefix(folder).unwrap().to_string_lossy().replace('\\', "/");
-                    found.insert(name, fs::read(&path).unwrap());
-                }
-            }
-        }
-    }
-    found
+fn made(similarity: &Similarity, pictures: &Pictures) -> Result<BTreeMap<String, Vec<u8>>> {
+    let files = similarity_files(similarity, pictures)?;
+    let last = files.last().unwrap().0.clone();
+    assert_eq!(last, "similarity.json", "the JSON comes last");
+    let count = files.len();
+    let by_name = BTreeMap::from_iter(files);
+    assert_eq!(by_name.len(), count, "each file once");
+    Ok(by_name)
 }
 
 fn written() -> (Similarity, BTreeMap<String, Vec<u8>>) {
-    let (folder, similarity) = (tempfile::tempdir().unwrap(), similarity());
-    let listed = write_similarity(&folder.path().join("new/report"), &similarity, &pictures()).unwrap();
-    let found = files(&folder.path().join("new/report"));
-    assert_eq!(listed.len(), found.len(), "what is returned is what is there");
-    assert!(listed.last().unwrap().ends_with("similarity.json"), "the JSON comes last: {listed:?}");
-    (similarity, found)
+    let similarity = similarity();
+    let files = made(&similarity, &pictures()).unwrap();
+    (similarity, files)
 }
 
 fn text<'a>(files: &'a BTreeMap<String, Vec<u8>>, name: &str) -> &'a str {
@@ -265,9 +251,7 @@ fn page_says_what_matters_first_and_everything_in_the_end() {
 fn page_without_a_warning_has_no_box() {
     let mut calm = similarity();
     calm.warnings.clear();
-    let folder = tempfile::tempdir().unwrap();
-    write_similarity(folder.path(), &calm, &pictures()).unwrap();
-    assert!(!text(&files(folder.path()), "report.html").contains("Read this first"));
+    assert!(!text(&made(&calm, &pictures()).unwrap(), "report.html").contains("Read this first"));
 }
 
 #[test]
@@ -315,29 +299,30 @@ fn the_same_measurement_makes_the_same_bytes() {
 fn a_measurement_without_classes_or_values_is_a_report_too() {
     let mut nothing = Similarity { classes: Vec::new(), overall: Overall::default(), ways: Vec::new(), ..similarity() };
     nothing.settings.clear();
-    let folder = tempfile::tempdir().unwrap();
-    write_similarity(folder.path(), &nothing, &Pictures::default()).unwrap();
-    let files = files(folder.path());
+    let files = made(&nothing, &Pictures::default()).unwrap();
     assert!(text(&files, "report.html").contains("a network without a name"));
     assert_eq!(text(&files, "similarity.csv").lines().count(), 1);
 }
 
 #[test]
-fn what_cannot_be_written_or_shown_is_one_clear_error() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("a file");
-    fs::write(&file, "kept").unwrap();
-    let error = write_similarity(&file, &similarity(), &pictures()).unwrap_err();
-    let message = error.to_string();
-    assert!(error.is_input() && message.starts_with("cannot create ") && message.contains("a file"), "{message}");
-    assert_eq!(fs::read_to_string(&file).unwrap(), "kept");
-
-    let error = write_similarity(folder.path(), &similarity(), &Pictures::default()).unwrap_err();
+fn what_cannot_be_shown_is_one_clear_error() {
+    let error = made(&similarity(), &Pictures::default()).unwrap_err();
     assert_eq!(error.to_string(), "the report has 2 classes, but pictures of 0: give one set for each");
 
     let mut wrong = pictures();
     wrong.classes[1].natural[0] = b"GIF89a".to_vec();
-    let error = write_similarity(folder.path(), &similarity(), &wrong).unwrap_err();
+    let error = made(&similarity(), &wrong).unwrap_err();
     assert!(error.to_string().contains("neither PNG nor JPEG"), "{error}");
-    assert_eq!(files(folder.path()).len(), 1, "nothing but the file that was there");
+}
+
+/// The example of a plot.
+#[test]
+fn a_scene_is_svg_and_png() {
+    use super::plot::{Axis, Curves, Line, Role};
+    let line = Line::new("prototype", Role::Prototype, vec![(1.0, Some(0.2)), (2.0, None), (3.0, Some(0.4))]);
+    let axis = |title: &str| Axis { title: title.into(), ..Axis::default() };
+    let (x, y) = (axis("layer"), axis("similarity"));
+    let scene = Curves { title: "Similarity by layer".into(), x, y, lines: vec![line], ..Curves::default() }.scene();
+    assert!(scene.svg().unwrap().starts_with("<svg"));
+    assert_eq!(scene.png().unwrap()[1..4], *b"PNG");
 }

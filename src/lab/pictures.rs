@@ -7,6 +7,7 @@ use std::sync::mpsc::sync_channel;
 
 use rayon::prelude::*;
 
+use crate::analysis::Classifier;
 use crate::error::{Error, Result};
 use crate::labels::Labels;
 use crate::picture::preprocess;
@@ -17,7 +18,7 @@ const ENDINGS: [&str; 8] = ["png", "jpg", "jpeg", "webp", "bmp", "gif", "tif", "
 
 /// `DIR/<class>/*`: natural images, sorted by path.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ImageFolder {
+pub(crate) struct ImageFolder {
     root: PathBuf,
     classes: BTreeMap<usize, Vec<PathBuf>>,
     ignored: Vec<String>,
@@ -30,7 +31,7 @@ impl ImageFolder {
     ///
     /// # Errors
     /// If `root` cannot be read or has no class folder.
-    pub fn open(root: impl AsRef<Path>, labels: &Labels) -> Result<Self> {
+    pub(crate) fn open(root: impl AsRef<Path>, labels: &Labels) -> Result<Self> {
         let root = root.as_ref();
         let mut found = Self { root: root.to_owned(), classes: BTreeMap::new(), ignored: Vec::new() };
         let mut folders: Vec<PathBuf> = Vec::new();
@@ -67,27 +68,27 @@ impl ImageFolder {
     }
 
     /// The folder that contains the class folders.
-    pub fn root(&self) -> &Path {
+    pub(crate) fn root(&self) -> &Path {
         &self.root
     }
 
     /// The classes that have a folder, in order.
-    pub fn classes(&self) -> impl Iterator<Item = usize> {
+    pub(crate) fn classes(&self) -> impl Iterator<Item = usize> {
         self.classes.keys().copied()
     }
 
     /// The images of a class, sorted by path; empty if it has none.
-    pub fn pictures(&self, class: usize) -> &[PathBuf] {
+    pub(crate) fn pictures(&self, class: usize) -> &[PathBuf] {
         self.classes.get(&class).map_or(&[], Vec::as_slice)
     }
 
     /// Folders that do not belong to a class, each with the reason.
-    pub fn ignored(&self) -> &[String] {
+    pub(crate) fn ignored(&self) -> &[String] {
         &self.ignored
     }
 
     /// The path relative to the root, with `/` as the separator, for records.
-    pub fn relative(&self, path: &Path) -> String {
+    pub(crate) fn relative(&self, path: &Path) -> String {
         let inner = path.strip_prefix(&self.root).unwrap_or(path);
         inner.iter().map(OsStr::to_string_lossy).collect::<Vec<_>>().join("/")
     }
@@ -115,7 +116,7 @@ fn class_of(name: &str, labels: &Labels) -> std::result::Result<usize, String> {
 ///
 /// # Errors
 /// If a folder cannot be read or contains no image.
-pub fn find_pictures(given: &[PathBuf]) -> Result<Vec<PathBuf>> {
+pub(crate) fn find_pictures(given: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for path in given {
         if !path.is_dir() {
@@ -149,15 +150,15 @@ fn add_pictures(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
 }
 
 /// A decoded image: its index, and its pixels `[C,H,W]` in `[0,1]`.
-pub struct Decoded {
+pub(crate) struct Decoded {
     /// The index of its path.
-    pub index: usize,
+    pub(crate) index: usize,
     /// The output of [`preprocess`].
-    pub pixels: Vec<f32>,
+    pub(crate) pixels: Vec<f32>,
 }
 
 /// The pixels of several images, `[N,C,H,W]`.
-pub(super) fn together(pictures: &[Decoded]) -> Vec<f32> {
+pub(crate) fn together(pictures: &[Decoded]) -> Vec<f32> {
     pictures.iter().flat_map(|picture| picture.pixels.iter().copied()).collect()
 }
 
@@ -167,7 +168,7 @@ pub(super) fn together(pictures: &[Decoded]) -> Vec<f32> {
 ///
 /// # Errors
 /// The first error that `consume` returns, which ends the stream.
-pub fn stream_pictures(
+pub(crate) fn stream_pictures(
     paths: &[PathBuf],
     image: impl Into<ImageSpec>,
     batch: usize,
@@ -200,6 +201,30 @@ pub fn stream_pictures(
             }
         }
         Ok(unreadable)
+    })
+}
+
+/// The results of a stream of images.
+pub(crate) struct Streamed<T> {
+    /// The index and the result of each image that was read.
+    pub(crate) seen: Vec<(usize, T)>,
+    /// The index of each image that could not be read, with the reason.
+    pub(crate) unreadable: Vec<(usize, Error)>,
+}
+
+/// The logits of image files. `consume` receives each batch: the indices of its paths, in order, with their logits. Returns the index of
+/// each file that could not be read, with the reason; the others are not affected.
+///
+/// # Errors
+/// If the device is lost, or the first error that `consume` returns.
+pub(crate) fn classify(
+    classifier: &Classifier,
+    paths: &[PathBuf],
+    mut consume: impl FnMut(Vec<(usize, Vec<f32>)>) -> Result<()>,
+) -> Result<Vec<(usize, Error)>> {
+    stream_pictures(paths, classifier.image(), classifier.batch(), |pictures| {
+        let logits = classifier.logits(&together(&pictures))?;
+        consume(pictures.iter().map(|picture| picture.index).zip(logits).collect())
     })
 }
 

@@ -1,12 +1,9 @@
 //! Activations of images, and their correlation with mean activations.
 
-use std::path::PathBuf;
-
 use rayon::prelude::*;
 
 use super::layers::Layers;
-use crate::analysis::image_folder::together;
-use crate::analysis::{Activations, Ranks, Sorter, stream_pictures};
+use crate::analysis::{Activations, Ranks, Sorter};
 use crate::error::{Error, Result};
 use crate::gpu::Context;
 use crate::networks::Network;
@@ -14,56 +11,48 @@ use crate::shape::ImageSpec;
 
 /// An image's correlation with the mean activations, in the order of [`Layers::tensors`]; `None` if one of the two is
 /// constant.
-pub type Correlations = Vec<Option<f64>>;
+pub(crate) type Correlations = Vec<Option<f64>>;
 
 /// An image's correlations and logits.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Observed {
+pub(crate) struct Observed {
     /// By tensor.
-    pub correlations: Correlations,
+    pub(crate) correlations: Correlations,
     /// `[K]`.
-    pub logits: Vec<f32>,
+    pub(crate) logits: Vec<f32>,
 }
 
-/// The results of a stream of images.
-pub struct Streamed<T> {
-    /// The index and the result of each image that was read.
-    pub seen: Vec<(usize, T)>,
-    /// The index of each image that could not be read, with the reason.
-    pub unreadable: Vec<(usize, Error)>,
-}
-
-/// A network's forward pass that observes every layer, for batches of images.
-pub struct Observer {
+/// A network's forward pass that correlates every layer with a mean, for batches of images.
+pub(crate) struct Correlator {
     activations: Activations,
     layers: Layers,
     batch: usize,
     image: ImageSpec,
 }
 
-impl Observer {
+impl Correlator {
     /// Plans the forward pass for batches of up to `batch` images.
     ///
     /// # Errors
     /// If the adapter does not have enough memory.
-    pub fn new(context: &Context, network: &Network, batch: usize) -> Result<Self> {
+    pub(crate) fn new(context: &Context, network: &Network, batch: usize) -> Result<Self> {
         let (batch, image) = (batch.max(1), network.image());
         Ok(Self { activations: Activations::new(context, network, batch)?, layers: Layers::of(network), batch, image })
     }
 
     /// The layers.
-    pub fn layers(&self) -> &Layers {
+    pub(crate) fn layers(&self) -> &Layers {
         &self.layers
     }
 
     /// The images that the network takes.
-    pub fn image(&self) -> ImageSpec {
+    pub(crate) fn image(&self) -> ImageSpec {
         self.image
     }
 
     /// Their height.
     #[doc(hidden)]
-    pub fn side(&self) -> usize {
+    pub(crate) fn side(&self) -> usize {
         self.image.height
     }
 
@@ -73,65 +62,36 @@ impl Observer {
         self.activations.read_nodes(&self.layers.nodes())
     }
 
-    /// Adds the activations of every image to `sums`, one per tensor, and its pixels to the last sum. An empty `sums` is filled with zeros
-    /// first. The sums run in the order of the images, in f64. `progress` receives the number of images of each batch.
+    /// Adds the activations of up to a batch of images, `[N,C,H,W]` in `[0,1]`, to `sums`, one per tensor, and the images to the last sum. An
+    /// empty `sums` is filled with zeros first. The sums run in the order of the images, in f64.
     ///
     /// # Errors
-    /// If the device is lost, or `progress` returns an error.
-    pub fn add(
-        &mut self,
-        paths: &[PathBuf],
-        sums: &mut Vec<Vec<f64>>,
-        progress: &mut dyn FnMut(usize) -> Result<()>,
-    ) -> Result<Streamed<()>> {
-        let (mut seen, image, batch) = (Vec::new(), self.image, self.batch);
-        let unreadable = stream_pictures(paths, image, batch, |pictures| {
-            let pixels = together(&pictures);
-            let mut outputs = self.outputs(&pixels)?;
-            outputs.push(pixels);
-            sums.resize(outputs.len(), Vec::new());
-            sums.par_iter_mut().zip(&outputs).for_each(|(sums, outputs)| {
-                let len = outputs.len() / pictures.len();
-                sums.resize(len, 0.0);
-                for output in outputs.chunks_exact(len) {
-                    sums.iter_mut().zip(output).for_each(|(sum, &y)| *sum += f64::from(y));
-                }
-            });
-            seen.extend(pictures.iter().map(|picture| (picture.index, ())));
-            progress(pictures.len())
-        })?;
-        Ok(Streamed { seen, unreadable })
+    /// If the device is lost.
+    pub(crate) fn add(&mut self, pixels: Vec<f32>, sums: &mut Vec<Vec<f64>>) -> Result<()> {
+        let count = pixels.len() / self.image.len();
+        let mut outputs = self.outputs(&pixels)?;
+        outputs.push(pixels);
+        sums.resize(outputs.len(), Vec::new());
+        sums.par_iter_mut().zip(&outputs).for_each(|(sums, outputs)| {
+            let len = outputs.len() / count;
+            sums.resize(len, 0.0);
+            for output in outputs.chunks_exact(len) {
+                sums.iter_mut().zip(output).for_each(|(sum, &y)| *sum += f64::from(y));
+            }
+        });
+        Ok(())
     }
 
-    /// The correlations of each image with the targets, one per tensor. `progress` works as in [`Observer::add`].
-    ///
-    /// # Errors
-    /// As [`Observer::correlate`]; the error names the image.
-    pub fn correlate_files(
-        &mut self,
-        paths: &[PathBuf],
-        targets: &Targets<'_>,
-        progress: &mut dyn FnMut(usize) -> Result<()>,
-    ) -> Result<Streamed<Observed>> {
-        let (mut seen, image, batch) = (Vec::new(), self.image, self.batch);
-        let unreadable = stream_pictures(paths, image, batch, |pictures| {
-            let observed = self.correlate(&together(&pictures), targets).map_err(|error| match error {
-                Error::Input(what) => {
-                    Error::input(format!("{} or its batch: {what}", paths[pictures[0].index].display()))
-                }
-                other => other,
-            })?;
-            seen.extend(pictures.iter().map(|picture| picture.index).zip(observed));
-            progress(pictures.len())
-        })?;
-        Ok(Streamed { seen, unreadable })
+    /// How many images it takes at once.
+    pub(crate) fn batch(&self) -> usize {
+        self.batch
     }
 
-    /// The same for the pixels of up to a batch of images, `[N,C,H,W]` in `[0,1]`.
+    /// The correlations of the pixels of up to a batch of images, `[N,C,H,W]` in `[0,1]`.
     ///
     /// # Errors
     /// If an activation is NaN or infinite, or the device is lost.
-    pub fn correlate(&mut self, pixels: &[f32], targets: &Targets<'_>) -> Result<Vec<Observed>> {
+    pub(crate) fn correlate(&mut self, pixels: &[f32], targets: &Targets<'_>) -> Result<Vec<Observed>> {
         let count = pixels.len() / self.image.len();
         let outputs = self.outputs(pixels)?;
         let jobs: Vec<(usize, usize)> = (0..outputs.len()).flat_map(|t| (0..count).map(move |n| (t, n))).collect();
@@ -156,7 +116,7 @@ impl Observer {
 }
 
 /// The mean activations to compare with, per tensor.
-pub enum Targets<'a> {
+pub(crate) enum Targets<'a> {
     /// One mean for all images, already ranked.
     Mean(&'a [Ranks]),
     /// A ranked mean for each image of the batch.

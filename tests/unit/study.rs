@@ -1,10 +1,12 @@
 //! The statistics of `protogpu study`: against scipy and statsmodels, and what must hold whatever the numbers are.
 
+#[path = "../twin/mod.rs"]
 mod twin;
 
-use protogpu::analysis::study::{
-    Count, Interval, Pairs, Resampling, bootstrap_difference, bootstrap_mean, cliffs_delta, cohens_h, difference,
-    fisher, holm, mean, middle, permutation, sign_flips,
+use super::proportion::{Count, Interval, Pairs, cohens_h, difference, fisher};
+use super::resample::{
+    Resampling, bootstrap_difference, bootstrap_mean, cliffs_delta, holm, mean, percentile_interval_95, permutation,
+    sign_flips,
 };
 use serde_json::Value;
 use twin::generated::generated;
@@ -113,7 +115,7 @@ fn percentiles_and_bootstrap_intervals() {
     };
     assert_close(rows.iter().map(|row| {
         let (what, mut values, wanted) = of(row);
-        (what, middle(&mut values).to_vec(), wanted[..2].to_vec())
+        (what, percentile_interval_95(&mut values).to_vec(), wanted[..2].to_vec())
     }));
     // Two sets of draws, of 20,000 here and 200,000 there: a limit of theirs strays by some 3 % of a deviation of the mean, and
     // of seven values of which four are equal, it lies on a step.

@@ -1,0 +1,28 @@
+//! Pictures that reports show, as PNG or JPEG files are.
+
+/// The images of a report, as the bytes of PNG or JPEG files.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Pictures {
+    /// In the order of the classes of the table.
+    pub(crate) classes: Vec<ClassPictures>,
+}
+
+/// The images of one class.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ClassPictures {
+    /// The prototypes, in the order of the class; fewer or none if there are no images to show.
+    pub(crate) prototypes: Vec<Vec<u8>>,
+    /// The names and images of the controls.
+    pub(crate) controls: Vec<(String, Vec<u8>)>,
+    /// A few natural images of the class.
+    pub(crate) natural: Vec<Vec<u8>>,
+}
+
+/// The images of a part of a study, as the bytes of PNG or JPEG files.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct PartPictures {
+    /// The prototypes, in the order of the part.
+    pub(crate) prototypes: Vec<Vec<u8>>,
+    /// A few of each group.
+    pub(crate) groups: Vec<Vec<Vec<u8>>>,
+}
