@@ -126,7 +126,7 @@ fn a_file_is_compared_with_the_network_that_is_named() {
             "describes a file, but the embedded resnet18 is not a file: leave it out, or name a file",
         );
     }
-    refuses(folder, &["bench", "--architecture", "resnet18"], "but a network with generated weights is none");
+    refuses(folder, &["bench", "--architecture", "resnet18"], "but a network with generated weights is not a file");
     let vgg = "invalid value 'vgg' for '--architecture <NAME>'\n  [possible values: resnet18, resnet34, resnet50, googlenet, inception_v1]";
     refuses(folder, &["run", "--architecture", "vgg"], vgg);
     refuses(folder, &["weights", "inspect", "w", "--architecture", "vgg"], vgg);
