@@ -1,6 +1,7 @@
 //! Every setting of the method as an option.
 
 use crate::method::choices::numbers;
+use crate::method::losses::{self, TermOption};
 use crate::method::{
     Fill, HfForm, Init, Interpolation, Objective, Parameterization, Preset, PvForm, Settings, Transform, Transforms,
 };
@@ -102,6 +103,40 @@ pub(crate) struct MethodArgs {
     /// Seed of every random draw `[0]`
     #[arg(long, value_name = "S", allow_negative_numbers = true)]
     seed: Option<u64>,
+    #[command(flatten)]
+    regularizers: RegularizerArgs,
+}
+
+/// The options of the table of regularisers.
+#[derive(Clone, Debug, Default)]
+struct RegularizerArgs(Vec<(&'static str, f64)>);
+
+impl clap::FromArgMatches for RegularizerArgs {
+    fn from_arg_matches(matches: &clap::ArgMatches) -> Result<Self, clap::Error> {
+        let given = |option: &'static TermOption| matches.get_one(option.name).map(|value| (option.name, *value));
+        Ok(Self(losses::options().filter_map(given).collect()))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &clap::ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+impl clap::Args for RegularizerArgs {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        losses::options().fold(command, |command, option| {
+            let TermOption { name, default, about } = option;
+            // Kept for as long as the program runs, as clap asks.
+            let long: &'static str = name.replace('_', "-").leak();
+            let arg = clap::Arg::new(*name).long(long).help(format!("{about} [{default}]"));
+            command.arg(arg.value_name("X").allow_negative_numbers(true).value_parser(clap::value_parser!(f64)))
+        })
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        Self::augment_args(command)
+    }
 }
 
 impl MethodArgs {
@@ -193,6 +228,9 @@ impl MethodArgs {
         lay_over!(preset steps lr anneal beta1 beta2 eps weight_decay parameterization image_side transforms rotation translate scale warp_probability
             interpolation fill rivals hf_form hf_weight hf_start
             pv_form pv_weight baseline_steps baseline_reset clamp init seed);
+        for (name, value) in &self.regularizers.0 {
+            settings.regularizers.set(name, *value);
+        }
     }
 }
 
@@ -203,6 +241,7 @@ fn scale(text: &str) -> Result<[f64; 2], String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::method::losses::Regularizers;
     use clap::{CommandFactory, Parser};
     use serde_json::Value;
 
@@ -267,6 +306,10 @@ mod tests {
             clamp: true,
             init: Init::Image("x.png".into()),
             seed: u64::MAX,
+            regularizers: losses::options().fold(Regularizers::default(), |mut all, option| {
+                all.set(option.name, option.default + 0.5);
+                all
+            }),
         };
         let Value::Object(map) = serde_json::to_value(&changed).unwrap() else { panic!() };
         let options = map.iter().map(|(key, value)| format!("--{}={}", key.replace('_', "-"), typed(value)));

@@ -175,7 +175,9 @@ impl Checkpoint {
         }
         if settings.total_steps() < self.step() {
             differences.push(format!("--steps is {} now but {} are done", settings.steps, self.step()));
-        } else if (0..self.step().into()).any(|step| scheduled(settings, step) != scheduled(&same_steps, step)) {
+        } else if (0..self.step().into())
+            .any(|step| scheduled(settings, network, step) != scheduled(&same_steps, network, step))
+        {
             let (now, then) = (settings.steps, self.settings.steps);
             differences.push(format!(
                 "--steps is {now} now but {then} in the checkpoint, and the learning rate or the penalty of the finished \
@@ -187,8 +189,8 @@ impl Checkpoint {
 }
 
 /// What a step of these settings is made with.
-fn scheduled(settings: &Settings, step: u64) -> (AdamRow, Vec<f32>) {
-    (adam_row(settings, step), weights_of(settings, step))
+fn scheduled(settings: &Settings, network: &Network, step: u64) -> (AdamRow, Vec<f32>) {
+    (adam_row(settings, step), weights_of(settings, network, step))
 }
 
 /// The columns of a history of which a checkpoint does not say which it has.

@@ -65,7 +65,7 @@ impl TransformDraws for Drawn {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::method::losses::weights_of;
+    use crate::method::losses::{HfForm, LossTerm, Moment, ProbabilityVariance, PvForm, TotalVariation};
 
     #[test]
     fn the_learning_rate_falls_at_the_end_and_the_decay_with_it() {
@@ -79,12 +79,14 @@ mod tests {
 
     #[test]
     fn the_baseline_comes_first_and_alone_and_adam_starts_anew_after_it() {
-        let settings = Settings { baseline_steps: 2, hf_weight: 0.25, hf_start: 1.0, ..Settings::default() };
+        let settings = Settings { baseline_steps: 2, ..Settings::default() };
         let rows: Vec<_> = (0..4).map(|step| adam_row(&settings, step)).collect();
         assert_eq!([0, 1, 2, 3].map(|step| rows[step].reset), [0.0, 0.0, 1.0, 0.0]);
-        // The variance of the baseline, and the total variation.
-        let weights = [0, 1, 2, 3].map(|step| weights_of(&settings, step));
-        assert_eq!(weights, [[1.0, 0.0], [1.0, 0.0], [0.0, 0.25], [0.0, 0.25]]);
+        let baseline = ProbabilityVariance { form: PvForm::Softmax, weight: 1.5 };
+        let variation = TotalVariation { form: HfForm::L1, weight: 0.25, start: 1.0 };
+        let weights =
+            [0, 1, 2, 3].map(|step| Moment::of(&settings, step)).map(|at| (baseline.weight(at), variation.weight(at)));
+        assert_eq!(weights, [(1.5, 0.0), (1.5, 0.0), (0.0, 0.25), (0.0, 0.25)]);
         assert_eq!(rows[2].step_size, rows[0].step_size);
         let kept = Settings { baseline_reset: false, ..settings };
         let row = adam_row(&kept, 2);

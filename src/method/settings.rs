@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::choices::{Fill, HfForm, Init, Interpolation, PvForm};
+use super::losses::{self, Regularizers};
 use super::objective::Objective;
 use super::parameterization::Parameterization;
 use super::presets::Preset;
@@ -27,7 +28,6 @@ pub const SCALE_LIMITS: [f64; 2] = [0.05, 20.0];
 
 /// What a prototype is made with. [`Settings::default`] is [`Preset::Paper`], whose values stand in presets/paper.json.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Settings {
     /// The preset that the other values started from.
     pub preset: Preset,
@@ -99,6 +99,9 @@ pub struct Settings {
     pub init: Init,
     /// The seed of every random draw.
     pub seed: u64,
+    /// The options of regularisers that have no fields here. No other keys are left for a file.
+    #[serde(flatten)]
+    pub regularizers: Regularizers,
 }
 
 impl Default for Settings {
@@ -175,6 +178,15 @@ impl Settings {
         {
             check(weight >= 0.0 && (weight as f32).is_finite(), option, weight, "a finite number, at least 0")?;
         }
+        for option in losses::options() {
+            let weight = self.regularizers.get(option.name);
+            check(
+                weight >= 0.0 && (weight as f32).is_finite(),
+                &option.name.replace('_', "-"),
+                weight,
+                "a finite number, at least 0",
+            )?;
+        }
         self.fill.validate()
     }
 
@@ -186,11 +198,12 @@ impl Settings {
         let mut merged = self.to_map();
         let mut settings = self.clone();
         for (key, value) in keys {
-            let Some(slot) = merged.get_mut(key) else {
-                let known: Vec<&str> = merged.keys().map(String::as_str).collect();
+            if !merged.contains_key(key) && !losses::options().any(|option| option.name == key) {
+                let options = losses::options().map(|option| option.name);
+                let known: Vec<&str> = merged.keys().map(String::as_str).chain(options).collect();
                 return Err(Error::input(format!("unknown setting `{key}`; the settings are {}", known.join(", "))));
-            };
-            *slot = value.clone();
+            }
+            merged.insert(key.clone(), value.clone());
             settings = Self::deserialize(&Value::Object(merged.clone()))
                 .map_err(|source| Error::input(format!("setting `{key}` is {value}: {source}")))?;
         }
@@ -205,6 +218,12 @@ impl Settings {
         }
     }
 
+    /// A setting by its name as it is written down, whether [`Settings::to_map`] has it or it has its default.
+    pub fn value(&self, name: &str) -> Option<Value> {
+        let option = |option: &losses::TermOption| self.regularizers.get(option.name).into();
+        self.to_map().get(name).cloned().or_else(|| losses::options().find(|of| of.name == name).map(option))
+    }
+
     /// SHA-256 of the settings as JSON, in lower-case hexadecimal.
     pub fn digest(&self) -> String {
         sha256_hex(Value::Object(self.to_map()).to_string().as_bytes())
@@ -212,10 +231,13 @@ impl Settings {
 
     /// The settings in which `self` and `other` differ, each as `lr is 0.1 here but 0.05 there`.
     pub fn differences(&self, other: &Self, here: &str, there: &str) -> Vec<String> {
-        let (left, right) = (self.to_map(), other.to_map());
-        left.iter()
-            .filter(|&(key, value)| right[key] != *value)
-            .map(|(key, value)| format!("{key} is {value} {here} but {} {there}", right[key]))
+        let mut names: Vec<String> = self.to_map().into_iter().map(|(name, _)| name).collect();
+        let more: Vec<String> =
+            losses::options().map(|option| option.name.to_owned()).filter(|name| !names.contains(name)).collect();
+        names.extend(more);
+        let both = names.iter().filter_map(|name| Some((name, self.value(name)?, other.value(name)?)));
+        both.filter(|(_, left, right)| left != right)
+            .map(|(name, left, right)| format!("{name} is {left} {here} but {right} {there}"))
             .collect()
     }
 

@@ -67,7 +67,7 @@ pub(crate) fn set(text: &str, base: &Settings) -> Result<SweepAxis> {
     let example = "write SETTING=VALUE,VALUE,.. such as hf_weight=0.01,0.05, or scale=0.7,1.3;1,1";
     let (key, values) = text.split_once('=').ok_or_else(|| wrong(example))?;
     let setting = key.trim().trim_start_matches("--").replace('-', "_");
-    let like = base.to_map().get(&setting).cloned().unwrap_or(Value::Null);
+    let like = base.value(&setting).unwrap_or(Value::Null);
     let pieces: Vec<&str> = match (values.contains(';'), &like) {
         (true, _) => values.strip_suffix(';').unwrap_or(values).split(';').collect(),
         (false, Value::Array(_)) => vec![values],
@@ -125,7 +125,7 @@ pub(crate) fn axes(
     for axis in &mut axes {
         for value in &mut axis.values {
             let one = Map::from_iter([(axis.setting.clone(), value.clone())]);
-            *value = plain.overlay(&one)?.to_map()[&axis.setting].clone();
+            *value = plain.overlay(&one)?.value(&axis.setting).unwrap_or(Value::Null);
         }
         for (at, value) in axis.values.iter().enumerate() {
             if axis.values[..at].contains(value) {

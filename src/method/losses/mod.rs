@@ -1,6 +1,7 @@
 //! The loss is a weighted sum of terms. Each is one file here: what it reads, its value and gradient, and its weight at a step.
 //!
-//! To add a regulariser: its shader beside `shaders/total_variation.wgsl`, its file here, a line of [`REGULARIZERS`]; its twin and its cases.
+//! To add a regulariser: its shader beside `shaders/total_variation.wgsl`, its file here with its options, a line of the table in
+//! `regularizers.rs`; its twin and its cases. Settings, command line, schedule, history and files follow from these.
 //! A host brings its own with [`Overrides::terms`](super::Overrides).
 
 mod class_logit;
@@ -9,6 +10,7 @@ mod diversity;
 mod feature;
 mod ledger;
 mod probability_variance;
+mod regularizers;
 mod slot;
 mod terms;
 mod total_variation;
@@ -22,6 +24,8 @@ pub use diversity::Diversity;
 pub use feature::{Feature, FeatureRow};
 pub use ledger::{Column, Ledger, tick};
 pub use probability_variance::{ProbabilityVariance, PvForm};
+pub use regularizers::Regularizers;
+pub(crate) use regularizers::{TermOption, options};
 pub use slot::{Bound, Slot, TermParams};
 pub(super) use terms::{Step, Terms};
 pub use total_variation::{HfForm, TotalVariation};
@@ -34,9 +38,6 @@ use crate::graph::NodeId;
 use crate::networks::{Network, Semantics};
 use crate::ops::Tensor;
 use crate::shape::Shape;
-
-/// The regularisers that settings may ask for, in the order in which their losses are added up.
-const REGULARIZERS: &[fn(&Settings) -> Option<Box<dyn LossTerm>>] = &[TotalVariation::of];
 
 /// A term of the loss. Its kernels `#import lib/term`.
 pub trait LossTerm: Send + Sync {
@@ -165,18 +166,10 @@ impl Moment {
     }
 }
 
-/// The regularisers that settings ask for.
-fn regularizers(settings: &Settings) -> impl Iterator<Item = Box<dyn LossTerm>> {
-    REGULARIZERS.iter().filter_map(move |of| of(settings))
-}
-
 /// The weights at a step of the terms that settings alone decide, which are all but a host's: what goes on from a checkpoint must have
 /// had the same.
-pub(super) fn weights_of(settings: &Settings, step: u64) -> Vec<f32> {
+pub(super) fn weights_of(settings: &Settings, network: &Network, step: u64) -> Vec<f32> {
     let at = Moment::of(settings, step);
-    ProbabilityVariance::of(settings)
-        .into_iter()
-        .chain(regularizers(settings))
-        .map(|term| term.weight(at) as f32)
-        .collect()
+    let baseline = ProbabilityVariance::of(settings);
+    baseline.into_iter().chain(regularizers::terms(settings, network)).map(|term| term.weight(at) as f32).collect()
 }

@@ -37,7 +37,11 @@ impl Terms {
             Arc::new(Weighted { objectives })
         };
         let baseline = ProbabilityVariance::of(settings).map(Arc::from);
-        let all = baseline.into_iter().chain([objective]).chain(regularizers(settings).map(Arc::from)).chain(own);
+        let all = baseline
+            .into_iter()
+            .chain([objective])
+            .chain(regularizers::terms(settings, network).map(Arc::from))
+            .chain(own);
         let (mut terms, mut nodes) = (Vec::new(), Vec::new());
         for term in all {
             let sources = term.reads(network)?;

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::class_logit::one_source;
+use super::regularizers::Regularizer;
 use super::{Column, LossTerm, Moment, Read, Slot, Source, TermParams};
 use crate::error::Result;
 use crate::gpu::{Grid, Kernel, Recording};
@@ -42,11 +43,13 @@ pub struct TotalVariation {
 }
 
 impl TotalVariation {
-    /// What settings ask for; its column is there whatever the weight.
-    pub(super) fn of(settings: &Settings) -> Option<Box<dyn LossTerm>> {
-        let Settings { hf_form: form, hf_weight: weight, hf_start: start, .. } = *settings;
-        Some(Box::new(Self { form, weight, start }))
-    }
+    /// Its settings are fields of their own, and its column is there whatever the weight.
+    pub(super) const REGULARIZER: Regularizer = Regularizer {
+        options: &[],
+        of: |&Settings { hf_form: form, hf_weight: weight, hf_start: start, .. }, _| {
+            Some(Box::new(Self { form, weight, start }))
+        },
+    };
 
     fn params(self, slot: &Slot, x: Shape) -> TotalVariationParams {
         let [_, channels, h, w] = x.nchw().map(|n| n as u32);

@@ -1,0 +1,78 @@
+//! The regularisers that settings may ask for, as a table: whatever takes settings as text takes its options from here.
+
+use std::collections::BTreeMap;
+
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::{LossTerm, TotalVariation};
+use crate::method::Settings;
+use crate::networks::Network;
+
+/// A regulariser: its options, and the term that settings ask for.
+pub(crate) struct Regularizer {
+    /// The numbers that settings have for it, beside the fields of [`Settings`].
+    pub(crate) options: &'static [TermOption],
+    /// The term, if settings ask for it in this network.
+    pub(crate) of: fn(&Settings, &Network) -> Option<Box<dyn LossTerm>>,
+}
+
+/// A number of a regulariser: a key of settings files, and an option of the command line.
+#[derive(Debug)]
+pub(crate) struct TermOption {
+    /// The key, such as `l2_weight`.
+    pub(crate) name: &'static str,
+    /// Its value where settings do not say.
+    pub(crate) default: f64,
+    /// What it is, for people.
+    pub(crate) about: &'static str,
+}
+
+/// All, in the order in which their losses are added up.
+const REGULARIZERS: &[Regularizer] = &[TotalVariation::REGULARIZER];
+
+/// The terms that settings ask for.
+pub(super) fn terms(settings: &Settings, network: &Network) -> impl Iterator<Item = Box<dyn LossTerm>> {
+    REGULARIZERS.iter().filter_map(move |regularizer| (regularizer.of)(settings, network))
+}
+
+/// The options of all regularisers.
+pub(crate) fn options() -> impl Iterator<Item = &'static TermOption> {
+    REGULARIZERS.iter().flat_map(|regularizer| regularizer.options)
+}
+
+/// What settings say of the options of regularisers. Only what differs from the default is kept, and written to files.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct Regularizers(BTreeMap<&'static str, f64>);
+
+impl Regularizers {
+    /// The value of an option; 0 if there is none of this name.
+    pub fn get(&self, name: &str) -> f64 {
+        let default = || options().find(|option| option.name == name).map_or(0.0, |option| option.default);
+        self.0.get(name).copied().unwrap_or_else(default)
+    }
+
+    /// Sets an option, if there is one of this name.
+    pub fn set(&mut self, name: &str, value: f64) {
+        if let Some(option) = options().find(|option| option.name == name) {
+            self.0.insert(option.name, value);
+            self.0.retain(|of, value| *of != option.name || *value != option.default);
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Regularizers {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut this = Self::default();
+        for (name, value) in BTreeMap::<String, serde_json::Value>::deserialize(deserializer)? {
+            if !options().any(|option| option.name == name) {
+                return Err(D::Error::custom(format!("unknown field `{name}`")));
+            }
+            let number =
+                value.as_f64().ok_or_else(|| D::Error::custom(format!("`{name}` is {value}, not a number")))?;
+            this.set(&name, number);
+        }
+        Ok(this)
+    }
+}
