@@ -78,7 +78,7 @@ fn nonsense_numbers_are_refused() {
         ("--preset poster", "`poster` is not paper"),
         ("--seed -1", "invalid value '-1' for '--seed <S>'"),
         ("--batch 0", "invalid value '0' for '--batch <N|auto>': give a number from 1 to 256, or auto"),
-        ("--per-class 0", "invalid value '0' for '--per-class <K>'"),
+        ("--seeds 0", "invalid value '0' for '--seeds <K>'"),
         ("--class 3..1", "the range of classes 3..1 is empty: write the lower end first, 1..3"),
         ("--class 0..99", "there is no class 99: there are 15 classes, 0 to 14"),
         ("--seed 18446744073709551615 --per-class 2", "2 seeds from --seed 18446744073709551615 on"),

@@ -1,5 +1,8 @@
 //! The layer rule, read from `src/`: a module names itself and those below it; and wgpu is named in one folder.
 
+#[path = "layers/paths.rs"]
+mod paths;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -158,4 +161,120 @@ fn what_breaks_the_rule_is_named() {
     assert_eq!(faults("new/mod.rs", ""), ["new/mod.rs: `new` has no place in LAYERS of tests/layers.rs"]);
     let fine = "use crate::gpu::Plan;\nuse crate::{Error, Result, shape};\nuse super::other;\ncrate::params! {}";
     assert_eq!(faults("ops/relu.rs", fine), Vec::<String>::new());
+}
+
+/// What files below `lab` may not name, since the library does nothing by itself: the clock, threads, files, processes.
+const OWN_DOING: &[&str] = &["Instant", "SystemTime", "thread::", "fs::", "File::", "process::", "TcpStream"];
+
+/// Where they are named all the same, and why.
+const DOING: &[(&str, &str)] = &[
+    ("atomic.rs", "files that are whole or absent, for whoever writes any"),
+    ("bounded.rs", "files that are read up to a bound, for whoever reads any"),
+    ("method/optimizer.rs", "submissions are paced by the clock, until sessions are paced from lab"),
+    ("labels.rs", "a list of labels is read from its file, up to a bound"),
+    ("weights/file_bytes.rs", "weights are memory-mapped, which is a feature of its own"),
+    ("tuning/", "trials of kernels are timed, and their outcome is kept"),
+    ("gpu/peak_rates.rs", "what an adapter does at best is measured by the clock"),
+    ("gpu/plan", "pipelines compile on threads where the driver allows it"),
+    ("gpu/prepare", "pipelines compile on threads where the driver allows it"),
+];
+
+fn is_below_lab(file: &str) -> bool {
+    let lab = layer_of("lab").expect("lab has a place");
+    layer_of(module_of(file)).is_some_and(|layer| layer < lab)
+}
+
+/// The code before a file's unit tests, which come last.
+fn without_tests(code: &str) -> &str {
+    code.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default()
+}
+
+fn doings(file: &str, code: &str) -> Vec<String> {
+    let code = without_tests(code);
+    let whole = |at: usize| !code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_');
+    let is_named = |doing: &&&str| code.match_indices(**doing).any(|(at, _)| whole(at));
+    OWN_DOING.iter().filter(is_named).map(|doing| format!("{file}: names {doing}, which is for lab and cli")).collect()
+}
+
+#[test]
+fn nothing_below_lab_knows_files_threads_or_the_clock() {
+    let sources = sources();
+    let faults: Vec<String> = sources
+        .iter()
+        .filter(|(file, _)| is_below_lab(file) && !file.ends_with("tests.rs"))
+        .filter(|(file, _)| !DOING.iter().any(|(place, _)| file.starts_with(place)))
+        .flat_map(|(file, code)| doings(file, code))
+        .collect();
+    assert!(faults.is_empty(), "{} faults:\n  {}", faults.len(), faults.join("\n  "));
+    assert_eq!(doings("ops/relu.rs", "let a = std::time::Instant::now();").len(), 1);
+    assert_eq!(doings("ops/relu.rs", "let a = profile::now(); Profile::new()"), Vec::<String>::new());
+}
+
+/// The line in which code names an option.
+fn option_in(code: &str) -> Option<&str> {
+    let names_one = |line: &&str| {
+        line.match_indices("--").any(|(at, _)| {
+            line[at + 2..].starts_with(|c: char| c.is_ascii_lowercase()) && !line[..at].ends_with(['-', '|'])
+        })
+    };
+    without_tests(code).lines().find(names_one)
+}
+
+/// Nothing in lab knows an option: its errors name fields.
+#[test]
+fn lab_names_no_option() {
+    let sources = sources();
+    let lab = sources.iter().filter(|(file, _)| file.starts_with("lab/"));
+    let faults: Vec<String> = lab.filter_map(|(file, code)| Some(format!("{file}: {}", option_in(code)?))).collect();
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// Circles that are still to be cut, by their first file.
+const OPEN: &[&str] = &[
+    "gpu::context",
+    "gpu::limits",
+    "method::choices",
+    "method::objective",
+    "networks::architecture",
+    "ops::conv2d",
+    "picture",
+    "weights",
+];
+
+#[test]
+fn files_name_each_other_in_no_circle() {
+    let sources = sources();
+    let files = paths::Crate::new(&sources);
+    let edges = files.edges();
+    // The reader sees into folders at all.
+    let relu = vec!["lab".to_owned(), "run".to_owned(), "batch".to_owned()];
+    assert!(edges[&relu].contains(&vec!["lab".to_owned(), "drive".to_owned()]), "{:?}", edges[&relu]);
+    let circles = paths::circles(&edges);
+    println!("circles between files: {}", circles.len());
+    let is_open = |circle: &String| OPEN.iter().any(|first| circle.starts_with(&format!("{first} → ")));
+    let new: Vec<&String> = circles.iter().filter(|circle| !is_open(circle)).collect();
+    assert!(new.is_empty(), "{} circles:\n  {new:#?}", new.len());
+    let cut: Vec<&&str> =
+        OPEN.iter().filter(|first| !circles.iter().any(|c| c.starts_with(&format!("{first} → ")))).collect();
+    assert!(cut.is_empty(), "no longer circles, to be taken off OPEN: {cut:?}");
+}
+
+#[test]
+fn a_circle_is_found_and_a_parent_that_shows_its_children_is_none() {
+    let file = |name: &str, code: &str| (name.to_owned(), code.to_owned());
+    let shows = [
+        file("a/mod.rs", "mod b;\nmod c;\npub use b::B;\npub(crate) use c::C;"),
+        file("a/b.rs", "use super::c::C;\npub struct B(C);"),
+        file("a/c.rs", "pub struct C;"),
+        file("d.rs", "use crate::a::{B, C};"),
+    ];
+    let found = |files: &[(String, String)]| paths::circles(&paths::Crate::new(files).edges());
+    assert_eq!(found(&shows), Vec::<String>::new());
+    let parent =
+        [file("a/mod.rs", "mod b;\npub struct A;\nfn f() { b::g() }"), file("a/b.rs", "use super::A;\npub fn g() {}")];
+    assert_eq!(found(&parent), ["a → a::b; a::b → a"]);
+    // Through what another file shows.
+    let mut round = shows.to_vec();
+    round[2].1 = "use crate::d::D;\npub struct C;".into();
+    assert_eq!(found(&round), ["a::b → a::c; a::c → d; d → a::b, d → a::c"]);
 }

@@ -25,7 +25,7 @@ mem_mb: 2000
 minutes: 30
 CONFIG
 
-"$protogpu" world --out world --per-class 3 --seed 5 --class cactus,moth
+"$protogpu" synth --out world --images-per-class 3 --seed 5 --class cactus,moth
 "$protogpu" sweep --images world --out alone --grid grid.json --steps 8
 
 # Says which process it is before it becomes the worker.

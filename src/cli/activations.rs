@@ -12,7 +12,7 @@ use crate::{Result, Shape};
 use serde_json::json;
 
 use super::activations_mean::MeanArgs;
-use super::args::{AdapterArgs, NetworkArgs};
+use super::args::{AdapterArgs, NetworkArgs, hook};
 use super::terminal::{print, print_json};
 
 /// Write the outputs of a network's modules for an image
@@ -33,7 +33,7 @@ pub(crate) struct ActivationsArgs {
     modules: Vec<String>,
     /// `copy`: each module's output as it leaves the module. `reference`: what a PyTorch hook sees if it keeps a reference, which
     /// later in-place operations overwrite
-    #[arg(long, value_name = "HOW", default_value = "snapshot")]
+    #[arg(long = "hook", alias = "semantics", value_name = "copy|reference", value_parser = hook(), default_value = "copy")]
     semantics: Semantics,
     /// Print the file and its tensors' names and shapes as JSON
     #[arg(long)]

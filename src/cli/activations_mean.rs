@@ -30,7 +30,7 @@ pub(super) struct MeanArgs {
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
     /// Images to average
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long = "images-per-class", alias = "per-class", value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     per_class: u32,
     /// Seed that selects the images
     #[arg(long, value_name = "S", default_value_t = 0)]

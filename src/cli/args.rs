@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::method::choices::numbers;
-use crate::networks::{Architecture, Preprocessing, embedded};
+use crate::networks::{Architecture, Preprocessing, Semantics, embedded};
 use crate::{Error, Result};
 use clap::ValueEnum;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
@@ -144,6 +144,13 @@ impl TuneArgs {
     pub(crate) fn wanted(self) -> TuneFor {
         if self.no_tune { TuneFor::Off } else { self.tune }
     }
+}
+
+/// What a hook keeps. The former names are understood too.
+pub(crate) fn hook() -> impl TypedValueParser<Value = Semantics> {
+    let names = [("copy", "snapshot"), ("reference", "torch-alias")];
+    PossibleValuesParser::new(names.map(|(name, former)| PossibleValue::new(name).alias(former)))
+        .map(|name| if name == "copy" || name == "snapshot" { Semantics::Snapshot } else { Semantics::TorchAlias })
 }
 
 /// Parses an architecture's name; help and errors list all names.

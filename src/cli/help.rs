@@ -51,7 +51,7 @@ A run of several prototypes does this at its end. index.html shows every finishe
 that failed. It links to their folders and needs no other file. contact.png has at most 4096 pixels a side: it shrinks many
 prototypes, and leaves out the last ones if there are more than about 2700.";
 
-pub(crate) const FIGURE6: &str = "\
+pub(crate) const REGULARIZATION_STRIP: &str = "\
 Examples:
   protogpu regularization-strip --class lighthouse
       Six prototypes, from no regularisation to all of it
@@ -66,7 +66,7 @@ pub(crate) fn run() -> String {
     format!("Objectives:\n{}\n\n{RUN}", GRAMMAR.lines().map(|line| format!("  {line}\n")).collect::<String>())
 }
 
-pub(crate) const WORLD: &str = "\
+pub(crate) const SYNTH: &str = "\
 Examples:
   protogpu synth --out synth/train --images-per-class 1500 --seed 1
   protogpu synth --out synth/no-badge --images-per-class 100 --seed 2 --class umbrella --without-bias cue

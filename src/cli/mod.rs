@@ -55,7 +55,8 @@ struct Cli {
 enum Command {
     Run(Box<run::RunArgs>),
     Index(index::IndexArgs),
-    Figure6(Box<regularization_strip::StripArgs>),
+    #[command(alias = "figure6")]
+    RegularizationStrip(Box<regularization_strip::StripArgs>),
     Classify(classify::ClassifyArgs),
     Activations(Box<activations::ActivationsArgs>),
     Gradient(gradient::GradientArgs),
@@ -68,7 +69,8 @@ enum Command {
     Similarity(Box<similarity::SimilarityArgs>),
     Study(Box<study::StudyArgs>),
     Sweep(Box<sweep::SweepArgs>),
-    World(synth::WorldArgs),
+    #[command(alias = "world")]
+    Synth(synth::SynthArgs),
     Bench(bench::BenchArgs),
     Tune(tune::TuneArgs),
 }
@@ -89,7 +91,7 @@ fn dispatch(command: Command, launched: Instant) -> Result<ExitCode> {
     match command {
         Command::Run(args) => args.run(launched),
         Command::Index(args) => done(args.run()),
-        Command::Figure6(args) => args.run(launched),
+        Command::RegularizationStrip(args) => args.run(launched),
         Command::Classify(args) => args.run(),
         Command::Activations(args) => done(args.run()),
         Command::Gradient(args) => done(args.run()),
@@ -101,7 +103,7 @@ fn dispatch(command: Command, launched: Instant) -> Result<ExitCode> {
         Command::Similarity(args) => args.run(),
         Command::Study(args) => args.run(),
         Command::Sweep(args) => args.run(),
-        Command::World(args) => done(args.run()),
+        Command::Synth(args) => done(args.run()),
         Command::Bench(args) => done(args.run()),
         Command::Tune(args) => done(args.run()),
     }

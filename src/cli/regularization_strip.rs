@@ -1,4 +1,4 @@
-//! `protogpu figure6`: the same class or objective under growing regularisation, from none to all of it, as one strip.
+//! `protogpu regularization-strip`: the same class or objective under growing regularisation, from none to all of it, as one strip.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -23,7 +23,7 @@ const CHECKPOINT_EVERY: u32 = 64;
 
 /// Make one class with growing regularisation, side by side, as the paper's Figure 6
 #[derive(clap::Args, Debug)]
-#[command(after_help = super::help::FIGURE6)]
+#[command(after_help = super::help::REGULARIZATION_STRIP)]
 pub(crate) struct StripArgs {
     /// The class, by index, WordNet id or name [default: the first class of a built-in network; required with --weights]
     #[arg(long, value_name = "CLASS", conflicts_with = "objective")]

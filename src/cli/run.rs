@@ -48,8 +48,9 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Number of prototypes of each class or objective; their seeds are S, S+1, ... from --seed S on
-    #[arg(long, value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    per_class: u32,
+    #[arg(long, alias = "per-class", value_name = "K", default_value_t = 1)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    seeds: u32,
     /// Prototypes per batch, 1 to 256, or auto: as many as memory allows, at most 8 on a software adapter. A prototype's bits do
     /// not depend on its batch
     #[arg(long, value_name = "N|auto", default_value = "auto")]
@@ -104,7 +105,7 @@ impl RunArgs {
             config.check_weights(&weights.sha256, network.weights().name())?;
         }
         let requests = requests(&self.classes, &self.method.objectives, &settings, config.as_ref(), &network)?;
-        let wanted = wanted(&requests, settings.seed, self.per_class)?;
+        let wanted = wanted(&requests, settings.seed, self.seeds)?;
         let start = start(&settings, config.as_ref(), settings.image_side as usize)?;
         if self.dry_run {
             return self.dry_run(&network, &settings, &wanted);
@@ -200,7 +201,7 @@ impl RunArgs {
                 requests.iter().filter_map(|request| request.class()).map(|class| class.index).collect();
             let objectives: Vec<String> = requests.iter().map(|request| request.objective.to_string()).collect();
             let plan = json!({"adapter": adapter, "network": format!("{network:?}"), "classes": classes,
-                "objectives": objectives, "per_class": self.per_class, "batch": n, "steps": steps, "plan": summary});
+                "objectives": objectives, "per_class": self.seeds, "batch": n, "steps": steps, "plan": summary});
             print_json(&plan)?;
         } else {
             let description = &adapter.description;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::args::{AdapterArgs, NetworkArgs};
+use super::args::{AdapterArgs, NetworkArgs, hook};
 use super::interrupt;
 use super::observer::Terminal;
 use super::terminal::{INTERRUPTED, note, print, print_json, table};
@@ -49,7 +49,7 @@ pub(crate) struct SimilarityArgs {
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// Images of a class to average, and to compare with the mean
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
+    #[arg(long = "images-per-class", alias = "per-class", value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
     per_class: u32,
     /// Images of other classes to compare [default: as many as of the class]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
@@ -61,10 +61,10 @@ pub(crate) struct SimilarityArgs {
     #[arg(long)]
     leave_one_out: bool,
     /// What a hook on a layer keeps: a copy of its output, or a reference that later in-place operations overwrite
-    #[arg(long, value_name = "HOW", default_value = "snapshot")]
+    #[arg(long = "hook", alias = "semantics", value_name = "copy|reference", value_parser = hook(), default_value = "copy")]
     semantics: Semantics,
     /// Average over module `names`, as in the paper, or over distinct `tensors`
-    #[arg(long, value_name = "HOW", default_value = "names")]
+    #[arg(long = "average-over", alias = "over", value_name = "names|tensors", default_value = "names")]
     over: Over,
     /// How the network sees the prototypes' pixels
     #[arg(long, value_name = "HOW", value_enum, default_value_t = Pixels::Float)]
@@ -73,10 +73,10 @@ pub(crate) struct SimilarityArgs {
     #[arg(long = "control", value_name = "NAME=PATH")]
     controls: Vec<String>,
     /// Use a class's mean activations from `protogpu activations mean` instead of computing them; repeat it for more
-    #[arg(long = "mean", value_name = "FILE")]
+    #[arg(long = "mean-file", alias = "mean", value_name = "FILE")]
     mean: Vec<PathBuf>,
     /// Folder that keeps means and correlations of natural images for the next run [default: OUT/means]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long = "mean-cache", alias = "means", value_name = "DIR")]
     means: Option<PathBuf>,
     /// Images per batch
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]

@@ -4,7 +4,7 @@ use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use super::args::{AdapterArgs, NetworkArgs, TuneArgs};
+use super::args::{AdapterArgs, NetworkArgs, TuneArgs, hook};
 use super::grid_method::GridMethodArgs;
 use super::interrupt;
 use super::observer::Terminal;
@@ -55,7 +55,7 @@ pub(crate) struct SweepArgs {
     #[arg(long, value_name = "I/N")]
     shard: Option<Shard>,
     /// Images of a class to average, and to compare with the mean
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
+    #[arg(long = "images-per-class", alias = "per-class", value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
     per_class: u32,
     /// Images of other classes to compare [default: as many as of the class]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
@@ -64,13 +64,13 @@ pub(crate) struct SweepArgs {
     #[arg(long, value_name = "S", default_value_t = 0)]
     pictures_seed: u64,
     /// What a hook on a layer keeps: a copy of its output, or a reference that later in-place operations overwrite
-    #[arg(long, value_name = "HOW", default_value = "snapshot")]
+    #[arg(long = "hook", alias = "semantics", value_name = "copy|reference", value_parser = hook(), default_value = "copy")]
     semantics: Semantics,
     /// Average over module `names`, as in the paper, or over distinct `tensors`
-    #[arg(long, value_name = "HOW", default_value = "names")]
+    #[arg(long = "average-over", alias = "over", value_name = "names|tensors", default_value = "names")]
     over: Over,
     /// Folder that keeps means and correlations of natural images for the next run [default: OUT/means]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long = "mean-cache", alias = "means", value_name = "DIR")]
     means: Option<PathBuf>,
     /// Read the settings that the grid changes from a JSON file; from a run.json, also its weights
     #[arg(long, value_name = "FILE")]

@@ -1,4 +1,4 @@
-//! `protogpu world`: pictures of the drawn world that the embedded networks are trained on.
+//! `protogpu synth`: pictures of the drawn world that the embedded networks are trained on.
 
 use std::path::PathBuf;
 
@@ -13,13 +13,13 @@ use crate::lab::disk::check_writable;
 
 /// Draw synthetic images of the classes that the built-in networks know
 #[derive(clap::Args, Debug)]
-#[command(after_help = super::help::WORLD)]
-pub(crate) struct WorldArgs {
+#[command(after_help = super::help::SYNTH)]
+pub(crate) struct SynthArgs {
     /// The output folder, which must be empty or absent
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// Images to draw of each class
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    #[arg(long = "images-per-class", alias = "per-class", value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     per_class: u64,
     /// Seed of every random draw
     #[arg(long, value_name = "S", default_value_t = 0)]
@@ -35,7 +35,7 @@ pub(crate) struct WorldArgs {
     json: bool,
 }
 
-impl WorldArgs {
+impl SynthArgs {
     /// Draws them on all cores.
     pub(crate) fn run(&self) -> Result<()> {
         let order = Order {

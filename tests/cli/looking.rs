@@ -64,7 +64,7 @@ fn activations_of_every_module_are_written() {
         std::fs::read(folder.path().join(out)).unwrap()
     };
     let snapshot = write("s.safetensors", &[]);
-    let alias = write("a.safetensors", &["--semantics", "torch-alias"]);
+    let alias = write("a.safetensors", &["--hook", "reference"]);
     let modules = json(folder.path(), &["modules"]);
     let shape = |shape: &Value| shape.as_array().unwrap().iter().map(|n| n.as_u64().unwrap() as usize).collect();
     let row = |row: &Value| (row["name"].as_str().unwrap().to_owned(), shape(&row["shape"]));
@@ -87,8 +87,8 @@ fn activations_of_every_module_are_written() {
     assert_eq!(shapes(&two), [("fc".into(), at("fc")), ("layer1".into(), at("layer1"))]);
     let file = SafeTensors::deserialize(&two).unwrap();
     assert!(data(&file, "layer1") == data(&snapshot, "layer1"));
-    let args = ["activations", "w/001_cactus/00000.png", "--out", "x", "--semantics", "copy"];
-    refuses(folder.path(), &args, "`copy` is none of snapshot, torch-alias");
+    let args = ["activations", "w/001_cactus/00000.png", "--out", "x", "--hook", "deep"];
+    refuses(folder.path(), &args, "[possible values: copy, reference]");
 }
 
 #[test]
@@ -166,5 +166,9 @@ fn the_world_is_the_same_every_time_and_free_of_biases_on_request() {
     let args = ["world", "--out", "x", "--per-class", "1"];
     refuses(folder.path(), &[&args[..], &["--without-bias", "clue"]].concat(), "has no bias clue; it has cue, light,");
     refuses(folder.path(), &[&args[..], &["--class", "moht"]].concat(), "has no class moht; it has butterfly,");
-    refuses(folder.path(), &["world", "--out", "x", "--per-class", "0"], "invalid value '0' for '--per-class <N>'");
+    refuses(
+        folder.path(),
+        &["synth", "--out", "x", "--images-per-class", "0"],
+        "invalid value '0' for '--images-per-class <N>'",
+    );
 }

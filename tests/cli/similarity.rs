@@ -240,7 +240,7 @@ fn what_cannot_be_measured_is_refused() {
     refuses(at, &with(&|args| args.extend(["--model", "googlenet"])), "the prototype was made with weights of sha256");
     refuses(at, &with(&|args| args.extend(["--control", "grey"])), "--control");
     refuses(at, &with(&|args| args.extend(["--control", "key=missing.png"])), "missing.png");
-    refuses(at, &with(&|args| args.extend(["--per-class", "1"])), "--per-class");
+    refuses(at, &with(&|args| args.extend(["--images-per-class", "1"])), "--images-per-class");
     // One picture only.
     let umbrellas = pictures(at, "umbrella");
     let all: Vec<PathBuf> = std::fs::read_dir(&umbrellas).unwrap().map(|entry| entry.unwrap().path()).collect();
