@@ -9,7 +9,10 @@ use protogpu::gpu::{AdapterChoice, Capabilities, Context, Plan, Recording};
 use protogpu::graph::{Graph, NodeId, Retain};
 use protogpu::method::{Job, Optimizer, Settings};
 use protogpu::networks::{Architecture, Network};
-use protogpu::ops::{Add, Concat, Conv2d, ConvAlgorithms, LocalResponseNorm, MaxPool2d, Relu, ScaleShift, Tensor};
+use protogpu::ops::{
+    Add, Concat, Conv2d, ConvAlgorithms, GlobalAvgPool2d, Linear, LocalResponseNorm, MaxPool2d, Op, Relu, ScaleShift,
+    Tensor,
+};
 use protogpu::{Result, Shape};
 use twin::generated::generated;
 use twin::golden::norm;
@@ -383,6 +386,38 @@ fn layers_of_one_name_keep_their_weights() {
         assert_eq!(run(&own), run(&same), "{what}: names change nothing");
         same_function(what, &run(&same), &run(&graph(["a"; 4])));
     }
+}
+
+/// Ops of images say so; an activation takes any rank, forward and backward.
+#[test]
+fn ops_say_which_rank_they_take() {
+    let mut graph = Graph::new(Shape::of(&[1, 4, 6]).expect("a shape"));
+    let x = graph.input();
+    let pool = MaxPool2d { kernel: [1; 2], stride: [1; 2], pad: [0; 4], ceil_mode: false };
+    let norm = LocalResponseNorm { size: 5, alpha: 0.5, beta: 0.75, k: 1.0 };
+    let refused: [(&str, Arc<dyn Op>); 7] = [
+        ("conv2d", Arc::new(Conv2d::new(vec![0.0; 16], [4, 4, 1, 1], None, [1, 1], [0; 4]))),
+        ("max_pool2d", Arc::new(pool)),
+        ("local_response_norm", Arc::new(norm)),
+        ("global_avg_pool2d", Arc::new(GlobalAvgPool2d)),
+        ("linear", Arc::new(Linear { w: vec![0.0; 24].into(), b: vec![0.0].into() })),
+        ("scale_shift", Arc::new(ScaleShift::new(vec![1.0; 4], vec![0.0; 4]))),
+        ("concat", Arc::new(Concat)),
+    ];
+    for (name, op) in refused {
+        let error = graph.push_shared("layer", op, &[x]).expect_err("three extents").to_string();
+        assert_eq!(error, format!("{name} (layer): x is [1,4,6], of rank 3, and must be [N,C,H,W]"));
+    }
+    let error = graph.push("layer", Add, &[x]).expect_err("one operand").to_string();
+    assert_eq!(error, "add (layer): takes 2 inputs, not 1");
+    graph.push("relu", Relu, &[x]).expect("any rank");
+    let plain = ConvAlgorithms::fixed(capabilities()[0].1);
+    let [y, dx] = evaluate(&graph, &plain, Retain::Needed, 2).expect("a run");
+    let of =
+        |name: &str, shape: &[usize]| -> Vec<f64> { generated(name, shape, 0).into_iter().map(f64::from).collect() };
+    let (x, dy) = (of("pixels", &[2, 4, 6]), of("dlogits", &[48]));
+    assert_eq!(y, x.iter().map(|x| x.max(0.0)).collect::<Vec<_>>());
+    assert_eq!(dx, x.iter().zip(dy).map(|(&x, dy)| if x > 0.0 { dy } else { 0.0 }).collect::<Vec<_>>());
 }
 
 /// What a host may do wrong is told, and does not wait for ever.

@@ -4,6 +4,8 @@
 mod harness;
 mod twin;
 
+#[path = "ops/activations.rs"]
+mod activations;
 #[path = "ops/adam.rs"]
 mod adam;
 #[path = "ops/add.rs"]
@@ -48,8 +50,6 @@ mod max_pool2d;
 mod probability_variance;
 #[path = "ops/red.rs"]
 mod red;
-#[path = "ops/relu.rs"]
-mod relu;
 #[path = "ops/scale_shift.rs"]
 mod scale_shift;
 #[path = "ops/texels.rs"]

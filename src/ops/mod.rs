@@ -32,7 +32,7 @@ pub use linear::Linear;
 pub use local_response_norm::LocalResponseNorm;
 pub use max_pool2d::MaxPool2d;
 pub(crate) use op::Gradients;
-pub use op::{Backward, Formats, Forward, Fusable, InputFormat, Op, Saved, inputs, only};
+pub use op::{Backward, Formats, Forward, Fusable, InputFormat, Op, Saved, backward_alone, inputs, only};
 pub use relu::Relu;
 pub use scale_shift::ScaleShift;
 pub use texels::{TEXELS_MAX_PLANE, pack, sink_texels, unpack};
@@ -43,6 +43,9 @@ use std::sync::Arc;
 use crate::error::{Error, Result};
 use crate::gpu::{Grid, Layout, Recording, Sources, TensorId};
 use crate::shape::Shape;
+
+/// Ops of one input that treat every element alike. The tests hold each to the twin of its name.
+pub const ACTIVATIONS: &[&dyn Op] = &[&Relu];
 
 /// How a tensor's elements are laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -147,6 +147,45 @@ pub(crate) trait Gradients {
     fn deliver(&mut self, rec: &mut Recording, input: usize, dx: Tensor) -> Result<()>;
 }
 
+/// Appends the backward of one op without a graph, as its tests do, and gives the gradient of each input. `epilogue` is that of
+/// every gradient whose kernel takes one.
+///
+/// # Errors
+/// If the tensors do not fit, or an input has no gradient.
+pub fn backward_alone(
+    op: &dyn Op,
+    cx: Forward<'_>,
+    dy: Tensor,
+    xs: &[Tensor],
+    (y, saved): (Tensor, &[TensorId]),
+    epilogue: GradEpilogue,
+) -> Result<Vec<Tensor>> {
+    let Forward { rec, label, algorithms } = cx;
+    let mut alone = Alone { xs, epilogue, dxs: vec![None; xs.len()] };
+    op.backward(&mut Backward { rec, label, algorithms, dy, xs, y, saved, gradients: &mut alone })?;
+    let all: Option<Vec<Tensor>> = alone.dxs.into_iter().collect();
+    all.ok_or_else(|| shape_error(op.name(), label, "an input has no gradient"))
+}
+
+struct Alone<'a> {
+    xs: &'a [Tensor],
+    epilogue: GradEpilogue,
+    dxs: Vec<Option<Tensor>>,
+}
+
+impl Gradients for Alone<'_> {
+    fn gradient(&mut self, rec: &mut Recording, input: usize) -> (Tensor, GradEpilogue) {
+        let dx = self.xs[input].like(rec, "dx");
+        self.dxs[input] = Some(dx);
+        (dx, self.epilogue)
+    }
+
+    fn deliver(&mut self, _rec: &mut Recording, input: usize, dx: Tensor) -> Result<()> {
+        self.dxs[input] = Some(dx);
+        Ok(())
+    }
+}
+
 /// The formats of an op's inputs and output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Formats {

@@ -5,6 +5,7 @@
 //! a mistake cannot stand on both sides of a comparison. `tests/twins.rs` holds the twins themselves against central differences and PyTorch.
 #![allow(dead_code, reason = "every test target that declares `mod twin` uses another part of it")]
 
+pub(crate) mod activations;
 pub(crate) mod adam;
 pub(crate) mod add;
 pub(crate) mod affine_warp;

@@ -1,0 +1,95 @@
+//! Every activation of the library, by its twin: forward, backward with each epilogue, central differences, batches, NaN; and
+//! large enough once to fold the dispatch into two dimensions.
+
+use protogpu::ops::{self, ACTIVATIONS, ConvAlgorithms, Format, Forward, Op, backward_alone};
+
+use crate::harness::{
+    Outcome, Rig, SINKS, Table, batch_independent, by, close, exact, gpu, gradient, images, sink_name, sunk,
+};
+use crate::twin::Tensor;
+use crate::twin::activations::{self, Activation};
+use crate::twin::random::Random;
+
+/// 63, 64 and 65 elements, odd and all different; then more than 65,535 workgroups of 64.
+const SHAPES: [[usize; 4]; 5] = [[1, 7, 3, 3], [2, 2, 4, 4], [1, 5, 13, 1], [3, 2, 7, 5], [1, 1, 2049, 2048]];
+
+fn forward(op: &dyn Op, x: &Tensor) -> Outcome<Tensor> {
+    let mut rig = Rig::default();
+    let (x, y) = (rig.input("x", x), rig.output("y", x.shape));
+    record(op, &mut rig, x, y)?;
+    rig.run()?.read(y)
+}
+
+fn record(op: &dyn Op, rig: &mut Rig, x: ops::Tensor, y: ops::Tensor) -> Outcome<ops::Saved> {
+    let algorithms = ConvAlgorithms::fixed(gpu().capabilities());
+    Ok(op.forward(&mut Forward { rec: &mut rig.rec, label: op.name(), algorithms: &algorithms }, &[x], y)?)
+}
+
+fn backward(op: &dyn Op, dy: &Tensor, x: &Tensor, parts: [Option<&Tensor>; 2]) -> Outcome<Tensor> {
+    let mut rig = Rig::default();
+    let (dy, x, y) = (rig.input("dy", dy), rig.input("x", x), rig.output("y", dy.shape));
+    let saved = record(op, &mut rig, x, y)?;
+    let epilogue = rig.sink(Format::Nchw, parts)?;
+    let algorithms = ConvAlgorithms::fixed(gpu().capabilities());
+    let cx = Forward { rec: &mut rig.rec, label: op.name(), algorithms: &algorithms };
+    let dx = backward_alone(op, cx, dy, &[x], (y, &saved), epilogue)?;
+    rig.run()?.read(dx[0])
+}
+
+/// As near as the twin says; `magnitude` is that of the terms.
+fn near(what: &str, twin: &Activation, got: &Tensor, want: &Tensor, magnitude: &Tensor) -> Outcome {
+    if twin.k == 0.0 {
+        return exact(what, got, &want.map(|v| f64::from(v as f32)));
+    }
+    close(what, got, want, magnitude, twin.k)
+}
+
+fn cases(op: &dyn Op, twin: &Activation) {
+    let mut table = Table::new(twin.name);
+    let abs = |t: &Tensor| t.map(f64::abs);
+    for shape in SHAPES {
+        let mut random = Random(1);
+        let [mut x, dy, add, mask] = [4.0, 1.0, 1.0, 1.0].map(|most| random.tensor(shape, -most, most));
+        x.data[1] = 0.0;
+        table.case(format!("forward {}", by(&shape)), || {
+            near("y", twin, &forward(op, &x)?, &twin.forward(&x), &abs(&x))
+        });
+        for [adds, masks] in SINKS {
+            table.case(format!("backward {}{}", by(&shape), sink_name([adds, masks])), || {
+                let parts = [adds.then_some(&add), masks.then_some(&mask)];
+                let want = sunk(&twin.backward(&dy, &x), parts[0], parts[1]);
+                let terms = dy.zip(&x, |dy, x| dy.abs() * (1.0 + x.abs())).zip(&add, |v, add| v + add.abs());
+                near("dx", twin, &backward(op, &dy, &x, parts)?, &want, &terms)
+            });
+        }
+    }
+    let mut random = Random(2);
+    let [x, dy] = [0; 2].map(|_| random.tensor([3, 2, 5, 3], -1.0, 1.0));
+    table.case("differences 3x2x5x3", || {
+        let weighted = |x: &Tensor| dy.dot(&twin.forward(x));
+        gradient(&backward(op, &dy, &x, [None; 2])?, &x, &abs(&dy), twin.k.max(1.0), weighted)
+    });
+    table.case("batch 3x2x5x3", || {
+        batch_independent(|n| {
+            let (x, dy) = (images(&x, n), images(&dy, n));
+            Ok(vec![forward(op, &x)?, backward(op, &dy, &x, [Some(&dy), Some(&x)])?])
+        })
+    });
+    table.case("nan", || {
+        let y = forward(op, &Tensor::new([1, 1, 1, 3], vec![1.0, f64::NAN, -1.0]))?;
+        exact("which are NaN", &y.map(|v| f64::from(v.is_nan())), &Tensor::new(y.shape, vec![0.0, 1.0, 0.0]))
+    });
+    table.case("far from zero", || {
+        let x = Tensor::new([1, 1, 1, 4], [-1e30f32, -100.0, 100.0, 1e30].map(f64::from).into());
+        near("y", twin, &forward(op, &x)?, &twin.forward(&x), &abs(&x))
+    });
+    table.finish();
+}
+
+#[test]
+fn activations() {
+    let names: Vec<&str> = ACTIVATIONS.iter().map(|op| op.name()).collect();
+    let twins: Vec<&str> = activations::ACTIVATIONS.iter().map(|twin| twin.name).collect();
+    assert_eq!(names, twins, "each activation and its twin");
+    ACTIVATIONS.iter().zip(activations::ACTIVATIONS).for_each(|(op, twin)| cases(*op, twin));
+}

@@ -1,0 +1,28 @@
+//! Activations: y = f(x) for every element; dx = dy·f'(x).
+
+use super::Tensor;
+
+/// One activation.
+pub(crate) struct Activation {
+    /// Its op's name.
+    pub(crate) name: &'static str,
+    f: fn(f64) -> f64,
+    /// f'.
+    df: fn(f64) -> f64,
+    /// How far the adapter may be off, in units of f32's rounding of the terms; 0 is exact.
+    pub(crate) k: f64,
+}
+
+/// All, by name.
+pub(crate) const ACTIVATIONS: &[Activation] =
+    &[Activation { name: "relu", f: |x| x.max(0.0), df: |x| if x > 0.0 { 1.0 } else { 0.0 }, k: 0.0 }];
+
+impl Activation {
+    pub(crate) fn forward(&self, x: &Tensor) -> Tensor {
+        x.map(self.f)
+    }
+
+    pub(crate) fn backward(&self, dy: &Tensor, x: &Tensor) -> Tensor {
+        dy.zip(x, |dy, x| dy * (self.df)(x))
+    }
+}
