@@ -56,6 +56,7 @@ pub const SOURCES: &[(&str, &str)] = sources![
     "probability_variance",
     "relu",
     "scale_shift",
+    "silu",
     "texels",
     "texels_sink",
     "total_variation",

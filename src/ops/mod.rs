@@ -17,6 +17,7 @@ mod max_pool2d;
 mod op;
 mod relu;
 mod scale_shift;
+mod silu;
 mod texels;
 
 pub use adam::{Adam, AdamRow, Schedule};
@@ -35,6 +36,7 @@ pub(crate) use op::Gradients;
 pub use op::{Backward, Formats, Forward, Fusable, InputFormat, Op, Saved, backward_alone, inputs, only};
 pub use relu::Relu;
 pub use scale_shift::ScaleShift;
+pub use silu::Silu;
 pub use texels::{TEXELS_MAX_PLANE, pack, sink_texels, unpack};
 
 use std::ops::Range;
@@ -45,7 +47,7 @@ use crate::gpu::{Grid, Layout, Recording, Sources, TensorId};
 use crate::shape::Shape;
 
 /// Ops of one input that treat every element alike. The tests hold each to the twin of its name.
-pub const ACTIVATIONS: &[&dyn Op] = &[&Relu];
+pub const ACTIVATIONS: &[&dyn Op] = &[&Relu, &Silu];
 
 /// How a tensor's elements are laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
