@@ -38,6 +38,8 @@ mod history;
 mod hostile;
 #[path = "ops/irfft2.rs"]
 mod irfft2;
+#[path = "ops/l2.rs"]
+mod l2;
 #[path = "ops/linear.rs"]
 mod linear;
 #[path = "ops/local_response_norm.rs"]

@@ -9,8 +9,8 @@ use std::path::Path;
 use protogpu::Shape;
 use protogpu::gpu::{Access, Capabilities, Context, Grid, Kernel, Plan, Recording, SOURCES, Source, reflect};
 use protogpu::method::losses::{
-    ClassLogit, ClassRow, ClassTerms, Column, Diversity, Feature, FeatureRow, Ledger, LossTerm, ProbabilityVariance,
-    Read, TotalVariation, tick,
+    ClassLogit, ClassRow, ClassTerms, Column, Diversity, Feature, FeatureRow, L2, Ledger, LossTerm,
+    ProbabilityVariance, Read, TotalVariation, tick,
 };
 use protogpu::method::{HfForm, PvForm};
 use protogpu::ops::{
@@ -271,6 +271,7 @@ fn step(r: &mut Recorder) {
         term(r, clock, &TotalVariation { form, weight: 1.0, start: 1.0 }, [x, dx], true);
     }
     for accumulates in [false, true] {
+        term(r, clock, &L2 { colour: vec![0.5; 3], weight: 1.0 }, [x, dx], accumulates);
         for form in [PvForm::Softmax, PvForm::Logits] {
             term(r, clock, &ProbabilityVariance { form, weight: 1.0 }, [logits, dlogits], accumulates);
         }

@@ -48,6 +48,7 @@ pub const SOURCES: &[(&str, &str)] = sources![
     "history",
     "image_texture",
     "irfft2",
+    "l2",
     "linear",
     "local_response_norm",
     "local_response_norm_texels",

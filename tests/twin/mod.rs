@@ -22,6 +22,7 @@ pub(crate) mod feature;
 pub(crate) mod generated;
 pub(crate) mod golden;
 pub(crate) mod irfft2;
+pub(crate) mod l2;
 pub(crate) mod linear;
 pub(crate) mod local_response_norm;
 pub(crate) mod max_pool2d;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{LossTerm, TotalVariation};
+use super::{L2, LossTerm, TotalVariation};
 use crate::method::Settings;
 use crate::networks::Network;
 
@@ -29,7 +29,7 @@ pub(crate) struct TermOption {
 }
 
 /// All, in the order in which their losses are added up.
-const REGULARIZERS: &[Regularizer] = &[TotalVariation::REGULARIZER];
+const REGULARIZERS: &[Regularizer] = &[TotalVariation::REGULARIZER, L2::REGULARIZER];
 
 /// The terms that settings ask for.
 pub(super) fn terms(settings: &Settings, network: &Network) -> impl Iterator<Item = Box<dyn LossTerm>> {
