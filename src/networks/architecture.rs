@@ -1,8 +1,8 @@
 //! The architectures, in one table.
 
-use super::builder::{Builder, Layer, Sizes};
-use super::{Preprocessing, inception, resnet};
-use crate::error::Result;
+use super::builder::{Builder, Sizes};
+use super::definition::Definition;
+use super::{inception, resnet};
 use crate::named::named;
 use crate::shape::ImageSpec;
 use crate::weights::Weights;
@@ -26,20 +26,6 @@ named! {
 /// The image that a network takes where its file says nothing else.
 pub(super) const RGB_224: ImageSpec = ImageSpec { channels: 3, height: 224, width: 224 };
 
-/// Everything that sets an architecture apart from the others.
-pub(super) struct Definition {
-    /// Its layers, from normalised pixels to the input of the last, fully connected layer. Run without weights, they give
-    /// the names and shapes of all tensors; run with weights, the graph.
-    pub(super) layers: fn(&mut Builder<'_>, Layer) -> Result<Layer>,
-    /// The preprocessing that published weights were trained with.
-    pub(super) preprocessing: fn() -> Preprocessing,
-    /// The weights whose first extents are the width and the number of classes. The first one's second extent is the number of
-    /// channels of an image.
-    pub(super) sized_by: [&'static str; 2],
-    /// Name prefixes of heads that only training uses: a file may have them, and they are ignored.
-    pub(super) ignored_heads: &'static [&'static str],
-}
-
 impl Architecture {
     pub(super) fn definition(self) -> &'static Definition {
         match self {
@@ -54,7 +40,7 @@ impl Architecture {
     /// The name and shape of every tensor in a network for RGB images, of this width (channels of its first convolution) and
     /// number of classes.
     pub fn manifest(self, width: usize, classes: usize) -> Vec<(String, Vec<usize>)> {
-        Builder::manifest(self, Sizes { file: None, image: RGB_224, width, classes })
+        Builder::manifest(self.definition().layers, Sizes { file: None, image: RGB_224, width, classes })
     }
 
     /// Channels of the images that a file's network takes: those of its first convolution if they make a picture, else 3.

@@ -1,7 +1,8 @@
 //! Builds a network layer by layer. The same calls describe and build: without weights they collect the name and shape of
 //! every tensor, with weights they read those tensors and make the graph.
 
-use super::{Architecture, Module, Preprocessing};
+use super::modules::Module;
+use super::preprocessing::Preprocessing;
 use crate::error::{Error, Result};
 use crate::graph::{Graph, NodeId};
 use crate::ops::{Add, Concat, Conv2d, GlobalAvgPool2d, Linear, LocalResponseNorm, MaxPool2d, Op, Relu, ScaleShift};
@@ -45,6 +46,9 @@ impl Layer {
     }
 }
 
+/// The layers of an architecture, from normalised pixels to the input of the last, fully connected layer.
+pub(super) type Layers = fn(&mut Builder<'_>, Layer) -> Result<Layer>;
+
 /// A convolution with a square window, padded by half of it on each side.
 #[derive(Clone, Copy)]
 pub(super) struct Conv {
@@ -71,10 +75,10 @@ pub(super) struct Builder<'a> {
 
 impl<'a> Builder<'a> {
     /// The name and shape of every tensor.
-    pub(super) fn manifest(architecture: Architecture, sizes: Sizes<'a>) -> Vec<(String, Vec<usize>)> {
+    pub(super) fn manifest(layers: Layers, sizes: Sizes<'a>) -> Vec<(String, Vec<usize>)> {
         let mut b = Self { sizes, manifest: Vec::new(), building: None, modules: Vec::new() };
         let unused = ScaleShift::new([], []);
-        b.network(architecture, unused).expect("without weights nothing can fail");
+        b.network(layers, unused).expect("without weights nothing can fail");
         b.manifest
     }
 
@@ -83,24 +87,24 @@ impl<'a> Builder<'a> {
     /// # Errors
     /// If a tensor is missing or has another shape than the layers need, or holds values that make no network.
     pub(super) fn build(
-        architecture: Architecture,
+        layers: Layers,
         sizes: Sizes<'a>,
         weights: &'a Weights,
         preprocessing: &Preprocessing,
     ) -> Result<(Graph, Vec<Module>)> {
         let building = Building { weights, graph: Graph::new(sizes.image.batch(1)) };
         let mut b = Self { sizes, manifest: Vec::new(), building: Some(building), modules: Vec::new() };
-        b.network(architecture, preprocessing.normalize())?;
+        b.network(layers, preprocessing.normalize())?;
         let Building { graph, .. } = b.building.expect("it was there when the layers were built");
         Ok((graph, b.modules))
     }
 
     /// From pixels to logits. The root module comes first and shows the logits.
-    fn network(&mut self, architecture: Architecture, normalize: ScaleShift) -> Result<()> {
+    fn network(&mut self, layers: Layers, normalize: ScaleShift) -> Result<()> {
         let pixels = Layer { node: NodeId(0), channels: self.sizes.image.channels };
         let x = self.push(NORMALIZE, pixels.channels, normalize, &[pixels])?;
         self.module("root", x);
-        let x = (architecture.definition().layers)(self, x)?;
+        let x = layers(self, x)?;
         let logits = self.linear("fc", x, self.sizes.classes)?;
         self.module("fc", logits);
         (self.modules[0].snapshot, self.modules[0].alias) = (logits.node, logits.node);

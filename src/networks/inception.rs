@@ -1,9 +1,9 @@
 //! InceptionV1 (Szegedy et al., 2014), as torchvision builds it (GoogLeNet, with batch norms) and as BVLC released it (with
 //! biases, local response norms and true 5x5 windows), of any width and number of classes.
 
-use super::Preprocessing;
-use super::architecture::Definition;
 use super::builder::{Builder, Conv, Layer, square_pool};
+use super::definition::Definition;
+use super::preprocessing::Preprocessing;
 use crate::error::Result;
 use crate::ops::LocalResponseNorm;
 

@@ -82,7 +82,8 @@ impl Inspection {
     pub fn against(architecture: Architecture, weights: &Weights) -> Self {
         let [width, classes] = architecture.definition().sized_by.map(|name| extent(weights, name));
         let image = ImageSpec { channels: architecture.image_channels(weights), ..RGB_224 };
-        let manifest = Builder::manifest(architecture, Sizes { file: Some(weights), image, width, classes });
+        let manifest =
+            Builder::manifest(architecture.definition().layers, Sizes { file: Some(weights), image, width, classes });
         let known: HashMap<&str, &[usize]> = manifest.iter().map(|(name, shape)| (&name[..], &shape[..])).collect();
         let mut misfits = Vec::new();
         for (name, expected) in &manifest {

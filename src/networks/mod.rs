@@ -2,7 +2,9 @@
 
 mod architecture;
 mod builder;
+mod definition;
 pub mod embedded;
+mod expected;
 mod inception;
 mod inspect;
 mod modules;
@@ -82,7 +84,7 @@ impl Network {
         let image = image_of(&weights, architecture)?;
         let (width, classes) = (inspection.width, inspection.classes);
         let sizes = Sizes { file: Some(&weights), image, width, classes };
-        let (graph, modules) = Builder::build(architecture, sizes, &weights, &preprocessing)?;
+        let (graph, modules) = Builder::build(architecture.definition().layers, sizes, &weights, &preprocessing)?;
         let network = Self { architecture, preprocessing, graph, modules, labels, weights: Arc::new(weights) };
         network.check_labels(&network.labels)?;
         Ok(network)

@@ -2,11 +2,8 @@
 
 use std::fmt;
 
-use super::Architecture;
 use crate::error::{Error, Result};
 use crate::ops::ScaleShift;
-use crate::suggest::shown;
-use crate::weights::Weights;
 
 /// Mean and standard deviation of ImageNet's pixels in `[0,1]`, by which torchvision's networks normalise.
 pub const IMAGENET_MEAN: [f32; 3] = [0.485, 0.456, 0.406];
@@ -43,38 +40,6 @@ impl Preprocessing {
     /// Pixels as they are.
     pub fn identity(channels: usize) -> Self {
         Self { range: 1.0, mean: vec![0.0; channels], std: vec![1.0; channels], transform_input: false }
-    }
-
-    /// What an architecture's published weights expect. Those are for three channels; for any other number it is
-    /// [`Preprocessing::identity`].
-    pub fn usual(architecture: Architecture, channels: usize) -> Self {
-        let usual = (architecture.definition().preprocessing)();
-        if usual.mean.len() == channels { usual } else { Self::identity(channels) }
-    }
-
-    /// What the metadata of weights says under the keys `range`, `mean`, `std` and `transform_input`, each in JSON. A key that is
-    /// missing has its usual value.
-    ///
-    /// # Errors
-    /// If one holds another kind of value, or fails [`Preprocessing::check`].
-    pub fn of(weights: &Weights, architecture: Architecture) -> Result<Self> {
-        fn said<T: serde::de::DeserializeOwned>(weights: &Weights, key: &str, usual: T) -> Result<T> {
-            let Some(text) = weights.metadata().get(key) else { return Ok(usual) };
-            serde_json::from_str(text).map_err(|e| {
-                let (name, reason) = (weights.name(), shown(&e.to_string()));
-                Error::input(format!("{name}: `{key}` in its metadata is not valid: {reason}"))
-            })
-        }
-        let channels = architecture.image_channels(weights);
-        let usual = Self::usual(architecture, channels);
-        let input = Self {
-            range: said(weights, "range", usual.range)?,
-            mean: said(weights, "mean", usual.mean)?,
-            std: said(weights, "std", usual.std)?,
-            transform_input: said(weights, "transform_input", usual.transform_input)?,
-        };
-        input.check_for(channels).map_err(|e| Error::input(format!("{}: in its metadata, {e}", weights.name())))?;
-        Ok(input)
     }
 
     /// Whether this suits images of so many channels.
@@ -171,6 +136,7 @@ impl fmt::Display for Preprocessing {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::networks::Architecture;
 
     #[test]
     fn preprocessing_is_told_in_a_line() {

@@ -1,8 +1,8 @@
 //! ResNet (He et al., 2015) as torchvision builds it, of any width and number of classes.
 
-use super::Preprocessing;
-use super::architecture::Definition;
 use super::builder::{Builder, Conv, Layer, square_pool};
+use super::definition::Definition;
+use super::preprocessing::Preprocessing;
 use crate::error::Result;
 
 pub(super) const RESNET18: Definition = resnet(|b, x| layers(b, x, Builder::basic_block, [2, 2, 2, 2]));

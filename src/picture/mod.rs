@@ -1,6 +1,7 @@
 //! Reads images as torchvision would, and writes images.
 
 mod animation;
+mod levels;
 mod resample;
 
 use std::io::{Cursor, Write};
@@ -8,7 +9,7 @@ use std::path::Path;
 
 use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::PngEncoder;
-use image::{DynamicImage, ExtendedColorType, ImageEncoder, ImageFormat, ImageReader, Limits, RgbImage};
+use image::{DynamicImage, ImageFormat, ImageReader, Limits, RgbImage};
 
 use crate::atomic::write_atomically;
 use crate::bounded::read_at_most;
@@ -16,6 +17,8 @@ use crate::error::{Error, Result};
 use crate::shape::ImageSpec;
 
 pub use animation::animation;
+
+use levels::Levels;
 
 /// The longest accepted side, in pixels.
 const MAX_SIDE: u32 = 16384;
@@ -43,15 +46,6 @@ const FORMATS: [ImageFormat; 6] =
 pub fn read(path: impl AsRef<Path>) -> Result<RgbImage> {
     let Levels { height, width, values, .. } = read_levels(path.as_ref(), 3)?;
     Ok(RgbImage::from_raw(width as u32, height as u32, values).expect("three values a pixel"))
-}
-
-/// A picture in 8 bits, channels last.
-#[derive(Clone)]
-struct Levels {
-    channels: usize,
-    height: usize,
-    width: usize,
-    values: Vec<u8>,
 }
 
 fn read_levels(path: &Path, channels: usize) -> Result<Levels> {
@@ -219,18 +213,6 @@ fn encodable(chw: &[f32], image: ImageSpec) -> Result<Levels> {
     let plane = height * width;
     let values = (0..chw.len()).map(|at| level(chw[at % channels * plane + at / channels])).collect();
     Ok(Levels { channels, height, width, values })
-}
-
-impl Levels {
-    fn encode(&self, encoder: impl ImageEncoder) -> Result<()> {
-        let colour = match self.channels {
-            1 => ExtendedColorType::L8,
-            3 => ExtendedColorType::Rgb8,
-            _ => ExtendedColorType::Rgba8,
-        };
-        let encoded = encoder.write_image(&self.values, self.width as u32, self.height as u32, colour);
-        encoded.map_err(|e| Error::input(format!("a picture cannot be encoded: {e}")))
-    }
 }
 
 /// `[C,H,W]` values as an RGB picture, clipped to [0, 1] and rounded to 8 bits: what [`read`] gives of their PNG file.

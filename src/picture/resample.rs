@@ -5,7 +5,7 @@
 //! first, then rows, each rounded to 8 bits, with weights in fixed point: this makes it equal to the bit. Newer versions
 //! of Pillow do the rows first for some sizes, which moves some values by one level of 255.
 
-use super::Levels;
+use super::levels::Levels;
 
 /// Fractional bits of a weight: 32, less 8 for the pixel and 2 to spare.
 const WEIGHT_BITS: u32 = 22;

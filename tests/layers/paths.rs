@@ -37,6 +37,11 @@ impl Crate {
         Self { files, named, uses }
     }
 
+    /// Every file's code, by its module.
+    pub(crate) fn files(&self) -> &BTreeMap<Module, String> {
+        &self.files
+    }
+
     /// Which files a file names. That a parent shows its children's items to others (`pub use`) is no edge.
     pub(crate) fn edges(&self) -> BTreeMap<&Module, BTreeSet<Module>> {
         let of = |module: &Module| {
@@ -168,6 +173,12 @@ fn names(code: &str) -> Vec<Named> {
         expand("", &tree, &mut paths);
         named.extend(paths.into_iter().map(|path| Named { path, is_public }));
     }
+    let rest = rest.replace("pub(in ", "pub(");
+    let rest = rest.lines().map(|line| match line.trim_start().strip_prefix("pub(") {
+        Some(item) => item.split_once(')').map_or("", |(_, item)| item),
+        None => line,
+    });
+    let rest = rest.collect::<Vec<_>>().join("\n");
     let runs = rest.split(|c: char| !is_of_path(c)).filter(|run| run.contains("::"));
     for run in runs {
         let path: Vec<String> = run.split("::").filter(|name| !name.is_empty()).map(str::to_owned).collect();
@@ -176,6 +187,13 @@ fn names(code: &str) -> Vec<Named> {
         }
     }
     named
+}
+
+/// The names that a `use` of this tree brings.
+pub(crate) fn names_of_use(tree: &str) -> Vec<String> {
+    let mut paths = Vec::new();
+    expand("", tree.split(';').next().unwrap_or_default(), &mut paths);
+    paths.into_iter().filter_map(|path| path.last().cloned()).collect()
 }
 
 /// `a::{b, c::{d, e}}` as `a::b`, `a::c::d`, `a::c::e`.

@@ -1,0 +1,18 @@
+//! What sets architectures apart.
+
+use super::builder::Layers;
+use super::preprocessing::Preprocessing;
+
+/// Everything that sets an architecture apart from the others.
+pub(super) struct Definition {
+    /// Its layers, from normalised pixels to the input of the last, fully connected layer. Run without weights, they give
+    /// the names and shapes of all tensors; run with weights, the graph.
+    pub(super) layers: Layers,
+    /// The preprocessing that published weights were trained with.
+    pub(super) preprocessing: fn() -> Preprocessing,
+    /// The weights whose first extents are the width and the number of classes. The first one's second extent is the number of
+    /// channels of an image.
+    pub(super) sized_by: [&'static str; 2],
+    /// Name prefixes of heads that only training uses: a file may have them, and they are ignored.
+    pub(super) ignored_heads: &'static [&'static str],
+}

@@ -1,0 +1,41 @@
+//! The preprocessing that weights expect: what their file says, and otherwise what is usual for their architecture.
+
+use super::architecture::Architecture;
+use super::preprocessing::Preprocessing;
+use crate::error::{Error, Result};
+use crate::suggest::shown;
+use crate::weights::Weights;
+
+impl Preprocessing {
+    /// What an architecture's published weights expect. Those are for three channels; for any other number it is
+    /// [`Preprocessing::identity`].
+    pub fn usual(architecture: Architecture, channels: usize) -> Self {
+        let usual = (architecture.definition().preprocessing)();
+        if usual.mean.len() == channels { usual } else { Self::identity(channels) }
+    }
+
+    /// What the metadata of weights says under the keys `range`, `mean`, `std` and `transform_input`, each in JSON. A key that is
+    /// missing has its usual value.
+    ///
+    /// # Errors
+    /// If one holds another kind of value, or fails [`Preprocessing::check`].
+    pub fn of(weights: &Weights, architecture: Architecture) -> Result<Self> {
+        fn said<T: serde::de::DeserializeOwned>(weights: &Weights, key: &str, usual: T) -> Result<T> {
+            let Some(text) = weights.metadata().get(key) else { return Ok(usual) };
+            serde_json::from_str(text).map_err(|e| {
+                let (name, reason) = (weights.name(), shown(&e.to_string()));
+                Error::input(format!("{name}: `{key}` in its metadata is not valid: {reason}"))
+            })
+        }
+        let channels = architecture.image_channels(weights);
+        let usual = Self::usual(architecture, channels);
+        let input = Self {
+            range: said(weights, "range", usual.range)?,
+            mean: said(weights, "mean", usual.mean)?,
+            std: said(weights, "std", usual.std)?,
+            transform_input: said(weights, "transform_input", usual.transform_input)?,
+        };
+        input.check_for(channels).map_err(|e| Error::input(format!("{}: in its metadata, {e}", weights.name())))?;
+        Ok(input)
+    }
+}
