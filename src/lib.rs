@@ -29,10 +29,16 @@
 //! Below that, ops append commands to a [`gpu::Recording`], which is plain data, and a [`gpu::Plan`] makes buffers, pipelines and
 //! bind groups of it once. Gradients go to pixels and activations; weights get none.
 
+#![cfg_attr(not(feature = "cli"), allow(dead_code, reason = "the command line uses what embedders do not see"))]
+
+#[cfg(not(any(feature = "native", feature = "web")))]
+compile_error!("enable the feature `native`, or `web` for a browser");
+
 // `params!` names the crate from inside and from outside alike.
 extern crate self as protogpu;
 
 pub mod analysis;
+#[cfg(feature = "native")]
 pub mod atomic;
 pub mod bounded;
 #[cfg(feature = "cli")]
@@ -54,6 +60,7 @@ mod report;
 pub mod shape;
 mod suggest;
 pub mod tensor_file;
+#[cfg(feature = "native")]
 pub mod tuning;
 pub mod weights;
 #[cfg(feature = "cli")]

@@ -4,13 +4,16 @@ mod animation;
 mod levels;
 mod resample;
 
-use std::io::{Cursor, Write};
+use std::io::Cursor;
+#[cfg(feature = "native")]
+use std::io::Write;
 use std::path::Path;
 
 use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::PngEncoder;
 use image::{DynamicImage, ImageFormat, ImageReader, Limits, RgbImage};
 
+#[cfg(feature = "native")]
 use crate::atomic::write_atomically;
 use crate::bounded::read_at_most;
 use crate::error::{Error, Result};
@@ -254,6 +257,7 @@ pub fn jpeg(chw: &[f32], image: impl Into<ImageSpec>) -> Result<Vec<u8>> {
 ///
 /// # Errors
 /// As [`png()`] and [`write_atomically`].
+#[cfg(feature = "native")]
 pub fn write_png(path: impl AsRef<Path>, chw: &[f32], image: impl Into<ImageSpec>) -> Result<()> {
     // Into memory first: an error of the disk then keeps its kind.
     let png = png(chw, image)?;

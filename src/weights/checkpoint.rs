@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
+#[cfg(feature = "native")]
 use std::path::Path;
 
 use safetensors::Dtype;
@@ -10,6 +11,7 @@ use serde_json::{Map, Value, json};
 use super::file_bytes::FileBytes;
 use super::header::MAX_HEADER_BYTES;
 use super::pytorch::{self, View};
+#[cfg(feature = "native")]
 use crate::atomic::write_atomically;
 use crate::digest::sha256_hex;
 use crate::error::{Error, Result};
@@ -39,6 +41,7 @@ impl Checkpoint {
     /// # Errors
     /// [`Error::Io`] if the file cannot be read. [`Error::Input`] if it is not a PyTorch file, is damaged, asks for a Python object
     /// other than tensors and plain containers, has no dictionary of tensors, or has tensors whose values lie outside of the file.
+    #[cfg(feature = "native")]
     pub fn open(path: impl AsRef<Path>, key: Option<&str>) -> Result<Self> {
         let path = path.as_ref();
         Self::of(path.display().to_string(), FileBytes::open(path)?, key)
@@ -91,6 +94,7 @@ impl Checkpoint {
     ///
     /// # Errors
     /// [`Error::Input`] if the names do not fit into a safetensors header; otherwise as [`write_atomically`].
+    #[cfg(feature = "native")]
     pub fn write(&self, path: impl AsRef<Path>, metadata: &[(&str, &str)]) -> Result<()> {
         let header = self.header(metadata)?;
         write_atomically(path, |out| self.write_to(out, &header))

@@ -1,21 +1,25 @@
 //! The bytes of a weights file: memory-mapped, in memory, or in the binary.
 
 use std::borrow::Cow;
-use std::fs::File;
-use std::path::Path;
+#[cfg(feature = "native")]
+use std::{fs::File, path::Path};
 
+#[cfg(feature = "native")]
 use memmap2::Mmap;
 
+#[cfg(feature = "native")]
 use crate::error::{Error, Result};
 
 /// The storage of a weights file's bytes.
 pub(super) enum FileBytes {
+    #[cfg(feature = "native")]
     Mapped(Mmap),
     Bytes(Cow<'static, [u8]>),
 }
 
 impl FileBytes {
     /// Maps a regular file.
+    #[cfg(feature = "native")]
     pub(super) fn open(path: &Path) -> Result<Self> {
         // Checked before opening, because opening a pipe would wait for its writer.
         let there = std::fs::metadata(path).map_err(Error::io("read", path))?;
@@ -35,6 +39,7 @@ impl FileBytes {
 
     pub(super) fn get(&self) -> &[u8] {
         match self {
+            #[cfg(feature = "native")]
             Self::Mapped(map) => map,
             Self::Bytes(bytes) => bytes,
         }

@@ -14,6 +14,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fmt::Write as _;
+#[cfg(feature = "native")]
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -23,6 +24,7 @@ use half::{bf16, f16};
 pub use checkpoint::Checkpoint;
 pub use safetensors::Dtype;
 
+#[cfg(feature = "native")]
 use crate::atomic::write_atomically;
 use crate::digest::sha256_hex;
 use crate::error::{Error, Result};
@@ -53,6 +55,7 @@ impl Weights {
     ///
     /// # Errors
     /// [`Error::Io`] if the file cannot be read; [`Error::Input`] with the fault and the cure if its content is not valid.
+    #[cfg(feature = "native")]
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         Self::from_storage(path.display().to_string(), Some(path.to_path_buf()), FileBytes::open(path)?)
@@ -205,6 +208,7 @@ impl Weights {
     ///
     /// # Errors
     /// As [`write_atomically`].
+    #[cfg(feature = "native")]
     pub fn write(&self, path: impl AsRef<Path>) -> Result<()> {
         write_atomically(path, |out| out.write_all(self.storage.get()))
     }

@@ -196,7 +196,9 @@ impl Sides {
 /// The number of ways to choose `k` of `n`; `None` if it exceeds the possible number of resamples.
 fn ways(n: usize, k: usize) -> Option<usize> {
     let k = k.min(n - k);
-    (0..k).try_fold(1usize, |ways, at| Some(ways.checked_mul(n - at)? / (at + 1)).filter(|&ways| ways < 1 << 40))
+    let ways = (0..k as u64)
+        .try_fold(1u64, |ways, at| Some(ways.checked_mul(n as u64 - at)? / (at + 1)).filter(|&ways| ways < 1 << 40))?;
+    usize::try_from(ways).ok()
 }
 
 /// The sum of every choice of `k` values.
