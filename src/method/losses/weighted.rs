@@ -77,18 +77,18 @@ fn feature(
     first: bool,
 ) -> Result<()> {
     let direction = |term: &&FeatureTerm| match &term.feature {
-        resolve::Feature::Direction(v) => v.to_vec(),
+        resolve::ModuleUnit::Direction(v) => v.to_vec(),
         _ => Vec::new(),
     };
     let feature = match terms[0].feature {
-        resolve::Feature::Diversity => {
+        resolve::ModuleUnit::Diversity => {
             let weights: Vec<f32> = terms.iter().map(|term| term.weight as f32).collect();
             return Diversity.record(rec, label, read, &weights, slot, first);
         }
-        resolve::Feature::Direction(_) => Feature::Direction(terms.iter().flat_map(direction).collect()),
-        resolve::Feature::Neuron(..) => Feature::Neuron,
-        resolve::Feature::Layer => Feature::Layer,
-        resolve::Feature::Channel(_) => Feature::Channel,
+        resolve::ModuleUnit::Direction(_) => Feature::Direction(terms.iter().flat_map(direction).collect()),
+        resolve::ModuleUnit::Neuron(..) => Feature::Neuron,
+        resolve::ModuleUnit::Layer => Feature::Layer,
+        resolve::ModuleUnit::Channel(_) => Feature::Channel,
     };
     let rows: Vec<FeatureRow> = terms.iter().map(|term| feature_row(term)).collect();
     feature.record(rec, label, read, &rows, slot, first)
@@ -105,8 +105,8 @@ fn class_row(term: &LogitTerm) -> ClassRow {
 
 fn feature_row(term: &FeatureTerm) -> FeatureRow {
     let (channel, place) = match term.feature {
-        resolve::Feature::Channel(channel) => (channel, 0),
-        resolve::Feature::Neuron(channel, place) => (channel, place),
+        resolve::ModuleUnit::Channel(channel) => (channel, 0),
+        resolve::ModuleUnit::Neuron(channel, place) => (channel, place),
         _ => (0, 0),
     };
     FeatureRow { weight: term.weight as f32, channel: channel as u32, place: place as u32 }

@@ -3,6 +3,7 @@
 //! Plain data: `parse` reads the text, [`Display`](fmt::Display) writes it back, `resolve` looks its classes and modules up in a
 //! network, and `record` turns the result into commands.
 
+mod build;
 mod parse;
 mod pointed;
 
@@ -164,20 +165,27 @@ as_string!(Objective);
 
 impl fmt::Display for Objective {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, Term { weight, unit }) in self.terms.iter().enumerate() {
-            match (i, *weight < 0.0) {
-                (0, false) => {}
-                (0, true) => f.write_str("-")?,
-                (_, false) => f.write_str(" + ")?,
-                (_, true) => f.write_str(" - ")?,
-            }
-            if weight.abs() != 1.0 {
-                write!(f, "{}*", weight.abs())?;
-            }
-            unit.fmt(f)?;
-        }
-        Ok(())
+        f.write_str(&written(&self.terms).0)
     }
+}
+
+/// Terms as text, and the character with which each begins.
+fn written(terms: &[Term]) -> (String, Vec<usize>) {
+    let (mut text, mut begins) = (String::new(), Vec::new());
+    for (i, Term { weight, unit }) in terms.iter().enumerate() {
+        text += match (i, *weight < 0.0) {
+            (0, false) => "",
+            (0, true) => "-",
+            (_, false) => " + ",
+            (_, true) => " - ",
+        };
+        begins.push(text.chars().count());
+        if weight.abs() != 1.0 {
+            text += &format!("{}*", weight.abs());
+        }
+        text += &unit.to_string();
+    }
+    (text, begins)
 }
 
 impl fmt::Display for Unit {

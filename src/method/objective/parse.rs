@@ -8,7 +8,7 @@ use crate::suggest::{near_misses, shown};
 /// Longer texts are none: a direction of 2,048 numbers has some 25,000 characters.
 const MAX_CHARS: usize = 1 << 16;
 /// More terms are none: each is a pass or two over a module's output.
-const MAX_TERMS: usize = 32;
+pub(super) const MAX_TERMS: usize = 32;
 
 const UNITS: [&str; 9] =
     ["logit", "prob", "logprob", "logodds", "channel", "neuron", "direction", "layer", "diversity"];

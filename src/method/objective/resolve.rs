@@ -33,7 +33,7 @@ pub(in crate::method) struct LogitTerm {
 
 /// What of a module counts.
 #[derive(Clone, Debug, PartialEq)]
-pub(in crate::method) enum Feature {
+pub(in crate::method) enum ModuleUnit {
     Channel(usize),
     /// A channel, and a place in its plane.
     Neuron(usize, usize),
@@ -46,7 +46,7 @@ pub(in crate::method) enum Feature {
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::method) struct FeatureTerm {
     pub(in crate::method) node: NodeId,
-    pub(in crate::method) feature: Feature,
+    pub(in crate::method) feature: ModuleUnit,
     pub(in crate::method) weight: f64,
 }
 
@@ -77,7 +77,7 @@ impl ResolvedObjective {
 
     /// Whether it takes the images that are made at once apart, so that each depends on the others.
     pub fn is_diverse(&self) -> bool {
-        self.features.iter().any(|term| term.feature == Feature::Diversity)
+        self.features.iter().any(|term| term.feature == ModuleUnit::Diversity)
     }
 }
 
@@ -141,6 +141,7 @@ impl Objective {
     }
 
     fn terms_in(&self, network: &Network) -> std::result::Result<ResolvedObjective, Fault> {
+        self.check()?;
         let mut resolved = ResolvedObjective { logits: Vec::new(), features: Vec::new(), class: self.is_class() };
         for term in &self.terms {
             let weight = term.weight;
@@ -176,11 +177,13 @@ impl Objective {
             let feature = match (&term.unit, feature) {
                 (_, Some((channel, place))) => {
                     let channel = within(channel, shape.c(), &format!("{} has", module.value), "channels")?;
-                    place.map_or(Ok(Feature::Channel(channel)), |place| neuron(&module.value, shape, channel, place))?
+                    place.map_or(Ok(ModuleUnit::Channel(channel)), |place| {
+                        neuron(&module.value, shape, channel, place)
+                    })?
                 }
-                (Unit::Direction(_, from), _) => Feature::Direction(direction(&module.value, shape, from)?),
-                (Unit::Diversity(_), _) => Feature::Diversity,
-                _ => Feature::Layer,
+                (Unit::Direction(_, from), _) => ModuleUnit::Direction(direction(&module.value, shape, from)?),
+                (Unit::Diversity(_), _) => ModuleUnit::Diversity,
+                _ => ModuleUnit::Layer,
             };
             resolved.features.push(FeatureTerm { node, feature, weight });
         }
@@ -211,13 +214,13 @@ fn neuron(
     shape: Shape,
     channel: usize,
     place: &Option<[At<usize>; 2]>,
-) -> std::result::Result<Feature, Fault> {
+) -> std::result::Result<ModuleUnit, Fault> {
     let (has, width) = (format!("each channel of {module} has"), shape.w());
     let [row, column] = match place {
         Some([row, column]) => [within(row, shape.h(), &has, "rows")?, within(column, width, &has, "columns")?],
         None => [shape.h() / 2, width / 2],
     };
-    Ok(Feature::Neuron(channel, row * width + column))
+    Ok(ModuleUnit::Neuron(channel, row * width + column))
 }
 
 fn direction(module: &str, shape: Shape, from: &At<Direction>) -> std::result::Result<Arc<[f32]>, Fault> {

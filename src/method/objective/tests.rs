@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::resolve::{Feature, Form};
+use super::resolve::{Form, ModuleUnit};
 use super::*;
 use crate::networks::{Architecture, Network};
 use crate::tensor_file::TensorFile;
@@ -130,7 +130,7 @@ fn units_are_resolved() {
     assert_eq!(numbers, [(Form::Logit, 1, 2.0), (Form::Logit, 2, -2.0), (Form::LogProbability, 0, -1.0)]);
     let features = of("neuron:layer4:3@1,2 + neuron:layer4:3 - channel:fc:4").features;
     let kinds: Vec<_> = features.iter().map(|term| term.feature.clone()).collect();
-    assert_eq!(kinds, [Feature::Neuron(3, 9), Feature::Neuron(3, 24), Feature::Channel(4)]);
+    assert_eq!(kinds, [ModuleUnit::Neuron(3, 9), ModuleUnit::Neuron(3, 24), ModuleUnit::Channel(4)]);
     assert_eq!((features[2].weight, features[2].node), (-1.0, network.graph().output()));
 
     assert!(of("channel:layer1:1 + logit:0").same_form(&of("2*channel:layer1:2 - logit:3")));
@@ -159,6 +159,38 @@ fn a_direction_of_a_file_is_held_to_its_bytes() {
     let two = TensorFile::default().tensor("v", &[1], &[1.0]).tensor("w", &[1], &[1.0]).to_bytes();
     std::fs::write(&path, two).unwrap();
     assert!(fault(objective.resolve(&network).unwrap_err()).0.contains("it holds 2 tensors, where one is expected"));
+}
+
+#[test]
+fn code_builds_what_text_says() {
+    for (built, text) in [
+        (Objective::logit("goldfish"), "logit:goldfish"),
+        (2.0 * Objective::probability("moth") + Objective::log_probability("1"), "2*prob:moth + logprob:1"),
+        (-(Objective::log_odds("a", "b/c") - Objective::layer("x.y")), "-logodds:a/\"b/c\" + layer:x.y"),
+        (Objective::channel("layer3.1", 17) * 0.5 * -3.0, "-1.5*channel:layer3.1:17"),
+        (Objective::neuron("m", 1, None) - Objective::neuron("m", 2, Some([3, 4])), "neuron:m:1 - neuron:m:2@3,4"),
+        (
+            Objective::direction("m", [1.0, -0.5]) + 1e-3 * Objective::diversity("m"),
+            "direction:m:[1,-0.5] + 0.001*diversity:m",
+        ),
+    ] {
+        assert_eq!(built.to_string(), text);
+        assert_eq!(parsed(text), built);
+    }
+    let network = network();
+    let one = || Objective::logit("1");
+    for (built, expected, at) in [
+        (one() - 2.0 * Objective::channel("layer3.1", 256), "layer3.1 has 32 channels", '2'),
+        (one() + Objective::logit("moth"), "none of the 5 classes is called `moth`", 'l'),
+        (one() + Objective::class(), "`class` stands alone", 'c'),
+        (0.0 * one(), "the weight must be a number other than 0", '0'),
+        (one() + f64::NAN * Objective::layer("layer1"), "the weight must be a number", 'N'),
+        (Objective::direction("conv1", [f32::NAN; 8]), "a direction has a number that is not finite", 'd'),
+        ((0..40).fold(one(), |sum, _| sum + one()), "an objective has at most 32 terms", 'l'),
+    ] {
+        let (what, pointed) = fault(built.resolve(&network).expect_err(expected));
+        assert!(what.starts_with(expected) && pointed == Some(at), "{built}: {what} at {pointed:?}");
+    }
 }
 
 #[test]
