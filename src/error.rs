@@ -12,6 +12,9 @@ pub enum Error {
     /// Invalid input: a value, the content of a file, a name. The binary exits with 2.
     #[error("{0}")]
     Input(String),
+    /// A setting has a value that makes no sense.
+    #[error("{}", .0.naming(&|field| format!("`{field}`")))]
+    Setting(SettingsError),
     /// A file or folder could not be read or written.
     #[error("cannot {action} {}: {source}", path.display())]
     Io {
@@ -51,6 +54,23 @@ pub enum Error {
         /// What helps, punctuation included: `; give another {out}`.
         advice: String,
     },
+}
+
+/// A value that a setting cannot have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SettingsError {
+    /// The field of [`Settings`](crate::method::Settings), as it is written in files.
+    pub field: &'static str,
+    /// Its value.
+    pub value: String,
+    /// What it must be; `{field}` names another field.
+    pub expected: String,
+}
+
+impl SettingsError {
+    fn naming(&self, field: &dyn Fn(&str) -> String) -> String {
+        format!("{} is {}, but must be {}", field(self.field), self.value, with_fields(&self.expected, field))
+    }
 }
 
 impl Error {
@@ -116,6 +136,7 @@ impl Error {
             Self::Framed { before, error, advice } => {
                 format!("{}{}{}", with_fields(before, field), error.naming(field), with_fields(advice, field))
             }
+            Self::Setting(error) => error.naming(field),
             other => other.to_string(),
         }
     }
@@ -123,7 +144,7 @@ impl Error {
     /// Whether the caller can mend it by giving something else (exit code 2), as opposed to a failure (exit code 1).
     pub fn is_input(&self) -> bool {
         match self {
-            Self::Input(_) | Self::NoAdapter(_) => true,
+            Self::Input(_) | Self::Setting(_) | Self::NoAdapter(_) => true,
             Self::Io { source, .. } => is_of_the_path(source.kind()),
             Self::Framed { error, .. } => error.is_input(),
             Self::Shader(_) | Self::Device(_) | Self::OutOfMemory(_) | Self::NotFinite(_) | Self::Cancelled => false,

@@ -66,7 +66,7 @@ pub mod weights;
 #[cfg(feature = "cli")]
 mod world;
 
-pub use error::{Error, Result};
+pub use error::{Error, Result, SettingsError};
 pub use shape::{ImageSpec, Shape};
 
 #[cfg(feature = "cli")]

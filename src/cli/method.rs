@@ -171,7 +171,7 @@ impl MethodArgs {
             _ => None,
         };
         match preset.or(config.filter(|_| of(config)).map(Config::path)) {
-            Some(file) => Err(Error::input(format!("{}: {error}", file.display()))),
+            Some(file) => Err(error.within(format!("{}: ", file.display()))),
             None => Err(error),
         }
     }

@@ -160,7 +160,9 @@ impl Checkpoint {
     /// If not, with everything that differs.
     pub fn check_continues(&self, class: usize, settings: &Settings, network: &Network) -> Result<()> {
         let same_steps = Settings { steps: self.settings.steps, ..settings.clone() };
-        let mut differences = same_steps.differences(&self.settings, "now", "in the checkpoint");
+        let differences = same_steps.differences(&self.settings, "now", "in the checkpoint");
+        // In advice, a brace begins the name of a field.
+        let mut differences: Vec<String> = differences.iter().map(|text| text.replace('{', "{{")).collect();
         if class != self.class {
             differences.push(format!("the class is {class} now but {} in the checkpoint", self.class));
         }
@@ -174,17 +176,17 @@ impl Checkpoint {
             differences.push(format!("the network's input is {now} now but {begun} in the checkpoint"));
         }
         if settings.total_steps() < self.step() {
-            differences.push(format!("--steps is {} now but {} are done", settings.steps, self.step()));
+            differences.push(format!("{{steps}} is {} now but {} are done", settings.steps, self.step()));
         } else if (0..self.step().into())
             .any(|step| scheduled(settings, network, step) != scheduled(&same_steps, network, step))
         {
             let (now, then) = (settings.steps, self.settings.steps);
             differences.push(format!(
-                "--steps is {now} now but {then} in the checkpoint, and the learning rate or the penalty of the finished \
-                     steps depends on it: use --steps {then}"
+                "{{steps}} is {now} now but {then} in the checkpoint, and the learning rate or the penalty of the finished \
+                     steps depends on it: use {{steps}} {then}"
             ));
         }
-        if differences.is_empty() { Ok(()) } else { Err(Error::input(differences.join("; "))) }
+        if differences.is_empty() { Ok(()) } else { Err(Error::input("").advised(differences.join("; "))) }
     }
 }
 
@@ -310,11 +312,11 @@ mod tests {
         assert!(refused(3, settings.clone(), &other).starts_with("the weights are not those of the checkpoint"));
         let other = Settings { lr: 0.2, ..settings.clone() };
         assert_eq!(refused(3, other, &network), "lr is 0.2 now but 0.1 in the checkpoint");
-        assert_eq!(refused(3, Settings { steps: 1, ..settings.clone() }, &network), "--steps is 1 now but 2 are done");
+        assert_eq!(refused(3, Settings { steps: 1, ..settings.clone() }, &network), "`steps` is 1 now but 2 are done");
         let falling = |steps| Settings { steps, anneal: 1.0, ..settings.clone() };
         let annealed = Checkpoint { settings: falling(2), ..checkpoint.clone() };
         let error = annealed.check_continues(3, &falling(5), &network).unwrap_err().to_string();
-        assert!(error.starts_with("--steps is 5 now but 2 in the checkpoint, and the learning rate"), "{error}");
+        assert!(error.starts_with("`steps` is 5 now but 2 in the checkpoint, and the learning rate"), "{error}");
         let brighter =
             network.clone().with_preprocessing(Preprocessing { range: 1.0, ..Preprocessing::caffe() }).unwrap();
         let expected = "the network's input is RGB 0..1, mean 123 117 104 now but RGB 0..255, mean 123 117 104 in \

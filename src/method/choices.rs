@@ -7,6 +7,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 pub use super::losses::{HfForm, PvForm};
+use crate::error::SettingsError;
 use crate::named::as_string;
 pub use crate::ops::Interpolation;
 use crate::{Error, Result};
@@ -31,7 +32,8 @@ impl Fill {
     pub fn validate(&self) -> Result<()> {
         match self {
             Self::Rgb(rgb) if !rgb.iter().all(|value| (0.0..=1.0).contains(value)) => {
-                Err(Error::input(format!("--fill is {self}, but must be black, mean or R,G,B with each from 0 to 1")))
+                let expected = "black, mean or R,G,B with each from 0 to 1".into();
+                Err(Error::Setting(SettingsError { field: "fill", value: self.to_string(), expected }))
             }
             _ => Ok(()),
         }
@@ -89,7 +91,7 @@ impl FromStr for Init {
     fn from_str(text: &str) -> Result<Self> {
         match text {
             "uniform" => Ok(Self::Uniform),
-            "" => Err(Error::input("--init is empty: use `uniform` or an image file")),
+            "" => Err(Error::input("is empty: use `uniform` or an image file").field("init")),
             path => Ok(Self::Image(path.into())),
         }
     }

@@ -15,6 +15,7 @@ use super::parameterization::Parameterization;
 use super::presets::Preset;
 use super::transforms::Transforms;
 use crate::digest::sha256_hex;
+use crate::error::SettingsError;
 use crate::networks::SIDE;
 use crate::ops::MAX_FFT_SIDE;
 use crate::{Error, Result};
@@ -119,10 +120,10 @@ impl Settings {
     /// Whether every value makes sense.
     ///
     /// # Errors
-    /// If one does not; it names the command line's option, which is the field with hyphens, its value and what it must be.
+    /// [`Error::Setting`] if one does not: the field, its value and what it must be.
     pub fn validate(&self) -> Result<()> {
         check((1..=MAX_STEPS).contains(&self.steps), "steps", self.steps, "from 1 to 1000000")?;
-        check(self.baseline_steps <= MAX_STEPS, "baseline-steps", self.baseline_steps, "from 0 to 1000000")?;
+        check(self.baseline_steps <= MAX_STEPS, "baseline_steps", self.baseline_steps, "from 0 to 1000000")?;
         check(positive(self.lr), "lr", self.lr, "a finite number above 0, such as 0.05")?;
         check((0.0..=1.0).contains(&self.anneal), "anneal", self.anneal, "from 0 to 1 (a fraction of the steps)")?;
         for (option, beta) in [("beta1", self.beta1), ("beta2", self.beta2)] {
@@ -130,20 +131,20 @@ impl Settings {
         }
         check(positive(self.eps), "eps", self.eps, "a finite number above 0, such as 1e-8")?;
         let even_side = self.image_side.is_multiple_of(2) && (2..=MAX_FFT_SIDE as u32).contains(&self.image_side);
-        check(even_side, "image-side", self.image_side, &format!("even, from 2 to {MAX_FFT_SIDE}"))?;
+        check(even_side, "image_side", self.image_side, &format!("even, from 2 to {MAX_FFT_SIDE}"))?;
         let clamps_pixels = !self.clamp || self.parameterization == Parameterization::Pixels;
         check(
             clamps_pixels,
             "clamp",
             self.clamp,
-            "false with --parameterization fourier, whose pixels never leave [0,1]",
+            "false with {parameterization} fourier, whose pixels never leave [0,1]",
         )?;
         self.transforms.check(self.image_side as usize)?;
         check(
             (0.0..=1.0).contains(&(self.weight_decay * self.lr)),
-            "weight-decay",
+            "weight_decay",
             self.weight_decay,
-            "at least 0, and at most 1 when multiplied by --lr",
+            "at least 0, and at most 1 when multiplied by {lr}",
         )?;
         check((0.0..=180.0).contains(&self.rotation), "rotation", self.rotation, "from 0 to 180 degrees")?;
         check(
@@ -163,7 +164,7 @@ impl Settings {
         )?;
         check(
             (0.0..=1.0).contains(&self.warp_probability),
-            "warp-probability",
+            "warp_probability",
             self.warp_probability,
             "from 0 (no warps) to 1 (in every step)",
         )?;
@@ -174,18 +175,13 @@ impl Settings {
             "from 0 (the logit) to 1 (the log-probability)",
         )?;
         for (option, weight) in
-            [("hf-weight", self.hf_weight), ("hf-start", self.hf_start), ("pv-weight", self.pv_weight)]
+            [("hf_weight", self.hf_weight), ("hf_start", self.hf_start), ("pv_weight", self.pv_weight)]
         {
             check(weight >= 0.0 && (weight as f32).is_finite(), option, weight, "a finite number, at least 0")?;
         }
         for option in losses::options() {
             let weight = self.regularizers.get(option.name);
-            check(
-                weight >= 0.0 && (weight as f32).is_finite(),
-                &option.name.replace('_', "-"),
-                weight,
-                "a finite number, at least 0",
-            )?;
+            check(weight >= 0.0 && (weight as f32).is_finite(), option.name, weight, "a finite number, at least 0")?;
         }
         self.fill.validate()
     }
@@ -273,7 +269,7 @@ fn positive(x: f64) -> bool {
     x as f32 > 0.0 && (x as f32).is_finite()
 }
 
-fn check(ok: bool, option: &str, value: impl std::fmt::Display, must: &str) -> Result<()> {
+fn check(ok: bool, field: &'static str, value: impl std::fmt::Display, must: &str) -> Result<()> {
     if ok {
         return Ok(());
     }
@@ -283,7 +279,7 @@ fn check(ok: bool, option: &str, value: impl std::fmt::Display, must: &str) -> R
         Ok(number) if text.len() > LONGEST_NUMBER => format!("{number:e}"),
         _ => text,
     };
-    Err(Error::input(format!("--{option} is {value}, but must be {must}")))
+    Err(Error::Setting(SettingsError { field, value, expected: must.to_owned() }))
 }
 
 #[cfg(test)]
@@ -308,34 +304,34 @@ mod tests {
     fn nonsense_is_refused_by_name() {
         type Change = fn(&mut Settings);
         let cases: [(&str, Change); 28] = [
-            ("--anneal is 1.5,", |s| s.anneal = 1.5),
-            ("--steps is 0,", |s| s.steps = 0),
-            ("--steps is 4294967295,", |s| s.steps = u32::MAX),
-            ("--baseline-steps is 1000001,", |s| s.baseline_steps = 1_000_001),
-            ("--lr is NaN,", |s| s.lr = f64::NAN),
-            ("--lr is -1,", |s| s.lr = -1.0),
-            ("--lr is inf,", |s| s.lr = f64::INFINITY),
-            ("--lr is 1e300, but", |s| s.lr = 1e300),
-            ("--lr is 1e-300,", |s| s.lr = 1e-300),
-            ("--beta1 is 1,", |s| s.beta1 = 1.0),
-            ("--beta2 is 0.99999", |s| s.beta2 = 1.0 - 1e-12),
-            ("--eps is 0,", |s| s.eps = 0.0),
-            ("--rotation is 181,", |s| s.rotation = 181.0),
-            ("--rotation is NaN,", |s| s.rotation = f64::NAN),
-            ("--translate is 1.5,", |s| s.translate = 1.5),
-            ("--scale is 0,0,", |s| s.scale = [0.0, 0.0]),
-            ("--scale is 1.3,0.7,", |s| s.scale = [1.3, 0.7]),
-            ("--scale is NaN,1,", |s| s.scale = [f64::NAN, 1.0]),
-            ("--warp-probability is 1.5,", |s| s.warp_probability = 1.5),
-            ("--weight-decay is 21,", |s| s.weight_decay = 21.0),
-            ("--hf-start is -1,", |s| s.hf_start = -1.0),
-            ("--rivals is 1.5,", |s| s.rivals = 1.5),
-            ("--hf-weight is -0.1,", |s| s.hf_weight = -0.1),
-            ("--pv-weight is inf,", |s| s.pv_weight = f64::INFINITY),
-            ("--image-side is 225,", |s| s.image_side = 225),
-            ("--image-side is 1026,", |s| s.image_side = 1026),
-            ("--clamp is true,", |s| (s.clamp, s.parameterization) = (true, Parameterization::Fourier)),
-            ("--fill is 0.5,2,0.5,", |s| s.fill = Fill::Rgb([0.5, 2.0, 0.5])),
+            ("`anneal` is 1.5,", |s| s.anneal = 1.5),
+            ("`steps` is 0,", |s| s.steps = 0),
+            ("`steps` is 4294967295,", |s| s.steps = u32::MAX),
+            ("`baseline_steps` is 1000001,", |s| s.baseline_steps = 1_000_001),
+            ("`lr` is NaN,", |s| s.lr = f64::NAN),
+            ("`lr` is -1,", |s| s.lr = -1.0),
+            ("`lr` is inf,", |s| s.lr = f64::INFINITY),
+            ("`lr` is 1e300, but", |s| s.lr = 1e300),
+            ("`lr` is 1e-300,", |s| s.lr = 1e-300),
+            ("`beta1` is 1,", |s| s.beta1 = 1.0),
+            ("`beta2` is 0.99999", |s| s.beta2 = 1.0 - 1e-12),
+            ("`eps` is 0,", |s| s.eps = 0.0),
+            ("`rotation` is 181,", |s| s.rotation = 181.0),
+            ("`rotation` is NaN,", |s| s.rotation = f64::NAN),
+            ("`translate` is 1.5,", |s| s.translate = 1.5),
+            ("`scale` is 0,0,", |s| s.scale = [0.0, 0.0]),
+            ("`scale` is 1.3,0.7,", |s| s.scale = [1.3, 0.7]),
+            ("`scale` is NaN,1,", |s| s.scale = [f64::NAN, 1.0]),
+            ("`warp_probability` is 1.5,", |s| s.warp_probability = 1.5),
+            ("`weight_decay` is 21,", |s| s.weight_decay = 21.0),
+            ("`hf_start` is -1,", |s| s.hf_start = -1.0),
+            ("`rivals` is 1.5,", |s| s.rivals = 1.5),
+            ("`hf_weight` is -0.1,", |s| s.hf_weight = -0.1),
+            ("`pv_weight` is inf,", |s| s.pv_weight = f64::INFINITY),
+            ("`image_side` is 225,", |s| s.image_side = 225),
+            ("`image_side` is 1026,", |s| s.image_side = 1026),
+            ("`clamp` is true,", |s| (s.clamp, s.parameterization) = (true, Parameterization::Fourier)),
+            ("`fill` is 0.5,2,0.5,", |s| s.fill = Fill::Rgb([0.5, 2.0, 0.5])),
         ];
         for (expected, change) in cases {
             let mut settings = Settings::default();

@@ -44,7 +44,7 @@ pub enum Transform {
 
 impl Transform {
     fn check(&self) -> Result<()> {
-        let wrong = |must: &str| Err(Error::input(format!("--transforms has `{self}`, but {must}")));
+        let wrong = |must: &str| Err(Error::input(format!("has `{self}`, but {must}")).field("transforms"));
         match self {
             Self::Pad { pixels, .. } if !(1..=MAX_SIDE).contains(pixels) => wrong("a pad has 1 to 2048 pixels"),
             Self::Pad { value, .. } if !(0.0..=1.0).contains(value) => wrong("a pad's value is from 0 to 1"),
@@ -153,10 +153,8 @@ impl Transforms {
     /// If not, with what is wrong.
     pub fn check(&self, side: usize) -> Result<()> {
         if self.0.len() > MAX_TRANSFORMS {
-            return Err(Error::input(format!(
-                "--transforms has {} entries, and {MAX_TRANSFORMS} is the most",
-                self.0.len()
-            )));
+            return Err(Error::input(format!("has {} entries, and {MAX_TRANSFORMS} is the most", self.0.len()))
+                .field("transforms"));
         }
         self.0.iter().try_for_each(Transform::check)?;
         self.sides(side).map(drop)
@@ -170,7 +168,7 @@ impl Transforms {
             if *transform == Transform::Affine && possible.len() > 1 {
                 let why =
                     "`affine` needs a fixed size, and `scale` changes it from step to step: put `affine` before it";
-                return Err(Error::input(format!("--transforms is {self}, but {why}")));
+                return Err(Error::input(format!("is {self}, but {why}")).field("transforms"));
             }
             let smallest = possible.first().copied().unwrap_or(0);
             possible = transform.sides(&possible);
@@ -181,9 +179,10 @@ impl Transforms {
             if least < 2 || most > MAX_SIDE {
                 let side = if least < 2 { least } else { most };
                 return Err(Error::input(format!(
-                    "--transforms is {self}, but `{transform}` may make the image {side} pixels wide; 2 to {MAX_SIDE} are \
+                    "is {self}, but `{transform}` may make the image {side} pixels wide; 2 to {MAX_SIDE} are \
                          possible"
-                )));
+                ))
+                .field("transforms"));
             }
             longest.push(most);
         }
@@ -238,13 +237,13 @@ mod tests {
             assert!(error.starts_with(&format!("`{text}` is not a transform: use affine,")), "{error}");
         }
         for (text, expected) in [
-            ("pad 4096 0", "--transforms has `pad 4096 0`, but a pad has"),
-            ("pad 1 2", "--transforms has `pad 1 2`, but a pad's value"),
-            ("jitter 1", "--transforms has `jitter 1`, but a jitter has"),
-            ("scale 0.01", "--transforms has `scale 0.01`, but scales are from 0.05 to 20"),
-            ("rotate 361", "--transforms has `rotate 361`, but angles are"),
-            ("scale 1 1.1,affine", "--transforms is scale 1 1.1,affine, but `affine` needs a fixed size"),
-            ("scale 20", "--transforms is scale 20, but `scale 20` may make the image 4480 pixels wide"),
+            ("pad 4096 0", "`transforms` has `pad 4096 0`, but a pad has"),
+            ("pad 1 2", "`transforms` has `pad 1 2`, but a pad's value"),
+            ("jitter 1", "`transforms` has `jitter 1`, but a jitter has"),
+            ("scale 0.01", "`transforms` has `scale 0.01`, but scales are from 0.05 to 20"),
+            ("rotate 361", "`transforms` has `rotate 361`, but angles are"),
+            ("scale 1 1.1,affine", "`transforms` is scale 1 1.1,affine, but `affine` needs a fixed size"),
+            ("scale 20", "`transforms` is scale 20, but `scale 20` may make the image 4480 pixels wide"),
         ] {
             let error = text.parse::<Transforms>().unwrap().check(224).unwrap_err();
             assert!(error.is_input() && error.to_string().starts_with(expected), "{text}: {error}");
