@@ -172,7 +172,6 @@ const OWN_DOING: &[&str] = &["Instant", "SystemTime", "thread::", "fs::", "File:
 const DOING: &[(&str, &str)] = &[
     ("atomic.rs", "files that are whole or absent, for whoever writes any"),
     ("bounded.rs", "files that are read up to a bound, for whoever reads any"),
-    ("method/optimizer.rs", "submissions are paced by the clock, until sessions are paced from lab"),
     ("labels.rs", "a list of labels is read from its file, up to a bound"),
     ("weights/file_bytes.rs", "weights are memory-mapped, which is a feature of its own"),
     ("tuning/", "trials of kernels are timed, and their outcome is kept"),

@@ -152,7 +152,7 @@ impl Case {
     fn first_steps(&self, variant: &ConvAlgorithm) {
         let name = variant.name;
         let golden = |key: &str| self.golden.vec(&format!("steps/{name}/{key}"));
-        let job = Job { class: self.class, seed: 0, init: Some(PIXELS.clone()) };
+        let job = Job { class: self.class, seed: 0, init: Some(PIXELS.as_slice().into()) };
         let warps = Given(self.golden.vec("steps/theta"));
         let parts = Overrides { warps: Some(Box::new(warps)), ..Overrides::default() };
         let mut optimizer =

@@ -56,7 +56,7 @@ fn still(objective: &str) -> Settings {
 
 /// The values of the first step, and d(−f)/d(pixels) of each image.
 fn first_step(network: &Network, settings: &Settings, images: &[Vec<f32>]) -> (Vec<f64>, Vec<f64>) {
-    let job = |image: &Vec<f32>| Job { class: 0, seed: 0, init: Some(image.clone()) };
+    let job = |image: &Vec<f32>| Job { class: 0, seed: 0, init: Some(image.as_slice().into()) };
     let jobs: Vec<Job> = images.iter().map(job).collect();
     let mut optimizer = Optimizer::new(&CONTEXT, network, settings, &jobs).expect("a plan");
     optimizer.advance(1).expect("a step");

@@ -43,6 +43,7 @@ pub(crate) fn drive(
             return Ok(Ended::Cancelled);
         }
         let count = (next_stop(step).min(total) - step).min(pace.stretch());
+        session.submit_at_most(pace.submission());
         pace.time(count, || session.advance(count as usize))?;
         let step = session.step() as u32;
         observer.tell(Event::Steps { step, figures: figures(session) });
@@ -78,6 +79,10 @@ fn figures(session: &Optimizer) -> Figures {
 /// losses costs nothing.
 const STRETCH: Duration = Duration::from_millis(250);
 
+/// How long a submission should take: short enough for a responsive desktop and far from any driver's watchdog, long
+/// enough for the wait between submissions not to matter.
+const SUBMISSION: Duration = Duration::from_millis(100);
+
 /// The steps of one process, timed by stretches.
 pub(crate) struct Pace {
     begun: Instant,
@@ -105,6 +110,11 @@ impl Pace {
         }
         let Some(&(step_ms, _)) = self.stretches.last() else { return 1 };
         ((STRETCH.as_secs_f64() * 1e3 / step_ms.max(1e-3)) as u32).max(1)
+    }
+
+    /// Steps of a submission: one until it is known how long that takes.
+    fn submission(&self) -> usize {
+        self.stretches.last().map_or(1, |&(step_ms, _)| (SUBMISSION.as_secs_f64() * 1e3 / step_ms.max(1e-3)) as usize)
     }
 
     /// Times `steps` steps.
@@ -155,7 +165,7 @@ mod tests {
         assert_eq!((pace.steps(), pace.step_ms()), (105, 2.0));
         assert_eq!(pace.stretch(), 83);
         pace.stretches.push((1e4, 1));
-        assert_eq!((pace.stretch(), Pace::of(7).stretch()), (1, 7));
+        assert_eq!((pace.stretch(), pace.submission(), Pace::of(7).stretch()), (1, 0, 7));
     }
 
     #[test]

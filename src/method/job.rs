@@ -1,5 +1,7 @@
 //! What is asked for: which class, from which start.
 
+use std::sync::Arc;
+
 use crate::error::{Error, Result};
 use crate::networks::Network;
 
@@ -11,7 +13,7 @@ pub struct Job {
     /// Seed of the start and of the warps.
     pub seed: u64,
     /// Pixels to start from, `[3,side,side]` in `[0,1]` of the settings' `image_side`; noise if `None`.
-    pub init: Option<Vec<f32>>,
+    pub init: Option<Arc<[f32]>>,
 }
 
 /// Whether a network can make these.

@@ -3,7 +3,6 @@
 mod losses;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use super::draws::uniform_image;
 use super::history::History;
@@ -45,9 +44,9 @@ impl ImageState {
     }
 }
 
-/// How long a submission should take: short enough for a responsive desktop and far from any driver's watchdog, long
-/// enough for the wait between submissions not to matter.
-const SUBMISSION: Duration = Duration::from_millis(100);
+/// Steps of a submission unless [`Optimizer::submit_at_most`] says otherwise: few enough for a responsive desktop and any driver's
+/// watchdog on all but the slowest adapters.
+const SUBMISSION: usize = 16;
 
 /// A batch of images on their way to prototypes.
 ///
@@ -75,7 +74,8 @@ pub struct Optimizer {
     /// Why images are no longer numbers, where that does not end the batch.
     failures: Vec<Option<String>>,
     isolate: bool,
-    step_time: Option<Duration>,
+    /// The most steps of one submission.
+    submission: usize,
 }
 
 impl Optimizer {
@@ -102,7 +102,15 @@ impl Optimizer {
         settings.validate()?;
         check_jobs(network, settings.image_side as usize, jobs)?;
         let objectives = parts.objectives.unwrap_or_else(|| vec![settings.objective.clone(); jobs.len()]);
-        let aims = resolve_all(network, &objectives, jobs.len())?;
+        let aims = match parts.resolved {
+            Some(resolved)
+                if resolved.len() == jobs.len() && resolved.iter().all(|one| one.same_form(&resolved[0])) =>
+            {
+                resolved
+            }
+            Some(_) => return Err(Error::input("the resolved objectives are not of one form, one for each image")),
+            None => resolve_all(network, &objectives, jobs.len())?,
+        };
         let mut rec = Recording::new();
         let window = WINDOW.min(settings.total_steps() as usize);
         let choices = parts.choices.unwrap_or_else(|| ConvAlgorithms::fixed(context.capabilities()));
@@ -131,7 +139,7 @@ impl Optimizer {
             read_steps: 0,
             failures: vec![None; jobs.len()],
             isolate: parts.isolate,
-            step_time: None,
+            submission: SUBMISSION,
         };
         optimizer.start()?;
         Ok(optimizer)
@@ -156,7 +164,7 @@ impl Optimizer {
     fn start(&mut self) -> Result<()> {
         let side = self.settings.image_side as usize;
         let start = |job: &Job| match (self.settings.parameterization, &job.init) {
-            (Parameterization::Pixels, Some(pixels)) => Ok(pixels.clone()),
+            (Parameterization::Pixels, Some(pixels)) => Ok(pixels.to_vec()),
             (Parameterization::Pixels, None) => Ok(uniform_image(job.seed, job.class, 3 * side * side)),
             (Parameterization::Fourier, Some(pixels)) => spectrum_of(pixels, side),
             (Parameterization::Fourier, None) => Ok(normal_spectrum(job.seed, job.class, side)),
@@ -311,15 +319,13 @@ impl Optimizer {
     pub fn advance(&mut self, steps: usize) -> Result<()> {
         let end = self.total_steps().min(self.step.saturating_add(steps as u64));
         while self.step < end {
-            let wanted = self.submission_len().min((end - self.step) as usize);
-            let started = Instant::now();
+            let wanted = self.submission.min((end - self.step) as usize);
             let mut encoder = self.context.device().create_command_encoder(&Default::default());
-            let count = self.record(&mut encoder, wanted)?;
+            self.record(&mut encoder, wanted)?;
             let last = self.step == end || self.step == self.window.0 + self.window.1 as u64;
             let losses = last.then(|| self.record_losses(&mut encoder));
             self.context.queue().submit([encoder.finish()]);
             self.context.wait()?;
-            self.step_time = Some(started.elapsed() / count.max(1) as u32);
             if let Some(losses) = losses {
                 self.append(&losses.readback.wait()?, losses.window, losses.end)?;
             }
@@ -327,11 +333,10 @@ impl Optimizer {
         Ok(())
     }
 
-    /// Steps of the next submission: as many as fit into [`SUBMISSION`], one until that is known.
-    fn submission_len(&self) -> usize {
-        self.step_time
-            .map_or(1, |time| (SUBMISSION.as_secs_f64() / time.as_secs_f64().max(1e-6)) as usize)
-            .clamp(1, WINDOW)
+    /// Sets how many steps [`Optimizer::advance`] submits together, at least one. A submission should take about a tenth of a second: short
+    /// enough for a responsive desktop, long enough for the wait between submissions not to matter. Results do not depend on it.
+    pub fn submit_at_most(&mut self, steps: usize) {
+        self.submission = steps.clamp(1, WINDOW);
     }
 
     /// Each image's pixels, what they are made of and Adam's state, after the steps submitted so far; waits for them.
@@ -389,6 +394,8 @@ pub struct Overrides {
     /// An objective for each job in place of the settings', all of one form: they may differ in their numbers, that is in
     /// weights, classes, channels, places and directions.
     pub objectives: Option<Vec<Objective>>,
+    /// The same objectives resolved in the network, where that is done already.
+    pub resolved: Option<Vec<ResolvedObjective>>,
     /// Warps in place of the drawn ones.
     pub warps: Option<Box<dyn Warps>>,
     /// What transforms other than the warp draw, in place of the method's own draws.

@@ -161,7 +161,7 @@ fn images_do_not_fail_for_each_other() {
     let settings = Settings { steps: 3, ..Settings::default() };
     let len = network.input().image_len();
     let job = |class, init| Job { class, seed: 1, init };
-    let jobs = [job(0, None), job(1, Some(vec![f32::NAN; len])), job(2, None)];
+    let jobs = [job(0, None), job(1, Some(vec![f32::NAN; len].into())), job(2, None)];
     let begin = |jobs: &[Job], isolate| {
         Optimizer::with_overrides(&context, &network, &settings, jobs, Overrides { isolate, ..Overrides::default() })
             .unwrap()

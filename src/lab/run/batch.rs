@@ -96,7 +96,8 @@ impl Run<'_> {
         };
         let kernels = self.network.graph().fused()?.chosen(&choices);
         let objectives = Some(slots.iter().map(|slot| slot.request.objective.clone()).collect());
-        let parts = Overrides { choices: Some(choices), objectives, isolate: true, ..Overrides::default() };
+        let resolved = Some(slots.iter().map(|slot| slot.request.resolved.clone()).collect());
+        let parts = Overrides { choices: Some(choices), objectives, resolved, isolate: true, ..Overrides::default() };
         let mut session = Optimizer::with_overrides(self.context, self.network, self.settings, &jobs, parts)?;
         let step = found.first().map_or(0, |checkpoint| checkpoint.step());
         if !found.is_empty() {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::bounded::read_text_at_most;
 use crate::digest::sha256_of;
@@ -90,7 +91,7 @@ impl RunSlot {
 /// A picture to start from.
 pub(crate) struct Start {
     /// `[3,H,W]` in `[0,1]`.
-    pub(crate) pixels: Vec<f32>,
+    pub(crate) pixels: Arc<[f32]>,
     /// Of the file.
     pub(crate) sha256: String,
 }
@@ -103,7 +104,7 @@ pub(crate) fn start(settings: &Settings, config: Option<&Config>, side: usize) -
     if let Some(config) = config {
         config.check_init(&sha256, path)?;
     }
-    Ok(Some(Start { pixels, sha256 }))
+    Ok(Some(Start { pixels: pixels.into(), sha256 }))
 }
 
 /// The slots of all prototypes, whose folders are free or can be continued, and are writable.

@@ -1,5 +1,7 @@
 //! One point: its prototypes, all classes and seeds at once, and how close they are to natural pictures.
 
+use std::sync::Arc;
+
 use super::files::POINTS;
 use super::grid::Point;
 use crate::analysis::similarity::{Correlations, Correlator, Likely, Observed, Over, Scores, Targets, overall};
@@ -139,7 +141,7 @@ impl Scorer<'_> {
     /// Every class's prototypes, by class and then by seed.
     fn make(&self, settings: &Settings) -> Result<Vec<Made>> {
         let side = settings.image_side as usize;
-        let init = settings.init_image().map(|path| preprocess(path, side)).transpose()?;
+        let init = settings.init_image().map(|path| preprocess(path, side).map(Arc::from)).transpose()?;
         let sides: Vec<usize> = (0..self.sides.len()).collect();
         let wanted = wanted(&sides, settings.seed, self.seeds)?;
         let mut made = Vec::new();

@@ -61,7 +61,7 @@ impl Peer for Protogpu {
         };
         let pixels = input.images.chunks_exact(input.images.len() / input.shape[0]);
         let job =
-            |(pixels, &class): (&[f32], &u32)| Job { class: class as usize, seed: 0, init: Some(pixels.to_vec()) };
+            |(pixels, &class): (&[f32], &u32)| Job { class: class as usize, seed: 0, init: Some(pixels.into()) };
         let jobs: Vec<Job> = pixels.zip(&input.classes).map(job).collect();
         let warps = Given { theta: input.theta.clone(), n: jobs.len() };
         let tuned_for = std::env::var("PROTOGPU_TUNE").unwrap_or("image".into());
