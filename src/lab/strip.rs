@@ -58,9 +58,9 @@ impl<'a> Strip<'a> {
         steps_given: bool,
     ) -> Result<Self> {
         if !full.transforms.0.contains(&Transform::Affine) {
-            let transforms = &full.transforms;
-            let none = "a regularization strip grows the reach of the affine warp, but the transforms are";
-            return Err(Error::input(format!("{none} {transforms}")).advised(": use {transforms} affine"));
+            let transforms = full.transforms.to_string().replace('{', "{{");
+            return Err(Error::input("a regularization strip grows the reach of the affine warp, but")
+                .advised(format!(" {{transforms}} is {transforms}: use {{transforms}} affine")));
         }
         if request.resolved.is_diverse() {
             return Err(Error::input(format!(
