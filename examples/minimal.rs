@@ -17,7 +17,7 @@ fn main() -> protogpu::Result<()> {
     let mut optimizer = Optimizer::new(&context, &network, &settings, &[job])?;
     optimizer.advance(steps as usize)?;
 
-    write_png("prototype.png", &optimizer.states()?[0].image, SIDE)?;
+    write_png("prototype.png", &optimizer.images()?[0], SIDE)?;
     let probabilities = softmax(&optimizer.logits()?[0]);
     let best = (0..probabilities.len()).max_by(|&a, &b| probabilities[a].total_cmp(&probabilities[b])).unwrap_or(0);
     let name = network.labels().name(best);

@@ -15,7 +15,7 @@
 //! let mut optimizer = Optimizer::new(&context, &network, &settings, &[job])?;
 //! optimizer.advance(2)?;
 //!
-//! let image = &optimizer.states()?[0].image;
+//! let image = &optimizer.images()?[0];
 //! assert_eq!(image.len(), 3 * 224 * 224);
 //! let history = &optimizer.histories()[0];
 //! assert_eq!(history.column("logit").len(), 2);

@@ -52,3 +52,10 @@ fn custom_op() {
     assert!(told.contains("leak 0.1: logits differ by 0.0e0"), "{told}");
     assert!(told.contains("gate: slope "), "{told}");
 }
+
+#[test]
+fn custom_loss() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let told = run("custom_loss", folder.path(), &[]);
+    assert!(told.contains("mean |layer1| after 8 steps: "), "{told}");
+}

@@ -358,6 +358,15 @@ impl Optimizer {
         Ok((0..self.jobs.len()).map(state).collect())
     }
 
+    /// Each image's pixels, `[C,H,W]`, after the steps submitted so far; waits for them. Nothing else is read.
+    ///
+    /// # Errors
+    /// If the device is lost.
+    pub fn images(&self) -> Result<Vec<Vec<f32>>> {
+        let pixels = self.plan.read(self.state.image.id)?;
+        Ok(pixels.chunks_exact(self.shape.image_len()).map(<[f32]>::to_vec).collect())
+    }
+
     /// Each image's logits, `[K]`, unwarped and unclamped; waits for them.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use crate::analysis::study::{Answer, Asked, Group, Part, answer};
 use crate::gpu::Context;
 use crate::lab::drive::{Ended, Pace, REPORT_EVERY, drive, next_stop};
 use crate::lab::observer::{Counted, Event, Observer};
-use crate::method::{ImageState, Job, Optimizer, Settings};
+use crate::method::{Job, Optimizer, Settings};
 use crate::picture::{jpeg, to_chw};
 use crate::report::PartPictures;
 use crate::world::{Bias, Biases, Setting, biases, draw, truth};
@@ -98,9 +98,8 @@ impl<'a> Demo<'a> {
         if ended? == Ended::Cancelled {
             return Err(Error::Cancelled);
         }
-        let of =
-            |(class, state): (&usize, ImageState)| Prototype { class: *class, seed, folder: None, pixels: state.image };
-        Ok(classes.iter().zip(session.states()?).map(of).collect())
+        let of = |(class, pixels): (&usize, Vec<f32>)| Prototype { class: *class, seed, folder: None, pixels };
+        Ok(classes.iter().zip(session.images()?).map(of).collect())
     }
 
     /// What the network says of pictures of a bias's class, and some of them. Only such are drawn as would carry the cue if it

@@ -154,18 +154,18 @@ impl Scorer<'_> {
             if ended == Ended::Cancelled {
                 return Err(Error::Cancelled);
             }
-            let (states, logits) = (session.states()?, session.logits()?);
-            for (at, (state, logits)) in states.into_iter().zip(logits).enumerate() {
+            let (images, logits) = (session.images()?, session.logits()?);
+            for (at, (pixels, logits)) in images.into_iter().zip(logits).enumerate() {
                 let (side, seed) = wanted[at];
                 let class = self.sides[side].class;
                 let loss = session.histories()[at].loss().last().copied().unwrap_or_default();
-                if !state.image.iter().chain(&logits).chain([&loss]).all(|x| x.is_finite()) {
+                if !pixels.iter().chain(&logits).chain([&loss]).all(|x| x.is_finite()) {
                     let name = self.network.labels().name(class);
                     return Err(Error::NotFinite(format!(
                         "the prototype of class {class} ({name}), seed {seed}, is no longer finite: try a smaller lr"
                     )));
                 }
-                made.push(Made { side, seed, pixels: state.image, logits, loss });
+                made.push(Made { side, seed, pixels, logits, loss });
             }
         }
         Ok(made)
