@@ -420,6 +420,20 @@ fn ops_say_which_rank_they_take() {
     assert_eq!(dx, x.iter().zip(dy).map(|(&x, dy)| if x > 0.0 { dy } else { 0.0 }).collect::<Vec<_>>());
 }
 
+#[test]
+fn dilation_and_groups_are_refused_by_name() {
+    let mut graph = Graph::new(Shape::new(1, 4, 6, 6));
+    let x = graph.input();
+    let conv = || Conv2d::new(vec![0.0; 16], [4, 4, 1, 1], None, [1, 1], [0; 4]);
+    for (conv, what) in [
+        (Conv2d { dilation: [2, 1], ..conv() }, "dilation [2, 1] and 1 groups"),
+        (Conv2d { groups: 4, ..conv() }, "dilation [1, 1] and 4 groups"),
+    ] {
+        let error = graph.push("layer1.conv", conv, &[x]).expect_err("no kernel").to_string();
+        assert_eq!(error, format!("conv2d (layer1.conv): there is no kernel yet for {what}, only for [1, 1] and 1"));
+    }
+}
+
 /// What a host may do wrong is told, and does not wait for ever.
 #[test]
 fn what_cannot_be_read_back_is_an_error() {

@@ -295,3 +295,44 @@ fn public_items_are_counted() {
     let items: Vec<&str> = public.items.iter().map(String::as_str).collect();
     assert_eq!((items, public.methods), (vec!["B", "C", "a", "a::f", "a::m"], 1));
 }
+
+/// What a graph says of concrete ops: with which it adds and masks gradients, what tuning asks for, and what an input's
+/// normalisation is. Everything else it asks of the trait.
+const GRAPH_NAMES: &[(&str, &[&str])] =
+    &[("graph/backward.rs", &["Add", "Relu"]), ("graph/mod.rs", &["Conv2d"]), ("graph/fuse.rs", &["ScaleShift"])];
+
+/// The concrete ops that a file of `graph` names but should not, and ways to find out which op one is.
+fn known_ops<'a>(file: &str, code: &'a str, ops: &[&'a str]) -> Vec<&'a str> {
+    let allowed = GRAPH_NAMES.iter().find(|(name, _)| *name == file).map_or(&[][..], |(_, names)| names);
+    let words: BTreeSet<&str> = code.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
+    let named = ops.iter().copied().filter(|op| words.contains(op) && !allowed.contains(op));
+    named
+        .chain(["downcast_ref", "downcast", "as_any", "type_id"].into_iter().filter(|way| words.contains(way)))
+        .collect()
+}
+
+#[test]
+fn a_graph_knows_no_op() {
+    let sources = sources();
+    let of = |code: &'static str| code.split("impl Op for ").skip(1);
+    let code: &'static str = Box::leak(
+        sources
+            .iter()
+            .filter(|(file, _)| file.starts_with("ops/"))
+            .map(|(_, code)| &code[..])
+            .collect::<String>()
+            .into(),
+    );
+    let ops: Vec<&str> = of(code).filter_map(|rest| rest.split([' ', '<', '{']).next()).collect();
+    assert!(ops.contains(&"Silu") && ops.len() > 8, "{ops:?}");
+    for (file, code) in sources.iter().filter(|(file, _)| file.starts_with("graph/")) {
+        let code = without_tests(code).replace("Fusable::Add", "").replace("Fusable::ScaleShift", "");
+        assert_eq!(
+            known_ops(file, &code, &ops),
+            Vec::<&str>::new(),
+            "{file} knows ops, which is for their own folders"
+        );
+    }
+    assert_eq!(known_ops("graph/formats.rs", "match op { Relu => op.downcast_ref() }", &ops), ["Relu", "downcast_ref"]);
+    assert_eq!(known_ops("graph/backward.rs", "Relu.backward()", &ops), Vec::<&str>::new());
+}

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use protogpu::gpu::{AdapterChoice, Context};
 use protogpu::method::{Job, Optimizer, Overrides, Settings};
 use protogpu::networks::{Architecture, Network};
-use protogpu::ops::{ConvAlgorithm, ConvAlgorithms};
+use protogpu::ops::{ConvAlgorithm, ConvAlgorithms, ConvKey};
 use protogpu::tuning::{TuningFile, tune};
 
 static CONTEXT: LazyLock<Context> =
@@ -27,7 +27,7 @@ fn others(network: &Network) -> ConvAlgorithms {
     for (conv, x) in graph.convolutions() {
         for backward in [false, true] {
             let candidates = ConvAlgorithm::candidates(CONTEXT.capabilities(), conv, x, backward);
-            choices.set(ConvAlgorithms::key(conv, x, backward), *candidates.last().expect("at least one"));
+            choices.set(ConvKey::of(conv, x, backward), *candidates.last().expect("at least one"));
         }
     }
     choices
@@ -39,7 +39,7 @@ fn trials_make_every_convolution_known() {
     let (mut choices, mut trials) = (fixed(), Vec::new());
     tune(&CONTEXT, &graph, 1, &mut choices, |trial| trials.push(trial.clone())).expect("trials");
     let chosen = graph.chosen(&choices);
-    assert_eq!(*choices.all(), chosen, "what is known is what is used");
+    assert_eq!(choices.all(), chosen, "what is known is what is used");
     assert!(!trials.is_empty());
     for trial in &trials {
         assert!(trial.candidates.len() > 1 && trial.candidates.iter().any(|c| c.variant == trial.chosen), "{trial:?}");

@@ -70,7 +70,7 @@ impl TuneArgs {
     fn show(&self, network: &crate::networks::Network, choices: &ConvAlgorithms, file: &TuningFile) -> Result<()> {
         let path = file.path().display();
         let line = |(key, variant): (String, crate::ops::ConvAlgorithm)| {
-            let how = if choices.knows(&key) { "" } else { "(fixed choice: not tried)" };
+            let how = if key.parse().is_ok_and(|key| choices.knows(&key)) { "" } else { "(fixed choice: not tried)" };
             vec![key, variant.to_string(), how.to_owned()]
         };
         let chosen = network.graph().fused()?.chosen(choices);
@@ -84,5 +84,5 @@ impl TuneArgs {
 fn row(trial: &Trial) -> Vec<String> {
     let candidate = |c: &crate::tuning::Candidate| format!("{} {:.3}, {:.0e}", c.variant, c.time_ms, c.difference);
     let candidates: Vec<String> = trial.candidates.iter().map(candidate).collect();
-    vec![trial.key.clone(), trial.chosen.to_string(), candidates.join("; ")]
+    vec![trial.key.to_string(), trial.chosen.to_string(), candidates.join("; ")]
 }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 pub use forward::{Activations, Retain};
 
 use crate::error::{Error, Result};
-use crate::ops::{Backward, Conv2d, ConvAlgorithm, ConvAlgorithms, Forward, Op, Saved, Tensor};
+use crate::ops::{Backward, Conv2d, ConvAlgorithm, ConvAlgorithms, ConvKey, Forward, Op, Saved, Tensor};
 use crate::shape::Shape;
 
 /// A node of a [`Graph`], by its place.
@@ -126,7 +126,8 @@ impl Graph {
     /// What `choices` come to for each direction of each convolution, for a record that a replay reads.
     pub fn chosen(&self, choices: &ConvAlgorithms) -> BTreeMap<String, ConvAlgorithm> {
         let both = |(conv, x)| {
-            [false, true].map(|backward| (ConvAlgorithms::key(conv, x, backward), choices.variant(conv, x, backward)))
+            [false, true]
+                .map(|backward| (ConvKey::of(conv, x, backward).to_string(), choices.variant(conv, x, backward)))
         };
         self.convolutions().flat_map(both).collect()
     }

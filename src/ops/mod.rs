@@ -26,7 +26,7 @@ pub use affine_warp::{AffineWarp, Interpolation};
 pub use clock::Clock;
 pub use colour::Colour;
 pub use concat::Concat;
-pub use conv2d::{Conv2d, ConvAlgorithm, ConvAlgorithms, Epilogue, TexelsAlgorithm, Tile};
+pub use conv2d::{Conv2d, ConvAlgorithm, ConvAlgorithms, ConvKey, Direction, Epilogue, TexelsAlgorithm, Tile};
 pub use global_avg_pool2d::GlobalAvgPool2d;
 pub use irfft2::{Irfft2, MAX_FFT_SIDE};
 pub use linear::Linear;

@@ -99,7 +99,7 @@ impl TuningFile {
     /// If the file cannot be written.
     pub fn write(&self, choices: &ConvAlgorithms) -> Result<()> {
         let mut all = self.known().unwrap_or_default();
-        all.extend(choices.all().clone());
+        all.extend(choices.all());
         let content = Content { identity: self.identity.clone(), choices: all };
         let text = serde_json::to_string_pretty(&content).expect("choices are plain data") + "\n";
         if let Some(folder) = self.path.parent() {

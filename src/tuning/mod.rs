@@ -9,7 +9,7 @@ pub use file::TuningFile;
 use crate::error::{Error, Result};
 use crate::gpu::{Context, Plan, Recording};
 use crate::graph::Graph;
-use crate::ops::{Conv2d, ConvAlgorithm, ConvAlgorithms, Epilogue, GradEpilogue, Tensor, pack, unpack};
+use crate::ops::{Conv2d, ConvAlgorithm, ConvAlgorithms, ConvKey, Epilogue, GradEpilogue, Tensor, pack, unpack};
 use crate::shape::Shape;
 
 /// An algorithm must be this much faster than the fixed choice to replace it, so that noise does not decide.
@@ -26,8 +26,8 @@ const TOLERANCE: f32 = 1e-3;
 /// The trial of one direction of one convolution.
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct Trial {
-    /// See [`ConvAlgorithms::key`].
-    pub key: String,
+    /// What was tried.
+    pub key: ConvKey,
     /// The candidates, the fixed choice first.
     pub candidates: Vec<Candidate>,
     /// The fastest accurate candidate.
@@ -59,14 +59,14 @@ pub fn tune(
 ) -> Result<()> {
     for (conv, x) in graph.convolutions() {
         for backward in [false, true] {
-            let key = ConvAlgorithms::key(conv, x, backward);
+            let key = ConvKey::of(conv, x, backward);
             let candidates = ConvAlgorithm::candidates(choices.capabilities(), conv, x, backward);
             if choices.knows(&key) {
                 continue;
             }
             if candidates.len() > 1 {
                 let x = Shape::new(batch, x.c(), x.h(), x.w());
-                let trial = attempt(context, conv, x, backward, key.clone(), &candidates)?;
+                let trial = attempt(context, conv, x, backward, key, &candidates)?;
                 choices.set(key, trial.chosen);
                 report(&trial);
             } else {
@@ -82,7 +82,7 @@ fn attempt(
     conv: &Conv2d,
     x: Shape,
     backward: bool,
-    key: String,
+    key: ConvKey,
     variants: &[ConvAlgorithm],
 ) -> Result<Trial> {
     let mut entrants = Vec::new();

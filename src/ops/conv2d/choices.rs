@@ -1,10 +1,10 @@
 //! Which variant computes which convolution.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::str::FromStr;
 
-use super::{Conv2d, ConvAlgorithm, TexelsAlgorithm, Tile, product};
+use super::{Conv2d, ConvAlgorithm, ConvKey, TexelsAlgorithm, Tile, product};
 use crate::error::{Error, Result};
 use crate::gpu::Capabilities;
 use crate::ops::TEXELS_MAX_PLANE;
@@ -125,14 +125,14 @@ impl ConvAlgorithm {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConvAlgorithms {
     capabilities: Capabilities,
-    known: BTreeMap<String, ConvAlgorithm>,
+    known: HashMap<ConvKey, ConvAlgorithm>,
     plain: bool,
 }
 
 impl ConvAlgorithms {
     /// The fixed choice for all.
     pub fn fixed(capabilities: Capabilities) -> Self {
-        Self::known(capabilities, BTreeMap::new())
+        Self { capabilities, known: HashMap::new(), plain: false }
     }
 
     /// Plain sums for all, where rounding counts more than time.
@@ -140,9 +140,11 @@ impl ConvAlgorithms {
         Self { plain: true, ..Self::fixed(capabilities) }
     }
 
-    /// These by [`ConvAlgorithms::key`], and the fixed choice for all others and where an adapter does not run what is known.
+    /// These of a file, by the text of their [`ConvKey`], and the fixed choice for all others and where an adapter does not run
+    /// what is known. A text that names no convolution applies to none.
     pub fn known(capabilities: Capabilities, known: BTreeMap<String, ConvAlgorithm>) -> Self {
-        Self { capabilities, known, plain: false }
+        let known = known.into_iter().filter_map(|(key, algorithm)| Some((key.parse().ok()?, algorithm))).collect();
+        Self { known, ..Self::fixed(capabilities) }
     }
 
     /// What the choice depends on.
@@ -150,17 +152,9 @@ impl ConvAlgorithms {
         self.capabilities
     }
 
-    /// The name of a direction of a convolution of x: `3x3 s1x1 p1,1,1,1 64>128 on 56x56 forward`.
-    pub fn key(conv: &Conv2d, x: Shape, backward: bool) -> String {
-        let ([o, c, kh, kw], [sh, sw], [top, left, bottom, right]) = (conv.w_shape, conv.stride, conv.pad);
-        let direction = if backward { "backward" } else { "forward" };
-        let (h, w) = (x.h(), x.w());
-        format!("{kh}x{kw} s{sh}x{sw} p{top},{left},{bottom},{right} {c}>{o} on {h}x{w} {direction}")
-    }
-
     /// The variant for a direction of a convolution of x.
     pub fn variant(&self, conv: &Conv2d, x: Shape, backward: bool) -> ConvAlgorithm {
-        let known = self.known.get(&Self::key(conv, x, backward)).copied();
+        let known = self.known.get(&ConvKey::of(conv, x, backward)).copied();
         let variant = known
             .filter(|v| v.fits(conv) && v.runs(self.capabilities))
             .unwrap_or_else(|| ConvAlgorithm::choose(self.capabilities, conv, x, backward));
@@ -170,18 +164,18 @@ impl ConvAlgorithms {
         }
     }
 
-    /// All that are known.
-    pub fn all(&self) -> &BTreeMap<String, ConvAlgorithm> {
-        &self.known
+    /// All that are known, for a file.
+    pub fn all(&self) -> BTreeMap<String, ConvAlgorithm> {
+        self.known.iter().map(|(key, algorithm)| (key.to_string(), *algorithm)).collect()
     }
 
     /// Whether a direction of a convolution is known, as something that the adapter runs.
-    pub fn knows(&self, key: &str) -> bool {
+    pub fn knows(&self, key: &ConvKey) -> bool {
         self.known.get(key).is_some_and(|variant| variant.runs(self.capabilities))
     }
 
     /// Makes one known.
-    pub fn set(&mut self, key: String, variant: ConvAlgorithm) {
+    pub fn set(&mut self, key: ConvKey, variant: ConvAlgorithm) {
         self.known.insert(key, variant);
     }
 }
@@ -204,11 +198,10 @@ mod tests {
         let x = Shape::new(1, 1, 16, 16);
         let [any, software] =
             [(None, false), (Some(8), true)].map(|(subgroup_size, texels)| Capabilities { subgroup_size, texels });
-        let known = [(ConvAlgorithms::key(&conv, x, false), ConvAlgorithm::Texels(TexelsAlgorithm::Direct))];
+        let known = [(ConvKey::of(&conv, x, false).to_string(), ConvAlgorithm::Texels(TexelsAlgorithm::Direct))];
         let chosen = |capabilities| ConvAlgorithms::known(capabilities, known.clone().into()).variant(&conv, x, false);
         assert_eq!(chosen(software), ConvAlgorithm::Texels(TexelsAlgorithm::Direct));
         assert_eq!(chosen(any), ConvAlgorithm::Workgroup { slices: 1 });
-        assert_eq!(ConvAlgorithms::key(&conv, x, true), "3x3 s1x1 p1,1,1,1 1>1 on 16x16 backward");
         assert_eq!(ConvAlgorithm::candidates(software, &conv, x, true).len(), 3);
         let tiles = [Tile::F2x3, Tile::F4x3].map(ConvAlgorithm::Winograd);
         let others = [ConvAlgorithm::Workgroup { slices: 1 }, tiles[0], tiles[1]];

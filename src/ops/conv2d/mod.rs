@@ -5,6 +5,7 @@
 //! [`product`] lays both out as the product that the kernels compute.
 
 mod choices;
+mod key;
 mod op;
 mod product;
 mod texels;
@@ -15,6 +16,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 pub use choices::ConvAlgorithms;
+pub use key::{ConvKey, Direction};
 use product::ImplicitGemm;
 pub use winograd::Tile;
 
@@ -82,10 +84,11 @@ pub struct Epilogue {
     pub relu: bool,
 }
 
-/// `torch.nn.functional.conv2d` with padding for each side, no dilation and no groups.
+/// `torch.nn.functional.conv2d` with padding for each side. There are no kernels for dilation and groups yet: a layer that has
+/// either is refused.
 #[derive(Clone, Debug)]
 pub struct Conv2d {
-    /// `[O, C, KH, KW]`, row-major.
+    /// `[O, C/groups, KH, KW]`, row-major.
     pub w: Arc<[f32]>,
     /// The extents of w.
     pub w_shape: [usize; 4],
@@ -95,13 +98,17 @@ pub struct Conv2d {
     pub stride: [usize; 2],
     /// Padding `[top, left, bottom, right]`.
     pub pad: Pad,
+    /// Distance between the taps of a window, `[h, w]`.
+    pub dilation: [usize; 2],
+    /// Groups of channels that are convolved apart.
+    pub groups: usize,
     /// Batch norms that follow, in order. They are folded into w and b when these are packed for an adapter, so that a graph
     /// can be fused as often as one likes without a copy of its weights.
     pub norms: Vec<ScaleShift>,
 }
 
 impl Conv2d {
-    /// A convolution without a batch norm.
+    /// A convolution without dilation, groups and batch norms.
     pub fn new(
         w: impl Into<Arc<[f32]>>,
         w_shape: [usize; 4],
@@ -109,7 +116,7 @@ impl Conv2d {
         stride: [usize; 2],
         pad: Pad,
     ) -> Self {
-        Self { w: w.into(), w_shape, b, stride, pad, norms: Vec::new() }
+        Self { w: w.into(), w_shape, b, stride, pad, dilation: [1, 1], groups: 1, norms: Vec::new() }
     }
 
     /// Whether y has a bias: one of its own or from a norm.
@@ -159,6 +166,12 @@ impl Conv2d {
             return Err(shape_error("conv2d", label, format!("{w} weights and {b:?} biases for w {:?}", self.w_shape)));
         }
         nchw("conv2d", label, x)?;
+        let Self { dilation, groups, .. } = *self;
+        if (dilation, groups) != ([1, 1], 1) {
+            let what =
+                format!("there is no kernel yet for dilation {dilation:?} and {groups} groups, only for [1, 1] and 1");
+            return Err(shape_error("conv2d", label, what));
+        }
         if c != x.c() {
             let w = self.w_shape;
             return Err(shape_error("conv2d", label, format!("C is {} in x {x} but {c} in w {w:?}", x.c())));

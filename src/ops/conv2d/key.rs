@@ -1,0 +1,129 @@
+//! What tells convolutions apart when an algorithm is chosen, and its text in files.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::Conv2d;
+use crate::error::{Error, Result};
+use crate::shape::{Pad, Shape};
+
+/// A direction of a convolution by its extents. The batch is none of them: an image comes out the same in any batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(into = "String")]
+pub struct ConvKey {
+    /// Window `[h, w]`.
+    pub kernel: [usize; 2],
+    /// Stride `[h, w]`.
+    pub stride: [usize; 2],
+    /// Padding `[top, left, bottom, right]`.
+    pub pad: Pad,
+    /// Distance between the taps of a window, `[h, w]`.
+    pub dilation: [usize; 2],
+    /// Groups of channels that are convolved apart.
+    pub groups: usize,
+    /// Channels of x.
+    pub c_in: usize,
+    /// Channels of y.
+    pub c_out: usize,
+    /// Rows and columns of x.
+    pub hw: [usize; 2],
+    /// Which of the two products.
+    pub direction: Direction,
+}
+
+/// A direction of a convolution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// From x to y.
+    Forward,
+    /// From dy to dx.
+    Backward,
+}
+
+impl ConvKey {
+    /// The key of a direction of a convolution of x.
+    pub fn of(conv: &Conv2d, x: Shape, backward: bool) -> Self {
+        let [c_out, _, kh, kw] = conv.w_shape;
+        let direction = if backward { Direction::Backward } else { Direction::Forward };
+        let Conv2d { stride, pad, dilation, groups, .. } = *conv;
+        Self { kernel: [kh, kw], stride, pad, dilation, groups, c_in: x.c(), c_out, hw: [x.h(), x.w()], direction }
+    }
+}
+
+/// `3x3 s1x1 p1,1,1,1 64>128 on 56x56 forward`; with `d2x2` and `g4` after the padding where there is dilation or are groups.
+impl fmt::Display for ConvKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ([kh, kw], [sh, sw], [top, left, bottom, right]) = (self.kernel, self.stride, self.pad);
+        write!(f, "{kh}x{kw} s{sh}x{sw} p{top},{left},{bottom},{right} ")?;
+        if self.dilation != [1, 1] {
+            write!(f, "d{}x{} ", self.dilation[0], self.dilation[1])?;
+        }
+        if self.groups != 1 {
+            write!(f, "g{} ", self.groups)?;
+        }
+        let direction = if self.direction == Direction::Backward { "backward" } else { "forward" };
+        write!(f, "{}>{} on {}x{} {direction}", self.c_in, self.c_out, self.hw[0], self.hw[1])
+    }
+}
+
+impl From<ConvKey> for String {
+    fn from(key: ConvKey) -> Self {
+        key.to_string()
+    }
+}
+
+impl FromStr for ConvKey {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        parse(text).ok_or_else(|| {
+            Error::input(format!("`{text}` names no convolution as `3x3 s1x1 p1,1,1,1 64>128 on 56x56 forward` does"))
+        })
+    }
+}
+
+fn parse(text: &str) -> Option<ConvKey> {
+    let mut parts = text.split(' ').peekable();
+    let kernel = numbers(parts.next()?, 'x')?;
+    let stride = numbers(parts.next()?.strip_prefix('s')?, 'x')?;
+    let pad = numbers(parts.next()?.strip_prefix('p')?, ',')?;
+    let mut optional = |letter: char| parts.next_if(|part| part.starts_with(letter)).map(|part| &part[1..]);
+    let dilation = optional('d').map_or(Some([1, 1]), |part| numbers(part, 'x'))?;
+    let groups = optional('g').map_or(Some(1), |part| part.parse().ok())?;
+    let [c_in, c_out] = numbers(parts.next()?, '>')?;
+    let hw = (parts.next()? == "on").then(|| numbers(parts.next()?, 'x'))??;
+    let direction = match parts.next()? {
+        "forward" => Direction::Forward,
+        "backward" => Direction::Backward,
+        _ => return None,
+    };
+    parts.next().is_none().then_some(ConvKey { kernel, stride, pad, dilation, groups, c_in, c_out, hw, direction })
+}
+
+/// `N` numbers with a sign between them.
+fn numbers<const N: usize>(text: &str, between: char) -> Option<[usize; N]> {
+    let all: Option<Vec<usize>> = text.split(between).map(|number| number.parse().ok()).collect();
+    all?.try_into().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_read_back() {
+        let conv = Conv2d::new(vec![], [128, 64, 3, 5], None, [1, 2], [1, 2, 0, 3]);
+        let x = Shape::new(7, 64, 56, 28);
+        let plain = ConvKey::of(&conv, x, false);
+        assert_eq!(plain.to_string(), "3x5 s1x2 p1,2,0,3 64>128 on 56x28 forward");
+        let conv = Conv2d { dilation: [2, 3], groups: 4, ..conv };
+        let grouped = ConvKey::of(&conv, x, true);
+        assert_eq!(grouped.to_string(), "3x5 s1x2 p1,2,0,3 d2x3 g4 64>128 on 56x28 backward");
+        for key in [plain, grouped] {
+            assert_eq!(key.to_string().parse::<ConvKey>().unwrap(), key);
+        }
+        for wrong in ["", "3x5", "3x5 s1x2 p1,2,0 64>128 on 56x28 forward", "3x5 s1x2 p1,2,0,3 64>128 on 56x28 up"] {
+            assert!(wrong.parse::<ConvKey>().unwrap_err().to_string().starts_with(&format!("`{wrong}` names no conv")));
+        }
+    }
+}
