@@ -196,7 +196,7 @@ fn main() -> Result<()> {
     let network = Network::generated(Architecture::ResNet18, 16, 15, 0)?;
     let leaky = |leak| -> Arc<dyn Op> { Arc::new(LeakyRelu { leak }) };
     let replaced = |op: Arc<dyn Op>| network.graph().map(|node| (node.op.name() == "relu").then(|| Arc::clone(&op)));
-    let x = waves(network.input().len(), 0.7);
+    let x = waves(network.image().len(), 0.7);
     let dy: Vec<f32> = (0..network.classes()).map(|class| if class == 3 { 1.0 } else { 0.0 }).collect();
     let (logits, dx) = run(&context, network.graph(), &x, &dy)?;
     let (same_logits, same_dx) = run(&context, &replaced(leaky(0.0))?, &x, &dy)?;

@@ -41,12 +41,6 @@ impl Classifier {
         self.image
     }
 
-    /// Their height.
-    #[doc(hidden)]
-    pub fn side(&self) -> usize {
-        self.image.height
-    }
-
     /// The logits of each image, `[K]`. Blocks.
     ///
     /// # Errors

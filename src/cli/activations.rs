@@ -62,7 +62,7 @@ impl ActivationsArgs {
     fn of(&self, image: &Path, out: &Path) -> Result<()> {
         let network = self.network.open()?;
         let modules = self.modules(&network)?;
-        let pixels = preprocess(image, network.input().h())?;
+        let pixels = preprocess(image, network.image())?;
         let context = self.adapter.open()?;
         let mut activations = Activations::new(&context, &network, 1)?;
         activations.run(&pixels)?;

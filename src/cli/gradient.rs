@@ -43,8 +43,8 @@ impl GradientArgs {
     pub(crate) fn run(&self) -> Result<()> {
         let network = self.network.open()?;
         let class = network.labels().find(&self.class)?;
-        let shape = network.input();
-        let pixels = preprocess(&self.image, shape.h())?;
+        let spec = network.image();
+        let pixels = preprocess(&self.image, spec)?;
         let context = self.adapter.open()?;
         let found = gradient(&context, &network, &pixels, class)?;
         let name = network.labels().name(class);
@@ -55,12 +55,12 @@ impl GradientArgs {
             .metadata("image", self.image.display().to_string())
             .metadata("weights_sha256", network.weights().sha256())
             .metadata("input", network.preprocessing().to_json())
-            .tensor("gradient", shape.extents(), &found.gradient)
+            .tensor("gradient", spec.batch(1).extents(), &found.gradient)
             .tensor("logits", &[1, found.logits.len()], &found.logits)
             .to_bytes();
         write_atomically(&self.out, |out| out.write_all(&bytes))?;
         if let Some(path) = &self.png {
-            write_png(path, &drawn(&found.gradient), shape.h())?;
+            write_png(path, &drawn(&found.gradient), spec)?;
         }
         let all = top(&found.logits, usize::MAX, network.labels());
         let this = all.iter().find(|t| t.index == class).expect("all classes are there");

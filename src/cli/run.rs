@@ -131,7 +131,7 @@ impl RunArgs {
         let (choices, most) = self.kernels(&context, &network, &settings, &slots, config.as_ref(), &terminal)?;
         check_diverse(&slots, most)?;
         interrupt::listen()?;
-        let bytes = network.input().image_len();
+        let bytes = network.image().len();
         let frames = if self.animate { frame_steps(settings.total_steps()) } else { Vec::new() };
         let run = Run {
             context: &context,

@@ -103,7 +103,7 @@ impl<'a> Strip<'a> {
 
     /// Writes the strip and its numbers, and gives both.
     pub(crate) fn write(&self) -> Result<(PathBuf, Value)> {
-        let side = self.network.input().w() as u32;
+        let side = self.network.image().width as u32;
         let mut strip = ContactSheet::strip(self.levels.len(), side, 5)?;
         let mut rows = Vec::new();
         for level in &self.levels {

@@ -125,7 +125,7 @@ pub(super) fn record(
     // The last transform normalizes as it writes; the image that is evaluated is not transformed.
     let aimed = terms.graph(network, &graph)?;
     let (normalize, aimed) = aimed.without_normalize().map_or((None, aimed.clone()), |(n, g)| (Some(n), g));
-    let input = network.input();
+    let input = network.image().batch(1);
     if input.c() != 3 {
         return Err(Error::input(format!("the network takes {} channels, and pictures have three", input.c())));
     }

@@ -26,7 +26,7 @@ use crate::error::{Error, Result};
 use crate::graph::Graph;
 use crate::labels::Labels;
 use crate::ops::Op;
-use crate::shape::{ImageSpec, Shape};
+use crate::shape::ImageSpec;
 use crate::suggest::{near_misses, shown};
 use crate::weights::Weights;
 
@@ -203,12 +203,6 @@ impl Network {
     /// The operations on pixels before the first layer.
     pub fn preprocessing(&self) -> &Preprocessing {
         &self.preprocessing
-    }
-
-    /// [`Network::image`] as the shape of a batch of one.
-    #[doc(hidden)]
-    pub fn input(&self) -> Shape {
-        self.image().batch(1)
     }
 }
 

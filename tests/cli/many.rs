@@ -159,7 +159,7 @@ fn images_do_not_fail_for_each_other() {
     let network = Network::generated(Architecture::ResNet18, 8, 5, 0).unwrap();
     let context = Context::new(&AdapterChoice::Best).unwrap();
     let settings = Settings { steps: 3, ..Settings::default() };
-    let len = network.input().image_len();
+    let len = network.image().len();
     let job = |class, init| Job { class, seed: 1, init };
     let jobs = [job(0, None), job(1, Some(vec![f32::NAN; len].into())), job(2, None)];
     let begin = |jobs: &[Job], isolate| {

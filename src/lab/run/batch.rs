@@ -239,7 +239,7 @@ impl Batch<'_> {
     }
 
     fn keep(&mut self, session: &Optimizer, states: &[ImageState]) {
-        let (run, input) = (self.run, self.run.network.input());
+        let (run, input) = (self.run, self.run.network.image().batch(1));
         let (histories, kernels) = (session.histories(), self.kernels.clone());
         self.each(step_of(session), |slot, at| {
             let ImageState { image, parameters, m, v } = states[at].clone();
@@ -263,7 +263,7 @@ impl Batch<'_> {
 
     /// Writes the results; the states are those of the last checkpoint.
     fn finish(&mut self, session: &Optimizer) -> Result<()> {
-        let (run, input) = (self.run, self.run.network.input());
+        let (run, input) = (self.run, self.run.network.image().batch(1));
         let states = self.states(session)?;
         let logits = session.logits()?;
         let timings = Timings {

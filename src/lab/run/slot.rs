@@ -128,9 +128,9 @@ pub(crate) fn slots(
     let slot = |((request, seed), folder): (&(Request, u64), Folder)| {
         let settings = Settings { seed: *seed, ..request.settings(settings) };
         let state = folder.state(settings.total_steps(), |found| {
-            let input = network.input();
-            if found.shape != [input.c(), input.h(), input.w()] {
-                return Err(Error::input(format!("its image is {:?}, but the network takes {input}", found.shape)));
+            let image = network.image();
+            if found.shape != [image.channels, image.height, image.width] {
+                return Err(Error::input(format!("its image is {:?}, but the network takes {image}", found.shape)));
             }
             let (steps, begun) = (settings.steps, found.settings.steps);
             if steps != begun && !steps_given {

@@ -135,7 +135,8 @@ fn read(folder: &Path, config: &Config, network: &Network, shown: Pixels) -> Res
 
 fn pixels(path: &Path, network: &Network) -> Result<Vec<f32>> {
     let bytes = read_at_most(path, MAX_PIXELS_BYTES, "prototype's file of pixels")?;
-    let image = Tensors::from_bytes(&bytes).and_then(|mut file| file.take_shaped("image", network.input().extents()));
+    let image =
+        Tensors::from_bytes(&bytes).and_then(|mut file| file.take_shaped("image", network.image().batch(1).extents()));
     image.map_err(|error| Error::input(format!("{}: {error}", path.display())))
 }
 
@@ -183,7 +184,7 @@ pub(crate) fn given_controls(
         let of = if Path::new(path).is_dir() {
             Given::Prototypes(one_of_each(path, classes, network, shown)?)
         } else {
-            Given::Picture(preprocess(path, network.input().h())?)
+            Given::Picture(preprocess(path, network.image())?)
         };
         controls.push(GivenControl { name: name.to_owned(), of });
     }

@@ -74,7 +74,7 @@ impl<'a> Demo<'a> {
             let mut part = Part::of(&asked, network.labels(), self.request.resampling());
             for prototype in self.prototypes.iter().filter(|prototype| prototype.class == bias.class) {
                 part.prototypes.push(prototype.seen(&classifier, network)?);
-                pictures.prototypes.push(prototype.png(classifier.side())?);
+                pictures.prototypes.push(prototype.png(classifier.image())?);
             }
             measured.push(Measured { part, groups, pictures, skipped: Vec::new() });
         }
@@ -119,7 +119,7 @@ impl<'a> Demo<'a> {
             let drawn = numbers.par_iter().map(|&number| draw(bias.class, PICTURES_SEED, number, settings));
             let pixels: Vec<Vec<f32>> = drawn.map(|picture| Ok(to_chw(&picture?))).collect::<Result<_>>()?;
             for one in pixels.iter().take(EXAMPLES.saturating_sub(shown.len())) {
-                shown.push(jpeg(one, classifier.side())?);
+                shown.push(jpeg(one, classifier.image())?);
             }
             for (number, logits) in numbers.iter().zip(classifier.logits(&pixels.concat())?) {
                 answers.push(answer(format!("{number:05}"), &logits, &[bias.class])?);

@@ -94,7 +94,7 @@ impl<'a> Folders<'a> {
         let mut part = Part::of(&asked, network.labels(), self.request.resampling());
         for prototype in self.prototypes {
             part.prototypes.push(prototype.seen(&classifier, network)?);
-            pictures.prototypes.push(prototype.png(classifier.side())?);
+            pictures.prototypes.push(prototype.png(classifier.image())?);
         }
         Ok(vec![Measured { part, groups, pictures, skipped }])
     }

@@ -12,6 +12,7 @@ use crate::picture;
 use crate::lab::run::record::{Config, WeightsRecord};
 use crate::lab::similarity::inputs::{Pixels, find, prototypes, recorded};
 use crate::lab::top::top;
+use crate::shape::ImageSpec;
 
 /// Classes that are shown for each prototype.
 const TOP: usize = 3;
@@ -76,7 +77,7 @@ impl Prototype {
     }
 
     /// As a file.
-    pub(super) fn png(&self, side: usize) -> Result<Vec<u8>> {
-        picture::png(&self.pixels, side)
+    pub(super) fn png(&self, image: ImageSpec) -> Result<Vec<u8>> {
+        picture::png(&self.pixels, image)
     }
 }

@@ -112,8 +112,8 @@ impl Scorer<'_> {
             loss: mean(|one| one.loss),
             classes,
         };
-        let side = self.correlator.side();
-        let pictures = made.iter().map(|made| Ok((self.path(point, made), png(&made.pixels, side)?)));
+        let image = self.correlator.image();
+        let pictures = made.iter().map(|made| Ok((self.path(point, made), png(&made.pixels, image)?)));
         Ok(Scored { score, pictures: pictures.collect::<Result<_>>()? })
     }
 
