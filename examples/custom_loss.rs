@@ -6,7 +6,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use protogpu::gpu::{AdapterChoice, Context, Grid, Kernel, Recording};
+use protogpu::gpu::{AdapterChoice, Context, CustomKernel, Grid, Recording};
 use protogpu::method::losses::{Column, LossTerm, Moment, Read, Slot, Source, TermParams};
 use protogpu::method::{Job, Optimizer, Overrides, Settings};
 use protogpu::networks::{Network, embedded};
@@ -72,8 +72,8 @@ impl LossTerm for Sparsity {
         let [weights, clock] = slot.weight();
         let bindings = [read.x.bind("x"), weights, clock, slot.values(n, 1)?, read.dx.bind("dx")];
         let params = SparsityParams { term: slot.params(), len: (c * h * w) as u32 };
-        let kernel = read.kernel(Kernel::custom("sparsity", SPARSITY, "step"));
-        rec.dispatch(self.name(), kernel, &bindings, &params, Grid::Workgroups([n, 1, 1]), 0)
+        let kernel = read.custom_kernel(CustomKernel::new("sparsity", SPARSITY, "step"));
+        rec.dispatch_custom(self.name(), kernel, &bindings, &params, Grid::Workgroups([n, 1, 1]), 0)
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use protogpu::gpu::{AdapterChoice, Context, Grid, Kernel, Plan, Recording};
+use protogpu::gpu::{AdapterChoice, Context, CustomKernel, Grid, Plan, Recording};
 use protogpu::graph::{Graph, Retain};
 use protogpu::networks::{Architecture, Network};
 use protogpu::ops::{Backward, ConvAlgorithms, Forward, Op, Saved, ScaleShift, Tensor, inputs, only};
@@ -66,8 +66,8 @@ impl Op for LeakyRelu {
     fn forward(&self, cx: &mut Forward<'_>, xs: &[Tensor], y: Tensor) -> Result<Saved> {
         let (x, len) = (xs[0], y.shape.len());
         let params = LeakyReluParams { len: len as u32, leak: self.leak, sink: 0 };
-        let kernel = Kernel::custom("leaky_relu", LEAKY_RELU, "forward");
-        cx.rec.dispatch(cx.label, kernel, &[x.bind("x"), y.bind("y")], &params, Grid::Each(len), len as u64)?;
+        let kernel = CustomKernel::new("leaky_relu", LEAKY_RELU, "forward");
+        cx.rec.dispatch_custom(cx.label, kernel, &[x.bind("x"), y.bind("y")], &params, Grid::Each(len), len as u64)?;
         Ok(Saved::new())
     }
 
@@ -78,8 +78,8 @@ impl Op for LeakyRelu {
         let params = LeakyReluParams { len: len as u32, leak: self.leak, sink: epilogue.flags() };
         let [add, mask] = epilogue.bind(x.id, len);
         let bindings = [cx.dy.bind("dy"), x.bind("x"), dx.bind("dx"), add, mask];
-        let kernel = Kernel::custom("leaky_relu", LEAKY_RELU, "backward");
-        cx.rec.dispatch(cx.label, kernel, &bindings, &params, Grid::Each(len), len as u64)
+        let kernel = CustomKernel::new("leaky_relu", LEAKY_RELU, "backward");
+        cx.rec.dispatch_custom(cx.label, kernel, &bindings, &params, Grid::Each(len), len as u64)
     }
 }
 
@@ -142,8 +142,8 @@ impl Op for Gate {
         let len = y.shape.len();
         let gate = cx.rec.transient(format!("{} gate", cx.label), len);
         let bindings = [xs[0].bind("x"), xs[1].bind("z"), y.bind("y"), ("gate", gate, len)];
-        let kernel = Kernel::custom("gate", GATE, "forward");
-        cx.rec.dispatch(
+        let kernel = CustomKernel::new("gate", GATE, "forward");
+        cx.rec.dispatch_custom(
             cx.label,
             kernel,
             &bindings,
@@ -160,8 +160,8 @@ impl Op for Gate {
         let [dx, dz] = ["dx", "dz"].map(|what| x.like(cx.rec, &format!("{} {what}", cx.label)));
         let open = ("open", cx.saved[0], len);
         let bindings = [x.bind("x"), cx.dy.bind("dy"), open, dx.bind("dx"), dz.bind("dz")];
-        let kernel = Kernel::custom("gate", GATE, "backward");
-        cx.rec.dispatch(
+        let kernel = CustomKernel::new("gate", GATE, "backward");
+        cx.rec.dispatch_custom(
             cx.label,
             kernel,
             &bindings,

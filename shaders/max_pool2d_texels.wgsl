@@ -55,7 +55,7 @@ fn forward(@builtin(global_invocation_id) id: vec3u) {
     }
     let to = (id.z * params.quads + id.y) * plane + id.x;
     store(to, best);
-    argmax[to] = at.x | at.y << 8u | at.z << 16u | at.w << 24u;
+    argmax[to] = at.x | (at.y << 8u) | (at.z << 16u) | (at.w << 24u);
 }
 
 // Two rows and two columns of places an invocation, which share most of the windows that they are in: x of the grid counts such

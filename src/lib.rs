@@ -78,3 +78,11 @@ pub use cli::main;
 #[doc = include_str!("../README.md")]
 #[doc = include_str!("../docs/library.md")]
 struct Readme;
+
+// Tests of what the crate keeps to itself.
+#[cfg(test)]
+#[path = "../tests/unit/memory.rs"]
+mod test_memory;
+#[cfg(test)]
+#[path = "../tests/unit/shaders.rs"]
+mod test_shaders;

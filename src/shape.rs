@@ -87,10 +87,13 @@ impl Shape {
         self
     }
 
-    /// Number of elements; one of a scalar.
+    /// Number of elements; one of a scalar, and `usize::MAX` if there are more than that, which no tensor has.
     pub const fn len(self) -> usize {
         let [a, b, c, d, e, f] = self.extents;
-        a * b * c * d * e * f
+        if a == 0 || b == 0 || c == 0 || d == 0 || e == 0 || f == 0 {
+            return 0;
+        }
+        a.saturating_mul(b).saturating_mul(c).saturating_mul(d).saturating_mul(e).saturating_mul(f)
     }
 
     /// Whether there is no element at all.
@@ -105,7 +108,7 @@ impl Shape {
 
     /// Elements of one channel of one image.
     pub const fn plane_len(self) -> usize {
-        self.h() * self.w()
+        self.h().saturating_mul(self.w())
     }
 }
 
@@ -173,13 +176,21 @@ impl fmt::Display for ImageSpec {
 /// Padding on the four sides: `[top, left, bottom, right]`.
 pub type Pad = [usize; 4];
 
+/// The most that a window, its stride or its padding may be: with it, shaders count positions in i32.
+const MAX_WINDOW: usize = 1 << 24;
+
+/// The extent of the padded input along one axis beyond the first window, if the window fits once.
+fn beyond_first(input: usize, before: usize, after: usize, kernel: usize, stride: usize) -> Option<usize> {
+    let sane =
+        input > 0 && kernel > 0 && stride > 0 && [before, after, kernel, stride].iter().all(|&n| n <= MAX_WINDOW);
+    sane.then(|| input.checked_add(before + after)?.checked_sub(kernel)).flatten()
+}
+
 /// Output extents `[oh, ow]` of a sliding window: `floor((h + top + bottom - kh) / stride) + 1`, as in `torch.nn.Conv2d`.
-/// `None` if the window does not fit once, or a stride is zero.
+/// `None` if the window does not fit once, the input has no element, a stride is zero, or an extent exceeds 2^24.
 pub fn window_out(input: [usize; 2], kernel: [usize; 2], stride: [usize; 2], pad: Pad) -> Option<[usize; 2]> {
-    let one = |i: usize, before: usize, after: usize, k: usize, s: usize| {
-        (s > 0 && k > 0).then_some(())?;
-        Some((i + before + after).checked_sub(k)? / s + 1)
-    };
+    let one =
+        |i: usize, before: usize, after: usize, k: usize, s: usize| Some(beyond_first(i, before, after, k, s)? / s + 1);
     Some([one(input[0], pad[0], pad[2], kernel[0], stride[0])?, one(input[1], pad[1], pad[3], kernel[1], stride[1])?])
 }
 
@@ -187,8 +198,7 @@ pub fn window_out(input: [usize; 2], kernel: [usize; 2], stride: [usize; 2], pad
 /// start inside the input or its leading padding.
 pub fn window_out_ceil(input: [usize; 2], kernel: [usize; 2], stride: [usize; 2], pad: Pad) -> Option<[usize; 2]> {
     let one = |i: usize, before: usize, after: usize, k: usize, s: usize| {
-        (s > 0 && k > 0).then_some(())?;
-        let out = (i + before + after).checked_sub(k)?.div_ceil(s) + 1;
+        let out = beyond_first(i, before, after, k, s)?.div_ceil(s) + 1;
         Some(if (out - 1) * s >= i + before { out - 1 } else { out })
     };
     Some([one(input[0], pad[0], pad[2], kernel[0], stride[0])?, one(input[1], pad[1], pad[3], kernel[1], stride[1])?])
@@ -214,12 +224,23 @@ mod tests {
     }
 
     #[test]
+    fn elements_do_not_wrap_around() {
+        assert_eq!(Shape::new(2, 3, 5, 7).len(), 210);
+        assert_eq!(Shape::new(1 << 33, 1 << 31, 1, 1).len(), usize::MAX);
+        assert_eq!(Shape::new(1, 1, 1 << 32, 1 << 32).image_len(), usize::MAX);
+        assert_eq!(Shape::new(usize::MAX, usize::MAX, 0, 1).len(), 0);
+    }
+
+    #[test]
     fn windows_as_torch_counts_them() {
         assert_eq!(window_out([224, 224], [7, 7], [2, 2], [3; 4]), Some([112, 112]));
         assert_eq!(window_out([112, 112], [3, 3], [2, 2], [1; 4]), Some([56, 56]));
         assert_eq!(window_out([5, 9], [3, 2], [2, 3], [1, 0, 0, 2]), Some([2, 4]));
         assert_eq!(window_out([2, 2], [3, 3], [1, 1], [0; 4]), None);
         assert_eq!(window_out([2, 2], [1, 1], [0, 1], [0; 4]), None);
+        assert_eq!(window_out([0, 2], [1, 1], [1, 1], [1; 4]), None);
+        assert_eq!(window_out([2, 2], [1 << 25, 1], [1, 1], [1 << 24, 0, 1 << 24, 0]), None);
+        assert_eq!(window_out_ceil([2, 2], [1, 1], [1, usize::MAX], [0; 4]), None);
         // googlenet: 112 -> 56 -> 28 -> 14 -> 7 with ceil_mode and no padding.
         assert_eq!(window_out_ceil([112, 112], [3, 3], [2, 2], [0; 4]), Some([56, 56]));
         assert_eq!(window_out_ceil([14, 14], [2, 2], [2, 2], [0; 4]), Some([7, 7]));

@@ -84,7 +84,7 @@ fn capabilities() -> Vec<(&'static str, Capabilities)> {
 
 /// Dispatches of a kernel.
 fn count(rec: &Recording, file: &str) -> usize {
-    rec.commands().iter().filter(|command| command.kernel.source.name() == file).count()
+    rec.commands().iter().filter(|command| command.shader() == file).count()
 }
 
 /// A graph that grows by layers with generated weights.
@@ -449,4 +449,32 @@ fn what_cannot_be_read_back_is_an_error() {
     let readback = plan.record_read(&mut encoder, &[out.id]).expect("it has a buffer");
     let error = readback.wait().expect_err("never submitted").to_string();
     assert!(error.contains("before the encoder with its copies was submitted"), "{error}");
+}
+
+/// A readback arrives by any of three ways, through buffers that are used again without one reading another's elements.
+#[test]
+fn what_is_read_back_is_what_was_there() {
+    let mut rec = Recording::new();
+    let tensors: Vec<_> = (0..3).map(|i| rec.kept(format!("t{i}"), 1000 + i)).collect();
+    let plan = Plan::new(&CONTEXT, rec).expect("a plan");
+    let values = |round: usize, i: usize| vec![(10 * round + i) as f32; 1000 + i];
+    for round in 0..4 {
+        for (i, &tensor) in tensors.iter().enumerate() {
+            plan.write(tensor, &values(round, i)).expect("it fits");
+        }
+        // Several on their way at once, in buffers of their own.
+        let later = |i: usize| plan.read_later(&[tensors[i], tensors[2]]).expect("it has a buffer");
+        let [waited, mut asked, awaited, dropped] = [0, 1, 0, 1].map(later);
+        let want = |i: usize| vec![values(round, i), values(round, 2)];
+        assert_eq!(waited.wait().expect("it arrives"), want(0));
+        assert_eq!(asked.try_take().expect("it has arrived"), Some(want(1)));
+        assert!(asked.try_take().is_err(), "it was taken");
+        assert_eq!(pollster::block_on(awaited.read()).expect("it has arrived"), want(0));
+        drop(dropped);
+    }
+    let mut encoder = CONTEXT.device().create_command_encoder(&Default::default());
+    let mut never = plan.record_read(&mut encoder, &tensors).expect("they have buffers");
+    assert_eq!(never.try_take().expect("not yet"), None);
+    drop(encoder);
+    assert!(never.try_take().is_err(), "the encoder was dropped");
 }

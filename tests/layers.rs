@@ -147,7 +147,7 @@ fn the_reader_reads() {
     let sources = sources();
     let code = |name: &str| &sources.iter().find(|(file, _)| file == name).unwrap_or_else(|| panic!("no {name}")).1;
     assert!(named_modules("ops/relu.rs", code("ops/relu.rs")).contains("gpu"));
-    assert!(code("gpu/context.rs").contains("wgpu::"));
+    assert!(code("gpu/device/mod.rs").contains("wgpu::"));
 }
 
 #[test]
@@ -175,9 +175,7 @@ const DOING: &[(&str, &str)] = &[
     ("labels.rs", "a list of labels is read from its file, up to a bound"),
     ("weights/file_bytes.rs", "weights are memory-mapped, which is a feature of its own"),
     ("tuning/", "trials of kernels are timed, and their outcome is kept"),
-    ("gpu/peak_rates.rs", "what an adapter does at best is measured by the clock"),
-    ("gpu/plan", "pipelines compile on threads where the driver allows it"),
-    ("gpu/prepare", "pipelines compile on threads where the driver allows it"),
+    ("gpu/device/work.rs", "pipelines compile on threads where the driver allows it"),
 ];
 
 fn is_below_lab(file: &str) -> bool {

@@ -200,7 +200,7 @@ fn step_labels(network: &Network, settings: &Settings) -> Vec<String> {
     let job = Job { class: 0, seed: 0, init: None };
     let optimizer = Optimizer::new(&Context::noop(), network, settings, &[job]).expect("a plan");
     let commands = optimizer.recording().commands();
-    let step = commands.iter().map(|command| command.label.clone());
+    let step = commands.iter().map(|command| command.label().to_owned());
     step.take_while(|label| label != "history").collect()
 }
 

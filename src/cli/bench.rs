@@ -60,11 +60,12 @@ impl BenchArgs {
             self.taken.refuse_architecture("a network with generated weights")?;
         }
         let context = self.adapter.open()?;
+        let begun = std::time::Instant::now();
         let mut report = Report {
             version: env!("CARGO_PKG_VERSION"),
             adapter: adapter_record(context.info()),
             timestamps: context.has_timestamps(),
-            yardstick: PeakRates::measure(&context)?,
+            yardstick: PeakRates::measure(&context, &|| begun.elapsed().as_secs_f64())?,
             networks: Vec::new(),
         };
         self.show(&head_text(&report))?;

@@ -2,32 +2,29 @@
 //!
 //! The path of work: ops append commands to a [`Recording`] (plain data), a [`Plan`] turns it into buffers, pipelines and
 //! bind groups once, and every step only encodes the list.
+//!
+//! Nothing here blocks but what says so: [`Context::new`], [`Plan::new`], [`Plan::read`], [`Readback::wait`] and the like stand above
+//! [`Context::request`], [`Plan::prepare`] and [`Readback::read`]. Why safe code cannot make an unchecked kernel reach beyond its
+//! tensors is told at the head of `device/compile.rs`.
 
-mod allocation;
-mod context;
-mod limits;
-mod memory;
+mod device;
+mod image_texture;
 mod peak_rates;
-mod pipelines;
 mod plan;
-mod profile;
-mod readback;
-mod record;
+mod recording;
 mod shader;
-mod texture;
 
 pub use bytemuck;
-pub use context::{AdapterChoice, Capabilities, Context, describe_adapter, list_adapters};
-pub use limits::RequiredLimits;
-pub use memory::Memory;
+pub use device::{AdapterChoice, Capabilities, Context, describe_adapter, list_adapters};
+pub use image_texture::ImageTexture;
 pub use peak_rates::PeakRates;
-pub use plan::{Plan, PlanOptions, SectionSummary, Summary};
-pub use profile::{KernelTime, KernelTotal};
-pub use readback::Readback;
-pub use record::{
-    Binding, Command, Grid, Layout, MAX_WORKGROUPS, NoParams, Params, Recording, Sources, Storage, TEXTURE_WIDTH,
-    TensorDesc, TensorId, VIEW_ALIGN,
-};
-pub use shader::{Access, Kernel, Reflected, Reflection, SOURCES, Source, TextureFormat, TextureUse, reflect};
-pub use texture::ImageTexture;
+#[cfg(test)]
+pub(crate) use plan::Memory;
+pub use plan::{KernelTime, KernelTotal, Plan, PlanOptions, Readback, RequiredLimits, SectionSummary, Summary};
+pub use recording::{Command, Grid, Layout, NoParams, Params, Recording, Sources, TensorId};
+pub(crate) use recording::{MAX_ELEMENTS, MAX_WORKGROUPS, VIEW_ALIGN};
+pub use shader::CustomKernel;
+pub(crate) use shader::Kernel;
+#[cfg(test)]
+pub(crate) use shader::{Access, SOURCES, Source, reflect};
 pub use wgpu::{self, AdapterInfo};

@@ -1,11 +1,8 @@
 //! What an adapter does at best, measured on it: what a kernel's numbers are held against.
 
-use std::time::{Duration, Instant};
-
-use super::context::Context;
-use super::plan::Plan;
-use super::readback::Readback;
-use super::record::{Grid, Layout, Recording, Sources, TensorId};
+use super::device::Context;
+use super::plan::{Plan, Readback};
+use super::recording::{Grid, Layout, Recording, Sources, TensorId};
 use super::shader::Kernel;
 use crate::error::{Error, Result};
 
@@ -36,57 +33,95 @@ const INVOCATIONS: usize = 1 << 18;
 const CHAINS: usize = 12;
 const FUSED: usize = 16;
 
-/// How long a dispatch of the peak should take, so that its beginning and end do not count.
-const DISPATCH: Duration = Duration::from_millis(5);
-/// How long a submission should take, so that waiting for it does not count.
-const SUBMISSION: Duration = Duration::from_millis(40);
+/// Seconds that a dispatch of the peak should take, so that its beginning and end do not count.
+const DISPATCH: f64 = 0.005;
+/// Seconds that a submission should take, so that waiting for it does not count.
+const SUBMISSION: f64 = 0.040;
 /// Submissions, the fastest of which counts: whatever else the machine does can only slow it down.
 const TRIALS: usize = 8;
 
 impl PeakRates {
-    /// Measures for about a second.
+    /// Measures for about a second, by a clock that tells seconds.
     ///
     /// # Errors
     /// If the adapter has no memory for it, computes something else than it should, or the device is lost.
-    pub fn measure(context: &Context) -> Result<Self> {
-        Ok(Self { copy_gb_per_s: copy_gb_per_s(context)?, peak_gflop_per_s: peak_gflop_per_s(context)? })
+    pub fn measure(context: &Context, clock: &dyn Fn() -> f64) -> Result<Self> {
+        let rig = Rig { context, clock };
+        Ok(Self { copy_gb_per_s: rig.copy_gb_per_s()?, peak_gflop_per_s: rig.peak_gflop_per_s()? })
     }
 }
 
-/// The best of both lengths of run, between which adapters differ.
-fn copy_gb_per_s(context: &Context) -> Result<f64> {
-    let bytes = COPY_BYTES.min(context.device().limits().max_storage_buffer_binding_size);
-    let len = (bytes / 128 * 8) as usize;
-    let mut rec = Recording::new();
-    // Not zeros, which some adapters compress.
-    let make = move || Ok((0..4 * len as u32).map(|i| i.wrapping_mul(0x9E37_79B9)).collect());
-    let (x, y) = (
-        rec.constant("bench x", Sources::default(), "bench x", 4 * len, Layout::Words, make),
-        rec.kept("bench y", 4 * len),
-    );
-    let params = BenchParams { len: len as u32, rounds: 0, factor: 0.0, addend: 0.0 };
-    let bindings = [("x", x, 4 * len), ("y", y, 4 * len)];
-    for (section, run) in RUNS {
-        rec.section(section);
-        let kernel = Kernel::new("bench", "copy").with("RUN", run);
-        rec.dispatch("copy", kernel, &bindings, &params, Grid::Each(len / run as usize), 0)?;
-    }
-    let plan = Plan::new(context, rec)?;
-    let mut best = f64::INFINITY;
-    for (section, _) in RUNS {
-        ends(&plan, y).into_iter().for_each(|end| context.queue().write_buffer(end.0, end.1, &[0; ENDS_BYTES]));
-        plan.submit(section, 1);
-        if read_ends(&plan, x)? != read_ends(&plan, y)? {
-            return Err(wrong(context, "a copy differs from what was copied"));
+/// What is measured, and by which clock.
+#[derive(Clone, Copy)]
+struct Rig<'a> {
+    context: &'a Context,
+    clock: &'a dyn Fn() -> f64,
+}
+
+impl Rig<'_> {
+    /// The best of both lengths of run, between which adapters differ.
+    fn copy_gb_per_s(self) -> Result<f64> {
+        let context = self.context;
+        let bytes = COPY_BYTES.min(context.device().limits().max_storage_buffer_binding_size);
+        let len = (bytes / 128 * 8) as usize;
+        let mut rec = Recording::new();
+        // Not zeros, which some adapters compress.
+        let make = move || Ok((0..4 * len as u32).map(|i| i.wrapping_mul(0x9E37_79B9)).collect());
+        let (x, y) = (
+            rec.constant("bench x", Sources::default(), "bench x", 4 * len, Layout::Words, make),
+            rec.kept("bench y", 4 * len),
+        );
+        let params = BenchParams { len: len as u32, rounds: 0, factor: 0.0, addend: 0.0 };
+        let bindings = [("x", x, 4 * len), ("y", y, 4 * len)];
+        for (section, run) in RUNS {
+            rec.section(section);
+            let kernel = Kernel::new("bench", "copy").with("RUN", run);
+            rec.dispatch("copy", kernel, &bindings, &params, Grid::Each(len / run as usize), 0)?;
         }
-        best = best.min(seconds(&plan, section)?);
+        let plan = Plan::new(context, rec)?;
+        let mut best = f64::INFINITY;
+        for (section, _) in RUNS {
+            ends(&plan, y).into_iter().for_each(|end| context.queue().write_buffer(end.0, end.1, &[0; ENDS_BYTES]));
+            plan.submit(section, 1);
+            if read_ends(&plan, x)? != read_ends(&plan, y)? {
+                return Err(wrong(context, "a copy differs from what was copied"));
+            }
+            best = best.min(self.seconds(&plan, section)?);
+        }
+        Ok((32 * len) as f64 / best / 1e9)
     }
-    Ok((32 * len) as f64 / best / 1e9)
+
+    fn peak_gflop_per_s(self) -> Result<f64> {
+        let rate = |rounds: u32| -> Result<(f64, f64)> {
+            let took = self.seconds(&peak(self.context, rounds)?, "step")?;
+            let fused = (INVOCATIONS * CHAINS * FUSED) as f64 * f64::from(rounds);
+            Ok((2.0 * fused / took / 1e9, took))
+        };
+        // Few rounds first: nobody knows how long they take here.
+        let few = 8;
+        let (first, took) = rate(few)?;
+        let rounds = (f64::from(few) * DISPATCH / took).clamp(f64::from(few), 65_536.0) as u32;
+        Ok(first.max(rate(rounds)?.0))
+    }
+
+    /// The fastest time of a section of one dispatch, from submissions of many.
+    fn seconds(self, plan: &Plan, section: &str) -> Result<f64> {
+        let time = |times: usize| -> Result<f64> {
+            let started = (self.clock)();
+            plan.submit(section, times);
+            plan.context().wait()?;
+            Ok(((self.clock)() - started) / times as f64)
+        };
+        let first = time(1)?;
+        let times = (SUBMISSION / first).clamp(1.0, 1000.0) as usize;
+        let trials: Vec<f64> = (0..TRIALS).map(|_| time(times)).collect::<Result<_>>()?;
+        Ok(trials.into_iter().fold(first, f64::min))
+    }
 }
 
 /// Where a tensor begins and ends.
 fn ends(plan: &Plan, tensor: TensorId) -> [(&wgpu::Buffer, u64); 2] {
-    let buffer = plan.buffer(tensor).expect("what is bound has a buffer");
+    let buffer = plan.source(tensor).expect("what is bound has a buffer");
     [0, buffer.size() - ENDS_BYTES as u64].map(|at| (buffer, at))
 }
 
@@ -94,22 +129,9 @@ fn ends(plan: &Plan, tensor: TensorId) -> [(&wgpu::Buffer, u64); 2] {
 fn read_ends(plan: &Plan, tensor: TensorId) -> Result<Vec<u32>> {
     let mut encoder = plan.context().device().create_command_encoder(&Default::default());
     let parts = ends(plan, tensor).map(|(buffer, at)| (buffer, at, ENDS_BYTES as u64));
-    let readback = Readback::record(plan.context(), &mut encoder, &parts);
+    let readback = Readback::record(plan.context(), &mut encoder, &parts)?;
     plan.context().queue().submit([encoder.finish()]);
     Ok(readback.wait()?.concat().into_iter().map(f32::to_bits).collect())
-}
-
-fn peak_gflop_per_s(context: &Context) -> Result<f64> {
-    let rate = |rounds: u32| -> Result<(f64, f64)> {
-        let took = seconds(&peak(context, rounds)?, "step")?;
-        let fused = (INVOCATIONS * CHAINS * FUSED) as f64 * f64::from(rounds);
-        Ok((2.0 * fused / took / 1e9, took))
-    };
-    // Few rounds first: nobody knows how long they take here.
-    let few = 8;
-    let (first, took) = rate(few)?;
-    let rounds = (f64::from(few) * DISPATCH.as_secs_f64() / took).clamp(f64::from(few), 65_536.0) as u32;
-    Ok(first.max(rate(rounds)?.0))
 }
 
 /// A plan of the peak that has run once to the right sums.
@@ -130,18 +152,4 @@ fn peak(context: &Context, rounds: u32) -> Result<Plan> {
 
 fn wrong(context: &Context, what: &str) -> Error {
     Error::Device(format!("{}: {what}", super::describe_adapter(context.info())))
-}
-
-/// The fastest time of a section of one dispatch, from submissions of many.
-fn seconds(plan: &Plan, section: &str) -> Result<f64> {
-    let time = |times: usize| -> Result<f64> {
-        let started = Instant::now();
-        plan.submit(section, times);
-        plan.context().wait()?;
-        Ok(started.elapsed().as_secs_f64() / times as f64)
-    };
-    let first = time(1)?;
-    let times = (SUBMISSION.as_secs_f64() / first).clamp(1.0, 1000.0) as usize;
-    let trials: Vec<f64> = (0..TRIALS).map(|_| time(times)).collect::<Result<_>>()?;
-    Ok(trials.into_iter().fold(first, f64::min))
 }

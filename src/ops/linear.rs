@@ -26,7 +26,7 @@ impl Linear {
         let (inputs, outputs) = (x.shape.image_len(), y.shape.image_len());
         nchw("linear", label, x.shape)?;
         nchw("linear", label, y.shape)?;
-        if self.w.len() != inputs * outputs || self.b.len() != outputs || x.shape.n() != y.shape.n() {
+        if self.w.len() != inputs.saturating_mul(outputs) || self.b.len() != outputs || x.shape.n() != y.shape.n() {
             let what = format!("x {}, y {}, {} weights and {} biases", x.shape, y.shape, self.w.len(), self.b.len());
             return Err(shape_error("linear", label, what));
         }

@@ -43,7 +43,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::gpu::{Grid, Layout, Recording, Sources, TensorId};
+use crate::gpu::{Grid, Layout, MAX_ELEMENTS, Recording, Sources, TensorId};
 use crate::shape::Shape;
 
 /// Ops of one input that treat every element alike. The tests hold each to the twin of its name.
@@ -85,7 +85,7 @@ impl Tensor {
 
     /// A tensor in a texture that lives within the section.
     pub fn transient_texels(rec: &mut Recording, label: &str, shape: Shape) -> Self {
-        let texels = shape.n() * shape.c().div_ceil(4) * shape.plane_len();
+        let texels = Shape::new(shape.n(), shape.c().div_ceil(4), shape.h(), shape.w()).len();
         let id = rec.transient_of(label, texels, Layout::Texels);
         Self { id, shape, format: Format::Texels, slice: [0, shape.c()] }
     }
@@ -163,16 +163,19 @@ impl Tensor {
         }
     }
 
-    /// Elements or texels that are stored.
+    /// Elements or texels that are stored, as far as a kernel may touch them.
     fn stored(self) -> usize {
         if self.format == Format::Nchw && self.is_whole() {
             return self.shape.len();
         }
+        let [first, stored] = self.slice;
+        // The shape is public: it may have more channels than were there when it became a slice.
+        let channels = stored.max(first.saturating_add(self.shape.c()));
         let channels = match self.format {
-            Format::Nchw => self.slice[1],
-            Format::Texels => self.slice[1].div_ceil(4),
+            Format::Nchw => channels,
+            Format::Texels => channels.div_ceil(4),
         };
-        self.shape.n() * channels * self.shape.plane_len()
+        Shape::new(self.shape.n(), channels, self.shape.h(), self.shape.w()).len()
     }
 
     /// One invocation an element of a tensor in a buffer: place, channel and image are x, y and z of the grid.
@@ -222,8 +225,12 @@ fn nchw(op: &str, label: &str, x: Shape) -> Result<[usize; 4]> {
     }
 }
 
-/// Checks that two shapes agree.
+/// Checks that two shapes agree, and have elements, as many as can be counted: kernels read the first even where they use none.
 fn same(op: &str, label: &str, names: [&str; 2], a: Shape, b: Shape) -> Result<()> {
+    if !(1..=MAX_ELEMENTS).contains(&a.len()) {
+        let what = format!("{} is {a}: it must have between 1 and {MAX_ELEMENTS} elements", names[0]);
+        return Err(shape_error(op, label, what));
+    }
     if a == b { Ok(()) } else { Err(shape_error(op, label, format!("{} is {a} but {} is {b}", names[0], names[1]))) }
 }
 

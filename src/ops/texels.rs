@@ -1,6 +1,6 @@
 //! Between `[N,C,H,W]` in buffers and texels: four channels together, `[N,⌈C/4⌉,H,W]` of vec4f, in textures.
 
-use super::{Format, GradEpilogue, Tensor, nchw};
+use super::{Format, GradEpilogue, Tensor, nchw, same};
 use crate::error::Result;
 use crate::gpu::{Grid, Kernel, Layout, MAX_WORKGROUPS, Recording};
 
@@ -57,6 +57,7 @@ pub fn pack(rec: &mut Recording, label: &str, x: Tensor) -> Result<Tensor> {
 /// # Errors
 /// If a tensor is shorter than its shape.
 pub fn unpack(rec: &mut Recording, label: &str, x: Tensor, y: Tensor, sink: GradEpilogue, relu: bool) -> Result<()> {
+    same("unpack", label, ["x", "y"], x.shape, y.shape)?;
     // Where a sink's part does not apply, something that the kernel does not write is bound: there must be a buffer.
     let spare = match sink.add.or(sink.mask) {
         Some(id) => id,
@@ -73,6 +74,7 @@ pub fn unpack(rec: &mut Recording, label: &str, x: Tensor, y: Tensor, sink: Grad
 /// # Errors
 /// If a tensor is shorter than its shape.
 pub fn sink_texels(rec: &mut Recording, label: &str, x: Tensor, y: Tensor, sink: GradEpilogue) -> Result<()> {
+    same("sink_texels", label, ["x", "y"], x.shape, y.shape)?;
     let [add, mask] = sink.bind(x.id, x.stored());
     let (quads, plane) = (x.shape.c().div_ceil(4) as u32, x.shape.plane_len() as u32);
     let kernel = Kernel::new("texels_sink", "forward").with("SINK", sink.flags());

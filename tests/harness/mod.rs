@@ -6,12 +6,13 @@
 mod compare;
 mod table;
 
+use std::cell::Cell;
 use std::error::Error;
 use std::sync::OnceLock;
 
 use protogpu::Shape;
-use protogpu::gpu::bytemuck;
 use protogpu::gpu::{AdapterChoice, Context, Plan, PlanOptions, Recording, TensorId};
+use protogpu::gpu::{bytemuck, wgpu};
 use protogpu::method::losses::{Column, Ledger, LossTerm, Read};
 use protogpu::ops::{self, AdamRow, Clock, Format, GradEpilogue, Schedule};
 
@@ -23,11 +24,40 @@ use crate::twin::Tensor;
 /// What a case comes to.
 pub(crate) type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
+thread_local! {
+    /// What [`on`] says to use in place of the own context.
+    static INSTEAD: Cell<Option<&'static Context>> = const { Cell::new(None) };
+}
+
 /// The adapter, opened once: its pipelines are compiled at their first use. Without one these tests fail, they do not skip.
 pub(crate) fn gpu() -> &'static Context {
     static GPU: OnceLock<Context> = OnceLock::new();
-    GPU.get_or_init(|| {
-        Context::new(&AdapterChoice::Best).unwrap_or_else(|e| panic!("the op tests need an adapter, and got: {e}"))
+    INSTEAD.get().unwrap_or_else(|| {
+        GPU.get_or_init(|| {
+            Context::new(&AdapterChoice::Best).unwrap_or_else(|e| panic!("the op tests need an adapter, and got: {e}"))
+        })
+    })
+}
+
+/// Runs cases on another context.
+pub(crate) fn on(context: &'static Context, run: impl FnOnce()) {
+    INSTEAD.set(Some(context));
+    run();
+    INSTEAD.set(None);
+}
+
+/// The same adapter as a host opens it that asks for nothing: no features, and WebGPU's default limits.
+pub(crate) fn bare() -> &'static Context {
+    static BARE: OnceLock<Context> = OnceLock::new();
+    BARE.get_or_init(|| {
+        pollster::block_on(async {
+            let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
+            let adapters = instance.enumerate_adapters(wgpu::Backends::all()).await;
+            let adapter = adapters.into_iter().find(|a| a.get_info() == *gpu().info()).expect("the same adapter again");
+            let descriptor = wgpu::DeviceDescriptor { required_limits: wgpu::Limits::default(), ..Default::default() };
+            let (device, queue) = adapter.request_device(&descriptor).await.expect("a device");
+            Context::from_device(device, queue)
+        })
     })
 }
 

@@ -3,8 +3,8 @@
 use protogpu::ops::{Conv2d, ConvAlgorithm, Epilogue, Format, TexelsAlgorithm, Tile};
 
 use crate::harness::{
-    Outcome, Rig, SINKS, Table, adjoint, batch_independent, by, close, exact, gpu, gradient, images, root, sink_name,
-    sunk,
+    Outcome, Rig, SINKS, Table, adjoint, bare, batch_independent, by, close, exact, gpu, gradient, images, on, root,
+    sink_name, sunk,
 };
 use crate::twin::random::Random;
 use crate::twin::{Tensor, conv2d};
@@ -202,6 +202,24 @@ pub(super) fn growth(variant: ConvAlgorithm) -> f64 {
 
 #[test]
 fn geometries() {
+    run_geometries();
+}
+
+/// A host's device without subgroups, timestamps, textures to read or limits beyond the defaults.
+#[test]
+fn with_fewer_features() {
+    let context = bare();
+    assert!(context.device().features().is_empty() && !context.has_timestamps());
+    let capabilities = context.capabilities();
+    assert!(capabilities.subgroup_size.is_none() && !capabilities.texels, "{capabilities:?}");
+    on(context, || {
+        assert!(variants().iter().all(|v| matches!(v, ConvAlgorithm::Workgroup { .. } | ConvAlgorithm::Winograd(_))));
+        run_geometries();
+        run_epilogues();
+    });
+}
+
+fn run_geometries() {
     let mut table = Table::new("conv2d");
     for geometry in GEOMETRIES {
         let case = Case::new(geometry);
@@ -245,6 +263,10 @@ fn central_differences() {
 
 #[test]
 fn epilogues_and_sinks() {
+    run_epilogues();
+}
+
+fn run_epilogues() {
     let mut table = Table::new("conv2d");
     let case = Case::new(([2, 5, 7, 9], [6, 5, 3, 3], [2, 2], [1; 4]));
     let mut random = Random(2);

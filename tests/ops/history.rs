@@ -1,5 +1,6 @@
 //! history: the losses of each step in their place, what they add up to, and the clock.
 
+use protogpu::gpu::{CustomKernel, Grid, NoParams};
 use protogpu::method::losses::{Column, tick};
 
 use crate::harness::{Outcome, Rig, Table, batch_independent, close, images, refused, root};
@@ -36,9 +37,9 @@ fn run(values: &Tensor, partials: usize) -> Outcome<(Tensor, u32)> {
     let (_, to, len) = ledger.slot(0).values(n, 1)?;
     assert_eq!(len, values.data.len());
     let left = rig.input("what terms left", values);
-    let copy = protogpu::gpu::Kernel::custom("leave", LEAVE, "leave");
+    let copy = CustomKernel::new("leave", LEAVE, "leave");
     let bindings = [("left", left.id, len), ("values", to, len)];
-    rig.rec.dispatch("leave", copy, &bindings, &protogpu::gpu::NoParams, protogpu::gpu::Grid::Each(len), 0)?;
+    rig.rec.dispatch_custom("leave", copy, &bindings, &NoParams, Grid::Each(len), 0)?;
     ledger.write(&mut rig.rec)?;
     tick(&mut rig.rec, clock)?;
     let ready = rig.ready()?;

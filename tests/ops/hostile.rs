@@ -22,8 +22,7 @@ fn weights() -> Vec<f32> {
 
 /// What a kernel's variable is bound to.
 fn bound(ready: &Ready, name: &str) -> TensorId {
-    let bindings = ready.plan.recording().commands().iter().flat_map(|command| &command.bindings);
-    bindings.into_iter().find(|binding| binding.name == name).expect("a kernel binds it").tensor
+    ready.plan.recording().commands().iter().find_map(|command| command.tensor(name)).expect("a kernel binds it")
 }
 
 /// Clocks that are past the end, by one and by far.

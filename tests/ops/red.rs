@@ -1,6 +1,6 @@
 //! The harness itself, seen red: what it is there to catch, it catches and names.
 
-use protogpu::gpu::{Grid, Kernel};
+use protogpu::gpu::{CustomKernel, Grid};
 use protogpu::ops::Relu;
 
 use crate::harness::{Outcome, Rig, adjoint, batch_independent, close, exact, gradient};
@@ -28,9 +28,9 @@ fn write() {
 fn write_at(at: u32, x: &Tensor) -> Outcome<Tensor> {
     let mut rig = Rig::default();
     let (x, y) = (rig.input("x", x), rig.output("the output", [1, 2, 1, 5]));
-    let kernel = Kernel::custom("write", WRITE, "write");
+    let kernel = CustomKernel::new("write", WRITE, "write");
     let bindings = [x.bind("x"), y.bind("y")];
-    rig.rec.dispatch("write", kernel, &bindings, &WriteParams { at }, Grid::Each(1), 0)?;
+    rig.rec.dispatch_custom("write", kernel, &bindings, &WriteParams { at }, Grid::Each(1), 0)?;
     rig.run()?.read(y)
 }
 

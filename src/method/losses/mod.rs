@@ -35,7 +35,7 @@ use weighted::Weighted;
 
 use super::settings::Settings;
 use crate::error::{Error, Result};
-use crate::gpu::{Kernel, Recording};
+use crate::gpu::{CustomKernel, Kernel, Recording};
 use crate::graph::NodeId;
 use crate::networks::{Network, Semantics};
 use crate::ops::Tensor;
@@ -121,7 +121,13 @@ impl Read {
 
     /// A kernel as it must be for this source: what `deliver` of shaders/lib/term.wgsl does.
     #[must_use]
-    pub fn kernel(&self, kernel: Kernel) -> Kernel {
+    pub fn custom_kernel(&self, kernel: CustomKernel) -> CustomKernel {
+        if self.accumulates { kernel.with("ACCUMULATES", 1) } else { kernel }
+    }
+
+    /// [`Read::custom_kernel`] of a kernel of the crate.
+    #[must_use]
+    pub(crate) fn kernel(&self, kernel: Kernel) -> Kernel {
         if self.accumulates { kernel.with("ACCUMULATES", 1) } else { kernel }
     }
 }

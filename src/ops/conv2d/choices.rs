@@ -67,6 +67,9 @@ fn slices(conv: &Conv2d, x: Shape, backward: bool) -> u32 {
     }
 }
 
+/// The most slices of a sum.
+const MAX_SLICES: u32 = 64;
+
 impl ConvAlgorithm {
     /// The fixed choice for a direction of a convolution. `x`: the shape of its input.
     pub fn choose(capabilities: Capabilities, conv: &Conv2d, x: Shape, backward: bool) -> Self {
@@ -99,8 +102,12 @@ impl ConvAlgorithm {
 
     /// Whether the convolution can be computed so.
     pub fn fits(self, conv: &Conv2d) -> bool {
-        if self.is_plain() {
-            return true;
+        match self {
+            // A kernel keeps its rows in arrays of a fixed length.
+            Self::Subgroup { row_groups } => return [1, 2, 4, 8].contains(&row_groups),
+            Self::Workgroup { slices } => return (1..=MAX_SLICES).contains(&slices),
+            Self::Texels(TexelsAlgorithm::Direct) => return true,
+            Self::Texels(TexelsAlgorithm::Winograd(_)) | Self::Winograd(_) => {}
         }
         conv.w_shape[2..] == [3, 3] && conv.stride == [1, 1]
     }

@@ -161,7 +161,7 @@ impl Conv2d {
     /// If channels differ or the window does not fit.
     pub fn output(&self, label: &str, x: Shape) -> Result<Shape> {
         let [o, c, kh, kw] = self.w_shape;
-        if self.w.len() != o * c * kh * kw || self.b.as_ref().is_some_and(|b| b.len() != o) {
+        if self.w.len() != Shape::from(self.w_shape).len() || self.b.as_ref().is_some_and(|b| b.len() != o) {
             let (w, b) = (self.w.len(), self.b.as_ref().map(|b| b.len()));
             return Err(shape_error("conv2d", label, format!("{w} weights and {b:?} biases for w {:?}", self.w_shape)));
         }

@@ -1,16 +1,16 @@
 //! Which tensors share a buffer: those whose lifetimes do not overlap.
 
-use super::record::{Layout, Recording, Storage};
+use crate::gpu::recording::{Layout, Recording, Storage};
 
 /// Where each tensor lies.
 #[derive(Clone, Debug)]
-pub struct Memory {
+pub(crate) struct Memory {
     /// For each tensor, the buffer that holds it; `None` for a tensor that no command uses and nobody keeps.
-    pub buffer_of: Vec<Option<usize>>,
+    pub(crate) buffer_of: Vec<Option<usize>>,
     /// Length of each buffer in elements.
-    pub buffer_len: Vec<usize>,
+    pub(crate) buffer_len: Vec<usize>,
     /// What the elements of each buffer are; with [`Layout::Texels`] it is a texture.
-    pub buffer_layout: Vec<Layout>,
+    pub(crate) buffer_layout: Vec<Layout>,
 }
 
 /// A buffer of transients, and when each of them is alive: its first and its last command.
@@ -24,13 +24,13 @@ impl Memory {
     /// Gives kept tensors and constants a buffer each, and lets transients share: longest first, each into the first
     /// buffer in which no tensor is alive at the same time. Buffers and not ranges are shared, because WebGPU knows no
     /// two uses of one buffer in one dispatch.
-    pub fn plan(recording: &Recording) -> Self {
+    pub(crate) fn plan(recording: &Recording) -> Self {
         let count = recording.tensors.len();
         let mut alive: Vec<Option<(usize, usize)>> = vec![None; count];
         for (at, command) in recording.commands.iter().enumerate() {
             for binding in &command.bindings {
                 let (stored, _) = recording.stored(binding.tensor);
-                let life = &mut alive[stored.0 as usize];
+                let life = &mut alive[recording.index(stored)];
                 *life = Some((life.map_or(at, |(first, _)| first), at));
             }
         }
@@ -67,18 +67,18 @@ impl Memory {
         }
         for (i, tensor) in recording.tensors.iter().enumerate() {
             if let Storage::View { of, .. } = tensor.storage {
-                buffer_of[i] = buffer_of[of.0 as usize];
+                buffer_of[i] = buffer_of[recording.index(of)];
             }
         }
         Self { buffer_of, buffer_len, buffer_layout }
     }
 
     /// A buffer for every tensor, for tests that look for writes outside of it.
-    pub fn separate(recording: &Recording) -> Self {
+    pub(crate) fn separate(recording: &Recording) -> Self {
         let mut memory = Self { buffer_of: Vec::new(), buffer_len: Vec::new(), buffer_layout: Vec::new() };
         for tensor in &recording.tensors {
             let buffer = if let Storage::View { of, .. } = tensor.storage {
-                memory.buffer_of[of.0 as usize]
+                memory.buffer_of[recording.index(of)]
             } else {
                 memory.buffer_len.push(tensor.len);
                 memory.buffer_layout.push(tensor.layout);
@@ -90,7 +90,7 @@ impl Memory {
     }
 
     /// All buffers together, in bytes.
-    pub fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self) -> u64 {
         self.buffer_len.iter().zip(&self.buffer_layout).map(|(&len, layout)| layout.bytes(len)).sum()
     }
 }

@@ -1,177 +1,24 @@
-//! Shaders: where their text is, how `#import` is resolved, and what naga reads from them.
+//! What naga reads from a kernel: bindings, workgroup, parameters. Rust repeats none of it.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::sync::Arc;
 
+use super::Kernel;
 use crate::error::{Error, Result};
-
-macro_rules! sources {
-    ($($name:literal),* $(,)?) => {
-        &[$(($name, include_str!(concat!("../../shaders/", $name, ".wgsl")))),*]
-    };
-}
-
-/// Every shader and fragment of the crate: name and text. A test compares it with the folder.
-pub const SOURCES: &[(&str, &str)] = sources![
-    "lib/index",
-    "lib/nan",
-    "lib/reduce",
-    "lib/feature_row",
-    "lib/sink",
-    "lib/clock",
-    "lib/softmax",
-    "lib/term",
-    "lib/conv2d",
-    "lib/conv2d_phase",
-    "lib/texel",
-    "lib/texels",
-    "lib/winograd",
-    "adam",
-    "add",
-    "affine_warp",
-    "bench",
-    "class_logit",
-    "class_terms",
-    "colour",
-    "concat",
-    "conv2d/subgroup",
-    "conv2d/sum",
-    "conv2d/texels/product",
-    "conv2d/texels/winograd",
-    "conv2d/winograd",
-    "conv2d/workgroup",
-    "diversity",
-    "feature",
-    "global_avg_pool2d",
-    "global_avg_pool2d_texels",
-    "history",
-    "image_texture",
-    "irfft2",
-    "l2",
-    "linear",
-    "local_response_norm",
-    "local_response_norm_texels",
-    "max_pool2d",
-    "max_pool2d_texels",
-    "probability_variance",
-    "relu",
-    "scale_shift",
-    "silu",
-    "texels",
-    "texels_sink",
-    "total_variation",
-];
-
-/// A shader's text: one of the crate's, or one from outside for a custom op.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub enum Source {
-    /// Name of a file in `shaders/`, without `.wgsl`.
-    Builtin(&'static str),
-    /// A name for messages, and the WGSL text; it may `#import` the crate's fragments.
-    Custom(&'static str, Arc<str>),
-}
-
-impl Source {
-    /// The shader's name.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Builtin(name) | Self::Custom(name, _) => name,
-        }
-    }
-
-    /// The whole WGSL text, imports resolved: each fragment once, before the text that imports it.
-    ///
-    /// # Errors
-    /// If an import names no fragment.
-    pub fn resolve(&self) -> Result<String> {
-        let text = match self {
-            Self::Builtin(name) => builtin(name).ok_or_else(|| Error::Shader(format!("no shader `{name}`")))?,
-            Self::Custom(_, text) => text,
-        };
-        let mut out = String::with_capacity(2 * text.len());
-        import(self.name(), text, &mut Vec::new(), &mut out)?;
-        Ok(out)
-    }
-}
-
-fn builtin(name: &str) -> Option<&'static str> {
-    SOURCES.iter().find(|(n, _)| *n == name).map(|(_, text)| *text)
-}
-
-fn import<'a>(name: &str, text: &'a str, done: &mut Vec<&'a str>, out: &mut String) -> Result<()> {
-    for line in text.lines() {
-        let Some(fragment) = line.strip_prefix("#import ").map(str::trim) else {
-            continue;
-        };
-        if done.contains(&fragment) {
-            continue;
-        }
-        done.push(fragment);
-        let inner = builtin(fragment)
-            .filter(|_| fragment.starts_with("lib/"))
-            .ok_or_else(|| Error::Shader(format!("{name}: `#import {fragment}` names no fragment of shaders/lib")))?;
-        import(fragment, inner, done, out)?;
-    }
-    for line in text.lines().filter(|line| !line.starts_with("#import ")) {
-        out.push_str(line);
-        out.push('\n');
-    }
-    Ok(())
-}
-
-/// A shader's entry point with its overrides: what a pipeline is made of, and the name in labels, profiles and errors.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub struct Kernel {
-    /// The shader.
-    pub source: Source,
-    /// The entry point.
-    pub entry: &'static str,
-    /// `override` constants by name; booleans as 0 and 1.
-    pub overrides: Vec<(&'static str, u32)>,
-}
-
-impl Kernel {
-    /// The crate's kernel `file.entry`.
-    pub fn new(file: &'static str, entry: &'static str) -> Self {
-        Self { source: Source::Builtin(file), entry, overrides: Vec::new() }
-    }
-
-    /// A kernel from WGSL text of one's own. Its storage buffers are bound by name; a uniform is called `params`.
-    pub fn custom(name: &'static str, wgsl: &str, entry: &'static str) -> Self {
-        Self { source: Source::Custom(name, wgsl.into()), entry, overrides: Vec::new() }
-    }
-
-    /// The same with an `override` set.
-    #[must_use]
-    pub fn with(mut self, name: &'static str, value: u32) -> Self {
-        self.overrides.push((name, value));
-        self
-    }
-}
-
-impl fmt::Display for Kernel {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.source.name(), self.entry)?;
-        for (name, value) in &self.overrides {
-            write!(f, " {name}={value}")?;
-        }
-        Ok(())
-    }
-}
 
 /// A binding as naga sees it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Reflected {
+pub(crate) struct Reflected {
     /// `@binding`; the group is always 0.
-    pub binding: u32,
+    pub(crate) binding: u32,
     /// What may be done with it.
-    pub access: Access,
+    pub(crate) access: Access,
+    /// The fewest bytes of a buffer that the shader's type needs: of an array without a length, those of one element.
+    pub(crate) min_bytes: u64,
 }
 
 /// How a kernel uses a binding.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Access {
+pub(crate) enum Access {
     /// `var<uniform>`.
     Uniform,
     /// `var<storage, read>`.
@@ -184,16 +31,16 @@ pub enum Access {
 
 /// The formats of storage textures in the crate's shaders.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum TextureFormat {
+pub(crate) enum TextureFormat {
     /// Pictures for a screen.
     Rgba8Unorm,
-    /// Tensors of [`super::Layout::Texels`].
+    /// Tensors of [`crate::gpu::Layout::Texels`].
     Rgba32Float,
 }
 
 /// What a kernel does with a storage texture.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum TextureUse {
+pub(crate) enum TextureUse {
     /// `textureLoad`.
     Read,
     /// `textureStore`.
@@ -202,17 +49,17 @@ pub enum TextureUse {
 
 /// What one entry point needs: the source of truth for everything that Rust binds or dispatches.
 #[derive(Clone, Debug)]
-pub struct Reflection {
+pub(crate) struct Reflection {
     /// Invocations of a workgroup in x, y, z.
-    pub workgroup: [u32; 3],
+    pub(crate) workgroup: [u32; 3],
     /// Bytes of workgroup memory.
-    pub workgroup_bytes: u32,
+    pub(crate) workgroup_bytes: u32,
     /// Bindings by variable name.
-    pub bindings: BTreeMap<String, Reflected>,
+    pub(crate) bindings: BTreeMap<String, Reflected>,
     /// Fields and offsets of the uniform `params`, empty without one.
-    pub fields: Vec<(String, usize)>,
+    pub(crate) fields: Vec<(String, usize)>,
     /// Size of `params` in bytes.
-    pub params_size: usize,
+    pub(crate) params_size: usize,
 }
 
 /// Parses and validates `kernel` and reads what its entry point needs.
@@ -220,7 +67,7 @@ pub struct Reflection {
 /// # Errors
 /// With naga's own message, shader and line, if the text is not valid WGSL, if an override or the entry point is unknown,
 /// or a binding is outside group 0.
-pub fn reflect(kernel: &Kernel) -> Result<Reflection> {
+pub(crate) fn reflect(kernel: &Kernel) -> Result<Reflection> {
     let text = kernel.source.resolve()?;
     let name = kernel.source.name();
     let module = naga::front::wgsl::parse_str(&text)
@@ -279,7 +126,7 @@ pub fn reflect(kernel: &Kernel) -> Result<Reflection> {
                 reflection.fields = members.iter().map(field).collect();
             }
         }
-        reflection.bindings.insert(name.clone(), Reflected { binding: at.binding, access });
+        reflection.bindings.insert(name.clone(), Reflected { binding: at.binding, access, min_bytes: size.into() });
     }
     Ok(reflection)
 }

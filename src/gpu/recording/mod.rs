@@ -2,160 +2,27 @@
 //!
 //! Ops write [`Command`]s into a [`Recording`]; [`super::Plan`] makes buffers, pipelines and bind groups of it, once.
 
+mod command;
+mod tensor;
+
 use std::any::Any;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::shader::Kernel;
+pub(crate) use command::{Binding, MAX_WORKGROUPS};
+pub use command::{Command, Grid, NoParams, Params};
+pub use tensor::{Layout, TensorId};
+pub(crate) use tensor::{MAX_ELEMENTS, Storage, TEXTURE_WIDTH, TensorDesc, VIEW_ALIGN};
+
+use super::shader::{CustomKernel, Kernel};
 use crate::error::{Error, Result};
 
-/// A tensor of a [`Recording`]: a handle, meaningful in that recording only.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
-pub struct TensorId(pub(crate) u32);
-
-/// Where a tensor's elements come from and how long they live.
-#[derive(Clone)]
-pub enum Storage {
-    /// Written and read within one section; its memory is shared with others whose lifetimes do not overlap.
-    Transient,
-    /// Keeps its elements between steps and may be read and written from outside. Starts as zeros.
-    Kept,
-    /// Never changes; made when the plan is built, one at a time, so that packed weights are not all in memory twice.
-    Constant(Arc<dyn Fn() -> Result<Vec<u32>> + Send + Sync>),
-    /// Some elements of another tensor, in place.
-    View {
-        /// The tensor whose elements they are, which is no view itself.
-        of: TensorId,
-        /// The element with which they begin, a multiple of [`VIEW_ALIGN`].
-        first: usize,
-    },
-}
-
-/// Elements of a tensor at whose multiples a view may begin: as many as WebGPU's default alignment of storage buffers' offsets.
-pub const VIEW_ALIGN: usize = 64;
-
-/// What a tensor's elements are, and in what they lie.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Layout {
-    /// Words of 32 bits in a storage buffer.
-    Words,
-    /// `vec4f` in a texture, [`TEXTURE_WIDTH`] to a row. Software adapters fetch a texel several times faster than they
-    /// load from a buffer. Shaders address it with `texel` of `shaders/lib/texels.wgsl`.
-    Texels,
-}
-
-impl Layout {
-    /// Bytes that `len` elements take.
-    pub fn bytes(self, len: usize) -> u64 {
-        match self {
-            Self::Words => 4 * len as u64,
-            Self::Texels => 16 * len.next_multiple_of(TEXTURE_WIDTH) as u64,
-        }
-    }
-}
-
-/// Texels in a row of a tensor's texture; a power of two that every adapter allows.
-pub const TEXTURE_WIDTH: usize = 4096;
-
-/// Name, size and storage of one tensor.
-#[derive(Clone)]
-pub struct TensorDesc {
-    /// What it is, for labels and messages: `layer1.0.conv1 y`.
-    pub label: String,
-    /// Number of elements.
-    pub len: usize,
-    /// What the elements are.
-    pub layout: Layout,
-    /// Where its elements come from.
-    pub storage: Storage,
-}
-
-/// One tensor as one kernel's binding.
-#[derive(Clone, Debug)]
-pub struct Binding {
-    /// The variable's name in the shader.
-    pub name: &'static str,
-    /// What is bound.
-    pub tensor: TensorId,
-    /// How many elements the kernel may touch; the plan refuses a smaller tensor.
-    pub len: usize,
-}
-
-/// A uniform struct that mirrors one in a shader, field by field.
-pub trait Params: bytemuck::Pod {
-    /// Field names and byte offsets, in order, as in WGSL's `struct Params`.
-    const FIELDS: &'static [(&'static str, usize)];
-}
-
-/// For kernels without a uniform.
-#[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
-#[repr(C)]
-pub struct NoParams;
-
-impl Params for NoParams {
-    const FIELDS: &'static [(&'static str, usize)] = &[];
-}
-
-/// How many workgroups a dispatch has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Grid {
-    /// One invocation for each of so many elements; shaders find theirs with `flat_index` of `shaders/lib/index.wgsl`.
-    Each(usize),
-    /// One invocation for each element of so many planes: column, row and plane are x, y and z of its global id, which
-    /// spares the divisions of a flat index (dear on software adapters).
-    Planes {
-        /// N·C, or N where an invocation handles all channels.
-        planes: usize,
-        /// Rows.
-        h: usize,
-        /// Columns.
-        w: usize,
-    },
-    /// Workgroups in x, y and z.
-    Workgroups([usize; 3]),
-}
-
-impl Grid {
-    /// Workgroups in x, y and z for a kernel whose workgroup has `size` invocations along x.
-    pub fn workgroups(self, size: u32) -> [usize; 3] {
-        match self {
-            Self::Workgroups(groups) => groups,
-            Self::Planes { planes, h, w } => [w.div_ceil(size as usize), h, planes],
-            Self::Each(len) => {
-                let groups = len.div_ceil(size as usize).max(1);
-                let x = groups.min(MAX_WORKGROUPS);
-                [x, groups.div_ceil(x), 1]
-            }
-        }
-    }
-}
-
-/// One dispatch.
-#[derive(Clone, Debug)]
-pub struct Command {
-    /// The layer or part of the step that it belongs to.
-    pub label: String,
-    /// Shader, entry point and overrides.
-    pub kernel: Kernel,
-    /// Storage buffers and textures by name.
-    pub bindings: Vec<Binding>,
-    /// The uniform `params`, if the kernel has one.
-    pub params: Vec<u8>,
-    /// The fields of `params`, compared with the shader's.
-    pub fields: &'static [(&'static str, usize)],
-    /// How many workgroups.
-    pub grid: Grid,
-    /// Floating-point operations that the mathematics needs (not what padding adds).
-    pub flops: u64,
-}
-
-/// The most workgroups a dispatch may have along one dimension (WebGPU's default limit).
-pub const MAX_WORKGROUPS: usize = 65_535;
-
 /// A list of commands over tensors, in named sections that can be encoded one by one.
-#[derive(Clone, Default)]
 pub struct Recording {
+    /// Another number for each recording, which its handles carry.
+    id: u32,
     pub(crate) tensors: Vec<TensorDesc>,
     pub(crate) commands: Vec<Command>,
     pub(crate) sections: Vec<(&'static str, Range<usize>)>,
@@ -194,6 +61,14 @@ impl Sources {
     }
 }
 
+impl Default for Recording {
+    fn default() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let (tensors, commands, sections, constants) = Default::default();
+        Self { id: NEXT.fetch_add(1, Ordering::Relaxed), tensors, commands, sections, constants }
+    }
+}
+
 impl Recording {
     /// An empty recording.
     pub fn new() -> Self {
@@ -201,9 +76,9 @@ impl Recording {
     }
 
     fn tensor(&mut self, label: String, len: usize, layout: Layout, storage: Storage) -> TensorId {
-        let id = TensorId(u32::try_from(self.tensors.len()).expect("fewer than 2^32 tensors"));
+        let index = u32::try_from(self.tensors.len()).expect("fewer than 2^32 tensors");
         self.tensors.push(TensorDesc { label, len, layout, storage });
-        id
+        TensorId { recording: self.id, index }
     }
 
     /// A tensor of `len` elements that lives within a section.
@@ -274,9 +149,10 @@ impl Recording {
     /// another part of the same one: WebGPU counts uses by buffers.
     ///
     /// # Errors
-    /// If there are not so many, they do not begin at a multiple of [`VIEW_ALIGN`], or the tensor is a view or in a texture.
+    /// If there are not so many, they do not begin at a multiple of 64, or the tensor is a view, in a texture or of
+    /// another recording.
     pub fn view(&mut self, of: TensorId, first: usize, len: usize) -> Result<TensorId> {
-        let TensorDesc { label, len: all, layout, storage } = self.desc(of).clone();
+        let TensorDesc { label, len: all, layout, storage } = self.find(of)?.clone();
         let inside = first.checked_add(len).is_some_and(|end| end <= all);
         if !inside
             || !first.is_multiple_of(VIEW_ALIGN)
@@ -298,9 +174,24 @@ impl Recording {
         }
     }
 
+    /// What is known of a tensor that something of this recording names.
+    pub(crate) fn desc(&self, id: TensorId) -> &TensorDesc {
+        &self.tensors[self.index(id)]
+    }
+
+    /// A tensor's place among those of this recording.
+    pub(crate) fn index(&self, id: TensorId) -> usize {
+        debug_assert_eq!(id.recording, self.id, "a tensor of another recording");
+        id.index as usize
+    }
+
     /// What is known of a tensor.
-    pub fn desc(&self, id: TensorId) -> &TensorDesc {
-        &self.tensors[id.0 as usize]
+    ///
+    /// # Errors
+    /// If it is one of another recording.
+    pub(crate) fn find(&self, id: TensorId) -> Result<&TensorDesc> {
+        let own = id.recording == self.id;
+        own.then(|| self.desc(id)).ok_or_else(|| Error::input("the tensor belongs to another recording"))
     }
 
     /// Begins a section; the commands that follow belong to it.
@@ -309,11 +200,30 @@ impl Recording {
         self.sections.push((name, at..at));
     }
 
-    /// Appends a dispatch of `kernel` for `label`.
+    /// Appends a dispatch of a kernel from outside of the crate for `label`. A binding is the variable's name, the tensor, and how
+    /// many of its elements the kernel needs; `flops` is what the mathematics needs, for profiles.
     ///
     /// # Errors
-    /// If a tensor is shorter than the kernel may touch.
-    pub fn dispatch<P: Params>(
+    /// If a tensor is shorter than that or belongs to another recording. What the shader itself says, names, kinds and the fields of
+    /// `params`, is compared when the plan is made.
+    pub fn dispatch_custom<P: Params>(
+        &mut self,
+        label: &str,
+        kernel: CustomKernel,
+        bindings: &[(&'static str, TensorId, usize)],
+        params: &P,
+        grid: Grid,
+        flops: u64,
+    ) -> Result<()> {
+        self.dispatch(label, kernel.into(), bindings, params, grid, flops)
+    }
+
+    /// Appends a dispatch of `kernel` for `label`. Kernels of the crate are not checked as they run: an op that dispatches one
+    /// vouches that it touches no more than the elements named here, see `gpu/device/compile.rs`.
+    ///
+    /// # Errors
+    /// If a tensor is shorter than the kernel may touch, has too many elements to count, or belongs to another recording.
+    pub(crate) fn dispatch<P: Params>(
         &mut self,
         label: &str,
         kernel: Kernel,
@@ -322,11 +232,13 @@ impl Recording {
         grid: Grid,
         flops: u64,
     ) -> Result<()> {
-        if self.sections.is_empty() {
-            self.section("step");
-        }
         for &(name, tensor, len) in bindings {
-            let desc = self.desc(tensor);
+            let desc = self.find(tensor).map_err(|e| Error::input(format!("{kernel} ({label}): `{name}`: {e}")))?;
+            if len > MAX_ELEMENTS {
+                return Err(Error::input(format!(
+                    "{kernel} ({label}): `{name}` has more than {MAX_ELEMENTS} elements: use a smaller batch or image"
+                )));
+            }
             if desc.len < len {
                 let have = desc.len;
                 return Err(Error::Shader(format!(
@@ -334,6 +246,9 @@ impl Recording {
                     desc.label
                 )));
             }
+        }
+        if self.sections.is_empty() {
+            self.section("step");
         }
         self.commands.push(Command {
             label: label.to_owned(),
@@ -363,21 +278,4 @@ impl Recording {
         };
         command.bindings.iter().map(|b| element(b.tensor) * b.len as u64).sum()
     }
-}
-
-/// Declares a uniform struct and its mirror list. The WGSL side is `struct Params` in the shader it is dispatched with.
-#[macro_export]
-macro_rules! params {
-    ($(#[$meta:meta])* $vis:vis struct $name:ident { $($field:ident: $ty:ty),* $(,)? }) => {
-        $(#[$meta])*
-        #[repr(C)]
-        #[derive(Clone, Copy, Debug, $crate::gpu::bytemuck::Pod, $crate::gpu::bytemuck::Zeroable)]
-        #[bytemuck(crate = "::protogpu::gpu::bytemuck")]
-        $vis struct $name { $($field: $ty),* }
-
-        impl $crate::gpu::Params for $name {
-            const FIELDS: &'static [(&'static str, usize)] =
-                &[$((stringify!($field), ::std::mem::offset_of!($name, $field))),*];
-        }
-    };
 }

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 
-use super::context::Context;
 use super::memory::Memory;
-use super::record::{Layout, Recording, Storage, TEXTURE_WIDTH};
 use crate::error::{Error, Result};
+use crate::gpu::device::Context;
+use crate::gpu::device::errors::Errors;
+use crate::gpu::recording::{Layout, Recording, Storage, TEXTURE_WIDTH};
 
 /// Bytes before and after a tensor in a buffer that hold sentinels; a multiple of every adapter's offset alignment.
 pub(super) const GUARD_BYTES: u64 = 256;
@@ -43,7 +44,8 @@ pub(super) fn create(
     context: &Context,
     recording: &Recording,
     memory: &Memory,
-    fresh: InitialContents,
+    contents: InitialContents,
+    errors: &mut Errors,
 ) -> Result<Vec<Allocation>> {
     let mut label_of: HashMap<usize, &str> = HashMap::new();
     let mut fill_of: HashMap<usize, Make> = HashMap::new();
@@ -54,15 +56,19 @@ pub(super) fn create(
             fill_of.insert(buffer, make.as_ref());
         }
     }
-    let place = |(i, (&len, &layout)): (usize, (&usize, &Layout))| {
+    let mut place = |(i, (&len, &layout)): (usize, (&usize, &Layout))| {
         let label = label_of.get(&i).copied().unwrap_or_default();
         let constant = fill_of.get(&i).map(|make| make()).transpose()?;
+        let words = layout.words(len);
+        if let Some(found) = constant.as_ref().map(Vec::len).filter(|&found| found != words) {
+            return Err(Error::Shader(format!("the constant `{label}` is {found} words and not {words}")));
+        }
         match layout {
-            Layout::Words => buffer(context, label, len, constant, fresh),
-            Layout::Texels => texture(context, label, len, constant, fresh),
+            Layout::Words => buffer(context, label, len, constant, contents, errors),
+            Layout::Texels => texture(context, label, len, constant, contents, errors),
         }
     };
-    memory.buffer_len.iter().zip(&memory.buffer_layout).enumerate().map(place).collect()
+    memory.buffer_len.iter().zip(&memory.buffer_layout).enumerate().map(&mut place).collect()
 }
 
 fn buffer(
@@ -70,24 +76,25 @@ fn buffer(
     label: &str,
     len: usize,
     constant: Option<Vec<u32>>,
-    fresh: InitialContents,
+    contents: InitialContents,
+    errors: &mut Errors,
 ) -> Result<Allocation> {
-    let size = Layout::Words.bytes(len).max(4) + 2 * fresh.guard;
+    let size = Layout::Words.bytes(len).max(4) + 2 * contents.guard;
     let most = context.device().limits().max_storage_buffer_binding_size;
     if size > most {
         return Err(Error::input(format!(
             "`{label}` takes {size} bytes in one buffer, but this adapter allows {most}: use a smaller batch"
         )));
     }
-    let mut words = constant.or_else(|| fresh.poison.then(|| vec![f32::NAN.to_bits(); len]));
-    if let Some(words) = words.as_mut().filter(|_| fresh.guard > 0) {
-        let around = vec![SENTINEL; (fresh.guard / 4) as usize];
+    let mut words = constant.or_else(|| contents.poison.then(|| vec![f32::NAN.to_bits(); len]));
+    if let Some(words) = words.as_mut().filter(|_| contents.guard > 0) {
+        let around = vec![SENTINEL; (contents.guard / 4) as usize];
         words.splice(0..0, around.iter().copied());
         words.extend(around);
     }
     let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
-    context
-        .checked(&format!("making a buffer of {size} bytes for `{label}`"), || {
+    errors
+        .catch(context.device(), &format!("making a buffer of {size} bytes for `{label}`"), || {
             let mapped = words.is_some();
             let descriptor = wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: mapped };
             let buffer = context.device().create_buffer(&descriptor);
@@ -108,7 +115,8 @@ fn texture(
     label: &str,
     len: usize,
     constant: Option<Vec<u32>>,
-    fresh: InitialContents,
+    contents: InitialContents,
+    errors: &mut Errors,
 ) -> Result<Allocation> {
     let rows = len.div_ceil(TEXTURE_WIDTH).max(1);
     let most = context.device().limits().max_texture_dimension_2d as usize;
@@ -117,11 +125,12 @@ fn texture(
             "`{label}` takes {rows} rows of {TEXTURE_WIDTH} texels, but this adapter allows {most}: use a smaller batch"
         )));
     }
-    let words = constant.or_else(|| fresh.poison.then(|| vec![f32::NAN.to_bits(); 4 * len]));
+    let words = constant.or_else(|| contents.poison.then(|| vec![f32::NAN.to_bits(); 4 * len]));
     let extent = |height| wgpu::Extent3d { width: TEXTURE_WIDTH as u32, height, depth_or_array_layers: 1 };
     let size = extent(rows as u32);
-    context
-        .checked(&format!("making a texture of {} bytes for `{label}`", Layout::Texels.bytes(len)), || {
+    let doing = format!("making a texture of {} bytes for `{label}`", Layout::Texels.bytes(len));
+    errors
+        .catch(context.device(), &doing, || {
             let texture = context.device().create_texture(&wgpu::TextureDescriptor {
                 label: Some(label),
                 size,

@@ -1,7 +1,8 @@
 //! How long each dispatch takes, by the adapter's own clock.
 
-use super::plan::Plan;
+use super::{Plan, Readback};
 use crate::error::{Error, Result};
+use crate::gpu::recording::Command;
 
 /// One dispatch and its time.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
@@ -82,7 +83,7 @@ impl Plan {
             times.extend(self.profile_chunk(chunk)?);
         }
         let commands = &self.recording().commands()[range];
-        let row = |(command, time_ms): (&super::Command, f64)| KernelTime {
+        let row = |(command, time_ms): (&Command, f64)| KernelTime {
             kernel: command.kernel.to_string(),
             label: command.label.clone(),
             time_ms,
@@ -124,7 +125,7 @@ impl Plan {
             pass.dispatch_workgroups(x, y, z);
         }
         encoder.resolve_query_set(&queries, 0..count, &resolved, 0);
-        let readback = super::Readback::record(context, &mut encoder, &[(&resolved, 0, size)]);
+        let readback = Readback::record(context, &mut encoder, &[(&resolved, 0, size)])?;
         context.queue().submit([encoder.finish()]);
         let words: Vec<u32> = readback.wait()?.concat().into_iter().map(f32::to_bits).collect();
         let ticks: Vec<u64> = words.chunks_exact(2).map(|w| u64::from(w[0]) | u64::from(w[1]) << 32).collect();

@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-use super::context::Context;
 use super::memory::Memory;
-use super::plan::Summary;
-use super::record::{Layout, MAX_WORKGROUPS, Recording, TEXTURE_WIDTH};
+use super::summary::Summary;
+use crate::gpu::device::Context;
+use crate::gpu::recording::{Layout, MAX_WORKGROUPS, Recording, TEXTURE_WIDTH};
 
 /// What of a plan an adapter limits.
 #[derive(Clone, Copy, Debug, Serialize)]

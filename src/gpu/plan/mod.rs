@@ -1,16 +1,28 @@
 //! A recording made ready: buffers, pipelines and bind groups, built once; a step only encodes a list of dispatches.
 
-use std::fmt;
+mod allocation;
+mod limits;
+mod memory;
+mod profile;
+mod readback;
+mod summary;
+
+use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::allocation::{self, Allocation, GUARD_BYTES, InitialContents, SENTINEL};
-use super::context::{Context, Pipeline};
-use super::limits::RequiredLimits;
-use super::memory::Memory;
-use super::readback::Readback;
-use super::record::{Command, Layout, MAX_WORKGROUPS, Recording, Storage, TensorId};
-use super::shader::Access;
+pub use limits::RequiredLimits;
+pub(crate) use memory::Memory;
+pub use profile::{KernelTime, KernelTotal};
+pub use readback::Readback;
+pub use summary::{SectionSummary, Summary};
+
+use self::allocation::{Allocation, GUARD_BYTES, InitialContents, SENTINEL};
+use super::device::Context;
+use super::device::compile::{Pipeline, Pipelines};
+use super::device::errors::Errors;
+use super::recording::{Binding, Command, Layout, Recording, Storage, TensorId};
+use super::shader::{Access, Kernel, Reflection, TextureUse};
 use crate::error::{Error, Result};
 
 /// How a plan lays out its buffers.
@@ -35,51 +47,63 @@ pub struct Plan {
     _params: Option<wgpu::Buffer>,
 }
 
-pub(super) struct Step {
-    pub(super) pipeline: Arc<Pipeline>,
-    pub(super) bind_group: wgpu::BindGroup,
-    pub(super) workgroups: [u32; 3],
+struct Step {
+    pipeline: Arc<Pipeline>,
+    bind_group: wgpu::BindGroup,
+    workgroups: [u32; 3],
 }
 
 impl Plan {
-    /// Makes the buffers, pipelines and bind groups of a recording and uploads its constants.
+    /// Makes the buffers, pipelines and bind groups of a recording and uploads its constants. All pipelines are compiled together,
+    /// beside the constants; nothing blocks but the making of constants, which takes as long as packing the weights.
     ///
     /// # Errors
     /// If a shader does not compile, a binding's name or a parameter's place differs from the shader's, or the adapter
     /// has not enough memory.
+    pub async fn prepare(context: &Context, recording: Recording) -> Result<Self> {
+        Self::prepare_with(context, recording, PlanOptions::default()).await
+    }
+
+    /// [`Plan::prepare`], waited for.
+    ///
+    /// # Errors
+    /// As [`Plan::prepare`].
     pub fn new(context: &Context, recording: Recording) -> Result<Self> {
-        Self::with_options(context, recording, PlanOptions::default())
+        pollster::block_on(Self::prepare(context, recording))
     }
 
     /// [`Plan::new`] with options for tests.
     ///
     /// # Errors
-    /// As [`Plan::new`].
+    /// As [`Plan::prepare`].
     pub fn with_options(context: &Context, recording: Recording, options: PlanOptions) -> Result<Self> {
+        pollster::block_on(Self::prepare_with(context, recording, options))
+    }
+
+    async fn prepare_with(context: &Context, recording: Recording, options: PlanOptions) -> Result<Self> {
+        let compiling = Pipelines::begin(context, kernels(&recording));
         let memory = if options.sentinels { Memory::separate(&recording) } else { Memory::plan(&recording) };
         let guard = if options.sentinels { GUARD_BYTES } else { 0 };
+        let contents = InitialContents { guard, poison: options.poison };
+        let mut errors = Errors::default();
         // Constants are made and uploaded while the driver compiles.
-        let fresh = InitialContents { guard, poison: options.poison };
-        let (places, compiled) = std::thread::scope(|scope| {
-            let compiling = scope.spawn(|| compile(context, &recording));
-            let places = allocation::create(context, &recording, &memory, fresh);
-            (places, compiling.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-        });
-        compiled?;
+        let places = allocation::create(context, &recording, &memory, contents, &mut errors);
+        compiling.await?;
         let places = places?;
-        let (params, offsets) = create_params(context, &recording)?;
+        let (params, offsets) = create_params(context, &recording, &mut errors)?;
         let mut plan =
             Self { context: context.clone(), recording, places, memory, guard, steps: Vec::new(), _params: None };
         for (command, offset) in plan.recording.commands.iter().zip(offsets) {
-            plan.steps.push(plan.step(command, &params, offset)?);
+            plan.steps.push(plan.step(command, &params, offset, &mut errors)?);
         }
         plan._params = Some(params);
+        errors.finish().await?;
         Ok(plan)
     }
 
-    fn step(&self, command: &Command, params: &wgpu::Buffer, params_offset: u64) -> Result<Step> {
+    fn step(&self, command: &Command, params: &wgpu::Buffer, params_offset: u64, errors: &mut Errors) -> Result<Step> {
         let kernel = &command.kernel;
-        let pipeline = self.context.pipeline(kernel)?;
+        let pipeline = self.context.compiled().get(&self.context, kernel, errors)?;
         let reflection = &pipeline.reflection;
         let fault = |what: String| Error::Shader(format!("{kernel} ({}): {what}", command.label));
         if command.params.len() != reflection.params_size
@@ -88,6 +112,7 @@ impl Plan {
             let (shader, rust) = (&reflection.fields, command.fields);
             return Err(fault(format!("`params` is {shader:?} in the shader but {rust:?} in Rust")));
         }
+        self.check_uses(command, reflection).map_err(&fault)?;
         let mut entries = Vec::with_capacity(reflection.bindings.len());
         for (name, reflected) in &reflection.bindings {
             let resource = if reflected.access == Access::Uniform {
@@ -108,26 +133,55 @@ impl Plan {
         if let Some(extra) = command.bindings.iter().find(|b| !reflection.bindings.contains_key(b.name)) {
             return Err(fault(format!("the shader has no binding `{}`", extra.name)));
         }
-        let bind_group = self.context.checked(&format!("binding {kernel} ({})", command.label), || {
-            self.context.device().create_bind_group(&wgpu::BindGroupDescriptor {
+        let device = self.context.device();
+        let bind_group = errors.catch(device, &format!("binding {kernel} ({})", command.label), || {
+            device.create_bind_group(&wgpu::BindGroupDescriptor {
                 label: Some(&command.label),
                 layout: &pipeline.layout,
                 entries: &entries,
             })
         })?;
         let groups = command.grid.workgroups(reflection.workgroup[0]);
-        if let Some(most) = groups.iter().find(|&&g| g > MAX_WORKGROUPS) {
+        let most = self.context.device().limits().max_compute_workgroups_per_dimension as usize;
+        if let Some(groups) = groups.iter().find(|&&groups| groups > most) {
             return Err(Error::input(format!(
-                "{kernel} ({}): {most} workgroups along one dimension, but at most {MAX_WORKGROUPS} are possible: use a \
-                     smaller batch or image",
+                "{kernel} ({}): {groups} workgroups along one dimension, but at most {most} are possible: \
+                 use a smaller batch or image",
                 command.label
             )));
         }
         Ok(Step { pipeline, bind_group, workgroups: groups.map(|g| g as u32) })
     }
 
+    /// Whether the kernel may use its tensors as it does: nothing writes a constant, nor what another binding uses too.
+    fn check_uses(&self, command: &Command, reflection: &Reflection) -> Result<(), String> {
+        let used = |binding: &Binding| {
+            let access = reflection.bindings.get(binding.name)?.access;
+            let written = matches!(access, Access::ReadWrite | Access::Texture(_, TextureUse::Write));
+            Some((self.buffer_index(binding.tensor)?, written))
+        };
+        for (i, binding) in command.bindings.iter().enumerate() {
+            let Some((place, true)) = used(binding) else { continue };
+            let label = &self.recording.desc(binding.tensor).label;
+            if self.is_constant(binding.tensor) {
+                return Err(format!("`{}` would write `{label}`, which is a constant", binding.name));
+            }
+            let mut others = command.bindings.iter().enumerate().filter(|&(j, _)| j != i).map(|(_, other)| other);
+            if let Some(other) = others.find(|other| used(other).is_some_and(|(at, _)| at == place)) {
+                return Err(format!("`{}` writes `{label}`, which is bound to `{}` as well", binding.name, other.name));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a tensor, or what it is a view of, is a constant.
+    fn is_constant(&self, tensor: TensorId) -> bool {
+        matches!(self.recording.desc(self.recording.stored(tensor).0).storage, Storage::Constant(_))
+    }
+
     fn buffer_index(&self, tensor: TensorId) -> Option<usize> {
-        self.memory.buffer_of[tensor.0 as usize]
+        self.recording.find(tensor).ok()?;
+        self.memory.buffer_of[self.recording.index(tensor)]
     }
 
     fn resource(&self, tensor: TensorId) -> wgpu::BindingResource<'_> {
@@ -153,9 +207,15 @@ impl Plan {
         &self.recording
     }
 
-    /// The buffer that holds a tensor, or `None` if nothing uses it or it is a texture. A transient's buffer is shared. The tensor
+    /// The buffer that holds a tensor, or `None` if nothing uses it, or it is a constant, a texture or of another recording. A transient's buffer is shared. The tensor
     /// begins at offset 0 (behind the sentinels, where the plan has some), and a view where it begins in what it is of.
     pub fn buffer(&self, tensor: TensorId) -> Option<&wgpu::Buffer> {
+        let index = self.buffer_index(tensor)?;
+        if self.is_constant(tensor) { None } else { self.places[index].buffer() }
+    }
+
+    /// [`Plan::buffer`] of any tensor, to read it.
+    pub(super) fn source(&self, tensor: TensorId) -> Option<&wgpu::Buffer> {
         self.places[self.buffer_index(tensor)?].buffer()
     }
 
@@ -164,7 +224,7 @@ impl Plan {
         &self.context
     }
 
-    pub(super) fn range(&self, section: &str) -> Range<usize> {
+    fn range(&self, section: &str) -> Range<usize> {
         let sections = &self.recording.sections;
         match sections.iter().find(|(name, _)| *name == section) {
             Some((_, range)) => range.clone(),
@@ -177,7 +237,7 @@ impl Plan {
         }
     }
 
-    pub(super) fn steps(&self) -> &[Step] {
+    fn steps(&self) -> &[Step] {
         &self.steps
     }
 
@@ -208,10 +268,16 @@ impl Plan {
     /// Queues a write of the whole tensor or its beginning, effective before the next submission.
     ///
     /// # Errors
-    /// If `data` is longer than the tensor, or nothing uses the tensor.
+    /// If `data` is longer than the tensor, nothing uses the tensor, or it is a constant, a texture or of another recording.
     pub fn write<T: bytemuck::NoUninit>(&self, tensor: TensorId, data: &[T]) -> Result<()> {
-        let desc = self.recording.desc(tensor);
-        let bytes: &[u8] = bytemuck::cast_slice(data);
+        let desc = self.recording.find(tensor)?;
+        if self.is_constant(tensor) {
+            return Err(Error::input(format!("`{}` is a constant, which cannot be written", desc.label)));
+        }
+        let bytes: &[u8] = bytemuck::try_cast_slice(data).map_err(|e| Error::input(e.to_string()))?;
+        if !bytes.len().is_multiple_of(4) {
+            return Err(Error::input(format!("`{}` holds words of 4 bytes, not {} bytes", desc.label, bytes.len())));
+        }
         let Some(buffer) = self.buffer(tensor).filter(|_| bytes.len() <= 4 * desc.len) else {
             let (have, label) = (4 * desc.len, &desc.label);
             return Err(Error::input(format!("{} bytes do not fit `{label}` of {have} bytes", bytes.len())));
@@ -223,7 +289,7 @@ impl Plan {
     /// Begins to copy tensors to where the processor can read them; what comes back delivers them later.
     ///
     /// # Errors
-    /// If nothing uses one of them, or it is a texture.
+    /// If nothing uses one of them, or it is a texture or of another recording.
     pub fn read_later(&self, tensors: &[TensorId]) -> Result<Readback> {
         let mut encoder = self.context.device().create_command_encoder(&Default::default());
         let readback = self.record_read(&mut encoder, tensors)?;
@@ -234,17 +300,17 @@ impl Plan {
     /// Records the copies into a host's encoder; they arrive some time after it was submitted.
     ///
     /// # Errors
-    /// If nothing uses one of them, or it is a texture.
+    /// If nothing uses one of them, or it is a texture or of another recording.
     pub fn record_read(&self, encoder: &mut wgpu::CommandEncoder, tensors: &[TensorId]) -> Result<Readback> {
         let part = |&tensor: &TensorId| {
-            let desc = self.recording.desc(tensor);
-            let buffer = self.buffer(tensor).ok_or_else(|| {
+            let desc = self.recording.find(tensor)?;
+            let buffer = self.source(tensor).ok_or_else(|| {
                 Error::input(format!("`{}` cannot be read: nothing uses it, or it is a texture", desc.label))
             })?;
             Ok((buffer, self.offset(tensor), 4 * desc.len as u64))
         };
         let parts = tensors.iter().map(part).collect::<Result<Vec<_>>>()?;
-        Ok(Readback::record(&self.context, encoder, &parts))
+        Readback::record(&self.context, encoder, &parts)
     }
 
     /// Waits for everything submitted and gives a tensor's elements as f32.
@@ -267,7 +333,7 @@ impl Plan {
             }
             let Some(buffer) = self.memory.buffer_of[i].and_then(|b| self.places[b].buffer()) else { continue };
             let mut encoder = self.context.device().create_command_encoder(&Default::default());
-            let readback = Readback::record(&self.context, &mut encoder, &[(buffer, 0, buffer.size())]);
+            let readback = Readback::record(&self.context, &mut encoder, &[(buffer, 0, buffer.size())])?;
             self.context.queue().submit([encoder.finish()]);
             let words = readback.wait()?.into_iter().next().unwrap_or_default();
             let guard = (self.guard / 4) as usize;
@@ -289,13 +355,14 @@ impl Plan {
     }
 }
 
-/// Makes every kernel's pipeline, which the context keeps.
-fn compile(context: &Context, recording: &Recording) -> Result<()> {
-    recording.commands.iter().try_for_each(|command| context.pipeline(&command.kernel).map(|_| ()))
+/// Each kernel of a recording once, in order.
+fn kernels(recording: &Recording) -> Vec<Kernel> {
+    let mut seen = HashSet::new();
+    recording.commands.iter().map(|command| &command.kernel).filter(|kernel| seen.insert(*kernel)).cloned().collect()
 }
 
 /// All commands' uniforms in one buffer, each at an aligned offset.
-fn create_params(context: &Context, recording: &Recording) -> Result<(wgpu::Buffer, Vec<u64>)> {
+fn create_params(context: &Context, recording: &Recording, errors: &mut Errors) -> Result<(wgpu::Buffer, Vec<u64>)> {
     let align = context.device().limits().min_uniform_buffer_offset_alignment as usize;
     let mut bytes = Vec::new();
     let mut offsets = Vec::with_capacity(recording.commands.len());
@@ -305,7 +372,7 @@ fn create_params(context: &Context, recording: &Recording) -> Result<(wgpu::Buff
         bytes.extend_from_slice(&command.params);
     }
     bytes.resize(bytes.len().next_multiple_of(align).max(align), 0);
-    let buffer = context.checked("making the parameters' buffer", || {
+    let buffer = errors.catch(context.device(), "making the parameters' buffer", || {
         context.device().create_buffer(&wgpu::BufferDescriptor {
             label: Some("params"),
             size: bytes.len() as u64,
@@ -315,77 +382,4 @@ fn create_params(context: &Context, recording: &Recording) -> Result<(wgpu::Buff
     })?;
     context.queue().write_buffer(&buffer, 0, &bytes);
     Ok((buffer, offsets))
-}
-
-/// What a plan does and takes, for printing before anything is made.
-#[derive(Clone, Debug, serde::Serialize)]
-pub struct Summary {
-    /// One row for each section.
-    pub sections: Vec<SectionSummary>,
-    /// Bytes of all buffers on the adapter.
-    pub memory_bytes: u64,
-    /// The part of it that never changes: packed weights and tables.
-    pub constant_bytes: u64,
-    /// What the transients would take if none shared a buffer.
-    pub transient_bytes_unshared: u64,
-    /// What of it adapters limit.
-    pub extremes: RequiredLimits,
-}
-
-/// One section of a plan.
-#[derive(Clone, Debug, serde::Serialize)]
-pub struct SectionSummary {
-    /// `step`, `evaluate`, ...
-    pub name: &'static str,
-    /// Number of dispatches.
-    pub dispatches: usize,
-    /// Floating-point operations that the mathematics needs.
-    pub flops: u64,
-    /// Bytes that the kernels touch at least.
-    pub bytes: u64,
-}
-
-impl Summary {
-    /// Counts a recording; needs no device.
-    pub fn new(recording: &Recording) -> Self {
-        let section = |(name, range): &(&'static str, Range<usize>)| {
-            let commands = &recording.commands[range.clone()];
-            SectionSummary {
-                name,
-                dispatches: commands.len(),
-                flops: commands.iter().map(|c| c.flops).sum(),
-                bytes: commands.iter().map(|c| recording.bytes_of(c)).sum(),
-            }
-        };
-        let sum = |wanted: fn(&Storage) -> bool| {
-            recording.tensors.iter().filter(|t| wanted(&t.storage)).map(|t| t.layout.bytes(t.len)).sum()
-        };
-        let memory = Memory::plan(recording);
-        Self {
-            sections: recording.sections.iter().map(section).collect(),
-            memory_bytes: memory.bytes(),
-            extremes: RequiredLimits::new(recording, &memory),
-            constant_bytes: sum(|s| matches!(s, Storage::Constant(_))),
-            transient_bytes_unshared: sum(|s| matches!(s, Storage::Transient)),
-        }
-    }
-}
-
-impl fmt::Display for Summary {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mib = |bytes: u64| bytes as f64 / (1 << 20) as f64;
-        for section in &self.sections {
-            let (gflop, touched) = (section.flops as f64 / 1e9, mib(section.bytes));
-            let (name, dispatches) = (section.name, section.dispatches);
-            writeln!(f, "{name:<9} {dispatches:>4} dispatches  {gflop:>8.3} GFLOP  {touched:>9.1} MiB touched")?;
-        }
-        let (all, constant, unshared) = (self.memory_bytes, self.constant_bytes, self.transient_bytes_unshared);
-        write!(
-            f,
-            "memory    {:.1} MiB on the adapter, of it {:.1} MiB weights; activations would take {:.1} MiB unshared",
-            mib(all),
-            mib(constant),
-            mib(unshared)
-        )
-    }
 }

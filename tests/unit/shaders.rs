@@ -7,7 +7,9 @@ use std::mem::offset_of;
 use std::path::Path;
 
 use protogpu::Shape;
-use protogpu::gpu::{Access, Capabilities, Context, Grid, Kernel, Plan, Recording, SOURCES, Source, reflect};
+use protogpu::gpu::{
+    Access, Capabilities, Context, CustomKernel, Grid, Kernel, Plan, Recording, SOURCES, Source, reflect,
+};
 use protogpu::method::losses::{
     ClassLogit, ClassRow, ClassTerms, Column, Diversity, Feature, FeatureRow, L2, Ledger, LossTerm,
     ProbabilityVariance, Read, TotalVariation, tick,
@@ -138,7 +140,7 @@ fn every_entry_point_is_valid_and_within_default_limits() {
 }
 
 fn custom(wgsl: &str) -> Kernel {
-    Kernel::custom("custom", wgsl, "main")
+    CustomKernel::new("custom", wgsl, "main").into()
 }
 
 #[test]

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::context::{Context, Pipeline};
+use super::device::Context;
+use super::device::compile::Pipeline;
+use super::device::errors::Errors;
 use super::shader::Kernel;
 use crate::error::Result;
 
@@ -29,9 +31,11 @@ impl ImageTexture {
     /// # Errors
     /// If the device refuses the texture.
     pub(crate) fn new(context: &Context, pixels: &wgpu::Buffer, image: usize, [h, w]: [usize; 2]) -> Result<Self> {
-        let pipeline = context.pipeline(&Kernel::new("image_texture", "paint"))?;
+        // On the web, where nobody can wait here, what the device refuses shows when the texture is used.
+        let mut errors = Errors::default();
+        let pipeline = context.compiled().get(context, &Kernel::new("image_texture", "paint"), &mut errors)?;
         let params = ImageTextureParams { image: image as u32, h: h as u32, w: w as u32 };
-        let (texture, view, bind_group) = context.checked("making the image's texture", || {
+        let (texture, view, bind_group) = errors.catch(context.device(), "making the image's texture", || {
             let device = context.device();
             let texture = device.create_texture(&wgpu::TextureDescriptor {
                 label: Some("protogpu image"),
@@ -96,7 +100,8 @@ impl ImageTexture {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gpu::{Params, reflect};
+    use crate::gpu::Params;
+    use crate::gpu::shader::reflect;
 
     #[test]
     fn the_parameters_are_the_shaders() {

@@ -2,7 +2,8 @@
 
 use sha2::{Digest, Sha256};
 
-use super::context::{Context, describe_adapter};
+use super::errors::checked;
+use super::{Context, describe_adapter};
 use crate::error::{Error, Result};
 
 /// Bytes of the checksum that kept data begins with.
@@ -10,7 +11,7 @@ const SEAL_BYTES: usize = 32;
 
 /// What a device compiles is collected here.
 #[derive(Debug)]
-pub(super) struct Pipelines {
+pub(super) struct DriverCache {
     pub(super) cache: wgpu::PipelineCache,
     /// How long the driver's data was with what it took; `None` if there was nothing to take.
     begun_bytes: Option<usize>,
@@ -35,23 +36,23 @@ impl Context {
     /// # Errors
     /// If `kept` is not what was given for this key; it is then left out.
     pub unsafe fn keep_pipelines(&self, kept: &[u8]) -> Result<()> {
-        let Some(key) = self.pipelines_key().filter(|_| self.kept_pipelines().get().is_none()) else { return Ok(()) };
+        let Some(key) = self.pipelines_key().filter(|_| self.inner.driver_cache.get().is_none()) else { return Ok(()) };
         let unsealed = if kept.is_empty() { Ok(None) } else { unseal(&key, kept).map(Some) };
         let data = unsealed.as_ref().ok().copied().flatten();
         let descriptor = wgpu::PipelineCacheDescriptor { label: Some("protogpu"), data, fallback: true };
         // SAFETY: the checksum is that of data which this driver gave to this version of the crate, and the caller vouches
         // that nobody forged it.
         let create = || unsafe { self.device().create_pipeline_cache(&descriptor) };
-        let cache = self.checked("handing kept pipelines to the driver", create)?;
+        let cache = checked(self.device(), "handing kept pipelines to the driver", create)?;
         // What the driver did not take, being another build of the same version say, is not in it any more.
         let begun_bytes = data.and_then(|_| cache.get_data()).map(|data| data.len());
-        let _ = self.kept_pipelines().set(Pipelines { cache, begun_bytes });
+        let _ = self.inner.driver_cache.set(DriverCache { cache, begun_bytes });
         unsealed.map(|_| ())
     }
 
     /// What the driver compiled, for [`Context::keep_pipelines`] of another process; `None` if that is nothing new.
     pub fn pipelines(&self) -> Option<Vec<u8>> {
-        let kept = self.kept_pipelines().get().filter(|_| self.has_compiled())?;
+        let kept = self.inner.driver_cache.get().filter(|_| !self.inner.pipelines.is_empty())?;
         let data = kept.cache.get_data().filter(|data| Some(data.len()) != kept.begun_bytes)?;
         Some(seal(&self.pipelines_key()?, &data))
     }

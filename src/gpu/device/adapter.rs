@@ -1,0 +1,89 @@
+//! Adapters: which there are, and which to take.
+
+use crate::error::{Error, Result};
+
+/// Which adapter to take.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum AdapterChoice {
+    /// The fastest kind there is: discrete, integrated, virtual, then software. `WGPU_ADAPTER_NAME` narrows it.
+    #[default]
+    Best,
+    /// By its place in [`list_adapters`].
+    Index(usize),
+    /// The first whose name or driver contains this text, whatever its case.
+    Name(String),
+}
+
+impl std::str::FromStr for AdapterChoice {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> std::result::Result<Self, Self::Err> {
+        Ok(text.parse().map_or_else(|_| Self::Name(text.to_owned()), Self::Index))
+    }
+}
+
+fn instance() -> wgpu::Instance {
+    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle_from_env();
+    // The noop backend answers every request and computes nothing: only for those who ask for it by name.
+    if std::env::var_os("WGPU_BACKEND").is_none() {
+        descriptor.backends = wgpu::Backends::VULKAN | wgpu::Backends::METAL | wgpu::Backends::DX12;
+    }
+    wgpu::Instance::new(descriptor)
+}
+
+async fn enumerate() -> Vec<wgpu::Adapter> {
+    instance().enumerate_adapters(wgpu::Backends::all()).await
+}
+
+/// Every adapter that can be chosen, in the order of their indices. Waits for the drivers.
+pub fn list_adapters() -> Vec<wgpu::AdapterInfo> {
+    pollster::block_on(enumerate()).iter().map(wgpu::Adapter::get_info).collect()
+}
+
+/// The adapter that was asked for.
+///
+/// # Errors
+/// If there is none; the message lists those there are.
+pub(super) async fn request(choice: &AdapterChoice) -> Result<wgpu::Adapter> {
+    choose(enumerate().await, choice)
+}
+
+/// One line: name, kind, backend and driver.
+pub fn describe_adapter(info: &wgpu::AdapterInfo) -> String {
+    let driver = format!("{} {}", info.driver, info.driver_info);
+    format!("{} ({:?}, {}, {})", info.name, info.device_type, info.backend, driver.trim())
+}
+
+const NO_ADAPTER: &str = "no graphics adapter with Vulkan, Metal or DX12 was found. Install your card's driver, or a \
+    software one: on Debian and Ubuntu `apt-get install mesa-vulkan-drivers libvulkan1`, on Fedora \
+    `dnf install mesa-vulkan-drivers vulkan-loader`, on Arch `pacman -S vulkan-swrast vulkan-icd-loader`";
+
+fn choose(adapters: Vec<wgpu::Adapter>, choice: &AdapterChoice) -> Result<wgpu::Adapter> {
+    if adapters.is_empty() {
+        return Err(Error::NoAdapter(NO_ADAPTER.to_owned()));
+    }
+    let list = adapters.iter().enumerate().map(|(i, a)| format!("\n  {i}: {}", describe_adapter(&a.get_info())));
+    let list: String = list.collect();
+    let named = |name: &str| {
+        let name = name.to_lowercase();
+        adapters.iter().position(|a| describe_adapter(&a.get_info()).to_lowercase().contains(&name))
+    };
+    let rank = |a: &wgpu::Adapter| match a.get_info().device_type {
+        wgpu::DeviceType::DiscreteGpu => 0,
+        wgpu::DeviceType::IntegratedGpu => 1,
+        wgpu::DeviceType::VirtualGpu => 2,
+        wgpu::DeviceType::Cpu => 3,
+        wgpu::DeviceType::Other => 4,
+    };
+    let (found, wanted) = match choice {
+        AdapterChoice::Index(i) => ((*i < adapters.len()).then_some(*i), i.to_string()),
+        AdapterChoice::Name(name) => (named(name), format!("`{name}`")),
+        AdapterChoice::Best => match std::env::var("WGPU_ADAPTER_NAME") {
+            Ok(name) => (named(&name), format!("`{name}` (WGPU_ADAPTER_NAME)")),
+            Err(_) => ((0..adapters.len()).min_by_key(|&i| rank(&adapters[i])), String::new()),
+        },
+    };
+    let found =
+        found.ok_or_else(|| Error::NoAdapter(format!("there is no adapter {wanted}; the adapters are:{list}")))?;
+    Ok(adapters.into_iter().nth(found).expect("the index was just found"))
+}

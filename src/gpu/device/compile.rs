@@ -1,0 +1,217 @@
+//! Kernels become pipelines here, and here is why that is safe.
+//!
+//! # Safety
+//!
+//! The crate's own shaders are compiled without bounds checks, which cost up to a third of a step on software adapters. An index
+//! beyond its tensor, in such a kernel, reads or writes memory that is not ours. Safe code must not be able to cause one, whatever
+//! it calls in whatever order. This is the whole argument:
+//!
+//! 1. **Only ops dispatch unchecked kernels.** `Kernel` and `Recording::dispatch` are `pub(crate)`. A [`crate::gpu::CustomKernel`] always
+//!    has [`Source::Custom`], which keeps every check: bounds, loops that must end, zeroed workgroup memory.
+//! 2. **An op's parameters and its bindings come from the same shapes.** Next to each binding it names how many elements the kernel
+//!    touches for these parameters; `Recording::dispatch` compares that with the tensor. Shapes multiply without wrapping around,
+//!    and no binding exceeds `MAX_ELEMENTS`, so that each extent, and each index below it, is exact in u32 and i32.
+//!    Ops refuse shapes that disagree and shapes without an element.
+//! 3. **Tensors are what they were when they were bound.** A tensor never shrinks, its handle is refused by other recordings, and
+//!    a view lies within its tensor. A plan refuses a kernel whose uniform differs from its Rust mirror, a buffer where a texture
+//!    belongs, a buffer that is shorter than the shader's type, and more workgroups than the device allows.
+//! 4. **What a buffer contains is never trusted as an index**, because a host, a custom kernel or [`crate::gpu::Plan::write`] may have
+//!    put it there: the clock, the class of an image, the channel and the place of a feature, the maps of a warp. Shaders clamp
+//!    these. The places of a pool's maxima are only compared.
+//! 5. **Index tables are the exception**: the phases and taps of convolutions are indices that their op computed. They are
+//!    [`crate::gpu::Recording::table`]s, which are identified by their very words: whoever names one has these words. And nothing
+//!    writes to a constant. [`crate::gpu::Plan::write`] and every kernel are refused it, [`crate::gpu::Plan::buffer`] does not
+//!    hand it out, and it has as many words as was said.
+//! 6. **Loops end**: each has a bound that the invocation does not change.
+//!
+//! The op tests hold 2 against each op and shape they know: every buffer is surrounded by sentinels there. `tests/sound.rs` holds the
+//! rest: it misuses each public function.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::Context;
+use super::errors::Errors;
+use crate::error::Result;
+use crate::gpu::shader::{Access, Kernel, Reflected, Reflection, Source, TextureFormat, TextureUse, reflect};
+
+/// A kernel on a device.
+#[derive(Debug)]
+pub(in crate::gpu) struct Pipeline {
+    pub(in crate::gpu) pipeline: wgpu::ComputePipeline,
+    pub(in crate::gpu) layout: wgpu::BindGroupLayout,
+    pub(in crate::gpu) reflection: Reflection,
+}
+
+/// A kernel's pipeline, once it is made. Locked while it is being made: who else wants this kernel waits for it.
+type Slot = Arc<Mutex<Option<Arc<Pipeline>>>>;
+
+/// What a context has compiled, each kernel once.
+#[derive(Debug, Default)]
+pub(in crate::gpu) struct Pipelines {
+    slots: Mutex<HashMap<Kernel, Slot>>,
+}
+
+impl Pipelines {
+    fn slots(&self) -> MutexGuard<'_, HashMap<Kernel, Slot>> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether nothing was compiled yet.
+    pub(super) fn is_empty(&self) -> bool {
+        self.slots().is_empty()
+    }
+
+    /// The pipeline of a kernel, compiled if it is not there yet.
+    ///
+    /// # Errors
+    /// If the kernel is not valid, or the device refuses it. On the web the latter is known later, from `errors`.
+    pub(in crate::gpu) fn get(&self, context: &Context, kernel: &Kernel, errors: &mut Errors) -> Result<Arc<Pipeline>> {
+        let slot = Arc::clone(self.slots().entry(kernel.clone()).or_default());
+        let mut made = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pipeline) = &*made {
+            return Ok(Arc::clone(pipeline));
+        }
+        let pipeline = Arc::new(compile(context, kernel, errors)?);
+        *made = Some(Arc::clone(&pipeline));
+        Ok(pipeline)
+    }
+
+    /// Compiles kernels, several at a time where there are threads. The work begins at once; what comes back waits for its end.
+    pub(in crate::gpu) fn begin(context: &Context, kernels: Vec<Kernel>) -> impl Future<Output = Result<()>> + use<> {
+        let work = super::work::begin(context, kernels);
+        let context = context.clone();
+        async move {
+            let (kernels, result) = work.await;
+            if result.is_err() {
+                // On the web a pipeline that turns out to be invalid is there already.
+                let mut slots = context.compiled().slots();
+                kernels.iter().for_each(|kernel| drop(slots.remove(kernel)));
+            }
+            result
+        }
+    }
+}
+
+fn compile(context: &Context, kernel: &Kernel, errors: &mut Errors) -> Result<Pipeline> {
+    let reflection = reflect(kernel)?;
+    let label = kernel.to_string();
+    let text = kernel.source.resolve()?;
+    let outside = matches!(kernel.source, Source::Custom(..));
+    let checked = wgpu::ShaderRuntimeChecks::checked();
+    let checks = match outside {
+        true => checked,
+        false => wgpu::ShaderRuntimeChecks { bounds_checks: false, force_loop_bounding: false, ..checked },
+    };
+    let descriptor =
+        wgpu::ShaderModuleDescriptor { label: Some(&label), source: wgpu::ShaderSource::Wgsl(text.into()) };
+    let device = context.device();
+    errors.catch(device, &format!("compiling {label}"), || {
+        // SAFETY: see the head of this file.
+        let module = unsafe { device.create_shader_module_trusted(descriptor, checks) };
+        let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+            label: Some(&label),
+            entries: &reflection.bindings.values().map(layout_entry).collect::<Vec<_>>(),
+        });
+        let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+            label: Some(&label),
+            bind_group_layouts: &[Some(&layout)],
+            immediate_size: 0,
+        });
+        let constants: Vec<_> = kernel.overrides.iter().map(|&(n, v)| (n, f64::from(v))).collect();
+        let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: Some(&label),
+            layout: Some(&pipeline_layout),
+            module: &module,
+            entry_point: Some(kernel.entry),
+            compilation_options: wgpu::PipelineCompilationOptions {
+                constants: &constants,
+                zero_initialize_workgroup_memory: outside,
+            },
+            cache: context.driver_cache(),
+        });
+        Pipeline { pipeline, layout, reflection }
+    })
+}
+
+fn layout_entry(reflected: &Reflected) -> wgpu::BindGroupLayoutEntry {
+    let min_binding_size = wgpu::BufferSize::new(reflected.min_bytes);
+    let buffer = |ty| wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size };
+    let ty = match reflected.access {
+        Access::Uniform => buffer(wgpu::BufferBindingType::Uniform),
+        Access::Read => buffer(wgpu::BufferBindingType::Storage { read_only: true }),
+        Access::ReadWrite => buffer(wgpu::BufferBindingType::Storage { read_only: false }),
+        Access::Texture(format, usage) => wgpu::BindingType::StorageTexture {
+            access: match usage {
+                TextureUse::Read => wgpu::StorageTextureAccess::ReadOnly,
+                TextureUse::Write => wgpu::StorageTextureAccess::WriteOnly,
+            },
+            format: match format {
+                TextureFormat::Rgba8Unorm => wgpu::TextureFormat::Rgba8Unorm,
+                TextureFormat::Rgba32Float => wgpu::TextureFormat::Rgba32Float,
+            },
+            view_dimension: wgpu::TextureViewDimension::D2,
+        },
+    };
+    wgpu::BindGroupLayoutEntry { binding: reflected.binding, visibility: wgpu::ShaderStages::COMPUTE, ty, count: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gpu::{CustomKernel, Grid, NoParams, Plan, Recording};
+
+    const WGSL: &str = "
+        override SIZE: u32 = 1;
+        @group(0) @binding(0) var<storage, read_write> y: array<f32>;
+        @compute @workgroup_size(1) fn main() { y[0] = f32(SIZE); }
+    ";
+
+    fn recording(kernels: &[CustomKernel]) -> Recording {
+        let mut rec = Recording::new();
+        let y = rec.kept("y", 4);
+        for kernel in kernels {
+            let kernel = kernel.clone();
+            rec.dispatch_custom("k", kernel, &[("y", y, 4)], &NoParams, Grid::Each(1), 0).expect("it fits");
+        }
+        rec
+    }
+
+    #[test]
+    fn threads_share_a_kernels_pipeline() {
+        let context = Context::noop();
+        let kernels: Vec<Kernel> =
+            (0..4).map(|i| CustomKernel::new("k", WGSL, "main").with("SIZE", i).into()).collect();
+        let get = |kernel| context.compiled().get(&context, kernel, &mut Errors::default()).expect("it is valid");
+        let all = || kernels.iter().map(get).collect::<Vec<_>>();
+        let [a, b] = std::thread::scope(|scope| [0, 1].map(|_| scope.spawn(all)).map(|t| t.join().expect("no panic")));
+        assert!(a.iter().zip(&b).all(|(a, b)| Arc::ptr_eq(a, b)));
+        assert!(!Arc::ptr_eq(&a[0], &a[1]));
+    }
+
+    #[test]
+    fn of_several_errors_the_first_kernels_is_told() {
+        let context = Context::noop();
+        let good = CustomKernel::new("good", WGSL, "main");
+        let bad = |name| CustomKernel::new(name, WGSL, "other");
+        let many =
+            [(0..20).map(|i| good.clone().with("SIZE", i)).collect(), vec![bad("first"), bad("second")]].concat();
+        let said = Plan::new(&context, recording(&many)).err().expect("no such entry point").to_string();
+        assert!(said.starts_with("first.other"), "{said}");
+        // What is wrong stays wrong, and the rest is as good as before.
+        assert!(Plan::new(&context, recording(&[bad("first")])).is_err());
+        Plan::new(&context, recording(&[good])).expect("a plan");
+    }
+
+    #[test]
+    fn a_plan_can_be_prepared_on_another_thread() {
+        fn sent<T: Send>(future: T) -> T {
+            future
+        }
+        let context = Context::noop();
+        let plan = sent(Plan::prepare(&context, recording(&[CustomKernel::new("k", WGSL, "main")])));
+        assert_eq!(pollster::block_on(plan).expect("a plan").summary().sections[0].dispatches, 1);
+        // Nothing to compile is done at once.
+        pollster::block_on(Plan::prepare(&context, Recording::new())).expect("a plan of nothing");
+    }
+}

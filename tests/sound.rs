@@ -1,0 +1,223 @@
+//! Safe code cannot reach a kernel of the crate with other parameters than its op gives it, nor bind, write or read what is not
+//! there: each public function that takes a tensor or a shape, misused, gives an error. The argument as a whole is at the head of
+//! `src/gpu/device/compile.rs`. Nothing here computes, so no adapter is needed.
+
+use std::sync::Arc;
+
+use protogpu::gpu::{Context, CustomKernel, Grid, Layout, NoParams, Plan, Recording, TensorId};
+use protogpu::ops::{
+    Add, Conv2d, ConvAlgorithm, Epilogue, Format, GlobalAvgPool2d, GradEpilogue, Linear, LocalResponseNorm, MaxPool2d,
+    Relu, Tensor, TexelsAlgorithm, Tile, pack, sink_texels, unpack,
+};
+use protogpu::{Result, Shape};
+
+const COPY: &str = "
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read_write> y: array<f32>;
+@compute @workgroup_size(1)
+fn main(@builtin(global_invocation_id) id: vec3u) { y[id.x] = x[id.x]; }
+";
+
+fn copy() -> CustomKernel {
+    CustomKernel::new("copy", COPY, "main")
+}
+
+/// Appends `y = x` over so many elements of each.
+fn record_copy(rec: &mut Recording, x: (TensorId, usize), y: (TensorId, usize), grid: Grid) -> Result<()> {
+    rec.dispatch_custom("copy", copy(), &[("x", x.0, x.1), ("y", y.0, y.1)], &NoParams, grid, 0)
+}
+
+/// `y = x` of four elements, as a plan.
+fn copying() -> (Plan, [TensorId; 2]) {
+    let mut rec = Recording::new();
+    let [x, y] = ["x", "y"].map(|label| rec.kept(label, 4));
+    record_copy(&mut rec, (x, 4), (y, 4), Grid::Workgroups([4, 1, 1])).expect("it fits");
+    (Plan::new(&Context::noop(), rec).expect("a plan"), [x, y])
+}
+
+/// That a call was refused, with this in the message.
+#[track_caller]
+fn refused<T>(result: Result<T>, part: &str) {
+    let said = result.err().expect("it should be refused").to_string();
+    assert!(said.contains(part), "`{said}` does not say `{part}`");
+}
+
+/// What a plan says to a recording of one custom dispatch.
+#[track_caller]
+fn unplanned(rec: Recording, part: &str) {
+    refused(Plan::new(&Context::noop(), rec), part);
+}
+
+#[test]
+fn tensors_of_another_recording_are_refused() {
+    let (plan, [x, _]) = copying();
+    let mut rec = Recording::new();
+    // As many tensors as the plan has, so that the numbers alone would do.
+    let [foreign, _] = ["a", "b"].map(|label| rec.kept(label, 4));
+    let why = "belongs to another recording";
+    refused(rec.view(x, 0, 4), why);
+    refused(record_copy(&mut rec, (foreign, 4), (x, 4), Grid::Each(4)), why);
+    assert_eq!(rec.commands().len(), 0);
+    refused(plan.write(foreign, &[0.0f32]), why);
+    refused(plan.read(foreign), why);
+    refused(plan.read_later(&[x, foreign]), why);
+    let mut encoder = plan.context().device().create_command_encoder(&Default::default());
+    refused(plan.record_read(&mut encoder, &[foreign]), why);
+    assert!(plan.buffer(foreign).is_none() && plan.buffer(x).is_some());
+    let shape = Shape::new(1, 1, 2, 2);
+    let ours = Tensor::new(foreign, shape);
+    refused(Relu.forward(&mut rec, "relu", Tensor::new(x, shape), ours), why);
+    refused(Tensor::new(x, Shape::new(2, 1, 1, 2)).images(&mut rec, 0..1), why);
+    let sink = GradEpilogue { add: Some(x), mask: None };
+    refused(Relu.backward(&mut rec, "relu", ours, ours, ours, sink), why);
+}
+
+#[test]
+fn a_binding_is_within_its_tensor_and_can_be_counted() {
+    let mut rec = Recording::new();
+    let (short, long) = (rec.kept("short", 3), rec.kept("long", usize::MAX));
+    refused(record_copy(&mut rec, (short, 4), (long, 4), Grid::Each(4)), "`x` needs 4 elements but `short` has 3");
+    refused(record_copy(&mut rec, (long, 1 << 32), (short, 3), Grid::Each(3)), "`x` has more than 2147483648 elements");
+    refused(rec.view(short, 0, 4), "no view of 4 elements from 0 on");
+    refused(rec.view(long, usize::MAX - 63, 128), "no view");
+}
+
+#[test]
+fn a_plan_refuses_what_a_custom_kernel_cannot_have() {
+    let record = |grid| {
+        let mut rec = Recording::new();
+        let [x, y] = ["x", "y"].map(|label| rec.kept(label, 4));
+        record_copy(&mut rec, (x, 4), (y, 4), grid).expect("it fits");
+        rec
+    };
+    unplanned(record(Grid::Workgroups([65_536, 1, 1])), "65536 workgroups along one dimension");
+    unplanned(record(Grid::Planes { planes: usize::MAX, h: 1, w: 1 }), "workgroups along one dimension");
+    unplanned(record(Grid::Each(usize::MAX)), "workgroups along one dimension");
+
+    let mut rec = Recording::new();
+    let x = rec.kept("x", 128);
+    record_copy(&mut rec, (x, 4), (x, 4), Grid::Each(4)).expect("it fits");
+    unplanned(rec, "`y` writes `x`, which is bound to `x` as well");
+
+    let mut rec = Recording::new();
+    let x = rec.kept("x", 128);
+    let half = rec.view(x, 64, 64).expect("within");
+    record_copy(&mut rec, (x, 64), (half, 64), Grid::Each(4)).expect("it fits");
+    unplanned(rec, "`y` writes `x`, which is bound to `x` as well");
+
+    let mut rec = Recording::new();
+    let (x, y) = (rec.transient_of("x", 4, Layout::Texels), rec.kept("y", 4));
+    record_copy(&mut rec, (x, 4), (y, 4), Grid::Each(4)).expect("it fits");
+    unplanned(rec, "one is a texture, one is a buffer");
+
+    // A type of a fixed length that is longer than its tensor.
+    let fixed = COPY.replace("array<f32>", "array<f32, 100>");
+    let mut rec = Recording::new();
+    let [x, y] = ["x", "y"].map(|label| rec.kept(label, 99));
+    let kernel = CustomKernel::new("fixed", &fixed, "main");
+    let bindings = [("x", x, 99), ("y", y, 99)];
+    rec.dispatch_custom("fixed", kernel, &bindings, &NoParams, Grid::Each(1), 0).expect("it fits");
+    unplanned(rec, "binding fixed.main");
+}
+
+#[test]
+fn a_write_fits_its_tensor() {
+    let (plan, [x, y]) = copying();
+    refused(plan.write(x, &[0.0f32; 5]), "20 bytes do not fit `x` of 16 bytes");
+    refused(plan.write(x, &[0u8; 3]), "words of 4 bytes");
+    plan.write(y, &[1.0f32; 4]).expect("it fits");
+}
+
+/// Shapes whose products wrap around, or that have no element, reach no kernel of any op.
+#[test]
+fn ops_refuse_shapes_that_cannot_be() {
+    let wrapping = [1 << 33, 1 << 31, 1, 1];
+    for extents in [wrapping, [0, 4, 2, 2], [1, usize::MAX, 2, 2]] {
+        let mut rec = Recording::new();
+        let tensor = rec.kept("tensor", 64);
+        let t = Tensor::new(tensor, Shape::from(extents));
+        let mut texels = t;
+        texels.format = Format::Texels;
+        let sink = GradEpilogue::default();
+        let norm = LocalResponseNorm { size: 5, alpha: 1e-4, beta: 0.75, k: 1.0 };
+        let pool = MaxPool2d { kernel: [1, 1], stride: [1, 1], pad: [0; 4], ceil_mode: false };
+        let results = [
+            ("relu", Relu.forward(&mut rec, "", t, t)),
+            ("relu backward", Relu.backward(&mut rec, "", t, t, t, sink)),
+            ("add", Add.forward(&mut rec, "", t, t, t)),
+            ("lrn", norm.forward(&mut rec, "", t, t)),
+            ("pool", pool.forward(&mut rec, "", t, t, tensor)),
+            ("avg", GlobalAvgPool2d.backward(&mut rec, "", Tensor::new(tensor, Shape::new(1, 1, 1, 1)), t, sink)),
+            ("pack", pack(&mut rec, "", t).map(|_| ())),
+            ("unpack", unpack(&mut rec, "", texels, t, sink, false)),
+            ("sink", sink_texels(&mut rec, "", t, t, sink)),
+        ];
+        for (op, result) in results {
+            // Nothing to do is done: only packing no image is allowed.
+            let packs_nothing = op == "pack" && extents.contains(&0);
+            assert!(result.is_err() || packs_nothing, "{op} took {extents:?}");
+        }
+    }
+}
+
+#[test]
+fn ops_refuse_tensors_that_are_not_alike() {
+    let mut rec = Recording::new();
+    let (small, large) = (Shape::new(1, 4, 2, 2), Shape::new(1, 4, 4, 4));
+    let (x, y) = (Tensor::transient_texels(&mut rec, "x", small), Tensor::kept(&mut rec, "y", large));
+    let sink = GradEpilogue::default();
+    refused(unpack(&mut rec, "", x, y, sink, false), "x is [1,4,2,2] but y is [1,4,4,4]");
+    let z = Tensor::transient_texels(&mut rec, "z", large);
+    refused(sink_texels(&mut rec, "", x, z, sink), "x is [1,4,2,2] but y is [1,4,4,4]");
+    // A slice whose shape was changed: five channels from the fourth of eight on.
+    let mut grown = Tensor::kept(&mut rec, "slice", Shape::new(1, 8, 1, 1)).channels(4, 4).expect("four of eight");
+    grown.shape = Shape::new(1, 5, 1, 1);
+    let conv = conv([5, 1, 1, 1], [1, 1], [0; 4]);
+    let input = Tensor::kept(&mut rec, "input", Shape::new(1, 1, 1, 1));
+    let plain = ConvAlgorithm::Workgroup { slices: 1 };
+    refused(conv.forward(&mut rec, "", input, grown, Epilogue::default(), plain), "needs 9 elements but `slice` has 8");
+    let linear = Linear { w: Arc::from([0.0; 3]), b: Arc::from([0.0; 1]) };
+    refused(linear.forward(&mut rec, "", x, input), "3 weights");
+}
+
+fn conv(w_shape: [usize; 4], stride: [usize; 2], pad: [usize; 4]) -> Conv2d {
+    let len = w_shape.iter().try_fold(1usize, |len, &n| len.checked_mul(n)).unwrap_or(0);
+    Conv2d { w: vec![0.0; len].into(), w_shape, b: None, stride, pad, dilation: [1, 1], groups: 1, norms: Vec::new() }
+}
+
+#[test]
+fn convolutions_and_pools_refuse_windows_and_algorithms_that_cannot_be() {
+    let mut rec = Recording::new();
+    let x = Tensor::kept(&mut rec, "x", Shape::new(1, 1, 4, 4));
+    let plain = conv([1, 1, 1, 1], [1, 1], [0; 4]);
+    let algorithms = [
+        ConvAlgorithm::Subgroup { row_groups: 3 },
+        ConvAlgorithm::Subgroup { row_groups: 100 },
+        ConvAlgorithm::Workgroup { slices: 0 },
+        ConvAlgorithm::Workgroup { slices: u32::MAX },
+        ConvAlgorithm::Winograd(Tile::F2x3),
+        ConvAlgorithm::Texels(TexelsAlgorithm::Winograd(Tile::F4x3)),
+    ];
+    for algorithm in algorithms {
+        let y = Tensor::kept(&mut rec, "y", x.shape);
+        refused(plain.forward(&mut rec, "", x, y, Epilogue::default(), algorithm), "is not for windows");
+        refused(plain.backward(&mut rec, "", x, y, GradEpilogue::default(), algorithm), "is not for windows");
+    }
+    let huge = 1usize << 40;
+    for op in [
+        conv([1, 1, 1, 1], [0, 1], [0; 4]),
+        conv([1, 1, 1, 1], [huge, 1], [0; 4]),
+        conv([1, 1, 1, 1], [1, 1], [huge; 4]),
+    ] {
+        refused(op.output("", x.shape), "does not fit");
+    }
+    // Weights whose number wraps around to that of none.
+    refused(conv([1 << 33, 1 << 31, 1, 1], [1, 1], [0; 4]).output("", x.shape), "0 weights");
+    for (kernel, pad) in [([huge, 1], [huge - 1, 0, huge - 1, 0]), ([0, 0], [0; 4])] {
+        let pool = MaxPool2d { kernel, stride: [1, 1], pad, ceil_mode: true };
+        assert!(pool.output("", x.shape).is_err(), "{kernel:?}");
+    }
+    // Nothing but padding.
+    let pool = MaxPool2d { kernel: [2, 2], stride: [1, 1], pad: [1; 4], ceil_mode: false };
+    refused(pool.output("", Shape::new(1, 1, 0, 4)), "does not fit");
+}
