@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
-use protogpu::weights::{Checkpoint, Dtype, Weights};
+use protogpu::weights::{Dtype, PytorchFile, Weights};
 use safetensors::SafeTensors;
 
 fn corpus(name: &str) -> PathBuf {
@@ -39,7 +39,7 @@ fn tensors(file: &[u8]) -> Tensors {
 fn converted(name: &str, key: Option<&str>) -> (Tensors, Vec<String>) {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out");
-    let checkpoint = Checkpoint::open(corpus(&format!("{name}.pth")), key).unwrap();
+    let checkpoint = PytorchFile::open(corpus(&format!("{name}.pth")), key).unwrap();
     checkpoint.write(&out, &[]).unwrap();
     (tensors(&std::fs::read(&out).unwrap()), checkpoint.notes().to_vec())
 }
@@ -99,7 +99,7 @@ fn a_key_chooses_among_several_networks() {
     assert_eq!(names(&model), names(&average));
     assert_ne!(model, average);
     assert_eq!(converted("zip_two_networks", Some("generator")), converted("zip_two_networks", Some("discriminator")));
-    let message = Checkpoint::open(corpus("zip_averaged.pth"), Some("ema")).unwrap_err().to_string();
+    let message = PytorchFile::open(corpus("zip_averaged.pth"), Some("ema")).unwrap_err().to_string();
     assert!(message.ends_with("has no tensors under `ema`; it has `model`, `model_ema`, `epoch`"), "{message}");
 }
 
@@ -120,7 +120,8 @@ fn what_is_not_read_is_refused_by_name() {
     assert_eq!(cases.map(|case| case.0.to_owned()).to_vec(), names(false));
     for (name, expected) in cases {
         let path = corpus(&format!("{name}.pth"));
-        for error in [Checkpoint::open(&path, None).map(drop).unwrap_err(), Weights::open(&path).map(drop).unwrap_err()]
+        for error in
+            [PytorchFile::open(&path, None).map(drop).unwrap_err(), Weights::open(&path).map(drop).unwrap_err()]
         {
             let message = error.to_string();
             let named = message.starts_with(&format!("{}: ", path.display()));
@@ -128,7 +129,7 @@ fn what_is_not_read_is_refused_by_name() {
         }
     }
     let path = corpus("zip_f32.safetensors");
-    let message = Checkpoint::open(&path, None).unwrap_err().to_string();
+    let message = PytorchFile::open(&path, None).unwrap_err().to_string();
     assert!(message.ends_with("zip_f32.safetensors: is a safetensors file already"), "{message}");
 }
 

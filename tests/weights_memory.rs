@@ -4,7 +4,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use protogpu::weights::{Checkpoint, Weights};
+use protogpu::weights::{PytorchFile, Weights};
 
 /// Counts what is allocated. This program runs one test, so that nothing else does.
 struct Counting;
@@ -105,7 +105,7 @@ fn converting_takes_little() {
     let file =
         with_tensors(&[pickled_tensor("w", "(J\x40\x42\x0f\x00t(K\x01t"), pickled_tensor("v", "(K\x07t(K\x09t")]);
     std::fs::write(path("w.pth"), &file).unwrap();
-    let (checkpoint, reading) = taken(|| Checkpoint::open(path("w.pth"), None).unwrap());
+    let (checkpoint, reading) = taken(|| PytorchFile::open(path("w.pth"), None).unwrap());
     let ((), writing) = taken(|| checkpoint.write(path("w"), &[]).unwrap());
     assert!(reading.max(writing) < 100 << 10, "{reading} bytes to read and {writing} to write {} bytes", file.len());
     // Opened as weights, the tensors are copied once.

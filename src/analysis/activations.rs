@@ -12,7 +12,7 @@ use crate::shape::Shape;
 pub struct Activations {
     plan: Plan,
     input: Tensor,
-    acts: graph::Activations,
+    acts: graph::NodeOutputs,
     modules: Vec<Module>,
     /// Images in the last run.
     count: usize,

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::weights::Checkpoint;
+use crate::weights::PytorchFile;
 use crate::{Error, Result};
 
 use super::terminal::{note, print};
@@ -25,7 +25,7 @@ pub(crate) struct ConvertArgs {
 impl ConvertArgs {
     /// Converts.
     pub(crate) fn run(&self) -> Result<()> {
-        let checkpoint = Checkpoint::open(&self.file, self.key.as_deref())?;
+        let checkpoint = PytorchFile::open(&self.file, self.key.as_deref())?;
         let same =
             |a: &PathBuf, b: &PathBuf| a.canonicalize().ok().zip(b.canonicalize().ok()).is_some_and(|(a, b)| a == b);
         if same(&self.file, &self.out) {

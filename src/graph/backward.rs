@@ -3,7 +3,7 @@
 //! A node's gradient is complete when every consumer has delivered. Whoever delivers later adds what came before, and who
 //! delivers last applies the mask of a relu that was fused into the node: both in the delivering kernel, see `GradEpilogue`.
 
-use super::{Activations, Graph, NodeId};
+use super::{Graph, NodeId, NodeOutputs};
 use crate::error::{Error, Result};
 use crate::gpu::Recording;
 use crate::ops::{Add, Backward, ConvAlgorithms, Format, GradEpilogue, Gradients, Relu, Tensor, pack, sink_texels};
@@ -11,7 +11,7 @@ use crate::ops::{Add, Backward, ConvAlgorithms, Format, GradEpilogue, Gradients,
 /// What has been delivered to each node's output.
 struct Sums<'a> {
     graph: &'a Graph,
-    acts: &'a Activations,
+    acts: &'a NodeOutputs,
     sum: Vec<Option<Tensor>>,
     /// How many consumers have yet to deliver.
     open: Vec<usize>,
@@ -26,7 +26,7 @@ impl Graph {
         &self,
         rec: &mut Recording,
         choices: &ConvAlgorithms,
-        acts: &Activations,
+        acts: &NodeOutputs,
         dy: Tensor,
     ) -> Result<Tensor> {
         self.record_backward_of(rec, choices, acts, &[(self.output(), dy)])
@@ -40,7 +40,7 @@ impl Graph {
         &self,
         rec: &mut Recording,
         choices: &ConvAlgorithms,
-        acts: &Activations,
+        acts: &NodeOutputs,
         seeds: &[(NodeId, Tensor)],
     ) -> Result<Tensor> {
         let count = self.nodes.len();

@@ -17,7 +17,7 @@ pub enum Retain {
 
 /// Where each node's output is.
 #[derive(Clone, Debug)]
-pub struct Activations {
+pub struct NodeOutputs {
     pub(super) y: Vec<Tensor>,
     /// What each node's forward left for its backward.
     pub(super) saved: Vec<Saved>,
@@ -25,7 +25,7 @@ pub struct Activations {
     pub(super) slices: Vec<Option<Slice>>,
 }
 
-impl Activations {
+impl NodeOutputs {
     /// A node's output; with [`Retain::Needed`], a convolution's may be some channels of a concatenation's, see
     /// [`Tensor::channels`].
     pub fn of(&self, id: NodeId) -> Tensor {
@@ -49,7 +49,7 @@ impl Graph {
         choices: &ConvAlgorithms,
         input: Tensor,
         keep: Retain,
-    ) -> Result<Activations> {
+    ) -> Result<NodeOutputs> {
         if self.nodes[0].shape.with_batch(batch(input)) != input.shape {
             return Err(Error::input(format!(
                 "the input is {} but the network takes {}",
@@ -58,7 +58,7 @@ impl Graph {
         }
         let slices = if keep == Retain::All { vec![None; self.nodes.len()] } else { self.slices() };
         let y = self.allocate_outputs(rec, choices, input, keep, &slices)?;
-        let mut acts = Activations { y, saved: vec![Saved::new()], slices };
+        let mut acts = NodeOutputs { y, saved: vec![Saved::new()], slices };
         for (i, node) in self.nodes.iter().enumerate().skip(1) {
             let xs = acts.all_of(&node.inputs);
             let mut cx = Forward { rec, label: &node.name, algorithms: choices };

@@ -12,7 +12,7 @@ mod slices;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-pub use forward::{Activations, Retain};
+pub use forward::{NodeOutputs, Retain};
 
 use crate::error::{Error, Result};
 use crate::ops::{Backward, Conv2d, ConvAlgorithm, ConvAlgorithms, ConvKey, Forward, Op, Saved, Tensor};

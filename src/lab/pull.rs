@@ -10,7 +10,7 @@ use super::download::Download;
 use super::observer::{Note, Observer};
 use crate::digest::sha256_of;
 use crate::networks::Inspection;
-use crate::weights::{Checkpoint, Weights};
+use crate::weights::{PytorchFile, Weights};
 use crate::{Error, Result};
 
 /// Which weights to have.
@@ -96,7 +96,7 @@ impl<'a> Pull<'a> {
             let (file, found, wanted) = (file.display(), inspection.architecture, self.published.model);
             return Err(Error::input(format!("{file} holds the tensors of {found}, not of {wanted}")));
         }
-        let checkpoint = Checkpoint::open(file, None)?;
+        let checkpoint = PytorchFile::open(file, None)?;
         let from = self.from.unwrap_or(self.published.url);
         checkpoint.write(path, &origin(self.published, &checkpoint.sha256(), from))
     }

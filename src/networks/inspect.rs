@@ -14,7 +14,7 @@ use crate::weights::Weights;
 /// One tensor that does not fit.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
-pub enum Misfit {
+pub(crate) enum Misfit {
     /// The network needs it and the file lacks it.
     Missing {
         /// The tensor.
@@ -54,17 +54,17 @@ impl fmt::Display for Misfit {
 
 /// The network in a file, according to its tensors.
 #[derive(Clone, Debug, serde::Serialize)]
-pub struct Inspection {
+pub(crate) struct Inspection {
     /// The nearest architecture.
-    pub architecture: Architecture,
+    pub(crate) architecture: Architecture,
     /// Channels of the first layer.
-    pub width: usize,
+    pub(crate) width: usize,
     /// Number of classes.
-    pub classes: usize,
+    pub(crate) classes: usize,
     /// Everything that does not fit; empty if the network can be built.
-    pub misfits: Vec<Misfit>,
+    pub(crate) misfits: Vec<Misfit>,
     /// Tensors of auxiliary heads, which only training needs.
-    pub left_out: Vec<String>,
+    pub(crate) left_out: Vec<String>,
 }
 
 /// The longest list of misfits in one error message.
@@ -72,14 +72,14 @@ const SHOWN: usize = 12;
 
 impl Inspection {
     /// Compares a file's tensors with every architecture, and chooses the best fit.
-    pub fn of(weights: &Weights) -> Self {
+    pub(crate) fn of(weights: &Weights) -> Self {
         let all = Architecture::NAMES.iter().filter_map(|name| name.parse().ok());
         let inspections = all.map(|architecture| Self::against(architecture, weights));
         inspections.min_by_key(|inspection| inspection.misfits.len()).expect("there is an architecture")
     }
 
     /// Compares a file's tensors with one architecture, at the width and number of classes of the file.
-    pub fn against(architecture: Architecture, weights: &Weights) -> Self {
+    pub(crate) fn against(architecture: Architecture, weights: &Weights) -> Self {
         let [width, classes] = architecture.definition().sized_by.map(|name| extent(weights, name));
         let image = ImageSpec { channels: architecture.image_channels(weights), ..RGB_224 };
         let manifest =
@@ -112,7 +112,7 @@ impl Inspection {
     ///
     /// # Errors
     /// If there are misfits; the message lists them.
-    pub fn check(&self, weights: &Weights) -> Result<()> {
+    pub(crate) fn check(&self, weights: &Weights) -> Result<()> {
         if self.misfits.is_empty() && self.width > 0 && self.classes > 0 {
             return Ok(());
         }

@@ -15,9 +15,9 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use architecture::Architecture;
-pub use inspect::{Inspection, Misfit};
+pub(crate) use inspect::Inspection;
 pub use modules::{Module, Semantics};
-pub use preprocessing::{IMAGENET_MEAN, IMAGENET_STD, Preprocessing};
+pub use preprocessing::Preprocessing;
 
 use architecture::RGB_224;
 use builder::{Builder, Sizes};

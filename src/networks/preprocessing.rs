@@ -6,9 +6,9 @@ use crate::error::{Error, Result};
 use crate::ops::ScaleShift;
 
 /// Mean and standard deviation of ImageNet's pixels in `[0,1]`, by which torchvision's networks normalise.
-pub const IMAGENET_MEAN: [f32; 3] = [0.485, 0.456, 0.406];
+const IMAGENET_MEAN: [f32; 3] = [0.485, 0.456, 0.406];
 /// See [`IMAGENET_MEAN`].
-pub const IMAGENET_STD: [f32; 3] = [0.229, 0.224, 0.225];
+const IMAGENET_STD: [f32; 3] = [0.229, 0.224, 0.225];
 
 /// From pixels in `[0,1]` to the input of the first layer: `(range · pixel − mean) / std` in each channel.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -38,7 +38,7 @@ impl Preprocessing {
     }
 
     /// Pixels as they are.
-    pub fn identity(channels: usize) -> Self {
+    pub(crate) fn identity(channels: usize) -> Self {
         Self { range: 1.0, mean: vec![0.0; channels], std: vec![1.0; channels], transform_input: false }
     }
 
@@ -88,7 +88,7 @@ impl Preprocessing {
     }
 
     /// As JSON, for a file's metadata.
-    pub fn to_json(&self) -> String {
+    pub(crate) fn to_json(&self) -> String {
         serde_json::to_string(self).expect("numbers are plain data")
     }
 
@@ -108,7 +108,7 @@ impl Preprocessing {
     }
 
     /// The colour in `[0,1]` that subtracting the mean makes zero, one value a channel.
-    pub fn mean_colour(&self) -> Vec<f32> {
+    pub(crate) fn mean_colour(&self) -> Vec<f32> {
         self.mean.iter().map(|mean| mean / self.range).collect()
     }
 }

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 ///
 /// # Errors
 /// If there are no images, their sizes differ, or getting one fails.
-pub fn animation(
+pub(crate) fn animation(
     count: usize,
     frame_ms: u16,
     last_ms: u16,

@@ -19,7 +19,7 @@ use crate::bounded::read_at_most;
 use crate::error::{Error, Result};
 use crate::shape::ImageSpec;
 
-pub use animation::animation;
+pub(crate) use animation::animation;
 
 use levels::Levels;
 
@@ -46,7 +46,7 @@ const FORMATS: [ImageFormat; 6] =
 ///
 /// # Errors
 /// [`Error::Io`] if the file cannot be read; [`Error::Input`] if it is no such picture, is too large or is cut short.
-pub fn read(path: impl AsRef<Path>) -> Result<RgbImage> {
+pub(crate) fn read(path: impl AsRef<Path>) -> Result<RgbImage> {
     let Levels { height, width, values, .. } = read_levels(path.as_ref(), 3)?;
     Ok(RgbImage::from_raw(width as u32, height as u32, values).expect("three values a pixel"))
 }
@@ -137,15 +137,16 @@ fn is_jpeg_cut_short(bytes: &[u8]) -> bool {
     true
 }
 
-/// Reads a picture as a network's input `image`: `[C,H,W]` (row-major, channels first) in [0, 1], not yet normalised. One channel
-/// is grey, three are RGB, four are RGBA, which is opaque where the file has no transparency.
+/// Reads a picture as a network's input `image`: `[C,H,W]` (row-major, channels first) in [0, 1], not yet normalised. The content
+/// determines the format, not the name. As in Pillow's `convert`, one channel is grey, three are RGB, four are RGBA, which is opaque where the file has no transparency.
 ///
 /// As torchvision's evaluation transform: the picture is resized until it just covers `round(H · 256/224)` x `round(W · 256/224)`
 /// pixels, bilinear and antialiased, as Pillow does it (to the bit, or within one level of 255: its versions differ), and the
 /// centre of H x W is kept. A picture that is already H x W is taken as it is.
 ///
 /// # Errors
-/// As [`read`], and [`Error::Input`] for a picture with a side shorter than 8 pixels.
+/// [`Error::Io`] if the file cannot be read; [`Error::Input`] if it is not a PNG, JPEG, WebP, BMP, GIF or TIFF picture, is cut short or
+/// larger than 16384 pixels per side or 512 MiB, or has a side shorter than 8 pixels.
 pub fn preprocess(path: impl AsRef<Path>, image: impl Into<ImageSpec>) -> Result<Vec<f32>> {
     let (path, image) = (path.as_ref(), image.into());
     let picture = read_levels(path, image.channels)?;
@@ -185,7 +186,7 @@ fn crop_origin(len: usize, side: usize) -> usize {
 }
 
 /// An 8-bit picture as a network's input, `[3,H,W]` in [0, 1].
-pub fn to_chw(picture: &RgbImage) -> Vec<f32> {
+pub(crate) fn to_chw(picture: &RgbImage) -> Vec<f32> {
     channels_first(picture.as_raw(), 3)
 }
 
@@ -244,7 +245,7 @@ pub fn png(chw: &[f32], image: impl Into<ImageSpec>) -> Result<Vec<u8>> {
 ///
 /// # Errors
 /// As [`png()`].
-pub fn jpeg(chw: &[f32], image: impl Into<ImageSpec>) -> Result<Vec<u8>> {
+pub(crate) fn jpeg(chw: &[f32], image: impl Into<ImageSpec>) -> Result<Vec<u8>> {
     let image = image.into();
     let opaque = ImageSpec { channels: image.channels.min(3), ..image };
     let mut bytes = Vec::new();

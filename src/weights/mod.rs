@@ -1,14 +1,14 @@
 //! Weights: named tensors from a safetensors file, a PyTorch file, bytes in the binary, or a seed.
 //!
-//! [`Weights`] is the one type for all of them, and safetensors the one format underneath. [`Checkpoint`] converts a PyTorch file
+//! [`Weights`] is the one type for all of them, and safetensors the one format underneath. [`PytorchFile`] converts a PyTorch file
 //! to that format.
 
-mod checkpoint;
 mod file_bytes;
 mod generated;
 mod header;
 mod prefix;
 mod pytorch;
+mod pytorch_file;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -21,7 +21,7 @@ use std::sync::OnceLock;
 
 use half::{bf16, f16};
 
-pub use checkpoint::Checkpoint;
+pub use pytorch_file::PytorchFile;
 pub use safetensors::Dtype;
 
 #[cfg(feature = "native")]
@@ -51,7 +51,7 @@ impl Weights {
     /// Opens a safetensors or PyTorch file; the name's ending does not matter. The file is not trusted: its header is checked
     /// against the file, and takes at most a small multiple of 16 MiB of memory to read. The tensors
     /// stay on disk, memory-mapped, so the file must not change while the weights are in use; those of a PyTorch file are copied,
-    /// see [`Checkpoint`].
+    /// see [`PytorchFile`].
     ///
     /// # Errors
     /// [`Error::Io`] if the file cannot be read; [`Error::Input`] with the fault and the cure if its content is not valid.
@@ -108,7 +108,7 @@ impl Weights {
     fn from_storage(name: String, path: Option<PathBuf>, storage: FileBytes) -> Result<Self> {
         let file_bytes = storage.get().len();
         if pytorch::is_pytorch(storage.get()) {
-            let checkpoint = Checkpoint::of(name.clone(), storage, None)?;
+            let checkpoint = PytorchFile::of(name.clone(), storage, None)?;
             let storage = FileBytes::Bytes(Cow::Owned(checkpoint.to_bytes()?));
             let (sha256, notes) = (OnceLock::from(checkpoint.sha256()), checkpoint.notes().to_vec());
             let contents = header::read(&name, storage.get())?;
@@ -134,7 +134,7 @@ impl Weights {
         self.sha256.get_or_init(|| sha256_hex(self.storage.get()))
     }
 
-    /// Notes on how the file was read, one sentence each, see [`Checkpoint::notes`].
+    /// Notes on how the file was read, one sentence each, see [`PytorchFile::notes`].
     pub fn notes(&self) -> &[String] {
         &self.notes
     }

@@ -27,14 +27,14 @@ const MOST_TIMES: u64 = 4;
 /// The file is a pickle, in effect a program, and not trusted: only tensors and plain containers are built, a file that asks for
 /// any other Python object is refused, and memory stays below a small multiple of the file's size. PyTorch's
 /// `torch/serialization.py` and Python's `pickletools.py` define the formats.
-pub struct Checkpoint {
+pub struct PytorchFile {
     name: String,
     file: FileBytes,
     tensors: BTreeMap<String, View>,
     notes: Vec<String>,
 }
 
-impl Checkpoint {
+impl PytorchFile {
     /// Opens a file. `key` is the checkpoint's key for the network's tensors; without it, the usual keys are tried
     /// (`state_dict`, `model`, ...). The file is memory-mapped and must not change while it is in use.
     ///
@@ -153,9 +153,9 @@ impl Checkpoint {
 }
 
 /// Names and sizes, not ten million numbers.
-impl std::fmt::Debug for Checkpoint {
+impl std::fmt::Debug for PytorchFile {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Checkpoint")
+        f.debug_struct("PytorchFile")
             .field("name", &self.name)
             .field("tensors", &self.tensors.len())
             .field("file_bytes", &self.file_bytes())
