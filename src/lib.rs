@@ -79,10 +79,7 @@ pub use cli::main;
 #[doc = include_str!("../docs/library.md")]
 struct Readme;
 
-// Tests of what the crate keeps to itself.
+/// Tests that see the crate from inside; they lie in `tests/`.
 #[cfg(test)]
-#[path = "../tests/unit/memory.rs"]
-mod test_memory;
-#[cfg(test)]
-#[path = "../tests/unit/shaders.rs"]
-mod test_shaders;
+#[path = "../tests/inside.rs"]
+mod tests;

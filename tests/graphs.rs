@@ -1,10 +1,10 @@
 //! What must not change what a graph computes: fusing it, writing its concatenations in place, the convolutions' kernels, the
 //! rest of the batch. With small graphs that have what is hard about concatenations, and with narrow networks.
 
-mod twin;
-
 use std::sync::{Arc, LazyLock};
 
+use super::twin::generated::generated;
+use super::twin::golden::norm;
 use protogpu::gpu::{AdapterChoice, Capabilities, Context, Plan, Recording};
 use protogpu::graph::{Graph, NodeId, Retain};
 use protogpu::method::{Job, Optimizer, Settings};
@@ -14,8 +14,6 @@ use protogpu::ops::{
     Tensor,
 };
 use protogpu::{Result, Shape};
-use twin::generated::generated;
-use twin::golden::norm;
 
 /// Outputs, as the L2 norm of the difference over that of the output: 20 layers of sums in another order.
 const OUTPUTS: f64 = 1e-4;

@@ -5,20 +5,18 @@
 
 #[path = "networks/lucent.rs"]
 mod lucent;
-mod shared;
-mod twin;
 
 use std::sync::LazyLock;
 
+use super::shared::shared;
+use super::twin::generated::generated;
+use super::twin::golden::{Golden, norm, sample_indices};
 use protogpu::analysis::{Activations, Gradient, gradient};
 use protogpu::gpu::{AdapterChoice, Context, Summary};
 use protogpu::method::{Fill, HfForm, Job, Optimizer, Overrides, Settings, Warps};
 use protogpu::networks::{Architecture, Network, Semantics};
 use protogpu::ops::Interpolation;
 use protogpu::weights::Weights;
-use shared::shared;
-use twin::generated::generated;
-use twin::golden::{Golden, norm, sample_indices};
 
 /// Activations, as the L2 norm of the error over that of the golden's sample. Sums of up to 4,608 products in f32 err by
 /// about sqrt(4608)·6e-8 = 4e-6 a layer; 20 layers deep, this leaves room for every order of summing.

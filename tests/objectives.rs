@@ -2,10 +2,10 @@
 //!
 //! `tests/golden/README.md` says where the expected values come from.
 
-mod twin;
-
 use std::sync::LazyLock;
 
+use super::twin::generated::generated;
+use super::twin::golden::{Golden, norm, sample_indices};
 use protogpu::Result;
 use protogpu::analysis::Activations;
 use protogpu::gpu::{AdapterChoice, Capabilities, Context, Plan, Recording};
@@ -13,8 +13,6 @@ use protogpu::graph::{Graph, NodeId, Retain};
 use protogpu::method::{Interpolation, Job, Objective, Optimizer, Overrides, Settings};
 use protogpu::networks::{Architecture, Network, Semantics};
 use protogpu::ops::{ConvAlgorithms, Format, GradEpilogue, Tensor, unpack};
-use twin::generated::generated;
-use twin::golden::{Golden, norm, sample_indices};
 
 /// Values, relative: sums of up to 4,608 products a layer, fused, and means of thousands.
 const VALUES: f64 = 1e-4;

@@ -1,9 +1,6 @@
 //! Every op on the adapter: forward and backward against the twins, gradients against central differences, adjoints, and
 //! the same bits for an image whatever batch it is in. One file and one table an op; see `harness`.
 
-mod harness;
-mod twin;
-
 #[path = "ops/activations.rs"]
 mod activations;
 #[path = "ops/adam.rs"]

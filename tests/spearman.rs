@@ -1,12 +1,10 @@
 //! Spearman's rank correlation: against scipy, against ranks counted one by one, and what must not change a bit of it.
 
-mod twin;
-
+use super::twin::generated::generated;
+use super::twin::random::Random;
 use proptest::prelude::*;
 use protogpu::analysis::{Ranks, Sorter, spearman};
 use serde_json::Value;
-use twin::generated::generated;
-use twin::random::Random;
 
 /// Ranks are exact on both sides; what differs are roundings of sums of up to a million terms in scipy.
 const TOLERANCE: f64 = 1e-12;

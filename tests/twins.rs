@@ -3,15 +3,14 @@
 
 #[path = "twins/against_torch.rs"]
 mod against_torch;
-mod twin;
 
-use twin::affine_warp::{self, Interpolation, theta_from};
-use twin::batch_norm::{self, BatchNorm};
-use twin::check::{assert_adjoint, assert_close, central_differences};
-use twin::local_response_norm::{self, LocalResponseNorm};
-use twin::max_pool2d::{self, Window};
-use twin::random::Random;
-use twin::{
+use super::twin::affine_warp::{self, Interpolation, theta_from};
+use super::twin::batch_norm::{self, BatchNorm};
+use super::twin::check::{assert_adjoint, assert_close, central_differences};
+use super::twin::local_response_norm::{self, LocalResponseNorm};
+use super::twin::max_pool2d::{self, Window};
+use super::twin::random::Random;
+use super::twin::{
     Tensor, adam, add, avg_pool2d, class_logit, concat, conv2d, golden, linear, normalize, probability_variance, relu,
     total_variation,
 };

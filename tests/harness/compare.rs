@@ -3,8 +3,8 @@
 use std::fmt::Display;
 
 use super::Outcome;
-use crate::twin::Tensor;
-use crate::twin::check::central_differences;
+use crate::tests::twin::Tensor;
+use crate::tests::twin::check::central_differences;
 
 /// Two units in the last place's half: what one operation in f32 errs by is at most half of it, relative to its result.
 const EPS: f64 = f32::EPSILON as f64;

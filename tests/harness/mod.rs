@@ -19,7 +19,7 @@ use protogpu::ops::{self, AdamRow, Clock, Format, GradEpilogue, Schedule};
 pub(crate) use compare::{adjoint, batch_independent, close, exact, gradient, images, refused, root};
 pub(crate) use table::Table;
 
-use crate::twin::Tensor;
+use crate::tests::twin::Tensor;
 
 /// What a case comes to.
 pub(crate) type Outcome<T = ()> = Result<T, Box<dyn Error>>;

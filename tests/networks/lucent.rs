@@ -3,9 +3,9 @@
 use protogpu::method::{History, ImageState, Job, Optimizer, Overrides, Preset, Settings, TransformDraws};
 use protogpu::networks::{Architecture, Network};
 
-use super::twin::generated::generated;
-use super::twin::golden::{Golden, sample_indices};
 use super::{CONTEXT, FUSED_GRADIENT, LOSSES, f64s, relative};
+use crate::tests::twin::generated::generated;
+use crate::tests::twin::golden::{Golden, sample_indices};
 
 const STEPS: u32 = 10;
 const SIDE: usize = 128;

@@ -3,12 +3,12 @@
 
 use protogpu::ops::{self, ACTIVATIONS, ConvAlgorithms, Format, Forward, Op, backward_alone};
 
-use crate::harness::{
+use crate::tests::harness::{
     Outcome, Rig, SINKS, Table, batch_independent, by, close, exact, gpu, gradient, images, sink_name, sunk,
 };
-use crate::twin::Tensor;
-use crate::twin::activations::{self, Activation};
-use crate::twin::random::Random;
+use crate::tests::twin::Tensor;
+use crate::tests::twin::activations::{self, Activation};
+use crate::tests::twin::random::Random;
 
 /// 63, 64 and 65 elements, odd and all different; then more than 65,535 workgroups of 64.
 const SHAPES: [[usize; 4]; 5] = [[1, 7, 3, 3], [2, 2, 4, 4], [1, 5, 13, 1], [3, 2, 7, 5], [1, 1, 2049, 2048]];

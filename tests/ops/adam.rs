@@ -2,9 +2,9 @@
 
 use protogpu::ops::{Adam, AdamRow};
 
-use crate::harness::{Outcome, Rig, Table, batch_independent, by, close, exact, images};
-use crate::twin::random::Random;
-use crate::twin::{Tensor, adam};
+use crate::tests::harness::{Outcome, Rig, Table, batch_independent, by, close, exact, images};
+use crate::tests::twin::random::Random;
+use crate::tests::twin::{Tensor, adam};
 
 /// Twice three steps: the moments begin anew before the first and before the fourth.
 const STEPS: usize = 6;

@@ -2,9 +2,9 @@
 
 use protogpu::ops::Add;
 
-use crate::harness::{Outcome, Rig, Table, batch_independent, by, exact, images};
-use crate::twin::random::Random;
-use crate::twin::{Tensor, add};
+use crate::tests::harness::{Outcome, Rig, Table, batch_independent, by, exact, images};
+use crate::tests::twin::random::Random;
+use crate::tests::twin::{Tensor, add};
 
 fn forward(x: &Tensor, z: &Tensor) -> Outcome<Tensor> {
     let mut rig = Rig::default();

@@ -2,10 +2,10 @@
 
 use protogpu::ops::{AffineWarp, Clock, Interpolation, ScaleShift};
 
-use crate::harness::{Outcome, Rig, Table, adjoint, batch_independent, by, close, exact, gradient, images};
-use crate::twin::affine_warp::{self, Theta, theta_from};
-use crate::twin::random::Random;
-use crate::twin::{Tensor, indices};
+use crate::tests::harness::{Outcome, Rig, Table, adjoint, batch_independent, by, close, exact, gradient, images};
+use crate::tests::twin::affine_warp::{self, Theta, theta_from};
+use crate::tests::twin::random::Random;
+use crate::tests::twin::{Tensor, indices};
 
 /// The twin's name for the same.
 fn twin(interpolation: Interpolation) -> affine_warp::Interpolation {

@@ -2,10 +2,10 @@
 
 use protogpu::method::losses::ClassLogit;
 
-use crate::harness::{Outcome, Table, batch_independent, close, gradient, images, refused, run_term};
-use crate::twin::probability_variance::softmax;
-use crate::twin::random::Random;
-use crate::twin::{Tensor, class_logit as twin};
+use crate::tests::harness::{Outcome, Table, batch_independent, close, gradient, images, refused, run_term};
+use crate::tests::twin::probability_variance::softmax;
+use crate::tests::twin::random::Random;
+use crate::tests::twin::{Tensor, class_logit as twin};
 
 /// exp may err by 3 + 2|x| units in the last place, here 3 + 2·8, in p's numerator and denominator alike; then a division, and sums
 /// over up to 16 terms a lane.

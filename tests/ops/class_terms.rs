@@ -2,10 +2,10 @@
 
 use protogpu::method::losses::{ClassRow, ClassTerms};
 
-use crate::harness::{Outcome, Rig, Table, batch_independent, close, gradient, images, objective_columns};
-use crate::twin::Tensor;
-use crate::twin::class_terms::{self as twin, Form, Term};
-use crate::twin::random::Random;
+use crate::tests::harness::{Outcome, Rig, Table, batch_independent, close, gradient, images, objective_columns};
+use crate::tests::twin::Tensor;
+use crate::tests::twin::class_terms::{self as twin, Form, Term};
+use crate::tests::twin::random::Random;
 
 /// As of class_logit: exp may err by 19 units in the last place, in numerator and denominator alike.
 const K: f64 = 64.0;

@@ -2,10 +2,12 @@
 
 use protogpu::ops::Colour;
 
-use crate::harness::{Outcome, Rig, Table, adjoint, batch_independent, by, close, exact, gradient, images, refused};
-use crate::twin::colour::{self, Matrix};
-use crate::twin::random::Random;
-use crate::twin::{Tensor, check};
+use crate::tests::harness::{
+    Outcome, Rig, Table, adjoint, batch_independent, by, close, exact, gradient, images, refused,
+};
+use crate::tests::twin::colour::{self, Matrix};
+use crate::tests::twin::random::Random;
+use crate::tests::twin::{Tensor, check};
 
 /// Exact as f32, of no symmetry.
 const MATRIX: Matrix = [[0.5, 0.25, -1.0], [2.0, 0.0, -0.125], [0.75, -0.5, 0.0625]];

@@ -4,9 +4,11 @@ use protogpu::gpu::Recording;
 use protogpu::ops::{self, Concat, GradEpilogue};
 use protogpu::{Result, Shape};
 
-use crate::harness::{Outcome, Rig, SINKS, Table, batch_independent, by, exact, images, refused, sink_name, sunk};
-use crate::twin::random::Random;
-use crate::twin::{Tensor, concat};
+use crate::tests::harness::{
+    Outcome, Rig, SINKS, Table, batch_independent, by, exact, images, refused, sink_name, sunk,
+};
+use crate::tests::twin::random::Random;
+use crate::tests::twin::{Tensor, concat};
 
 /// Images, plane, and the channels of each input: one input; planes of 63, 64 and 65 places.
 const CASES: [([usize; 3], &[usize]); 5] = [

@@ -2,12 +2,12 @@
 
 use protogpu::ops::{Conv2d, ConvAlgorithm, Epilogue, Format, TexelsAlgorithm, Tile};
 
-use crate::harness::{
+use crate::tests::harness::{
     Outcome, Rig, SINKS, Table, adjoint, bare, batch_independent, by, close, exact, gpu, gradient, images, on, root,
     sink_name, sunk,
 };
-use crate::twin::random::Random;
-use crate::twin::{Tensor, conv2d};
+use crate::tests::twin::random::Random;
+use crate::tests::twin::{Tensor, conv2d};
 
 /// Shapes of x and w, stride, pad.
 pub(super) type Geometry = ([usize; 4], [usize; 4], [usize; 2], [usize; 4]);

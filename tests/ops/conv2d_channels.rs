@@ -4,9 +4,9 @@
 use protogpu::ops::{self, Conv2d, ConvAlgorithm, Epilogue, Format, GradEpilogue};
 
 use super::conv2d::{Case, Geometry, growth, variants};
-use crate::harness::{Outcome, Rig, Table, close, exact, format_name, refused};
-use crate::twin::random::Random;
-use crate::twin::{Tensor, concat};
+use crate::tests::harness::{Outcome, Rig, Table, close, exact, format_name, refused};
+use crate::tests::twin::random::Random;
+use crate::tests::twin::{Tensor, concat};
 
 /// 3x3 windows, which Winograd's tiles take too; a window as large as nothing; strides with residues as phases, and as rows.
 /// Channels out are no multiple of four in the first two.
@@ -126,7 +126,7 @@ fn reading_some_channels() {
                     let dx = rig.output_as(format, "dx", case.x.shape);
                     let sink = rig.sink(format, [Some(&add), Some(&mask)])?;
                     case.op(true).backward(&mut rig.rec, "conv", dy, dx, sink, variant)?;
-                    let want = crate::harness::sunk(&case.twin_backward(), Some(&add), Some(&mask));
+                    let want = crate::tests::harness::sunk(&case.twin_backward(), Some(&add), Some(&mask));
                     let size = magnitudes.twin_backward().map(|dx| dx + 1.0);
                     close("dx", &rig.run()?.read(dx)?, &want, &size, k)
                 });

@@ -5,8 +5,8 @@ use protogpu::gpu::Recording;
 use protogpu::ops::{self, ConvAlgorithm, Epilogue, TexelsAlgorithm, Tile};
 
 use super::conv2d::{Case, Overrides, name_of};
-use crate::harness::{Table, batch_independent, images};
-use crate::twin::Tensor;
+use crate::tests::harness::{Table, batch_independent, images};
+use crate::tests::twin::Tensor;
 
 /// How far each variant is from the f64 twin, relative to the largest output, for a network's 3x3 windows: printed, and
 /// bounded far below the 1e-3 that a module's activation may differ by.

@@ -2,9 +2,9 @@
 
 use protogpu::method::losses::Diversity;
 
-use crate::harness::{Outcome, Rig, Table, by, close, gradient, images, objective_columns, refused, root};
-use crate::twin::random::Random;
-use crate::twin::{Tensor, diversity as twin};
+use crate::tests::harness::{Outcome, Rig, Table, by, close, gradient, images, objective_columns, refused, root};
+use crate::tests::twin::random::Random;
+use crate::tests::twin::{Tensor, diversity as twin};
 
 /// Exact as f32, of each sign.
 const WEIGHTS: [f64; 4] = [0.75, -2.0, 1.0, 0.25];

@@ -2,12 +2,12 @@
 
 use protogpu::method::losses::{Feature, FeatureRow, Read};
 
-use crate::harness::{
+use crate::tests::harness::{
     Outcome, Rig, Table, batch_independent, by, close, gradient, images, objective_columns, refused, root,
 };
-use crate::twin::Tensor;
-use crate::twin::feature::{self as twin, Unit};
-use crate::twin::random::Random;
+use crate::tests::twin::Tensor;
+use crate::tests::twin::feature::{self as twin, Unit};
+use crate::tests::twin::random::Random;
 
 /// Exact as f32, and one of each sign.
 const WEIGHTS: [f64; 3] = [0.75, -2.0, 1.0];

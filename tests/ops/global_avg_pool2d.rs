@@ -2,12 +2,12 @@
 
 use protogpu::ops::{Format, GlobalAvgPool2d};
 
-use crate::harness::{
+use crate::tests::harness::{
     Outcome, Rig, SINKS, Table, adjoint, batch_independent, by, close, format_name, formats, gradient, images, root,
     sink_name, sunk,
 };
-use crate::twin::random::Random;
-use crate::twin::{Tensor, avg_pool2d};
+use crate::tests::twin::random::Random;
+use crate::tests::twin::{Tensor, avg_pool2d};
 
 fn forward(format: Format, x: &Tensor) -> Outcome<Tensor> {
     let mut rig = Rig::default();

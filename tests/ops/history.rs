@@ -3,9 +3,9 @@
 use protogpu::gpu::{CustomKernel, Grid, NoParams};
 use protogpu::method::losses::{Column, tick};
 
-use crate::harness::{Outcome, Rig, Table, batch_independent, close, images, refused, root};
-use crate::twin::Tensor;
-use crate::twin::random::Random;
+use crate::tests::harness::{Outcome, Rig, Table, batch_independent, close, images, refused, root};
+use crate::tests::twin::Tensor;
+use crate::tests::twin::random::Random;
 
 const STEPS: usize = 3;
 

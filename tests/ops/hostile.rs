@@ -8,9 +8,9 @@ use protogpu::method::losses::{
 };
 use protogpu::ops::{Adam, AdamRow, AffineWarp, Clock, Interpolation};
 
-use crate::harness::{Outcome, Ready, Rig, Table, exact, objective_columns};
-use crate::twin::Tensor;
-use crate::twin::random::Random;
+use crate::tests::harness::{Outcome, Ready, Rig, Table, exact, objective_columns};
+use crate::tests::twin::Tensor;
+use crate::tests::twin::random::Random;
 
 /// Two steps; what lies past them would show, as NaN where it is not zero.
 const STEPS: usize = 2;

@@ -3,9 +3,9 @@
 use protogpu::Shape;
 use protogpu::ops::Irfft2;
 
-use crate::harness::{Outcome, Rig, Table, adjoint, batch_independent, by, close, gradient, images, refused};
-use crate::twin::random::Random;
-use crate::twin::{Tensor, irfft2};
+use crate::tests::harness::{Outcome, Rig, Table, adjoint, batch_independent, by, close, gradient, images, refused};
+use crate::tests::twin::random::Random;
+use crate::tests::twin::{Tensor, irfft2};
 
 /// N, C, H and W of the image.
 type Case = [usize; 4];

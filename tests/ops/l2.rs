@@ -2,9 +2,9 @@
 
 use protogpu::method::losses::L2;
 
-use crate::harness::{Outcome, Table, batch_independent, by, close, gradient, images, refused, root, run_term};
-use crate::twin::random::Random;
-use crate::twin::{Tensor, l2 as twin};
+use crate::tests::harness::{Outcome, Table, batch_independent, by, close, gradient, images, refused, root, run_term};
+use crate::tests::twin::random::Random;
+use crate::tests::twin::{Tensor, l2 as twin};
 
 /// Exact as f32.
 const WEIGHT: f64 = 0.75;

@@ -2,11 +2,11 @@
 
 use protogpu::ops::{GradEpilogue, Linear};
 
-use crate::harness::{
+use crate::tests::harness::{
     Outcome, Rig, SINKS, Table, adjoint, batch_independent, close, gradient, images, root, sink_name, sunk,
 };
-use crate::twin::random::Random;
-use crate::twin::{Tensor, linear};
+use crate::tests::twin::random::Random;
+use crate::tests::twin::{Tensor, linear};
 
 fn op(w: &Tensor, b: &[f64]) -> Linear {
     Linear { w: w.to_f32().into(), b: b.iter().map(|&b| b as f32).collect() }

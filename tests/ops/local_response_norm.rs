@@ -2,13 +2,13 @@
 
 use protogpu::ops::{self, Format};
 
-use crate::harness::{
+use crate::tests::harness::{
     Outcome, Rig, SINKS, Table, batch_independent, by, close, exact, format_name, formats, gradient, images, refused,
     root, sink_name, sunk,
 };
-use crate::twin::local_response_norm::{self as twin, LocalResponseNorm};
-use crate::twin::random::Random;
-use crate::twin::{Tensor, indices};
+use crate::tests::twin::local_response_norm::{self as twin, LocalResponseNorm};
+use crate::tests::twin::random::Random;
+use crate::tests::twin::{Tensor, indices};
 
 /// Around one, two and sixteen quads of texels.
 const CHANNELS: [usize; 10] = [1, 2, 3, 4, 5, 7, 8, 9, 13, 65];

@@ -5,11 +5,11 @@ use protogpu::method::transforms::maps_of;
 use protogpu::method::{Settings, Transform, Transforms};
 use protogpu::ops::{self, AffineWarp, Clock, Colour, Interpolation, Irfft2};
 
-use crate::harness::{Outcome, Rig, Table, close};
-use crate::twin::Tensor;
-use crate::twin::colour;
-use crate::twin::golden::Golden;
-use crate::twin::irfft2;
+use crate::tests::harness::{Outcome, Rig, Table, close};
+use crate::tests::twin::Tensor;
+use crate::tests::twin::colour;
+use crate::tests::twin::golden::Golden;
+use crate::tests::twin::irfft2;
 
 /// Lucid's colours, the largest norm of a column made 1.
 fn colours() -> colour::Matrix {

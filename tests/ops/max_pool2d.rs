@@ -3,13 +3,13 @@
 use protogpu::Shape;
 use protogpu::ops::{Format, MaxPool2d};
 
-use crate::harness::{
+use crate::tests::harness::{
     Outcome, Rig, SINKS, Table, batch_independent, by, close, exact, format_name, formats, gradient, images, root,
     sink_name, sunk,
 };
-use crate::twin::max_pool2d::{self, Window};
-use crate::twin::random::Random;
-use crate::twin::{Tensor, indices};
+use crate::tests::twin::max_pool2d::{self, Window};
+use crate::tests::twin::random::Random;
+use crate::tests::twin::{Tensor, indices};
 
 const CASES: [([usize; 4], Window); 14] = [
     // ResNet's and GoogLeNet's.

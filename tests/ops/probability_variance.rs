@@ -3,10 +3,10 @@
 use protogpu::method::PvForm;
 use protogpu::method::losses::ProbabilityVariance;
 
-use crate::harness::{Outcome, Table, batch_independent, close, gradient, images, run_term};
-use crate::twin::Tensor;
-use crate::twin::probability_variance::{self as twin, Form, softmax};
-use crate::twin::random::Random;
+use crate::tests::harness::{Outcome, Table, batch_independent, close, gradient, images, run_term};
+use crate::tests::twin::Tensor;
+use crate::tests::twin::probability_variance::{self as twin, Form, softmax};
+use crate::tests::twin::random::Random;
 
 /// As of class_logit; then squares.
 const K: f64 = 64.0;

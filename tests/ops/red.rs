@@ -3,9 +3,9 @@
 use protogpu::gpu::{CustomKernel, Grid};
 use protogpu::ops::Relu;
 
-use crate::harness::{Outcome, Rig, adjoint, batch_independent, close, exact, gradient};
-use crate::twin::random::Random;
-use crate::twin::{Tensor, relu};
+use crate::tests::harness::{Outcome, Rig, adjoint, batch_independent, close, exact, gradient};
+use crate::tests::twin::random::Random;
+use crate::tests::twin::{Tensor, relu};
 
 protogpu::params! {
     /// `Params` of the kernels below.

@@ -2,12 +2,12 @@
 
 use protogpu::ops::{GradEpilogue, ScaleShift};
 
-use crate::harness::{
+use crate::tests::harness::{
     Outcome, Rig, SINKS, Table, adjoint, batch_independent, by, close, gradient, images, sink_name, sunk,
 };
-use crate::twin::batch_norm::{self, BatchNorm};
-use crate::twin::random::Random;
-use crate::twin::{Tensor, normalize};
+use crate::tests::twin::batch_norm::{self, BatchNorm};
+use crate::tests::twin::random::Random;
+use crate::tests::twin::{Tensor, normalize};
 
 /// The folded scale and shift, x·scale, its sum with shift: four roundings, each relative to the parts of the sum.
 const K: f64 = 4.0;

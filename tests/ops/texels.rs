@@ -2,9 +2,9 @@
 
 use protogpu::ops::{self, Format};
 
-use crate::harness::{Outcome, Rig, SINKS, Table, by, exact, formats, sink_name, sunk};
-use crate::twin::Tensor;
-use crate::twin::random::Random;
+use crate::tests::harness::{Outcome, Rig, SINKS, Table, by, exact, formats, sink_name, sunk};
+use crate::tests::twin::Tensor;
+use crate::tests::twin::random::Random;
 
 #[test]
 fn there_and_back() {

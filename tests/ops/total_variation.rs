@@ -3,10 +3,10 @@
 use protogpu::method::HfForm;
 use protogpu::method::losses::TotalVariation;
 
-use crate::harness::{Outcome, Table, batch_independent, by, close, gradient, images, root, run_term};
-use crate::twin::Tensor;
-use crate::twin::random::Random;
-use crate::twin::total_variation::{self, Form};
+use crate::tests::harness::{Outcome, Table, batch_independent, by, close, gradient, images, root, run_term};
+use crate::tests::twin::Tensor;
+use crate::tests::twin::random::Random;
+use crate::tests::twin::total_variation::{self, Form};
 
 const FORMS: [(HfForm, Form); 4] = [
     (HfForm::L1, Form::L1),

@@ -1,13 +1,15 @@
 //! Holds the twins to PyTorch and torchvision through `tests/golden/ops.safetensors`: same inputs, results in float64 on both sides.
 
-use crate::twin::affine_warp::{self, Interpolation, theta_from};
-use crate::twin::batch_norm::{self, BatchNorm};
-use crate::twin::check::assert_close;
-use crate::twin::generated::generated;
-use crate::twin::golden::{Golden, norm, sample_indices};
-use crate::twin::local_response_norm::{self, LocalResponseNorm};
-use crate::twin::max_pool2d::{self, Window};
-use crate::twin::{Tensor, adam, avg_pool2d, conv2d, linear, normalize, probability_variance, relu, total_variation};
+use crate::tests::twin::affine_warp::{self, Interpolation, theta_from};
+use crate::tests::twin::batch_norm::{self, BatchNorm};
+use crate::tests::twin::check::assert_close;
+use crate::tests::twin::generated::generated;
+use crate::tests::twin::golden::{Golden, norm, sample_indices};
+use crate::tests::twin::local_response_norm::{self, LocalResponseNorm};
+use crate::tests::twin::max_pool2d::{self, Window};
+use crate::tests::twin::{
+    Tensor, adam, avg_pool2d, conv2d, linear, normalize, probability_variance, relu, total_variation,
+};
 
 /// Both sides compute in f64 and differ in the order of sums of at most some hundred terms of order 1.
 const TOLERANCE: f64 = 1e-12;

@@ -1,15 +1,12 @@
 //! The statistics of `protogpu study`: against scipy and statsmodels, and what must hold whatever the numbers are.
 
-#[path = "../twin/mod.rs"]
-mod twin;
-
 use super::proportion::{Count, Interval, Pairs, cohens_h, difference, fisher};
 use super::resample::{
     Resampling, bootstrap_difference, bootstrap_mean, cliffs_delta, holm, mean, percentile_interval_95, permutation,
     sign_flips,
 };
+use crate::tests::twin::generated::generated;
 use serde_json::Value;
-use twin::generated::generated;
 
 /// What differs are roundings; exact tests sum up to 20,000 terms of logarithms of factorials.
 const TOLERANCE: f64 = 1e-9;

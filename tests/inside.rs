@@ -1,0 +1,20 @@
+//! Tests that see the crate from inside: ops, graphs, whole networks, memory and files. `cargo test --lib tests::ops::conv2d` runs
+//! those of one op. What a user of the library or the binary sees is tested from outside, in the other files of this folder.
+
+mod harness;
+mod shared;
+pub(crate) mod twin;
+
+mod graphs;
+mod memory;
+#[path = "networks.rs"]
+mod networks;
+mod objectives;
+#[path = "ops.rs"]
+mod ops;
+mod shaders;
+mod spearman;
+mod tuning;
+#[path = "twins.rs"]
+mod twins;
+mod weights_checkpoints;
