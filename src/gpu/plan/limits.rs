@@ -3,9 +3,7 @@
 use serde::Serialize;
 
 use super::memory::Memory;
-use super::summary::Summary;
-use crate::gpu::device::Context;
-use crate::gpu::recording::{Layout, MAX_WORKGROUPS, Recording, TEXTURE_WIDTH};
+use crate::gpu::recording::{Layout, Recording, TEXTURE_WIDTH};
 
 /// What of a plan an adapter limits.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -33,15 +31,5 @@ impl RequiredLimits {
             texture_rows: lens(Layout::Texels).div_ceil(TEXTURE_WIDTH),
             workgroups: groups.max().unwrap_or(0),
         }
-    }
-}
-
-impl Summary {
-    /// Whether an adapter's limits allow it. How much memory it has is another matter.
-    pub fn fits(&self, context: &Context) -> bool {
-        let (limits, extremes) = (context.device().limits(), &self.extremes);
-        extremes.buffer_bytes <= limits.max_storage_buffer_binding_size.min(limits.max_buffer_size)
-            && extremes.texture_rows <= limits.max_texture_dimension_2d as usize
-            && extremes.workgroups <= MAX_WORKGROUPS
     }
 }

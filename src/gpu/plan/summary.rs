@@ -5,7 +5,8 @@ use std::ops::Range;
 
 use super::limits::RequiredLimits;
 use super::memory::Memory;
-use crate::gpu::recording::{Recording, Storage};
+use crate::gpu::device::Context;
+use crate::gpu::recording::{MAX_WORKGROUPS, Recording, Storage};
 
 /// What a plan does and takes, for printing before anything is made.
 #[derive(Clone, Debug, serde::Serialize)]
@@ -33,6 +34,16 @@ pub struct SectionSummary {
     pub flops: u64,
     /// Bytes that the kernels touch at least.
     pub bytes: u64,
+}
+
+impl Summary {
+    /// Whether an adapter's limits allow it. How much memory it has is another matter.
+    pub fn fits(&self, context: &Context) -> bool {
+        let (limits, extremes) = (context.device().limits(), &self.extremes);
+        extremes.buffer_bytes <= limits.max_storage_buffer_binding_size.min(limits.max_buffer_size)
+            && extremes.texture_rows <= limits.max_texture_dimension_2d as usize
+            && extremes.workgroups <= MAX_WORKGROUPS
+    }
 }
 
 impl Summary {
