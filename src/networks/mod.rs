@@ -227,3 +227,42 @@ impl fmt::Debug for Network {
         write!(f, "{} with {} classes from {}", self.architecture, self.classes(), self.weights.name())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tensor_file::TensorFile;
+
+    /// A narrow ResNet-18 for grey images, with these metadata.
+    fn grey(metadata: &[(&str, &str)]) -> Result<Network> {
+        let image = ImageSpec { channels: 1, ..RGB_224 };
+        let layers = Architecture::ResNet18.definition().layers;
+        let manifest = Builder::manifest(layers, Sizes { file: None, image, width: 8, classes: 3 });
+        let weights = Weights::generated(&manifest, 1)?;
+        let values: Vec<_> = manifest.iter().map(|(name, _)| weights.tensor_f32(name)).collect::<Result<_>>()?;
+        let mut file = TensorFile::default();
+        for (key, value) in metadata {
+            file = file.metadata(key, *value);
+        }
+        for ((name, shape), values) in manifest.iter().zip(&values) {
+            file = file.tensor(name, shape, values);
+        }
+        Network::from_weights(Weights::from_bytes("grey.safetensors", file.to_bytes())?)
+    }
+
+    #[test]
+    fn images_have_the_channels_of_the_first_convolution_and_the_size_in_the_metadata() {
+        assert_eq!(grey(&[]).unwrap().image(), ImageSpec { channels: 1, height: 224, width: 224 });
+        let network = grey(&[("image_size", "[32, 48]"), ("mean", "[0.5]")]).unwrap();
+        assert_eq!(network.image(), ImageSpec { channels: 1, height: 32, width: 48 });
+        assert_eq!(network.classes(), 3);
+        assert_eq!(network.preprocessing().to_string(), "grey 0..1, mean 0.5");
+        for size in ["[32]", "[0, 48]", "[32, 5000]", "32"] {
+            let error = grey(&[("image_size", size)]).unwrap_err();
+            let expected = format!("grey.safetensors: `image_size` in its metadata is {size}, and not [height, width]");
+            assert!(error.is_input() && error.to_string().starts_with(&expected), "{error}");
+        }
+        let error = grey(&[("mean", "[0.5, 0.5, 0.5]")]).unwrap_err().to_string();
+        assert!(error.contains("`mean` has 3 values but the network's images have 1 channels"), "{error}");
+    }
+}
