@@ -33,7 +33,7 @@ impl ImageTexture {
     pub(crate) fn new(context: &Context, pixels: &wgpu::Buffer, image: usize, [h, w]: [usize; 2]) -> Result<Self> {
         // On the web, where nobody can wait here, what the device refuses shows when the texture is used.
         let mut errors = Errors::default();
-        let pipeline = context.compiled().get(context, &Kernel::new("image_texture", "paint"), &mut errors)?;
+        let pipeline = context.compiled().get(&Kernel::new("image_texture", "paint"), &mut errors)?;
         let params = ImageTextureParams { image: image as u32, h: h as u32, w: w as u32 };
         let (texture, view, bind_group) = errors.catch(context.device(), "making the image's texture", || {
             let device = context.device();

@@ -28,10 +28,11 @@
 //! rest: it misuses each public function.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use super::Context;
+use super::driver_cache::DriverCache;
 use super::errors::Errors;
+use super::work;
 use crate::error::Result;
 use crate::gpu::shader::{Access, Kernel, Reflected, Reflection, Source, TextureFormat, TextureUse, reflect};
 
@@ -46,13 +47,20 @@ pub(in crate::gpu) struct Pipeline {
 /// A kernel's pipeline, once it is made. Locked while it is being made: who else wants this kernel waits for it.
 type Slot = Arc<Mutex<Option<Arc<Pipeline>>>>;
 
-/// What a context has compiled, each kernel once.
-#[derive(Debug, Default)]
+/// What was compiled for a device, each kernel once.
+#[derive(Debug)]
 pub(in crate::gpu) struct Pipelines {
+    device: wgpu::Device,
+    /// Where the driver collects what it compiles, if it does.
+    pub(super) driver_cache: OnceLock<DriverCache>,
     slots: Mutex<HashMap<Kernel, Slot>>,
 }
 
 impl Pipelines {
+    pub(super) fn new(device: &wgpu::Device) -> Arc<Self> {
+        Arc::new(Self { device: device.clone(), driver_cache: OnceLock::new(), slots: Mutex::default() })
+    }
+
     fn slots(&self) -> MutexGuard<'_, HashMap<Kernel, Slot>> {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -66,26 +74,27 @@ impl Pipelines {
     ///
     /// # Errors
     /// If the kernel is not valid, or the device refuses it. On the web the latter is known later, from `errors`.
-    pub(in crate::gpu) fn get(&self, context: &Context, kernel: &Kernel, errors: &mut Errors) -> Result<Arc<Pipeline>> {
+    pub(in crate::gpu) fn get(&self, kernel: &Kernel, errors: &mut Errors) -> Result<Arc<Pipeline>> {
         let slot = Arc::clone(self.slots().entry(kernel.clone()).or_default());
         let mut made = slot.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(pipeline) = &*made {
             return Ok(Arc::clone(pipeline));
         }
-        let pipeline = Arc::new(compile(context, kernel, errors)?);
+        let pipeline = Arc::new(compile(&self.device, self.driver_cache.get(), kernel, errors)?);
         *made = Some(Arc::clone(&pipeline));
         Ok(pipeline)
     }
 
     /// Compiles kernels, several at a time where there are threads. The work begins at once; what comes back waits for its end.
-    pub(in crate::gpu) fn begin(context: &Context, kernels: Vec<Kernel>) -> impl Future<Output = Result<()>> + use<> {
-        let work = super::work::begin(context, kernels);
-        let context = context.clone();
+    pub(in crate::gpu) fn begin(self: &Arc<Self>, kernels: Vec<Kernel>) -> impl Future<Output = Result<()>> + use<> {
+        let own = Arc::clone(self);
+        let work = work::begin(kernels, move |kernel, errors| own.get(kernel, errors).map(|_| ()));
+        let own = Arc::clone(self);
         async move {
             let (kernels, result) = work.await;
             if result.is_err() {
                 // On the web a pipeline that turns out to be invalid is there already.
-                let mut slots = context.compiled().slots();
+                let mut slots = own.slots();
                 kernels.iter().for_each(|kernel| drop(slots.remove(kernel)));
             }
             result
@@ -93,7 +102,12 @@ impl Pipelines {
     }
 }
 
-fn compile(context: &Context, kernel: &Kernel, errors: &mut Errors) -> Result<Pipeline> {
+fn compile(
+    device: &wgpu::Device,
+    driver_cache: Option<&DriverCache>,
+    kernel: &Kernel,
+    errors: &mut Errors,
+) -> Result<Pipeline> {
     let reflection = reflect(kernel)?;
     let label = kernel.to_string();
     let text = kernel.source.resolve()?;
@@ -105,7 +119,6 @@ fn compile(context: &Context, kernel: &Kernel, errors: &mut Errors) -> Result<Pi
     };
     let descriptor =
         wgpu::ShaderModuleDescriptor { label: Some(&label), source: wgpu::ShaderSource::Wgsl(text.into()) };
-    let device = context.device();
     errors.catch(device, &format!("compiling {label}"), || {
         // SAFETY: see the head of this file.
         let module = unsafe { device.create_shader_module_trusted(descriptor, checks) };
@@ -128,7 +141,7 @@ fn compile(context: &Context, kernel: &Kernel, errors: &mut Errors) -> Result<Pi
                 constants: &constants,
                 zero_initialize_workgroup_memory: outside,
             },
-            cache: context.driver_cache(),
+            cache: driver_cache.map(|kept| &kept.cache),
         });
         Pipeline { pipeline, layout, reflection }
     })
@@ -159,7 +172,7 @@ fn layout_entry(reflected: &Reflected) -> wgpu::BindGroupLayoutEntry {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gpu::{CustomKernel, Grid, NoParams, Plan, Recording};
+    use crate::gpu::{Context, CustomKernel, Grid, NoParams, Plan, Recording};
 
     const WGSL: &str = "
         override SIZE: u32 = 1;
@@ -182,7 +195,7 @@ mod tests {
         let context = Context::noop();
         let kernels: Vec<Kernel> =
             (0..4).map(|i| CustomKernel::new("k", WGSL, "main").with("SIZE", i).into()).collect();
-        let get = |kernel| context.compiled().get(&context, kernel, &mut Errors::default()).expect("it is valid");
+        let get = |kernel| context.compiled().get(kernel, &mut Errors::default()).expect("it is valid");
         let all = || kernels.iter().map(get).collect::<Vec<_>>();
         let [a, b] = std::thread::scope(|scope| [0, 1].map(|_| scope.spawn(all)).map(|t| t.join().expect("no panic")));
         assert!(a.iter().zip(&b).all(|(a, b)| Arc::ptr_eq(a, b)));

@@ -3,7 +3,6 @@
 use sha2::{Digest, Sha256};
 
 use super::errors::checked;
-use super::{Context, describe_adapter};
 use crate::error::{Error, Result};
 
 /// Bytes of the checksum that kept data begins with.
@@ -17,44 +16,29 @@ pub(super) struct DriverCache {
     begun_bytes: Option<usize>,
 }
 
-impl Context {
-    /// Adapter, driver and version of the crate: kept data is for this key only. `None` where nothing can be kept.
-    pub fn pipelines_key(&self) -> Option<String> {
-        let info = self.info();
-        let key = wgpu::util::pipeline_cache_key(info)?;
-        let offered = self.device().features().contains(wgpu::Features::PIPELINE_CACHE);
-        offered.then(|| format!("{key}, {}, protogpu {}", describe_adapter(info), env!("CARGO_PKG_VERSION")))
-    }
-
-    /// Collects what the driver compiles from now on, beyond what [`Context::pipelines`] gave in another process; `kept` is
-    /// empty the first time. Does nothing where nothing can be kept, nor when called again.
+impl DriverCache {
+    /// Hands the driver what was kept for this key, if there is any, and has it collect what it compiles. Of data that cannot be
+    /// used, the second part says so.
     ///
     /// # Safety
-    /// Drivers trust this data. Its checksum tells what is damaged, cut off or of another key, but no forgery: `kept` must
-    /// come from where only those write who may run code here.
-    ///
-    /// # Errors
-    /// If `kept` is not what was given for this key; it is then left out.
-    pub unsafe fn keep_pipelines(&self, kept: &[u8]) -> Result<()> {
-        let Some(key) = self.pipelines_key().filter(|_| self.inner.driver_cache.get().is_none()) else { return Ok(()) };
-        let unsealed = if kept.is_empty() { Ok(None) } else { unseal(&key, kept).map(Some) };
+    /// Nobody forged what was kept.
+    pub(super) unsafe fn begin(device: &wgpu::Device, key: &str, kept: &[u8]) -> Result<(Self, Result<()>)> {
+        let unsealed = if kept.is_empty() { Ok(None) } else { unseal(key, kept).map(Some) };
         let data = unsealed.as_ref().ok().copied().flatten();
         let descriptor = wgpu::PipelineCacheDescriptor { label: Some("protogpu"), data, fallback: true };
         // SAFETY: the checksum is that of data which this driver gave to this version of the crate, and the caller vouches
         // that nobody forged it.
-        let create = || unsafe { self.device().create_pipeline_cache(&descriptor) };
-        let cache = checked(self.device(), "handing kept pipelines to the driver", create)?;
+        let create = || unsafe { device.create_pipeline_cache(&descriptor) };
+        let cache = checked(device, "handing kept pipelines to the driver", create)?;
         // What the driver did not take, being another build of the same version say, is not in it any more.
         let begun_bytes = data.and_then(|_| cache.get_data()).map(|data| data.len());
-        let _ = self.inner.driver_cache.set(DriverCache { cache, begun_bytes });
-        unsealed.map(|_| ())
+        Ok((Self { cache, begun_bytes }, unsealed.map(|_| ())))
     }
 
-    /// What the driver compiled, for [`Context::keep_pipelines`] of another process; `None` if that is nothing new.
-    pub fn pipelines(&self) -> Option<Vec<u8>> {
-        let kept = self.inner.driver_cache.get().filter(|_| !self.inner.pipelines.is_empty())?;
-        let data = kept.cache.get_data().filter(|data| Some(data.len()) != kept.begun_bytes)?;
-        Some(seal(&self.pipelines_key()?, &data))
+    /// What the driver compiled, sealed for a key; `None` if that is nothing new.
+    pub(super) fn sealed(&self, key: &str) -> Option<Vec<u8>> {
+        let data = self.cache.get_data().filter(|data| Some(data.len()) != self.begun_bytes)?;
+        Some(seal(key, &data))
     }
 }
 
@@ -76,6 +60,7 @@ fn unseal<'a>(key: &str, kept: &'a [u8]) -> Result<&'a [u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gpu::Context;
 
     #[test]
     fn only_what_was_sealed_for_a_key_is_given_out() {

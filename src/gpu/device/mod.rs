@@ -7,7 +7,7 @@ pub(in crate::gpu) mod errors;
 pub(in crate::gpu) mod staging;
 mod work;
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 pub use adapter::{AdapterChoice, describe_adapter, list_adapters};
 
@@ -47,9 +47,8 @@ struct Inner {
     device: wgpu::Device,
     queue: wgpu::Queue,
     info: wgpu::AdapterInfo,
-    pipelines: Pipelines,
-    driver_cache: OnceLock<DriverCache>,
-    staging: Arc<Staging>,
+    pipelines: Arc<Pipelines>,
+    staging: Staging,
     /// Why the device can no longer be used, where it is our own.
     fault: Arc<Mutex<Option<String>>>,
 }
@@ -121,8 +120,9 @@ impl Context {
     /// adapter's `max_storage_textures_per_shader_stage` (faster convolutions).
     pub fn from_device(device: wgpu::Device, queue: wgpu::Queue) -> Self {
         let info = device.adapter_info();
-        let (pipelines, driver_cache, staging, fault) = Default::default();
-        Self { inner: Arc::new(Inner { device, queue, info, pipelines, driver_cache, staging, fault }) }
+        let pipelines = Pipelines::new(&device);
+        let (staging, fault) = Default::default();
+        Self { inner: Arc::new(Inner { device, queue, info, pipelines, staging, fault }) }
     }
 
     /// A device that computes nothing, with WebGPU's default limits: for checking plans where there is no adapter.
@@ -177,17 +177,12 @@ impl Context {
     }
 
     /// What was compiled for this device.
-    pub(in crate::gpu) fn compiled(&self) -> &Pipelines {
+    pub(in crate::gpu) fn compiled(&self) -> &Arc<Pipelines> {
         &self.inner.pipelines
     }
 
-    /// Where the driver collects what it compiles, if it does.
-    fn driver_cache(&self) -> Option<&wgpu::PipelineCache> {
-        self.inner.driver_cache.get().map(|kept| &kept.cache)
-    }
-
     /// Buffers to read through.
-    pub(in crate::gpu) fn staging(&self) -> &Arc<Staging> {
+    pub(in crate::gpu) fn staging(&self) -> &Staging {
         &self.inner.staging
     }
 
@@ -210,5 +205,40 @@ impl Context {
             Some(why) => Err(Error::Device(format!("{}: {why}", describe_adapter(self.info())))),
             None => Ok(()),
         }
+    }
+}
+
+impl Context {
+    /// Adapter, driver and version of the crate: kept data is for this key only. `None` where nothing can be kept.
+    pub fn pipelines_key(&self) -> Option<String> {
+        let info = self.info();
+        let key = wgpu::util::pipeline_cache_key(info)?;
+        let offered = self.device().features().contains(wgpu::Features::PIPELINE_CACHE);
+        offered.then(|| format!("{key}, {}, protogpu {}", describe_adapter(info), env!("CARGO_PKG_VERSION")))
+    }
+
+    /// Collects what the driver compiles from now on, beyond what [`Context::pipelines`] gave in another process; `kept` is
+    /// empty the first time. Does nothing where nothing can be kept, nor when called again.
+    ///
+    /// # Safety
+    /// Drivers trust this data. Its checksum tells what is damaged, cut off or of another key, but no forgery: `kept` must
+    /// come from where only those write who may run code here.
+    ///
+    /// # Errors
+    /// If `kept` is not what was given for this key; it is then left out.
+    pub unsafe fn keep_pipelines(&self, kept: &[u8]) -> Result<()> {
+        let Some(key) = self.pipelines_key().filter(|_| self.inner.pipelines.driver_cache.get().is_none()) else {
+            return Ok(());
+        };
+        // SAFETY: the caller vouches for it.
+        let (cache, taken) = unsafe { DriverCache::begin(self.device(), &key, kept) }?;
+        let _ = self.inner.pipelines.driver_cache.set(cache);
+        taken
+    }
+
+    /// What the driver compiled, for [`Context::keep_pipelines`] of another process; `None` if that is nothing new.
+    pub fn pipelines(&self) -> Option<Vec<u8>> {
+        let kept = self.inner.pipelines.driver_cache.get().filter(|_| !self.inner.pipelines.is_empty())?;
+        kept.sealed(&self.pipelines_key()?)
     }
 }

@@ -2,8 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use super::Context;
-use super::errors::Errors;
+use super::errors::checked;
 use crate::error::Result;
 
 /// How many buffers wait for their next use, and how many bytes they have together: enough for losses and for the images of a
@@ -24,7 +23,7 @@ impl Staging {
     ///
     /// # Errors
     /// If the device has no memory for it.
-    pub(in crate::gpu) fn take(&self, context: &Context, bytes: u64) -> Result<wgpu::Buffer> {
+    pub(in crate::gpu) fn take(&self, device: &wgpu::Device, bytes: u64) -> Result<wgpu::Buffer> {
         let size = bytes.max(1).next_multiple_of(GRAIN_BYTES);
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         let fitting = (0..free.len()).filter(|&i| (size..=4 * size).contains(&free[i].size()));
@@ -32,8 +31,8 @@ impl Staging {
             return Ok(free.remove(best));
         }
         drop(free);
-        Errors::default().catch(context.device(), &format!("making a buffer of {size} bytes to read through"), || {
-            context.device().create_buffer(&wgpu::BufferDescriptor {
+        checked(device, &format!("making a buffer of {size} bytes to read through"), || {
+            device.create_buffer(&wgpu::BufferDescriptor {
                 label: Some("readback"),
                 size,
                 usage: wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::MAP_READ,
@@ -55,6 +54,7 @@ impl Staging {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gpu::Context;
 
     fn sizes(staging: &Staging) -> Vec<u64> {
         staging.free.lock().unwrap().iter().map(wgpu::Buffer::size).collect()
@@ -63,7 +63,7 @@ mod tests {
     #[test]
     fn buffers_are_used_again_and_bounded() {
         let (context, staging) = (Context::noop(), Staging::default());
-        let take = |bytes| staging.take(&context, bytes).expect("memory");
+        let take = |bytes| staging.take(context.device(), bytes).expect("memory");
         let first = take(20_000);
         assert_eq!(first.size(), 20_480);
         staging.give(first.clone());

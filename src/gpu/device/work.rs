@@ -1,17 +1,20 @@
 //! Compiling many kernels: in threads where there are any, at once where the driver itself does it beside us (the web).
 
-use super::Context;
+#[cfg(target_arch = "wasm32")]
 use super::errors::Errors;
+#[cfg(target_arch = "wasm32")]
 use crate::error::Result;
+#[cfg(target_arch = "wasm32")]
 use crate::gpu::shader::Kernel;
 
-/// The kernels and whether all of them could be compiled; of several errors, the first kernel's.
-type Outcome = (Vec<Kernel>, Result<()>);
-
+/// Gives the kernels back, and whether all of them could be compiled; of several errors, the first kernel's.
 #[cfg(target_arch = "wasm32")]
-pub(super) fn begin(context: &Context, kernels: Vec<Kernel>) -> impl Future<Output = Outcome> + use<> {
+pub(super) fn begin<F>(kernels: Vec<Kernel>, compile: F) -> impl Future<Output = (Vec<Kernel>, Result<()>)> + use<F>
+where
+    F: Fn(&Kernel, &mut Errors) -> Result<()>,
+{
     let mut errors = Errors::default();
-    let begun = kernels.iter().try_for_each(|kernel| context.compiled().get(context, kernel, &mut errors).map(|_| ()));
+    let begun = kernels.iter().try_for_each(|kernel| compile(kernel, &mut errors));
     async move {
         let refused = errors.finish().await;
         (kernels, begun.and(refused))
@@ -27,14 +30,15 @@ mod threads {
     use std::task::{Poll, Waker};
     use std::thread;
 
-    use super::{Context, Errors, Kernel, Outcome};
     use crate::error::{Error, Result};
+    use crate::gpu::device::errors::Errors;
+    use crate::gpu::shader::Kernel;
 
     /// Drivers compile in parallel, but not without end.
     const MOST_THREADS: usize = 8;
 
-    struct Work {
-        context: Context,
+    struct Work<F> {
+        compile: F,
         kernels: Vec<Kernel>,
         state: Mutex<State>,
     }
@@ -50,23 +54,22 @@ mod threads {
         waker: Option<Waker>,
     }
 
-    impl Work {
-        fn state(&self) -> MutexGuard<'_, State> {
-            self.state.lock().unwrap_or_else(PoisonError::into_inner)
-        }
-
+    impl<F: Fn(&Kernel, &mut Errors) -> Result<()>> Work<F> {
         /// Compiles one kernel after the other until none is left.
         fn run(&self) {
             while let Some(at) = self.take() {
-                let mut ending =
-                    Ending { work: self, at, result: Err(Error::Device("compiling a kernel panicked".into())) };
-                let compiled = self.context.compiled().get(&self.context, &self.kernels[at], &mut Errors::default());
-                ending.result = compiled.map(|_| ());
+                let mut ending = Ending {
+                    state: &self.state,
+                    last: self.kernels.len(),
+                    at,
+                    result: Err(Error::Device("compiling a kernel panicked".into())),
+                };
+                ending.result = (self.compile)(&self.kernels[at], &mut Errors::default());
             }
         }
 
         fn take(&self) -> Option<usize> {
-            let mut state = self.state();
+            let mut state = lock(&self.state);
             state.next += 1;
             Some(state.next - 1).filter(|&at| at < self.kernels.len())
         }
@@ -74,20 +77,22 @@ mod threads {
 
     /// Tells what a kernel came to, whatever happens to the thread.
     struct Ending<'a> {
-        work: &'a Work,
+        state: &'a Mutex<State>,
+        /// How many there are.
+        last: usize,
         at: usize,
         result: Result<()>,
     }
 
     impl Drop for Ending<'_> {
         fn drop(&mut self) {
-            let mut state = self.work.state();
+            let mut state = lock(self.state);
             state.done += 1;
             let first = state.failed.as_ref().is_none_or(|(at, _)| self.at < *at);
             if let Some(error) = std::mem::replace(&mut self.result, Ok(())).err().filter(|_| first) {
                 state.failed = Some((self.at, error));
             }
-            if state.done == self.work.kernels.len()
+            if state.done == self.last
                 && let Some(waker) = state.waker.take()
             {
                 waker.wake();
@@ -95,9 +100,19 @@ mod threads {
         }
     }
 
-    pub(in super::super) fn begin(context: &Context, kernels: Vec<Kernel>) -> impl Future<Output = Outcome> + use<> {
+    fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+        state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(in crate::gpu) fn begin<F>(
+        kernels: Vec<Kernel>,
+        compile: F,
+    ) -> impl Future<Output = (Vec<Kernel>, Result<()>)> + use<F>
+    where
+        F: Fn(&Kernel, &mut Errors) -> Result<()> + Send + Sync + 'static,
+    {
         let threads = thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS).min(kernels.len());
-        let work = Arc::new(Work { context: context.clone(), kernels, state: Mutex::default() });
+        let work = Arc::new(Work { compile, kernels, state: Mutex::default() });
         for i in 0..threads {
             let own = Arc::clone(&work);
             let spawned = thread::Builder::new().name(format!("protogpu compile {i}")).spawn(move || own.run());
@@ -106,7 +121,7 @@ mod threads {
             }
         }
         std::future::poll_fn(move |cx| {
-            let mut state = work.state();
+            let mut state = lock(&work.state);
             if state.done < work.kernels.len() {
                 state.waker = Some(cx.waker().clone());
                 return Poll::Pending;

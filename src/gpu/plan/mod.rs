@@ -19,7 +19,7 @@ pub use summary::{SectionSummary, Summary};
 
 use self::allocation::{Allocation, GUARD_BYTES, InitialContents, SENTINEL};
 use super::device::Context;
-use super::device::compile::{Pipeline, Pipelines};
+use super::device::compile::Pipeline;
 use super::device::errors::Errors;
 use super::recording::{Binding, Command, Layout, Recording, Storage, TensorId};
 use super::shader::{Access, Kernel, Reflection, TextureUse};
@@ -81,7 +81,7 @@ impl Plan {
     }
 
     async fn prepare_with(context: &Context, recording: Recording, options: PlanOptions) -> Result<Self> {
-        let compiling = Pipelines::begin(context, kernels(&recording));
+        let compiling = context.compiled().begin(kernels(&recording));
         let memory = if options.sentinels { Memory::separate(&recording) } else { Memory::plan(&recording) };
         let guard = if options.sentinels { GUARD_BYTES } else { 0 };
         let contents = InitialContents { guard, poison: options.poison };
@@ -103,7 +103,7 @@ impl Plan {
 
     fn step(&self, command: &Command, params: &wgpu::Buffer, params_offset: u64, errors: &mut Errors) -> Result<Step> {
         let kernel = &command.kernel;
-        let pipeline = self.context.compiled().get(&self.context, kernel, errors)?;
+        let pipeline = self.context.compiled().get(kernel, errors)?;
         let reflection = &pipeline.reflection;
         let fault = |what: String| Error::Shader(format!("{kernel} ({}): {what}", command.label));
         if command.params.len() != reflection.params_size

@@ -66,7 +66,7 @@ impl Readback {
         parts: &[(&wgpu::Buffer, u64, u64)],
     ) -> Result<Self> {
         let size = parts.iter().map(|p| p.2).sum::<u64>().max(4);
-        let staging = context.staging().take(context, size)?;
+        let staging = context.staging().take(context.device(), size)?;
         let mut at = 0;
         for &(buffer, offset, bytes) in parts {
             encoder.copy_buffer_to_buffer(buffer, offset, &staging, at, bytes);
