@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput};
 use protogpu::gpu::{AdapterChoice, Context, Summary, describe_adapter};
-use protogpu::method::{Job, Optimizer, Settings, settings};
+use protogpu::method::{Job, Session, Settings, settings};
 use protogpu::networks::{Architecture, Network};
 use protogpu::ops::ConvAlgorithms;
 
@@ -32,7 +32,7 @@ fn bench(criterion: &mut Criterion, context: &Context, network: &Network, batch:
     // Every step is the same work, and its loss of the same terms.
     let settings = Settings { steps: settings::MAX_STEPS, hf_start: 1.0, warp_probability: 1.0, ..Settings::default() };
     let choices = ConvAlgorithms::fixed(context.capabilities());
-    let summary: Summary = Optimizer::summary(&choices, network, &settings, batch).expect("a plan");
+    let summary: Summary = Session::summary(&choices, network, &settings, batch).expect("a plan");
     let flops = summary.sections.iter().filter(|s| s.name == "step").map(|s| s.flops).sum();
     let mut group = criterion.benchmark_group("step");
     group.throughput(Throughput::Elements(flops)).sampling_mode(SamplingMode::Flat).sample_size(10);
@@ -40,22 +40,22 @@ fn bench(criterion: &mut Criterion, context: &Context, network: &Network, batch:
     let mut ready = None;
     group.bench_function(BenchmarkId::new(network.architecture().to_string(), batch), |bencher| {
         // Only where no filter passes it over.
-        let optimizer = ready.get_or_insert_with(|| begin(context, network, &settings, batch));
+        let session = ready.get_or_insert_with(|| begin(context, network, &settings, batch));
         bencher.iter_custom(|steps| {
             let started = Instant::now();
-            optimizer.advance(steps as usize).expect("steps");
+            session.advance(steps as usize).expect("steps");
             started.elapsed()
         });
     });
 }
 
 /// A step that computes nothing is fast: the losses must be finite (or `advance` fails) and fall.
-fn begin(context: &Context, network: &Network, settings: &Settings, batch: usize) -> Optimizer {
+fn begin(context: &Context, network: &Network, settings: &Settings, batch: usize) -> Session {
     let job = |i: usize| Job { class: i % network.classes(), seed: i as u64, init: None };
     let jobs: Vec<Job> = (0..batch).map(job).collect();
-    let mut optimizer = Optimizer::new(context, network, settings, &jobs).expect("a plan");
-    optimizer.advance(WARM_UP).expect("steps");
-    let mean = |step: usize| optimizer.histories().iter().map(|h| h.loss()[step]).sum::<f32>();
-    assert!(mean(WARM_UP - 1) < mean(0), "the loss does not fall: {:?}", optimizer.histories());
-    optimizer
+    let mut session = Session::new(context, network, settings, &jobs).expect("a plan");
+    session.advance(WARM_UP).expect("steps");
+    let mean = |step: usize| session.histories().iter().map(|h| h.loss()[step]).sum::<f32>();
+    assert!(mean(WARM_UP - 1) < mean(0), "the loss does not fall: {:?}", session.histories());
+    session
 }

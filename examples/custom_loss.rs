@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use protogpu::gpu::{AdapterChoice, Context, CustomKernel, Grid, Recording};
 use protogpu::method::losses::{Column, LossTerm, Moment, Read, Slot, Source, TermParams};
-use protogpu::method::{Job, Optimizer, Overrides, Settings};
+use protogpu::method::{Job, Overrides, Session, Settings};
 use protogpu::networks::{Network, embedded};
 use protogpu::{Result, Shape, params};
 
@@ -85,10 +85,10 @@ fn main() -> Result<()> {
     let sparse = |weight| -> Result<Vec<f32>> {
         let terms: Vec<Arc<dyn LossTerm>> = vec![Arc::new(Sparsity { module: "layer1", weight })];
         let overrides = Overrides { terms, ..Overrides::default() };
-        let mut optimizer =
-            Optimizer::with_overrides(&context, &network, &settings, std::slice::from_ref(&job), overrides)?;
-        optimizer.advance(8)?;
-        Ok(optimizer.histories()[0].column("sparsity").to_vec())
+        let mut session =
+            Session::with_overrides(&context, &network, &settings, std::slice::from_ref(&job), overrides)?;
+        session.advance(8)?;
+        Ok(session.histories()[0].column("sparsity").to_vec())
     };
     let (free, held) = (sparse(0.0)?, sparse(1e4)?);
     println!("mean |layer1| after 8 steps: {:.4} without weight, {:.4} with", free[7], held[7]);

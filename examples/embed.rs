@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
 use protogpu::gpu::Context;
-use protogpu::method::{Job, Losses, Optimizer, Settings};
+use protogpu::method::{Job, Losses, Overrides, Session, Settings};
 use protogpu::networks::{SIDE, embedded};
 
 const STEPS_A_FRAME: usize = 2;
@@ -27,19 +27,20 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let network = embedded::default()?;
     let settings = Settings { steps, ..Settings::default() };
     let jobs = [Job { class: 3, seed: 0, init: None }];
-    let mut optimizer = Optimizer::new(&context, &network, &settings, &jobs)?;
-    let image = optimizer.image_texture(0)?;
+    let preparing = Session::prepare(&context, &network, &settings, &jobs, Overrides::default());
+    let mut session = pollster::block_on(preparing)?;
+    let image = session.image_texture(0)?;
 
     let mut asked: Option<Losses> = None;
     let in_flight = Arc::new(AtomicU32::new(0));
     let mut frames = 0;
-    while optimizer.histories()[0].len() < steps as usize {
+    while session.histories()[0].len() < steps as usize {
         // Callbacks run here and return at once; losses are there or not.
         device.poll(wgpu::PollType::Poll)?;
         if let Some(losses) = &mut asked
-            && optimizer.take_losses(losses)?
+            && session.take_losses(losses)?
         {
-            let history = &optimizer.histories()[0];
+            let history = &session.histories()[0];
             println!("frame {frames}: {} steps, loss {:.2}", history.len(), history.loss()[history.len() - 1]);
             asked = None;
         }
@@ -50,12 +51,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
         let mut encoder = device.create_command_encoder(&Default::default());
         clear(&mut encoder, &screen);
-        optimizer.record(&mut encoder, STEPS_A_FRAME)?;
+        session.record(&mut encoder, STEPS_A_FRAME)?;
         image.record(&mut encoder);
-        // A host with a pipeline of its own would bind `image.view()`, or `optimizer.image_buffer()` for the raw floats.
+        // A host with a pipeline of its own would bind `image.view()`, or `session.image_buffer()` for the raw floats.
         show(&mut encoder, image.texture(), &screen);
         if asked.is_none() {
-            asked = Some(optimizer.record_losses(&mut encoder));
+            asked = Some(session.record_losses(&mut encoder));
         }
         queue.submit([encoder.finish()]);
         frames += 1;
@@ -66,6 +67,19 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         });
     }
     println!("{steps} steps in {frames} frames");
+
+    // What the network makes of the image: asked for, and taken when it has arrived.
+    let mut encoder = device.create_command_encoder(&Default::default());
+    let mut asked = session.record_logits(&mut encoder)?;
+    queue.submit([encoder.finish()]);
+    let logits = loop {
+        device.poll(wgpu::PollType::Poll)?;
+        match asked.try_take()? {
+            Some(logits) => break logits,
+            None => std::thread::sleep(Duration::from_millis(1)),
+        }
+    };
+    println!("logit {:.2}", logits[0][jobs[0].class]);
     save(&device, &queue, &screen)
 }
 

@@ -2,7 +2,7 @@
 
 use protogpu::analysis::softmax;
 use protogpu::gpu::{AdapterChoice, Context};
-use protogpu::method::{Job, Optimizer, Settings};
+use protogpu::method::{Job, Session, Settings};
 use protogpu::networks::{SIDE, embedded};
 use protogpu::picture::write_png;
 
@@ -14,11 +14,11 @@ fn main() -> protogpu::Result<()> {
     let class = network.labels().find("lighthouse")?;
     let job = Job { class, seed: 0, init: None };
 
-    let mut optimizer = Optimizer::new(&context, &network, &settings, &[job])?;
-    optimizer.advance(steps as usize)?;
+    let mut session = Session::new(&context, &network, &settings, &[job])?;
+    session.advance(steps as usize)?;
 
-    write_png("prototype.png", &optimizer.images()?[0], SIDE)?;
-    let probabilities = softmax(&optimizer.logits()?[0]);
+    write_png("prototype.png", &session.images()?[0], SIDE)?;
+    let probabilities = softmax(&session.logits()?[0]);
     let best = (0..probabilities.len()).max_by(|&a, &b| probabilities[a].total_cmp(&probabilities[b])).unwrap_or(0);
     let name = network.labels().name(best);
     println!("prototype.png after {steps} steps: {name}, probability {:.3}", probabilities[best]);

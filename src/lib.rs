@@ -3,7 +3,7 @@
 //! ```
 //! use protogpu::gpu::{AdapterChoice, Context};
 //! use protogpu::networks::embedded;
-//! use protogpu::method::{Job, Optimizer, Settings};
+//! use protogpu::method::{Job, Session, Settings};
 //!
 //! let context = Context::new(&AdapterChoice::Best)?;
 //! let network = embedded::default()?;
@@ -12,19 +12,19 @@
 //! // 512 steps make a prototype; two show how.
 //! let settings = Settings { steps: 2, ..Settings::default() };
 //! let job = Job { class, seed: 0, init: None };
-//! let mut optimizer = Optimizer::new(&context, &network, &settings, &[job])?;
-//! optimizer.advance(2)?;
+//! let mut session = Session::new(&context, &network, &settings, &[job])?;
+//! session.advance(2)?;
 //!
-//! let image = &optimizer.images()?[0];
+//! let image = &session.images()?[0];
 //! assert_eq!(image.len(), 3 * 224 * 224);
-//! let history = &optimizer.histories()[0];
+//! let history = &session.histories()[0];
 //! assert_eq!(history.column("logit").len(), 2);
 //! # Ok::<(), protogpu::Error>(())
 //! ```
 //!
-//! [`networks::Network`] is a network with its weights, [`method::Optimizer`] makes prototypes of its classes, [`analysis`] looks
+//! [`networks::Network`] is a network with its weights, [`method::Session`] makes prototypes of its classes, [`analysis`] looks
 //! into it. A program with a device of its own starts from [`gpu::Context::from_device`] and records steps with
-//! [`method::Optimizer::record`]; nothing then blocks. [`ops::Op`] is the trait of an op, also from outside.
+//! [`method::Session::record`]; nothing then blocks. [`ops::Op`] is the trait of an op, also from outside.
 //!
 //! Below that, ops append commands to a [`gpu::Recording`], which is plain data, and a [`gpu::Plan`] makes buffers, pipelines and
 //! bind groups of it once. Gradients go to pixels and activations; weights get none.

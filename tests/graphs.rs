@@ -7,7 +7,7 @@ use super::twin::generated::generated;
 use super::twin::golden::norm;
 use protogpu::gpu::{AdapterChoice, Capabilities, Context, Plan, Recording};
 use protogpu::graph::{Graph, NodeId, Retain};
-use protogpu::method::{Job, Optimizer, Settings};
+use protogpu::method::{Job, Session, Settings};
 use protogpu::networks::{Architecture, Network};
 use protogpu::ops::{
     Add, Concat, Conv2d, ConvAlgorithms, GlobalAvgPool2d, Linear, LocalResponseNorm, MaxPool2d, Op, Relu, ScaleShift,
@@ -260,9 +260,9 @@ fn a_batch_changes_no_bit(architecture: Architecture) {
     let network = narrow(architecture);
     let settings = Settings { steps: 2, ..Settings::default() };
     let run = |jobs: &[Job]| {
-        let mut optimizer = Optimizer::new(&CONTEXT, &network, &settings, jobs).expect("a plan");
-        optimizer.advance(2).expect("two steps");
-        (optimizer.states().expect("a readback"), optimizer.histories().to_vec(), optimizer.logits().expect("logits"))
+        let mut session = Session::new(&CONTEXT, &network, &settings, jobs).expect("a plan");
+        session.advance(2).expect("two steps");
+        (session.states().expect("a readback"), session.histories().to_vec(), session.logits().expect("logits"))
     };
     let jobs: Vec<Job> = (0..64).map(|i| Job { class: i % 15, seed: i as u64 / 15, init: None }).collect();
     let (states, histories, logits) = run(&jobs);

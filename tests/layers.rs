@@ -26,7 +26,7 @@ const LAYERS: &[&[&str]] = &[
 ];
 
 /// Where wgpu is named: the folder that talks to it, and what takes a host's encoder and gives it buffers.
-const WGPU: &[&str] = &["gpu/", "method/optimizer"];
+const WGPU: &[&str] = &["gpu/", "method/session"];
 
 fn rust_files(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
@@ -157,7 +157,7 @@ fn what_breaks_the_rule_is_named() {
     assert_eq!(faults("shape.rs", "use super::gpu::Plan;").len(), 1);
     assert_eq!(
         faults("graph/mod.rs", "pub fn f(d: &wgpu::Device) {}"),
-        ["graph/mod.rs: names wgpu, which is for gpu/ and method/optimizer only"]
+        ["graph/mod.rs: names wgpu, which is for gpu/ and method/session only"]
     );
     assert_eq!(faults("method/run.rs", "crate::analysis::spearman()").len(), 1);
     assert_eq!(faults("new/mod.rs", ""), ["new/mod.rs: `new` has no place in LAYERS of tests/layers.rs"]);

@@ -7,13 +7,14 @@
 mod lucent;
 
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use super::shared::shared;
 use super::twin::generated::generated;
 use super::twin::golden::{Golden, norm, sample_indices};
 use protogpu::analysis::{Activations, Gradient, gradient};
 use protogpu::gpu::{AdapterChoice, Context, Summary};
-use protogpu::method::{Fill, HfForm, Job, Optimizer, Overrides, Settings, Warps};
+use protogpu::method::{Fill, HfForm, Job, Overrides, Session, Settings, Warps};
 use protogpu::networks::{Architecture, Network, Semantics};
 use protogpu::ops::Interpolation;
 use protogpu::weights::Weights;
@@ -153,11 +154,11 @@ impl Case {
         let job = Job { class: self.class, seed: 0, init: Some(PIXELS.as_slice().into()) };
         let warps = Given(self.golden.vec("steps/theta"));
         let parts = Overrides { warps: Some(Box::new(warps)), ..Overrides::default() };
-        let mut optimizer =
-            Optimizer::with_overrides(&CONTEXT, &self.network, &variant.settings(), &[job], parts).expect("a plan");
-        optimizer.advance(1).expect("a step");
+        let mut session =
+            Session::with_overrides(&CONTEXT, &self.network, &variant.settings(), &[job], parts).expect("a plan");
+        session.advance(1).expect("a step");
         // Adam's first moment after one step is (1 − beta1) times the gradient.
-        let m = &optimizer.states().expect("a readback")[0].m;
+        let m = &session.states().expect("a readback")[0].m;
         let dx: Vec<f32> = m.iter().map(|m| m / 0.1).collect();
         let off = self.error(&format!("steps/{name}/gradient"), &format!("steps/{name}/gradient_norm"), &dx);
         println!("{name}: gradient of the first step: {off:.1e}");
@@ -169,8 +170,8 @@ impl Case {
         let nothing = self.golden.number(&format!("steps/{name}/gradient_norm")) < 1e-9;
         assert!(off <= most || nothing, "{name}: gradient of the first step: {off:.1e}");
 
-        optimizer.advance(variant.settings().total_steps() as usize).expect("the other steps");
-        let history = &optimizer.histories()[0];
+        session.advance(variant.settings().total_steps() as usize).expect("the other steps");
+        let history = &session.histories()[0];
         let [loss, loss_hf, logit] = ["loss", "loss_hf", "logit"].map(|name| history.column(name));
         let mut wrong = Vec::new();
         for (what, got) in [("loss", loss), ("logit", logit), ("tv", loss_hf)] {
@@ -194,7 +195,7 @@ impl Case {
         }
         assert!(wrong.is_empty(), "{wrong:#?}");
 
-        let image = &optimizer.states().expect("a readback")[0].image;
+        let image = &session.states().expect("a readback")[0].image;
         let off = self.error(&format!("steps/{name}/pixels"), &format!("steps/{name}/pixels_norm"), image);
         let strayed = relative(&golden("float32_pixels"), &golden("pixels"));
         println!("{name}: pixels: {off:.1e}, PyTorch's f32: {strayed:.1e}");
@@ -343,8 +344,8 @@ fn small() -> Network {
 fn a_profiled_step_is_a_step() {
     let network = small();
     let settings = Settings { steps: 3, ..Settings::default() };
-    let optimizer = || Optimizer::new(&CONTEXT, &network, &settings, &[Job { class: 3, seed: 0, init: None }]);
-    let (mut plain, mut profiled) = (optimizer().expect("a plan"), optimizer().expect("a plan"));
+    let session = || Session::new(&CONTEXT, &network, &settings, &[Job { class: 3, seed: 0, init: None }]);
+    let (mut plain, mut profiled) = (session().expect("a plan"), session().expect("a plan"));
     if !CONTEXT.has_timestamps() {
         assert!(profiled.profile().expect_err("no timestamps").is_input());
         return println!("skipped: only adapters with timestamps profile");
@@ -361,6 +362,52 @@ fn a_profiled_step_is_a_step() {
     assert!(profiled.profile().expect_err("three of three").to_string().contains("all 3 steps are done"));
 }
 
+/// Polls until something has arrived.
+fn polled<T>(mut take: impl FnMut() -> protogpu::Result<Option<T>>) -> T {
+    loop {
+        CONTEXT.device().poll(wgpu::PollType::Poll).expect("a device");
+        if let Some(taken) = take().expect("a readback") {
+            return taken;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// What a frame loop or a browser does: it prepares, records, polls and takes.
+#[test]
+fn a_run_that_never_waits_gives_the_same_bits() {
+    let (network, settings) = (small(), Settings { steps: 3, ..Settings::default() });
+    let jobs = [3, 5].map(|class| Job { class, seed: 0, init: None });
+    let mut waited = Session::new(&CONTEXT, &network, &settings, &jobs).expect("a plan");
+    waited.advance(3).expect("three steps");
+
+    let preparing = Session::prepare(&CONTEXT, &network, &settings, &jobs, Overrides::default());
+    let mut session = pollster::block_on(preparing).expect("a plan");
+    let frame = |session: &mut Session| {
+        let mut encoder = CONTEXT.device().create_command_encoder(&Default::default());
+        let steps = session.record(&mut encoder, 2).expect("commands");
+        let mut losses = session.record_losses(&mut encoder);
+        let mut images = session.record_images(&mut encoder).expect("a copy");
+        let mut logits = session.record_logits(&mut encoder).expect("a copy");
+        let mut states = session.record_states(&mut encoder).expect("a copy");
+        assert!(images.try_take().expect("not failed").is_none(), "nothing arrives before it is submitted");
+        CONTEXT.queue().submit([encoder.finish()]);
+        polled(|| Ok(session.take_losses(&mut losses)?.then_some(())));
+        let taken = [&mut images, &mut logits].map(|pending| polled(|| pending.try_take()));
+        assert!(images.try_take().is_err(), "taken once");
+        (steps, taken, polled(|| states.try_take()))
+    };
+    let (steps, before, _) = frame(&mut session);
+    assert_eq!(steps, 2);
+    let (steps, [images, logits], states) = frame(&mut session);
+    assert!(before[0] != images && before[1] != logits, "each frame has its own");
+    assert_eq!((steps, session.histories()), (1, waited.histories()));
+    assert!(images == waited.images().expect("a readback"), "pixels");
+    assert!(states == waited.states().expect("a readback"), "pixels and Adam's state");
+    assert_eq!(logits, waited.logits().expect("a readback"));
+    assert_eq!(frame(&mut session).0, 0, "all steps are done");
+}
+
 /// Without an adapter and with WebGPU's default limits: what every adapter must be able to take.
 #[test]
 fn plans_fit_the_default_limits() {
@@ -368,15 +415,15 @@ fn plans_fit_the_default_limits() {
     for batch in [1, 8] {
         let jobs: Vec<Job> = (0..batch).map(|class| Job { class, seed: 0, init: None }).collect();
         let context = Context::noop();
-        let mut optimizer = Optimizer::new(&context, network, &Settings::default(), &jobs).expect("a plan");
-        let summary = Summary::new(optimizer.recording());
+        let mut session = Session::new(&context, network, &Settings::default(), &jobs).expect("a plan");
+        let summary = Summary::new(session.recording());
         println!("batch of {batch}:\n{summary}");
         let step = &summary.sections[0];
         // A forward is 3.63 GFLOP an image; the backward to the input as much again.
         let gflop = step.flops as f64 / batch as f64 / 1e9;
         assert!((7.2..7.6).contains(&gflop), "{gflop} GFLOP a step");
         let mut encoder = context.device().create_command_encoder(&Default::default());
-        assert_eq!(optimizer.record(&mut encoder, 2).expect("commands"), 2);
+        assert_eq!(session.record(&mut encoder, 2).expect("commands"), 2);
         context.queue().submit([encoder.finish()]);
     }
 }

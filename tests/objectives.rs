@@ -10,7 +10,7 @@ use protogpu::Result;
 use protogpu::analysis::Activations;
 use protogpu::gpu::{AdapterChoice, Capabilities, Context, Plan, Recording};
 use protogpu::graph::{Graph, NodeId, Retain};
-use protogpu::method::{Interpolation, Job, Objective, Optimizer, Overrides, Settings};
+use protogpu::method::{Interpolation, Job, Objective, Overrides, Session, Settings};
 use protogpu::networks::{Architecture, Network, Semantics};
 use protogpu::ops::{ConvAlgorithms, Format, GradEpilogue, Tensor, unpack};
 
@@ -56,11 +56,11 @@ fn still(objective: &str) -> Settings {
 fn first_step(network: &Network, settings: &Settings, images: &[Vec<f32>]) -> (Vec<f64>, Vec<f64>) {
     let job = |image: &Vec<f32>| Job { class: 0, seed: 0, init: Some(image.as_slice().into()) };
     let jobs: Vec<Job> = images.iter().map(job).collect();
-    let mut optimizer = Optimizer::new(&CONTEXT, network, settings, &jobs).expect("a plan");
-    optimizer.advance(1).expect("a step");
-    let values = optimizer.histories().iter().map(|h| f64::from(h.column("objective")[0])).collect();
+    let mut session = Session::new(&CONTEXT, network, settings, &jobs).expect("a plan");
+    session.advance(1).expect("a step");
+    let values = session.histories().iter().map(|h| f64::from(h.column("objective")[0])).collect();
     // Adam's first moment after one step is (1 − beta1) times the gradient.
-    let states = optimizer.states().expect("a readback");
+    let states = session.states().expect("a readback");
     (values, states.iter().flat_map(|state| &state.m).map(|m| f64::from(*m) / 0.1).collect())
 }
 
@@ -196,8 +196,8 @@ fn any_module_of_an_inception_is_itself_when_fused() {
 /// The labels of a step's commands.
 fn step_labels(network: &Network, settings: &Settings) -> Vec<String> {
     let job = Job { class: 0, seed: 0, init: None };
-    let optimizer = Optimizer::new(&Context::noop(), network, settings, &[job]).expect("a plan");
-    let commands = optimizer.recording().commands();
+    let session = Session::new(&Context::noop(), network, settings, &[job]).expect("a plan");
+    let commands = session.recording().commands();
     let step = commands.iter().map(|command| command.label().to_owned());
     step.take_while(|label| label != "history").collect()
 }
@@ -220,10 +220,10 @@ fn run(network: &Network, settings: &Settings, jobs: &[(u64, &str)]) -> Vec<(Vec
     let objectives: Vec<Objective> = jobs.iter().map(|(_, text)| text.parse().expect("an objective")).collect();
     let jobs: Vec<Job> = jobs.iter().map(|&(seed, _)| Job { class: 0, seed, init: None }).collect();
     let parts = Overrides { objectives: Some(objectives), ..Overrides::default() };
-    let mut optimizer = Optimizer::with_overrides(&CONTEXT, network, settings, &jobs, parts).expect("a plan");
-    optimizer.advance(3).expect("three steps");
-    let images = optimizer.states().expect("a readback").into_iter().map(|state| state.image);
-    images.zip(optimizer.histories()).map(|(image, history)| (image, history.column("objective").to_vec())).collect()
+    let mut session = Session::with_overrides(&CONTEXT, network, settings, &jobs, parts).expect("a plan");
+    session.advance(3).expect("three steps");
+    let images = session.states().expect("a readback").into_iter().map(|state| state.image);
+    images.zip(session.histories()).map(|(image, history)| (image, history.column("objective").to_vec())).collect()
 }
 
 #[test]
@@ -269,7 +269,7 @@ fn what_cannot_be_made_at_once_is_refused() {
         let objectives = Some(texts.iter().map(|text| text.parse().expect("an objective")).collect());
         let jobs = vec![Job { class: 0, seed: 0, init: None }; texts.len()];
         let parts = Overrides { objectives, ..Overrides::default() };
-        let made = Optimizer::with_overrides(&CONTEXT, &network, settings, &jobs, parts);
+        let made = Session::with_overrides(&CONTEXT, &network, settings, &jobs, parts);
         made.err().expect("an error").to_string()
     };
     let forms = refused(&settings, &["channel:layer1:1", "layer:layer1"]);

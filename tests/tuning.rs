@@ -4,7 +4,7 @@ use std::fs;
 use std::sync::LazyLock;
 
 use protogpu::gpu::{AdapterChoice, Context};
-use protogpu::method::{Job, Optimizer, Overrides, Settings};
+use protogpu::method::{Job, Overrides, Session, Settings};
 use protogpu::networks::{Architecture, Network};
 use protogpu::ops::{ConvAlgorithm, ConvAlgorithms, ConvKey};
 use protogpu::tuning::{TuningFile, tune};
@@ -83,10 +83,10 @@ fn a_file_keeps_them_and_others_are_refused() {
 fn prototype(network: &Network, choices: ConvAlgorithms, jobs: &[Job], steps: usize) -> Vec<(Vec<f32>, f32)> {
     let settings = Settings { steps: steps as u32, ..Settings::default() };
     let parts = Overrides { choices: Some(choices), ..Overrides::default() };
-    let mut optimizer = Optimizer::with_overrides(&CONTEXT, network, &settings, jobs, parts).expect("a plan");
-    optimizer.advance(steps).expect("steps");
-    let logits = optimizer.logits().expect("logits");
-    let states = optimizer.states().expect("states");
+    let mut session = Session::with_overrides(&CONTEXT, network, &settings, jobs, parts).expect("a plan");
+    session.advance(steps).expect("steps");
+    let logits = session.logits().expect("logits");
+    let states = session.states().expect("states");
     let probability = |logits: &[f32], class: usize| {
         let sum: f32 = logits.iter().map(|l| (l - logits[class]).exp()).sum();
         1.0 / sum

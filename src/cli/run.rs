@@ -24,7 +24,7 @@ use crate::lab::run::many::{Done, Throughput, make_all};
 use crate::lab::run::record::{AdapterRecord, Config};
 use crate::lab::run::request::{Request, requests};
 use crate::lab::run::slot::{RunSlot, batch_len, check_diverse, slots, start};
-use crate::method::{Optimizer, Settings};
+use crate::method::{Session, Settings};
 use crate::networks::{Network, Preprocessing};
 use crate::ops::ConvAlgorithms;
 use crate::{Error, Result};
@@ -192,7 +192,7 @@ impl RunArgs {
         let choices = ConvAlgorithms::fixed(context.capabilities());
         let settings = &wanted[0].0.settings(settings);
         let n = batch_len(wanted.len(), self.batch.of(wanted.len(), &context, &choices, network, settings)?);
-        let summary = Optimizer::summary(&choices, network, settings, n)?;
+        let summary = Session::summary(&choices, network, settings, n)?;
         let steps = settings.total_steps();
         let mut requests: Vec<&Request> = wanted.iter().map(|(request, _)| request).collect();
         requests.dedup_by(|a, b| a.is(b));

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::drive::{Pace, drive};
 use super::observer::Nobody;
 use crate::gpu::{Context, KernelTime, KernelTotal, PeakRates, Summary};
-use crate::method::{Job, Optimizer, Overrides, Settings, settings};
+use crate::method::{Job, Overrides, Session, Settings, settings};
 use crate::networks::Network;
 use crate::ops::{ConvAlgorithm, ConvAlgorithms};
 use crate::{Error, Result};
@@ -113,12 +113,12 @@ pub(crate) fn measure(
 ) -> Result<Measured> {
     // Every step is the same work, and its loss of the same terms.
     let settings = Settings { steps: settings::MAX_STEPS, hf_start: 1.0, warp_probability: 1.0, ..Settings::default() };
-    let plan = Optimizer::summary(choices, network, &settings, batch)?;
+    let plan = Session::summary(choices, network, &settings, batch)?;
     let job = |i: usize| Job { class: i % network.classes(), seed: i as u64, init: None };
     let jobs: Vec<Job> = (0..batch).map(job).collect();
     let convolutions = network.graph().fused()?.chosen(choices);
     let parts = Overrides { choices: Some(choices.clone()), ..Overrides::default() };
-    let outcome = match Optimizer::with_overrides(context, network, &settings, &jobs, parts) {
+    let outcome = match Session::with_overrides(context, network, &settings, &jobs, parts) {
         Ok(mut session) => {
             let warm = warm_up(&mut session)?;
             let step = time_steps(&mut session, warm, effort, peak)?;
@@ -134,7 +134,7 @@ pub(crate) fn measure(
 }
 
 /// Checks that losses are finite and fall, since a wrong computation may be fast. Returns the milliseconds of the last step.
-fn warm_up(session: &mut Optimizer) -> Result<f64> {
+fn warm_up(session: &mut Session) -> Result<f64> {
     let last_ms = sample(session, 1, WARM_UP, Duration::MAX)?[WARM_UP - 1];
     let histories = session.histories();
     let mean = |step: usize| histories.iter().map(|h| f64::from(h.loss()[step])).sum::<f64>() / histories.len() as f64;
@@ -148,7 +148,7 @@ fn warm_up(session: &mut Optimizer) -> Result<f64> {
     )))
 }
 
-fn time_steps(session: &mut Optimizer, warm_ms: f64, effort: Effort, peak: &PeakRates) -> Result<StepTimes> {
+fn time_steps(session: &mut Session, warm_ms: f64, effort: Effort, peak: &PeakRates) -> Result<StepTimes> {
     let fit = (SAMPLE.as_secs_f64() * 1e3 / warm_ms.max(1e-3)).clamp(1.0, 512.0) as usize;
     let asked = effort.steps.map(|steps| steps as usize);
     let each = asked.map_or(fit, |steps| fit.min((steps / SAMPLES).max(1)));
@@ -174,7 +174,7 @@ fn time_steps(session: &mut Optimizer, warm_ms: f64, effort: Effort, peak: &Peak
 }
 
 /// Milliseconds a step of samples of `each` steps: `count`, or as many as fit into the time, but one.
-fn sample(session: &mut Optimizer, each: usize, count: usize, most: Duration) -> Result<Vec<f64>> {
+fn sample(session: &mut Session, each: usize, count: usize, most: Duration) -> Result<Vec<f64>> {
     let (begun, mut pace, mut made) = (Instant::now(), Pace::of(each as u32), 0);
     drive(
         session,
@@ -199,7 +199,7 @@ fn quantile(sorted: &[f64], share: f64) -> f64 {
     sorted[((sorted.len() - 1) as f64 * share).round() as usize]
 }
 
-fn step_flops(session: &Optimizer) -> u64 {
+fn step_flops(session: &Session) -> u64 {
     let sections = Summary::new(session.recording()).sections;
     sections.iter().filter(|section| section.name == "step").map(|section| section.flops).sum()
 }
@@ -207,7 +207,7 @@ fn step_flops(session: &Optimizer) -> u64 {
 /// The medians of some steps' dispatches, at least of one.
 fn time_kernels(
     context: &Context,
-    session: &mut Optimizer,
+    session: &mut Session,
     effort: Effort,
     peak: &PeakRates,
 ) -> Result<Option<KernelTable>> {

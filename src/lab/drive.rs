@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::observer::{Event, Figures, Observer};
 use crate::Result;
-use crate::method::{History, Optimizer};
+use crate::method::{History, Session};
 
 /// Steps between two reports, at least.
 pub(crate) const REPORT_EVERY: u32 = 64;
@@ -26,11 +26,11 @@ pub(crate) enum Ended {
 /// # Errors
 /// If the device fails, a loss is not finite in a batch that does not continue without it, or `after` fails.
 pub(crate) fn drive(
-    session: &mut Optimizer,
+    session: &mut Session,
     pace: &mut Pace,
     observer: &dyn Observer,
     next_stop: impl Fn(u32) -> u32,
-    mut after: impl FnMut(&mut Optimizer, u32) -> Result<bool>,
+    mut after: impl FnMut(&mut Session, u32) -> Result<bool>,
 ) -> Result<Ended> {
     // Settings limit the steps to far less.
     let total = session.total_steps() as u32;
@@ -60,7 +60,7 @@ pub(crate) fn next_stop(step: u32, every: impl IntoIterator<Item = u32>) -> u32 
 }
 
 /// The last step's figures, averaged over the images that are well.
-fn figures(session: &Optimizer) -> Figures {
+fn figures(session: &Session) -> Figures {
     let histories = session.histories().iter().zip(session.failures());
     let well: Vec<&History> = histories.filter(|(_, failure)| failure.is_none()).map(|(history, _)| history).collect();
     let mean = |column: &str| {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use protogpu::gpu::{AdapterChoice, Context};
-use protogpu::method::{Job, Optimizer, Overrides, Settings};
+use protogpu::method::{Job, Overrides, Session, Settings};
 use protogpu::networks::{Architecture, Network};
 use protogpu::weights::Weights;
 use safetensors::SafeTensors;
@@ -163,7 +163,7 @@ fn images_do_not_fail_for_each_other() {
     let job = |class, init| Job { class, seed: 1, init };
     let jobs = [job(0, None), job(1, Some(vec![f32::NAN; len].into())), job(2, None)];
     let begin = |jobs: &[Job], isolate| {
-        Optimizer::with_overrides(&context, &network, &settings, jobs, Overrides { isolate, ..Overrides::default() })
+        Session::with_overrides(&context, &network, &settings, jobs, Overrides { isolate, ..Overrides::default() })
             .unwrap()
     };
     let mut together = begin(&jobs, true);

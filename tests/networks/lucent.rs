@@ -1,6 +1,6 @@
 //! Lucent's preset against its published arithmetic, computed by PyTorch from the formulas: same spectrum, same draws, ten steps.
 
-use protogpu::method::{History, ImageState, Job, Optimizer, Overrides, Preset, Settings, TransformDraws};
+use protogpu::method::{History, ImageState, Job, Overrides, Preset, Session, Settings, TransformDraws};
 use protogpu::networks::{Architecture, Network};
 
 use super::{CONTEXT, FUSED_GRADIENT, LOSSES, f64s, relative};
@@ -45,28 +45,28 @@ fn steps(variant: &str, lr: f64, eps: f64, exact_steps: usize) {
     let draws = Given(golden.vec("steps/draws"));
     let parts = Overrides { transform_draws: Some(Box::new(draws)), ..Overrides::default() };
     let job = Job { class: 1, seed: 0, init: None };
-    let mut optimizer = Optimizer::with_overrides(&CONTEXT, &network, &settings, &[job], parts).expect("a plan");
+    let mut session = Session::with_overrides(&CONTEXT, &network, &settings, &[job], parts).expect("a plan");
     let spectrum = spectrum();
     let zero = vec![0.0; spectrum.len()];
     let state = ImageState { image: Vec::new(), parameters: Some(spectrum), m: zero.clone(), v: zero };
-    optimizer.load(0, &[state], vec![History::default()]).expect("it fits");
+    session.load(0, &[state], vec![History::default()]).expect("it fits");
 
-    let off = error(&golden, &key("start"), &optimizer.states().expect("a readback")[0].image);
+    let off = error(&golden, &key("start"), &session.states().expect("a readback")[0].image);
     println!("{variant}: image of the start: {off:.1e}");
     assert!(off <= START, "{variant}: image of the start: {off:.1e}");
 
-    optimizer.advance(1).expect("a step");
+    session.advance(1).expect("a step");
     // Adam's first moment after one step is (1 − beta1) times the gradient.
-    let ds: Vec<f32> = optimizer.states().expect("a readback")[0].m.iter().map(|m| m / 0.1).collect();
+    let ds: Vec<f32> = session.states().expect("a readback")[0].m.iter().map(|m| m / 0.1).collect();
     let off = error(&golden, &key("gradient"), &ds);
     println!("{variant}: gradient of the first step: {off:.1e}");
     assert!(off <= FUSED_GRADIENT, "{variant}: gradient of the first step: {off:.1e}");
 
-    optimizer.advance(STEPS as usize).expect("the other steps");
+    session.advance(STEPS as usize).expect("the other steps");
     let (want, single) = (golden.vec(&key("loss")), golden.vec(&key("float32_loss")));
     let strayed = single.iter().zip(&want).map(|(single, want)| (single - want).abs()).fold(0.0, f64::max);
     let mut wrong = Vec::new();
-    for (step, (&got, want)) in optimizer.histories()[0].loss().iter().zip(want).enumerate() {
+    for (step, (&got, want)) in session.histories()[0].loss().iter().zip(want).enumerate() {
         let off = (f64::from(got) - want).abs();
         let allowed = LOSSES * want.abs() + if step < exact_steps { 0.0 } else { 10.0 * strayed };
         let line = format!(
@@ -81,7 +81,7 @@ fn steps(variant: &str, lr: f64, eps: f64, exact_steps: usize) {
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
     let strayed = relative(&golden.vec(&key("float32_image")), &golden.vec(&key("image")));
-    let off = error(&golden, &key("image"), &optimizer.states().expect("a readback")[0].image);
+    let off = error(&golden, &key("image"), &session.states().expect("a readback")[0].image);
     println!("{variant}: image: {off:.1e}, PyTorch's f32: {strayed:.1e}");
     let allowed = LOSSES + if exact_steps < STEPS as usize { 10.0 * strayed } else { 0.0 };
     assert!(off <= allowed, "{variant}: image: {off:.1e}, PyTorch's f32: {strayed:.1e}");

@@ -114,7 +114,7 @@ impl Context {
     /// unless a blocking call asks for it.
     ///
     /// WebGPU's default limits are enough. A large batch needs buffers as large as `max_buffer_size` and
-    /// `max_storage_buffer_binding_size` of the adapter, if the host asks for them; making an [`crate::method::Optimizer`] fails with
+    /// `max_storage_buffer_binding_size` of the adapter, if the host asks for them; making a [`crate::method::Session`] fails with
     /// the size that is missing. Features that are used where the device has them: `SUBGROUP` (faster convolutions),
     /// `TIMESTAMP_QUERY` ([`super::Plan::profile`]), and on a software adapter `TEXTURE_ADAPTER_SPECIFIC_FORMAT_FEATURES` with the
     /// adapter's `max_storage_textures_per_shader_stage` (faster convolutions).

@@ -13,7 +13,7 @@ use crate::gpu::Context;
 use crate::lab::drive::{Ended, Pace, REPORT_EVERY, drive, next_stop};
 use crate::lab::observer::{Event, Observer};
 use crate::lab::top::top;
-use crate::method::{Checkpoint, History, ImageState, Job, Optimizer, Overrides, Settings};
+use crate::method::{Checkpoint, History, ImageState, Job, Overrides, Session, Settings};
 use crate::networks::Network;
 use crate::ops::{ConvAlgorithm, ConvAlgorithms};
 use crate::tensor_file::TensorFile;
@@ -85,7 +85,7 @@ impl Run<'_> {
         slots: Vec<&'a mut RunSlot>,
         found: Vec<Checkpoint>,
         names: &str,
-    ) -> Result<(Batch<'a>, Optimizer)> {
+    ) -> Result<(Batch<'a>, Session)> {
         let init = self.start.map(|start| start.pixels.clone());
         let job = |slot: &&mut RunSlot| Job { class: slot.request.class, seed: slot.settings.seed, init: init.clone() };
         let jobs: Vec<Job> = slots.iter().map(job).collect();
@@ -98,7 +98,7 @@ impl Run<'_> {
         let objectives = Some(slots.iter().map(|slot| slot.request.objective.clone()).collect());
         let resolved = Some(slots.iter().map(|slot| slot.request.resolved.clone()).collect());
         let parts = Overrides { choices: Some(choices), objectives, resolved, isolate: true, ..Overrides::default() };
-        let mut session = Optimizer::with_overrides(self.context, self.network, self.settings, &jobs, parts)?;
+        let mut session = Session::with_overrides(self.context, self.network, self.settings, &jobs, parts)?;
         let step = found.first().map_or(0, |checkpoint| checkpoint.step());
         if !found.is_empty() {
             let state = |c: Checkpoint| {
@@ -133,7 +133,7 @@ struct Batch<'a> {
 }
 
 impl Batch<'_> {
-    fn go(mut self, mut session: Optimizer) -> Result<BatchEnd> {
+    fn go(mut self, mut session: Session) -> Result<BatchEnd> {
         let ended = self.steps(&mut session).and_then(|whole| match whole {
             true => self.finish(&session).map(|()| BatchEnd::Finished),
             false => Ok(BatchEnd::Cancelled(step_of(&session))),
@@ -142,7 +142,7 @@ impl Batch<'_> {
     }
 
     /// All steps that are left, or as many as the observer lets it make; whether all are made, by those that are still well.
-    fn steps(&mut self, session: &mut Optimizer) -> Result<bool> {
+    fn steps(&mut self, session: &mut Session) -> Result<bool> {
         let run = self.run;
         if session.step() == 0 {
             self.save(session, 0)?;
@@ -171,7 +171,7 @@ impl Batch<'_> {
     }
 
     /// Writes the files that are due after a step.
-    fn save(&mut self, session: &Optimizer, step: u32) -> Result<()> {
+    fn save(&mut self, session: &Session, step: u32) -> Result<()> {
         let due = |every: u32| step > 0 && step.is_multiple_of(every);
         let snapshot = self.run.snapshot_every.is_some_and(due);
         let frame = self.run.frames.contains(&step);
@@ -217,13 +217,13 @@ impl Batch<'_> {
     }
 
     /// Fails the images whose losses are no longer finite.
-    fn leave_failed(&mut self, session: &Optimizer) {
+    fn leave_failed(&mut self, session: &Session) {
         let failures = session.failures();
         self.each(step_of(session), |_, at| failures[at].clone().map_or(Ok(()), |why| Err(Error::NotFinite(why))));
     }
 
     /// The batch's state, which must be numbers: a checkpoint of others could not be gone on from.
-    fn states(&mut self, session: &Optimizer) -> Result<Vec<ImageState>> {
+    fn states(&mut self, session: &Session) -> Result<Vec<ImageState>> {
         let (states, step) = (session.states()?, step_of(session));
         self.each(step, |slot, at| {
             let state = &states[at];
@@ -238,7 +238,7 @@ impl Batch<'_> {
         Ok(states)
     }
 
-    fn keep(&mut self, session: &Optimizer, states: &[ImageState]) {
+    fn keep(&mut self, session: &Session, states: &[ImageState]) {
         let (run, input) = (self.run, self.run.network.image().batch(1));
         let (histories, kernels) = (session.histories(), self.kernels.clone());
         self.each(step_of(session), |slot, at| {
@@ -262,7 +262,7 @@ impl Batch<'_> {
     }
 
     /// Writes the results; the states are those of the last checkpoint.
-    fn finish(&mut self, session: &Optimizer) -> Result<()> {
+    fn finish(&mut self, session: &Session) -> Result<()> {
         let (run, input) = (self.run, self.run.network.image().batch(1));
         let states = self.states(session)?;
         let logits = session.logits()?;
@@ -336,7 +336,7 @@ impl Batch<'_> {
     }
 }
 
-fn step_of(session: &Optimizer) -> u32 {
+fn step_of(session: &Session) -> u32 {
     // Settings limit the steps to far less.
     session.step() as u32
 }

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use crate::Result;
 use crate::gpu::Context;
-use crate::method::{MICROBATCH_IN_SOFTWARE, Optimizer, Settings};
+use crate::method::{MICROBATCH_IN_SOFTWARE, Session, Settings};
 use crate::networks::Network;
 use crate::ops::ConvAlgorithms;
 
@@ -55,7 +55,7 @@ impl BatchSize {
                 // More than go through the network together gain nothing, and the first would be done later.
                 let useful = if context.is_software() { MICROBATCH_IN_SOFTWARE } else { MOST };
                 largest(images.clamp(1, useful), |size| {
-                    let summary = Optimizer::summary(choices, network, settings, size)?;
+                    let summary = Session::summary(choices, network, settings, size)?;
                     Ok(summary.fits(context) && most.is_none_or(|most| summary.memory_bytes <= most))
                 })
             }
@@ -123,7 +123,7 @@ mod tests {
         let size = |images| BatchSize::Auto.of(images, &context, &choices, &network, &settings).unwrap();
         assert_eq!((size(1), size(3)), (1, 3));
         assert!(!context.is_software() || size(MOST) == MICROBATCH_IN_SOFTWARE);
-        let fits = |n| Optimizer::summary(&choices, &network, &settings, n).unwrap().fits(&context);
+        let fits = |n| Session::summary(&choices, &network, &settings, n).unwrap().fits(&context);
         let most = largest(MOST, |n| Ok(fits(n))).unwrap();
         assert!((MICROBATCH_IN_SOFTWARE..MOST).contains(&most), "{most}");
         assert!(fits(most) && !fits(most + 1), "{most}");

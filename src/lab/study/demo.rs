@@ -7,7 +7,7 @@ use crate::analysis::study::{Answer, Asked, Group, Part, answer};
 use crate::gpu::Context;
 use crate::lab::drive::{Ended, Pace, REPORT_EVERY, drive, next_stop};
 use crate::lab::observer::{Counted, Event, Observer};
-use crate::method::{Job, Optimizer, Settings};
+use crate::method::{Job, Session, Settings};
 use crate::picture::{jpeg, to_chw};
 use crate::report::PartPictures;
 use crate::world::{Bias, Biases, Setting, biases, draw, truth};
@@ -89,7 +89,7 @@ impl<'a> Demo<'a> {
         }
         let seed = self.request.seed;
         let jobs: Vec<Job> = classes.iter().map(|&class| Job { class, seed, init: None }).collect();
-        let mut session = Optimizer::new(context, self.request.network, &self.settings, &jobs)?;
+        let mut session = Session::new(context, self.request.network, &self.settings, &jobs)?;
         let names = names(classes, self.request.network);
         observer.tell(Event::Batch { names: &names, step: 0, total: self.settings.total_steps() });
         let next_stop = |step| next_stop(step, [REPORT_EVERY]);

@@ -11,7 +11,7 @@ use crate::lab::drive::{Ended, Pace, drive};
 use crate::lab::observer::Observer;
 use crate::lab::run::classes::wanted;
 use crate::lab::top::top;
-use crate::method::{Job, Optimizer, Overrides, Settings};
+use crate::method::{Job, Overrides, Session, Settings};
 use crate::networks::{Network, Semantics};
 use crate::ops::ConvAlgorithms;
 use crate::picture::{png, preprocess};
@@ -149,7 +149,7 @@ impl Scorer<'_> {
             let job = |&(side, seed): &(usize, u64)| Job { class: self.sides[side].class, seed, init: init.clone() };
             let jobs: Vec<Job> = wanted.iter().map(job).collect();
             let parts = Overrides { choices: Some(self.choices.clone()), ..Overrides::default() };
-            let mut session = Optimizer::with_overrides(self.context, self.network, settings, &jobs, parts)?;
+            let mut session = Session::with_overrides(self.context, self.network, settings, &jobs, parts)?;
             let ended = drive(&mut session, &mut Pace::new(), self.observer, |_| u32::MAX, |_, _| Ok(true))?;
             if ended == Ended::Cancelled {
                 return Err(Error::Cancelled);

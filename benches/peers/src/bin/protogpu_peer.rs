@@ -3,9 +3,9 @@
 
 use peers::{Input, Peer, Result, serve};
 use protogpu::gpu::{AdapterChoice, Context, describe_adapter};
+use protogpu::method::{Fill, Job, Overrides, Session, Settings, Warps};
 use protogpu::networks::Network;
 use protogpu::ops::ConvAlgorithms;
-use protogpu::method::{Fill, Job, Optimizer, Overrides, Settings, Warps};
 use protogpu::tuning::tune;
 use protogpu::weights::Weights;
 
@@ -15,7 +15,7 @@ fn main() -> Result<()> {
 
 struct Protogpu {
     context: Context,
-    optimizer: Optimizer,
+    session: Session,
     tuned_for: String,
     beta1: f32,
 }
@@ -60,8 +60,7 @@ impl Peer for Protogpu {
             ..Settings::default()
         };
         let pixels = input.images.chunks_exact(input.images.len() / input.shape[0]);
-        let job =
-            |(pixels, &class): (&[f32], &u32)| Job { class: class as usize, seed: 0, init: Some(pixels.into()) };
+        let job = |(pixels, &class): (&[f32], &u32)| Job { class: class as usize, seed: 0, init: Some(pixels.into()) };
         let jobs: Vec<Job> = pixels.zip(&input.classes).map(job).collect();
         let warps = Given { theta: input.theta.clone(), n: jobs.len() };
         let tuned_for = std::env::var("PROTOGPU_TUNE").unwrap_or("image".into());
@@ -72,8 +71,8 @@ impl Peer for Protogpu {
             other => return Err(format!("PROTOGPU_TUNE is {other}, but must be image, batch or off").into()),
         };
         let parts = Overrides { warps: Some(Box::new(warps)), choices: Some(choices), ..Overrides::default() };
-        let optimizer = Optimizer::with_overrides(&context, &network, &settings, &jobs, parts)?;
-        Ok(Self { context, optimizer, tuned_for, beta1: input.beta1 as f32 })
+        let session = Session::with_overrides(&context, &network, &settings, &jobs, parts)?;
+        Ok(Self { context, session, tuned_for, beta1: input.beta1 as f32 })
     }
 
     fn device(&self) -> String {
@@ -81,23 +80,23 @@ impl Peer for Protogpu {
     }
 
     fn logits(&mut self) -> Result<Vec<f32>> {
-        Ok(self.optimizer.logits()?.concat())
+        Ok(self.session.logits()?.concat())
     }
 
     fn advance(&mut self, steps: usize) -> Result<Vec<f32>> {
-        let before = self.optimizer.histories()[0].len();
-        self.optimizer.advance(steps)?;
-        let read = self.optimizer.histories()[0].len();
-        Ok((before..read).flat_map(|step| self.optimizer.histories().iter().map(move |h| h.loss()[step])).collect())
+        let before = self.session.histories()[0].len();
+        self.session.advance(steps)?;
+        let read = self.session.histories()[0].len();
+        Ok((before..read).flat_map(|step| self.session.histories().iter().map(move |h| h.loss()[step])).collect())
     }
 
     /// Adam's first moment begins at zero, so after one step it is `(1 − beta1)` times the gradient.
     fn first_gradient(&mut self) -> Result<Vec<f32>> {
-        let moments = self.optimizer.states()?.into_iter().flat_map(|state| state.m);
+        let moments = self.session.states()?.into_iter().flat_map(|state| state.m);
         Ok(moments.map(|m| m / (1.0 - self.beta1)).collect())
     }
 
     fn images(&mut self) -> Result<Vec<f32>> {
-        Ok(self.optimizer.states()?.into_iter().flat_map(|state| state.image).collect())
+        Ok(self.session.states()?.into_iter().flat_map(|state| state.image).collect())
     }
 }

@@ -1,18 +1,18 @@
 //! Losses on their way from the adapter to the histories.
 
-use super::Optimizer;
+use super::Session;
 use crate::error::{Error, Result};
 use crate::gpu::Readback;
 
-/// Losses on their way back, see [`Optimizer::record_losses`].
+/// Losses on their way back, see [`Session::record_losses`].
 pub struct Losses {
     pub(super) readback: Readback,
     pub(super) window: u64,
     pub(super) end: u64,
 }
 
-impl Optimizer {
-    /// Records a copy of the losses of the steps recorded so far, which [`Optimizer::take_losses`] delivers when the
+impl Session {
+    /// Records a copy of the losses of the steps recorded so far, which [`Session::take_losses`] delivers when the
     /// encoder was submitted and the device polled.
     pub fn record_losses(&self, encoder: &mut wgpu::CommandEncoder) -> Losses {
         let histories: Vec<_> = self.state.microbatches.iter().map(|microbatch| microbatch.history).collect();
@@ -20,26 +20,15 @@ impl Optimizer {
         Losses { readback, window: self.window.0, end: self.step }
     }
 
-    /// Appends losses that have arrived to [`Optimizer::histories`]; `false` if they have not. Never blocks.
+    /// Appends losses that have arrived to [`Session::histories`]; `false` if they have not. Never blocks.
     ///
     /// # Errors
-    /// If a loss is NaN or infinite (the message names the step and the class), or the device is lost. The optimizer has then come
+    /// If a loss is NaN or infinite (the message names the step and the class), or the device is lost. The session has then come
     /// to its end, and the histories of images before the one at fault may be a step longer.
     pub fn take_losses(&mut self, losses: &mut Losses) -> Result<bool> {
         let Some(parts) = losses.readback.try_take()? else { return Ok(false) };
         self.append(&parts, losses.window, losses.end)?;
         Ok(true)
-    }
-
-    /// Reads the losses that are not read yet; waits for them.
-    pub(super) fn read_losses(&mut self) -> Result<()> {
-        if self.read_steps == self.step {
-            return Ok(());
-        }
-        let mut encoder = self.context.device().create_command_encoder(&Default::default());
-        let losses = self.record_losses(&mut encoder);
-        self.context.queue().submit([encoder.finish()]);
-        self.append(&losses.readback.wait()?, losses.window, losses.end)
     }
 
     /// Appends the losses up to a step; `window` is the step with which the histories begin.

@@ -1,6 +1,9 @@
 //! The prototype loop on a device: many images at once, each with its own class, seed, warps and Adam state.
 
+#[cfg(feature = "native")]
+mod blocking;
 mod losses;
+mod pending;
 
 use std::sync::Arc;
 
@@ -16,12 +19,13 @@ use super::settings::Settings;
 use super::step::{self, State, WINDOW};
 use super::transform_chain::{Map, maps_of};
 use crate::error::{Error, Result};
-use crate::gpu::{Context, ImageTexture, KernelTime, Plan, Recording, Summary};
+use crate::gpu::{Context, ImageTexture, Plan, Recording, Summary};
 use crate::networks::Network;
 use crate::ops::{AdamRow, ConvAlgorithms};
 use crate::shape::Shape;
 
 pub use losses::Losses;
+pub use pending::Pending;
 
 /// What an image's optimisation goes on from.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,15 +48,16 @@ impl ImageState {
     }
 }
 
-/// Steps of a submission unless [`Optimizer::submit_at_most`] says otherwise: few enough for a responsive desktop and any driver's
+/// Steps of a submission unless [`Session::submit_at_most`] says otherwise: few enough for a responsive desktop and any driver's
 /// watchdog on all but the slowest adapters.
 const SUBMISSION: usize = 16;
 
 /// A batch of images on their way to prototypes.
 ///
-/// [`Optimizer::advance`] is the simple way: it blocks. A host that must not block records steps into its own encoder with
-/// [`Optimizer::record`], asks for the losses with [`Optimizer::record_losses`] and takes them when they have arrived.
-pub struct Optimizer {
+/// [`Session::prepare`], `record` and `record_losses`, `record_images`, `record_logits` and `record_states` never wait for the adapter: they
+/// record into a host's encoder, and what was asked for is taken when it has arrived. `Session::new`, `advance`, `images`, `logits`,
+/// `states` and `profile` are the same for native programs that may wait.
+pub struct Session {
     context: Context,
     plan: Plan,
     state: State,
@@ -78,31 +83,24 @@ pub struct Optimizer {
     submission: usize,
 }
 
-impl Optimizer {
-    /// Plans everything for a batch, and uploads weights and starting images.
+impl Session {
+    /// Plans everything for a batch, compiles its kernels, and uploads weights and starting images. Nothing waits for the adapter;
+    /// packing the weights takes its time. `overrides` may bring warps, convolutions or objectives of one's own choice.
     ///
     /// # Errors
     /// If there is no job, a class or starting image does not fit the network, a setting makes no sense, or the adapter
     /// has not enough memory.
-    pub fn new(context: &Context, network: &Network, settings: &Settings, jobs: &[Job]) -> Result<Self> {
-        Self::with_overrides(context, network, settings, jobs, Overrides::default())
-    }
-
-    /// [`Optimizer::new`] with warps or convolutions of one's own choice.
-    ///
-    /// # Errors
-    /// As [`Optimizer::new`].
-    pub fn with_overrides(
+    pub async fn prepare(
         context: &Context,
         network: &Network,
         settings: &Settings,
         jobs: &[Job],
-        parts: Overrides,
+        overrides: Overrides,
     ) -> Result<Self> {
         settings.validate()?;
         check_jobs(network, settings.image_side as usize, jobs)?;
-        let objectives = parts.objectives.unwrap_or_else(|| vec![settings.objective.clone(); jobs.len()]);
-        let aims = match parts.resolved {
+        let objectives = overrides.objectives.unwrap_or_else(|| vec![settings.objective.clone(); jobs.len()]);
+        let aims = match overrides.resolved {
             Some(resolved)
                 if resolved.len() == jobs.len() && resolved.iter().all(|one| one.same_form(&resolved[0])) =>
             {
@@ -113,15 +111,15 @@ impl Optimizer {
         };
         let mut rec = Recording::new();
         let window = WINDOW.min(settings.total_steps() as usize);
-        let choices = parts.choices.unwrap_or_else(|| ConvAlgorithms::fixed(context.capabilities()));
+        let choices = overrides.choices.unwrap_or_else(|| ConvAlgorithms::fixed(context.capabilities()));
         let classes = jobs.iter().map(|job| job.class).collect();
-        let terms = Terms::new(network, settings, classes, aims.clone(), parts.terms)?;
+        let terms = Terms::new(network, settings, classes, aims.clone(), overrides.terms)?;
         let state = step::record(&mut rec, &choices, network, settings, &terms, jobs.len(), window)?;
-        let plan = Plan::new(context, rec)?;
+        let plan = Plan::prepare(context, rec).await?;
         let keys = jobs.iter().map(|job| (job.seed, job.class)).collect();
         let drawn = Drawn { settings: settings.clone(), keys, side: settings.image_side as usize };
         let fresh = History::new(state.names());
-        let mut optimizer = Self {
+        let mut session = Self {
             context: context.clone(),
             shape: state.image.shape,
             plan,
@@ -131,18 +129,18 @@ impl Optimizer {
             objectives,
             aims,
             terms,
-            warps: parts.warps.unwrap_or_else(|| Box::new(drawn.clone())),
-            draws: parts.transform_draws.unwrap_or_else(|| Box::new(drawn)),
+            warps: overrides.warps.unwrap_or_else(|| Box::new(drawn.clone())),
+            draws: overrides.transform_draws.unwrap_or_else(|| Box::new(drawn)),
             step: 0,
             window: (0, 0),
             histories: vec![fresh; jobs.len()],
             read_steps: 0,
             failures: vec![None; jobs.len()],
-            isolate: parts.isolate,
+            isolate: overrides.isolate,
             submission: SUBMISSION,
         };
-        optimizer.start()?;
-        Ok(optimizer)
+        session.start()?;
+        Ok(session)
     }
 
     /// What a batch of `n` with the settings' objective would do and take; needs no device.
@@ -240,26 +238,9 @@ impl Optimizer {
     }
 
     /// The commands of the sections `step` and `evaluate`, for counting: plain data, with which no step can be made that
-    /// this optimizer would not know of.
+    /// this session would not know of.
     pub fn recording(&self) -> &Recording {
         self.plan.recording()
-    }
-
-    /// Does one step with a timestamp around every dispatch, waits for it and reads its losses. It counts as every other.
-    ///
-    /// # Errors
-    /// If the adapter has no timestamps or all steps are made; otherwise as [`Optimizer::advance`].
-    pub fn profile(&mut self) -> Result<Vec<KernelTime>> {
-        if self.step == self.total_steps() {
-            return Err(Error::input(format!("all {} steps are done: none is left to profile", self.step)));
-        }
-        // Before the next stretch writes over those of the last.
-        self.read_losses()?;
-        self.ready()?;
-        let times = self.plan.profile("step")?;
-        self.step += 1;
-        self.read_losses()?;
-        Ok(times)
     }
 
     /// Uploads the next window of the schedule if the last one is used up, and gives the steps that are ready.
@@ -312,71 +293,6 @@ impl Optimizer {
         Ok(count)
     }
 
-    /// Does `steps` steps, or as many as are left, waits for them and reads their losses.
-    ///
-    /// # Errors
-    /// If a loss becomes NaN or infinite, or the device is lost.
-    pub fn advance(&mut self, steps: usize) -> Result<()> {
-        let end = self.total_steps().min(self.step.saturating_add(steps as u64));
-        while self.step < end {
-            let wanted = self.submission.min((end - self.step) as usize);
-            let mut encoder = self.context.device().create_command_encoder(&Default::default());
-            self.record(&mut encoder, wanted)?;
-            let last = self.step == end || self.step == self.window.0 + self.window.1 as u64;
-            let losses = last.then(|| self.record_losses(&mut encoder));
-            self.context.queue().submit([encoder.finish()]);
-            self.context.wait()?;
-            if let Some(losses) = losses {
-                self.append(&losses.readback.wait()?, losses.window, losses.end)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Sets how many steps [`Optimizer::advance`] submits together, at least one. A submission should take about a tenth of a second: short
-    /// enough for a responsive desktop, long enough for the wait between submissions not to matter. Results do not depend on it.
-    pub fn submit_at_most(&mut self, steps: usize) {
-        self.submission = steps.clamp(1, WINDOW);
-    }
-
-    /// Each image's pixels, what they are made of and Adam's state, after the steps submitted so far; waits for them.
-    ///
-    /// # Errors
-    /// If the device is lost.
-    pub fn states(&self) -> Result<Vec<ImageState>> {
-        let state = &self.state;
-        let tensors = [state.image, state.m, state.v, state.parameters];
-        // The parameters are read only where they are no image.
-        let made = state.parameters.id != state.image.id;
-        let count = if made { 4 } else { 3 };
-        let parts = self.plan.read_later(&tensors[..count].iter().map(|t| t.id).collect::<Vec<_>>())?.wait()?;
-        let of = |part: usize, i: usize| {
-            let len = tensors[part].shape.image_len();
-            parts[part][i * len..(i + 1) * len].to_vec()
-        };
-        let state = |i| ImageState { image: of(0, i), m: of(1, i), v: of(2, i), parameters: made.then(|| of(3, i)) };
-        Ok((0..self.jobs.len()).map(state).collect())
-    }
-
-    /// Each image's pixels, `[C,H,W]`, after the steps submitted so far; waits for them. Nothing else is read.
-    ///
-    /// # Errors
-    /// If the device is lost.
-    pub fn images(&self) -> Result<Vec<Vec<f32>>> {
-        let pixels = self.plan.read(self.state.image.id)?;
-        Ok(pixels.chunks_exact(self.shape.image_len()).map(<[f32]>::to_vec).collect())
-    }
-
-    /// Each image's logits, `[K]`, unwarped and unclamped; waits for them.
-    ///
-    /// # Errors
-    /// If the device is lost.
-    pub fn logits(&self) -> Result<Vec<Vec<f32>>> {
-        self.plan.submit("evaluate", 1);
-        let logits = self.plan.read(self.state.logits.id)?;
-        Ok(logits.chunks_exact(self.state.logits.shape.c()).map(<[f32]>::to_vec).collect())
-    }
-
     /// The pixels of the whole batch, `[N,3,H,W]` of f32, unclamped.
     pub fn image_buffer(&self) -> &wgpu::Buffer {
         self.plan.buffer(self.state.image.id).expect("the image is kept")
@@ -395,7 +311,7 @@ impl Optimizer {
     }
 }
 
-/// What an [`Optimizer`] takes in place of its own.
+/// What a [`Session`] takes in place of its own.
 #[derive(Default)]
 pub struct Overrides {
     /// Which kernels compute the convolutions; the fixed choice if `None`. See [`crate::tuning`].
@@ -411,7 +327,7 @@ pub struct Overrides {
     pub transform_draws: Option<Box<dyn TransformDraws>>,
     /// Terms of the loss beside the settings' own.
     pub terms: Vec<Arc<dyn LossTerm>>,
-    /// Whether the other images go on when one's loss is no longer a number, which [`Optimizer::failures`] then tells,
+    /// Whether the other images go on when one's loss is no longer a number, which [`Session::failures`] then tells,
     /// in place of an error that ends the batch.
     pub isolate: bool,
 }

@@ -1,0 +1,118 @@
+//! A session for programs that may wait: each function stands on one that does not.
+
+use super::{ImageState, Overrides, Pending, Session, WINDOW};
+use crate::error::{Error, Result};
+use crate::gpu::{Context, KernelTime};
+use crate::method::job::Job;
+use crate::method::settings::Settings;
+use crate::networks::Network;
+
+impl Session {
+    /// [`Session::prepare`] with the settings' own choices, waited for.
+    ///
+    /// # Errors
+    /// As [`Session::prepare`].
+    pub fn new(context: &Context, network: &Network, settings: &Settings, jobs: &[Job]) -> Result<Self> {
+        Self::with_overrides(context, network, settings, jobs, Overrides::default())
+    }
+
+    /// [`Session::prepare`], waited for.
+    ///
+    /// # Errors
+    /// As [`Session::prepare`].
+    pub fn with_overrides(
+        context: &Context,
+        network: &Network,
+        settings: &Settings,
+        jobs: &[Job],
+        overrides: Overrides,
+    ) -> Result<Self> {
+        pollster::block_on(Self::prepare(context, network, settings, jobs, overrides))
+    }
+
+    /// Does `steps` steps, or as many as are left, waits for them and reads their losses.
+    ///
+    /// # Errors
+    /// If a loss becomes NaN or infinite, or the device is lost.
+    pub fn advance(&mut self, steps: usize) -> Result<()> {
+        let end = self.total_steps().min(self.step.saturating_add(steps as u64));
+        while self.step < end {
+            let wanted = self.submission.min((end - self.step) as usize);
+            let mut encoder = self.context.device().create_command_encoder(&Default::default());
+            self.record(&mut encoder, wanted)?;
+            let last = self.step == end || self.step == self.window.0 + self.window.1 as u64;
+            let losses = last.then(|| self.record_losses(&mut encoder));
+            self.context.queue().submit([encoder.finish()]);
+            self.context.wait()?;
+            if let Some(losses) = losses {
+                self.append(&losses.readback.wait()?, losses.window, losses.end)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sets how many steps [`Session::advance`] submits together, at least one. A submission should take about a tenth of a second: short
+    /// enough for a responsive desktop, long enough for the wait between submissions not to matter. Results do not depend on it.
+    pub fn submit_at_most(&mut self, steps: usize) {
+        self.submission = steps.clamp(1, WINDOW);
+    }
+
+    /// Does one step with a timestamp around every dispatch, waits for it and reads its losses. It counts as every other.
+    ///
+    /// # Errors
+    /// If the adapter has no timestamps or all steps are made; otherwise as [`Session::advance`].
+    pub fn profile(&mut self) -> Result<Vec<KernelTime>> {
+        if self.step == self.total_steps() {
+            return Err(Error::input(format!("all {} steps are done: none is left to profile", self.step)));
+        }
+        // Before the next stretch writes over those of the last.
+        self.read_losses()?;
+        self.ready()?;
+        let times = self.plan.profile("step")?;
+        self.step += 1;
+        self.read_losses()?;
+        Ok(times)
+    }
+
+    /// Reads the losses that are not read yet; waits for them.
+    pub(super) fn read_losses(&mut self) -> Result<()> {
+        if self.read_steps == self.step {
+            return Ok(());
+        }
+        let mut encoder = self.context.device().create_command_encoder(&Default::default());
+        let losses = self.record_losses(&mut encoder);
+        self.context.queue().submit([encoder.finish()]);
+        self.append(&losses.readback.wait()?, losses.window, losses.end)
+    }
+
+    /// [`Session::record_states`] of the steps submitted so far, submitted and waited for.
+    ///
+    /// # Errors
+    /// If the device is lost.
+    pub fn states(&self) -> Result<Vec<ImageState>> {
+        self.wait_for(Self::record_states)
+    }
+
+    /// [`Session::record_images`] of the steps submitted so far, submitted and waited for.
+    ///
+    /// # Errors
+    /// If the device is lost.
+    pub fn images(&self) -> Result<Vec<Vec<f32>>> {
+        self.wait_for(Self::record_images)
+    }
+
+    /// [`Session::record_logits`] of the steps submitted so far, submitted and waited for.
+    ///
+    /// # Errors
+    /// If the device is lost.
+    pub fn logits(&self) -> Result<Vec<Vec<f32>>> {
+        self.wait_for(Self::record_logits)
+    }
+
+    fn wait_for<T>(&self, record: fn(&Self, &mut wgpu::CommandEncoder) -> Result<Pending<T>>) -> Result<T> {
+        let mut encoder = self.context.device().create_command_encoder(&Default::default());
+        let pending = record(self, &mut encoder)?;
+        self.context.queue().submit([encoder.finish()]);
+        pending.wait()
+    }
+}
