@@ -376,7 +376,10 @@ fn polled<T>(mut take: impl FnMut() -> protogpu::Result<Option<T>>) -> T {
 /// What a frame loop or a browser does: it prepares, records, polls and takes.
 #[test]
 fn a_run_that_never_waits_gives_the_same_bits() {
-    let (network, settings) = (small(), Settings { steps: 3, ..Settings::default() });
+    let network = small();
+    // Without warps the network sees the image as it is, and a step tells the logit of what the last step left.
+    let still = Settings { rotation: 0.0, translate: 0.0, scale: [1.0, 1.0], ..Settings::default() };
+    let settings = Settings { steps: 3, interpolation: Interpolation::Nearest, ..still };
     let jobs = [3, 5].map(|class| Job { class, seed: 0, init: None });
     let mut waited = Session::new(&CONTEXT, &network, &settings, &jobs).expect("a plan");
     waited.advance(3).expect("three steps");
@@ -401,6 +404,10 @@ fn a_run_that_never_waits_gives_the_same_bits() {
     assert_eq!(steps, 2);
     let (steps, [images, logits], states) = frame(&mut session);
     assert!(before[0] != images && before[1] != logits, "each frame has its own");
+    let told = session.histories().iter().map(|history| history.column("logit")[2]);
+    for ((told, logits), job) in told.zip(&before[1]).zip(&jobs) {
+        assert!((told - logits[job.class]).abs() < 1e-3, "class {}: {told} and {}", job.class, logits[job.class]);
+    }
     assert_eq!((steps, session.histories()), (1, waited.histories()));
     assert!(images == waited.images().expect("a readback"), "pixels");
     assert!(states == waited.states().expect("a readback"), "pixels and Adam's state");
