@@ -8,7 +8,7 @@ use crate::weights::Weights;
 
 impl Preprocessing {
     /// What an architecture's published weights expect. Those are for three channels; for any other number it is
-    /// [`Preprocessing::identity`].
+    /// `Preprocessing::identity`.
     pub fn usual(architecture: Architecture, channels: usize) -> Self {
         let usual = (architecture.definition().preprocessing)();
         if usual.mean.len() == channels { usual } else { Self::identity(channels) }

@@ -40,7 +40,7 @@ pub(crate) const VIEW_ALIGN: usize = 64;
 pub enum Layout {
     /// Words of 32 bits in a storage buffer.
     Words,
-    /// `vec4f` in a texture, [`TEXTURE_WIDTH`] to a row. Software adapters fetch a texel several times faster than they
+    /// `vec4f` in a texture, 4096 to a row. Software adapters fetch a texel several times faster than they
     /// load from a buffer. Shaders address it with `texel` of `shaders/lib/texels.wgsl`.
     Texels,
 }

@@ -134,9 +134,7 @@ pub(crate) fn slots(
             }
             let (steps, begun) = (settings.steps, found.settings.steps);
             if steps != begun && !steps_given {
-                return Err(
-                    Error::input(format!("it was started with")).advised(format!(" {{steps}} {begun}: use the same"))
-                );
+                return Err(Error::input("it was started with").advised(format!(" {{steps}} {begun}: use the same")));
             }
             found.check_continues(request.class, &settings, network)
         })?;

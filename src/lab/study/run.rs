@@ -22,7 +22,7 @@ pub(crate) struct CheckedStudy<'a> {
 }
 
 enum Kind<'a> {
-    Demo(Demo<'a>),
+    Demo(Box<Demo<'a>>),
     Folders(Folders<'a>),
 }
 
@@ -30,7 +30,7 @@ impl<'a> CheckedStudy<'a> {
     /// Checks all that can be checked before any work.
     pub(crate) fn new(request: &'a StudyRequest<'a>) -> Result<Self> {
         let kind = match request.subject {
-            Subject::Demo { pictures, steps } => Kind::Demo(Demo::new(request, pictures, steps)?),
+            Subject::Demo { pictures, steps } => Kind::Demo(Box::new(Demo::new(request, pictures, steps)?)),
             Subject::Folders { classes, images, paired } => {
                 Kind::Folders(Folders::new(request, classes, images, paired)?)
             }
