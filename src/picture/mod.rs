@@ -1,5 +1,6 @@
 //! Reads images as torchvision would, and writes images.
 
+#[cfg(feature = "cli")]
 mod animation;
 mod levels;
 mod resample;
@@ -19,6 +20,7 @@ use crate::bounded::read_at_most;
 use crate::error::{Error, Result};
 use crate::shape::ImageSpec;
 
+#[cfg(feature = "cli")]
 pub(crate) use animation::animation;
 
 use levels::Levels;
