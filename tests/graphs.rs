@@ -232,7 +232,9 @@ fn a_concatenation_at_the_end() {
 
 /// A network of a quarter of the width, for what needs no golden.
 fn narrow(architecture: Architecture) -> Network {
-    Network::generated(architecture, 16, 15, 0).expect("a network")
+    // Few units in many layers: with the seeds before, rounding tips a ReLU of ResNet-50 that moves its gradient by a hundredth.
+    let seed = if architecture == Architecture::ResNet50 { 4 } else { 0 };
+    Network::generated(architecture, 16, 15, seed).expect("a network")
 }
 
 const ALL: [Architecture; 4] =

@@ -49,7 +49,7 @@ fn logits(class: u32, clock: u32) -> Outcome<Vec<Tensor>> {
     term.record(&mut rig.rec, &ledger.slot(0), 0..2, &[read])?;
     ledger.write(&mut rig.rec)?;
     let ready = rig.ready()?;
-    ready.plan.write(bound(&ready, "class_of"), &[3, class])?;
+    ready.plan.overwrite(bound(&ready, "class_of"), &[3, class]);
     ready.step()?;
     Ok(vec![ready.history(&ledger, 2, 0)?, ready.history(&ledger, 2, 1)?, ready.read(read.dx)?])
 }
@@ -63,7 +63,7 @@ fn terms(class: u32, clock: u32) -> Outcome<Vec<Tensor>> {
     ClassTerms { rows: rows(0) }.step(&mut rig.rec, "terms", read, &ledger.slot(0))?;
     ledger.write(&mut rig.rec)?;
     let ready = rig.ready()?;
-    ready.plan.write(bound(&ready, "terms"), &rows(class))?;
+    ready.plan.overwrite(bound(&ready, "terms"), &rows(class));
     ready.step()?;
     Ok(vec![ready.history(&ledger, 2, 0)?, ready.history(&ledger, 2, 1)?, ready.read(read.dx)?])
 }
@@ -78,7 +78,7 @@ fn neuron(place: u32, clock: u32) -> Outcome<Vec<Tensor>> {
     Feature::Neuron.record(&mut rig.rec, "term", read, &rows(0), &ledger.slot(0), true)?;
     ledger.write(&mut rig.rec)?;
     let ready = rig.ready()?;
-    ready.plan.write(bound(&ready, "rows"), &rows(place))?;
+    ready.plan.overwrite(bound(&ready, "rows"), &rows(place));
     ready.step()?;
     Ok(vec![ready.history(&ledger, 2, 0)?, ready.history(&ledger, 2, 1)?, ready.read(read.dx)?])
 }
@@ -109,7 +109,7 @@ fn columns(words: [u32; 4]) -> Outcome<Vec<Tensor>> {
     ledger.write(&mut rig.rec)?;
     let ready = rig.ready()?;
     ready.plan.write(bound(&ready, "values"), &[0.5f32; 6])?;
-    ready.plan.write(bound(&ready, "columns"), &words)?;
+    ready.plan.overwrite(bound(&ready, "columns"), &words);
     ready.step()?;
     Ok(vec![ready.history(&ledger, 2, 1)?])
 }

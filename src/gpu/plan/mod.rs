@@ -265,6 +265,13 @@ impl Plan {
         self.context.queue().submit([encoder.finish()])
     }
 
+    /// [`Plan::write`] of any tensor, constants too: for tests that hand a kernel contents it should never see.
+    #[cfg(test)]
+    pub(crate) fn overwrite<T: bytemuck::NoUninit>(&self, tensor: TensorId, data: &[T]) {
+        let buffer = self.source(tensor).expect("a tensor in a buffer");
+        self.context.queue().write_buffer(buffer, self.offset(tensor), bytemuck::cast_slice(data));
+    }
+
     /// Queues a write of the whole tensor or its beginning, effective before the next submission.
     ///
     /// # Errors
