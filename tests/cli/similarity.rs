@@ -204,9 +204,9 @@ fn prototypes_are_held_against_others() {
     succeeds(at, &two);
     let refused =
         |control: &str, why: &str| refuses(at, &[&MEASURE[..], &["--force", "--control", control]].concat(), why);
-    refused("two=two", "two holds 0 prototypes of class 13 (teacup)");
+    refused("two=two", "two has 0 prototypes of class 13 (teacup)");
     succeeds(at, &["run", "--class", "teacup", "--steps", "1", "--quiet", "--out", "two"]);
-    refused("two=two", "two holds 2 prototypes of class 14 (umbrella)");
+    refused("two=two", "two has 2 prototypes of class 14 (umbrella)");
     refused("two=images", "images has no finished prototypes");
 }
 
@@ -236,7 +236,7 @@ fn what_cannot_be_measured_is_refused() {
     refuses(at, &with(&|args| args[2] = "empty"), "empty has no finished prototypes");
     refuses(at, &with(&|args| args[2] = "missing"), "cannot read missing");
     refuses(at, &with(&|args| args[4] = "empty"), "empty has no class folders");
-    refuses(at, &with(&|args| args[4] = "alone"), "alone has no images of class");
+    refuses(at, &with(&|args| args[4] = "alone"), "alone has no image of class");
     refuses(at, &with(&|args| args.extend(["--model", "googlenet"])), "the prototype was made with weights of sha256");
     refuses(at, &with(&|args| args.extend(["--control", "grey"])), "--control");
     refuses(at, &with(&|args| args.extend(["--control", "key=missing.png"])), "missing.png");
