@@ -1,7 +1,7 @@
 //! Whole networks against PyTorch: every module's output, the input's gradient, the first steps of the method.
 //!
 //! `tests/golden/README.md` says where the expected values come from. With the ImageNet weights in `PROTOGPU_SHARED` or
-//! `../shared`, the same once more with them. `cargo test --test networks -- --nocapture` prints every error measured.
+//! `../shared`, the same once more with them. `cargo test --lib tests::networks -- --nocapture` prints every error measured.
 
 #[path = "networks/lucent.rs"]
 mod lucent;

@@ -1,7 +1,7 @@
 //! Runs single ops on the adapter, compares them with their twins, and keeps a table of cases that lists every failure.
 //!
 //! Every plan surrounds its tensors with sentinels and begins with NaN in all of them, so that a write outside of an output
-//! or a read of what nobody wrote shows. `PROTOGPU_CASE=<part of a name> cargo test --test ops` reruns what it matches.
+//! or a read of what nobody wrote shows. `PROTOGPU_CASE=<part of a name> cargo test --lib tests::ops` reruns what it matches.
 
 mod compare;
 mod table;
