@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, SamplingMode, Throughput};
 use protogpu::gpu::{AdapterChoice, Capabilities, Context, Plan, Recording, TensorId, bytemuck, describe_adapter};
-use protogpu::method::HfForm;
+use protogpu::method::TvForm;
 use protogpu::method::losses::{ClassLogit, Ledger, LossTerm, Read, TotalVariation};
 use protogpu::ops::{
     Adam, AdamRow, Add, AffineWarp, Clock, Conv2d, ConvAlgorithm, Epilogue, Format, GlobalAvgPool2d, GradEpilogue,
@@ -380,7 +380,7 @@ fn the_rest_of_a_step(bench: &mut Bench) {
             warp.backward(&mut rig.rec, dy, theta, clock, dx)
         });
     }
-    let variation = TotalVariation { form: HfForm::L1Sum, weight: 0.05, start: 1.0 };
+    let variation = TotalVariation { form: TvForm::L1Sum, weight: 0.05, start: 1.0 };
     bench.simple(["total_variation", "step"], |rig| rig.term(&variation, PIXELS, true));
     let (features, logits) = ([1, 512, 1, 1], [1, 1000, 1, 1]);
     let fc = Linear { w: numbers(99, 512_000).into(), b: numbers(98, 1000).into() };
@@ -394,6 +394,6 @@ fn the_rest_of_a_step(bench: &mut Bench) {
         rig.rec.section("op");
         fc.backward(&mut rig.rec, "fc", dy, dx, GradEpilogue::default())
     });
-    let class = ClassLogit { classes: vec![7], rivals: 0.0 };
+    let class = ClassLogit { classes: vec![7], logsumexp_weight: 0.0 };
     bench.simple(["class_logit", "step"], |rig| rig.term(&class, logits, false));
 }

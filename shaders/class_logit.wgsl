@@ -5,8 +5,8 @@
 
 struct Params {
     term: Term,
-    classes: u32,    // K
-    rivals: f32,     // r: 0 maximises the logit, 1 the log-probability
+    classes: u32, // K
+    logsumexp_weight: f32, // r: 0 maximises the logit, 1 the log-probability
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -22,11 +22,11 @@ fn step(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     let soft = softmax_of(base, params.classes, lane);
     for (var k = lane; k < params.classes; k += LANES) {
         let p = probability(logits[base + k], soft);
-        deliver(base + k, weight * (select(0.0, -1.0, k == class_index) + params.rivals * p));
+        deliver(base + k, weight * (select(0.0, -1.0, k == class_index) + params.logsumexp_weight * p));
     }
     if lane == 0u {
         let z = logits[base + class_index];
-        values[value_at(n, 0u)] = params.rivals * (soft.top + log(soft.total)) - z;
+        values[value_at(n, 0u)] = params.logsumexp_weight * (soft.top + log(soft.total)) - z;
         values[value_at(n, 1u)] = z;
         values[value_at(n, 2u)] = probability(z, soft);
     }

@@ -14,7 +14,7 @@ use super::twin::generated::generated;
 use super::twin::golden::{Golden, norm, sample_indices};
 use protogpu::analysis::{Activations, Gradient, gradient};
 use protogpu::gpu::{AdapterChoice, Context, Summary};
-use protogpu::method::{Fill, HfForm, Job, Overrides, Session, Settings, Warps};
+use protogpu::method::{Fill, Job, Overrides, Session, Settings, TvForm, Warps};
 use protogpu::networks::{Architecture, Network, Semantics};
 use protogpu::ops::Interpolation;
 use protogpu::weights::Weights;
@@ -206,7 +206,7 @@ impl Case {
 /// A way to run the first steps, as in `tests/golden/networks.py`.
 struct ConvAlgorithm {
     name: &'static str,
-    hf: (HfForm, f64),
+    hf: (TvForm, f64),
     warp: (Interpolation, Fill),
     adam: (f64, f64),
     baseline_steps: u32,
@@ -223,12 +223,12 @@ impl ConvAlgorithm {
             eps: self.adam.1,
             interpolation: self.warp.0,
             fill: self.warp.1,
-            hf_form: self.hf.0,
-            hf_weight: self.hf.1,
+            tv_form: self.hf.0,
+            tv_weight: self.hf.1,
             baseline_steps: self.baseline_steps,
-            rivals: 0.0,
-            anneal: 0.0,
-            hf_start: 1.0,
+            logsumexp_weight: 0.0,
+            lr_decay_fraction: 0.0,
+            tv_start: 1.0,
             warp_probability: 1.0,
             ..Settings::default()
         }
@@ -239,22 +239,22 @@ const PAPER: (f64, f64) = (0.05, 1e-8);
 const BILINEAR: (Interpolation, Fill) = (Interpolation::Bilinear, Fill::Mean);
 const MAIN: ConvAlgorithm = ConvAlgorithm {
     name: "main",
-    hf: (HfForm::L1Sum, 0.05),
+    hf: (TvForm::L1Sum, 0.05),
     warp: BILINEAR,
     adam: PAPER,
     baseline_steps: 0,
     exact_steps: 1,
 };
-const NO_HF: ConvAlgorithm = ConvAlgorithm { name: "no_hf", hf: (HfForm::L1Sum, 0.0), ..MAIN };
+const NO_HF: ConvAlgorithm = ConvAlgorithm { name: "no_hf", hf: (TvForm::L1Sum, 0.0), ..MAIN };
 const BASELINE: ConvAlgorithm = ConvAlgorithm {
     name: "baseline",
-    hf: (HfForm::L1, 1.0),
+    hf: (TvForm::L1, 1.0),
     warp: (Interpolation::Nearest, Fill::Black),
     baseline_steps: 2,
     ..MAIN
 };
 const SMOOTH: ConvAlgorithm =
-    ConvAlgorithm { name: "smooth", hf: (HfForm::L2, 1000.0), adam: (0.005, 0.1), exact_steps: usize::MAX, ..MAIN };
+    ConvAlgorithm { name: "smooth", hf: (TvForm::L2, 1000.0), adam: (0.005, 0.1), exact_steps: usize::MAX, ..MAIN };
 
 /// The golden's maps, six numbers a step.
 struct Given(Vec<f64>);

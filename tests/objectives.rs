@@ -44,8 +44,8 @@ fn still(objective: &str) -> Settings {
         translate: 0.0,
         scale: [1.0, 1.0],
         interpolation: Interpolation::Nearest,
-        hf_weight: 0.0,
-        anneal: 0.0,
+        tv_weight: 0.0,
+        lr_decay_fraction: 0.0,
         warp_probability: 1.0,
         objective: objective.parse().expect("an objective"),
         ..Settings::default()

@@ -14,7 +14,7 @@ use protogpu::method::losses::{
     ClassLogit, ClassRow, ClassTerms, Column, Diversity, Feature, FeatureRow, L2, Ledger, LossTerm,
     ProbabilityVariance, Read, TotalVariation, tick,
 };
-use protogpu::method::{HfForm, PvForm};
+use protogpu::method::{BaselineForm, TvForm};
 use protogpu::ops::{
     ACTIVATIONS, Adam, AdamRow, Add, AffineWarp, Clock, Colour, Concat, Conv2d, ConvAlgorithm, ConvAlgorithms,
     Epilogue, Forward, GlobalAvgPool2d, GradEpilogue, Interpolation, Irfft2, Linear, LocalResponseNorm, MaxPool2d,
@@ -269,15 +269,15 @@ fn step(r: &mut Recorder) {
         warp.forward(&mut r.rec, x, theta, clock, y).expect("affine_warp");
         warp.backward(&mut r.rec, y, theta, clock, dx).expect("affine_warp");
     }
-    for form in [HfForm::L1, HfForm::L2, HfForm::L1Sum, HfForm::Isotropic] {
+    for form in [TvForm::L1, TvForm::L2, TvForm::L1Sum, TvForm::Isotropic] {
         term(r, clock, &TotalVariation { form, weight: 1.0, start: 1.0 }, [x, dx], true);
     }
     for accumulates in [false, true] {
         term(r, clock, &L2 { colour: vec![0.5; 3], weight: 1.0 }, [x, dx], accumulates);
-        for form in [PvForm::Softmax, PvForm::Logits] {
+        for form in [BaselineForm::Softmax, BaselineForm::Logits] {
             term(r, clock, &ProbabilityVariance { form, weight: 1.0 }, [logits, dlogits], accumulates);
         }
-        term(r, clock, &ClassLogit { classes: vec![1, 2], rivals: 0.5 }, [logits, dlogits], accumulates);
+        term(r, clock, &ClassLogit { classes: vec![1, 2], logsumexp_weight: 0.5 }, [logits, dlogits], accumulates);
         objective(r, clock, [x, dx], [logits, dlogits], accumulates);
     }
     let adam = Adam { beta1: 0.9, beta2: 0.999, eps: 1e-8, clamp: true, towards: [0.0; 3] };

@@ -12,7 +12,7 @@ cd "$work"
 work=$(pwd)
 # What the clock would choose would differ.
 export PROTOGPU_TUNE=off PROTOGPU_PIPELINES=off
-printf '{"hf_weight": [0.01, 0.02, 0.05], "scale": [[0.7, 1.3], [1, 1]]}\n' > grid.json
+printf '{"tv_weight": [0.01, 0.02, 0.05], "scale": [[0.7, 1.3], [1, 1]]}\n' > grid.json
 cat > config.yaml <<'CONFIG'
 protogpu: ./worker
 images: world

@@ -28,7 +28,7 @@ Examples:
       Continue after Ctrl-C or a crash; the bits are those of an uninterrupted run
   protogpu run --preset lucent --class moth --lr 0.02
       Lucent's spectrum and transforms, with another learning rate; `protogpu presets` lists all settings
-  protogpu run --preset letter --class moth
+  protogpu run --preset paper-strict --class moth
       The paper to the letter; the defaults differ from it
   protogpu run --config out/1_goldfish_seed0/run.json --out again
       The same prototype again: the same bits on the same adapter and driver
@@ -162,7 +162,7 @@ test, or McNemar's with --paired, and mean probabilities by permutations; p-valu
 
 pub(crate) const SWEEP: &str = "\
 Examples:
-  protogpu sweep --images imagenette/val --out sweep --set hf_weight=0.01,0.02,0.05 --set fill=mean,black
+  protogpu sweep --images imagenette/val --out sweep --set tv_weight=0.01,0.02,0.05 --set fill=mean,black
       Six points, each with all classes of the folder, ranked by path similarity
   protogpu sweep --images imagenette/val --out sweep --set 'scale=0.7,1.3;0.5,1.5'
       Separate values that contain commas by semicolons; a single such value ends with one: 'fill=0.5,0.5,0.5;'

@@ -3,7 +3,8 @@
 use crate::method::choices::numbers;
 use crate::method::losses::{self, TermOption};
 use crate::method::{
-    Fill, HfForm, Init, Interpolation, Objective, Parameterization, Preset, PvForm, Settings, Transform, Transforms,
+    BaselineForm, Fill, Init, Interpolation, Objective, Parameterization, Preset, Settings, Transform, Transforms,
+    TvForm,
 };
 use crate::{Error, Result};
 
@@ -13,7 +14,7 @@ use crate::lab::run::record::Config;
 #[derive(clap::Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Method (in brackets: the default, which is --preset paper)")]
 pub(crate) struct MethodArgs {
-    /// Settings to start from: paper, letter, lucent, or a JSON file of settings; `protogpu presets` shows them
+    /// Settings to start from: paper, paper-strict, lucent, or a JSON file of settings; `protogpu presets` shows them
     #[arg(long, value_name = "NAME|FILE.json")]
     pub(crate) preset: Option<Preset>,
     /// Steps of the prototype stage `[512]`
@@ -24,8 +25,8 @@ pub(crate) struct MethodArgs {
     lr: Option<f64>,
     /// The last part of the steps, as a fraction, over which the learning rate falls linearly towards 0; 0 keeps it constant
     /// `[1]`
-    #[arg(long, value_name = "SHARE", allow_negative_numbers = true)]
-    anneal: Option<f64>,
+    #[arg(long, alias = "anneal", value_name = "SHARE", allow_negative_numbers = true)]
+    lr_decay_fraction: Option<f64>,
     /// Adam's decay rate of the first moment [0.9]
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     beta1: Option<f64>,
@@ -71,23 +72,23 @@ pub(crate) struct MethodArgs {
     fill: Option<Fill>,
     /// The weight w in the loss -logit + w * logsumexp(logits): 0 maximises the class's logit, 1 its log-probability; without
     /// effect on an --objective [0.9]
-    #[arg(long, value_name = "R", allow_negative_numbers = true)]
-    pub(crate) rivals: Option<f64>,
+    #[arg(long, alias = "rivals", value_name = "W", allow_negative_numbers = true)]
+    pub(crate) logsumexp_weight: Option<f64>,
     /// The total variation, a penalty on differences between adjacent pixels: l1, l2, l1-sum or isotropic [l1-sum]
-    #[arg(long, value_name = "FORM")]
-    hf_form: Option<HfForm>,
+    #[arg(long, alias = "hf-form", value_name = "FORM")]
+    tv_form: Option<TvForm>,
     /// Weight of the total variation [0.04]
-    #[arg(long, value_name = "W", allow_negative_numbers = true)]
-    hf_weight: Option<f64>,
+    #[arg(long, alias = "hf-weight", value_name = "W", allow_negative_numbers = true)]
+    tv_weight: Option<f64>,
     /// The fraction of that weight in the first step, from which it rises linearly to all of it in the last `[0]`
-    #[arg(long, value_name = "SHARE", allow_negative_numbers = true)]
-    hf_start: Option<f64>,
+    #[arg(long, alias = "hf-start", value_name = "SHARE", allow_negative_numbers = true)]
+    tv_start: Option<f64>,
     /// The baseline stage minimises the variance of: softmax or logits [softmax]
-    #[arg(long, value_name = "FORM")]
-    pv_form: Option<PvForm>,
+    #[arg(long, alias = "pv-form", value_name = "FORM")]
+    baseline_form: Option<BaselineForm>,
     /// Weight of the baseline stage's loss `[1]`
-    #[arg(long, value_name = "W", allow_negative_numbers = true)]
-    pv_weight: Option<f64>,
+    #[arg(long, alias = "pv-weight", value_name = "W", allow_negative_numbers = true)]
+    baseline_weight: Option<f64>,
     /// Steps of the baseline stage, before the prototype stage `[0]`
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     baseline_steps: Option<u32>,
@@ -177,10 +178,10 @@ impl MethodArgs {
     }
 
     /// Refuses a log-sum-exp weight together with an objective that is not a class.
-    pub(crate) fn check_rivals(&self) -> Result<()> {
-        match self.rivals {
-            Some(rivals) if rivals != 0.0 && !self.objectives.is_empty() => Err(Error::input(format!(
-                "--rivals is {rivals}, but it applies to --class only: leave it out, or use terms such as logprob:CLASS"
+    pub(crate) fn check_logsumexp_weight(&self) -> Result<()> {
+        match self.logsumexp_weight {
+            Some(weight) if weight != 0.0 && !self.objectives.is_empty() => Err(Error::input(format!(
+                "--logsumexp-weight is {weight}, but it applies to --class only: leave it out, or use terms such as logprob:CLASS"
             ))),
             _ => Ok(()),
         }
@@ -200,8 +201,12 @@ impl MethodArgs {
                 &given!(rotation translate scale interpolation fill warp_probability),
                 "--transforms does not contain affine",
             ),
-            (settings.baseline_steps > 0, &given!(pv_form pv_weight baseline_reset), "there is no baseline stage"),
-            (settings.hf_weight > 0.0, &given!(hf_form hf_start), "the weight of the total variation is 0"),
+            (
+                settings.baseline_steps > 0,
+                &given!(baseline_form baseline_weight baseline_reset),
+                "there is no baseline stage",
+            ),
+            (settings.tv_weight > 0.0, &given!(tv_form tv_start), "the weight of the total variation is 0"),
         ];
         let mut told = Vec::new();
         for (_, options, why) in cases.into_iter().filter(|(used, ..)| !used) {
@@ -225,9 +230,9 @@ impl MethodArgs {
         if let Some(objective) = self.objectives.first() {
             settings.objective = objective.clone();
         }
-        lay_over!(preset steps lr anneal beta1 beta2 eps weight_decay parameterization image_side transforms rotation translate scale warp_probability
-            interpolation fill rivals hf_form hf_weight hf_start
-            pv_form pv_weight baseline_steps baseline_reset clamp init seed);
+        lay_over!(preset steps lr lr_decay_fraction beta1 beta2 eps weight_decay parameterization image_side transforms rotation translate scale warp_probability
+            interpolation fill logsumexp_weight tv_form tv_weight tv_start
+            baseline_form baseline_weight baseline_steps baseline_reset clamp init seed);
         for (name, value) in &self.regularizers.0 {
             settings.regularizers.set(name, *value);
         }
@@ -241,11 +246,12 @@ fn scale(text: &str) -> Result<[f64; 2], String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::method::former_names;
     use crate::method::losses::Regularizers;
     use clap::{CommandFactory, Parser};
     use serde_json::Value;
 
-    #[derive(Parser)]
+    #[derive(Debug, Parser)]
     struct Wrapper {
         #[command(flatten)]
         method: MethodArgs,
@@ -280,7 +286,7 @@ mod tests {
             preset: Preset::File("mine.json".into()),
             steps: 1,
             lr: 2.0,
-            anneal: 0.75,
+            lr_decay_fraction: 0.75,
             beta1: 0.3,
             beta2: 0.4,
             eps: 0.5,
@@ -295,12 +301,12 @@ mod tests {
             warp_probability: 0.6,
             interpolation: Interpolation::Nearest,
             fill: Fill::Rgb([0.25, 0.5, 1.0]),
-            rivals: 0.25,
-            hf_form: HfForm::L2,
-            hf_weight: 12.0,
-            hf_start: 0.25,
-            pv_form: PvForm::Logits,
-            pv_weight: 13.0,
+            logsumexp_weight: 0.25,
+            tv_form: TvForm::L2,
+            tv_weight: 12.0,
+            tv_start: 0.25,
+            baseline_form: BaselineForm::Logits,
+            baseline_weight: 13.0,
             baseline_steps: 14,
             baseline_reset: false,
             clamp: true,
@@ -320,6 +326,18 @@ mod tests {
     }
 
     #[test]
+    fn former_options_are_understood() {
+        let settings = Settings::default().to_map();
+        for (name, former) in former_names::SETTINGS {
+            let [now, then] = [name, former].map(|option| {
+                let option = format!("--{}={}", option.replace('_', "-"), typed(&settings[name]));
+                format!("{:?}", Wrapper::try_parse_from(["x", &option]).unwrap().method)
+            });
+            assert_eq!(now, then);
+        }
+    }
+
+    #[test]
     fn flags_stand_alone_or_with_a_value() {
         for (args, expected) in [(vec!["x", "--clamp"], true), (vec!["x", "--clamp=false"], false)] {
             let mut settings = Settings { clamp: !expected, ..Settings::default() };
@@ -334,15 +352,18 @@ mod tests {
             let Wrapper { method } = Wrapper::try_parse_from(args.split(' ')).unwrap();
             method.without_effect(&method.settings(None, None).unwrap())
         };
-        assert_eq!(told("x --rotation 10 --hf-start 1 --fill mean"), None);
-        let lucent = told("x --preset lucent --rotation 10 --hf-start 1").unwrap();
+        assert_eq!(told("x --rotation 10 --tv-start 1 --fill mean"), None);
+        let lucent = told("x --preset lucent --rotation 10 --tv-start 1").unwrap();
         assert!(
             lucent.starts_with("--rotation: no effect, because --transforms does not contain affine; "),
             "{lucent}"
         );
-        let why = "--hf-start: no effect, because the weight of the total variation is 0";
+        let why = "--tv-start: no effect, because the weight of the total variation is 0";
         assert!(lucent.ends_with(why), "{lucent}");
-        assert_eq!(told("x --pv-weight 2").unwrap(), "--pv-weight: no effect, because there is no baseline stage");
-        assert_eq!(told("x --pv-weight 2 --baseline-steps 3"), None);
+        assert_eq!(
+            told("x --baseline-weight 2").unwrap(),
+            "--baseline-weight: no effect, because there is no baseline stage"
+        );
+        assert_eq!(told("x --baseline-weight 2 --baseline-steps 3"), None);
     }
 }

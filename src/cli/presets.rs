@@ -9,7 +9,7 @@ use super::terminal::print;
 #[derive(clap::Args, Debug)]
 #[command(after_help = super::help::PRESETS)]
 pub(crate) struct PresetsArgs {
-    /// The preset to print: paper, letter, lucent, or a JSON file, which is completed with the settings it leaves out
+    /// The preset to print: paper, paper-strict, lucent, or a JSON file, which is completed with the settings it leaves out
     #[arg(value_name = "NAME|FILE.json")]
     preset: Option<Preset>,
 }

@@ -61,7 +61,7 @@ impl StripArgs {
     pub(crate) fn run(&self, launched: Instant) -> Result<ExitCode> {
         self.network.check_paths(&self.out)?;
         let full = self.method.valid_settings(None)?;
-        self.method.check_rivals()?;
+        self.method.check_logsumexp_weight()?;
         let network = self.network.open()?;
         let given: Vec<String> = self.class.iter().cloned().collect();
         let requests = requests(&given, &self.method.objectives, &full, None, &network)?;

@@ -96,7 +96,7 @@ impl RunArgs {
         self.network.check_paths(&self.out)?;
         let config = self.config.as_deref().map(Config::read).transpose()?;
         let settings = self.method.valid_settings(config.as_ref())?;
-        self.method.check_rivals()?;
+        self.method.check_logsumexp_weight()?;
         let recorded = config.as_ref().and_then(|config| config.recorded.as_ref());
         let network_args = self.network.or_recorded(recorded.map(|recorded| &recorded.weights));
         let network = network_args.open()?;

@@ -38,7 +38,7 @@ pub(crate) struct SweepArgs {
     /// The output folder; a sweep that is already in it continues
     #[arg(long, value_name = "DIR", required = true)]
     out: Option<PathBuf>,
-    /// A setting and its values, such as hf_weight=0.01,0.05; separate values that contain commas by semicolons: scale=0.7,1.3;1,1.
+    /// A setting and its values, such as tv_weight=0.01,0.05; separate values that contain commas by semicolons: scale=0.7,1.3;1,1.
     /// Repeat it for more settings. Values of --set replace those of the grid
     #[arg(long = "set", value_name = "SETTING=VALUES")]
     set: Vec<String>,

@@ -112,7 +112,7 @@ pub(crate) fn measure(
     peak: &PeakRates,
 ) -> Result<Measured> {
     // Every step is the same work, and its loss of the same terms.
-    let settings = Settings { steps: settings::MAX_STEPS, hf_start: 1.0, warp_probability: 1.0, ..Settings::default() };
+    let settings = Settings { steps: settings::MAX_STEPS, tv_start: 1.0, warp_probability: 1.0, ..Settings::default() };
     let plan = Session::summary(choices, network, &settings, batch)?;
     let job = |i: usize| Job { class: i % network.classes(), seed: i as u64, init: None };
     let jobs: Vec<Job> = (0..batch).map(job).collect();

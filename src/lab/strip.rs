@@ -117,7 +117,7 @@ impl<'a> Strip<'a> {
                 None => strip.place(Some(&read(slot.folder.picture())?), &lines),
             }
             rows.push(json!({
-                "share": level.share, "hf_weight": settings.hf_weight, "weight_decay": settings.weight_decay,
+                "share": level.share, "tv_weight": settings.tv_weight, "weight_decay": settings.weight_decay,
                 "rotation": settings.rotation, "translate": settings.translate, "scale": settings.scale,
                 "folder": slot.folder.path().strip_prefix(self.out).unwrap_or(slot.folder.path()), "top": top,
             }));
@@ -142,7 +142,7 @@ fn regularised(full: &Settings, at: u32, of: u32) -> Settings {
     let part = |x: f64| (x * f64::from(at) / f64::from(of) * 1e12).round() / 1e12;
     let around_one = |x: f64| ((1.0 + part(x - 1.0)) * 1e12).round() / 1e12;
     Settings {
-        hf_weight: part(full.hf_weight),
+        tv_weight: part(full.tv_weight),
         weight_decay: part(full.weight_decay),
         rotation: part(full.rotation),
         translate: part(full.translate),
@@ -154,7 +154,7 @@ fn regularised(full: &Settings, at: u32, of: u32) -> Settings {
 /// The settings that grow, as they stand below a picture.
 pub(crate) fn words(settings: &Settings) -> Vec<String> {
     let [low, high] = settings.scale.map(short);
-    let mut variation = format!("total variation {}", short(settings.hf_weight));
+    let mut variation = format!("total variation {}", short(settings.tv_weight));
     if settings.weight_decay > 0.0 {
         variation += &format!(", decay {}", short(settings.weight_decay));
     }
@@ -176,13 +176,13 @@ mod tests {
 
     #[test]
     fn regularisation_grows_from_nothing_to_the_preset() {
-        let full = Settings { hf_weight: 0.05, weight_decay: 0.5, scale: [0.7, 1.3], ..Settings::default() };
+        let full = Settings { tv_weight: 0.05, weight_decay: 0.5, scale: [0.7, 1.3], ..Settings::default() };
         let none = regularised(&full, 0, 5);
-        assert_eq!((none.hf_weight, none.weight_decay, none.rotation, none.translate), (0.0, 0.0, 0.0, 0.0));
+        assert_eq!((none.tv_weight, none.weight_decay, none.rotation, none.translate), (0.0, 0.0, 0.0, 0.0));
         assert_eq!(none.scale, [1.0, 1.0]);
         none.validate().unwrap();
         let some = regularised(&full, 2, 5);
-        assert_eq!((some.hf_weight, some.scale), (0.02, [0.88, 1.12]));
+        assert_eq!((some.tv_weight, some.scale), (0.02, [0.88, 1.12]));
         assert_eq!(regularised(&full, 5, 5), full);
         let third = regularised(&full, 1, 3);
         assert_eq!(words(&third)[0], "total variation 0.0167, decay 0.1667");

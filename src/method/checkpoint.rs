@@ -216,6 +216,7 @@ fn columns_of(text: &str) -> Result<Vec<String>> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::former_names::SETTINGS;
     use super::*;
     use crate::networks::Architecture;
 
@@ -223,7 +224,14 @@ mod tests {
         let column = |x: f32| vec![x, x + 0.5];
         Checkpoint {
             class: 3,
-            settings: Settings { steps: 5, lr: 0.1, anneal: 0.0, hf_start: 1.0, seed: u64::MAX, ..Settings::default() },
+            settings: Settings {
+                steps: 5,
+                lr: 0.1,
+                lr_decay_fraction: 0.0,
+                tv_start: 1.0,
+                seed: u64::MAX,
+                ..Settings::default()
+            },
             weights_sha256: "ab".repeat(32),
             input: Some(Preprocessing::caffe()),
             adapter: "software (1.0)".into(),
@@ -253,7 +261,7 @@ mod tests {
         of_a_channel.history =
             History::from_columns(["loss", "loss_hf", "objective"].map(|name| (name, vec![1.0, 2.0])).into());
         assert_eq!(Checkpoint::from_bytes(&of_a_channel.to_bytes()).unwrap(), of_a_channel);
-        // The usual columns are not named, so that older programs read them; others are.
+        // The usual columns are not named, as in checkpoints of before a history had names; others are.
         assert!(Tensors::from_bytes(&bytes).unwrap().optional_metadata("columns").is_none());
         let mut with_more = checkpoint.clone();
         with_more.history =
@@ -263,6 +271,24 @@ mod tests {
         assert_eq!(Checkpoint::from_bytes(&fresh.to_bytes()).unwrap(), fresh);
         let spectrum = Checkpoint { parameters: Some(vec![0.5; 4]), m: vec![-1.0; 4], v: vec![1e-8; 4], ..fresh };
         assert_eq!(Checkpoint::from_bytes(&spectrum.to_bytes()).unwrap(), spectrum);
+    }
+
+    #[test]
+    fn one_with_former_names_of_settings_opens() {
+        let mut checkpoint = example();
+        (checkpoint.settings.tv_weight, checkpoint.settings.logsumexp_weight) = (0.5, 0.25);
+        let bytes = checkpoint.to_bytes();
+        let header = 8..8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+        let names = SETTINGS.iter().map(|(name, former)| (format!("\\\"{name}\\\""), format!("\\\"{former}\\\"")));
+        let text = String::from_utf8(bytes[header.clone()].to_vec()).unwrap();
+        let former = names.fold(text.clone(), |text, (name, former)| {
+            assert!(text.contains(&name), "{name} is not in {text}");
+            text.replace(&name, &former)
+        });
+        // A header may end in spaces.
+        let former = format!("{former:<0$}", text.len());
+        let older = [&bytes[..8], former.as_bytes(), &bytes[header.end..]].concat();
+        assert_eq!(Checkpoint::from_bytes(&older).unwrap(), checkpoint);
     }
 
     #[test]
@@ -313,9 +339,9 @@ mod tests {
         let other = Settings { lr: 0.2, ..settings.clone() };
         assert_eq!(refused(3, other, &network), "lr is 0.2 now but 0.1 in the checkpoint");
         assert_eq!(refused(3, Settings { steps: 1, ..settings.clone() }, &network), "`steps` is 1 now but 2 are done");
-        let falling = |steps| Settings { steps, anneal: 1.0, ..settings.clone() };
-        let annealed = Checkpoint { settings: falling(2), ..checkpoint.clone() };
-        let error = annealed.check_continues(3, &falling(5), &network).unwrap_err().to_string();
+        let falling = |steps| Settings { steps, lr_decay_fraction: 1.0, ..settings.clone() };
+        let decayed = Checkpoint { settings: falling(2), ..checkpoint.clone() };
+        let error = decayed.check_continues(3, &falling(5), &network).unwrap_err().to_string();
         assert!(error.starts_with("`steps` is 5 now but 2 in the checkpoint, and the learning rate"), "{error}");
         let brighter =
             network.clone().with_preprocessing(Preprocessing { range: 1.0, ..Preprocessing::caffe() }).unwrap();

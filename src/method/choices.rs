@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-pub use super::losses::{HfForm, PvForm};
+pub use super::losses::{BaselineForm, TvForm};
 use crate::error::SettingsError;
 use crate::named::as_string;
 pub use crate::ops::Interpolation;
@@ -111,8 +111,8 @@ mod tests {
 
     #[test]
     fn names_round_trip() {
-        for name in HfForm::NAMES {
-            assert_eq!(&name.parse::<HfForm>().unwrap().to_string(), name);
+        for name in TvForm::NAMES {
+            assert_eq!(&name.parse::<TvForm>().unwrap().to_string(), name);
         }
         for text in ["black", "mean", "0.1,0.25,1"] {
             assert_eq!(text.parse::<Fill>().unwrap().to_string(), text);

@@ -3,6 +3,7 @@
 pub mod checkpoint;
 pub mod choices;
 pub mod draws;
+pub(crate) mod former_names;
 mod history;
 mod job;
 pub mod losses;
@@ -18,7 +19,7 @@ mod transform_chain;
 pub mod transforms;
 
 pub use checkpoint::Checkpoint;
-pub use choices::{Fill, HfForm, Init, Interpolation, PvForm};
+pub use choices::{BaselineForm, Fill, Init, Interpolation, TvForm};
 pub use draws::Warp;
 pub use history::History;
 pub use job::Job;

@@ -23,7 +23,7 @@ pub enum Preset {
     Paper,
     /// The paper to the letter, where it says something; its open points plain: every step warps, learning rate and penalty stay what
     /// they are, and the logit alone is maximised.
-    Letter,
+    PaperStrict,
     /// Lucent's defaults: a spectrum of 128 pixels to a side, its transforms, and no regularisation.
     Lucent,
     /// A JSON file of settings, laid over the preset that it names under `preset`, or over the paper's.
@@ -32,13 +32,13 @@ pub enum Preset {
 
 impl Preset {
     /// Those that are built in.
-    pub const BUILTIN: [Self; 3] = [Self::Paper, Self::Letter, Self::Lucent];
+    pub const BUILTIN: [Self; 3] = [Self::Paper, Self::PaperStrict, Self::Lucent];
 
     /// What it is, in a line.
     pub fn summary(&self) -> &'static str {
         match self {
             Self::Paper => "Prototype Generation: pixels, a random affine warp in half of the steps, total variation",
-            Self::Letter => {
+            Self::PaperStrict => {
                 "the paper to the letter: a warp in every step, constant learning rate and penalty, the logit alone"
             }
             Self::Lucent => {
@@ -55,7 +55,7 @@ impl Preset {
     pub fn text(&self) -> Result<String> {
         match self {
             Self::Paper => Ok(include_str!("presets/paper.json").to_owned()),
-            Self::Letter => Ok(include_str!("presets/letter.json").to_owned()),
+            Self::PaperStrict => Ok(include_str!("presets/paper-strict.json").to_owned()),
             Self::Lucent => Ok(include_str!("presets/lucent.json").to_owned()),
             Self::File(path) => read_text_at_most(path, MAX_BYTES, "settings file"),
         }
@@ -108,7 +108,7 @@ impl fmt::Display for Preset {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Paper => f.pad("paper"),
-            Self::Letter => f.pad("letter"),
+            Self::PaperStrict => f.pad("paper-strict"),
             Self::Lucent => f.pad("lucent"),
             Self::File(path) => path.display().fmt(f),
         }
@@ -121,11 +121,13 @@ impl FromStr for Preset {
     fn from_str(text: &str) -> Result<Self> {
         match text {
             "paper" => Ok(Self::Paper),
-            "letter" => Ok(Self::Letter),
+            "paper-strict" | "letter" => Ok(Self::PaperStrict),
             "lucent" => Ok(Self::Lucent),
             path if path.ends_with(".json") => Ok(Self::File(path.into())),
             "table3" => Err(Error::input("`table3` is a grid of settings, for `protogpu sweep --preset table3`")),
-            _ => Err(Error::input(format!("`{text}` is not paper, letter, lucent or a file name that ends in .json"))),
+            _ => Err(Error::input(format!(
+                "`{text}` is not paper, paper-strict, lucent or a file name that ends in .json"
+            ))),
         }
     }
 }
@@ -166,22 +168,22 @@ mod tests {
         assert_eq!(settings, Settings { preset: mine, lr: 0.1, ..Preset::Lucent.settings().unwrap() });
         assert_eq!(file("{}").settings().unwrap().steps, 512);
         // What `paper` changed of the paper's letter, as docs/defaults.md has it.
-        let letter = Settings {
-            anneal: 0.0,
-            rivals: 0.0,
-            hf_weight: 0.05,
-            hf_start: 1.0,
+        let strict = Settings {
+            lr_decay_fraction: 0.0,
+            logsumexp_weight: 0.0,
+            tv_weight: 0.05,
+            tv_start: 1.0,
             fill: "mean".parse().unwrap(),
             warp_probability: 1.0,
-            preset: Preset::Letter,
+            preset: Preset::PaperStrict,
             ..Settings::default()
         };
-        assert_eq!(Preset::Letter.settings().unwrap(), letter);
+        assert_eq!(Preset::PaperStrict.settings().unwrap(), strict);
         for (text, expected) in [
             ("[]", "not a JSON object of settings: invalid type"),
             (
                 r#"{"preset": "mine.json"}"#,
-                "its `preset` is \"mine.json\", but a file starts from paper or letter or lucent",
+                "its `preset` is \"mine.json\", but a file starts from paper or paper-strict or lucent",
             ),
             (r#"{"preset": 3}"#, "its `preset` is 3, but"),
             (r#"{"learning_rate": 3}"#, "unknown setting `learning_rate`"),

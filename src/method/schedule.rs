@@ -9,7 +9,7 @@ pub(super) fn adam_row(settings: &Settings, step: u64) -> AdamRow {
     let baseline = u64::from(settings.baseline_steps);
     let fresh = settings.baseline_reset && step >= baseline;
     let t = (if fresh { step - baseline } else { step } + 1) as f64;
-    let lr = annealed(settings, step);
+    let lr = learning_rate(settings, step);
     AdamRow {
         step_size: (lr / (1.0 - libm::pow(settings.beta1, t))) as f32,
         decay: (lr * settings.weight_decay) as f32,
@@ -18,10 +18,10 @@ pub(super) fn adam_row(settings: &Settings, step: u64) -> AdamRow {
     }
 }
 
-/// The learning rate at a step of either stage: whole, until it falls evenly over the last `anneal · steps` steps, so that a step
+/// The learning rate at a step of either stage: whole, until it falls evenly over the last `lr_decay_fraction · steps` steps, so that a step
 /// after the last would have none.
-fn annealed(settings: &Settings, step: u64) -> f64 {
-    let falling = settings.anneal * f64::from(settings.steps);
+fn learning_rate(settings: &Settings, step: u64) -> f64 {
+    let falling = settings.lr_decay_fraction * f64::from(settings.steps);
     let left = u64::from(settings.total_steps()).saturating_sub(step) as f64;
     if left < falling { settings.lr * left / falling } else { settings.lr }
 }
@@ -65,16 +65,16 @@ impl TransformDraws for Drawn {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::method::losses::{HfForm, LossTerm, Moment, ProbabilityVariance, PvForm, TotalVariation};
+    use crate::method::losses::{BaselineForm, LossTerm, Moment, ProbabilityVariance, TotalVariation, TvForm};
 
     #[test]
     fn the_learning_rate_falls_at_the_end_and_the_decay_with_it() {
-        let settings = Settings { steps: 8, lr: 0.5, anneal: 0.5, baseline_steps: 2, ..Settings::default() };
-        let rates: Vec<f64> = (0..10).map(|step| annealed(&settings, step) / settings.lr).collect();
+        let settings = Settings { steps: 8, lr: 0.5, lr_decay_fraction: 0.5, baseline_steps: 2, ..Settings::default() };
+        let rates: Vec<f64> = (0..10).map(|step| learning_rate(&settings, step) / settings.lr).collect();
         assert_eq!(rates, [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.75, 0.5, 0.25]);
         let settings = Settings { weight_decay: 0.5, ..settings };
         assert_eq!([6, 9].map(|step| adam_row(&settings, step).decay), [0.25, 0.0625]);
-        assert_eq!(annealed(&Settings { anneal: 0.0, ..settings }, 9), 0.5);
+        assert_eq!(learning_rate(&Settings { lr_decay_fraction: 0.0, ..settings }, 9), 0.5);
     }
 
     #[test]
@@ -82,8 +82,8 @@ mod tests {
         let settings = Settings { baseline_steps: 2, ..Settings::default() };
         let rows: Vec<_> = (0..4).map(|step| adam_row(&settings, step)).collect();
         assert_eq!([0, 1, 2, 3].map(|step| rows[step].reset), [0.0, 0.0, 1.0, 0.0]);
-        let baseline = ProbabilityVariance { form: PvForm::Softmax, weight: 1.5 };
-        let variation = TotalVariation { form: HfForm::L1, weight: 0.25, start: 1.0 };
+        let baseline = ProbabilityVariance { form: BaselineForm::Softmax, weight: 1.5 };
+        let variation = TotalVariation { form: TvForm::L1, weight: 0.25, start: 1.0 };
         let weights =
             [0, 1, 2, 3].map(|step| Moment::of(&settings, step)).map(|at| (baseline.weight(at), variation.weight(at)));
         assert_eq!(weights, [(1.5, 0.0), (1.5, 0.0), (0.0, 0.25), (0.0, 0.25)]);

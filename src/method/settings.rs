@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::choices::{Fill, HfForm, Init, Interpolation, PvForm};
+use super::choices::{BaselineForm, Fill, Init, Interpolation, TvForm};
+use super::former_names::{current, to_current, to_former};
 use super::losses::{self, Regularizers};
 use super::objective::Objective;
 use super::parameterization::Parameterization;
@@ -38,8 +39,8 @@ pub struct Settings {
     pub lr: f64,
     /// The share of the prototype stage, at its end, over which the learning rate falls on a straight line towards 0. 0: constant,
     /// as the paper has it.
-    #[serde(default)]
-    pub anneal: f64,
+    #[serde(default, alias = "anneal")]
+    pub lr_decay_fraction: f64,
     /// Adam's decay of the first moment.
     pub beta1: f64,
     /// Adam's decay of the second moment.
@@ -74,22 +75,26 @@ pub struct Settings {
     pub interpolation: Interpolation,
     /// What the warp shows where it leaves the picture.
     pub fill: Fill,
-    /// How much of the other classes' rise is subtracted: `L_c = −logit + rivals · log Σ exp(logits)`. 0 maximises the
+    /// How much of the other classes' rise is subtracted: `L_c = −logit + logsumexp_weight · log Σ exp(logits)`. 0 maximises the
     /// logit, as the paper does, 1 the log-probability. An objective of other terms has none.
-    #[serde(default)]
-    pub rivals: f64,
+    #[serde(default, alias = "rivals")]
+    pub logsumexp_weight: f64,
     /// The form of the penalty on differences between adjacent pixels.
-    pub hf_form: HfForm,
+    #[serde(alias = "hf_form")]
+    pub tv_form: TvForm,
     /// The weight of that penalty.
-    pub hf_weight: f64,
+    #[serde(alias = "hf_weight")]
+    pub tv_weight: f64,
     /// The share of that weight that the first step has; the others follow on a straight line up to the whole at the last. 1: the
     /// same throughout.
-    #[serde(default = "one")]
-    pub hf_start: f64,
+    #[serde(default = "one", alias = "hf_start")]
+    pub tv_start: f64,
     /// The form of the baseline stage's loss.
-    pub pv_form: PvForm,
+    #[serde(alias = "pv_form")]
+    pub baseline_form: BaselineForm,
     /// The weight of the baseline stage's loss.
-    pub pv_weight: f64,
+    #[serde(alias = "pv_weight")]
+    pub baseline_weight: f64,
     /// Steps of the baseline stage, before the prototype stage.
     pub baseline_steps: u32,
     /// Whether Adam's moments and step count start anew after the baseline stage.
@@ -125,7 +130,12 @@ impl Settings {
         check((1..=MAX_STEPS).contains(&self.steps), "steps", self.steps, "from 1 to 1000000")?;
         check(self.baseline_steps <= MAX_STEPS, "baseline_steps", self.baseline_steps, "from 0 to 1000000")?;
         check(positive(self.lr), "lr", self.lr, "a finite number above 0, such as 0.05")?;
-        check((0.0..=1.0).contains(&self.anneal), "anneal", self.anneal, "from 0 to 1 (a fraction of the steps)")?;
+        check(
+            (0.0..=1.0).contains(&self.lr_decay_fraction),
+            "lr_decay_fraction",
+            self.lr_decay_fraction,
+            "from 0 to 1 (a fraction of the steps)",
+        )?;
         for (option, beta) in [("beta1", self.beta1), ("beta2", self.beta2)] {
             check((0.0..1.0).contains(&beta) && (beta as f32) < 1.0, option, beta, "at least 0 and below 1")?;
         }
@@ -169,13 +179,13 @@ impl Settings {
             "from 0 (no warps) to 1 (in every step)",
         )?;
         check(
-            (0.0..=1.0).contains(&self.rivals),
-            "rivals",
-            self.rivals,
+            (0.0..=1.0).contains(&self.logsumexp_weight),
+            "logsumexp_weight",
+            self.logsumexp_weight,
             "from 0 (the logit) to 1 (the log-probability)",
         )?;
         for (option, weight) in
-            [("hf_weight", self.hf_weight), ("hf_start", self.hf_start), ("pv_weight", self.pv_weight)]
+            [("tv_weight", self.tv_weight), ("tv_start", self.tv_start), ("baseline_weight", self.baseline_weight)]
         {
             check(weight >= 0.0 && (weight as f32).is_finite(), option, weight, "a finite number, at least 0")?;
         }
@@ -189,17 +199,19 @@ impl Settings {
     /// These settings with the keys of a settings file laid over them. Whether the values make sense is [`Settings::validate`]'s part.
     ///
     /// # Errors
-    /// If a key is unknown or a value unfit for it; the message names both.
+    /// If a key is unknown, a value unfit for it, or a setting there twice, under its name and its former name. The message names them.
     pub fn overlay(&self, keys: &Map<String, Value>) -> Result<Self> {
+        to_current(keys.clone())?;
         let mut merged = self.to_map();
         let mut settings = self.clone();
         for (key, value) in keys {
-            if !merged.contains_key(key) && !losses::options().any(|option| option.name == key) {
+            let name = current(key);
+            if !merged.contains_key(name) && !losses::options().any(|option| option.name == name) {
                 let options = losses::options().map(|option| option.name);
                 let known: Vec<&str> = merged.keys().map(String::as_str).chain(options).collect();
                 return Err(Error::input(format!("unknown setting `{key}`; the settings are {}", known.join(", "))));
             }
-            merged.insert(key.clone(), value.clone());
+            merged.insert(name.to_owned(), value.clone());
             settings = Self::deserialize(&Value::Object(merged.clone()))
                 .map_err(|source| Error::input(format!("setting `{key}` is {value}: {source}")))?;
         }
@@ -220,9 +232,10 @@ impl Settings {
         self.to_map().get(name).cloned().or_else(|| losses::options().find(|of| of.name == name).map(option))
     }
 
-    /// SHA-256 of the settings as JSON, in lower-case hexadecimal.
+    /// SHA-256 of the settings as JSON, in lower-case hexadecimal. It is taken of the former names of settings, so that equal
+    /// settings have one digest, whichever version made a file.
     pub fn digest(&self) -> String {
-        sha256_hex(Value::Object(self.to_map()).to_string().as_bytes())
+        sha256_hex(Value::Object(to_former(self.to_map())).to_string().as_bytes())
     }
 
     /// The settings in which `self` and `other` differ, each as `lr is 0.1 here but 0.05 there`.
@@ -284,6 +297,7 @@ fn check(ok: bool, field: &'static str, value: impl std::fmt::Display, must: &st
 
 #[cfg(test)]
 mod tests {
+    use super::super::former_names;
     use super::*;
 
     fn json(text: &str) -> Map<String, Value> {
@@ -296,7 +310,10 @@ mod tests {
         settings.validate().unwrap();
         let text = serde_json::to_string(&settings).unwrap();
         assert_eq!(serde_json::from_str::<Settings>(&text).unwrap(), settings);
-        assert!(text.contains(r#""fill":"black","rivals":0.9,"hf_form":"l1-sum","hf_weight":0.04"#), "{text}");
+        assert!(
+            text.contains(r#""fill":"black","logsumexp_weight":0.9,"tv_form":"l1-sum","tv_weight":0.04"#),
+            "{text}"
+        );
         assert!(text.contains(r#""scale":[0.7,1.3],"warp_probability":0.5,"interpolation":"bilinear""#), "{text}");
     }
 
@@ -304,7 +321,7 @@ mod tests {
     fn nonsense_is_refused_by_name() {
         type Change = fn(&mut Settings);
         let cases: [(&str, Change); 28] = [
-            ("`anneal` is 1.5,", |s| s.anneal = 1.5),
+            ("`lr_decay_fraction` is 1.5,", |s| s.lr_decay_fraction = 1.5),
             ("`steps` is 0,", |s| s.steps = 0),
             ("`steps` is 4294967295,", |s| s.steps = u32::MAX),
             ("`baseline_steps` is 1000001,", |s| s.baseline_steps = 1_000_001),
@@ -324,10 +341,10 @@ mod tests {
             ("`scale` is NaN,1,", |s| s.scale = [f64::NAN, 1.0]),
             ("`warp_probability` is 1.5,", |s| s.warp_probability = 1.5),
             ("`weight_decay` is 21,", |s| s.weight_decay = 21.0),
-            ("`hf_start` is -1,", |s| s.hf_start = -1.0),
-            ("`rivals` is 1.5,", |s| s.rivals = 1.5),
-            ("`hf_weight` is -0.1,", |s| s.hf_weight = -0.1),
-            ("`pv_weight` is inf,", |s| s.pv_weight = f64::INFINITY),
+            ("`tv_start` is -1,", |s| s.tv_start = -1.0),
+            ("`logsumexp_weight` is 1.5,", |s| s.logsumexp_weight = 1.5),
+            ("`tv_weight` is -0.1,", |s| s.tv_weight = -0.1),
+            ("`baseline_weight` is inf,", |s| s.baseline_weight = f64::INFINITY),
             ("`image_side` is 225,", |s| s.image_side = 225),
             ("`image_side` is 1026,", |s| s.image_side = 1026),
             ("`clamp` is true,", |s| (s.clamp, s.parameterization) = (true, Parameterization::Fourier)),
@@ -354,7 +371,7 @@ mod tests {
             (r#"{"steps": -1}"#, "setting `steps` is -1: invalid value"),
             (r#"{"steps": 1.5}"#, "setting `steps` is 1.5: invalid type"),
             (r#"{"lr": null}"#, "setting `lr` is null: invalid type"),
-            (r#"{"hf_form": "l3"}"#, "setting `hf_form` is \"l3\": `l3` is none of l1, l2, l1-sum, isotropic"),
+            (r#"{"tv_form": "l3"}"#, "setting `tv_form` is \"l3\": `l3` is none of l1, l2, l1-sum, isotropic"),
             (r#"{"transforms": ["blur"]}"#, "setting `transforms` is [\"blur\"]: `blur` is not a transform"),
             (
                 r#"{"parameterization": "wavelets"}"#,
@@ -365,6 +382,25 @@ mod tests {
             let error = base.overlay(&json(text)).unwrap_err().to_string();
             assert!(error.starts_with(expected), "{text}: {error}");
         }
+    }
+
+    /// The digest is one that protogpu 0.1.0 wrote to a run.json when settings still had their former names.
+    #[test]
+    fn former_names_mean_the_same_settings_and_the_same_digest() {
+        let settings = Settings { steps: 3, ..Preset::PaperStrict.settings().unwrap() };
+        let former = to_former(settings.to_map());
+        for (name, former_name) in former_names::SETTINGS {
+            let mut both = former.clone();
+            both.insert(name.to_owned(), former[former_name].clone());
+            let error = Settings::deserialize(Value::Object(both.clone())).unwrap_err().to_string();
+            assert!(error.contains(&format!("duplicate field `{name}`")), "{error}");
+            let error = Settings::default().overlay(&both).unwrap_err().to_string();
+            assert_eq!(error, format!("`{former_name}` is the former name of `{name}`: give one of them"));
+        }
+        assert_eq!(former["preset"], "letter");
+        assert_eq!(Settings::deserialize(Value::Object(former.clone())).unwrap(), settings);
+        assert_eq!(Settings::default().overlay(&former).unwrap(), settings);
+        assert_eq!(settings.digest(), "5615c1030c1e63585ec7c0cf059467a452cf12c0016c7e21f47280ca7054cb9f");
     }
 
     #[test]

@@ -108,7 +108,7 @@ fn one_that_fails_does_so_alone() {
     let folder = folder.path();
     overflowing(&folder.join("w"));
     let run = |more: &[&str]| {
-        let args = ["run", "--weights", "w", "--rivals", "0", "--steps", "4", "--checkpoint-every", "1"];
+        let args = ["run", "--weights", "w", "--logsumexp-weight", "0", "--steps", "4", "--checkpoint-every", "1"];
         let output = protogpu(folder).args(args).args(more).output().unwrap();
         (output.status.code(), String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
     };
@@ -196,8 +196,8 @@ fn figure_6_grows_from_nothing_to_the_preset() {
     let levels = made["levels"].as_array().unwrap();
     assert_eq!(levels.len(), 3);
     let full = Settings::default();
-    let weights: Vec<f64> = levels.iter().map(|level| level["hf_weight"].as_f64().unwrap()).collect();
-    assert_eq!((weights[0], weights[2]), (0.0, full.hf_weight));
+    let weights: Vec<f64> = levels.iter().map(|level| level["tv_weight"].as_f64().unwrap()).collect();
+    assert_eq!((weights[0], weights[2]), (0.0, full.tv_weight));
     assert_eq!(levels[0]["scale"], serde_json::json!([1.0, 1.0]));
     assert_eq!(levels[1]["rotation"].as_f64(), Some(full.rotation / 2.0));
     let strip = image::open(folder.join("figure6/figure6.png")).unwrap().into_rgb8();

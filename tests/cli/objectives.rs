@@ -11,7 +11,7 @@ fn objectives_are_made_recorded_resumed_and_made_again() {
     let folder = tempfile::tempdir().unwrap();
     let texts = ["0.5*channel:layer2.1:3 - neuron:conv1:2@5,6", "0.25*channel:layer2.1:4 - neuron:conv1:1@0,6"];
     // A run that its number of steps does not change.
-    let run = ["run", "--anneal", "0", "--hf-start", "1", "--steps"];
+    let run = ["run", "--lr-decay-fraction", "0", "--tv-start", "1", "--steps"];
     let args = ["6", "--objective", texts[0], "--objective", texts[1], "--batch", "2"];
     let out = json(folder.path(), &[&run[..], &args].concat());
     let made = out["prototypes"].as_array().unwrap();
@@ -53,8 +53,11 @@ fn objectives_are_made_recorded_resumed_and_made_again() {
 #[test]
 fn the_logit_of_one_class_is_that_class() {
     let folder = tempfile::tempdir().unwrap();
-    succeeds(folder.path(), &["run", "--steps", "2", "--rivals", "0", "--objective", "logit:moth", "--out", "a"]);
-    succeeds(folder.path(), &["run", "--steps", "2", "--rivals", "0", "--class", "moth", "--out", "b"]);
+    succeeds(
+        folder.path(),
+        &["run", "--steps", "2", "--logsumexp-weight", "0", "--objective", "logit:moth", "--out", "a"],
+    );
+    succeeds(folder.path(), &["run", "--steps", "2", "--logsumexp-weight", "0", "--class", "moth", "--out", "b"]);
     let [a, b] = ["a", "b"].map(|out| results(&folder.path().join(out)));
     assert!(a.contains_key(Path::new("8_moth_seed0/run.json")));
     assert_same_files(&a, &b);
@@ -87,8 +90,8 @@ fn objectives_that_cannot_be_are_refused() {
         "one image of `diversity:layer2` would be alone in its batch (3 to make, at most 2 per batch)",
     );
     refuses(folder.path(), &["run", "--class", "1", "--objective", "logit:1"], "cannot be used with");
-    let rivals = ["run", "--objective", "layer:layer1", "--rivals", "0.5"];
-    refuses(folder.path(), &rivals, "--rivals is 0.5, but it applies to --class only");
+    let weighted = ["run", "--objective", "layer:layer1", "--logsumexp-weight", "0.5"];
+    refuses(folder.path(), &weighted, "--logsumexp-weight is 0.5, but it applies to --class only");
     std::fs::write(folder.path().join("c.json"), r#"{"objective": "layer:"}"#).unwrap();
     refuses(folder.path(), &["run", "--config", "c.json"], "expected a module");
 }

@@ -19,7 +19,7 @@ fn a_printed_preset_is_a_file_to_start_from() {
         &["presets", "table3"],
         "`table3` is a grid of settings, for `protogpu sweep --preset table3`",
     );
-    refuses(folder.path(), &["run", "--preset", "poster"], "`poster` is not paper, letter, lucent or a file");
+    refuses(folder.path(), &["run", "--preset", "poster"], "`poster` is not paper, paper-strict, lucent or a file");
     refuses(folder.path(), &["run", "--preset", "none.json"], "none.json");
     fs::write(folder.path().join("far.json"), r#"{"rotation": 200}"#).unwrap();
     for option in ["--preset", "--config"] {

@@ -53,7 +53,7 @@ fn a_prototypes_folder_is_complete_and_readable() {
     let record: Value = serde_json::from_slice(read("run.json")).unwrap();
     assert_eq!(record["class"], serde_json::json!({"index": 0, "name": "butterfly"}));
     assert_eq!((&record["seed"], &record["steps"]), (&0.into(), &STEPS.into()));
-    assert_eq!(record["settings"]["hf_form"], "l1-sum");
+    assert_eq!(record["settings"]["tv_form"], "l1-sum");
     assert_eq!(record["weights"]["sha256"].as_str().unwrap().len(), 64);
     for key in ["name", "driver", "description"] {
         assert!(record["adapter"][key].is_string(), "{record}");
@@ -167,7 +167,10 @@ fn a_record_makes_the_same_run_again() {
 fn what_is_finished_is_left_alone_replaced_or_extended() {
     let folder = tempfile::tempdir().unwrap();
     let run = |more: &[&str]| {
-        succeeds(folder.path(), &[&["run", "--steps", "3", "--anneal", "0", "--hf-start", "1"], more].concat())
+        succeeds(
+            folder.path(),
+            &[&["run", "--steps", "3", "--lr-decay-fraction", "0", "--tv-start", "1"], more].concat(),
+        )
     };
     run(&[]);
     let out = folder.path().join("out");
@@ -179,21 +182,21 @@ fn what_is_finished_is_left_alone_replaced_or_extended() {
     assert_same_files(&results(&out), &same);
     refuses(
         folder.path(),
-        &["run", "--steps", "3", "--anneal", "0", "--hf-start", "1", "--resume", "--lr", "0.1"],
+        &["run", "--steps", "3", "--lr-decay-fraction", "0", "--tv-start", "1", "--resume", "--lr", "0.1"],
         "lr is 0.1 now but 0.05 in the checkpoint",
     );
-    let fewer = ["run", "--steps", "2", "--anneal", "0", "--hf-start", "1", "--resume"];
+    let fewer = ["run", "--steps", "2", "--lr-decay-fraction", "0", "--tv-start", "1", "--resume"];
     refuses(folder.path(), &fewer, "--steps is 2 now but 3 are done");
 
     // More steps go on where fewer ended.
-    succeeds(folder.path(), &["run", "--steps", "9", "--anneal", "0", "--hf-start", "1", "--resume"]);
+    succeeds(folder.path(), &["run", "--steps", "9", "--lr-decay-fraction", "0", "--tv-start", "1", "--resume"]);
     let whole = tempfile::tempdir().unwrap();
-    succeeds(whole.path(), &["run", "--steps", "9", "--anneal", "0", "--hf-start", "1"]);
+    succeeds(whole.path(), &["run", "--steps", "9", "--lr-decay-fraction", "0", "--tv-start", "1"]);
     assert_same_files(&results(&out), &results(&whole.path().join("out")));
 
     // But not where the steps that are done would have been others.
-    succeeds(folder.path(), &["run", "--steps", "4", "--out", "annealed"]);
-    let more = ["run", "--steps", "8", "--out", "annealed", "--resume"];
+    succeeds(folder.path(), &["run", "--steps", "4", "--out", "decayed"]);
+    let more = ["run", "--steps", "8", "--out", "decayed", "--resume"];
     refuses(folder.path(), &more, "--steps is 8 now but 4 in the checkpoint, and the learning rate");
 }
 

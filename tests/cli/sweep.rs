@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::binary::{assert_same_files, listing, protogpu, refuses, succeeds};
 
 /// Two values each of two settings, so that the four points take few steps.
-const GRID: [&str; 4] = ["--set", "hf_weight=0.01,0.05", "--set", "scale=0.7,1.3;1,1"];
+const GRID: [&str; 4] = ["--set", "tv_weight=0.01,0.05", "--set", "scale=0.7,1.3;1,1"];
 
 /// Drawn pictures of two classes, means of theirs that every sweep here shares, and a sweep that nothing disturbed; made once.
 static WORLD: LazyLock<PathBuf> = LazyLock::new(|| {
@@ -71,12 +71,12 @@ fn a_sweep_ranks_its_points() {
     let names: Vec<&str> = files.keys().filter_map(|path| path.to_str()).collect();
     let expected = [
         "plan.json",
-        "plots/heat-hf_weight-scale-best.svg",
+        "plots/heat-tv_weight-scale-best.svg",
         "prototypes.csv",
         "sweep.csv",
         "sweep.html",
-        "points/hf_weight=0.05,scale=1..1.json",
-        "points/hf_weight=0.05,scale=1..1/8_moth_seed0.png",
+        "points/tv_weight=0.05,scale=1..1.json",
+        "points/tv_weight=0.05,scale=1..1/8_moth_seed0.png",
     ];
     for name in expected {
         assert!(names.contains(&name), "{name} is not in {names:?}");
@@ -95,7 +95,7 @@ fn a_sweep_ranks_its_points() {
         assert!((mean - similarity(point)).abs() < 1e-12, "{point}");
     }
     let csv = String::from_utf8(files[Path::new("sweep.csv")].clone()).unwrap();
-    assert!(csv.starts_with("rank,point,hf_weight,scale,similarity,"), "{csv}");
+    assert!(csv.starts_with("rank,point,tv_weight,scale,similarity,"), "{csv}");
     let first = format!("1,\"{}\",", points[0]["name"].as_str().unwrap());
     assert!(csv.lines().nth(1).unwrap().starts_with(&first), "{csv}");
 }
@@ -104,8 +104,8 @@ fn a_sweep_ranks_its_points() {
 #[test]
 fn a_point_is_what_run_and_similarity_make_of_it() {
     let folder = tempfile::tempdir().unwrap();
-    let record = read(WORLD.join("whole/points/hf_weight=0.05,scale=1..1.json"));
-    let same = ["run", "--steps", "2", "--hf-weight", "0.05", "--scale", "1,1", "--class", "moth", "--quiet"];
+    let record = read(WORLD.join("whole/points/tv_weight=0.05,scale=1..1.json"));
+    let same = ["run", "--steps", "2", "--tv-weight", "0.05", "--scale", "1,1", "--class", "moth", "--quiet"];
     succeeds(folder.path(), &same);
     let run = read(folder.path().join("out/8_moth_seed0/run.json"));
     let class = &record["score"]["classes"][1];
@@ -171,7 +171,7 @@ fn a_disk_that_fills_up_costs_points_and_not_the_sweep() {
         return println!("skipped: nothing can be mounted here: {stderr}");
     }
     assert!(stdout.contains("exit 1\n"), "{stdout}{stderr}");
-    assert!(stderr.contains("error: hf_weight=0.05,scale=1..1: cannot write out/points/hf_weight=0.05"), "{stderr}");
+    assert!(stderr.contains("error: tv_weight=0.05,scale=1..1: cannot write out/points/tv_weight=0.05"), "{stderr}");
     assert!(stderr.contains("No space left on device") && !stderr.contains("panic"), "{stderr}");
     assert_same_files(&files(&folder.path().join("out")), &whole());
 }
@@ -185,7 +185,7 @@ fn shards_join_to_the_whole() {
     refuses(
         at,
         &merge(&["part1"]),
-        "the parts lack 2 of the grid's points (hf_weight=0.01,scale=1..1; hf_weight=0.05,",
+        "the parts lack 2 of the grid's points (tv_weight=0.01,scale=1..1; tv_weight=0.05,",
     );
     sweeps(at, "part2", &[&GRID[..], &["--shard", "2/2"]].concat());
     // One part twice: its points are the same.
@@ -198,7 +198,7 @@ fn shards_join_to_the_whole() {
     refuses(at, &merge(&["part1", "other"]), expected);
     refuses(at, &merge(&["part1", "."]), ". is not a sweep's folder: it has no plan.json");
     // A point that two parts have differently, or that is none.
-    let point = "points/hf_weight=0.01,scale=0.7..1.3.json";
+    let point = "points/tv_weight=0.01,scale=0.7..1.3.json";
     let text = std::fs::read_to_string(at.join("part1").join(point)).unwrap();
     std::fs::create_dir_all(at.join("forged/points")).unwrap();
     std::fs::copy(at.join("part1/plan.json"), at.join("forged/plan.json")).unwrap();
@@ -206,7 +206,7 @@ fn shards_join_to_the_whole() {
         (text.replace("\"of\": 68", "\"of\": 67"), "differ: leave out the part that is wrong"),
         (text.replace("\"steps\": 2", "\"steps\": 3"), "or was made with other settings: steps is 3 here but 2 there"),
         (
-            text.replace("\"points/hf_weight=0.01,scale=0.7..1.3/", "\"points/../../"),
+            text.replace("\"points/tv_weight=0.01,scale=0.7..1.3/", "\"points/../../"),
             "../../1_cactus_seed0.png\" is not in",
         ),
         (text.replace("\"plan_sha256\": \"", "\"plan_sha256\": \"0"), "it belongs to another sweep"),
@@ -285,6 +285,46 @@ fn what_cannot_be_swept_is_refused() {
     );
     refused(&["--class", "1"], "whole/plan.json belongs to another sweep: classes are 1 here but 2 there");
     refused(&["--lr", "0.1"], "scale=0.7..1.3.json belongs to another sweep: lr is 0.1 here but 0.05 there");
+}
+
+/// The whole sweep's files as they were before settings were renamed.
+fn with_former_names(folder: &Path) {
+    let whole = WORLD.join("whole");
+    for (path, bytes) in listing(&whole).into_iter().filter(|(path, _)| whole.join(path).is_file()) {
+        let former = |text: &str| text.replace("tv_weight", "hf_weight").replace("logsumexp_weight", "rivals");
+        let path = folder.join(former(path.to_str().unwrap()));
+        let bytes = match String::from_utf8(bytes) {
+            Ok(text) => former(&text).into_bytes(),
+            Err(picture) => picture.into_bytes(),
+        };
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, bytes).unwrap();
+    }
+}
+
+#[test]
+fn a_sweep_with_former_names_of_settings_goes_on_and_is_merged() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    with_former_names(&at.join("former"));
+    with_former_names(&at.join("part"));
+    // All is there: nothing is made, for which there would be no adapter.
+    let set = ["--set", "hf_weight=0.01,0.05", "--set", "scale=0.7,1.3;1,1", "--adapter", "none of this name"];
+    sweeps(at, "former", &set);
+    succeeds(at, &["sweep", "merge", "former", "part", "--out", "merged"]);
+    let [whole, former, merged] = [WORLD.join("whole"), at.join("former"), at.join("merged")];
+    assert_eq!(read(merged.join("plan.json")), read(whole.join("plan.json")));
+    // A point keeps the name of its files.
+    let csv = |folder: &Path| std::fs::read_to_string(folder.join("sweep.csv")).unwrap();
+    let expected = csv(&whole).replace("tv_weight=", "hf_weight=");
+    assert!(expected.starts_with("rank,point,tv_weight,scale,"), "{expected}");
+    assert_eq!((csv(&former), csv(&merged)), (expected.clone(), expected));
+    // What is lost is made anew, under its name of today.
+    std::fs::remove_file(former.join("points/hf_weight=0.05,scale=1..1.json")).unwrap();
+    std::fs::write(former.join("points/hf_weight=0.05,scale=1..1.error"), "lost").unwrap();
+    sweeps(at, "former", &GRID);
+    assert!(former.join("points/tv_weight=0.05,scale=1..1.json").exists());
+    assert!(!former.join("points/hf_weight=0.05,scale=1..1.error").exists());
 }
 
 /// What was lost or damaged afterwards is made again, or told with its cure.

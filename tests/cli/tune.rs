@@ -89,7 +89,7 @@ fn runs_try_once_and_replays_use_what_was_recorded() {
 #[test]
 fn what_was_begun_goes_on_with_its_kernels() {
     let folder = tempfile::tempdir().unwrap();
-    let class = ["run", "--class", "key", "--quiet", "--anneal", "0", "--hf-start", "1"];
+    let class = ["run", "--class", "key", "--quiet", "--lr-decay-fraction", "0", "--tv-start", "1"];
     let run = |more: &[&str]| says(&mut tuned(folder.path(), &[&class[..], more].concat()));
     run(&["--steps", "4", "--out", "whole"]);
     run(&["--steps", "2", "--out", "parts"]);

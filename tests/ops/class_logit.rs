@@ -12,12 +12,12 @@ use crate::tests::twin::{Tensor, class_logit as twin};
 const K: f64 = 64.0;
 
 /// Exact as f32, as is the weight.
-const RIVALS: f64 = 0.75;
+const LOGSUMEXP_WEIGHT: f64 = 0.75;
 const WEIGHT: f64 = 0.5;
 
 /// history `[N,3,1,1]`: the weighted loss, logit and probability; and dx.
 fn step(z: &Tensor, class: &[usize], before: Option<&Tensor>) -> Outcome<[Tensor; 2]> {
-    run_term(&ClassLogit { classes: class.to_vec(), rivals: RIVALS }, WEIGHT as f32, z, before)
+    run_term(&ClassLogit { classes: class.to_vec(), logsumexp_weight: LOGSUMEXP_WEIGHT }, WEIGHT as f32, z, before)
 }
 
 fn rows(z: &Tensor, row: impl Fn(usize, &[f64]) -> [f64; 3]) -> Tensor {
@@ -26,7 +26,7 @@ fn rows(z: &Tensor, row: impl Fn(usize, &[f64]) -> [f64; 3]) -> Tensor {
 }
 
 fn twin_history(z: &Tensor, class: &[usize]) -> Tensor {
-    let loss = twin::forward(z, class, RIVALS);
+    let loss = twin::forward(z, class, LOGSUMEXP_WEIGHT);
     rows(z, |n, z| [WEIGHT * loss[n], z[class[n]], softmax(z)[class[n]]])
 }
 
@@ -34,20 +34,20 @@ fn twin_history(z: &Tensor, class: &[usize]) -> Tensor {
 fn history_size(z: &Tensor, class: &[usize]) -> Tensor {
     rows(z, |n, z| {
         let high = z.iter().fold(0.0, |high: f64, z| high.max(z.abs()));
-        let loss = z[class[n]].abs() + RIVALS * (high + (z.len() as f64).ln());
+        let loss = z[class[n]].abs() + LOGSUMEXP_WEIGHT * (high + (z.len() as f64).ln());
         [WEIGHT * loss, z[class[n]].abs(), softmax(z)[class[n]]]
     })
 }
 
 fn twin_gradient(z: &Tensor, class: &[usize]) -> Tensor {
-    twin::backward(z, class, RIVALS).map(|d| WEIGHT * d)
+    twin::backward(z, class, LOGSUMEXP_WEIGHT).map(|d| WEIGHT * d)
 }
 
 /// The same for the gradient: 1 at the class, and r p.
 fn gradient_size(z: &Tensor, class: &[usize]) -> Tensor {
     let row = |(n, z): (usize, &[f64])| -> Vec<f64> {
         let p = softmax(z).into_iter().enumerate();
-        p.map(|(k, p)| WEIGHT * (f64::from(u8::from(k == class[n])) + RIVALS * p)).collect()
+        p.map(|(k, p)| WEIGHT * (f64::from(u8::from(k == class[n])) + LOGSUMEXP_WEIGHT * p)).collect()
     };
     Tensor::new(z.shape, z.data.chunks(z.shape[1]).enumerate().flat_map(row).collect())
 }
@@ -76,7 +76,7 @@ fn class_logit() {
         if n * k < 50 {
             table.case(format!("differences {n}x{k}"), || {
                 let [_, dx] = step(&z, &class, None)?;
-                let f = |z: &Tensor| twin::forward(z, &class, RIVALS).iter().map(|l| WEIGHT * l).sum();
+                let f = |z: &Tensor| twin::forward(z, &class, LOGSUMEXP_WEIGHT).iter().map(|l| WEIGHT * l).sum();
                 gradient(&dx, &z, &gradient_size(&z, &class), K, f)
             });
         }

@@ -2,7 +2,7 @@
 //! map. Each counts as the nearest that is there, bit for bit, and the sentinels around every tensor survive.
 
 use protogpu::gpu::{TensorId, bytemuck};
-use protogpu::method::HfForm;
+use protogpu::method::TvForm;
 use protogpu::method::losses::{
     ClassLogit, ClassRow, ClassTerms, Column, Feature, FeatureRow, LossTerm, TotalVariation,
 };
@@ -44,7 +44,7 @@ fn counts_as(table: &mut Table, name: &str, nearest: u32, hostile: &[u32], run: 
 fn logits(class: u32, clock: u32) -> Outcome<Vec<Tensor>> {
     let mut rig = Rig::default();
     let read = rig.source(&Random(1).tensor([2, 10, 1, 1], -4.0, 4.0), None);
-    let term = ClassLogit { classes: vec![3, 0], rivals: 0.75 };
+    let term = ClassLogit { classes: vec![3, 0], logsumexp_weight: 0.75 };
     let (ledger, _) = rig.ledger(2, &[term.columns(&[read.x.shape])], &[weights()], clock)?;
     term.record(&mut rig.rec, &ledger.slot(0), 0..2, &[read])?;
     ledger.write(&mut rig.rec)?;
@@ -91,7 +91,7 @@ fn pixels(clock: u32) -> Outcome<Vec<Tensor>> {
     let [m, v] = ["m", "v"].map(|label| rig.input(label, &before.map(f64::abs)));
     let row = AdamRow { step_size: 0.125, decay: 0.0, inv_sqrt_bias2: 1.0, reset: 0.0 };
     let schedule = rig.schedule(&[row, AdamRow { step_size: 0.25, ..row }], clock);
-    let term = TotalVariation { form: HfForm::L1Sum, weight: 1.0, start: 1.0 };
+    let term = TotalVariation { form: TvForm::L1Sum, weight: 1.0, start: 1.0 };
     let (ledger, _) = rig.ledger(2, &[term.columns(&[read.x.shape])], &[weights()], clock)?;
     term.record(&mut rig.rec, &ledger.slot(0), 0..2, &[read])?;
     let adam = Adam { beta1: 0.5, beta2: 0.75, eps: 1e-3, clamp: false, towards: [0.0; 3] };

@@ -1,6 +1,6 @@
 //! probability_variance: how unequal the classes are, in both forms.
 
-use protogpu::method::PvForm;
+use protogpu::method::BaselineForm;
 use protogpu::method::losses::ProbabilityVariance;
 
 use crate::tests::harness::{Outcome, Table, batch_independent, close, gradient, images, run_term};
@@ -11,12 +11,12 @@ use crate::tests::twin::random::Random;
 /// As of class_logit; then squares.
 const K: f64 = 64.0;
 
-const FORMS: [(PvForm, Form); 2] = [(PvForm::Softmax, Form::Softmax), (PvForm::Logits, Form::Logits)];
+const FORMS: [(BaselineForm, Form); 2] = [(BaselineForm::Softmax, Form::Softmax), (BaselineForm::Logits, Form::Logits)];
 
 const WEIGHT: f64 = 12.0;
 
 /// The weighted loss `[N,1,1,1]`, and dx.
-fn step(z: &Tensor, form: PvForm, before: Option<&Tensor>) -> Outcome<[Tensor; 2]> {
+fn step(z: &Tensor, form: BaselineForm, before: Option<&Tensor>) -> Outcome<[Tensor; 2]> {
     run_term(&ProbabilityVariance { form, weight: 0.0 }, WEIGHT as f32, z, before)
 }
 
@@ -88,7 +88,7 @@ fn probability_variance() {
     // Logits of any size: only their differences may reach exp.
     table.case("softmax of large logits", || {
         let z = Random(4).tensor([2, 10, 1, 1], -4.0, 4.0).map(|z| f64::from(z as f32 + 1000.0));
-        let [loss, _] = step(&z, PvForm::Softmax, None)?;
+        let [loss, _] = step(&z, BaselineForm::Softmax, None)?;
         close("loss", &loss, &twin_loss(&z, Form::Softmax), &loss_size(&z, Form::Softmax), K)
     });
     for (form, _) in FORMS {

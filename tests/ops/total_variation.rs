@@ -1,6 +1,6 @@
 //! total_variation: value and gradient in the four forms, also of flat images and of one row or column.
 
-use protogpu::method::HfForm;
+use protogpu::method::TvForm;
 use protogpu::method::losses::TotalVariation;
 
 use crate::tests::harness::{Outcome, Table, batch_independent, by, close, gradient, images, root, run_term};
@@ -8,22 +8,22 @@ use crate::tests::twin::Tensor;
 use crate::tests::twin::random::Random;
 use crate::tests::twin::total_variation::{self, Form};
 
-const FORMS: [(HfForm, Form); 4] = [
-    (HfForm::L1, Form::L1),
-    (HfForm::L2, Form::L2),
-    (HfForm::L1Sum, Form::L1Sum),
-    (HfForm::Isotropic, Form::Isotropic),
+const FORMS: [(TvForm, Form); 4] = [
+    (TvForm::L1, Form::L1),
+    (TvForm::L2, Form::L2),
+    (TvForm::L1Sum, Form::L1Sum),
+    (TvForm::Isotropic, Form::Isotropic),
 ];
 
 /// Exact as f32.
 const W_HF: f64 = 0.75;
 
 /// The weighted loss and the loss, [N,2,1,1], and dx + w_hf·dL/dx.
-fn step(x: &Tensor, form: HfForm, dx: &Tensor) -> Outcome<[Tensor; 2]> {
+fn step(x: &Tensor, form: TvForm, dx: &Tensor) -> Outcome<[Tensor; 2]> {
     run_term(&TotalVariation { form, weight: 0.0, start: 0.0 }, W_HF as f32, x, Some(dx))
 }
 
-fn accumulated(x: &Tensor, form: HfForm, dx: &Tensor) -> Outcome<Tensor> {
+fn accumulated(x: &Tensor, form: TvForm, dx: &Tensor) -> Outcome<Tensor> {
     step(x, form, dx).map(|[_, dx]| dx)
 }
 

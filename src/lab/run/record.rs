@@ -283,6 +283,10 @@ mod tests {
         assert_eq!(recorded.weights, weights());
         config.check_weights("ab", "w").unwrap();
         config.check_init("cd", Path::new("a.png")).unwrap();
+        // One of before settings were renamed.
+        let former = text.replace("logsumexp_weight", "rivals").replace("tv_weight", "hf_weight");
+        let former = Config::parse(Path::new("run.json"), &former).unwrap().apply(&Settings::default()).unwrap();
+        assert_eq!(former, settings);
         // One of before inputs were recorded.
         let start = text.find("    \"input\": {").unwrap();
         let end = start + text[start..].find("    },\n").unwrap() + "    },\n".len();

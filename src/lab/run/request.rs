@@ -41,8 +41,8 @@ pub(crate) fn requests(
     }
     let mut requests: Vec<Request> = Vec::new();
     for objective in objectives {
-        // Where rivals count, one class's logit alone is not what --class maximises.
-        let request = match objective.lone_class(network)?.filter(|_| settings.rivals == 0.0) {
+        // Where the log-sum-exp counts, one class's logit alone is not what --class maximises.
+        let request = match objective.lone_class(network)?.filter(|_| settings.logsumexp_weight == 0.0) {
             Some(class) => of_class(class)?,
             None => Request::of_objective(objective, network)?,
         };

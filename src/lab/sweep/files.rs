@@ -9,12 +9,14 @@ use std::path::{Path, PathBuf};
 use crate::atomic::write_atomically;
 use crate::bounded::{if_there, read_at_most};
 use crate::digest::sha256_hex;
+use crate::method::former_names::{current, current_value, to_current};
 use crate::report::sweep::{SweepAxis, SweepPoint};
 use crate::{Error, Result};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::grid::{former_name, name};
 use crate::lab::disk::{remove, remove_leftovers};
 
 /// The plan's layout and version.
@@ -51,6 +53,18 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
+    /// Reads a plan, of early versions too; `None` if there is no file.
+    pub(crate) fn read(path: &Path) -> Result<Option<Self>> {
+        let Some(Self { format, about, base, grid }) = read_json(path)? else { return Ok(None) };
+        let axis = |SweepAxis { setting, values }| {
+            let setting = current(&setting).to_owned();
+            let values = values.into_iter().map(|value| current_value(&setting, value)).collect();
+            SweepAxis { setting, values }
+        };
+        let grid = grid.into_iter().map(axis).collect();
+        Ok(Some(Self { format, about, base: to_current(base)?, grid }))
+    }
+
     /// A digest of the properties that points must share.
     pub(crate) fn digest(&self) -> String {
         sha256_hex(Value::Object(self.about.clone()).to_string())
@@ -71,6 +85,14 @@ pub(crate) struct Record {
 }
 
 impl Record {
+    /// Reads a point, of early versions too; `None` if there is no file.
+    pub(crate) fn read(path: &Path) -> Result<Option<Self>> {
+        let Some(mut record) = read_json::<Self>(path)? else { return Ok(None) };
+        record.settings = to_current(record.settings)?;
+        record.score.values = to_current(record.score.values)?;
+        Ok(Some(record))
+    }
+
     /// The paths of its pictures, from the sweep's folder on.
     pub(crate) fn pictures(&self) -> impl Iterator<Item = &String> {
         self.score.classes.iter().flat_map(|class| &class.prototypes).map(|one| &one.picture)
@@ -101,6 +123,13 @@ impl Files {
 
     pub(crate) fn kernels(&self) -> PathBuf {
         self.out.join("kernels.json")
+    }
+
+    /// The name of a point's files: its own, or the former one if an early version wrote them.
+    pub(crate) fn name(&self, values: &Map<String, Value>) -> String {
+        let (name, former) = (name(values), former_name(values));
+        let is_there = |name: &str| self.record(name).is_file() || self.error(name).is_file();
+        if is_there(&former) && !is_there(&name) { former } else { name }
     }
 
     pub(crate) fn record(&self, name: &str) -> PathBuf {
@@ -138,7 +167,8 @@ impl Files {
             write_atomically(self.picture(path), |out| out.write_all(png))?;
         }
         write_json(&self.record(&record.score.name), record)?;
-        remove(&self.error(&record.score.name))
+        let Record { score: SweepPoint { name, values, .. }, .. } = record;
+        [name, &former_name(values)].iter().try_for_each(|name| remove(&self.error(name)))
     }
 
     /// Keeps why a point could not be made. Where that cannot be written either, the caller has it all the same.

@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use crate::bounded::read_text_at_most;
 use crate::digest::sha256_hex;
 use crate::method::Settings;
+use crate::method::former_names::{current, to_current, to_former};
 use crate::report::sweep::{SweepAxis, shown};
 use crate::{Error, Result};
 use serde_json::{Map, Value};
@@ -33,7 +34,7 @@ pub(crate) fn is_named(name: &str) -> bool {
     NAMED.iter().any(|(known, _)| *known == name)
 }
 
-/// The axes of a named grid or of a file of settings with lists of values: `{"hf_weight": [0.01, 0.05]}`.
+/// The axes of a named grid or of a file of settings with lists of values: `{"tv_weight": [0.01, 0.05]}`.
 pub(crate) fn read(name: &str) -> Result<Vec<SweepAxis>> {
     if let Some((_, text)) = NAMED.iter().find(|(known, _)| *known == name) {
         return parse(text, name);
@@ -52,21 +53,21 @@ fn parse(text: &str, name: &str) -> Result<Vec<SweepAxis>> {
     let wrong = |what: String| Error::input(format!("{name}: {what}"));
     let value: Value = serde_json::from_str(text).map_err(|source| wrong(format!("not JSON: {source}")))?;
     let Value::Object(keys) = value else {
-        return Err(wrong("not a JSON object of settings with lists, such as {\"hf_weight\": [0.01, 0.05]}".into()));
+        return Err(wrong("not a JSON object of settings with lists, such as {\"tv_weight\": [0.01, 0.05]}".into()));
     };
     let axis = |(setting, values): (String, Value)| match values {
         Value::Array(values) if !values.is_empty() => Ok(SweepAxis { setting, values }),
         _ => Err(wrong(format!("setting `{setting}` has no list of values: write \"{setting}\": [..]"))),
     };
-    keys.into_iter().map(axis).collect()
+    to_current(keys).map_err(|error| wrong(error.to_string()))?.into_iter().map(axis).collect()
 }
 
 /// The axis of `--set KEY=VALUES`. Values are separated by commas, or by semicolons where values have commas of their own.
 pub(crate) fn set(text: &str, base: &Settings) -> Result<SweepAxis> {
     let wrong = |what: &str| Error::input(format!("{text}: {what}")).field("set");
-    let example = "write SETTING=VALUE,VALUE,.. such as hf_weight=0.01,0.05, or scale=0.7,1.3;1,1";
+    let example = "write SETTING=VALUE,VALUE,.. such as tv_weight=0.01,0.05, or scale=0.7,1.3;1,1";
     let (key, values) = text.split_once('=').ok_or_else(|| wrong(example))?;
-    let setting = key.trim().trim_start_matches("--").replace('-', "_");
+    let setting = current(&key.trim().trim_start_matches("--").replace('-', "_")).to_owned();
     let like = base.value(&setting).unwrap_or(Value::Null);
     let pieces: Vec<&str> = match (values.contains(';'), &like) {
         (true, _) => values.strip_suffix(';').unwrap_or(values).split(';').collect(),
@@ -163,7 +164,7 @@ pub(crate) fn points(axes: &[SweepAxis], base: &dyn Fn(Option<&Value>) -> Result
     combinations(axes)?.into_iter().map(point).collect()
 }
 
-/// `hf_weight=0.05,scale=0.7..1.3`, fit for a file's name: with a digest where it had to be changed for that.
+/// `tv_weight=0.05,scale=0.7..1.3`, fit for a file's name: with a digest where it had to be changed for that.
 pub(crate) fn name(values: &Map<String, Value>) -> String {
     let parts: Vec<String> = values.iter().map(|(key, value)| format!("{key}={}", shown(value))).collect();
     let whole = parts.join(",");
@@ -174,6 +175,11 @@ pub(crate) fn name(values: &Map<String, Value>) -> String {
         slug = format!("{slug}-{}", &sha256_hex(&whole)[..8]);
     }
     slug
+}
+
+/// The name of the same point in sweeps of early versions.
+pub(crate) fn former_name(values: &Map<String, Value>) -> String {
+    name(&to_former(values.clone()))
 }
 
 #[cfg(test)]
@@ -191,7 +197,7 @@ mod tests {
     #[test]
     fn values_are_of_the_settings_kind() {
         for (text, expected) in [
-            ("hf-weight=0.01, .05,1e-3", "[0.01,0.05,0.001]"),
+            ("tv-weight=0.01, .05,1e-3", "[0.01,0.05,0.001]"),
             ("steps=64,128", "[64,128]"),
             ("clamp=true,false", "[true,false]"),
             ("fill=mean,black", r#"["mean","black"]"#),
@@ -203,7 +209,11 @@ mod tests {
         ] {
             assert_eq!(Value::from(axis(text).values).to_string(), expected, "{text}");
         }
-        assert_eq!(axis("--hf-weight=1").setting, "hf_weight");
+        assert_eq!(axis("--tv-weight=1").setting, "tv_weight");
+        assert_eq!(
+            (axis("hf-weight=1").setting, axis("hf_weight=1").setting),
+            ("tv_weight".into(), "tv_weight".into())
+        );
     }
 
     #[test]
@@ -223,6 +233,16 @@ mod tests {
         assert!(odd.starts_with("init=.._a_b_c.png-") && odd != one("../a_b/c.png"), "{odd}");
         let long = one(&"x".repeat(1000));
         assert!(long.len() <= MAX_NAME && long != one(&"x".repeat(1001)), "{long}");
+    }
+
+    #[test]
+    fn former_names_of_settings_make_the_same_points() {
+        let text = r#"{"hf_weight": [0.5], "preset": ["letter"]}"#;
+        let points = points(&axes(parse(text, "grid").unwrap(), Vec::new(), &base).unwrap(), &base).unwrap();
+        assert_eq!(points[0].name, "tv_weight=0.5,preset=paper-strict");
+        assert_eq!(former_name(&points[0].values), "hf_weight=0.5,preset=letter");
+        let error = parse(r#"{"hf_weight": [1], "tv_weight": [2]}"#, "grid").unwrap_err().to_string();
+        assert_eq!(error, "grid: `hf_weight` is the former name of `tv_weight`: give one of them");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::{Error, Result};
 use serde_json::{Map, Value};
 
 use super::files::{
-    Files, PLAN, PLAN_FORMAT, POINT_FORMAT, POINTS, Plan, Record, differences, read_json, read_picture, write_json,
+    Files, PLAN, PLAN_FORMAT, POINT_FORMAT, POINTS, Plan, Record, differences, read_picture, write_json,
 };
 use super::grid::{self, PRESET};
 use super::make::Outcomes;
@@ -44,7 +44,7 @@ impl Merge<'_> {
         let mut found = Vec::new();
         for values in grid::combinations(&plan.grid)? {
             let name = grid::name(&values);
-            found.push((of(&name, &values, &plan, &parts)?, name, values));
+            found.push((of(&values, &plan, &parts)?, name, values));
         }
         refuse_missing(found.iter().filter(|(found, ..)| matches!(found, Found::Nothing)).map(|found| &found.1))?;
         let out = Files::new(self.out);
@@ -73,7 +73,7 @@ impl Merge<'_> {
         let mut first: Option<(PathBuf, Plan)> = None;
         for part in parts {
             let path = part.plan();
-            let Some(plan) = read_json::<Plan>(&path)? else {
+            let Some(plan) = Plan::read(&path)? else {
                 return Err(Error::input(format!("{} is not a sweep's folder: it has no {PLAN}", part.out.display())));
             };
             if plan.format != PLAN_FORMAT {
@@ -104,7 +104,7 @@ impl Merge<'_> {
     /// Whether the whole can go where it is to go.
     fn check_out(&self, out: &Files, plan: &Plan) -> Result<()> {
         check_writable([self.out])?;
-        let there: Option<Plan> = if self.force { None } else { read_json(&out.plan())? };
+        let there: Option<Plan> = if self.force { None } else { Plan::read(&out.plan())? };
         match there {
             Some(there) if there != *plan => {
                 Err(Error::input(format!("{} belongs to another sweep", out.plan().display()))
@@ -121,19 +121,20 @@ fn axes(plan: &Plan) -> Map<String, Value> {
 }
 
 /// A point in the parts: made in one of them, or in several that agree; failed; or nowhere.
-fn of<'a>(name: &str, values: &Map<String, Value>, plan: &Plan, parts: &'a [Files]) -> Result<Found<'a>> {
+fn of<'a>(values: &Map<String, Value>, plan: &Plan, parts: &'a [Files]) -> Result<Found<'a>> {
     let mut made: Option<(&Files, Record)> = None;
     let mut failed = None;
     for part in parts {
-        let path = part.record(name);
-        let Some(record) = read_json::<Record>(&path)? else {
-            failed = failed.or(read_error(&part.error(name))?);
+        let name = part.name(values);
+        let path = part.record(&name);
+        let Some(record) = Record::read(&path)? else {
+            failed = failed.or(read_error(&part.error(&name))?);
             continue;
         };
-        check(&record, name, values, plan).map_err(|what| Error::input(format!("{}: {what}", path.display())))?;
+        check(&record, &name, values, plan).map_err(|what| Error::input(format!("{}: {what}", path.display())))?;
         match &made {
             Some((other, first)) if *first != record => {
-                let other = other.record(name);
+                let other = other.record(&first.score.name);
                 let (path, other) = (path.display(), other.display());
                 return Err(Error::input(format!("{path} and {other} differ: leave out the part that is wrong")));
             }

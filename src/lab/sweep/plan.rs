@@ -1,6 +1,6 @@
 //! The plan of a sweep, which is checked before any work.
 
-use super::files::{CURE, Files, PLAN_FORMAT, POINT_FORMAT, Plan, Record, differences, or_anew, read_json, write_json};
+use super::files::{CURE, Files, PLAN_FORMAT, POINT_FORMAT, Plan, Record, differences, or_anew, write_json};
 use super::grid::{self, Point};
 use super::request::SweepRequest;
 use crate::digest::sha256_hex;
@@ -107,8 +107,7 @@ impl SweepRequest<'_> {
             let what = what.join(", ");
             Err(Error::input(format!("{} belongs to another sweep: {what}", path.display())).advised(CURE))
         };
-        let kept: Option<Plan> =
-            if self.force { read_json(&path).unwrap_or(None) } else { read_json(&path).map_err(or_anew)? };
+        let kept = if self.force { Plan::read(&path).unwrap_or(None) } else { Plan::read(&path).map_err(or_anew)? };
         let same = kept.as_ref().is_some_and(|kept| kept.format == PLAN_FORMAT && kept.about == plan.about);
         if let Some(kept) = kept.as_ref().filter(|_| !same && !self.force) {
             return refuse(&path, differences(&plan.about, &kept.about));
@@ -116,15 +115,16 @@ impl SweepRequest<'_> {
         let digest = plan.digest();
         let mut done = Vec::new();
         for point in points.iter() {
-            let path = files.record(&point.name);
-            let found: Option<Record> = if self.force { None } else { read_json(&path).map_err(or_anew)? };
+            let name = files.name(&point.values);
+            let path = files.record(&name);
+            let found = if self.force { None } else { Record::read(&path).map_err(or_anew)? };
             let settings = point.settings.to_map();
             if let Some(found) = &found {
                 let mut what = differences(&settings, &found.settings);
                 if found.format != POINT_FORMAT || found.plan_sha256 != digest {
                     what.push("it belongs to another plan".into());
                 }
-                if found.score.name != point.name || found.score.values != point.values {
+                if found.score.name != name || found.score.values != point.values {
                     what.push("it belongs to another point".into());
                 }
                 if !what.is_empty() {

@@ -10,7 +10,7 @@ use crate::shape::Shape;
 
 crate::params! {
     /// Mirrors `Params` of shaders/class_logit.wgsl.
-    struct ClassLogitParams { term: TermParams, classes: u32, rivals: f32 }
+    struct ClassLogitParams { term: TermParams, classes: u32, logsumexp_weight: f32 }
 }
 
 /// `L = −z_c + r log Σ exp z` of the logits z and each image's class c. Its columns are the class's logit and probability.
@@ -19,7 +19,7 @@ pub struct ClassLogit {
     /// The class of each image of the batch.
     pub classes: Vec<usize>,
     /// r: 0 maximises the class's logit, 1 its log-probability.
-    pub rivals: f64,
+    pub logsumexp_weight: f64,
 }
 
 impl LossTerm for ClassLogit {
@@ -51,7 +51,11 @@ impl LossTerm for ClassLogit {
         let [weights, clock] = slot.weight();
         let (class_of, values) = (("class_of", class_of, n), slot.values(n, 3)?);
         let bindings = [read.x.bind("logits"), class_of, weights, clock, values, read.dx.bind("dx")];
-        let params = ClassLogitParams { term: slot.params(), classes: classes as u32, rivals: self.rivals as f32 };
+        let params = ClassLogitParams {
+            term: slot.params(),
+            classes: classes as u32,
+            logsumexp_weight: self.logsumexp_weight as f32,
+        };
         let (grid, flops) = (Grid::Workgroups([n, 1, 1]), 12 * read.x.shape.len() as u64);
         rec.dispatch(self.name(), read.kernel(Kernel::new("class_logit", "step")), &bindings, &params, grid, flops)
     }

@@ -25,12 +25,12 @@ pub use diversity::Diversity;
 pub use feature::{Feature, FeatureRow};
 pub use l2::L2;
 pub use ledger::{Column, Ledger, tick};
-pub use probability_variance::{ProbabilityVariance, PvForm};
+pub use probability_variance::{BaselineForm, ProbabilityVariance};
 pub use regularizers::Regularizers;
 pub(crate) use regularizers::{TermOption, options};
 pub use slot::{Bound, Slot, TermParams};
 pub(super) use terms::{Step, Terms};
-pub use total_variation::{HfForm, TotalVariation};
+pub use total_variation::{TotalVariation, TvForm};
 use weighted::Weighted;
 
 use super::settings::Settings;

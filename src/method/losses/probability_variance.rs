@@ -18,7 +18,7 @@ crate::params! {
 
 named! {
     /// What the baseline stage takes the variance of, over the classes.
-    PvForm {
+    BaselineForm {
         /// The probabilities.
         Softmax = "softmax",
         /// The logits.
@@ -30,7 +30,7 @@ named! {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ProbabilityVariance {
     /// The variance of what.
-    pub form: PvForm,
+    pub form: BaselineForm,
     /// The weight in the baseline stage.
     pub weight: f64,
 }
@@ -38,7 +38,7 @@ pub struct ProbabilityVariance {
 impl ProbabilityVariance {
     /// What settings ask for: nothing without a baseline stage.
     pub(super) fn of(settings: &Settings) -> Option<Box<dyn LossTerm>> {
-        let this = Self { form: settings.pv_form, weight: settings.pv_weight };
+        let this = Self { form: settings.baseline_form, weight: settings.baseline_weight };
         (settings.baseline_steps > 0).then(|| Box::new(this) as Box<dyn LossTerm>)
     }
 }
@@ -65,7 +65,7 @@ impl LossTerm for ProbabilityVariance {
         let (n, classes) = logits(self.name(), read, &images)?;
         let [weights, clock] = slot.weight();
         let bindings = [read.x.bind("logits"), weights, clock, slot.values(n, 1)?, read.dx.bind("dx")];
-        let of_logits = u32::from(self.form == PvForm::Logits);
+        let of_logits = u32::from(self.form == BaselineForm::Logits);
         let params = ProbabilityVarianceParams { term: slot.params(), classes: classes as u32, of_logits };
         let kernel = read.kernel(Kernel::new("probability_variance", "step"));
         let (grid, flops) = (Grid::Workgroups([n, 1, 1]), 20 * read.x.shape.len() as u64);

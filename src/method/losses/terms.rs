@@ -32,7 +32,7 @@ impl Terms {
         own: Vec<Arc<dyn LossTerm>>,
     ) -> Result<Self> {
         let objective: Arc<dyn LossTerm> = if objectives.iter().all(ResolvedObjective::is_class) {
-            Arc::new(ClassLogit { classes, rivals: settings.rivals })
+            Arc::new(ClassLogit { classes, logsumexp_weight: settings.logsumexp_weight })
         } else {
             Arc::new(Weighted { objectives })
         };

@@ -19,7 +19,7 @@ crate::params! {
 
 named! {
     /// The penalty on differences between vertically and horizontally adjacent pixels, over all channels.
-    HfForm {
+    TvForm {
         /// Mean of the absolute differences, one mean for each direction.
         L1 = "l1",
         /// Mean of the squared differences, one mean for each direction.
@@ -35,7 +35,7 @@ named! {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TotalVariation {
     /// The form.
-    pub form: HfForm,
+    pub form: TvForm,
     /// The weight at the end of the stage.
     pub weight: f64,
     /// The share of the weight that the first step has; it grows evenly from there.
@@ -46,7 +46,7 @@ impl TotalVariation {
     /// Its settings are fields of their own, and its column is there whatever the weight.
     pub(super) const REGULARIZER: Regularizer = Regularizer {
         options: &[],
-        of: |&Settings { hf_form: form, hf_weight: weight, hf_start: start, .. }, _| {
+        of: |&Settings { tv_form: form, tv_weight: weight, tv_start: start, .. }, _| {
             Some(Box::new(Self { form, weight, start }))
         },
     };
@@ -55,8 +55,8 @@ impl TotalVariation {
         let [_, channels, h, w] = x.nchw().map(|n| n as u32);
         let mean = |count: usize| if count == 0 { 0.0 } else { (1.0 / count as f64) as f32 };
         let (scale_u, scale_v) = match self.form {
-            HfForm::L1 | HfForm::L2 => (mean(x.c() * x.h() * (x.w() - 1)), mean(x.c() * (x.h() - 1) * x.w())),
-            HfForm::L1Sum | HfForm::Isotropic => (1.0, 1.0),
+            TvForm::L1 | TvForm::L2 => (mean(x.c() * x.h() * (x.w() - 1)), mean(x.c() * (x.h() - 1) * x.w())),
+            TvForm::L1Sum | TvForm::Isotropic => (1.0, 1.0),
         };
         TotalVariationParams { term: slot.params(), channels, h, w, scale_u, scale_v }
     }
@@ -87,10 +87,10 @@ impl LossTerm for TotalVariation {
         let values = slot.values(n, c * h)?;
         let bindings = [x.bind("x"), weights, clock, values, dx.bind("dx")];
         let form = match self.form {
-            HfForm::L1 => 0,
-            HfForm::L2 => 1,
-            HfForm::L1Sum => 2,
-            HfForm::Isotropic => 3,
+            TvForm::L1 => 0,
+            TvForm::L2 => 1,
+            TvForm::L1Sum => 2,
+            TvForm::Isotropic => 3,
         };
         let kernel = Kernel::new("total_variation", "step").with("FORM", form);
         let grid = Grid::Workgroups([h, n * c, 1]);

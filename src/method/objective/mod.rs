@@ -63,7 +63,7 @@ pub(super) struct Term {
 /// What a term is about.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Unit {
-    /// The job's own class: its logit, less the part of `log Σ exp(logits)` that `Settings::rivals` says; stands alone.
+    /// The job's own class: its logit, less the part of `log Σ exp(logits)` that `Settings::logsumexp_weight` says; stands alone.
     Class,
     Logit(At<String>),
     Probability(At<String>),
@@ -98,7 +98,7 @@ impl<T: PartialEq> PartialEq for At<T> {
 }
 
 impl Objective {
-    /// The job's class: the paper's logit where `Settings::rivals` is 0.
+    /// The job's class: the paper's logit where `Settings::logsumexp_weight` is 0.
     pub fn class() -> Self {
         Self { text: "class".into(), terms: vec![Term { weight: 1.0, unit: Unit::Class }] }
     }

@@ -52,10 +52,10 @@ impl Peer for Protogpu {
             beta1: input.beta1,
             beta2: input.beta2,
             eps: input.eps,
-            hf_weight: input.hf_weight,
-            rivals: 0.0,
-            anneal: 0.0,
-            hf_start: 1.0,
+            tv_weight: input.hf_weight,
+            logsumexp_weight: 0.0,
+            lr_decay_fraction: 0.0,
+            tv_start: 1.0,
             fill: Fill::Mean,
             ..Settings::default()
         };
