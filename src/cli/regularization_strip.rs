@@ -32,7 +32,7 @@ pub(crate) struct StripArgs {
     #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u32).range(2..=16))]
     count: u32,
     /// The output folder
-    #[arg(long, value_name = "DIR", default_value = "figure6")]
+    #[arg(long, value_name = "DIR", default_value = "regularization-strip")]
     out: PathBuf,
     /// Continue from the checkpoints of an interrupted run
     #[arg(long)]

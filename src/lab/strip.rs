@@ -19,9 +19,9 @@ use crate::{Error, Result};
 use serde_json::{Value, json};
 
 /// The layout's name and version.
-const FORMAT: &str = "protogpu figure6 1";
-const STRIP: &str = "figure6.png";
-const RECORD: &str = "figure6.json";
+const FORMAT: &str = "protogpu regularization-strip 1";
+const STRIP: &str = "regularization-strip.png";
+const RECORD: &str = "regularization-strip.json";
 
 /// A strip of prototypes in a folder.
 pub(crate) struct Strip<'a> {

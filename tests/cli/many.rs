@@ -188,10 +188,10 @@ fn images_do_not_fail_for_each_other() {
 }
 
 #[test]
-fn figure_6_grows_from_nothing_to_the_preset() {
+fn a_strip_grows_from_nothing_to_the_preset() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    let args = ["figure6", "--class", "umbrella", "--steps", "2", "--count", "3"];
+    let args = ["regularization-strip", "--class", "umbrella", "--steps", "2", "--count", "3"];
     let made = json(folder, &args);
     let levels = made["levels"].as_array().unwrap();
     assert_eq!(levels.len(), 3);
@@ -200,29 +200,41 @@ fn figure_6_grows_from_nothing_to_the_preset() {
     assert_eq!((weights[0], weights[2]), (0.0, full.tv_weight));
     assert_eq!(levels[0]["scale"], serde_json::json!([1.0, 1.0]));
     assert_eq!(levels[1]["rotation"].as_f64(), Some(full.rotation / 2.0));
-    let strip = image::open(folder.join("figure6/figure6.png")).unwrap().into_rgb8();
+    let strip = image::open(folder.join("regularization-strip/regularization-strip.png")).unwrap().into_rgb8();
     let first = levels[0]["folder"].as_str().unwrap();
     assert_eq!(first, "regularisation_000/14_umbrella_seed0");
-    let picture = image::open(folder.join("figure6").join(first).join("prototype.png")).unwrap().into_rgb8();
+    let picture =
+        image::open(folder.join("regularization-strip").join(first).join("prototype.png")).unwrap().into_rgb8();
     assert_eq!(strip.get_pixel(8 + 30, 8 + 40), picture.get_pixel(30, 40));
     assert_eq!(strip.width(), 8 + 3 * 232);
 
     // Its end is what `run` makes, and what is there is gone on with.
     succeeds(folder, &["run", "--class", "umbrella", "--steps", "2"]);
-    let last = folder.join("figure6/regularisation_100");
+    let last = folder.join("regularization-strip/regularisation_100");
     assert_same_files(&files(&folder.join("out/14_umbrella_seed0")), &files(&last.join("14_umbrella_seed0")));
-    let before = listing(&folder.join("figure6"));
+    let before = listing(&folder.join("regularization-strip"));
     refuses(folder, &args, "exists already");
     succeeds(folder, &[&args[..], &["--resume"]].concat());
-    assert!(listing(&folder.join("figure6")) == before);
-    refuses(folder, &["figure6", "--class", "0..2"], "3 classes were given, but a strip shows one");
-    let channel = ["figure6", "--objective", "channel:layer2.1:3", "--count", "2", "--steps", "1", "--out", "channel"];
+    assert!(listing(&folder.join("regularization-strip")) == before);
+    refuses(folder, &["regularization-strip", "--class", "0..2"], "3 classes were given, but a strip shows one");
+    let channel = [
+        "regularization-strip",
+        "--objective",
+        "channel:layer2.1:3",
+        "--count",
+        "2",
+        "--steps",
+        "1",
+        "--out",
+        "channel",
+    ];
     let made = json(folder, &channel);
     assert_eq!((&made["class"], made["objective"].as_str()), (&Value::Null, Some("channel:layer2.1:3")));
     refuses(
         folder,
-        &["figure6", "--preset", "lucent"],
+        &["regularization-strip", "--preset", "lucent"],
         "a regularization strip grows the reach of the affine warp, but --transforms is",
     );
+    // By the former name of the command.
     refuses(folder, &["figure6", "--count", "1"], "invalid value '1' for '--count <N>'");
 }
