@@ -166,10 +166,10 @@ fn shown(similarity: &Similarity) -> String {
         let top: Vec<String> = top.map(|top| format!("{} {:.2}", top.name, top.probability)).collect();
         rows.push(vec![
             format!("{} {}", class.index, class.name),
-            figure(class.prototype),
-            figure(class.same),
-            figure(class.different),
-            figure(class.normalised),
+            figure(class.measured.prototype),
+            figure(class.measured.same),
+            figure(class.measured.different),
+            figure(class.measured.normalised),
             format!("{}/{}", class.holds.layers, class.holds.of),
             top.join(", "),
         ]);

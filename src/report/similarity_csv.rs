@@ -42,8 +42,11 @@ pub(super) fn similarity(similarity: &Similarity) -> Result<Vec<u8>> {
 fn row(class: &ClassSimilarity, number: usize, layer: &LayerSimilarity, controls: &[String]) -> Vec<String> {
     let cell = |value: Option<f64>| value.filter(|v| v.is_finite()).map_or_else(String::new, |v| v.to_string());
     let mut row = vec![class.index.to_string(), class.name.clone(), number.to_string(), layer.module.clone()];
-    row.extend([layer.prototype, layer.prototype_std, layer.same, layer.same_std].map(cell));
-    row.extend([layer.different, layer.different_std, layer.normalised].map(cell));
+    row.extend(
+        [layer.measured.prototype, layer.measured.prototype_std, layer.measured.same, layer.measured.same_std]
+            .map(cell),
+    );
+    row.extend([layer.measured.different, layer.measured.different_std, layer.measured.normalised].map(cell));
     row.push(layer.holds.map_or_else(String::new, |holds| holds.to_string()));
     row.push(layer.undefined.to_string());
     row.extend(controls.iter().map(|name| cell(layer.controls.get(name).and_then(Value::as_f64))));

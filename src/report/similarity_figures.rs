@@ -62,16 +62,21 @@ fn raw(of: &str, layers: &[LayerSimilarity], controls: &[String]) -> Scene {
             Line { deviations, ..Line::new(name, role, points(layers, value)) }
         };
     let mut lines = vec![
-        Line::new("prototype", Role::Prototype, points(layers, |layer| layer.prototype)),
-        banded("same class", Role::Same, |layer| layer.same, |layer| layer.same_std),
-        banded("different class", Role::Different, |layer| layer.different, |layer| layer.different_std),
+        Line::new("prototype", Role::Prototype, points(layers, |layer| layer.measured.prototype)),
+        banded("same class", Role::Same, |layer| layer.measured.same, |layer| layer.measured.same_std),
+        banded(
+            "different class",
+            Role::Different,
+            |layer| layer.measured.different,
+            |layer| layer.measured.different_std,
+        ),
     ];
     for (index, name) in controls.iter().enumerate() {
         let value = |layer: &LayerSimilarity| layer.controls.get(name).and_then(Value::as_f64);
         lines.push(Line::new(name.clone(), Role::Other(index), points(layers, value)));
     }
     let y = Axis { title: "path similarity (Spearman's ρ)".to_string(), ..Axis::default() };
-    let gaps = layers.iter().filter(|layer| layer.prototype.is_none()).count();
+    let gaps = layers.iter().filter(|layer| layer.measured.prototype.is_none()).count();
     let notes = match gaps {
         0 => Vec::new(),
         gaps => vec![format!("Gaps: the prototype's similarity is undefined in {gaps} of {} layers.", layers.len())],
@@ -87,14 +92,14 @@ const FURTHEST: (f64, f64) = (-1.0, 2.0);
 
 /// Figures 4 and 7.
 fn normalised(of: &str, layers: &[LayerSimilarity]) -> Scene {
-    let values = || layers.iter().filter_map(|layer| layer.normalised).filter(|value| value.is_finite());
+    let values = || layers.iter().filter_map(|layer| layer.measured.normalised).filter(|value| value.is_finite());
     // In quarters, at least from a quarter below the lower level to a quarter above the upper one.
     let low = (4.0 * values().fold(-0.25, f64::min)).floor() / 4.0;
     let high = (4.0 * values().fold(1.25, f64::max)).ceil() / 4.0;
     let (low, high) = (low.max(FURTHEST.0), high.min(FURTHEST.1));
 
     let mut notes = Vec::new();
-    let beyond = |layer: &&LayerSimilarity| layer.normalised.is_some_and(|value| value < low || value > high);
+    let beyond = |layer: &&LayerSimilarity| layer.measured.normalised.is_some_and(|value| value < low || value > high);
     let cut: Vec<&LayerSimilarity> = layers.iter().filter(beyond).collect();
     if !cut.is_empty() {
         let of_them: Vec<String> = cut.iter().take(3).map(|layer| named(layer)).collect();
@@ -102,8 +107,7 @@ fn normalised(of: &str, layers: &[LayerSimilarity]) -> Scene {
         let lie = count(cut.len(), "layer lies", "layers lie");
         notes.push(format!("Triangles: {lie} beyond the axis ({}{more}).", of_them.join(", ")));
     }
-    let is_close =
-        |layer: &&LayerSimilarity| matches!((layer.same, layer.different), (Some(s), Some(d)) if (s - d).abs() < CLOSE);
+    let is_close = |layer: &&LayerSimilarity| matches!((layer.measured.same, layer.measured.different), (Some(s), Some(d)) if (s - d).abs() < CLOSE);
     let close = layers.iter().filter(is_close).count();
     if close > 0 {
         let layers = count(close, "layer", "layers");
@@ -116,7 +120,7 @@ fn normalised(of: &str, layers: &[LayerSimilarity]) -> Scene {
         title: format!("Normalised similarity by layer: {of}"),
         x: layer_axis(layers),
         y: Axis { title: "normalised similarity".to_string(), range: Some((low, high)), ..Axis::default() },
-        lines: vec![Line::new("prototype", Role::Prototype, points(layers, |layer| layer.normalised))],
+        lines: vec![Line::new("prototype", Role::Prototype, points(layers, |layer| layer.measured.normalised))],
         levels: vec![level("same class = 1", Role::Same, 1.0), level("different class = 0", Role::Different, 0.0)],
         notes,
     }
@@ -128,5 +132,5 @@ fn count(number: usize, one: &str, more: &str) -> String {
 }
 
 fn named(layer: &LayerSimilarity) -> String {
-    format!("{} {:.2}", layer.module, layer.normalised.unwrap_or_default()).replace('-', "\u{2212}")
+    format!("{} {:.2}", layer.module, layer.measured.normalised.unwrap_or_default()).replace('-', "\u{2212}")
 }

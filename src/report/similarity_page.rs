@@ -105,9 +105,9 @@ fn class_page(
 ) -> Result<Shown> {
     let spread = |mean, std| Spread { mean, std };
     let table = rows(
-        spread(class.prototype, class.prototype_std),
-        spread(class.same, class.same_std),
-        spread(class.different, class.different_std),
+        spread(class.measured.prototype, class.measured.prototype_std),
+        spread(class.measured.same, class.measured.same_std),
+        spread(class.measured.different, class.measured.different_std),
         &class.controls,
     );
     let uris = |files: &[Vec<u8>]| files.iter().map(|bytes| page::data_uri(bytes)).collect::<Result<Vec<_>>>();

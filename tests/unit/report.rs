@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{ClassPictures, Pictures, similarity_files};
 use crate::Result;
 use crate::analysis::similarity::{
-    ClassSimilarity, Counts, Holds, LayerSimilarity, Likely, OnePrototype, Overall, Similarity, Spread, Way,
+    ClassSimilarity, Counts, Holds, LayerSimilarity, Likely, Measured, OnePrototype, Overall, Similarity, Spread, Way,
 };
 use crate::networks::Semantics;
 use serde_json::{Map, Value, json};
@@ -27,13 +27,15 @@ fn layer(index: usize, class: usize) -> LayerSimilarity {
     let (prototype, same, different) = (wave(index, 2 + class), 0.62 + wave(index, 1) / 4.0, wave(index, 0) / 1.5);
     let mut layer = LayerSimilarity {
         module: format!("layer{}.{index}", index / 4),
-        prototype: Some(prototype),
-        prototype_std: None,
-        same: Some(same),
-        same_std: Some(0.05),
-        different: Some(different),
-        different_std: Some(0.07),
-        normalised: Some((prototype - different) / (same - different)),
+        measured: Measured {
+            prototype: Some(prototype),
+            prototype_std: None,
+            same: Some(same),
+            same_std: Some(0.05),
+            different: Some(different),
+            different_std: Some(0.07),
+            normalised: Some((prototype - different) / (same - different)),
+        },
         holds: Some(prototype >= same),
         controls: object(json!({ "noise": 0.2, "flat grey": 0.7 })),
         undefined: 0,
@@ -41,13 +43,14 @@ fn layer(index: usize, class: usize) -> LayerSimilarity {
     // One layer is undefined for the prototype and a control, one for everything; one is far off when normalised.
     match index {
         3 => {
-            (layer.prototype, layer.normalised, layer.holds, layer.undefined) = (None, None, None, 1);
+            (layer.measured.prototype, layer.measured.normalised) = (None, None);
+            (layer.holds, layer.undefined) = (None, 1);
             layer.controls = object(json!({ "noise": 0.2, "flat grey": null }));
         }
         6 => {
             layer = LayerSimilarity { module: layer.module, undefined: 24, ..LayerSimilarity::default() };
         }
-        9 => (layer.different, layer.normalised) = (Some(same - 0.01), Some(-7.25)),
+        9 => (layer.measured.different, layer.measured.normalised) = (Some(same - 0.01), Some(-7.25)),
         _ => {}
     }
     layer
@@ -58,13 +61,15 @@ fn class(index: usize, name: &str) -> ClassSimilarity {
     ClassSimilarity {
         index,
         name: name.to_string(),
-        prototype: Some(0.52),
-        prototype_std: None,
-        same: Some(0.71),
-        same_std: Some(0.04),
-        different: Some(0.41),
-        different_std: Some(0.06),
-        normalised: Some(0.366),
+        measured: Measured {
+            prototype: Some(0.52),
+            prototype_std: None,
+            same: Some(0.71),
+            same_std: Some(0.04),
+            different: Some(0.41),
+            different_std: Some(0.06),
+            normalised: Some(0.366),
+        },
         holds: Holds { layers: 3, of: 10 },
         layers: (0..LAYERS).map(|i| layer(i, index % 2)).collect(),
         controls: object(json!({ "noise": 0.2, "flat grey": 0.7 })),
@@ -182,9 +187,9 @@ fn csv_has_a_row_for_each_class_and_layer_and_blanks_where_undefined() {
     let at = |row: usize, name: &str| rows[row][header.iter().position(|h| h == name).unwrap()].to_string();
     for (index, layer) in similarity.classes.iter().flat_map(|class| &class.layers).enumerate() {
         let number = |name: &str| at(index, name).parse::<f64>().ok();
-        assert_eq!(number("prototype"), layer.prototype, "row {index}");
-        assert_eq!(number("different_std"), layer.different_std, "row {index}");
-        assert_eq!(number("normalised"), layer.normalised, "row {index}");
+        assert_eq!(number("prototype"), layer.measured.prototype, "row {index}");
+        assert_eq!(number("different_std"), layer.measured.different_std, "row {index}");
+        assert_eq!(number("normalised"), layer.measured.normalised, "row {index}");
         assert_eq!(number("control:flat grey"), layer.controls.get("flat grey").and_then(Value::as_f64), "row {index}");
         assert_eq!(at(index, "holds").parse::<bool>().ok(), layer.holds, "row {index}");
         assert_eq!(at(index, "module"), layer.module);

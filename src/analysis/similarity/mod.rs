@@ -16,4 +16,4 @@ pub(crate) use mean::{MeanActivations, Picture, Sums};
 pub(crate) use summary::{Scores, overall, warnings, ways};
 pub(crate) use table::{ClassSimilarity, Compared, Holds, LayerSimilarity, Likely, Similarity, Spread};
 #[cfg(test)]
-pub(crate) use table::{Counts, OnePrototype, Overall, Way};
+pub(crate) use table::{Counts, Measured, OnePrototype, Overall, Way};

@@ -4,7 +4,9 @@ use serde_json::Value;
 
 use super::correlator::Correlations;
 use super::layers::{Layers, Over};
-use super::table::{ClassSimilarity, Compared, Counts, Holds, LayerSimilarity, OnePrototype, Overall, Spread, Way};
+use super::table::{
+    ClassSimilarity, Compared, Counts, Holds, LayerSimilarity, Measured, OnePrototype, Overall, Spread, Way, normalised,
+};
 use crate::networks::Semantics;
 
 /// The correlations of a class: per image and tensor.
@@ -33,7 +35,7 @@ impl Scores {
         let rows = layers.rows(semantics, over);
         let tensors: Vec<usize> = rows.iter().map(|row| row.1).collect();
         let layers: Vec<LayerSimilarity> = rows.iter().map(|&(name, tensor)| self.layer(name, tensor)).collect();
-        let mean = |of: &dyn Fn(&LayerSimilarity) -> Option<f64>| Spread::of(layers.iter().map(of)).mean;
+        let mean = |of: fn(&Measured) -> Option<f64>| Spread::of(layers.iter().map(|l| of(&l.measured))).mean;
         let each = |pictures: &[Correlations]| -> Vec<Option<f64>> {
             pictures.iter().map(|picture| Spread::of(tensors.iter().map(|&tensor| picture[tensor])).mean).collect()
         };
@@ -41,18 +43,16 @@ impl Scores {
         let controls = self.controls.iter().map(|(name, picture)| {
             (name.clone(), number(Spread::of(tensors.iter().map(|&tensor| picture[tensor])).mean))
         });
-        let [prototype, same, different] = [mean(&|l| l.prototype), mean(&|l| l.same), mean(&|l| l.different)];
+        let measured = Measured::of([
+            Spread { mean: mean(|l| l.prototype), std: std(&self.prototypes) },
+            Spread { mean: mean(|l| l.same), std: std(&self.same) },
+            Spread { mean: mean(|l| l.different), std: std(&self.different) },
+        ]);
         let one = |similarity| OnePrototype { folder: String::new(), seed: 0, similarity, top: Vec::new() };
         ClassSimilarity {
             index,
             name: name.to_owned(),
-            prototype,
-            prototype_std: std(&self.prototypes),
-            same,
-            same_std: std(&self.same),
-            different,
-            different_std: std(&self.different),
-            normalised: normalised(prototype, same, different),
+            measured,
             holds: holds(&layers),
             controls: controls.collect(),
             prototypes: each(&self.prototypes).into_iter().map(one).collect(),
@@ -63,20 +63,14 @@ impl Scores {
 
     fn layer(&self, module: &str, tensor: usize) -> LayerSimilarity {
         let of = |pictures: &[Correlations]| Spread::of(pictures.iter().map(|picture| picture[tensor]));
-        let [prototype, same, different] = [of(&self.prototypes), of(&self.same), of(&self.different)];
+        let measured = Measured::of([of(&self.prototypes), of(&self.same), of(&self.different)]);
         let controls = self.controls.iter().map(|(name, picture)| (name.clone(), number(picture[tensor])));
         let everyone = self.prototypes.iter().chain(&self.same).chain(&self.different);
         let everyone = everyone.chain(self.controls.iter().map(|control| &control.1));
         LayerSimilarity {
             module: module.to_owned(),
-            prototype: prototype.mean,
-            prototype_std: prototype.std,
-            same: same.mean,
-            same_std: same.std,
-            different: different.mean,
-            different_std: different.std,
-            normalised: normalised(prototype.mean, same.mean, different.mean),
-            holds: prototype.mean.zip(same.mean).map(|(prototype, same)| prototype >= same),
+            measured,
+            holds: measured.holds(),
             controls: controls.collect(),
             undefined: everyone.filter(|picture| picture[tensor].is_none()).count(),
         }
@@ -89,7 +83,8 @@ pub(crate) fn overall(classes: &[ClassSimilarity]) -> Overall {
     let names = classes.first().map(|class| class.controls.keys().cloned().collect::<Vec<_>>()).unwrap_or_default();
     let control = |name: &String| {
         let of = |class: &ClassSimilarity| class.controls.get(name).and_then(Value::as_f64);
-        let differences = classes.iter().filter_map(|class| Some(class.prototype? - of(class)?)).collect::<Vec<_>>();
+        let differences =
+            classes.iter().filter_map(|class| Some(class.measured.prototype? - of(class)?)).collect::<Vec<_>>();
         let spread = Spread::of(classes.iter().map(of));
         (name.clone(), serde_json::to_value(Compared::new(spread, &differences)).expect("numbers"))
     };
@@ -107,8 +102,8 @@ pub(crate) fn overall(classes: &[ClassSimilarity]) -> Overall {
 
 /// Prototypes, images of the same class and images of other classes: the rows of Table 4.
 fn table4(classes: &[ClassSimilarity]) -> [Spread; 3] {
-    let over = |of: &dyn Fn(&ClassSimilarity) -> Option<f64>| Spread::of(classes.iter().map(of));
-    [over(&|c| c.prototype), over(&|c| c.same), over(&|c| c.different)]
+    let over = |of: fn(&Measured) -> Option<f64>| Spread::of(classes.iter().map(|class| of(&class.measured)));
+    [over(|c| c.prototype), over(|c| c.same), over(|c| c.different)]
 }
 
 /// Each layer over all classes, with these controls. Standard deviations are those of the classes' means.
@@ -120,19 +115,14 @@ fn averaged(classes: &[ClassSimilarity], controls: &[String]) -> Vec<LayerSimila
 fn averaged_at(classes: &[ClassSimilarity], at: usize, controls: &[String]) -> LayerSimilarity {
     let over =
         |of: &dyn Fn(&LayerSimilarity) -> Option<f64>| Spread::of(classes.iter().map(|class| of(&class.layers[at])));
-    let [prototype, same, different] = [over(&|l| l.prototype), over(&|l| l.same), over(&|l| l.different)];
+    let measured =
+        Measured::of([over(&|l| l.measured.prototype), over(&|l| l.measured.same), over(&|l| l.measured.different)]);
     let control =
         |name: &String| (name.clone(), number(over(&|layer| layer.controls.get(name).and_then(Value::as_f64)).mean));
     LayerSimilarity {
         module: classes[0].layers[at].module.clone(),
-        prototype: prototype.mean,
-        prototype_std: prototype.std,
-        same: same.mean,
-        same_std: same.std,
-        different: different.mean,
-        different_std: different.std,
-        normalised: normalised(prototype.mean, same.mean, different.mean),
-        holds: prototype.mean.zip(same.mean).map(|(prototype, same)| prototype >= same),
+        measured,
+        holds: measured.holds(),
         controls: controls.iter().map(control).collect(),
         undefined: classes.iter().map(|class| class.layers[at].undefined).sum(),
     }
@@ -167,11 +157,6 @@ pub(crate) fn warnings(overall: &Overall) -> Vec<String> {
 fn holds(layers: &[LayerSimilarity]) -> Holds {
     let known = layers.iter().filter_map(|layer| layer.holds);
     Holds { layers: known.clone().filter(|&holds| holds).count(), of: known.count() }
-}
-
-fn normalised(prototype: Option<f64>, same: Option<f64>, different: Option<f64>) -> Option<f64> {
-    let (prototype, same, different) = (prototype?, same?, different?);
-    (same != different).then(|| (prototype - different) / (same - different))
 }
 
 fn number(value: Option<f64>) -> Value {

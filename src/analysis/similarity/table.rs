@@ -120,6 +120,51 @@ pub(crate) struct Way {
     pub(crate) holds: Holds,
 }
 
+/// Correlations with the class's mean activations: of the prototypes, of images of the class, and of images of other classes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Measured {
+    /// The mean of the prototypes.
+    pub(crate) prototype: Option<f64>,
+    /// Their standard deviation; `None` for a single prototype.
+    pub(crate) prototype_std: Option<f64>,
+    /// The mean of images of the class.
+    pub(crate) same: Option<f64>,
+    /// Their standard deviation.
+    pub(crate) same_std: Option<f64>,
+    /// The mean of images of other classes.
+    pub(crate) different: Option<f64>,
+    /// Their standard deviation.
+    pub(crate) different_std: Option<f64>,
+    /// `(prototype − different) / (same − different)`; `None` if `same` and `different` are equal.
+    pub(crate) normalised: Option<f64>,
+}
+
+impl Measured {
+    /// From the three rows of Table 4.
+    pub(super) fn of([prototype, same, different]: [Spread; 3]) -> Self {
+        Self {
+            prototype: prototype.mean,
+            prototype_std: prototype.std,
+            same: same.mean,
+            same_std: same.std,
+            different: different.mean,
+            different_std: different.std,
+            normalised: normalised(prototype.mean, same.mean, different.mean),
+        }
+    }
+
+    /// Whether the prototypes are at least as similar as images of the class (Eq. 1); `None` if one of them is undefined.
+    pub(super) fn holds(&self) -> Option<bool> {
+        self.prototype.zip(self.same).map(|(prototype, same)| prototype >= same)
+    }
+}
+
+/// `(prototype − different) / (same − different)`; `None` if `same` and `different` are equal.
+pub(super) fn normalised(prototype: Option<f64>, same: Option<f64>, different: Option<f64>) -> Option<f64> {
+    let (prototype, same, different) = (prototype?, same?, different?);
+    (same != different).then(|| (prototype - different) / (same - different))
+}
+
 /// One class.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ClassSimilarity {
@@ -127,20 +172,9 @@ pub(crate) struct ClassSimilarity {
     pub(crate) index: usize,
     /// Its name.
     pub(crate) name: String,
-    /// Mean over the layers of the prototypes' means.
-    pub(crate) prototype: Option<f64>,
-    /// The standard deviation of the prototypes' means over the layers; `None` for a single prototype.
-    pub(crate) prototype_std: Option<f64>,
-    /// The same for images of the class.
-    pub(crate) same: Option<f64>,
-    /// The standard deviation over these images.
-    pub(crate) same_std: Option<f64>,
-    /// The same for images of other classes.
-    pub(crate) different: Option<f64>,
-    /// The standard deviation over these images.
-    pub(crate) different_std: Option<f64>,
-    /// `(prototype − different) / (same − different)`.
-    pub(crate) normalised: Option<f64>,
+    /// The means over the layers, and their standard deviations over prototypes or images.
+    #[serde(flatten)]
+    pub(crate) measured: Measured,
     /// Layers in which Eq. 1 holds for this class.
     pub(crate) holds: Holds,
     /// The layers in the network's order.
@@ -158,20 +192,9 @@ pub(crate) struct ClassSimilarity {
 pub(crate) struct LayerSimilarity {
     /// The module's name, as in `protogpu modules`.
     pub(crate) module: String,
-    /// Mean over the prototypes of the correlation with the class's mean activations.
-    pub(crate) prototype: Option<f64>,
-    /// The standard deviation over the prototypes.
-    pub(crate) prototype_std: Option<f64>,
-    /// Mean over images of the class.
-    pub(crate) same: Option<f64>,
-    /// The standard deviation over these images.
-    pub(crate) same_std: Option<f64>,
-    /// Mean over images of other classes.
-    pub(crate) different: Option<f64>,
-    /// The standard deviation over these images.
-    pub(crate) different_std: Option<f64>,
-    /// `(prototype − different) / (same − different)`; `None` if `same` and `different` are equal.
-    pub(crate) normalised: Option<f64>,
+    /// Over the prototypes and the images.
+    #[serde(flatten)]
+    pub(crate) measured: Measured,
     /// Whether `prototype >= same` (Eq. 1); `None` if one of them is undefined.
     pub(crate) holds: Option<bool>,
     /// The controls by name.

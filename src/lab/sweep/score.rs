@@ -83,10 +83,10 @@ impl Scorer<'_> {
             classes.push(SweepClass {
                 index: row.index,
                 name: row.name.clone(),
-                similarity: row.prototype,
-                same: row.same,
-                different: row.different,
-                normalised: row.normalised,
+                similarity: row.measured.prototype,
+                same: row.measured.same,
+                different: row.measured.different,
+                normalised: row.measured.normalised,
                 holds: row.holds,
                 prototypes,
             });
