@@ -1,18 +1,14 @@
 //! `protogpu activations`: every named module's output for a picture.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use crate::analysis::Activations;
-use crate::atomic::write_atomically;
-use crate::networks::{Module, Network, Semantics};
-use crate::picture::preprocess;
-use crate::tensor_file::TensorFile;
-use crate::{Result, Shape};
+use crate::Result;
+use crate::lab::activations::ActivationsRequest;
+use crate::networks::Semantics;
 use serde_json::json;
 
 use super::activations_mean::MeanArgs;
-use super::args::{AdapterArgs, NetworkArgs, hook};
+use super::args::{EngineArgs, hook};
 use super::terminal::{print, print_json};
 
 /// Write the outputs of a network's modules for an image
@@ -39,9 +35,7 @@ pub(crate) struct ActivationsArgs {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    network: NetworkArgs,
-    #[command(flatten)]
-    adapter: AdapterArgs,
+    engine: EngineArgs,
 }
 
 #[derive(clap::Subcommand, Debug)]
@@ -60,40 +54,16 @@ impl ActivationsArgs {
     }
 
     fn of(&self, image: &Path, out: &Path) -> Result<()> {
-        let network = self.network.open()?;
-        let modules = self.modules(&network)?;
-        let pixels = preprocess(image, network.image())?;
-        let context = self.adapter.open()?;
-        let mut activations = Activations::new(&context, &network, 1)?;
-        activations.run(&pixels)?;
-        let read = |module: &Module| Ok((module.name.clone(), activations.read(module, self.semantics)?));
-        let outputs: Vec<(String, (Shape, Vec<f32>))> = modules.into_iter().map(read).collect::<Result<_>>()?;
-        let mut file = TensorFile::default()
-            .metadata("format", "protogpu activations 1")
-            .metadata("semantics", self.semantics.to_string())
-            .metadata("image", image.display().to_string())
-            .metadata("weights_sha256", network.weights().sha256())
-            .metadata("input", network.preprocessing().to_json());
-        for (name, (shape, data)) in &outputs {
-            file = file.tensor(name.as_str(), shape.extents(), data);
-        }
-        let bytes = file.to_bytes();
-        write_atomically(out, |out| out.write_all(&bytes))?;
+        let network = self.engine.network.open()?;
+        let request = ActivationsRequest::new(&network, image, &self.modules, self.semantics)?;
+        let context = self.engine.adapter.open()?;
+        let written = request.write(&context, out)?;
         let shown = out.display();
         if self.json {
-            let tensors = outputs.iter().map(|(name, (shape, _))| json!({"name": name, "shape": shape.extents()}));
+            let tensors = written.iter().map(|(name, shape)| json!({"name": name, "shape": shape.extents()}));
             let tensors: Vec<_> = tensors.collect();
             return print_json(&json!({"out": shown.to_string(), "semantics": self.semantics, "tensors": tensors}));
         }
-        print(&format!("{shown}: {} modules' outputs for {}\n", outputs.len(), image.display()))
-    }
-
-    /// Those that were asked for, each once, in the network's order; all if none was named.
-    fn modules<'a>(&self, network: &'a Network) -> Result<Vec<&'a Module>> {
-        for name in &self.modules {
-            network.module(name)?;
-        }
-        let wanted = |module: &&Module| self.modules.is_empty() || self.modules.contains(&module.name);
-        Ok(network.modules().iter().filter(wanted).collect())
+        print(&format!("{shown}: {} modules' outputs for {}\n", written.len(), image.display()))
     }
 }

@@ -10,6 +10,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 use crate::lab::cache::PUBLISHED;
 use crate::lab::kernels::TuneFor;
+use crate::lab::run::folder::Existing;
 
 /// Which network.
 #[derive(clap::Args, Clone, Debug, Default)]
@@ -92,6 +93,44 @@ impl TakenArgs {
             ..self
         }
     }
+}
+
+/// What is printed.
+#[derive(clap::Args, Clone, Copy, Debug)]
+pub(crate) struct PrintArgs {
+    /// Print nothing but errors
+    #[arg(long)]
+    pub(crate) quiet: bool,
+    /// Print the results as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What happens to prototypes of an earlier run.
+#[derive(clap::Args, Clone, Copy, Debug)]
+pub(crate) struct ExistingArgs {
+    /// Continue from the checkpoints of an interrupted run; with more --steps only if neither learning rate nor penalty depends
+    /// on them
+    #[arg(long)]
+    resume: bool,
+    /// Start again and replace the files of an earlier run
+    #[arg(long, conflicts_with = "resume")]
+    force: bool,
+}
+
+impl ExistingArgs {
+    pub(crate) fn wanted(self) -> Existing {
+        Existing::of(self.resume, self.force)
+    }
+}
+
+/// What computes: a network on an adapter.
+#[derive(clap::Args, Clone, Debug)]
+pub(crate) struct EngineArgs {
+    #[command(flatten)]
+    pub(crate) network: NetworkArgs,
+    #[command(flatten)]
+    pub(crate) adapter: AdapterArgs,
 }
 
 /// Which adapter.

@@ -5,16 +5,13 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::analysis::Classifier;
-use crate::lab::pictures::{classify, find_pictures};
-use crate::{Error, Result};
-use serde::Serialize;
+use crate::Result;
+use crate::lab::classify::{Classified, ClassifyRequest};
 use serde_json::json;
 
-use super::args::{AdapterArgs, NetworkArgs};
+use super::args::EngineArgs;
 use super::terminal::{FAILURE, note, print, print_json};
 use super::top::top_table;
-use crate::lab::top::{Top, top};
 
 /// Print the likeliest classes of images
 #[derive(clap::Args, Debug)]
@@ -33,44 +30,30 @@ pub(crate) struct ClassifyArgs {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    network: NetworkArgs,
-    #[command(flatten)]
-    adapter: AdapterArgs,
-}
-
-#[derive(Serialize)]
-struct Classified {
-    path: String,
-    top: Vec<Top>,
+    engine: EngineArgs,
 }
 
 impl ClassifyArgs {
     /// Prints text after every batch, JSON at the end. Images that cannot be read are reported, and the others continue.
     pub(crate) fn run(&self) -> Result<ExitCode> {
-        let network = self.network.open()?;
-        let paths = find_pictures(&self.images)?;
-        // Before the adapter: a wrong path is found out at once.
-        for path in &self.images {
-            std::fs::metadata(path).map_err(Error::io("read", path))?;
-        }
-        let batch = usize::from(self.batch).min(paths.len());
-        let context = self.adapter.open()?;
-        let classifier = Classifier::new(&context, &network, batch)?;
+        let network = self.engine.network.open()?;
+        let request = ClassifyRequest::new(&network, &self.images, self.top.get(), self.batch.into())?;
         let mut images = Vec::new();
-        let mut unreadable = classify(&classifier, &paths, |batch| {
-            for (index, logits) in batch {
-                let path = paths[index].display().to_string();
-                images.push(Classified { path, top: top(&logits, self.top.get(), network.labels()) });
+        let context = self.engine.adapter.open()?;
+        let mut unreadable = request.run(&context, |batch| {
+            if !self.json {
+                return print(&text(&batch));
             }
-            if self.json { Ok(()) } else { print(&text(&std::mem::take(&mut images))) }
+            images.extend(batch);
+            Ok(())
         })?;
-        // Where none can be read, the first is the error.
-        let none = (unreadable.len() == paths.len()).then(|| unreadable.remove(0).1);
+        // If no image can be read, the first one's error is that of the command.
+        let none = (unreadable.len() == request.len()).then(|| unreadable.remove(0));
         if self.json && none.is_none() {
-            let unreadable: Vec<String> = unreadable.iter().map(|(_, error)| error.to_string()).collect();
+            let unreadable: Vec<String> = unreadable.iter().map(ToString::to_string).collect();
             print_json(&json!({ "images": images, "unreadable": unreadable }))?;
         }
-        for (_, error) in &unreadable {
+        for error in &unreadable {
             note(&format!("left out: {error}"));
         }
         match none {

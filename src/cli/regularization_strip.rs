@@ -4,14 +4,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use super::args::{AdapterArgs, NetworkArgs, TuneArgs};
+use super::args::{EngineArgs, ExistingArgs, PrintArgs, TuneArgs};
 use super::interrupt;
 use super::method::MethodArgs;
 use super::observer::Terminal;
 use super::open::adapter_record;
 use super::terminal::{INTERRUPTED, note, print, print_json};
 use crate::lab::run::batch::Run;
-use crate::lab::run::folder::Existing;
 use crate::lab::run::request::requests;
 use crate::lab::run::slot::start;
 use crate::lab::strip::{Strip, StripEnd};
@@ -34,22 +33,12 @@ pub(crate) struct StripArgs {
     /// The output folder
     #[arg(long, value_name = "DIR", default_value = "regularization-strip")]
     out: PathBuf,
-    /// Continue from the checkpoints of an interrupted run
-    #[arg(long)]
-    resume: bool,
-    /// Start again and replace the files of an earlier run
-    #[arg(long, conflicts_with = "resume")]
-    force: bool,
-    /// Print nothing but errors
-    #[arg(long)]
-    quiet: bool,
-    /// Print the record as JSON
-    #[arg(long)]
-    json: bool,
     #[command(flatten)]
-    network: NetworkArgs,
+    existing: ExistingArgs,
     #[command(flatten)]
-    adapter: AdapterArgs,
+    print: PrintArgs,
+    #[command(flatten)]
+    engine: EngineArgs,
     #[command(flatten)]
     tune: TuneArgs,
     #[command(flatten)]
@@ -59,17 +48,17 @@ pub(crate) struct StripArgs {
 impl StripArgs {
     /// Makes the prototypes one after the other, then the strip.
     pub(crate) fn run(&self, launched: Instant) -> Result<ExitCode> {
-        self.network.check_paths(&self.out)?;
+        self.engine.network.check_paths(&self.out)?;
         let full = self.method.valid_settings(None)?;
         self.method.check_logsumexp_weight()?;
-        let network = self.network.open()?;
+        let network = self.engine.network.open()?;
         let given: Vec<String> = self.class.iter().cloned().collect();
         let requests = requests(&given, &self.method.objectives, &full, None, &network)?;
         let [request] = &requests[..] else {
             let what = if given.is_empty() { "objectives" } else { "classes" };
             return Err(Error::input(format!("{} {what} were given, but a strip shows one", requests.len())));
         };
-        let existing = Existing::of(self.resume, self.force);
+        let existing = self.existing.wanted();
         let steps_given = self.method.steps.is_some();
         let mut strip = Strip::new(&self.out, &network, request, &full, self.count, existing, steps_given)?;
         if !strip.is_finished()
@@ -80,18 +69,19 @@ impl StripArgs {
             return Ok(INTERRUPTED.into());
         }
         let (path, record) = strip.write()?;
-        if self.json {
+        if self.print.json {
             print_json(&record)?;
-        } else if !self.quiet {
+        } else if !self.print.quiet {
             print(&format!("{}\n", path.display()))?;
         }
         Ok(ExitCode::SUCCESS)
     }
 
     fn make(&self, strip: &mut Strip<'_>, full: &Settings, launched: Instant) -> Result<StripEnd> {
-        let (context, terminal, network) = (self.adapter.open()?, Terminal::new(self.quiet), strip.network);
+        let (context, terminal, network) =
+            (self.engine.adapter.open()?, Terminal::new(self.print.quiet), strip.network);
         let start = start(full, None, full.image_side as usize)?;
-        let weights = self.network.record(network);
+        let weights = self.engine.network.record(network);
         let adapter = adapter_record(context.info());
         terminal.note(&format!("{network:?}, on {}", adapter.description));
         let choices = self.tune.wanted().choices(&context, network, 1, None, &terminal)?;

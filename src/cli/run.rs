@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use super::args::{AdapterArgs, NetworkArgs, TuneArgs};
+use super::args::{EngineArgs, ExistingArgs, PrintArgs, TuneArgs};
 use super::interrupt;
 use super::method::MethodArgs;
 use super::observer::Terminal;
@@ -19,7 +19,6 @@ use crate::lab::run::animation::frame_steps;
 use crate::lab::run::batch::Run;
 use crate::lab::run::batch_size::BatchSize;
 use crate::lab::run::classes::wanted;
-use crate::lab::run::folder::Existing;
 use crate::lab::run::many::{Done, Throughput, make_all};
 use crate::lab::run::record::{AdapterRecord, Config};
 use crate::lab::run::request::{Request, requests};
@@ -55,13 +54,8 @@ pub(crate) struct RunArgs {
     /// not depend on its batch
     #[arg(long, value_name = "N|auto", default_value = "auto")]
     batch: BatchSize,
-    /// Continue from the checkpoints of an interrupted run; with more --steps only if neither learning rate nor penalty depends
-    /// on them
-    #[arg(long)]
-    resume: bool,
-    /// Start again and replace the files of an earlier run
-    #[arg(long, conflicts_with = "resume")]
-    force: bool,
+    #[command(flatten)]
+    existing: ExistingArgs,
     /// Write the image after every K steps, to snapshots/
     #[arg(long, value_name = "K")]
     snapshot_every: Option<NonZeroU32>,
@@ -74,16 +68,10 @@ pub(crate) struct RunArgs {
     /// Print the plan (dispatches, FLOPs, bytes, peak memory) and stop
     #[arg(long)]
     dry_run: bool,
-    /// Print nothing but errors
-    #[arg(long)]
-    quiet: bool,
-    /// Print the results as JSON
-    #[arg(long)]
-    json: bool,
     #[command(flatten)]
-    network: NetworkArgs,
+    print: PrintArgs,
     #[command(flatten)]
-    adapter: AdapterArgs,
+    engine: EngineArgs,
     #[command(flatten)]
     tune: TuneArgs,
     #[command(flatten)]
@@ -93,12 +81,12 @@ pub(crate) struct RunArgs {
 impl RunArgs {
     /// Makes the prototypes.
     pub(crate) fn run(&self, launched: Instant) -> Result<ExitCode> {
-        self.network.check_paths(&self.out)?;
+        self.engine.network.check_paths(&self.out)?;
         let config = self.config.as_deref().map(Config::read).transpose()?;
         let settings = self.method.valid_settings(config.as_ref())?;
         self.method.check_logsumexp_weight()?;
         let recorded = config.as_ref().and_then(|config| config.recorded.as_ref());
-        let network_args = self.network.or_recorded(recorded.map(|recorded| &recorded.weights));
+        let network_args = self.engine.network.or_recorded(recorded.map(|recorded| &recorded.weights));
         let network = network_args.open()?;
         let weights = network_args.record(&network);
         if let Some(config) = &config {
@@ -111,9 +99,9 @@ impl RunArgs {
             return self.dry_run(&network, &settings, &wanted);
         }
         let steps_given = self.method.steps.is_some() || config.is_some();
-        let existing = Existing::of(self.resume, self.force);
+        let existing = self.existing.wanted();
         let mut slots = slots(&wanted, &self.out, existing, &settings, steps_given, &network)?;
-        let terminal = Terminal::new(self.quiet);
+        let terminal = Terminal::new(self.print.quiet);
         // Its plan stands for the others'.
         let settings = requests[0].settings(&settings);
         if slots.iter().all(|slot| slot.finished) {
@@ -125,7 +113,7 @@ impl RunArgs {
             slots.iter().for_each(|slot| slot.folder.clear_frames());
             return self.report(&mut slots, None, &terminal);
         }
-        let context = self.adapter.open()?;
+        let context = self.engine.adapter.open()?;
         let adapter = adapter_record(context.info());
         self.introduce(&network, &slots, &adapter, config.as_ref(), &terminal);
         let (choices, most) = self.kernels(&context, &network, &settings, &slots, config.as_ref(), &terminal)?;
@@ -187,7 +175,7 @@ impl RunArgs {
 
     /// Prints the plan of one batch.
     fn dry_run(&self, network: &Network, settings: &Settings, wanted: &[(Request, u64)]) -> Result<ExitCode> {
-        let context = self.adapter.open()?;
+        let context = self.engine.adapter.open()?;
         let adapter = adapter_record(context.info());
         let choices = ConvAlgorithms::fixed(context.capabilities());
         let settings = &wanted[0].0.settings(settings);
@@ -196,7 +184,7 @@ impl RunArgs {
         let steps = settings.total_steps();
         let mut requests: Vec<&Request> = wanted.iter().map(|(request, _)| request).collect();
         requests.dedup_by(|a, b| a.is(b));
-        if self.json {
+        if self.print.json {
             let classes: Vec<usize> =
                 requests.iter().filter_map(|request| request.class()).map(|class| class.index).collect();
             let objectives: Vec<String> = requests.iter().map(|request| request.objective.to_string()).collect();
@@ -255,7 +243,7 @@ impl RunArgs {
         if let [one] = slots
             && one.failed.is_some()
         {
-            if self.json {
+            if self.print.json {
                 report(slots, throughput, None, true)?;
             }
             return Err(slots[0].failed.take().expect("it failed"));
@@ -265,8 +253,8 @@ impl RunArgs {
         let known: Pictures = slots.iter_mut().filter_map(|slot| Some((name(slot)?, slot.picture.take()?))).collect();
         let warn = |error: &Error| terminal.tell(Event::Note(Note::NoGallery(error)));
         let index = rebuild(&self.out, &known).inspect_err(warn).ok().flatten();
-        if self.json || !self.quiet {
-            report(slots, throughput, index.as_deref(), self.json)?;
+        if self.print.json || !self.print.quiet {
+            report(slots, throughput, index.as_deref(), self.print.json)?;
         }
         if let Some(throughput) = throughput.filter(|throughput| throughput.prototypes > 1) {
             terminal.note(&throughput_text(&throughput));

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::args::{AdapterArgs, NetworkArgs, hook};
+use super::args::{EngineArgs, PrintArgs, hook};
 use super::interrupt;
 use super::observer::Terminal;
 use super::terminal::{INTERRUPTED, note, print, print_json, table};
@@ -84,16 +84,10 @@ pub(crate) struct SimilarityArgs {
     /// Replace an earlier report, and kept means that do not fit
     #[arg(long)]
     force: bool,
-    /// Print nothing but errors
-    #[arg(long)]
-    quiet: bool,
-    /// Print similarity.json
-    #[arg(long)]
-    json: bool,
     #[command(flatten)]
-    network: NetworkArgs,
+    print: PrintArgs,
     #[command(flatten)]
-    adapter: AdapterArgs,
+    engine: EngineArgs,
 }
 
 impl SimilarityArgs {
@@ -101,7 +95,7 @@ impl SimilarityArgs {
     pub(crate) fn run(&self) -> Result<ExitCode> {
         let found = find(&self.prototypes)?;
         let record = recorded(&found[0].0, &found[0].1)?;
-        let network = self.network.or_recorded(Some(&record.weights)).open()?;
+        let network = self.engine.network.or_recorded(Some(&record.weights)).open()?;
         let prototypes: Vec<(usize, Vec<Prototype>)> = prototypes(&found, &network, self.pixels)?.into_iter().collect();
         let classes: Vec<usize> = prototypes.iter().map(|(class, _)| *class).collect();
         let controls = given_controls(&self.controls, &classes, &network, self.pixels)?;
@@ -129,7 +123,7 @@ impl SimilarityArgs {
             force: self.force,
         };
         measurement.check()?;
-        let (context, terminal) = (self.adapter.open()?, Terminal::new(self.quiet));
+        let (context, terminal) = (self.engine.adapter.open()?, Terminal::new(self.print.quiet));
         interrupt::listen()?;
         match measurement.run(&context, &terminal) {
             Err(Error::Cancelled) => {
@@ -143,14 +137,14 @@ impl SimilarityArgs {
     }
 
     fn report(&self, similarity: &Similarity, terminal: &Terminal) -> Result<ExitCode> {
-        if self.json {
+        if self.print.json {
             print_json(similarity)?;
             return Ok(ExitCode::SUCCESS);
         }
         for line in &similarity.skipped {
             terminal.note(&format!("skipped: {line}"));
         }
-        if !self.quiet {
+        if !self.print.quiet {
             print(&format!("{}{}\n", shown(similarity), self.out.join("report.html").display()))?;
         }
         Ok(ExitCode::SUCCESS)

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::args::{AdapterArgs, NetworkArgs};
+use super::args::{EngineArgs, PrintArgs};
 use super::interrupt;
 use super::observer::Terminal;
 use super::terminal::{INTERRUPTED, note, print, print_json, table};
@@ -51,16 +51,10 @@ pub(crate) struct StudyArgs {
     /// Replace an earlier report
     #[arg(long)]
     force: bool,
-    /// Print nothing but errors
-    #[arg(long)]
-    quiet: bool,
-    /// Print study.json
-    #[arg(long)]
-    json: bool,
     #[command(flatten)]
-    network: NetworkArgs,
+    print: PrintArgs,
     #[command(flatten)]
-    adapter: AdapterArgs,
+    engine: EngineArgs,
 }
 
 impl StudyArgs {
@@ -70,7 +64,7 @@ impl StudyArgs {
             return Err(Error::input("--pictures and --steps apply to --demo only: add --demo, or drop them"));
         }
         let given = Given::find(&self.prototypes)?;
-        let network = self.network.or_recorded(given.weights()?).open()?;
+        let network = self.engine.network.or_recorded(given.weights()?).open()?;
         let subject = match self.demo {
             true => Subject::Demo { pictures: self.pictures.unwrap_or(200), steps: self.steps },
             false => Subject::Folders { classes: &self.classes, images: &self.images, paired: self.paired },
@@ -86,7 +80,7 @@ impl StudyArgs {
             force: self.force,
         };
         let study = CheckedStudy::new(&request)?;
-        let (context, terminal) = (self.adapter.open()?, Terminal::new(self.quiet));
+        let (context, terminal) = (self.engine.adapter.open()?, Terminal::new(self.print.quiet));
         interrupt::listen()?;
         match study.run(&context, &terminal) {
             Err(Error::Cancelled) => {
@@ -102,9 +96,9 @@ impl StudyArgs {
         for line in &study.skipped {
             terminal.note(&format!("skipped: {line}"));
         }
-        if self.json {
+        if self.print.json {
             print_json(study)?;
-        } else if !self.quiet {
+        } else if !self.print.quiet {
             print(&format!("{}{}\n", shown(study), self.out.join("report.html").display()))?;
         }
         Ok(ExitCode::SUCCESS)

@@ -4,7 +4,7 @@ use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use super::args::{AdapterArgs, NetworkArgs, TuneArgs, hook};
+use super::args::{EngineArgs, TuneArgs, hook};
 use super::grid_method::GridMethodArgs;
 use super::interrupt;
 use super::observer::Terminal;
@@ -84,9 +84,7 @@ pub(crate) struct SweepArgs {
     #[command(flatten)]
     show: ShowArgs,
     #[command(flatten)]
-    network: NetworkArgs,
-    #[command(flatten)]
-    adapter: AdapterArgs,
+    engine: EngineArgs,
     #[command(flatten)]
     tune: TuneArgs,
     #[command(flatten)]
@@ -137,12 +135,12 @@ impl SweepArgs {
     fn sweep(&self, images: &Path, out: &Path) -> Result<ExitCode> {
         let config = self.config.as_deref().map(Config::read).transpose()?;
         let recorded = config.as_ref().and_then(|config| config.recorded.as_ref());
-        let network = self.network.or_recorded(recorded.map(|recorded| &recorded.weights)).open()?;
+        let network = self.engine.network.or_recorded(recorded.map(|recorded| &recorded.weights)).open()?;
         if let Some(config) = &config {
             config.check_weights(network.weights().sha256(), network.weights().name())?;
         }
         let folder = ImageFolder::open(images, network.labels())?;
-        let terminal = Terminal::new(self.show.quiet);
+        let terminal = Terminal::new(self.show.print.quiet);
         for line in folder.ignored() {
             terminal.note(&format!("skipped: {line}"));
         }
@@ -202,7 +200,7 @@ impl SweepArgs {
         if before == points.len() {
             return Ok(Outcomes { records: done.into_iter().flatten().collect(), failed: Vec::new() });
         }
-        let context = self.adapter.open()?;
+        let context = self.engine.adapter.open()?;
         let (network, adapter, count) = (request.network, describe_adapter(context.info()), points.len());
         terminal.note(&format!("{network:?}, on {adapter}: {count} points, {before} of them already finished"));
         interrupt::listen()?;

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use super::args::PrintArgs;
 use super::terminal::{FAILURE, note, print, print_json, table};
 use crate::Result;
 use crate::lab::sweep::files::{Files, Plan};
@@ -36,12 +37,8 @@ pub(super) struct ShowArgs {
     /// How points are ranked
     #[arg(long, value_name = "BY", value_enum, default_value_t)]
     rank: Rank,
-    /// Print nothing but errors
-    #[arg(long)]
-    pub(super) quiet: bool,
-    /// Print sweep.json
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    pub(super) print: PrintArgs,
 }
 
 impl ShowArgs {
@@ -53,9 +50,9 @@ impl ShowArgs {
             note(&format!("error: {}: {}", failed.name, failed.error));
         }
         write(files, &sweep)?;
-        if self.json {
+        if self.print.json {
             print_json(&sweep)?;
-        } else if !self.quiet {
+        } else if !self.print.quiet {
             print(&shown(&sweep, files))?;
         }
         Ok(if sweep.failed.is_empty() { ExitCode::SUCCESS } else { FAILURE.into() })

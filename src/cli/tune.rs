@@ -8,7 +8,7 @@ use crate::ops::ConvAlgorithms;
 use crate::tuning::{Trial, TuningFile};
 use serde_json::json;
 
-use super::args::{AdapterArgs, NetworkArgs};
+use super::args::EngineArgs;
 use super::observer::Terminal;
 use super::terminal::{print, print_json, table};
 use crate::lab::cache;
@@ -28,16 +28,14 @@ pub(crate) struct TuneArgs {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    network: NetworkArgs,
-    #[command(flatten)]
-    adapter: AdapterArgs,
+    engine: EngineArgs,
 }
 
 impl TuneArgs {
     /// Tries, keeps and prints.
     pub(crate) fn run(&self) -> Result<()> {
-        let network = self.network.open()?;
-        let context = self.adapter.open()?;
+        let network = self.engine.network.open()?;
+        let context = self.engine.adapter.open()?;
         let (batch, started) = (usize::from(self.batch), Instant::now());
         let file = TuningFile::new(&cache::folder()?, &context, batch);
         let mut trials = Vec::new();

@@ -3,13 +3,17 @@
 //! An [`observer::Observer`] hears how work goes and may stop it. Nothing here prints, hears a signal, or knows an option: errors name
 //! fields, and what people read on a terminal is written in `cli`.
 
+pub(crate) mod activations;
 pub(crate) mod bench;
 pub(crate) mod cache;
+pub(crate) mod classify;
 pub(crate) mod disk;
 pub(crate) mod download;
 pub(crate) mod drive;
 pub(crate) mod gallery;
+pub(crate) mod gradient;
 pub(crate) mod kernels;
+pub(crate) mod mean_activations;
 pub(crate) mod observer;
 pub(crate) mod pictures;
 pub(crate) mod pipelines;

@@ -1,0 +1,66 @@
+//! The likeliest classes of image files.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::pictures::{classify, find_pictures};
+use super::top::{Top, top};
+use crate::analysis::Classifier;
+use crate::gpu::Context;
+use crate::networks::Network;
+use crate::{Error, Result};
+
+/// The image files to classify.
+pub(crate) struct ClassifyRequest<'a> {
+    network: &'a Network,
+    paths: Vec<PathBuf>,
+    top: usize,
+    batch: usize,
+}
+
+/// An image file with its likeliest classes.
+#[derive(Serialize)]
+pub(crate) struct Classified {
+    pub(crate) path: String,
+    pub(crate) top: Vec<Top>,
+}
+
+impl<'a> ClassifyRequest<'a> {
+    /// Finds the images: `top` classes of each, `batch` images at once.
+    ///
+    /// # Errors
+    /// If a file does not exist, or a folder contains no image.
+    pub(crate) fn new(network: &'a Network, given: &[PathBuf], top: usize, batch: usize) -> Result<Self> {
+        let paths = find_pictures(given)?;
+        for path in given {
+            std::fs::metadata(path).map_err(Error::io("read", path))?;
+        }
+        Ok(Self { network, batch: batch.min(paths.len()), paths, top })
+    }
+
+    /// The number of images.
+    pub(crate) fn len(&self) -> usize {
+        self.paths.len()
+    }
+
+    /// Classifies the images, and passes each batch to `consume`. Returns the error of each image that cannot be read; the others
+    /// are not affected.
+    ///
+    /// # Errors
+    /// If the device is lost, or the first error that `consume` returns.
+    pub(crate) fn run(
+        &self,
+        context: &Context,
+        mut consume: impl FnMut(Vec<Classified>) -> Result<()>,
+    ) -> Result<Vec<Error>> {
+        let classifier = Classifier::new(context, self.network, self.batch)?;
+        let classified = |(index, logits): (usize, Vec<f32>)| Classified {
+            path: self.paths[index].display().to_string(),
+            top: top(&logits, self.top, self.network.labels()),
+        };
+        let unreadable =
+            classify(&classifier, &self.paths, |batch| consume(batch.into_iter().map(classified).collect()))?;
+        Ok(unreadable.into_iter().map(|(_, error)| error).collect())
+    }
+}
