@@ -1,4 +1,4 @@
-//! `protogpu activations`: every named module's output for a picture.
+//! `protogpu activations`: the output of every module for an image.
 
 use std::path::{Path, PathBuf};
 
@@ -21,14 +21,13 @@ pub(crate) struct ActivationsArgs {
     /// The image file
     #[arg(required = true)]
     image: Option<PathBuf>,
-    /// The safetensors file to write: a tensor `[N,C,H,W]` per module; the network's output is `root`
+    /// The safetensors file to write, with a tensor `[N,C,H,W]` per module; the network's output is called `root`
     #[arg(long, value_name = "FILE", required = true)]
     out: Option<PathBuf>,
-    /// Write only these modules, see `protogpu modules`; repeat it or separate them by commas [default: all]
+    /// Write only these modules, which `protogpu modules` lists; repeat it or separate them by commas [default: all]
     #[arg(long = "module", value_name = "NAME", value_delimiter = ',')]
     modules: Vec<String>,
-    /// `copy`: each module's output as it leaves the module. `reference`: what a PyTorch hook sees if it keeps a reference, which
-    /// later in-place operations overwrite
+    /// What a hook on a module keeps: a copy of its output, or a reference, whose contents later in-place operations overwrite
     #[arg(long = "hook", alias = "semantics", value_name = "copy|reference", value_parser = hook(), default_value = "copy")]
     semantics: Semantics,
     /// Print the file and its tensors' names and shapes as JSON
@@ -44,7 +43,7 @@ enum ActivationsCommand {
 }
 
 impl ActivationsArgs {
-    /// Runs one image and writes the outputs of its modules; or runs `mean`.
+    /// Writes the outputs of the modules for one image, or runs `mean`.
     pub(crate) fn run(&self) -> Result<()> {
         match (&self.command, &self.image, &self.out) {
             (Some(ActivationsCommand::Mean(mean)), ..) => mean.run(),

@@ -41,7 +41,7 @@ pub(super) struct MeanArgs {
 }
 
 impl MeanArgs {
-    /// Streams the pictures, and writes the file.
+    /// Averages over the images, and writes the file.
     pub(super) fn run(&self) -> Result<()> {
         let network = self.engine.network.open()?;
         let class = network.labels().find(&self.class)?;
@@ -66,6 +66,6 @@ impl MeanArgs {
         if self.print.quiet {
             return Ok(());
         }
-        print(&format!("{out}: {tensors} mean outputs over {count} pictures of {name}\n"))
+        print(&format!("{out}: {tensors} mean outputs over {count} images of {name}\n"))
     }
 }

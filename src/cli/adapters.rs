@@ -18,14 +18,14 @@ pub(crate) struct AdaptersArgs {
 #[derive(serde::Serialize)]
 struct Row {
     index: usize,
-    /// Whether it is taken where --adapter is not given.
+    /// Whether it is the one used without --adapter.
     default: bool,
     #[serde(flatten)]
     adapter: AdapterRecord,
 }
 
 impl AdaptersArgs {
-    /// Lists them, the default marked.
+    /// Lists the adapters, and marks the default.
     pub(crate) fn run(&self) -> Result<()> {
         // Without adapters, this error explains what to install.
         let best = adapter_record(Context::new(&AdapterChoice::Best)?.info());

@@ -14,14 +14,14 @@ use super::open::adapter_record;
 use super::terminal::{print, print_json};
 use crate::lab::bench::{Effort, measure};
 
-/// Time steps and their kernels
+/// Measure how long steps and their kernels take
 #[derive(clap::Args, Debug)]
 #[command(after_help = super::help::BENCH)]
 pub(crate) struct BenchArgs {
     /// Architectures to time, with generated weights; repeat it or separate them by commas [default: all]
     #[arg(long = "model", value_name = "NAME", value_delimiter = ',', value_parser = architecture())]
     models: Vec<Architecture>,
-    /// Time the network of this safetensors or PyTorch file instead
+    /// Time the network in this safetensors or PyTorch file instead
     #[arg(long, value_name = "FILE", conflicts_with_all = ["models", "width"])]
     weights: Option<PathBuf>,
     /// Channels of the first layer; 64 is full width
@@ -31,10 +31,10 @@ pub(crate) struct BenchArgs {
     #[arg(long = "batch", value_name = "N", value_delimiter = ',', default_values_t = [1, 8, 32])]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=4096))]
     batches: Vec<u16>,
-    /// Steps per batch size [default: 20 times as many as fit into a tenth of a second]
+    /// Steps per batch size [default: as many as take about 2 seconds]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     steps: Option<u32>,
-    /// Stop early, after at least one step, if a batch size takes longer than S seconds
+    /// Measure each batch size for at most S seconds, but for at least one step
     #[arg(long, value_name = "S", default_value = "20", value_parser = seconds)]
     seconds: Duration,
     /// List every kernel, then every dispatch with its layer
@@ -52,9 +52,9 @@ pub(crate) struct BenchArgs {
 }
 
 impl BenchArgs {
-    /// Prints text as it comes, JSON at the end.
+    /// Prints text after each measurement, or JSON at the end.
     pub(crate) fn run(&self) -> Result<()> {
-        // The file before the adapter: a wrong path is found out at once.
+        // The file first: a wrong path fails at once.
         let given = self.weights.as_ref().map(|path| self.taken.open(path)).transpose()?;
         if given.is_none() {
             self.taken.refuse_architecture("a network with generated weights")?;
@@ -77,7 +77,7 @@ impl BenchArgs {
         if self.json { print_json(&report) } else { Ok(()) }
     }
 
-    /// Those that were asked for, one after the other, so that only one is in memory.
+    /// Times each architecture in turn, so that only one network is in memory.
     fn generated(&self, context: &Context, report: &Report) -> Result<Vec<NetworkReport>> {
         let all = || Architecture::NAMES.iter().map(|name| name.parse()).collect::<Result<_>>();
         let models = if self.models.is_empty() { all()? } else { self.models.clone() };
@@ -108,7 +108,7 @@ impl BenchArgs {
         })
     }
 
-    /// For people.
+    /// Prints text, unless JSON was asked for.
     fn show(&self, text: &str) -> Result<()> {
         if self.json { Ok(()) } else { print(text) }
     }

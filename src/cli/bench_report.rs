@@ -28,12 +28,12 @@ pub(crate) struct NetworkReport {
     pub(crate) architecture: Architecture,
     pub(crate) width: usize,
     pub(crate) classes: usize,
-    /// The file; none for generated weights.
+    /// The weights file; `None` for generated weights.
     pub(crate) weights: Option<PathBuf>,
     pub(crate) batches: Vec<Measured>,
 }
 
-/// Kernels with less of the time are summed up.
+/// The text sums up the kernels below this share of the time.
 const LEAST_SHARE: f64 = 0.005;
 
 /// The adapter, the version and the adapter's peak rates.
@@ -48,7 +48,7 @@ pub(crate) fn head_text(report: &Report) -> String {
     text
 }
 
-/// Which network follows.
+/// The heading of a network.
 pub(crate) fn network_text(network: &Network) -> String {
     let (width, classes) = (Inspection::of(network.weights()).width, network.classes());
     let (architecture, weights) = (network.architecture(), network.weights().name());

@@ -1,4 +1,4 @@
-//! `protogpu classify`: the likeliest classes of pictures.
+//! `protogpu classify`: the likeliest classes of images.
 
 use std::fmt::Write as _;
 use std::num::NonZeroUsize;
@@ -34,7 +34,7 @@ pub(crate) struct ClassifyArgs {
 }
 
 impl ClassifyArgs {
-    /// Prints text after every batch, JSON at the end. Images that cannot be read are reported, and the others continue.
+    /// Prints text after every batch, or JSON at the end. Reports the images that cannot be read, and continues with the others.
     pub(crate) fn run(&self) -> Result<ExitCode> {
         let network = self.engine.network.open()?;
         let request = ClassifyRequest::new(&network, &self.images, self.top.get(), self.batch.into())?;
@@ -54,7 +54,7 @@ impl ClassifyArgs {
             print_json(&json!({ "images": images, "unreadable": unreadable }))?;
         }
         for error in &unreadable {
-            note(&format!("left out: {error}"));
+            note(&format!("skipped: {error}"));
         }
         match none {
             Some(error) => Err(error),

@@ -33,7 +33,7 @@ pub(crate) struct GradientArgs {
 }
 
 impl GradientArgs {
-    /// One forward, one backward, then the files.
+    /// Computes the gradient, and writes the files.
     pub(crate) fn run(&self) -> Result<()> {
         let network = self.engine.network.open()?;
         let class = network.labels().find(&self.class)?;

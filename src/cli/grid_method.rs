@@ -1,4 +1,4 @@
-//! `--preset` of a sweep, which may name a grid as well: `--preset table3` is `--preset paper --grid table3`.
+//! `--preset` of a sweep, which may also name a grid: `--preset table3` is `--preset paper --grid table3`.
 
 use std::ffi::OsStr;
 

@@ -1,4 +1,4 @@
-//! `protogpu index`: a page and a sheet of all prototypes that lie in a folder.
+//! `protogpu index`: a page and a contact sheet of all prototypes in a folder.
 
 use std::path::PathBuf;
 
@@ -19,7 +19,7 @@ pub(crate) struct IndexArgs {
 }
 
 impl IndexArgs {
-    /// Writes both files again.
+    /// Writes both files.
     pub(crate) fn run(&self) -> Result<()> {
         let (gallery, page) = index(&self.folder)?;
         if self.json {

@@ -1,4 +1,4 @@
-//! Ctrl-C: the first asks the run to stop after the submission under way and keep its state, the second ends the process.
+//! Ctrl-C. The first asks the work to stop and keep its state; the second ends the process at once.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -8,7 +8,7 @@ use super::terminal::{INTERRUPTED, note};
 
 static REQUESTED: AtomicBool = AtomicBool::new(false);
 
-/// Begins to listen, also for a polite request to end (SIGTERM) and a closed terminal (SIGHUP).
+/// Begins to listen to Ctrl-C, and to SIGTERM and SIGHUP.
 pub(crate) fn listen() -> Result<()> {
     let heard = || {
         if REQUESTED.swap(true, Ordering::SeqCst) {

@@ -1,4 +1,4 @@
-//! The command line: one file per subcommand, and shared code.
+//! The command line: one file per subcommand, and what subcommands share.
 //!
 //! Exit codes: 0, 2 for usage and bad input, 1 for failures, 130 after Ctrl-C. Errors go to stderr, once.
 
@@ -75,7 +75,7 @@ enum Command {
     Tune(tune::TuneArgs),
 }
 
-/// The `protogpu` binary: parses, runs, reports. It takes the process over (panic hook, environment, signals), so no library calls it.
+/// The `protogpu` binary: parses, runs, reports. It sets the panic hook, the environment and signal handlers of the process, so do not call it from a library.
 pub fn main() -> ExitCode {
     let launched = Instant::now();
     terminal::report_panics();

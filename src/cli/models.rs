@@ -1,4 +1,4 @@
-//! `protogpu models`: which networks are at hand, and which can be fetched.
+//! `protogpu models`: the built-in networks, and the published ones to download.
 
 use std::fmt::Write as _;
 
@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::terminal::{print, print_json};
 use crate::lab::cache::{IMAGENET, PUBLISHED, Published};
 
-/// List the built-in networks, and those that `protogpu weights pull` fetches
+/// List the built-in networks, and those that `protogpu weights pull` downloads
 #[derive(clap::Args, Debug)]
 #[command(after_help = super::help::MODELS)]
 pub(crate) struct ModelsArgs {
@@ -31,26 +31,26 @@ struct EmbeddedRow {
     name: &'static str,
     #[serde(flatten)]
     network: Held,
-    /// The options that take it.
+    /// The options that select it.
     options: String,
 }
 
-/// A published network, fetched or not.
+/// A published network, downloaded or not.
 #[derive(Serialize)]
 struct PublishedRow {
     name: &'static str,
     about: &'static str,
-    /// Where it is, or would be.
+    /// The path of the file, whether or not it exists.
     path: Option<String>,
     pulled: bool,
-    /// Of a file that can be used.
+    /// The network in the file, if protogpu can read it.
     #[serde(flatten)]
     network: Option<Held>,
-    /// Why it cannot be used, although it is there.
+    /// Why protogpu cannot read the file, if it exists.
     problem: Option<String>,
-    /// The command that fetches it.
+    /// The command that downloads it.
     pull: String,
-    /// The options that take it.
+    /// The options that select it.
     options: String,
 }
 
@@ -66,7 +66,7 @@ struct Held {
 }
 
 impl ModelsArgs {
-    /// Looks into both.
+    /// Describes both kinds.
     pub(crate) fn run(&self) -> Result<()> {
         let embedded = embedded::NAMES.iter().map(|name| EmbeddedRow::of(name)).collect::<Result<_>>()?;
         let models = Models { embedded, published: PUBLISHED.iter().map(PublishedRow::of).collect() };
@@ -82,7 +82,7 @@ impl EmbeddedRow {
 }
 
 impl PublishedRow {
-    /// A file that cannot be read is a row like any other.
+    /// A file that cannot be read has a row too, with the reason.
     fn of(published: &Published) -> Self {
         let name = published.model;
         let path = published.path();

@@ -1,4 +1,4 @@
-//! `protogpu modules`: a network's parts.
+//! `protogpu modules`: the modules of a network.
 
 use crate::Result;
 use crate::networks::{Module, Semantics};
@@ -18,7 +18,7 @@ pub(crate) struct ModulesArgs {
 }
 
 impl ModulesArgs {
-    /// Lists them in torchvision's order, for one picture.
+    /// Lists the modules in torchvision's order, with their output shapes for one image.
     pub(crate) fn run(&self) -> Result<()> {
         let network = self.network.open()?;
         let shape = |module: &Module| network.graph().node(module.node(Semantics::Snapshot)).shape.nchw();

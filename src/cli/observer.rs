@@ -1,4 +1,4 @@
-//! The terminal as an observer: bars or lines on stderr, notes in words, and Ctrl-C.
+//! The terminal as an observer: progress bars, notes in words, and Ctrl-C.
 
 use std::io::IsTerminal;
 use std::sync::{Mutex, PoisonError};
@@ -28,12 +28,12 @@ struct Shown {
 }
 
 impl Terminal {
-    /// With `quiet`, warnings alone are shown.
+    /// `quiet` shows only warnings.
     pub(crate) fn new(quiet: bool) -> Self {
         Self { quiet, shown: Mutex::default() }
     }
 
-    /// A line for people.
+    /// Prints a line on stderr, unless quiet.
     pub(crate) fn note(&self, text: &str) {
         if !self.quiet {
             note(text);
@@ -70,7 +70,7 @@ impl Observer for Terminal {
     }
 }
 
-/// A note in words. Warnings are for everyone, the rest for those who want to read.
+/// Prints a note in words. `quiet` lets only warnings through.
 pub(crate) fn tell(told: Note<'_>, quiet: bool) {
     let (is_warning, text) = match told {
         Note::LeftOut(reason) => (false, format!("skipped: {reason}")),
@@ -161,7 +161,7 @@ impl Progress {
         Self { kind, label, first, total, begun: Instant::now() }
     }
 
-    /// After `step` steps.
+    /// Shows the figures after `step` steps.
     fn update(&self, step: u32, figures: Figures) {
         let elapsed = self.begun.elapsed();
         match &self.kind {
@@ -177,7 +177,7 @@ impl Progress {
         }
     }
 
-    /// No more to come.
+    /// Leaves the bar as it is.
     fn end(&self) {
         if let Kind::Bar(bar) = &self.kind {
             bar.abandon();

@@ -17,8 +17,7 @@ use crate::lab::pipelines::Adapter;
 use crate::lab::run::record::{AdapterRecord, WeightsRecord};
 
 impl NetworkArgs {
-    /// The file's network, the published one, the named embedded one, or the default, as which and with the labels that were
-    /// asked for.
+    /// Opens the network that the options name: a file's, a published one, or an embedded one.
     pub(crate) fn open(&self) -> Result<Network> {
         let network = match (&self.weights, &self.model) {
             (Some(_), _) if self.is_published() => self.taken.open(&cache::imagenet(self.model())?)?,
@@ -38,7 +37,7 @@ impl NetworkArgs {
         }
     }
 
-    /// These options if they name a network, otherwise those of a record.
+    /// These options if they name a network, otherwise the network of a record.
     pub(crate) fn or_recorded(&self, recorded: Option<&WeightsRecord>) -> Self {
         let mut args = self.clone();
         let Some(recorded) = recorded else { return args };
@@ -74,14 +73,14 @@ impl NetworkArgs {
         self.model.as_deref().unwrap_or(embedded::NAMES[0])
     }
 
-    /// Whether it is not a file that was named, but the published weights.
+    /// Whether `--weights` names the published weights rather than a file.
     fn is_published(&self) -> bool {
         self.weights.as_deref() == Some(Path::new(cache::IMAGENET))
     }
 }
 
 impl TakenArgs {
-    /// A file's network.
+    /// Opens the network in a file.
     pub(crate) fn open(&self, path: &Path) -> Result<Network> {
         let weights = Weights::open(path)?;
         self.expecting(match self.architecture {
@@ -90,7 +89,7 @@ impl TakenArgs {
         })
     }
 
-    /// An embedded network.
+    /// Opens an embedded network.
     fn embedded(&self, name: &str) -> Result<Network> {
         if !embedded::NAMES.contains(&name) {
             let (name, names) = (name.escape_debug(), embedded::NAMES.join(", "));
@@ -111,7 +110,7 @@ impl TakenArgs {
         )))
     }
 
-    /// The network with the parts of its input that were given.
+    /// The network, with the given options in place of its own input.
     pub(crate) fn expecting(&self, network: Network) -> Result<Network> {
         match self.over(network.preprocessing().clone()) {
             input if input == *network.preprocessing() => Ok(network),
@@ -121,14 +120,14 @@ impl TakenArgs {
 }
 
 impl AdapterArgs {
-    /// The adapter that was asked for, or the fastest kind there is.
+    /// Opens the adapter of `--adapter`, or one of the fastest kind.
     pub(crate) fn open(&self) -> Result<Adapter> {
         let choice = match &self.adapter {
             Some(text) => text.parse().unwrap_or_else(|never| match never {}),
             None => Default::default(),
         };
         let context = Context::new(&choice)?;
-        // Errors of the device that no call waits for. wgpu's own handler would panic.
+        // For device errors that no call receives. wgpu's own handler would panic.
         let adapter = describe_adapter(context.info());
         context.device().on_uncaptured_error(Arc::new(move |error| {
             let error = error.to_string().replace('\n', " ");

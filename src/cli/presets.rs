@@ -1,4 +1,4 @@
-//! `protogpu presets`: the settings that a run may start from.
+//! `protogpu presets`: named settings to start from.
 
 use crate::Result;
 use crate::method::Preset;
@@ -9,13 +9,13 @@ use super::terminal::print;
 #[derive(clap::Args, Debug)]
 #[command(after_help = super::help::PRESETS)]
 pub(crate) struct PresetsArgs {
-    /// The preset to print: paper, paper-strict, lucent, or a JSON file, which is completed with the settings it leaves out
+    /// The preset to print: paper, paper-strict, lucent, or a JSON file. The settings that a file leaves out are added
     #[arg(value_name = "NAME|FILE.json")]
     preset: Option<Preset>,
 }
 
 impl PresetsArgs {
-    /// Prints.
+    /// Prints the list, or one preset.
     pub(crate) fn run(&self) -> Result<()> {
         let text = match &self.preset {
             None => Preset::BUILTIN.iter().map(|preset| format!("{preset:8} {}\n", preset.summary())).collect(),

@@ -1,4 +1,4 @@
-//! `protogpu regularization-strip`: the same class or objective under growing regularisation, from none to all of it, as one strip.
+//! `protogpu regularization-strip`: one class or objective under growing regularisation, as a strip of images.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -17,7 +17,7 @@ use crate::lab::strip::{Strip, StripEnd};
 use crate::method::Settings;
 use crate::{Error, Result};
 
-/// Steps between two states that are kept, as in a run.
+/// Steps between two checkpoints, as in a run.
 const CHECKPOINT_EVERY: u32 = 64;
 
 /// Make one class with growing regularisation, side by side, as the paper's Figure 6

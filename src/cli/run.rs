@@ -29,7 +29,7 @@ use crate::ops::ConvAlgorithms;
 use crate::{Error, Result};
 use serde_json::json;
 
-/// The most memory that pictures take until the sheet of all of them is drawn.
+/// The most memory for keeping images until the contact sheet is drawn.
 const PICTURES_BYTES: usize = 256 << 20;
 
 /// Make prototypes: images of what a network has learned about a class
@@ -102,14 +102,14 @@ impl RunArgs {
         let existing = self.existing.wanted();
         let mut slots = slots(&wanted, &self.out, existing, &settings, steps_given, &network)?;
         let terminal = Terminal::new(self.print.quiet);
-        // Its plan stands for the others'.
+        // All requests of a run have plans of the same size as the first.
         let settings = requests[0].settings(&settings);
         if slots.iter().all(|slot| slot.finished) {
             terminal.note("everything is finished already");
             if self.animate && !slots.iter().all(|slot| slot.folder.animation().is_file()) {
                 terminal.note("prototypes made without --animate have no animation; --force makes them again");
             }
-            // Left by a process that was killed before it had cleared up.
+            // A killed process may have left them.
             slots.iter().for_each(|slot| slot.folder.clear_frames());
             return self.report(&mut slots, None, &terminal);
         }
@@ -160,7 +160,7 @@ impl RunArgs {
         let open = slots.iter().filter(|slot| slot.is_open()).count();
         let size = |choices: &ConvAlgorithms| self.batch.of(open, context, choices, network, settings);
         let fixed = ConvAlgorithms::fixed(context.capabilities());
-        // Prototypes that were begun continue with their own kernels.
+        // Resumed prototypes keep their kernels.
         let fresh = slots.iter().filter(|slot| slot.is_open() && slot.begun.is_none()).count();
         let choices = match fresh {
             0 => fixed,
@@ -238,7 +238,7 @@ impl RunArgs {
         }
     }
 
-    /// Reports what was made and what failed. If the only prototype of a run failed, the run fails with its error.
+    /// Reports results and failures. If the only prototype of a run failed, the run fails with its error.
     fn report(&self, slots: &mut [RunSlot], throughput: Option<Throughput>, terminal: &Terminal) -> Result<ExitCode> {
         if let [one] = slots
             && one.failed.is_some()
@@ -273,7 +273,7 @@ fn plural(count: usize) -> String {
     if count == 1 { "1 prototype".into() } else { format!("{count} prototypes") }
 }
 
-/// The first few.
+/// The names of the first few requests.
 fn names(requests: &[&Request]) -> String {
     const AT_MOST: usize = 5;
     let mut names: Vec<String> = requests.iter().take(AT_MOST).map(|request| request.title()).collect();

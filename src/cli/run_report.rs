@@ -12,7 +12,7 @@ use crate::lab::run::record::ClassRecord;
 use crate::lab::run::slot::RunSlot;
 use crate::lab::top::{Top, percent};
 
-/// One prototype, finished now or before.
+/// A finished prototype, of this run or an earlier one.
 #[derive(Serialize)]
 struct Finished {
     /// `None` for an objective other than a class.
@@ -27,12 +27,12 @@ struct Finished {
     record: std::path::PathBuf,
     #[serde(skip_serializing_if = "Option::is_none")]
     animation: Option<std::path::PathBuf>,
-    /// Whether an earlier run had finished it.
+    /// Whether an earlier run made it.
     unchanged: bool,
     top: Vec<Top>,
 }
 
-/// One that could not be made.
+/// A failed prototype.
 #[derive(Serialize)]
 struct Failed<'a> {
     class: Option<ClassRecord>,
@@ -43,7 +43,7 @@ struct Failed<'a> {
 }
 
 impl Finished {
-    /// A slot whose files are written, now or by an earlier run, which its record then tells of.
+    /// Describes a slot whose files are written.
     fn new(slot: &RunSlot) -> Self {
         let folder = &slot.folder;
         Self {
@@ -65,23 +65,23 @@ impl Finished {
         let Self { title, seed, picture, pixels, record, .. } = self;
         let done = if self.unchanged { " (made before)" } else { "" };
         let mut text = format!("{title}, seed {seed}{done}\n");
-        let _ = writeln!(text, "  picture  {}", picture.display());
-        let _ = writeln!(text, "  pixels   {}", pixels.display());
-        let _ = writeln!(text, "  numbers  {}", record.display());
+        let _ = writeln!(text, "  image      {}", picture.display());
+        let _ = writeln!(text, "  pixels     {}", pixels.display());
+        let _ = writeln!(text, "  record     {}", record.display());
         if let Some(animation) = &self.animation {
-            let _ = writeln!(text, "  its way  {}", animation.display());
+            let _ = writeln!(text, "  animation  {}", animation.display());
         }
         let mut seen = self.top.iter().map(|t| format!("{} ({}) {}", t.name, t.index, percent(t.probability)));
         if let Some(first) = seen.next() {
             let then: Vec<String> = seen.take(2).collect();
             let then = if then.is_empty() { String::new() } else { format!("; then {}", then.join(", ")) };
-            let _ = writeln!(text, "  seen as  {first}{then}");
+            let _ = writeln!(text, "  seen as    {first}{then}");
         }
         text
     }
 }
 
-/// Prints the prototypes; as JSON, also those that failed.
+/// Prints the finished prototypes; JSON also lists the failed ones.
 pub(crate) fn report(
     slots: &[RunSlot],
     throughput: Option<Throughput>,
@@ -104,7 +104,7 @@ pub(crate) fn report(
     print_json(&json!({ "prototypes": made, "failed": failed, "throughput": throughput, "index": index }))
 }
 
-/// How fast prototypes were made, in a line.
+/// The throughput in one line.
 pub(crate) fn throughput_text(throughput: &Throughput) -> String {
     let Throughput { prototypes, batch, seconds, images_per_s, image_step_ms } = throughput;
     let s = if *prototypes == 1 { "" } else { "s" };
@@ -114,7 +114,7 @@ pub(crate) fn throughput_text(throughput: &Throughput) -> String {
     )
 }
 
-/// The message of a run of which some or all prototypes failed.
+/// The message if prototypes failed.
 pub(crate) fn failures_text(slots: &[RunSlot]) -> Option<String> {
     let failed = || slots.iter().filter_map(|slot| Some((slot, slot.failed.as_ref()?)));
     let (count, all) = (failed().count(), slots.len());

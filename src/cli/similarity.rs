@@ -1,4 +1,4 @@
-//! `protogpu similarity`: how close prototypes are to natural pictures, layer by layer.
+//! `protogpu similarity`: how similar prototypes are to natural images, layer by layer.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -27,9 +27,9 @@ impl ValueEnum for Pixels {
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
         let (name, help) = match self {
-            Self::Float => ("float", "As they are, beyond [0,1] too"),
+            Self::Float => ("float", "As floats, which may exceed [0,1]"),
             Self::Clamped => ("clamped", "Clamped to [0,1]"),
-            Self::EightBit => ("8-bit", "Clamped, and rounded to 8 bits as in prototype.png"),
+            Self::EightBit => ("8-bit", "Clamped and rounded to 8 bits, as in prototype.png"),
         };
         Some(PossibleValue::new(name).help(help))
     }
@@ -39,7 +39,7 @@ impl ValueEnum for Pixels {
 #[derive(clap::Args, Debug)]
 #[command(after_help = super::help::SIMILARITY)]
 pub(crate) struct SimilarityArgs {
-    /// Prototype folders of `protogpu run`, or folders that contain such folders
+    /// Folders of prototypes made by `protogpu run`, or folders of such folders
     #[arg(long = "prototype", value_name = "FOLDER", required = true, num_args = 1..)]
     prototypes: Vec<PathBuf>,
     /// Natural images, one folder per class, named by the class's index, WordNet id or name
@@ -48,7 +48,7 @@ pub(crate) struct SimilarityArgs {
     /// The folder for the report
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Images of a class to average, and to compare with the mean
+    /// Images per class, for the mean activations and for the comparison with them
     #[arg(long = "images-per-class", alias = "per-class", value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
     per_class: u32,
     /// Images of other classes to compare [default: as many as of the class]
@@ -60,13 +60,13 @@ pub(crate) struct SimilarityArgs {
     /// Compare each image of the class with the mean of the others
     #[arg(long)]
     leave_one_out: bool,
-    /// What a hook on a layer keeps: a copy of its output, or a reference that later in-place operations overwrite
+    /// What a hook on a module keeps: a copy of its output, or a reference, whose contents later in-place operations overwrite
     #[arg(long = "hook", alias = "semantics", value_name = "copy|reference", value_parser = hook(), default_value = "copy")]
     semantics: Semantics,
     /// Average over module `names`, as in the paper, or over distinct `tensors`
     #[arg(long = "average-over", alias = "over", value_name = "names|tensors", default_value = "names")]
     over: Over,
-    /// How the network sees the prototypes' pixels
+    /// The form in which the network gets the prototypes' pixels
     #[arg(long, value_name = "HOW", value_enum, default_value_t = Pixels::Float)]
     pixels: Pixels,
     /// Add a control: an image, or a folder with a prototype of every class, such as another method's; repeat it for more
@@ -75,13 +75,13 @@ pub(crate) struct SimilarityArgs {
     /// Use a class's mean activations from `protogpu activations mean` instead of computing them; repeat it for more
     #[arg(long = "mean-file", alias = "mean", value_name = "FILE")]
     mean: Vec<PathBuf>,
-    /// Folder that keeps means and correlations of natural images for the next run [default: OUT/means]
+    /// Folder that caches the mean activations and correlations of natural images [default: OUT/means]
     #[arg(long = "mean-cache", alias = "means", value_name = "DIR")]
     means: Option<PathBuf>,
     /// Images per batch
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
     batch: u16,
-    /// Replace an earlier report, and kept means that do not fit
+    /// Replace an earlier report, and cached mean activations that do not fit
     #[arg(long)]
     force: bool,
     #[command(flatten)]
@@ -91,7 +91,7 @@ pub(crate) struct SimilarityArgs {
 }
 
 impl SimilarityArgs {
-    /// Measures, and prints a summary of the report.
+    /// Measures, writes the report and prints a summary.
     pub(crate) fn run(&self) -> Result<ExitCode> {
         let found = find(&self.prototypes)?;
         let record = recorded(&found[0].0, &found[0].1)?;
@@ -151,7 +151,7 @@ impl SimilarityArgs {
     }
 }
 
-/// The rows that people read.
+/// The summary as text.
 fn shown(similarity: &Similarity) -> String {
     let mut rows =
         vec![["class", "prototype", "same", "different", "normalised", "holds", "top 1"].map(str::to_owned).to_vec()];
@@ -189,7 +189,7 @@ fn shown(similarity: &Similarity) -> String {
     text
 }
 
-/// Each control, and how much more similar the prototypes are, over several classes.
+/// A line per control, with the prototypes' lead over it.
 fn controls(controls: &Map<String, Value>) -> Vec<Vec<String>> {
     let row = |(name, value): (&String, &Value)| {
         let Compared { spread, difference, p } = Compared::deserialize(value).unwrap_or_default();

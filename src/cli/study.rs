@@ -21,16 +21,16 @@ pub(crate) struct StudyArgs {
     /// A folder of images, which is one group; repeat it for more groups
     #[arg(long, value_name = "DIR", required_unless_present = "demo")]
     images: Vec<PathBuf>,
-    /// Pair images with the same file name in two folders: the same image with and without something
+    /// Pair images of the same file name in two folders, such as an image with a cue and the same image without it
     #[arg(long)]
     paired: bool,
-    /// Prototype folders of `protogpu run`, or folders that contain such folders, to show beside the numbers
+    /// Prototypes to show beside the numbers: folders made by `protogpu run`, or folders of such folders
     #[arg(long = "prototype", value_name = "FOLDER", num_args = 1..)]
     prototypes: Vec<PathBuf>,
-    /// Reveal the planted biases of the synthetic images: makes the prototypes and draws the images
+    /// Make prototypes and draw images that reveal the planted biases of the built-in networks
     #[arg(long, conflicts_with_all = ["classes", "images", "paired", "weights", "labels"])]
     demo: bool,
-    /// With --demo, images of each class to draw, each with and without its bias [default: 200]
+    /// With --demo, images to draw per class, each with and without its bias [default: 200]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=100_000))]
     pictures: Option<u32>,
     /// With --demo, steps per prototype [default: as `protogpu run`]
@@ -58,7 +58,7 @@ pub(crate) struct StudyArgs {
 }
 
 impl StudyArgs {
-    /// Measures, and prints a summary of the report.
+    /// Measures, writes the report and prints a summary.
     pub(crate) fn run(&self) -> Result<ExitCode> {
         if !self.demo && (self.pictures.is_some() || self.steps.is_some()) {
             return Err(Error::input("--pictures and --steps apply to --demo only: add --demo, or drop them"));
@@ -105,7 +105,7 @@ impl StudyArgs {
     }
 }
 
-/// The tables that people read, and the sentences.
+/// The summary as text.
 fn shown(study: &Study) -> String {
     let mut text = String::new();
     for part in &study.parts {

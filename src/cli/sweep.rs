@@ -1,4 +1,4 @@
-//! `protogpu sweep`: settings in every combination, each scored by path similarity.
+//! `protogpu sweep`: every combination of settings, scored by path similarity.
 
 use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
@@ -35,11 +35,11 @@ pub(crate) struct SweepArgs {
     /// Natural images, one folder per class, named by the class's index, WordNet id or name
     #[arg(long, value_name = "DIR", required = true)]
     images: Option<PathBuf>,
-    /// The output folder; a sweep that is already in it continues
+    /// The output folder; if it has a part of this sweep, the sweep continues
     #[arg(long, value_name = "DIR", required = true)]
     out: Option<PathBuf>,
     /// A setting and its values, such as tv_weight=0.01,0.05; separate values that contain commas by semicolons: scale=0.7,1.3;1,1.
-    /// Repeat it for more settings. Values of --set replace those of the grid
+    /// Repeat it for more settings. --set replaces the grid's values of the same setting
     #[arg(long = "set", value_name = "SETTING=VALUES")]
     set: Vec<String>,
     /// The built-in grid table3, or a JSON file with a list of values per setting
@@ -51,10 +51,10 @@ pub(crate) struct SweepArgs {
     /// Number of prototypes of each class; their seeds are S, S+1, ... from --seed S on
     #[arg(long, value_name = "K", default_value = "1")]
     seeds: NonZeroU16,
-    /// Make only every Nth point, from the Ith on; `protogpu sweep merge` merges the parts
+    /// Make only every Nth point, starting from the Ith; `protogpu sweep merge` merges the parts
     #[arg(long, value_name = "I/N")]
     shard: Option<Shard>,
-    /// Images of a class to average, and to compare with the mean
+    /// Images per class, for the mean activations and for the comparison with them
     #[arg(long = "images-per-class", alias = "per-class", value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
     per_class: u32,
     /// Images of other classes to compare [default: as many as of the class]
@@ -63,22 +63,22 @@ pub(crate) struct SweepArgs {
     /// Seed that selects the images
     #[arg(long, value_name = "S", default_value_t = 0)]
     pictures_seed: u64,
-    /// What a hook on a layer keeps: a copy of its output, or a reference that later in-place operations overwrite
+    /// What a hook on a module keeps: a copy of its output, or a reference, whose contents later in-place operations overwrite
     #[arg(long = "hook", alias = "semantics", value_name = "copy|reference", value_parser = hook(), default_value = "copy")]
     semantics: Semantics,
     /// Average over module `names`, as in the paper, or over distinct `tensors`
     #[arg(long = "average-over", alias = "over", value_name = "names|tensors", default_value = "names")]
     over: Over,
-    /// Folder that keeps means and correlations of natural images for the next run [default: OUT/means]
+    /// Folder that caches the mean activations and correlations of natural images [default: OUT/means]
     #[arg(long = "mean-cache", alias = "means", value_name = "DIR")]
     means: Option<PathBuf>,
-    /// Read the settings that the grid changes from a JSON file; from a run.json, also its weights
+    /// Read the other settings from a JSON file; from a run.json, also its weights
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Prototypes per batch
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=256))]
     batch: u16,
-    /// Replace points made with other settings, and kept means that do not fit
+    /// Replace points made with other settings, and cached mean activations that do not fit
     #[arg(long)]
     force: bool,
     #[command(flatten)]
@@ -114,7 +114,7 @@ pub(super) struct MergeArgs {
 }
 
 impl MergeArgs {
-    /// Joins the parts, and writes the table.
+    /// Merges the parts, and writes the table.
     fn run(&self) -> Result<ExitCode> {
         let merge = Merge { parts: &self.parts, out: &self.out, force: self.force };
         let (plan, outcomes) = merge.run()?;
@@ -187,7 +187,7 @@ impl SweepArgs {
         }
     }
 
-    /// Every point, made before or now.
+    /// Makes the points that are missing.
     fn make(
         &self,
         request: &SweepRequest<'_>,

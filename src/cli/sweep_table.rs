@@ -12,7 +12,7 @@ use crate::report::sweep::{Sweep, SweepPoint};
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
 
-/// Rows that are printed.
+/// The most rows that are printed.
 const PRINTED: usize = 20;
 
 impl ValueEnum for Rank {
@@ -31,7 +31,7 @@ impl ValueEnum for Rank {
     }
 }
 
-/// How a table is shown.
+/// How the table is ranked and printed.
 #[derive(clap::Args, Clone, Debug)]
 pub(super) struct ShowArgs {
     /// How points are ranked
@@ -45,7 +45,7 @@ impl ShowArgs {
     /// Ranks the points, writes the table's files and prints a summary.
     pub(super) fn finish(&self, files: &Files, plan: Plan, outcomes: Outcomes) -> Result<ExitCode> {
         let sweep = ranked(plan, outcomes, self.rank);
-        // Before anything of the table can fail.
+        // First, because writing the table may fail.
         for failed in &sweep.failed {
             note(&format!("error: {}: {}", failed.name, failed.error));
         }
@@ -59,14 +59,14 @@ impl ShowArgs {
     }
 }
 
-/// A point in a line.
+/// A point in one line.
 pub(super) fn point_text(point: &SweepPoint) -> String {
     let SweepPoint { name, similarity, top1, probability, .. } = point;
     let similarity = similarity.mean.map_or("-".to_owned(), |value| format!("{value:.3}"));
     format!("{name}: similarity {similarity}, top 1 {}/{}, probability {probability:.3}", top1.count, top1.of)
 }
 
-/// The rows that people read.
+/// The table as text.
 fn shown(sweep: &Sweep, files: &Files) -> String {
     let figure = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.3}"));
     let header = ["rank", "point", "similarity", "same", "different", "holds", "top 1", "probability"];

@@ -1,4 +1,4 @@
-//! `protogpu synth`: pictures of the drawn world that the embedded networks are trained on.
+//! `protogpu synth`: draws synthetic images like those that the embedded networks were trained on.
 
 use std::path::PathBuf;
 
@@ -27,7 +27,7 @@ pub(crate) struct SynthArgs {
     /// Draw only these classes, by index or name
     #[arg(long = "class", value_name = "CLASS", value_delimiter = ',')]
     classes: Vec<String>,
-    /// Leave out planted biases: cue, light, companion, or all
+    /// Draw without planted biases: cue, light, companion, or all
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     without_bias: Vec<String>,
     /// Print the folder and its contents as JSON
@@ -36,7 +36,7 @@ pub(crate) struct SynthArgs {
 }
 
 impl SynthArgs {
-    /// Draws them on all cores.
+    /// Draws the images on all cores.
     pub(crate) fn run(&self) -> Result<()> {
         let order = Order {
             classes: self.class_indices()?,

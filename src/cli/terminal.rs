@@ -1,4 +1,4 @@
-//! Output: results on stdout, everything else on stderr, and no panic if the reader has closed the pipe.
+//! Output: results go to stdout, everything else to stderr. A closed pipe is no panic.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -33,7 +33,7 @@ pub(crate) fn print_json(value: &impl Serialize) -> Result<()> {
 
 /// Prints a note on stderr.
 pub(crate) fn note(text: &str) {
-    // Where stderr is closed there is nobody to tell.
+    // If stderr is closed, nobody reads notes.
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
@@ -42,7 +42,7 @@ pub(crate) fn words(error: &Error) -> String {
     error.naming(&|field| format!("--{}", field.replace('_', "-")))
 }
 
-/// Prints an error, once, and says how to exit.
+/// Prints an error and returns the exit code.
 pub(crate) fn report(error: &Error) -> ExitCode {
     note(&format!("error: {}", words(error)));
     if error.is_input() { BAD_INPUT.into() } else { FAILURE.into() }
@@ -58,16 +58,16 @@ pub(crate) fn report_panics() {
     }));
 }
 
-/// Keeps Mesa's device selection from looking for a Wayland display where there is no session to have one, since it then
-/// prints `error: XDG_RUNTIME_DIR is invalid` among the program's own messages.
+/// Keeps Mesa from looking for a Wayland display outside of a desktop session. It would print `error: XDG_RUNTIME_DIR is invalid`
+/// among protogpu's messages.
 pub(crate) fn silence_display_search() {
     if std::env::var_os("XDG_RUNTIME_DIR").is_none() {
-        // SAFETY: the first lines of `main`, while no other thread runs that could read the environment.
+        // SAFETY: `main` calls this first, when no other thread exists that could read the environment.
         unsafe { std::env::set_var("NODEVICE_SELECT", "1") };
     }
 }
 
-/// Columns of text, padded to their widest cell; numbers are the caller's to format.
+/// A table as text, with columns padded to their widest cell.
 pub(crate) fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();

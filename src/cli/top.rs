@@ -1,4 +1,4 @@
-//! The likeliest classes, for people.
+//! The likeliest classes as text.
 
 use super::terminal::table;
 use crate::lab::top::{Top, percent};

@@ -1,4 +1,4 @@
-//! `protogpu tune`: trials of kernels.
+//! `protogpu tune`: times kernels and keeps the fastest.
 
 use std::time::Instant;
 
@@ -32,7 +32,7 @@ pub(crate) struct TuneArgs {
 }
 
 impl TuneArgs {
-    /// Tries, keeps and prints.
+    /// Times the kernels, or shows the kept ones.
     pub(crate) fn run(&self) -> Result<()> {
         let network = self.engine.network.open()?;
         let context = self.engine.adapter.open()?;

@@ -1,4 +1,4 @@
-//! `protogpu weights`: fetching, converting and looking into weights files.
+//! `protogpu weights`: download, convert and inspect weights files.
 
 use crate::Result;
 
@@ -6,7 +6,7 @@ use super::weights_convert::ConvertArgs;
 use super::weights_inspect::InspectArgs;
 use super::weights_pull::PullArgs;
 
-/// Fetch, convert and inspect weights files
+/// Download, convert and inspect weights files
 #[derive(clap::Subcommand, Debug)]
 pub(crate) enum WeightsCommand {
     Pull(PullArgs),

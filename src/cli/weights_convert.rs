@@ -1,4 +1,4 @@
-//! `protogpu weights convert`: a safetensors file from one of PyTorch.
+//! `protogpu weights convert`: converts a PyTorch file to safetensors.
 
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ use super::terminal::{note, print};
 #[derive(clap::Args, Debug)]
 #[command(after_help = super::help::CONVERT)]
 pub(crate) struct ConvertArgs {
-    /// A state dict or a whole checkpoint, saved by torch.save of PyTorch 0.4 or newer
+    /// A state dict or a whole checkpoint, saved by PyTorch 0.4 or newer
     #[arg(value_name = "IN.pth")]
     file: PathBuf,
     /// The file to write
@@ -23,7 +23,7 @@ pub(crate) struct ConvertArgs {
 }
 
 impl ConvertArgs {
-    /// Converts.
+    /// Converts the file.
     pub(crate) fn run(&self) -> Result<()> {
         let checkpoint = PytorchFile::open(&self.file, self.key.as_deref())?;
         let same =

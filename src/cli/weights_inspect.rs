@@ -34,13 +34,13 @@ struct Found<'a> {
     sha256: &'a str,
     #[serde(flatten)]
     inspection: Inspection,
-    /// Whether the architecture was named and not recognised.
+    /// Whether `--architecture` named the architecture.
     #[serde(skip)]
     named: bool,
     /// The expected input; `None` if the metadata is not valid.
     input: Option<Preprocessing>,
     parameters: usize,
-    /// How many tensors of each dtype.
+    /// The number of tensors per dtype.
     dtypes: BTreeMap<String, usize>,
     tensors: Vec<Row<'a>>,
     /// Notes on how the file was read.
@@ -60,7 +60,7 @@ struct Row<'a> {
 }
 
 impl InspectArgs {
-    /// Looks into the file.
+    /// Describes the file.
     pub(crate) fn run(&self) -> Result<()> {
         let weights = Weights::open(&self.file)?;
         let found = Found::of(&weights, &self.file, self.architecture);
@@ -75,7 +75,7 @@ impl<'a> Found<'a> {
             None => Inspection::of(weights),
         };
         let row = |(name, dtype, shape): (&'a str, _, &'a [usize])| Row { name, dtype: format!("{dtype}"), shape };
-        // Networks read neither counters, which are integers, nor tensors that are left out.
+        // Networks read no integer tensors, which are counters, and no tensors that they leave out.
         let is_read = |name: &str| {
             !name.ends_with(".num_batches_tracked") && !inspection.left_out.iter().any(|left_out| left_out == name)
         };
@@ -153,7 +153,7 @@ impl<'a> Found<'a> {
     }
 }
 
-/// The modules of tensors, each once.
+/// The modules that the tensors belong to, each once.
 fn heads(tensors: &[String]) -> Vec<&str> {
     let mut heads: Vec<&str> = tensors.iter().filter_map(|name| name.split('.').next()).collect();
     heads.dedup();

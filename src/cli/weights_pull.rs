@@ -1,4 +1,4 @@
-//! `protogpu weights pull`: published weights, fetched, verified, converted and kept.
+//! `protogpu weights pull`: downloads published weights.
 
 use serde_json::json;
 
@@ -8,19 +8,19 @@ use crate::Result;
 use crate::lab::cache::{IMAGENET, Published};
 use crate::lab::pull::{Pull, Pulled};
 
-/// Fetch published weights, verify and convert them, for --weights imagenet
+/// Download published weights for --weights imagenet
 #[derive(clap::Args, Debug)]
 #[command(after_help = super::help::PULL)]
 pub(crate) struct PullArgs {
     /// resnet18 or googlenet
     model: String,
-    /// Take the file from a mirror's URL, or from a local file
+    /// Take the file from a mirror's URL or from a local file instead
     #[arg(long, value_name = "URL|FILE")]
     from: Option<String>,
-    /// SHA-256 of that file if it is not the published one; the first eight or more digits are enough
+    /// SHA-256 of that file, or at least its first eight digits, if it is not the published file
     #[arg(long, value_name = "HEX", requires = "from", value_parser = hash)]
     sha256: Option<String>,
-    /// Fetch the file again even if it exists
+    /// Download the file again even if it exists
     #[arg(long)]
     force: bool,
     /// Print nothing but errors
@@ -41,7 +41,7 @@ fn hash(text: &str) -> Result<String, String> {
 }
 
 impl PullArgs {
-    /// Fetches the file if it does not exist.
+    /// Downloads the file if it does not exist.
     pub(crate) fn run(&self) -> Result<()> {
         let published = Published::of(&self.model)?;
         let (from, sha256) = (self.from.as_deref(), self.sha256.as_deref());

@@ -1,4 +1,4 @@
-//! Benches: checks the losses of a batch, then times its steps, then its kernels.
+//! Benchmarks: checks the losses of a batch, then times its steps and its kernels.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -12,13 +12,13 @@ use crate::ops::{ConvAlgorithm, ConvAlgorithms};
 use crate::{Error, Result};
 use serde::Serialize;
 
-/// Steps before the clock starts: shaders warm, clocks up, and losses that must fall.
+/// Steps before the clock starts. They warm up the adapter, and their losses must fall.
 const WARM_UP: usize = 3;
 /// The number of samples of a median.
 const SAMPLES: usize = 20;
-/// The duration of a sample: as long as a submission of a run.
+/// The duration of a sample, about that of a run's submission.
 const SAMPLE: Duration = Duration::from_millis(100);
-/// Most steps whose kernels are timed.
+/// The most steps whose kernels are timed.
 const PROFILES: usize = 5;
 
 /// How long to measure.
@@ -32,7 +32,7 @@ pub(crate) struct Effort {
 #[derive(Serialize)]
 pub(crate) struct Measured {
     pub(crate) batch: usize,
-    /// How each direction of each convolution is computed.
+    /// The algorithm of each direction of each convolution.
     pub(crate) convolutions: BTreeMap<String, ConvAlgorithm>,
     pub(crate) plan: Summary,
     #[serde(flatten)]
@@ -52,39 +52,39 @@ pub(crate) enum Outcome {
     },
 }
 
-/// Steps by the clock on the wall.
+/// Steps, timed by the clock.
 #[derive(Serialize)]
 pub(crate) struct StepTimes {
-    /// How many were measured.
+    /// The number of measured steps.
     pub(crate) steps: usize,
-    /// The number of samples, each waited for.
+    /// The number of samples. Each ends when the adapter is done.
     pub(crate) samples: usize,
     pub(crate) steps_per_sample: usize,
     pub(crate) median_ms: f64,
     pub(crate) quartiles_ms: [f64; 2],
     pub(crate) fastest_ms: f64,
     pub(crate) steps_per_s: f64,
-    /// Of all images together.
+    /// The rate over all images of the batch.
     pub(crate) image_steps_per_s: f64,
     pub(crate) gflop_per_s: f64,
     /// The share of the measured peak.
     pub(crate) of_peak: f64,
-    /// The median of steps that were waited for one by one.
+    /// The median time of single steps, each until the adapter is done.
     pub(crate) single_step_ms: f64,
 }
 
-/// Kernels by the adapter's clock, each dispatch by itself.
+/// Kernels, timed by the adapter's timestamps, one dispatch at a time.
 #[derive(Serialize)]
 pub(crate) struct KernelTable {
-    /// Steps of which each time is the median.
+    /// The number of steps; each time below is a median over them.
     pub(crate) steps: usize,
-    /// All dispatches together.
+    /// The sum over all dispatches.
     pub(crate) time_ms: f64,
     pub(crate) kernels: Vec<Row>,
     pub(crate) dispatches: Vec<Row>,
 }
 
-/// A kernel's dispatches, or one of them.
+/// The dispatches of a kernel, or a single dispatch.
 #[derive(Serialize)]
 pub(crate) struct Row {
     pub(crate) kernel: String,
@@ -111,7 +111,7 @@ pub(crate) fn measure(
     effort: Effort,
     peak: &PeakRates,
 ) -> Result<Measured> {
-    // Every step is the same work, and its loss of the same terms.
+    // So every step does the same work, and its loss has the same terms.
     let settings = Settings { steps: settings::MAX_STEPS, tv_start: 1.0, warp_probability: 1.0, ..Settings::default() };
     let plan = Session::summary(choices, network, &settings, batch)?;
     let job = |i: usize| Job { class: i % network.classes(), seed: i as u64, init: None };
@@ -133,7 +133,7 @@ pub(crate) fn measure(
     Ok(Measured { batch, convolutions, plan, outcome })
 }
 
-/// Checks that losses are finite and fall, since a wrong computation may be fast. Returns the milliseconds of the last step.
+/// Checks that losses are finite and fall, because a wrong computation may be fast. Returns the milliseconds of the last step.
 fn warm_up(session: &mut Session) -> Result<f64> {
     let last_ms = sample(session, 1, WARM_UP, Duration::MAX)?[WARM_UP - 1];
     let histories = session.histories();
@@ -173,7 +173,7 @@ fn time_steps(session: &mut Session, warm_ms: f64, effort: Effort, peak: &PeakRa
     })
 }
 
-/// Milliseconds a step of samples of `each` steps: `count`, or as many as fit into the time, but one.
+/// Milliseconds per step in samples of `each` steps: `count` samples, or as many as fit into the time, at least one.
 fn sample(session: &mut Session, each: usize, count: usize, most: Duration) -> Result<Vec<f64>> {
     let (begun, mut pace, mut made) = (Instant::now(), Pace::of(each as u32), 0);
     drive(
@@ -194,7 +194,7 @@ fn sorted(mut samples: Vec<f64>) -> Vec<f64> {
     samples
 }
 
-/// Of sorted numbers, the nearest one.
+/// A percentile of sorted numbers: the nearest of them.
 fn quantile(sorted: &[f64], share: f64) -> f64 {
     sorted[((sorted.len() - 1) as f64 * share).round() as usize]
 }
@@ -204,7 +204,7 @@ fn step_flops(session: &Session) -> u64 {
     sections.iter().filter(|section| section.name == "step").map(|section| section.flops).sum()
 }
 
-/// The medians of some steps' dispatches, at least of one.
+/// The median time of each dispatch over several steps, at least one.
 fn time_kernels(
     context: &Context,
     session: &mut Session,
@@ -237,7 +237,7 @@ fn time_kernels(
 impl Row {
     fn new(total: KernelTotal, label: Option<String>, all_ms: f64, peak: &PeakRates) -> Self {
         let KernelTotal { kernel, dispatches, time_ms, flops, bytes } = total;
-        // Clocks have ticks, and a dispatch may take none.
+        // A dispatch may take less than a tick of the adapter's clock.
         let giga = |count: u64| count as f64 / time_ms.max(1e-6) / 1e6;
         let (gflop_per_s, gb_per_s) = (giga(flops), giga(bytes));
         Self {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::{Error, Result};
 use etcetera::{BaseStrategy, choose_base_strategy};
 
-/// The name of the published weights for `--weights`.
+/// What `weights` says for the published weights.
 pub(crate) const IMAGENET: &str = "imagenet";
 
 /// The variable that names another folder.
@@ -17,7 +17,7 @@ pub(crate) struct Published {
     /// The network, by torchvision's name.
     pub(crate) model: &'static str,
     pub(crate) url: &'static str,
-    /// Of the published file; its first eight digits stand in the file's name.
+    /// The SHA-256 of the published file; its name has the first eight digits.
     pub(crate) sha256: &'static str,
     pub(crate) about: &'static str,
 }
@@ -43,7 +43,7 @@ pub(crate) const LICENCE: &str = "BSD-3-Clause, as torchvision; what ImageNet's 
      pictures is for you to judge (https://github.com/pytorch/vision#pre-trained-model-license)";
 
 impl Published {
-    /// Those of this network.
+    /// The published weights of a network.
     pub(crate) fn of(model: &str) -> Result<&'static Self> {
         PUBLISHED.iter().find(|published| published.model == model).ok_or_else(|| {
             let names: Vec<&str> = PUBLISHED.iter().map(|published| published.model).collect();
@@ -55,18 +55,18 @@ impl Published {
         })
     }
 
-    /// The file's name where it is published.
+    /// The name of the published file.
     pub(crate) fn file_name(&self) -> &'static str {
         self.url.rsplit('/').next().unwrap_or(self.url)
     }
 
-    /// Where the converted file is, or would be.
+    /// The path of the converted file, whether or not it exists.
     pub(crate) fn path(&self) -> Result<PathBuf> {
         Ok(folder()?.join(format!("{}_{IMAGENET}.safetensors", self.model)))
     }
 }
 
-/// The folder, which need not exist.
+/// The cache folder, which need not exist.
 pub(crate) fn folder() -> Result<PathBuf> {
     if let Some(folder) = std::env::var_os(VARIABLE).filter(|folder| !folder.is_empty()) {
         return Ok(folder.into());
@@ -76,7 +76,10 @@ pub(crate) fn folder() -> Result<PathBuf> {
         .map_err(|reason| Error::input(format!("there is no cache folder ({reason}): set one in {VARIABLE}")))
 }
 
-/// The published weights of a network, which must have been pulled.
+/// The converted file of a network.
+///
+/// # Errors
+/// If it was not downloaded.
 pub(crate) fn imagenet(model: &str) -> Result<PathBuf> {
     let path = Published::of(model)?.path()?;
     if path.exists() {

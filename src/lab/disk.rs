@@ -8,10 +8,10 @@ use crate::atomic::{ASIDE, is_aside, write_atomically};
 use crate::error::is_full;
 use crate::{Error, Result};
 
-/// The space that a run requires before it begins: a prototype's files and a second version of its checkpoint.
+/// The free space that a run requires at its start: for a prototype's files, and for writing its checkpoint anew.
 const ROOM_BYTES: usize = 6 << 20;
 
-/// Whether the folders can be made and written to, found out before any work and without leaving anything behind.
+/// Checks that the folders can be created and written to. Leaves nothing behind.
 pub(crate) fn check_writable<'a>(folders: impl IntoIterator<Item = &'a Path>) -> Result<()> {
     let mut checked = HashSet::new();
     for out in folders {
@@ -23,23 +23,23 @@ pub(crate) fn check_writable<'a>(folders: impl IntoIterator<Item = &'a Path>) ->
                 .advised("; move it away, or choose another {out}"));
         }
         if checked.insert(nearest) {
-            // They lie on one disk.
+            // The folders are on one disk, so one probe suffices.
             probe(nearest, if checked.len() == 1 { ROOM_BYTES } else { 0 })?;
         }
     }
     Ok(())
 }
 
-/// Writes a file of this size, and removes it.
+/// Writes a file of this size and removes it.
 fn probe(folder: &Path, bytes: usize) -> Result<()> {
     let write = || {
         let mut file = tempfile::Builder::new().prefix(ASIDE[0]).suffix(ASIDE[1]).tempfile_in(folder)?;
         file.write_all(&vec![0; bytes])?;
         file.flush()
     };
-    // Only the kind of error: the system's text would name the probe.
+    // Only the kind of the error, because its text names the probe.
     write().map_err(|source| match source.kind() {
-        // Nothing was begun, so that another folder mends it; a disk that fills up later is a failure.
+        // Nothing has begun, so this is wrong input, cured by another folder. A disk that fills up later is a failure.
         kind if is_full(kind) => {
             let (folder, room) = (folder.display(), ROOM_BYTES >> 20);
             Error::input(format!("no space for {room} MiB in {folder} ({kind})"))
@@ -49,7 +49,7 @@ fn probe(folder: &Path, bytes: usize) -> Result<()> {
     })
 }
 
-/// Whether a report of this name can be written to a folder, where `force` replaces an earlier one.
+/// Checks that a report of this name can be written to a folder. `force` replaces an earlier report.
 pub(crate) fn check_report(out: &Path, report: &str, force: bool) -> Result<()> {
     if out.join(report).exists() && !force {
         let out = out.display();
@@ -59,8 +59,8 @@ pub(crate) fn check_report(out: &Path, report: &str, force: bool) -> Result<()> 
     check_writable([out])
 }
 
-/// Writes files into a folder in their order, with the folders that their names have. Everything was made before the first is written,
-/// so that what cannot be made leaves no half of a report.
+/// Writes files into a folder, in order, and creates the folders in their names. The caller has all bytes ready, so an error while
+/// making them leaves no half of a report.
 pub(crate) fn write_files(out: &Path, files: &[(String, Vec<u8>)]) -> Result<()> {
     for (name, bytes) in files {
         let path = out.join(name);
@@ -71,12 +71,12 @@ pub(crate) fn write_files(out: &Path, files: &[(String, Vec<u8>)]) -> Result<()>
     Ok(())
 }
 
-/// Removes the temporary files of killed processes from a folder in which no other process writes.
+/// Removes temporary files that killed processes left in a folder. No other process may be writing there.
 pub(crate) fn remove_leftovers(folder: &Path) -> Result<()> {
     files_in(folder, is_aside).iter().try_for_each(|file| remove(file))
 }
 
-/// Removes a file, if it is there.
+/// Removes a file, if it exists.
 pub(crate) fn remove(path: &Path) -> Result<()> {
     match std::fs::remove_file(path) {
         Err(source) if source.kind() != io::ErrorKind::NotFound => Err(Error::io("replace", path)(source)),
@@ -84,9 +84,9 @@ pub(crate) fn remove(path: &Path) -> Result<()> {
     }
 }
 
-/// The files of a folder whose names are wanted.
+/// The files in a folder whose names are `wanted`.
 pub(crate) fn files_in(folder: &Path, wanted: impl Fn(&str) -> bool) -> Vec<PathBuf> {
-    // A folder that is not there has no files.
+    // A folder that does not exist has no files.
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     entries.filter(|entry| entry.file_name().to_str().is_some_and(&wanted)).map(|entry| entry.path()).collect()
 }

@@ -1,8 +1,7 @@
 //! Downloads that resume after an interruption.
 //!
-//! What has arrived is in `NAME.part`, and beside it `NAME.part.json` says of which version of which file. The rest is
-//! asked for with `Range` and `If-Range` (RFC 9110, sections 13.1.5 and 14), so that the server sends the whole of it where
-//! the file has changed.
+//! `NAME.part` holds the bytes that have arrived, and `NAME.part.json` the URL and the version that they belong to. A request for
+//! the rest has `Range` and `If-Range` (RFC 9110, sections 13.1.5 and 14), so the server sends the whole file if it has changed.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -18,14 +17,14 @@ use ureq::{Agent, Body};
 
 use super::observer::{Counted, Event, Note, Observer};
 
-/// The longest file that is fetched: five times the longest that is published.
+/// The longest download, five times the longest published file.
 const MAX_BYTES: u64 = 256 << 20;
-/// How often the rest is asked for, as long as each time something arrives.
+/// The most attempts in which nothing arrives.
 const ATTEMPTS: u32 = 5;
-/// A server that says nothing for so long has gone.
+/// After this long without a byte, the transfer has broken off.
 const SILENCE: Duration = Duration::from_secs(30);
 
-/// A download and where it is kept.
+/// A download and its files.
 pub(crate) struct Download<'a> {
     url: &'a str,
     part: PathBuf,
@@ -36,9 +35,9 @@ pub(crate) struct Download<'a> {
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Version {
     url: String,
-    /// The server's name for this version of the file: a strong ETag, or when it was changed.
+    /// The server's name for this version: a strong ETag, or the date of the last change.
     validator: Option<String>,
-    /// Of the whole, if the server says it.
+    /// The length of the whole file, if the server tells.
     bytes: Option<u64>,
 }
 
@@ -46,7 +45,7 @@ struct Version {
 enum Failed {
     /// The transfer broke off; the received bytes are kept.
     BrokenOff(io::Error),
-    /// For good.
+    /// Another attempt would fail too.
     Final(Error),
 }
 
@@ -57,12 +56,12 @@ impl From<Error> for Failed {
 }
 
 impl<'a> Download<'a> {
-    /// Of `url`, kept in `folder` under `name` with `.part` after it.
+    /// A download of `url` to `NAME.part` in `folder`.
     pub(crate) fn new(url: &'a str, folder: &Path, name: &str, observer: &'a dyn Observer) -> Self {
         Self { url, part: folder.join(format!("{name}.part")), observer }
     }
 
-    /// Fetches the file or the rest of it, and returns its path. The caller verifies the content.
+    /// Downloads the file, or the rest of it, and returns its path. The caller verifies the content.
     pub(crate) fn fetch(&self) -> Result<&Path> {
         let agent = agent();
         let mut attempt = 1;
@@ -114,7 +113,7 @@ impl<'a> Download<'a> {
         Error::io("fetch", Path::new(self.url))(io::Error::new(io::ErrorKind::ConnectionAborted, text)).advised(advice)
     }
 
-    /// The version of which a part is there, if the server can be asked for the rest of it.
+    /// The version of the received bytes, if the server can send the rest.
     fn begun(&self) -> Option<(Version, u64)> {
         let version: Version = serde_json::from_slice(&std::fs::read(self.version_path()).ok()?).ok()?;
         let arrived = self.arrived();
@@ -138,7 +137,7 @@ impl<'a> Download<'a> {
             (StatusCode::PARTIAL_CONTENT, Some((_, arrived))) if range_begin(response.headers()) == Some(arrived) => {
                 self.receive(response, arrived)
             }
-            // The server does not accept the part.
+            // The server refuses to continue after these bytes.
             (StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE, Some(_)) => {
                 self.discard()?;
                 self.attempt(agent)
@@ -168,7 +167,7 @@ impl<'a> Download<'a> {
         }
     }
 
-    /// Writes a body after the first `arrived` bytes, and gives how many there are then.
+    /// Writes a body after the first `arrived` bytes, and returns the new number of bytes.
     fn write(
         &self,
         mut file: File,
@@ -196,7 +195,7 @@ impl<'a> Download<'a> {
         Ok(now)
     }
 
-    /// The part, empty or to be gone on with.
+    /// Opens the part, empty or to be continued.
     fn open(&self, response: &Response<Body>, arrived: u64, bytes: Option<u64>) -> Result<File> {
         let cannot = Error::io("write", &self.part);
         if arrived > 0 {
@@ -209,7 +208,7 @@ impl<'a> Download<'a> {
         File::create(&self.part).map_err(cannot)
     }
 
-    /// The server, or a proxy before it, did not answer.
+    /// The error for a server, or a proxy, that did not answer.
     fn unanswered(&self, error: ureq::Error) -> Failed {
         match error {
             error @ (ureq::Error::BadUri(_) | ureq::Error::Http(_)) => {
@@ -240,9 +239,9 @@ fn agent() -> Agent {
     Agent::config_builder()
         .http_status_as_error(false)
         .user_agent(concat!("protogpu/", env!("CARGO_PKG_VERSION")))
-        // Bytes as they are: a range of something compressed is another range.
+        // No compression, because ranges count compressed bytes.
         .accept_encoding("identity")
-        // Whom this machine trusts: behind a proxy that looks into connections that is more than Mozilla's list.
+        // The system's certificates: behind a proxy that inspects TLS, Mozilla's list is not enough.
         .tls_config(TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build())
         .max_redirects(5)
         .timeout_connect(Some(SILENCE))
@@ -259,7 +258,7 @@ fn validator(headers: &HeaderMap) -> Option<String> {
     etag.or_else(|| text(header::LAST_MODIFIED)).map(str::to_owned)
 }
 
-/// Of `bytes 500-999/1000`, 500.
+/// The first byte of a `Content-Range`: 500 in `bytes 500-999/1000`.
 fn range_begin(headers: &HeaderMap) -> Option<u64> {
     let range = headers.get(header::CONTENT_RANGE)?.to_str().ok()?;
     range.strip_prefix("bytes ")?.split('-').next()?.trim().parse().ok()

@@ -1,4 +1,4 @@
-//! The one loop over steps: advance, look whether to stop, report. And how fast it goes.
+//! The one loop over steps: advance, report, ask whether to stop. And its pace.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,7 @@ use super::observer::{Event, Figures, Observer};
 use crate::Result;
 use crate::method::{History, Session};
 
-/// Steps between two reports, at least.
+/// The most steps between two reports.
 pub(crate) const REPORT_EVERY: u32 = 64;
 
 /// How a drive ended.
@@ -14,17 +14,17 @@ pub(crate) const REPORT_EVERY: u32 = 64;
 pub(crate) enum Ended {
     /// All steps are made.
     Whole,
-    /// It was told to stop after a stretch.
+    /// `after` said to stop.
     Enough,
     /// The observer asked to stop.
     Cancelled,
 }
 
-/// Makes the steps that are left, stretch by stretch: none longer than the pace allows or past the `next_stop` after a step. `after` each
-/// stretch says whether to go on.
+/// Makes the remaining steps in stretches. A stretch ends when the pace says so, and at `next_stop(step)`. `after` runs after each
+/// stretch, and returns whether to go on.
 ///
 /// # Errors
-/// If the device fails, a loss is not finite in a batch that does not continue without it, or `after` fails.
+/// If the device fails, if a loss is not finite in a batch that does not isolate its images, or if `after` fails.
 pub(crate) fn drive(
     session: &mut Session,
     pace: &mut Pace,
@@ -32,7 +32,7 @@ pub(crate) fn drive(
     next_stop: impl Fn(u32) -> u32,
     mut after: impl FnMut(&mut Session, u32) -> Result<bool>,
 ) -> Result<Ended> {
-    // Settings limit the steps to far less.
+    // Settings limit the number of steps to far less.
     let total = session.total_steps() as u32;
     loop {
         let step = session.step() as u32;
@@ -53,13 +53,12 @@ pub(crate) fn drive(
     }
 }
 
-/// The steps after which something is due, so that the steps in between can go in one submission: the next multiple of
-/// any of these numbers after `step`.
+/// The next step after `step` at which something is due: the next multiple of any of these numbers.
 pub(crate) fn next_stop(step: u32, every: impl IntoIterator<Item = u32>) -> u32 {
     every.into_iter().map(|every| (step / every).saturating_add(1).saturating_mul(every)).fold(u32::MAX, u32::min)
 }
 
-/// The last step's figures, averaged over the images that are well.
+/// The last step's figures, averaged over the images that have not failed.
 fn figures(session: &Session) -> Figures {
     let histories = session.histories().iter().zip(session.failures());
     let well: Vec<&History> = histories.filter(|(_, failure)| failure.is_none()).map(|(history, _)| history).collect();
@@ -83,12 +82,12 @@ const STRETCH: Duration = Duration::from_millis(250);
 /// enough for the wait between submissions not to matter.
 const SUBMISSION: Duration = Duration::from_millis(100);
 
-/// The steps of one process, timed by stretches.
+/// Times the stretches of one process, and sets their length.
 pub(crate) struct Pace {
     begun: Instant,
-    /// Milliseconds a step and number of steps of each stretch.
+    /// Of each stretch: milliseconds per step, and the number of steps.
     stretches: Vec<(f64, u32)>,
-    /// The length of every stretch, where the clock does not choose it.
+    /// The length of every stretch, if it is fixed.
     fixed: Option<u32>,
 }
 
@@ -103,7 +102,7 @@ impl Pace {
         Self { fixed: Some(steps), ..Self::new() }
     }
 
-    /// Steps of the next stretch: one until it is known how long that takes.
+    /// Steps of the next stretch; 1 before any is timed.
     pub(crate) fn stretch(&self) -> u32 {
         if let Some(steps) = self.fixed {
             return steps;
@@ -112,7 +111,7 @@ impl Pace {
         ((STRETCH.as_secs_f64() * 1e3 / step_ms.max(1e-3)) as u32).max(1)
     }
 
-    /// Steps of a submission: one until it is known how long that takes.
+    /// Steps of a submission; 1 before any is timed.
     fn submission(&self) -> usize {
         self.stretches.last().map_or(1, |&(step_ms, _)| (SUBMISSION.as_secs_f64() * 1e3 / step_ms.max(1e-3)) as usize)
     }
@@ -125,7 +124,7 @@ impl Pace {
         made
     }
 
-    /// Milliseconds a step, of each stretch.
+    /// Milliseconds per step of each stretch.
     pub(crate) fn stretches_ms(&self) -> impl Iterator<Item = f64> {
         self.stretches.iter().map(|&(step_ms, _)| step_ms)
     }
@@ -147,7 +146,7 @@ impl Pace {
         middle.map_or(0.0, |&(step_ms, _)| step_ms)
     }
 
-    /// From the beginning to now.
+    /// Milliseconds from the beginning to now.
     pub(crate) fn total_ms(&self) -> f64 {
         self.begun.elapsed().as_secs_f64() * 1e3
     }

@@ -1,4 +1,4 @@
-//! A page and a sheet of all prototypes that lie in a folder.
+//! A page and a contact sheet of all prototypes in a folder.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -17,14 +17,14 @@ use serde::Deserialize;
 
 /// The page, in the folder of prototypes.
 const PAGE: &str = "index.html";
-/// Longer reasons for a failure are cut, and longer files of them not read.
+/// The most characters of a reason for a failure, and the longest file with such a reason that is read.
 const MAX_REASON: usize = 1000;
 const MAX_REASON_BYTES: u64 = 1 << 20;
 
-/// Pictures that need not be read, by the name of their prototype's folder.
+/// Images that are already in memory, by the name of their prototype's folder.
 pub(crate) type Pictures = HashMap<String, RgbImage>;
 
-/// After a run: writes page and sheet if there is more than one prototype to look at, and gives the page.
+/// After a run: writes page and sheet if the folder has more than one prototype. Returns the path of the page.
 pub(crate) fn rebuild(out: &Path, known: &Pictures) -> Result<Option<PathBuf>> {
     let gallery = gallery(out)?;
     if gallery.shown.len() + gallery.failed.len() < 2 {
@@ -33,7 +33,7 @@ pub(crate) fn rebuild(out: &Path, known: &Pictures) -> Result<Option<PathBuf>> {
     write(out, &gallery, known).map(Some)
 }
 
-/// Writes page and sheet again, and returns the gallery and the path of the page.
+/// Writes page and sheet, and returns the gallery and the path of the page.
 ///
 /// # Errors
 /// If there is no prototype to show, or a file cannot be written.
@@ -84,7 +84,7 @@ fn gallery(out: &Path) -> Result<Gallery> {
     Ok(gallery)
 }
 
-/// The objective if there is no class; older records do not have it.
+/// The objective, for records without a class. Older records lack it.
 #[derive(Deserialize)]
 struct RecordedSettings {
     #[serde(default)]

@@ -24,7 +24,7 @@ pub(crate) enum TuneFor {
 }
 
 impl TuneFor {
-    /// The choices for a network: those of the record if there is one, otherwise the fastest, timed now or kept from earlier.
+    /// The algorithms for a network: those of a record if there is one, otherwise the fastest, timed now or earlier.
     pub(crate) fn choices(
         self,
         context: &Context,
@@ -50,7 +50,7 @@ impl TuneFor {
     }
 }
 
-/// The kept choices, completed by trials, whose results are kept too. `anew` times everything again.
+/// The kept algorithms. Trials add what is missing, and their results are kept too. `anew` times everything again.
 pub(crate) fn remembered(
     context: &Context,
     network: &Network,

@@ -1,7 +1,7 @@
 //! Files and time: runs, sweeps, similarity, studies and benches as functions of typed requests.
 //!
-//! An [`observer::Observer`] hears how work goes and may stop it. Nothing here prints, hears a signal, or knows an option: errors name
-//! fields, and what people read on a terminal is written in `cli`.
+//! An [`observer::Observer`] learns of progress and may stop the work. Nothing here prints, handles signals or knows options: errors
+//! name fields, and `cli` words what people read on a terminal.
 
 pub(crate) mod activations;
 pub(crate) mod bench;

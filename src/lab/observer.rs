@@ -6,14 +6,14 @@ use crate::method::Settings;
 use crate::report::sweep::SweepPoint;
 use crate::{Error, Result};
 
-/// Whoever asked for work: hears how it goes, and may stop it.
+/// Learns of the progress of work, and may stop it.
 pub(crate) trait Observer: Sync {
-    /// Whether the work should stop as soon as its results so far are kept.
+    /// Whether the work should keep its results and stop.
     fn is_cancelled(&self) -> bool {
         false
     }
 
-    /// Something happened.
+    /// Receives an event.
     fn tell(&self, _event: Event<'_>) {}
 
     /// How an error reads in a file that is written for people.
@@ -23,7 +23,7 @@ pub(crate) trait Observer: Sync {
 }
 
 impl dyn Observer + '_ {
-    /// [`Error::Cancelled`] as soon as the work should end.
+    /// [`Error::Cancelled`] if the work should stop.
     pub(crate) fn go_on(&self) -> Result<()> {
         if self.is_cancelled() { Err(Error::Cancelled) } else { Ok(()) }
     }
@@ -40,7 +40,7 @@ impl dyn Observer + '_ {
     }
 }
 
-/// Nobody who listens.
+/// An observer that ignores everything.
 pub(crate) struct Nobody;
 
 impl Observer for Nobody {}
@@ -50,28 +50,28 @@ impl Observer for Nobody {}
 pub(crate) enum Event<'a> {
     /// A count begins, at `done` of `total`; none where the total is not known.
     Counting { what: Counted<'a>, done: u64, total: Option<u64> },
-    /// So many more of it.
+    /// This many more items are done.
     Counted(u64),
-    /// The count is over.
+    /// The count ends.
     CountingEnded,
     /// A batch begins after `step` of `total` steps.
     Batch { names: &'a str, step: u32, total: u32 },
-    /// So many of its steps are made.
+    /// The batch has made this many steps.
     Steps { step: u32, figures: Figures },
-    /// The batch is over, one way or another.
+    /// The batch ends, finished or not.
     BatchEnded,
-    /// Something that people may want to know.
+    /// A note for people.
     Note(Note<'a>),
 }
 
 /// The counted items.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Counted<'a> {
-    /// Pictures that are looked at.
+    /// Images that go through the network.
     Pictures,
-    /// Pictures that are drawn.
+    /// Images that are drawn.
     Drawings,
-    /// Bytes that arrive from an address.
+    /// Bytes of a download.
     Bytes(&'a str),
 }
 
@@ -88,13 +88,13 @@ pub(crate) struct Figures {
 /// Notes for people, as values.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Note<'a> {
-    /// A picture or folder that was left out, with the reason.
+    /// An image or folder was skipped, with the reason.
     LeftOut(&'a str),
-    /// Trials of kernels were made, and their outcome kept.
+    /// Kernels were timed, and the fastest kept.
     KernelsTried { convolutions: usize, seconds: f64 },
     /// The kept trials cannot be used, so the kernels are timed again.
     KernelsUnusable(&'a Error),
-    /// The outcome of trials was not kept: they are made again next time.
+    /// The fastest kernels could not be kept, so they are timed again next time.
     KernelsNotKept(&'a Error),
     /// The kept pipelines cannot be used, so the driver compiles again.
     PipelinesUnusable { path: &'a Path, error: &'a Error },
@@ -102,9 +102,9 @@ pub(crate) enum Note<'a> {
     PipelinesNotKept(&'a Error),
     /// A batch did not fit into the adapter's memory; the run continues with smaller batches.
     BatchShrinks { why: &'a Error, most: usize },
-    /// Pictures of an animation are missing, of steps made before one was asked for.
+    /// Frames of an animation are missing, because their steps ran without one.
     FramesMissing { folder: &'a Path, missing: usize, all: usize },
-    /// A prototype of a strip begins, under so large a share of the regularisation.
+    /// A prototype of a strip begins, with this share of the regularisation.
     Level { share: f64, settings: &'a Settings },
     /// A point of a sweep is made.
     PointMade { at: usize, of: usize, score: &'a SweepPoint },

@@ -12,7 +12,7 @@ use crate::digest::sha256_hex;
 use crate::gpu::Context;
 use crate::{Error, Result};
 
-/// No file of ours is longer: some hundred kernels take some MiB.
+/// The longest file that is read or written; a hundred kernels take a few MiB.
 const MAX_BYTES: u64 = 64 << 20;
 
 /// An adapter that keeps its pipelines when dropped.
@@ -23,9 +23,10 @@ pub(crate) struct Adapter {
 }
 
 impl Adapter {
-    /// Hands the driver what was kept, if there is any; keeps nothing unless `keep`. `tell` hears what goes wrong, in the end too.
+    /// Passes kept pipelines to the driver. `keep` says whether to read and write them at all; `tell` receives notes of problems, also on
+    /// drop.
     pub(crate) fn new(context: Context, keep: bool, tell: fn(Note<'_>)) -> Self {
-        // Without a folder nothing is kept; whoever needs one says so.
+        // Without a cache folder, nothing is kept. This is no error here.
         let file =
             context.pipelines_key().filter(|_| keep).and_then(|key| Some(cache::folder().ok()?.join(name(&key))));
         if let Some(path) = &file

@@ -13,22 +13,22 @@ use crate::networks::Inspection;
 use crate::weights::{PytorchFile, Weights};
 use crate::{Error, Result};
 
-/// Which weights to have.
+/// The weights to download.
 pub(crate) struct Pull<'a> {
     pub(crate) published: &'static Published,
     /// Take the file from a mirror's URL, or from a local file.
     pub(crate) from: Option<&'a str>,
-    /// How the SHA-256 of that file begins, if it is not the published one.
+    /// The beginning of the file's SHA-256, if it is not the published file.
     pub(crate) sha256: Option<&'a str>,
-    /// Whether to fetch it again, even if it is there.
+    /// Whether to download the file again if it exists.
     pub(crate) force: bool,
 }
 
-/// Weights that are there.
+/// Downloaded weights.
 pub(crate) struct Pulled {
     pub(crate) path: PathBuf,
     pub(crate) weights: Weights,
-    /// Whether they were fetched now.
+    /// Whether this call downloaded them.
     pub(crate) fetched: bool,
 }
 
@@ -39,7 +39,7 @@ enum Source<'a> {
 }
 
 impl<'a> Pull<'a> {
-    /// Fetches the file if it does not exist.
+    /// Downloads the file if it does not exist.
     pub(crate) fn run(&self, observer: &dyn Observer) -> Result<Pulled> {
         let (folder, path) = (cache::folder()?, self.published.path()?);
         if path.exists() && !self.force {
@@ -58,7 +58,7 @@ impl<'a> Pull<'a> {
                 let download = Download::new(url, &folder, self.published.file_name(), observer);
                 let part = download.fetch()?;
                 if let Err(unverified) = verify(part, self.expected()) {
-                    // Asked again, it would be taken for whole.
+                    // The next attempt would take the wrong file for a complete one.
                     download.discard()?;
                     return Err(unverified.of(url));
                 }
@@ -102,8 +102,8 @@ impl<'a> Pull<'a> {
     }
 }
 
-/// What the converted file says of its origin: of the published file the same wherever it was fetched, so that the
-/// converted one is the same on every machine.
+/// The origin in the converted file's metadata. For the published file it does not depend on the mirror, so the converted file is the
+/// same on every machine.
 fn origin<'a>(published: &'a Published, sha256: &str, from: &'a str) -> [(&'a str, &'a str); 2] {
     if sha256 == published.sha256 {
         [("license", LICENCE), ("source", published.url)]
@@ -112,7 +112,7 @@ fn origin<'a>(published: &'a Published, sha256: &str, from: &'a str) -> [(&'a st
     }
 }
 
-/// Waits for nobody: two processes would write into one part.
+/// Locks the download, so that two processes do not write into one part. Fails if it is locked.
 fn lock(folder: &Path) -> Result<File> {
     let path = folder.join(".lock");
     let cannot = |source| Error::io("write", &path)(source);
@@ -125,12 +125,12 @@ fn lock(folder: &Path) -> Result<File> {
         }
         Err(std::fs::TryLockError::Error(source)) => return Err(cannot(source)),
     }
-    // Nobody else writes here now.
+    // The lock keeps other processes out.
     remove_leftovers(folder)?;
     Ok(file)
 }
 
-/// Why a file is not the expected one.
+/// The error for an unexpected file.
 enum Unverified {
     Unread(PathBuf, io::Error),
     Other { path: PathBuf, found: String, expected: String },
@@ -147,7 +147,7 @@ fn verify(path: &Path, expected: &str) -> Result<(), Unverified> {
 }
 
 impl Unverified {
-    /// Of a file that was given.
+    /// The error for a given file.
     fn report(self) -> Error {
         match self {
             Self::Unread(path, source) => Error::io("read", &path)(source),
@@ -159,7 +159,7 @@ impl Unverified {
         }
     }
 
-    /// Of what arrived from a server.
+    /// The error for a downloaded file.
     fn of(self, url: &str) -> Error {
         match self {
             Self::Other { found, expected, .. } => {

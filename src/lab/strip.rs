@@ -1,4 +1,4 @@
-//! The same class or objective under growing regularisation, from none to all of it, as one strip.
+//! One class or objective under growing regularisation, as a strip of images.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -34,11 +34,11 @@ pub(crate) struct Strip<'a> {
 struct Level {
     share: f64,
     settings: Settings,
-    /// Just one, as runs take them.
+    /// A single slot, in the form that runs take.
     slots: Vec<RunSlot>,
 }
 
-/// How making it ended.
+/// How a strip ended.
 pub(crate) enum StripEnd {
     /// Every prototype is made.
     Whole,
@@ -47,7 +47,7 @@ pub(crate) enum StripEnd {
 }
 
 impl<'a> Strip<'a> {
-    /// Checks everything: `count` prototypes of one request, up to the `full` settings.
+    /// Plans `count` prototypes of one request, from no regularisation up to the `full` settings, and checks them.
     pub(crate) fn new(
         out: &'a Path,
         network: &'a Network,
@@ -101,7 +101,7 @@ impl<'a> Strip<'a> {
         Ok(StripEnd::Whole)
     }
 
-    /// Writes the strip and its numbers, and gives both.
+    /// Writes the strip and its record. Returns the path of the strip, and the record.
     pub(crate) fn write(&self) -> Result<(PathBuf, Value)> {
         let side = self.network.image().width as u32;
         let mut strip = ContactSheet::strip(self.levels.len(), side, 5)?;
@@ -135,10 +135,10 @@ impl<'a> Strip<'a> {
     }
 }
 
-/// The settings that keep a picture natural, grown to `at` parts of `of`: the weight of the total variation, the decay
-/// towards the mean colour, and how far the warps reach.
+/// `full` with `at / of` of its regularisation: of the weight of the total variation, of the weight decay, and of the reach of the
+/// warps.
 fn regularised(full: &Settings, at: u32, of: u32) -> Settings {
-    // So that 0.05 in five parts is 0.01, 0.02, ... as one writes it.
+    // Rounded, so that 0.05 in five parts is 0.01, 0.02, ... exactly.
     let part = |x: f64| (x * f64::from(at) / f64::from(of) * 1e12).round() / 1e12;
     let around_one = |x: f64| ((1.0 + part(x - 1.0)) * 1e12).round() / 1e12;
     Settings {
@@ -151,7 +151,7 @@ fn regularised(full: &Settings, at: u32, of: u32) -> Settings {
     }
 }
 
-/// The settings that grow, as they stand below a picture.
+/// The growing settings in words, as captions show them.
 pub(crate) fn words(settings: &Settings) -> Vec<String> {
     let [low, high] = settings.scale.map(short);
     let mut variation = format!("total variation {}", short(settings.tv_weight));
@@ -165,7 +165,7 @@ pub(crate) fn words(settings: &Settings) -> Vec<String> {
     ]
 }
 
-/// A number with four decimals at most; the record has all of them.
+/// Rounds to four decimals for captions. The record has all digits.
 fn short(x: f64) -> f64 {
     (x * 1e4).round() / 1e4
 }

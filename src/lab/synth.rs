@@ -23,7 +23,7 @@ pub(crate) struct Order {
     pub(crate) per_class: u64,
     /// The seed. Images with different seeds have nothing in common.
     pub(crate) seed: u64,
-    /// The settings of the biases.
+    /// Which biases to draw.
     pub(crate) biases: Biases,
     /// The number of threads; `None` uses all cores. The images do not depend on it.
     pub(crate) threads: Option<NonZero<usize>>,
@@ -41,8 +41,8 @@ impl Default for Order {
     }
 }
 
-/// Writes `<index>_<name>/<number>.png` for every image of an order. `pictures.csv`, which lists the images with their biases, comes
-/// last: if it exists, all images do. Returns the number of images.
+/// Writes `<index>_<name>/<number>.png` for every image, then `pictures.csv`, which lists the images with their biases. If that file
+/// exists, all images do. Returns the number of images.
 ///
 /// # Errors
 /// If there is no such class, a folder or file cannot be written, or the observer asked to stop.
@@ -108,7 +108,7 @@ fn write_one(folder: &Path, class: &Class, number: u64, order: &Order) -> Result
     })
 }
 
-/// The list of pictures, as comma-separated lines under a heading.
+/// The list of images as CSV.
 fn list(chosen: &[&Class], order: &Order, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "file,class,cue,light,companion")?;
     for class in chosen {

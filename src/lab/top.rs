@@ -20,7 +20,7 @@ impl From<Top> for Likely {
     }
 }
 
-/// The `count` classes of the highest logits, the first of equals first, with their softmax probabilities.
+/// The `count` classes with the highest logits and their softmax probabilities. Equal classes stay in order.
 pub(crate) fn top(logits: &[f32], count: usize, labels: &Labels) -> Vec<Top> {
     let probabilities = softmax(logits);
     let mut order: Vec<usize> = (0..logits.len()).collect();
@@ -34,7 +34,7 @@ pub(crate) fn top(logits: &[f32], count: usize, labels: &Labels) -> Vec<Top> {
     order.into_iter().take(count).map(entry).collect()
 }
 
-/// A probability for people: `97.3 %`.
+/// A probability as text: `97.30 %`.
 pub(crate) fn percent(probability: f32) -> String {
     format!("{:.2} %", 100.0 * probability)
 }

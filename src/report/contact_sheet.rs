@@ -43,7 +43,7 @@ impl ContactSheet {
     /// A sheet of one row, with images at full size.
     ///
     /// # Errors
-    /// If there is no memory for it.
+    /// If there is not enough memory.
     pub(crate) fn strip(count: usize, side: u32, lines: usize) -> Result<Self> {
         Self::of_columns(count, count.max(1), side, lines)
     }

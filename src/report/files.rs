@@ -1,4 +1,4 @@
-//! Files of a report before they are written: their names, `/` between folders, and their bytes.
+//! The files of a report before they are written: names, with `/` between folders, and bytes.
 
 use serde::Serialize;
 

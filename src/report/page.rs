@@ -60,7 +60,7 @@ pub(super) fn data_uri(bytes: &[u8]) -> Result<Value> {
     let kind = match image::guess_format(bytes) {
         Ok(image::ImageFormat::Png) => "png",
         Ok(image::ImageFormat::Jpeg) => "jpeg",
-        _ => return Err(Error::input("a picture of the report is neither PNG nor JPEG: give it as one of these")),
+        _ => return Err(Error::input("an image of the report is neither PNG nor JPEG: give it as one of these")),
     };
     // It needs no escaping, which would double its slashes.
     Ok(Value::from_safe_string(format!("data:image/{kind};base64,{}", STANDARD.encode(bytes))))

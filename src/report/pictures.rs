@@ -1,9 +1,9 @@
-//! Pictures that reports show, as PNG or JPEG files are.
+//! The images that reports show.
 
 /// The images of a report, as the bytes of PNG or JPEG files.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Pictures {
-    /// In the order of the classes of the table.
+    /// The images of each class, in the order of the table.
     pub(crate) classes: Vec<ClassPictures>,
 }
 
@@ -23,6 +23,6 @@ pub(crate) struct ClassPictures {
 pub(crate) struct PartPictures {
     /// The prototypes, in the order of the part.
     pub(crate) prototypes: Vec<Vec<u8>>,
-    /// A few of each group.
+    /// A few images of each group.
     pub(crate) groups: Vec<Vec<Vec<u8>>>,
 }

@@ -14,7 +14,7 @@ pub(crate) fn similarity_files(similarity: &Similarity, pictures: &Pictures) -> 
     let (given, classes) = (pictures.classes.len(), similarity.classes.len());
     if given != classes {
         return Err(Error::input(format!(
-            "the report has {classes} classes, but pictures of {given}: give one set for each"
+            "the report has {classes} classes, but images of {given}: give one set for each"
         )));
     }
     let figures = similarity_figures::all(similarity);

@@ -96,7 +96,7 @@ fn layer_rows(layers: &[LayerSimilarity], controls: &[String]) -> Vec<Shown> {
     layers.iter().enumerate().map(row).collect()
 }
 
-/// One class: numbers, pictures and plots.
+/// One class: numbers, images and plots.
 fn class_page(
     class: &ClassSimilarity,
     pictures: &ClassPictures,

@@ -28,7 +28,7 @@ pub(crate) fn study_files(report: &StudyReport<'_>) -> Result<Files> {
     if [groups.len(), pictures.len()] != [study.parts.len(); 2] {
         let (parts, groups, pictures) = (study.parts.len(), groups.len(), pictures.len());
         return Err(Error::input(format!(
-            "the report has {parts} parts, but groups of {groups} and pictures of {pictures}: give one set for each"
+            "the report has {parts} parts, but groups of {groups} and images of {pictures}: give one set for each"
         )));
     }
     let figures = study_figures::all(study);

@@ -52,7 +52,7 @@ fn classify_lists_the_likeliest_classes() {
     let counts = ["images", "unreadable"].map(|part| found[part].as_array().unwrap().len());
     assert_eq!(counts, [2, 1], "{found}");
     let stderr = String::from_utf8(output.stderr).unwrap();
-    assert!(stderr.contains("left out: picture w/bad.png: is not a PNG"), "{stderr}");
+    assert!(stderr.contains("skipped: picture w/bad.png: is not a PNG"), "{stderr}");
 }
 
 #[test]

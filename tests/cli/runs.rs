@@ -22,9 +22,9 @@ static UNDISTURBED: LazyLock<PathBuf> = LazyLock::new(|| {
     let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder).unwrap();
     let out = succeeds(&folder, &OPTIONS);
-    assert!(out.contains("picture  out/0_butterfly_seed0/prototype.png"), "{out}");
-    assert!(out.contains("numbers  out/0_butterfly_seed0/run.json"), "{out}");
-    assert!(out.contains("seen as  "), "{out}");
+    assert!(out.contains("image      out/0_butterfly_seed0/prototype.png"), "{out}");
+    assert!(out.contains("record     out/0_butterfly_seed0/run.json"), "{out}");
+    assert!(out.contains("seen as    "), "{out}");
     folder.join("out")
 });
 

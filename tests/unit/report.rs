@@ -312,7 +312,7 @@ fn a_measurement_without_classes_or_values_is_a_report_too() {
 #[test]
 fn what_cannot_be_shown_is_one_clear_error() {
     let error = made(&similarity(), &Pictures::default()).unwrap_err();
-    assert_eq!(error.to_string(), "the report has 2 classes, but pictures of 0: give one set for each");
+    assert_eq!(error.to_string(), "the report has 2 classes, but images of 0: give one set for each");
 
     let mut wrong = pictures();
     wrong.classes[1].natural[0] = b"GIF89a".to_vec();

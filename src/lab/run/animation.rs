@@ -1,18 +1,18 @@
-//! Animations: which steps are shown, and their pictures put together.
+//! Animations: which steps become frames, and the file of all frames.
 
 use super::folder::Folder;
 use crate::Result;
 use crate::lab::observer::{Note, Observer};
 use crate::picture::animation;
 
-/// Pictures of an animation, fewer for short runs.
+/// The most frames of an animation.
 const FRAMES: u32 = 60;
-/// How long each picture shows; the last one shows for longer.
+/// The duration of a frame, and of the last frame.
 const FRAME_MS: u16 = 80;
 const LAST_MS: u16 = 2000;
 
-/// The steps after which a picture is shown, from the start before any step to the last. They depend on the number of
-/// steps alone, and lie at squares: most happens at first.
+/// The steps after which there is a frame, from 0 to the last. They depend only on the number of steps, and their distances grow,
+/// because most changes happen early.
 pub(crate) fn frame_steps(total: u32) -> Vec<u32> {
     let last = u64::from(FRAMES - 1);
     let at = |frame: u64| (u64::from(total) * frame * frame / (last * last)) as u32;
@@ -21,7 +21,7 @@ pub(crate) fn frame_steps(total: u32) -> Vec<u32> {
     steps
 }
 
-/// The animation of the pictures that were kept, none without any. A run that was begun without one lacks the first.
+/// The animation of the kept frames; `None` if there are none. A run that began without an animation lacks the first frames.
 pub(crate) fn assemble(folder: &Folder, steps: &[u32], observer: &dyn Observer) -> Result<Option<Vec<u8>>> {
     let kept: Vec<u32> = steps.iter().copied().filter(|&step| folder.has_frame(step)).collect();
     let missing = steps.len() - kept.len();

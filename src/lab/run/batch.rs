@@ -19,7 +19,7 @@ use crate::ops::{ConvAlgorithm, ConvAlgorithms};
 use crate::tensor_file::TensorFile;
 use crate::{Error, Result, picture};
 
-/// How many classes a record lists.
+/// The number of classes in a record's `top`.
 const TOP: usize = 5;
 
 /// The properties that all batches of a run share.
@@ -32,20 +32,20 @@ pub(crate) struct Run<'a> {
     pub(crate) adapter: &'a AdapterRecord,
     pub(crate) choices: &'a ConvAlgorithms,
     pub(crate) snapshot_every: Option<u32>,
-    /// The steps whose pictures become an animation; none without one.
+    /// The steps that become frames of an animation; empty without one.
     pub(crate) frames: &'a [u32],
     pub(crate) checkpoint_every: u32,
     pub(crate) launched: Instant,
-    /// Whether slots keep their images, for a sheet of all of them.
+    /// Whether slots keep their images, for the contact sheet.
     pub(crate) keep_pictures: bool,
     pub(crate) observer: &'a dyn Observer,
 }
 
 /// How a batch ended.
 pub(crate) enum BatchEnd {
-    /// Everything is done. Each slot has its likeliest classes, or the reason of its failure.
+    /// All steps are done. Each slot has its likeliest classes, or the reason for its failure.
     Finished,
-    /// The observer stopped the batch after this step, which is kept.
+    /// The observer stopped the batch after this step. Its state is on disk.
     Cancelled(u32),
 }
 
@@ -79,7 +79,7 @@ impl Run<'_> {
         })
     }
 
-    /// Starts all images, or continues all from the step of their checkpoints.
+    /// Starts all images, or continues them from their checkpoints.
     fn begin<'a>(
         &'a self,
         slots: Vec<&'a mut RunSlot>,
@@ -90,7 +90,7 @@ impl Run<'_> {
         let job = |slot: &&mut RunSlot| Job { class: slot.request.class, seed: slot.settings.seed, init: init.clone() };
         let jobs: Vec<Job> = slots.iter().map(job).collect();
         let choices = match found.first() {
-            // Prototypes that were begun continue with their own kernels.
+            // Resumed prototypes keep their kernels.
             Some(checkpoint) => ConvAlgorithms::known(self.context.capabilities(), checkpoint.kernels.clone()),
             None => self.choices.clone(),
         };
@@ -127,7 +127,7 @@ struct Batch<'a> {
     /// The algorithm of each direction of each convolution.
     kernels: BTreeMap<String, ConvAlgorithm>,
     pace: Pace,
-    /// The step up to which the state is on disk.
+    /// The step of the state on disk.
     kept: u32,
     startup_ms: f64,
 }
@@ -141,7 +141,7 @@ impl Batch<'_> {
         ended.map_err(|error| self.explained(error, step_of(&session), None))
     }
 
-    /// All steps that are left, or as many as the observer lets it make; whether all are made, by those that are still well.
+    /// Makes the remaining steps. Returns false if the observer stopped it before the last.
     fn steps(&mut self, session: &mut Session) -> Result<bool> {
         let run = self.run;
         if session.step() == 0 {
@@ -197,7 +197,7 @@ impl Batch<'_> {
         Ok(())
     }
 
-    /// Does something with each image that is still well; one with which it cannot be done is left behind.
+    /// Acts on each image that has not failed. If that fails, the image has failed, and the others continue.
     fn each(&mut self, step: u32, mut act: impl FnMut(&mut RunSlot, usize) -> Result<()>) {
         for at in 0..self.slots.len() {
             if self.slots[at].failed.is_none()
@@ -208,7 +208,7 @@ impl Batch<'_> {
         }
     }
 
-    /// Goes on without an image.
+    /// Marks an image as failed.
     fn fail(&mut self, at: usize, error: Error, step: u32) {
         let error = self.explained(error, step, Some(at));
         let slot = &mut self.slots[at];
@@ -222,7 +222,7 @@ impl Batch<'_> {
         self.each(step_of(session), |_, at| failures[at].clone().map_or(Ok(()), |why| Err(Error::NotFinite(why))));
     }
 
-    /// The batch's state, which must be numbers: a checkpoint of others could not be gone on from.
+    /// The state of the batch. Images whose state is not finite fail, because no run can continue from such a checkpoint.
     fn states(&mut self, session: &Session) -> Result<Vec<ImageState>> {
         let (states, step) = (session.states()?, step_of(session));
         self.each(step, |slot, at| {
@@ -314,7 +314,7 @@ impl Batch<'_> {
         Ok(())
     }
 
-    /// Adds to the error which step the batch or the image reached, and which step is kept.
+    /// Adds to an error the step that the batch or image reached, and the step of the kept state.
     fn explained(&self, error: Error, step: u32, image: Option<usize>) -> Error {
         let one = image.or((self.slots.len() == 1).then_some(0));
         let kept = match (self.kept, one) {
@@ -337,11 +337,11 @@ impl Batch<'_> {
 }
 
 fn step_of(session: &Session) -> u32 {
-    // Settings limit the steps to far less.
+    // Settings limit the number of steps to far less.
     session.step() as u32
 }
 
-/// The names of a few slots, and the number of the others.
+/// The names of the first slots, and the number of the others.
 fn named(slots: &[&mut RunSlot]) -> String {
     const AT_MOST: usize = 4;
     let names: Vec<&str> = slots.iter().take(AT_MOST).map(|slot| slot.request.name.as_str()).collect();

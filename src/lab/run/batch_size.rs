@@ -1,4 +1,4 @@
-//! How many images are made at once: as many as were asked for, or as the adapter takes.
+//! The number of images in a batch: a given number, or as many as the adapter takes.
 
 use std::str::FromStr;
 
@@ -8,17 +8,17 @@ use crate::method::{MICROBATCH_IN_SOFTWARE, Session, Settings};
 use crate::networks::Network;
 use crate::ops::ConvAlgorithms;
 
-/// The largest batch. Its output stays small compared with its activations.
+/// The largest batch.
 const MOST: usize = 256;
-/// The memory that a plan may use if it is shared with the system and the system does not tell how much is free.
+/// The most memory of a plan if adapter and system share memory, and the system does not tell how much is free.
 const SHARED_BYTES: u64 = 2 << 30;
 
-/// `--batch`.
+/// The size of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BatchSize {
-    /// As many as fit and pay.
+    /// As many as fit, and not more than speed up the run.
     Auto,
-    /// So many.
+    /// This many.
     Of(usize),
 }
 
@@ -35,8 +35,8 @@ impl FromStr for BatchSize {
 }
 
 impl BatchSize {
-    /// How many of so many images to begin with. An adapter with memory of its own does not say how much that is: there a
-    /// batch that turns out too large is halved when it is made.
+    /// The size of the first batch, out of `images`. An adapter with its own memory does not report its size, so a batch may turn out
+    /// too large; `make_all` then halves it.
     ///
     /// # Errors
     /// If network and settings do not fit.
@@ -52,7 +52,7 @@ impl BatchSize {
             Self::Of(size) => Ok(size.min(images).max(1)),
             Self::Auto => {
                 let most = context.shares_memory().then(|| free_bytes().map_or(SHARED_BYTES, |free| free / 2));
-                // More than go through the network together gain nothing, and the first would be done later.
+                // On a software adapter, a larger batch is not faster, and its first image is done later.
                 let useful = if context.is_software() { MICROBATCH_IN_SOFTWARE } else { MOST };
                 largest(images.clamp(1, useful), |size| {
                     let summary = Session::summary(choices, network, settings, size)?;
@@ -63,18 +63,19 @@ impl BatchSize {
     }
 }
 
-/// The largest number up to `most` that fits, where less always fits if more does; 1 in any case, which fails with a reason.
+/// The largest number up to `most` that fits. A number fits if a larger one does. At least 1, which fails later with a reason if it does
+/// not fit.
 fn largest(most: usize, mut fits: impl FnMut(usize) -> Result<bool>) -> Result<usize> {
     let (mut low, mut high) = (1, most);
     while low < high {
-        // The most first: it usually fits.
+        // The largest first, because it usually fits.
         let middle = if high == most { most } else { (low + high).div_ceil(2) };
         if fits(middle)? { low = middle } else { high = middle - 1 }
     }
     Ok(low)
 }
 
-/// The memory available to programs, if the system tells.
+/// The memory that is available to programs, if the system tells.
 fn free_bytes() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
     available(&text)

@@ -1,4 +1,4 @@
-//! Which classes a run is asked for: by name or index, in ranges, or all.
+//! The classes of a run: by name or index, in ranges, or all.
 
 use crate::labels::Labels;
 use crate::networks::Network;
@@ -6,10 +6,10 @@ use crate::{Error, Result};
 
 use super::record::{Config, Recorded};
 
-/// The most prototypes of one run, whose states are in memory.
+/// The most prototypes of one run.
 const MOST: usize = 1_000_000;
 
-/// The classes that were asked for, by option, by a record, or by the embedded network's default; each once.
+/// The classes that were given, else that of the record, else the first class of an embedded network. Each once.
 pub(crate) fn classes(given: &[String], config: Option<&Config>, network: &Network) -> Result<Vec<usize>> {
     let labels = network.labels();
     let recorded = config.and_then(|config| config.recorded.as_ref());
@@ -19,7 +19,7 @@ pub(crate) fn classes(given: &[String], config: Option<&Config>, network: &Netwo
     }
     match (found.is_empty(), recorded) {
         (false, _) => {}
-        // By its index as text: a record of another network is told the range.
+        // Through `find`, whose error names the range if the record is of another network.
         (true, Some(Recorded { class: Some(class), .. })) => found.push(labels.find(&class.index.to_string())?),
         (true, Some(_)) => return Err(Error::input("the record has no class").advised(": choose one with {class}")),
         (true, None) if network.weights().path().is_none() => found.push(0),
@@ -35,14 +35,14 @@ pub(crate) fn classes(given: &[String], config: Option<&Config>, network: &Netwo
     Ok(found)
 }
 
-/// So many prototypes of each class or other goal, with the seeds from the first one on.
+/// `per_class` prototypes of each request, with consecutive seeds.
 pub(crate) fn wanted<T: Clone>(all: &[T], seed: u64, per_class: u32) -> Result<Vec<(T, u64)>> {
     check_wanted(all.len(), seed, per_class)?;
     let of = |one: &T| (0..u64::from(per_class)).map(|more| (one.clone(), seed + more)).collect::<Vec<_>>();
     Ok(all.iter().flat_map(of).collect())
 }
 
-/// Checks that there are enough seeds for each, and enough memory for all.
+/// Checks that there are enough seeds, and not too many prototypes.
 pub(crate) fn check_wanted(goals: usize, seed: u64, per_class: u32) -> Result<()> {
     if seed.checked_add(u64::from(per_class) - 1).is_none() {
         let last = u64::MAX;
@@ -57,7 +57,8 @@ pub(crate) fn check_wanted(goals: usize, seed: u64, per_class: u32) -> Result<()
     Ok(())
 }
 
-/// A class, all, a range, or several of these separated by commas; a name that looks like one of those is a name.
+/// Parses a class, `all`, a range, or several of these separated by commas. A class's name comes first, even if it looks like one of
+/// these.
 fn find(text: &str, labels: &Labels) -> Result<Vec<usize>> {
     match labels.find(text) {
         Ok(class) => Ok(vec![class]),

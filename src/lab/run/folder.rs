@@ -1,7 +1,8 @@
-//! A prototype's folder: its files, the order of writing them, and the conclusions after a kill at any moment.
+//! A prototype's folder: its files, and the order in which they are written.
 //!
-//! Every file is written aside and renamed. `run.json` is removed first and written last: where it is, the run is
-//! complete and the other files belong to it. Where it is not, `checkpoint.safetensors` says how far the run came.
+//! Every file is written under a temporary name and renamed. `run.json` is removed first and written last: if it exists, the run is
+//! complete and the other files belong to it. If it does not, `checkpoint.safetensors` says how far the run came. So a process may be
+//! killed at any moment.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -20,30 +21,30 @@ pub(crate) const RECORD: &str = "run.json";
 pub(crate) const PICTURE: &str = "prototype.png";
 pub(crate) const PIXELS: &str = "prototype.safetensors";
 const SNAPSHOTS: &str = "snapshots";
-/// Pictures of the way, until they are put together as an animation.
+/// Frames, until the animation is written.
 const FRAMES: &str = "frames";
 pub(crate) const ANIMATION: &str = "prototype.apng";
-/// Why the prototype could not be made; there only until it is tried again.
+/// The reason for a failure. The next attempt removes it.
 pub(crate) const FAILED: &str = "failed.txt";
 
-/// The largest picture of an animation that is read.
+/// The largest frame that is read.
 const MAX_FRAME_BYTES: u64 = 64 << 20;
-/// The longest checkpoint that is read: far above one of the most steps.
+/// The longest checkpoint that is read, far longer than that of the longest run.
 const MAX_CHECKPOINT_BYTES: u64 = 1 << 30;
 
-/// What to do if a folder exists already.
+/// What to do if a folder exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Existing {
-    /// Nothing: say that it exists.
+    /// Refuse to touch it.
     Refuse,
-    /// Go on from its checkpoint.
+    /// Continue from its checkpoint.
     Resume,
     /// Start again and replace its files.
     Replace,
 }
 
 impl Existing {
-    /// By two flags that exclude each other.
+    /// From two flags that exclude each other.
     pub(crate) fn of(resume: bool, force: bool) -> Self {
         match (resume, force) {
             (true, _) => Self::Resume,
@@ -57,20 +58,20 @@ impl Existing {
 pub(crate) enum State {
     /// There is nothing to continue from.
     Fresh,
-    /// There is a checkpoint to continue from, maybe of the last step.
+    /// There is a checkpoint to continue from, possibly of the last step.
     Begun(Box<Checkpoint>),
-    /// All steps made and everything written.
+    /// All files are written.
     Finished,
 }
 
 /// The files of a finished prototype besides its checkpoint.
 #[derive(Default)]
 pub(crate) struct Results {
-    /// The picture, as a PNG file.
+    /// The image as a PNG file.
     pub(crate) png: Vec<u8>,
-    /// The pixels as numbers, as a safetensors file.
+    /// The image as a safetensors file of floats.
     pub(crate) pixels: Vec<u8>,
-    /// How the picture came about, as an animated PNG file.
+    /// The animation as an animated PNG file.
     pub(crate) animation: Option<Vec<u8>>,
     /// `run.json`.
     pub(crate) record: String,
@@ -85,37 +86,37 @@ pub(crate) struct Folder {
 }
 
 impl Folder {
-    /// `OUT/<slug>_seed<S>`; of a class, the slug begins with its index.
+    /// `OUT/<slug>_seed<S>`. The slug of a class begins with its index.
     pub(crate) fn new(out: &Path, slug: &str, seed: u64, existing: Existing) -> Self {
         Self { path: out.join(format!("{slug}_seed{seed}")), existing, begun: false }
     }
 
-    /// The picture in it.
+    /// The path of the image as PNG.
     pub(crate) fn picture(&self) -> PathBuf {
         self.path.join(PICTURE)
     }
 
-    /// The pixels as numbers in it.
+    /// The path of the image as floats.
     pub(crate) fn pixels(&self) -> PathBuf {
         self.path.join(PIXELS)
     }
 
-    /// The animation in it, if one was asked for.
+    /// The path of the animation, which exists only if one was wanted.
     pub(crate) fn animation(&self) -> PathBuf {
         self.path.join(ANIMATION)
     }
 
-    /// The record in it.
+    /// The path of the record.
     pub(crate) fn record(&self) -> PathBuf {
         self.path.join(RECORD)
     }
 
-    /// Where it is.
+    /// The path of the folder.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Whether the folder exists but must not. A folder that only has the reason of a failure does not count.
+    /// Whether the folder exists but must not. A folder that holds only the reason for a failure does not count.
     pub(crate) fn is_in_the_way(&self) -> bool {
         self.existing == Existing::Refuse
             && !self.path.is_file()
@@ -128,7 +129,7 @@ impl Folder {
         entries.peek().is_some() && entries.all(|entry| entry.file_name() == FAILED)
     }
 
-    /// The state of the prototype. `check` decides whether a checkpoint belongs to this run.
+    /// The state of the prototype. `check` fails if a checkpoint does not belong to this run.
     pub(crate) fn state(&self, total_steps: u32, check: impl FnOnce(&Checkpoint) -> Result<()>) -> Result<State> {
         if self.existing != Existing::Resume {
             return Ok(State::Fresh);
@@ -163,13 +164,13 @@ impl Folder {
         Checkpoint::from_bytes(&bytes).map_err(|error| Error::input(format!("{}: {error}", file.display())))
     }
 
-    /// Keeps the state between two steps.
+    /// Writes the state between two steps.
     pub(crate) fn write_checkpoint(&mut self, checkpoint: &Checkpoint) -> Result<()> {
         self.begin()?;
         write(&self.path.join(CHECKPOINT), &checkpoint.to_bytes())
     }
 
-    /// Keeps the picture after a step.
+    /// Writes the image after a step.
     pub(crate) fn write_snapshot(&mut self, step: u32, png: &[u8]) -> Result<()> {
         self.begin()?;
         let folder = self.path.join(SNAPSHOTS);
@@ -177,7 +178,7 @@ impl Folder {
         write(&folder.join(format!("step_{step:06}.png")), png)
     }
 
-    /// Keeps the picture after a step, for the animation: its pixels as they are, since nobody else reads them.
+    /// Writes a frame of the animation, as raw pixels: only [`Folder::read_frame`] reads them.
     pub(crate) fn write_frame(&mut self, step: u32, picture: &RgbImage) -> Result<()> {
         self.begin()?;
         let frame = self.frame(step);
@@ -186,18 +187,18 @@ impl Folder {
         write(&frame, &[&width[..], &height, picture.as_raw()].concat())
     }
 
-    /// Whether the picture after a step was kept.
+    /// Whether there is a frame of a step.
     pub(crate) fn has_frame(&self, step: u32) -> bool {
         self.frame(step).is_file() || self.png_frame(step).is_file()
     }
 
-    /// The picture that was kept after a step.
+    /// The frame of a step.
     pub(crate) fn read_frame(&self, step: u32) -> Result<RgbImage> {
         let path = self.frame(step);
         if !path.is_file() {
             return read(self.png_frame(step));
         }
-        let bytes = read_at_most(&path, MAX_FRAME_BYTES, "picture of an animation")?;
+        let bytes = read_at_most(&path, MAX_FRAME_BYTES, "frame")?;
         let extent = |at: usize| Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
         let extents = extent(0).zip(extent(4));
         let picture = extents.and_then(|(width, height)| RgbImage::from_raw(width, height, bytes[8..].to_vec()));
@@ -208,12 +209,12 @@ impl Folder {
         self.path.join(FRAMES).join(format!("step_{step:06}.rgb"))
     }
 
-    /// As versions wrote it that kept frames as PNG files.
+    /// Earlier versions wrote frames as PNG files.
     fn png_frame(&self, step: u32) -> PathBuf {
         self.frame(step).with_extension("png")
     }
 
-    /// Writes the results; the record last, since it says that the rest is there.
+    /// Writes the results, and the record last, because it says that the rest exists.
     pub(crate) fn finish(&mut self, results: &Results) -> Result<()> {
         self.begin()?;
         write(&self.path.join(PIXELS), &results.pixels)?;
@@ -226,24 +227,24 @@ impl Folder {
         Ok(())
     }
 
-    /// Removes the frames of an animation. Errors do not matter.
+    /// Removes the frames. Ignores errors.
     pub(crate) fn clear_frames(&self) {
         let frames = self.path.join(FRAMES);
         for file in files_in(&frames, is_picture) {
             let _ = std::fs::remove_file(file);
         }
-        // Other files in it are not ours, and keep it.
+        // This fails if the folder has other files, which stay.
         let _ = std::fs::remove_dir(frames);
     }
 
-    /// Notes down why the prototype could not be made, where that can be written.
+    /// Writes the reason for a failure, if the folder can be written.
     pub(crate) fn write_failure(&mut self, why: &str) {
         let noted = self.begin().and_then(|()| write(&self.path.join(FAILED), format!("{why}\n").as_bytes()));
-        // A folder that takes no file is a failure that is told in any case.
+        // The caller reports the failure in any case.
         drop(noted);
     }
 
-    /// Before the first write: creates the folder, and removes files that would contradict the new ones.
+    /// Before the first write: creates the folder, and removes the files of an earlier run that must not stay.
     fn begin(&mut self) -> Result<()> {
         if self.begun {
             return Ok(());
@@ -253,7 +254,7 @@ impl Folder {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
                 return Err(Error::io("create", &self.path)(error));
             }
-            // It was not there when the run began.
+            // It did not exist when the run began.
             Err(_) if self.is_in_the_way() => {
                 let path = self.path.display();
                 return Err(Error::input(format!(
@@ -280,7 +281,7 @@ impl Folder {
     }
 }
 
-/// Refuses the folders that are in the way, all at once.
+/// Refuses folders that exist but must not, all in one error.
 pub(crate) fn refuse_existing<'a>(folders: impl Iterator<Item = &'a Folder>) -> Result<()> {
     const AT_MOST: usize = 5;
     let there: Vec<String> =
@@ -309,7 +310,7 @@ fn create_folder(path: &Path) -> Result<()> {
     std::fs::create_dir_all(path).map_err(Error::io("create", path))
 }
 
-/// Whether a name is that of a frame or snapshot.
+/// Whether a file's name is that of a frame or snapshot.
 fn is_picture(name: &str) -> bool {
     name.starts_with("step_") && (name.ends_with(".png") || name.ends_with(".rgb"))
 }

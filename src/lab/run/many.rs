@@ -1,4 +1,4 @@
-//! All prototypes of a run: batch after batch, with failures and throughput.
+//! All prototypes of a run, batch after batch.
 
 use std::time::Instant;
 
@@ -10,15 +10,15 @@ use crate::lab::observer::Note;
 use crate::{Error, Result};
 use serde::Serialize;
 
-/// How fast prototypes were made, files and plans included.
+/// The speed of a run, including plans and files.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(crate) struct Throughput {
     pub(crate) prototypes: usize,
-    /// The most at once.
+    /// The size of the largest batch.
     pub(crate) batch: usize,
     pub(crate) seconds: f64,
     pub(crate) images_per_s: f64,
-    /// Of each image's every step.
+    /// The time per image and step.
     pub(crate) image_step_ms: f64,
 }
 
@@ -37,8 +37,8 @@ pub(crate) enum Done {
     Cancelled(u32),
 }
 
-/// Makes what is open of the slots, at most `most` at once, and fewer where the adapter has not the memory for so many
-/// and `may_shrink` says that they need not be.
+/// Makes the open slots in batches of at most `most`. If the adapter runs out of memory and `may_shrink` is set, continues with smaller
+/// batches.
 ///
 /// # Errors
 /// If the device fails. If one prototype fails, its slot has the error, and the others continue.
@@ -73,7 +73,7 @@ pub(crate) fn make_all(run: &Run, slots: &mut [RunSlot], most: usize, may_shrink
     Ok(Done::All(Throughput::new(made.len(), largest, image_steps, begun.elapsed().as_secs_f64())))
 }
 
-/// The reason not to begin another batch: the disk was full, and still is.
+/// The error of a disk that was full and still is; then no other batch should begin.
 fn no_room(slots: &[RunSlot]) -> Option<Error> {
     let full = |error: &Error| matches!(error.cause(), Error::Io { source, .. } if is_full(source.kind()));
     slots.iter().find(|slot| slot.failed.as_ref().is_some_and(full))?;

@@ -1,6 +1,6 @@
-//! `run.json`: how a prototype was made and the results, for people, for scripts, and to make it again.
+//! `run.json`: the settings, the circumstances and the results of a prototype. It is also a configuration that repeats the run.
 //!
-//! Everything but `timings` is the same for the same run, byte for byte.
+//! Two identical runs write the same bytes, except for `timings`.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -18,34 +18,34 @@ use crate::lab::top::Top;
 /// The layout's name and version.
 pub(crate) const FORMAT: &str = "protogpu run 1";
 
-/// The longest file that is read as a configuration or a record: one of the most steps is shorter.
+/// The longest configuration or record that is read; that of the longest run is shorter.
 pub(crate) const MAX_RECORD_BYTES: u64 = 256 << 20;
 
-/// The class as recorded.
+/// A class in a record.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ClassRecord {
     pub(crate) index: usize,
     pub(crate) name: String,
 }
 
-/// Which weights a run used.
+/// The weights of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct WeightsRecord {
-    /// The embedded or published network's name; none for a file.
+    /// The name of an embedded or published network; `None` for a file.
     pub(crate) model: Option<String>,
-    /// The file as it was given, or `imagenet` for published weights; none for an embedded network.
+    /// The file as given, or `imagenet` for published weights; `None` for an embedded network.
     pub(crate) path: Option<PathBuf>,
     pub(crate) sha256: String,
     pub(crate) architecture: Architecture,
-    /// The input that the network got; old records have none.
+    /// The input that the network got; older records lack it.
     #[serde(default)]
     pub(crate) input: Option<Preprocessing>,
-    /// The classes' names, if they came from a file of their own.
+    /// The label file, if one was given.
     #[serde(default)]
     pub(crate) labels: Option<PathBuf>,
 }
 
-/// The adapter that made the steps, as the driver describes it.
+/// The adapter of a run, as the driver describes it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct AdapterRecord {
     pub(crate) description: String,
@@ -56,18 +56,18 @@ pub(crate) struct AdapterRecord {
     pub(crate) driver_info: String,
 }
 
-/// The one part that differs between runs that are otherwise the same.
+/// The one part that differs between two identical runs.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct Timings {
     /// From the launch to the beginning of the first step.
     pub(crate) startup_ms: f64,
-    /// The median step of the whole batch, in this process.
+    /// The median step of the whole batch in this process.
     pub(crate) step_ms: f64,
-    /// All of this process's steps, with the files written in between.
+    /// All steps of this process, including the files written in between.
     pub(crate) total_ms: f64,
-    /// Steps that this process made; fewer than all after a resumption.
+    /// Steps that this process made; fewer than all in a resumed run.
     pub(crate) steps: u32,
-    /// Images that were made at once.
+    /// The size of the batch.
     pub(crate) batch: usize,
 }
 
@@ -192,7 +192,7 @@ impl Config {
         &self.path
     }
 
-    /// Lays the file's settings over others.
+    /// `base`, with the file's settings in place of its own.
     pub(crate) fn apply(&self, base: &Settings) -> Result<Settings> {
         base.overlay(&self.settings).map_err(|error| self.wrong(error))
     }

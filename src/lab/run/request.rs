@@ -1,4 +1,4 @@
-//! The request of a run: classes or other objectives.
+//! What a run should make: classes, or other objectives.
 
 use crate::Result;
 use crate::method::objective::ResolvedObjective;
@@ -8,7 +8,7 @@ use crate::networks::Network;
 use super::classes::classes;
 use super::record::{ClassRecord, Config};
 
-/// The request of one prototype.
+/// What one prototype maximises.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     /// The class, which also keys the random draws; class 0 for other objectives.
@@ -22,7 +22,8 @@ pub(crate) struct Request {
     pub(crate) slug: String,
 }
 
-/// The requests from options, settings, a record, or the default of the built-in network; each once.
+/// The classes or objectives that were given, else those of the settings or the record, else the default of a built-in network. Each
+/// once.
 pub(crate) fn requests(
     given: &[String],
     objectives: &[Objective],
@@ -41,7 +42,7 @@ pub(crate) fn requests(
     }
     let mut requests: Vec<Request> = Vec::new();
     for objective in objectives {
-        // Where the log-sum-exp counts, one class's logit alone is not what --class maximises.
+        // With a log-sum-exp in the loss, a class is more than its logit.
         let request = match objective.lone_class(network)?.filter(|_| settings.logsumexp_weight == 0.0) {
             Some(class) => of_class(class)?,
             None => Request::of_objective(objective, network)?,
@@ -54,7 +55,7 @@ pub(crate) fn requests(
 }
 
 impl Request {
-    /// The paper's objective for a class.
+    /// A request for a class.
     pub(crate) fn of_class(class: usize, network: &Network) -> Result<Self> {
         let (labels, objective) = (network.labels(), Objective::class());
         let resolved = objective.resolve(network)?;
@@ -83,7 +84,7 @@ impl Request {
         Settings { objective: self.objective.clone(), ..settings.clone() }
     }
 
-    /// The same, more clearly.
+    /// As errors name it: `class 3 (moth)`, or the objective.
     pub(crate) fn long_title(&self) -> String {
         match self.class() {
             Some(class) => format!("class {} ({})", class.index, class.name),
@@ -91,7 +92,7 @@ impl Request {
         }
     }
 
-    /// As a message names it: the class with its index, or the objective.
+    /// As notes and reports name it: `moth (3)`, or the objective.
     pub(crate) fn title(&self) -> String {
         match self.class() {
             Some(class) => format!("{} ({})", class.name, class.index),

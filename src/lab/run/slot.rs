@@ -1,4 +1,4 @@
-//! The prototypes of a run: request, folder and state of each. Everything is checked before any work.
+//! The prototypes of a run: the request, folder and state of each. All checks come before any work.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
@@ -24,22 +24,22 @@ use crate::lab::top::Top;
 /// One prototype to make.
 pub(crate) struct RunSlot {
     pub(crate) request: Request,
-    /// Those of the run, with this prototype's own seed and objective.
+    /// The settings of the run, with this prototype's seed and objective.
     pub(crate) settings: Settings,
     pub(crate) folder: Folder,
     /// The checkpoint's description, if there is a checkpoint to continue from.
     pub(crate) begun: Option<Progress>,
-    /// Whether an earlier run had made it.
+    /// Whether an earlier run made it.
     pub(crate) finished: bool,
-    /// The likeliest classes, once this run has made it.
+    /// Its likeliest classes, if this run made it.
     pub(crate) top: Option<Vec<Top>>,
-    /// Its image, once this run has made it, if images are kept.
+    /// Its image, if this run made it and keeps images.
     pub(crate) picture: Option<RgbImage>,
-    /// Why this run could not make it.
+    /// Why this run failed to make it.
     pub(crate) failed: Option<Error>,
 }
 
-/// The description of a checkpoint. Whole checkpoints of a thousand classes would take gigabytes, so each is read when its turn comes.
+/// A checkpoint without its tensors. The tensors of a thousand classes take gigabytes, so each batch reads its own.
 #[derive(PartialEq)]
 pub(crate) struct Progress {
     pub(crate) step: u32,
@@ -71,12 +71,12 @@ impl RunSlot {
         !self.finished && self.top.is_none() && self.failed.is_none()
     }
 
-    /// Its likeliest classes, from this run or from an earlier record; empty if that cannot be read.
+    /// Its likeliest classes, from this run or from its record; empty if that cannot be read.
     pub(crate) fn seen_as(&self) -> Vec<Top> {
         self.top.clone().unwrap_or_else(|| recorded_top(&self.folder))
     }
 
-    /// Whether two can be made in one batch: they have made equally many steps with the same kernels towards objectives of one form.
+    /// Whether two fit into one batch: they are at the same step, have the same kernels, and their objectives have one form.
     fn goes_with(&self, other: &Self) -> bool {
         let [ours, theirs] = [self, other].map(|slot| slot.begun.as_ref().map(|begun| &begun.kernels));
         self.step() == other.step() && ours == theirs && self.request.resolved.same_form(&other.request.resolved)
@@ -88,15 +88,15 @@ impl RunSlot {
     }
 }
 
-/// A picture to start from.
+/// An image to start from.
 pub(crate) struct Start {
     /// `[3,H,W]` in `[0,1]`.
     pub(crate) pixels: Arc<[f32]>,
-    /// Of the file.
+    /// The SHA-256 of its file.
     pub(crate) sha256: String,
 }
 
-/// Reads the picture that the settings start from, if it is one.
+/// Reads the image that the settings start from, if they name one.
 pub(crate) fn start(settings: &Settings, config: Option<&Config>, side: usize) -> Result<Option<Start>> {
     let Some(path) = settings.init_image() else { return Ok(None) };
     let pixels = preprocess(path, side)?;
@@ -107,7 +107,7 @@ pub(crate) fn start(settings: &Settings, config: Option<&Config>, side: usize) -
     Ok(Some(Start { pixels: pixels.into(), sha256 }))
 }
 
-/// The slots of all prototypes, whose folders are free or can be continued, and are writable.
+/// The slots of all prototypes. Checks that their folders are free or can be continued, and that they are writable.
 pub(crate) fn slots(
     wanted: &[(Request, u64)],
     out: &Path,
@@ -154,7 +154,7 @@ pub(crate) fn slots(
     wanted.iter().zip(folders).map(slot).collect()
 }
 
-/// The next batch: at most `most` slots that can be made together.
+/// The next batch: at most `most` open slots that fit together.
 pub(crate) fn next_batch(slots: &mut [RunSlot], most: usize) -> Vec<&mut RunSlot> {
     let Some(first) = slots.iter().position(RunSlot::is_open) else { return Vec::new() };
     let together: Vec<bool> = slots.iter().map(|slot| slot.is_open() && slot.goes_with(&slots[first])).collect();
@@ -162,12 +162,12 @@ pub(crate) fn next_batch(slots: &mut [RunSlot], most: usize) -> Vec<&mut RunSlot
     slots.iter_mut().zip(together).filter(|(_, together)| *together).map(|(slot, _)| slot).take(len).collect()
 }
 
-/// How many of `n` to make next, so that batches are few and even.
+/// The size of the next batch out of `n` slots, such that batches are few and of about equal size.
 pub(crate) fn batch_len(n: usize, most: usize) -> usize {
     n.div_ceil(n.div_ceil(most))
 }
 
-/// Whether an image would be made alone that is to be unlike others.
+/// Checks that no image with a `diversity` term would be alone in its batch.
 pub(crate) fn check_diverse(slots: &[RunSlot], most: usize) -> Result<()> {
     let mut open: Vec<&RunSlot> = slots.iter().filter(|slot| slot.is_open()).collect();
     while let Some(&first) = open.first() {

@@ -1,11 +1,11 @@
-//! Which natural pictures are looked at.
+//! Which natural images are measured.
 
 use std::path::{Path, PathBuf};
 
 use crate::digest::sha256_hex;
 use crate::lab::pictures::ImageFolder;
 
-/// Which pictures are compared, and how.
+/// Which images are compared, and how.
 pub(crate) struct Choice<'a> {
     pub(crate) folder: &'a ImageFolder,
     pub(crate) per_class: usize,
@@ -15,21 +15,21 @@ pub(crate) struct Choice<'a> {
 }
 
 impl Choice<'_> {
-    /// Of the class, for the mean and to compare with it.
+    /// Images of the class, for the mean and to compare with it.
     pub(crate) fn same(&self, class: usize) -> Vec<PathBuf> {
         let all = self.folder.pictures(class).iter().map(|path| (class, path.clone()));
         self.drawn(class, all.collect(), self.per_class)
     }
 
-    /// Of all other classes.
+    /// Images of all other classes.
     pub(crate) fn different(&self, class: usize) -> Vec<PathBuf> {
         let others = self.folder.classes().filter(|&other| other != class);
         let all = others.flat_map(|other| self.folder.pictures(other).iter().map(move |path| (other, path.clone())));
         self.drawn(class, all.collect(), self.different.unwrap_or_else(|| self.same(class).len()))
     }
 
-    /// Some of the pictures, sorted by path: those with the smallest digests of seed, class and name, so that a further
-    /// picture in the folder changes the choice by itself alone.
+    /// Some of the images, sorted by path: those with the smallest digests of seed, class and name. So one more image in the folder
+    /// changes the selection by at most one.
     fn drawn(&self, class: usize, mut all: Vec<(usize, PathBuf)>, count: usize) -> Vec<PathBuf> {
         if all.len() > count {
             let key = |path: &Path| sha256_hex(format!("{} {class} {}", self.seed, self.folder.relative(path)));

@@ -15,20 +15,20 @@ use serde::Serialize;
 use crate::lab::run::folder::{PIXELS, RECORD};
 use crate::lab::run::record::{Config, Recorded};
 
-/// A file of a prototype's pixels is smaller.
+/// The longest `prototype.safetensors` that is read.
 const MAX_PIXELS_BYTES: u64 = 64 << 20;
-/// The blurred mean picture's standard deviation, as a share of the side.
+/// The standard deviation of the blur of the mean image, as a fraction of the side.
 const BLUR: f32 = 1.0 / 16.0;
 
-/// How the network sees a prototype's pixels.
+/// The form in which the network gets a prototype's pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Pixels {
-    /// As they are, beyond [0,1] too.
+    /// As floats, which may exceed [0,1].
     Float,
     /// Clamped to [0,1].
     Clamped,
-    /// Clamped, and rounded to 8 bits as in prototype.png.
+    /// Clamped and rounded to 8 bits, as in prototype.png.
     #[serde(rename = "8-bit")]
     EightBit,
 }
@@ -48,11 +48,11 @@ pub(crate) struct Prototype {
     pub(crate) folder: PathBuf,
     pub(crate) class: usize,
     pub(crate) seed: u64,
-    /// `[3,H,W]`, as it is to be shown.
+    /// `[3,H,W]`, in the form that the network gets.
     pub(crate) pixels: Vec<f32>,
 }
 
-/// The records of the prototypes in some folders, which are prototype folders or contain such, sorted.
+/// The records of the prototypes in some folders, sorted. Each folder is that of a prototype or contains such folders.
 pub(crate) fn find(given: &[PathBuf]) -> Result<Vec<(PathBuf, Config)>> {
     let mut found = Vec::new();
     for path in given {
@@ -88,7 +88,10 @@ pub(crate) fn recorded<'a>(folder: &Path, config: &'a Config) -> Result<&'a Reco
     })
 }
 
-/// The prototypes by class, which must be of this network.
+/// The prototypes by class.
+///
+/// # Errors
+/// If one was made with another network.
 pub(crate) fn prototypes(
     found: &[(PathBuf, Config)],
     network: &Network,
@@ -140,30 +143,30 @@ fn pixels(path: &Path, network: &Network) -> Result<Vec<f32>> {
     image.map_err(|error| Error::input(format!("{}: {error}", path.display())))
 }
 
-/// A picture that every class is also measured with.
+/// An image that is measured beside a class's prototypes.
 pub(crate) struct Control {
     pub(crate) name: String,
     /// `[3,H,W]`.
     pub(crate) pixels: Vec<f32>,
 }
 
-/// What every class is measured with, unless it was asked not to be.
+/// The controls that every class has.
 pub(crate) const CONTROLS: [&str; 4] = ["noise", "grey", "mean", "blurred-mean"];
 
-/// A control of `NAME=PATH`.
+/// A control from `NAME=PATH`.
 pub(crate) struct GivenControl {
     name: String,
     of: Given,
 }
 
 enum Given {
-    /// The same picture for every class.
+    /// One image for every class.
     Picture(Vec<f32>),
-    /// Each class's own, by class: other prototypes, for instance another method's.
+    /// An image per class, such as the prototypes of another method.
     Prototypes(BTreeMap<usize, Vec<f32>>),
 }
 
-/// What is measured of `classes` beside the usual controls.
+/// The given controls for `classes`.
 pub(crate) fn given_controls(
     given: &[String],
     classes: &[usize],
@@ -191,7 +194,10 @@ pub(crate) fn given_controls(
     Ok(controls)
 }
 
-/// The prototypes in a folder, which must have exactly one of each class.
+/// The prototypes in a folder.
+///
+/// # Errors
+/// If it does not have exactly one of each class.
 fn one_of_each(folder: &str, classes: &[usize], network: &Network, shown: Pixels) -> Result<BTreeMap<usize, Vec<f32>>> {
     let mut found = prototypes(&find(&[PathBuf::from(folder)])?, network, shown)?;
     let mut one_of = |&class: &usize| {

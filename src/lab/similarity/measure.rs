@@ -1,4 +1,4 @@
-//! Path similarity of prototypes, measured and written down as a report.
+//! Measures the path similarity of prototypes, and writes the report.
 
 use std::path::{Path, PathBuf};
 
@@ -23,9 +23,9 @@ use serde_json::{Map, Value, json};
 const FORMAT: &str = "protogpu similarity 1";
 /// The file that is written last, when the report is complete.
 const REPORT: &str = "similarity.json";
-/// Classes that are shown for each prototype.
+/// The number of likeliest classes per prototype.
 const TOP: usize = 5;
-/// Natural pictures of a class that the report shows.
+/// The number of natural images per class in the report.
 const EXAMPLES: usize = 6;
 
 /// A measurement.
@@ -35,26 +35,26 @@ pub(crate) struct Measurement<'a> {
     pub(crate) choice: Choice<'a>,
     /// The prototypes by class.
     pub(crate) prototypes: &'a [(usize, Vec<Prototype>)],
-    /// How the network sees their pixels.
+    /// The form in which the network gets their pixels.
     pub(crate) pixels: Pixels,
     /// Additional controls with their names.
     pub(crate) controls: &'a [GivenControl],
     pub(crate) control_names: &'a [String],
     /// Files of mean activations, to use instead of computing them.
     pub(crate) mean_files: &'a [PathBuf],
-    /// Where means and correlations of natural pictures are kept; none for a folder in `out`.
+    /// The folder that caches mean activations and correlations of natural images; `None` for one in `out`.
     pub(crate) mean_cache: Option<&'a Path>,
     pub(crate) semantics: Semantics,
     pub(crate) over: Over,
-    /// Pictures at once.
+    /// Images per batch.
     pub(crate) batch: usize,
     pub(crate) out: &'a Path,
-    /// Whether an earlier report is replaced, and means that do not fit.
+    /// Whether to replace an earlier report, and cached mean activations that do not fit.
     pub(crate) force: bool,
 }
 
 impl Measurement<'_> {
-    /// All that can be found out before any work.
+    /// Checks all that can be checked before any work.
     pub(crate) fn check(&self) -> Result<()> {
         let folder = self.choice.folder;
         for (class, _) in self.prototypes {
@@ -77,7 +77,7 @@ impl Measurement<'_> {
         check_report(self.out, REPORT, self.force)
     }
 
-    /// Where means and correlations of natural pictures are kept.
+    /// The folder that caches mean activations and correlations of natural images.
     pub(crate) fn kept(&self) -> PathBuf {
         self.mean_cache.map_or_else(|| self.out.join("means"), Path::to_owned)
     }
@@ -116,7 +116,7 @@ impl Measurement<'_> {
         self.mean_files.iter().map(read).collect()
     }
 
-    /// How many pictures go through the network if nothing is kept from before.
+    /// The number of images that go through the network if nothing is cached.
     fn pictures(&self) -> u64 {
         let passes = if self.choice.leave_one_out { 2 } else { 1 };
         let of = |(class, _): &(usize, Vec<Prototype>)| {
@@ -143,7 +143,7 @@ impl Measurement<'_> {
         for batch in pixels.chunks(self.batch) {
             observed.extend(correlator.correlate(&batch.concat(), &targets)?);
         }
-        // Tens of megabytes a class, which are not needed any more.
+        // Frees tens of megabytes per class.
         natural.mean.means = Vec::new();
         Ok(Measured { class, prototypes, controls, natural, observed })
     }
@@ -200,13 +200,13 @@ impl Measurement<'_> {
     }
 }
 
-/// A class, with everything that was measured of it.
+/// The measurements of a class.
 struct Measured<'a> {
     class: usize,
     prototypes: &'a [Prototype],
     controls: Vec<Control>,
     natural: Natural,
-    /// Of the prototypes, then of the controls.
+    /// The prototypes, then the controls.
     observed: Vec<Observed>,
 }
 
@@ -236,7 +236,7 @@ impl Measured<'_> {
     fn pictures(&self, side: usize) -> Result<ClassPictures> {
         let prototypes = self.prototypes.iter().map(|prototype| png(&prototype.pixels, side));
         let controls = self.controls.iter().map(|control| Ok((control.name.clone(), png(&control.pixels, side)?)));
-        // Files that could not be read and were skipped.
+        // Unreadable files were skipped.
         let natural = self.natural.examples.iter().filter_map(|path| preprocess(path, side).ok());
         Ok(ClassPictures {
             prototypes: prototypes.collect::<Result<_>>()?,

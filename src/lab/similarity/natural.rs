@@ -1,5 +1,5 @@
-//! The natural side of path similarity: which pictures, their mean activations and their own similarity, kept in files so that
-//! an interrupted measurement goes on and the next one begins there.
+//! The natural images of path similarity: their mean activations, and their own similarity to these. Both are cached in files, so an
+//! interrupted measurement continues and the next one need not repeat them.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -19,10 +19,10 @@ use super::stream::{correlate, recorded, sums};
 
 /// The layout's name and version.
 const FORMAT: &str = "protogpu natural similarity 1";
-/// The longest accepted file of correlations: above that of about 100,000 images.
+/// The longest file of correlations that is read, enough for about 100,000 images.
 const MAX_BYTES: u64 = 1 << 30;
 
-/// One natural picture and how similar it is.
+/// A natural image with its correlations.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Scored {
     #[serde(flatten)]
@@ -40,35 +40,35 @@ struct Kept {
     same: Vec<Scored>,
     different: Vec<Scored>,
     unreadable: Vec<Picture>,
-    /// Why those could not be read.
+    /// The reasons for skipped images.
     skipped: Vec<String>,
 }
 
-/// The natural side of one class.
+/// The natural images of one class, measured.
 pub(crate) struct Natural {
     pub(crate) mean: MeanActivations,
     pub(crate) same: Vec<Correlations>,
     pub(crate) different: Vec<Correlations>,
-    /// Pictures that could not be read.
+    /// Images that could not be read.
     pub(crate) skipped: Vec<String>,
-    /// Some pictures of the class, to show.
+    /// Some images of the class, to show.
     pub(crate) examples: Vec<PathBuf>,
 }
 
-/// Makes natural sides, or finds them.
+/// Measures natural images, or finds cached measurements.
 pub(crate) struct Naturals<'a> {
     pub(crate) network: &'a Network,
     pub(crate) choice: &'a Choice<'a>,
-    /// Where means and correlations are kept.
+    /// The folder of the cache.
     pub(crate) kept: &'a Path,
-    /// Means that were given.
+    /// Given mean activations.
     pub(crate) given: &'a [(PathBuf, MeanActivations)],
-    /// Whether to replace files that do not fit.
+    /// Whether to replace cached files that do not fit.
     pub(crate) force: bool,
 }
 
 impl Naturals<'_> {
-    /// A class's natural side; `observer` hears of every batch that was looked at.
+    /// Measures the natural images of a class. `observer` learns of every batch.
     pub(crate) fn of(&self, class: usize, correlator: &mut Correlator, observer: &dyn Observer) -> Result<Natural> {
         let (same, different) = (self.choice.same(class), self.choice.different(class));
         let (mean, sums) = self.mean(class, &same, correlator, observer)?;
@@ -102,7 +102,7 @@ impl Naturals<'_> {
         Ok(Natural { mean, same: same_scores, different, skipped: kept.skipped, examples: same })
     }
 
-    /// A class's mean: given, kept, or made now with the sums behind it.
+    /// The mean activations of a class: given, cached, or computed now from their sums.
     fn mean(
         &self,
         class: usize,
@@ -136,7 +136,7 @@ impl Naturals<'_> {
         Ok((mean, Some(sums)))
     }
 
-    /// The sums from which a picture can be taken out.
+    /// The sums, from which a single image can be subtracted.
     fn sums(
         &self,
         class: usize,
@@ -159,7 +159,7 @@ impl Naturals<'_> {
         self.kept.join(format!("{class}.json"))
     }
 
-    /// Kept correlations, if they belong to this mean and these images. Others are replaced, since they can be computed again.
+    /// Cached correlations, if they belong to this mean and these images. Others are computed anew and replaced.
     fn found(
         &self,
         class: usize,
@@ -186,7 +186,7 @@ impl Naturals<'_> {
         }
         let text = match if_there(read_at_most(&path, MAX_BYTES, "file of correlations")) {
             Ok(Some(text)) => text,
-            // Files that cannot be used are made again.
+            // Unusable files are replaced.
             Ok(None) | Err(Error::Input(_)) => return Ok(None),
             Err(error) => return Err(error),
         };
@@ -225,7 +225,7 @@ impl Naturals<'_> {
     }
 }
 
-/// Reads a mean's file, and names it in errors.
+/// Reads a file of mean activations, and names it in errors.
 pub(crate) fn read_mean(path: &Path, network: &Network, correlator: &Correlator) -> Result<MeanActivations> {
     let wrong = |what: String| Error::input(format!("{}: {what}", path.display()));
     let most = MeanActivations::most_bytes(network, correlator.layers());

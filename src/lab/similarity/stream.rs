@@ -1,4 +1,4 @@
-//! Images in files, streamed through a network.
+//! Streams image files through a network.
 
 use std::fs::File;
 use std::path::PathBuf;

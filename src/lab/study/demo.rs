@@ -1,4 +1,4 @@
-//! The planted biases: prototypes made now, and pictures that are drawn with a cue and once more without.
+//! The demo: prototypes of the classes with planted biases, and images drawn with each bias and again without.
 
 use super::prototypes::Prototype;
 use super::request::{EXAMPLES, Measured, StudyRequest, names};
@@ -14,20 +14,20 @@ use crate::world::{Bias, Biases, Setting, biases, draw, truth};
 use crate::{Error, Result};
 use rayon::prelude::*;
 
-/// The seed of the pictures: neither training nor any choice has used it.
+/// The seed of the images. Training and tuning used others.
 pub(super) const PICTURES_SEED: u64 = 2002;
 
-/// A study of the planted biases, checked.
+/// A study of the planted biases.
 pub(super) struct Demo<'a> {
     pub(super) request: &'a StudyRequest<'a>,
-    /// Of each class, with its cue and again without.
+    /// Images per class, each with its bias and again without.
     pub(super) pictures: u32,
     pub(super) settings: Settings,
     prototypes: Vec<Prototype>,
 }
 
 impl<'a> Demo<'a> {
-    /// Checks that the network knows the drawn world.
+    /// Checks that the network knows the synthetic classes.
     pub(super) fn new(request: &'a StudyRequest<'a>, pictures: u32, steps: Option<u32>) -> Result<Self> {
         let network = request.network;
         let knows = |bias: &Bias| network.labels().get(bias.class).is_some_and(|label| label.name == bias.class_name());
@@ -49,7 +49,7 @@ impl<'a> Demo<'a> {
         Ok(Self { request, pictures, settings, prototypes })
     }
 
-    /// A part for each planted bias.
+    /// Measures a part for each planted bias.
     pub(super) fn measure(mut self, context: &Context, observer: &dyn Observer) -> Result<Vec<Measured>> {
         let network = self.request.network;
         let missing = |class: &usize| self.prototypes.iter().all(|one| one.class != *class);
@@ -82,7 +82,7 @@ impl<'a> Demo<'a> {
         Ok(measured)
     }
 
-    /// Prototypes of classes, all at once.
+    /// Makes prototypes of the classes in one batch.
     fn make(&self, context: &Context, classes: &[usize], observer: &dyn Observer) -> Result<Vec<Prototype>> {
         if classes.is_empty() {
             return Ok(Vec::new());
@@ -102,8 +102,8 @@ impl<'a> Demo<'a> {
         Ok(classes.iter().zip(session.images()?).map(of).collect())
     }
 
-    /// What the network says of pictures of a bias's class, and some of them. Only such are drawn as would carry the cue if it
-    /// were not removed, so that the two groups are pairs that differ in nothing else.
+    /// The network's answers to drawn images of a bias's class, and some of the images. Only images that carry the bias are drawn, so
+    /// the same image with the bias removed differs in nothing else.
     fn draw(
         &self,
         bias: &Bias,
@@ -130,7 +130,7 @@ impl<'a> Demo<'a> {
     }
 }
 
-/// Whether a picture carries the bias where nothing is removed.
+/// Whether an image carries the bias, unless it is removed.
 fn carries(bias: &Bias, number: u64) -> bool {
     let truth = truth(bias.class, PICTURES_SEED, number, Biases::default());
     match bias.name {

@@ -1,4 +1,4 @@
-//! Groups that are folders of pictures.
+//! Studies of folders of images.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -26,7 +26,7 @@ struct Folder {
     names: Vec<String>,
 }
 
-/// A study of folders, checked.
+/// A study of folders.
 pub(super) struct Folders<'a> {
     request: &'a StudyRequest<'a>,
     classes: Vec<usize>,
@@ -60,7 +60,7 @@ impl<'a> Folders<'a> {
         Ok(Self { request, classes, folders, paired, prototypes })
     }
 
-    /// The one part of the study.
+    /// Measures the one part of the study.
     pub(super) fn measure(self, context: &Context, observer: &dyn Observer) -> Result<Vec<Measured>> {
         let (network, classes) = (self.request.network, &self.classes);
         let classifier = Classifier::new(context, network, self.request.batch)?;
@@ -117,7 +117,7 @@ fn folders(given: &[PathBuf]) -> Result<Vec<Folder>> {
         let pictures = find_pictures(std::slice::from_ref(path))?;
         let names = pictures.iter().map(|picture| relative(path, picture)).collect();
         let others = given.iter().filter(|other| last(other) == last(path)).count();
-        // The last part of the path, unless another folder has it too.
+        // The last part of the path, or the whole path if another folder has the same last part.
         let name = last(path).filter(|_| others == 1).unwrap_or_else(|| shown(path));
         folders.push(Folder { name, path: path.clone(), pictures, names });
     }
@@ -128,13 +128,13 @@ fn shown(path: &Path) -> String {
     path.display().to_string()
 }
 
-/// A path from a folder on, with `/` between folders on every machine.
+/// A path relative to a folder, with `/` as the separator on every system.
 fn relative(root: &Path, path: &Path) -> String {
     let inner = path.strip_prefix(root).unwrap_or(path);
     inner.iter().map(OsStr::to_string_lossy).collect::<Vec<_>>().join("/")
 }
 
-/// Every picture must have its partner.
+/// Checks that every image has its partner.
 fn check_pairs(folders: &[Folder]) -> Result<()> {
     let Some((first, others)) = folders.split_first() else { return Ok(()) };
     if others.is_empty() {
@@ -169,7 +169,7 @@ fn check_pairs_left(groups: &[Group]) -> Result<()> {
     Ok(())
 }
 
-/// A few of the pictures that were read, from all over the folder.
+/// Some of the readable images, spread over the folder.
 fn examples(folder: &Folder, places: &[usize], image: ImageSpec) -> Result<Vec<Vec<u8>>> {
     let count = places.len().min(EXAMPLES);
     let chosen = (0..count).map(|at| places[at * places.len() / count]);

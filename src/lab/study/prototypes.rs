@@ -1,4 +1,4 @@
-//! The prototypes that stand beside a study.
+//! The prototypes that a study shows beside its numbers.
 
 use std::path::{Path, PathBuf};
 
@@ -14,12 +14,12 @@ use crate::lab::similarity::inputs::{Pixels, find, prototypes, recorded};
 use crate::lab::top::top;
 use crate::shape::ImageSpec;
 
-/// Classes that are shown for each prototype.
+/// The number of likeliest classes per prototype.
 const TOP: usize = 3;
 
-/// The given prototypes, of which only the records have been read.
+/// The given prototypes. Only their records have been read.
 pub(crate) struct Given {
-    /// As they were given.
+    /// The folders, as given.
     pub(crate) paths: Vec<PathBuf>,
     found: Vec<(PathBuf, Config)>,
 }
@@ -30,17 +30,20 @@ impl Given {
         Ok(Self { paths: folders.to_vec(), found })
     }
 
-    /// The first folder that was given.
+    /// The first given folder.
     pub(super) fn first(&self) -> Option<&Path> {
         self.paths.first().map(PathBuf::as_path)
     }
 
-    /// The weights of the first.
+    /// The weights of the first prototype.
     pub(crate) fn weights(&self) -> Result<Option<&WeightsRecord>> {
         self.found.first().map(|(folder, config)| Ok(&recorded(folder, config)?.weights)).transpose()
     }
 
-    /// Those of some classes; all must be of the network.
+    /// The prototypes of some classes.
+    ///
+    /// # Errors
+    /// If one was made with another network.
     pub(super) fn of(&self, classes: &[usize], network: &Network) -> Result<Vec<Prototype>> {
         let all = prototypes(&self.found, network, Pixels::Float)?;
         let of = |class: &usize| all.get(class).map_or(&[][..], Vec::as_slice);
@@ -54,18 +57,18 @@ impl Given {
     }
 }
 
-/// A prototype that is shown.
+/// A prototype to show.
 pub(super) struct Prototype {
     pub(super) class: usize,
     pub(super) seed: u64,
-    /// Where it is; none if it was made for the study.
+    /// Its folder; `None` if the study made it.
     pub(super) folder: Option<String>,
     /// `[3,H,W]`.
     pub(super) pixels: Vec<f32>,
 }
 
 impl Prototype {
-    /// Adds its likeliest classes.
+    /// With its likeliest classes.
     pub(super) fn seen(&self, classifier: &Classifier, network: &Network) -> Result<PrototypeSeen> {
         let logits = classifier.logits(&self.pixels)?;
         Ok(PrototypeSeen {
@@ -76,7 +79,7 @@ impl Prototype {
         })
     }
 
-    /// As a file.
+    /// As a PNG file.
     pub(super) fn png(&self, image: ImageSpec) -> Result<Vec<u8>> {
         picture::png(&self.pixels, image)
     }

@@ -12,36 +12,36 @@ use serde_json::{Map, Value, json};
 
 /// The file that is written last, when the report is complete.
 const REPORT: &str = "study.json";
-/// Pictures of a group that the report shows.
+/// The number of images per group in the report.
 pub(super) const EXAMPLES: usize = 6;
 
 /// A study.
 pub(crate) struct StudyRequest<'a> {
     pub(crate) network: &'a Network,
     pub(crate) subject: Subject<'a>,
-    /// Prototypes that stand beside it.
+    /// Prototypes to show beside the numbers.
     pub(crate) given: &'a Given,
     pub(crate) out: &'a Path,
     /// The seed of the resampling, and of the demo's prototypes.
     pub(crate) seed: u64,
-    /// How many resamples make an interval, and how many permutations a test.
+    /// Resamples per interval, and permutations per test.
     pub(crate) resamples: usize,
-    /// Pictures at once.
+    /// Images per batch.
     pub(crate) batch: usize,
-    /// Whether an earlier report is replaced.
+    /// Whether to replace an earlier report.
     pub(crate) force: bool,
 }
 
 /// The subject of a study.
 #[derive(Clone, Copy)]
 pub(crate) enum Subject<'a> {
-    /// The planted biases of the synthetic images, with these numbers of images and of steps per prototype.
+    /// The planted biases, with this many images per class and steps per prototype.
     Demo { pictures: u32, steps: Option<u32> },
-    /// Folders of pictures, each a group, asked for classes.
+    /// Folders of images, each a group, and the classes to look for.
     Folders { classes: &'a [String], images: &'a [PathBuf], paired: bool },
 }
 
-/// One experiment, measured.
+/// A measured part.
 pub(super) struct Measured {
     pub(super) part: Part,
     pub(super) groups: Vec<Group>,
@@ -51,12 +51,12 @@ pub(super) struct Measured {
 }
 
 impl StudyRequest<'_> {
-    /// Whether the report can be written.
+    /// Checks that the report can be written.
     pub(super) fn check_report(&self) -> Result<()> {
         check_report(self.out, REPORT, self.force)
     }
 
-    /// How intervals and tests are drawn.
+    /// The resampling of intervals and tests.
     pub(super) fn resampling(&self) -> Resampling {
         Resampling { count: self.resamples, seed: self.seed }
     }
@@ -97,7 +97,7 @@ impl StudyRequest<'_> {
     }
 }
 
-/// The names of classes, for people.
+/// The names of classes, separated by commas.
 pub(super) fn names(classes: &[usize], network: &Network) -> String {
     classes.iter().map(|&class| network.labels().name(class)).collect::<Vec<_>>().join(", ")
 }

@@ -1,4 +1,4 @@
-//! A study, measured and written down as a report.
+//! Measures a study, and writes the report.
 
 use super::demo::{Demo, PICTURES_SEED};
 use super::folders::Folders;
@@ -15,7 +15,7 @@ use serde_json::json;
 /// The layout's name and version.
 const FORMAT: &str = "protogpu study 1";
 
-/// A study of which everything was checked that can be before any work.
+/// A study, checked as far as possible before any work.
 pub(crate) struct CheckedStudy<'a> {
     request: &'a StudyRequest<'a>,
     kind: Kind<'a>,
@@ -71,7 +71,7 @@ impl<'a> CheckedStudy<'a> {
     }
 }
 
-/// The sentence of a planted bias.
+/// The sentence about a planted bias.
 fn sentence(part: &Part, bias: &Bias) -> String {
     let [with, without] = part.groups.as_slice() else { return String::new() };
     let accuracy = |group: &GroupRow| percent(group.classes[0].accuracy.value);

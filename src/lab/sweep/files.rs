@@ -1,7 +1,8 @@
-//! A sweep's folder: its files, and the conclusions after a kill at any moment.
+//! A sweep's folder, and its files.
 //!
-//! Every file is written under a temporary name and renamed. `plan.json` comes first: what the points have in common. A point's pictures come before
-//! its record, and the table's `sweep.json` last, so that where a record is, the rest is too.
+//! Every file is written under a temporary name and renamed. `plan.json` comes first; it says what the points have in common. A point's
+//! images come before its record, and `sweep.json` comes last. So a process may be killed at any moment: if a record exists, so do the
+//! files that it names.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -25,17 +26,17 @@ pub(crate) const PLAN_FORMAT: &str = "protogpu sweep plan 1";
 pub(crate) const POINT_FORMAT: &str = "protogpu sweep point 1";
 /// The plan.
 pub(crate) const PLAN: &str = "plan.json";
-/// The table, which says that it is complete.
+/// The table. If it exists, the sweep is complete.
 pub(crate) const TABLE: &str = "sweep.json";
-/// Where points are.
+/// The folder of points.
 pub(crate) const POINTS: &str = "points";
-/// No plan and no point is longer.
+/// The longest plan or point that is read.
 const MAX_BYTES: u64 = 256 << 20;
 
-/// The cure for files that do not fit.
+/// The advice for files that do not fit.
 pub(crate) const CURE: &str = "; choose another {out}, or replace its contents with {force}";
 
-/// For `map_err`: with that cure.
+/// Adds that advice to an error about a file.
 pub(crate) fn or_anew(error: Error) -> Error {
     if matches!(error.cause(), Error::Input(_)) { error.advised(CURE) } else { error }
 }
@@ -44,7 +45,7 @@ pub(crate) fn or_anew(error: Error) -> Error {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Plan {
     pub(crate) format: String,
-    /// The network, classes, pictures and how they are compared.
+    /// The network, classes, images, and how they are compared.
     pub(crate) about: Map<String, Value>,
     /// The settings that points change.
     pub(crate) base: Map<String, Value>,
@@ -93,13 +94,13 @@ impl Record {
         Ok(Some(record))
     }
 
-    /// The paths of its pictures, from the sweep's folder on.
+    /// The paths of its images, relative to the sweep's folder.
     pub(crate) fn pictures(&self) -> impl Iterator<Item = &String> {
         self.score.classes.iter().flat_map(|class| &class.prototypes).map(|one| &one.picture)
     }
 }
 
-/// The kernels of the convolutions, so a sweep continues with those it began with.
+/// The kernels of the convolutions. A sweep continues with those that it began with.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Kernels {
     pub(crate) adapter: String,
@@ -136,7 +137,7 @@ impl Files {
         self.out.join(POINTS).join(format!("{name}.json"))
     }
 
-    /// A picture by its path in a record.
+    /// The path of an image, by its path in a record.
     pub(crate) fn picture(&self, path: &str) -> PathBuf {
         self.out.join(path)
     }
@@ -145,8 +146,8 @@ impl Files {
         self.out.join(POINTS).join(format!("{name}.error"))
     }
 
-    /// Before the first write: the folders, no table that would no longer be true, and nothing that a killed process left aside.
-    /// If other processes write at the same time, temporary files may be theirs.
+    /// Before the first write: creates the folders and removes an outdated table. `alone` says that no other process writes here; then
+    /// temporary files are leftovers, and are removed too.
     pub(crate) fn begin(&self, alone: bool) -> Result<()> {
         let points = self.out.join(POINTS);
         std::fs::create_dir_all(&points).map_err(Error::io("create", &points))?;
@@ -158,7 +159,7 @@ impl Files {
         Ok(())
     }
 
-    /// Writes a point: its pictures, then its record.
+    /// Writes a point: its images, then its record.
     pub(crate) fn write(&self, record: &Record, pictures: &[(String, Vec<u8>)]) -> Result<()> {
         let folder = self.out.join(POINTS).join(&record.score.name);
         std::fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
@@ -171,7 +172,7 @@ impl Files {
         [name, &former_name(values)].iter().try_for_each(|name| remove(&self.error(name)))
     }
 
-    /// Keeps why a point could not be made. Where that cannot be written either, the caller has it all the same.
+    /// Writes the reason for a point's failure.
     pub(crate) fn write_error(&self, name: &str, error: &str) -> Result<()> {
         remove(&self.record(name))?;
         write_atomically(self.error(name), |out| out.write_all(error.as_bytes()))
@@ -184,14 +185,14 @@ pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
     write_atomically(path, |out| out.write_all(text.as_bytes()))
 }
 
-/// Reads the value of such a file, which is not trusted; `None` if there is no file.
+/// Reads such a file; `None` if it does not exist. Its content may be anything.
 pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
     let Some(bytes) = if_there(read_at_most(path, MAX_BYTES, "part of a sweep"))? else { return Ok(None) };
     let value = serde_json::from_slice(&bytes);
     value.map(Some).map_err(|source| Error::input(format!("{} is not part of a sweep: {source}", path.display())))
 }
 
-/// In which keys two maps differ, those within maps and lists by their path: `network.sha256 is A here but B there`.
+/// The differences between two maps, with paths for nested keys: `network.sha256 is A here but B there`.
 pub(crate) fn differences(here: &Map<String, Value>, there: &Map<String, Value>) -> Vec<String> {
     let keys = here.keys().chain(there.keys().filter(|key| !here.contains_key(*key)));
     let at_key = |key: &String| {
@@ -201,7 +202,7 @@ pub(crate) fn differences(here: &Map<String, Value>, there: &Map<String, Value>)
     keys.flat_map(at_key).collect()
 }
 
-/// The same of two values of a name.
+/// The differences between two values of one name.
 fn differing(name: &str, here: &Value, there: &Value) -> Vec<String> {
     match (here, there) {
         (a, b) if a == b => Vec::new(),
@@ -225,10 +226,10 @@ fn brief(value: &Value) -> String {
     if text.chars().count() <= LONGEST { text } else { text.chars().take(LONGEST).collect::<String>() + "…" }
 }
 
-/// The longest picture that is read.
+/// The longest image that is read.
 const MAX_PICTURE_BYTES: u64 = 64 << 20;
 
-/// The bytes of an image; `None` if there is no file.
+/// The bytes of an image; `None` if the file does not exist.
 pub(crate) fn read_picture(path: &Path) -> Result<Option<Vec<u8>>> {
-    if_there(read_at_most(path, MAX_PICTURE_BYTES, "prototype's picture"))
+    if_there(read_at_most(path, MAX_PICTURE_BYTES, "image of a prototype"))
 }

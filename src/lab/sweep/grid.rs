@@ -1,4 +1,4 @@
-//! The grid: which settings take which values, and the points that follow, each with a name.
+//! The grid: settings with lists of values, and its points, each with a name.
 
 use std::io::ErrorKind;
 
@@ -10,15 +10,15 @@ use crate::report::sweep::{SweepAxis, shown};
 use crate::{Error, Result};
 use serde_json::{Map, Value};
 
-/// Grids that have a name.
+/// The built-in grids.
 const NAMED: [(&str, &str); 1] = [("table3", include_str!("table3.json"))];
 /// The longest grid file that is read.
 const MAX_BYTES: u64 = 1 << 20;
 /// The most points of a grid.
 const MAX_POINTS: usize = 100_000;
-/// The longest name of a point, without the ending of its file name.
+/// The longest name of a point.
 const MAX_NAME: usize = 120;
-/// The setting that others start from.
+/// The setting that the others start from.
 pub(crate) const PRESET: &str = "preset";
 
 /// One point of a grid.
@@ -29,12 +29,12 @@ pub(crate) struct Point {
     pub(crate) settings: Settings,
 }
 
-/// Whether a grid has this name.
+/// Whether a built-in grid has this name.
 pub(crate) fn is_named(name: &str) -> bool {
     NAMED.iter().any(|(known, _)| *known == name)
 }
 
-/// The axes of a named grid or of a file of settings with lists of values: `{"tv_weight": [0.01, 0.05]}`.
+/// The axes of a built-in grid, or of a file: `{"tv_weight": [0.01, 0.05]}`.
 pub(crate) fn read(name: &str) -> Result<Vec<SweepAxis>> {
     if let Some((_, text)) = NAMED.iter().find(|(known, _)| *known == name) {
         return parse(text, name);
@@ -62,7 +62,7 @@ fn parse(text: &str, name: &str) -> Result<Vec<SweepAxis>> {
     to_current(keys).map_err(|error| wrong(error.to_string()))?.into_iter().map(axis).collect()
 }
 
-/// The axis of `--set KEY=VALUES`. Values are separated by commas, or by semicolons where values have commas of their own.
+/// The axis in `SETTING=VALUES`. Commas separate the values, or semicolons if the values contain commas.
 pub(crate) fn set(text: &str, base: &Settings) -> Result<SweepAxis> {
     let wrong = |what: &str| Error::input(format!("{text}: {what}")).field("set");
     let example = "write SETTING=VALUE,VALUE,.. such as tv_weight=0.01,0.05, or scale=0.7,1.3;1,1";
@@ -80,8 +80,8 @@ pub(crate) fn set(text: &str, base: &Settings) -> Result<SweepAxis> {
     Ok(SweepAxis { setting, values: pieces.iter().map(|piece| typed(piece.trim(), &like)).collect() })
 }
 
-/// A value as it stands in a settings file, by the kind that the setting has. What does not fit stays a text, of which the setting
-/// then says what it must be.
+/// Text as a value of a settings file, of the same type as `like`. Text that does not fit stays text, and the setting refuses it later
+/// with a reason.
 fn typed(text: &str, like: &Value) -> Value {
     let number = || text.parse::<f64>().ok().filter(|x| x.is_finite()).map(Value::from);
     let plain = || serde_json::from_str(text).ok().or_else(number);
@@ -95,8 +95,8 @@ fn typed(text: &str, like: &Value) -> Value {
     }
 }
 
-/// The file's axes with those that were set: these replace an axis of the same setting, or come after it. Every value is as the
-/// settings write it, so that 180 and 180.0 are the same.
+/// The axes of the file, with those of `set` in place of axes of the same setting, or after them. Values are normalised, so 180 and
+/// 180.0 are the same.
 ///
 /// # Errors
 /// If there is no axis, a setting occurs twice, or a value is not valid or occurs twice.
@@ -137,7 +137,7 @@ pub(crate) fn axes(
     Ok(axes)
 }
 
-/// Every combination of values, the last axis fastest.
+/// Every combination of values. The last axis varies fastest.
 pub(crate) fn combinations(axes: &[SweepAxis]) -> Result<Vec<Map<String, Value>>> {
     let count = axes.iter().try_fold(1usize, |count, axis| count.checked_mul(axis.values.len()));
     let Some(count) = count.filter(|&count| count <= MAX_POINTS) else {
@@ -155,7 +155,7 @@ pub(crate) fn combinations(axes: &[SweepAxis]) -> Result<Vec<Map<String, Value>>
     Ok((0..count).map(combination).collect())
 }
 
-/// Every point. Whether its settings make sense is not asked here.
+/// Every point. Does not validate the settings.
 pub(crate) fn points(axes: &[SweepAxis], base: &dyn Fn(Option<&Value>) -> Result<Settings>) -> Result<Vec<Point>> {
     let point = |values: Map<String, Value>| {
         let settings = base(values.get(PRESET))?.overlay(&values)?;
@@ -164,7 +164,7 @@ pub(crate) fn points(axes: &[SweepAxis], base: &dyn Fn(Option<&Value>) -> Result
     combinations(axes)?.into_iter().map(point).collect()
 }
 
-/// `tv_weight=0.05,scale=0.7..1.3`, fit for a file's name: with a digest where it had to be changed for that.
+/// The name of a point, such as `tv_weight=0.05,scale=0.7..1.3`. If it would be no good file name, it is changed and ends in a digest.
 pub(crate) fn name(values: &Map<String, Value>) -> String {
     let parts: Vec<String> = values.iter().map(|(key, value)| format!("{key}={}", shown(value))).collect();
     let whole = parts.join(",");

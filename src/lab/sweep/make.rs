@@ -22,8 +22,8 @@ impl SweepRequest<'_> {
     /// Makes the points of a plan that are not `done`.
     ///
     /// # Errors
-    /// If the device fails, or [`Error::Cancelled`] if the observer asked to stop; finished points are kept. What else goes wrong with one
-    /// point is kept with it, and the others go on.
+    /// If the device fails, or [`Error::Cancelled`] if the observer asked to stop; finished points are kept. Any other error belongs to
+    /// its point, and the other points continue.
     pub(crate) fn make(
         &self,
         context: &Context,
@@ -78,7 +78,7 @@ impl SweepRequest<'_> {
                 }
                 Err(Error::Cancelled) => return Err(Error::Cancelled),
                 Err(error) => {
-                    // Without the device no other point would fare better.
+                    // Without the device, every other point would fail too.
                     if context.check_lost().is_err() {
                         let kept = format!(
                             "{}: {error}; finished points are kept, and the same command continues",
@@ -89,7 +89,7 @@ impl SweepRequest<'_> {
                     let (name, values) = (point.name.clone(), point.values.clone());
                     observer.note(Note::PointFailed { at: at + 1, of, name: &name, error: &error });
                     let error = observer.wording(&error);
-                    // A full disk has no space for this either, but the table has the error.
+                    // This may fail too, on a full disk. The table has the error in any case.
                     let _ = files.write_error(&name, &error);
                     outcomes.failed.push(FailedPoint { name, values, error });
                 }

@@ -1,4 +1,4 @@
-//! The parts of a sweep as one.
+//! Merges the parts of a sweep.
 
 use std::path::{Path, PathBuf};
 
@@ -14,18 +14,18 @@ use super::grid::{self, PRESET};
 use super::make::Outcomes;
 use crate::lab::disk::check_writable;
 
-/// Points that an error names.
+/// The most points that an error names.
 const LISTED: usize = 5;
-/// The longest reason of a failed point that is read.
+/// The longest reason for a failure that is read.
 const MAX_ERROR_BYTES: u64 = 1 << 16;
 
-/// Parts of a sweep that are to become one.
+/// The parts of a sweep, to be merged.
 pub(crate) struct Merge<'a> {
     /// Their folders.
     pub(crate) parts: &'a [PathBuf],
-    /// Where the whole goes.
+    /// The folder of the result.
     pub(crate) out: &'a Path,
-    /// Whether another sweep that is there is replaced.
+    /// Whether to replace another sweep in that folder.
     pub(crate) force: bool,
 }
 
@@ -37,7 +37,7 @@ enum Found<'a> {
 }
 
 impl Merge<'_> {
-    /// Checks everything, then copies the points; the table is for the caller.
+    /// Checks everything, then copies the points. The caller writes the table.
     pub(crate) fn run(&self) -> Result<(Plan, Outcomes)> {
         let parts: Vec<Files> = self.parts.iter().map(|part| Files::new(part)).collect();
         let plan = self.plan(&parts)?;
@@ -68,7 +68,7 @@ impl Merge<'_> {
         Ok((plan, outcomes))
     }
 
-    /// The parts' plan, which must be the same.
+    /// The plan of the parts, which must be the same in all.
     fn plan(&self, parts: &[Files]) -> Result<Plan> {
         let mut first: Option<(PathBuf, Plan)> = None;
         for part in parts {
@@ -101,7 +101,7 @@ impl Merge<'_> {
         first.map(|first| first.1).ok_or_else(|| Error::input("there are no parts to merge"))
     }
 
-    /// Whether the whole can go where it is to go.
+    /// Checks that the folder of the result has no other sweep.
     fn check_out(&self, out: &Files, plan: &Plan) -> Result<()> {
         check_writable([self.out])?;
         let there: Option<Plan> = if self.force { None } else { Plan::read(&out.plan())? };
@@ -120,7 +120,7 @@ fn axes(plan: &Plan) -> Map<String, Value> {
     plan.grid.iter().map(|axis| (axis.setting.clone(), Value::from(axis.values.clone()))).collect()
 }
 
-/// A point in the parts: made in one of them, or in several that agree; failed; or nowhere.
+/// Finds a point in the parts. Several parts may have it if they agree.
 fn of<'a>(values: &Map<String, Value>, plan: &Plan, parts: &'a [Files]) -> Result<Found<'a>> {
     let mut made: Option<(&Files, Record)> = None;
     let mut failed = None;
@@ -156,7 +156,7 @@ fn check(record: &Record, name: &str, values: &Map<String, Value>, plan: &Plan) 
     }
     let mut expected = plan.base.clone();
     expected.extend(values.clone());
-    // With another preset other settings follow, which the plan does not list.
+    // A point with its own preset has other settings, which the plan does not list.
     let differing = if values.contains_key(PRESET) { Vec::new() } else { differences(&record.settings, &expected) };
     if record.score.name != *name || record.score.values != *values || !differing.is_empty() {
         let what: String = differing.iter().map(|what| format!(": {what}")).collect();
@@ -167,7 +167,7 @@ fn check(record: &Record, name: &str, values: &Map<String, Value>, plan: &Plan) 
         path.strip_prefix(&inside).is_some_and(|file| !file.starts_with('.') && !file.contains(['/', '\\', ':']))
     };
     match record.pictures().find(|path| !is_inside(path)) {
-        Some(path) => Err(format!("the picture {path:?} is not in {inside}")),
+        Some(path) => Err(format!("the image {path:?} is not in {inside}")),
         None => Ok(()),
     }
 }
@@ -191,7 +191,7 @@ fn refuse_missing<'a>(missing: impl Iterator<Item = &'a String>) -> Result<()> {
     )))
 }
 
-/// A point's pictures, by path.
+/// The images of a point, by path.
 fn pictures(part: &Files, record: &Record) -> Result<Vec<(String, Vec<u8>)>> {
     let read = |path: &String| {
         let file = part.picture(path);

@@ -1,4 +1,4 @@
-//! The natural side of a sweep, made once for all points.
+//! The natural images of a sweep, measured once for all points.
 
 use std::path::{Path, PathBuf};
 
@@ -9,12 +9,12 @@ use crate::analysis::similarity::Correlator;
 use crate::lab::observer::{Counted, Event, Note, Observer};
 use crate::lab::similarity::natural::Naturals;
 
-/// Where means and correlations of natural pictures are kept.
+/// The folder that caches mean activations and correlations of natural images.
 pub(crate) fn mean_cache(request: &SweepRequest<'_>) -> PathBuf {
     request.mean_cache.map_or_else(|| request.out.join("means"), Path::to_owned)
 }
 
-/// Every class's, from the folder of means or from its pictures.
+/// Measures the natural images of every class, or finds cached measurements.
 pub(super) fn sides(
     request: &SweepRequest<'_>,
     correlator: &mut Correlator,

@@ -1,4 +1,4 @@
-//! The plan of a sweep, which is checked before any work.
+//! The plan of a sweep, checked before any work.
 
 use super::files::{CURE, Files, PLAN_FORMAT, POINT_FORMAT, Plan, Record, differences, or_anew, write_json};
 use super::grid::{self, Point};
@@ -14,10 +14,13 @@ use crate::report::sweep::SweepAxis;
 use crate::{Error, Result};
 use serde_json::{Map, Value, json};
 
-/// The settings that points change, as they follow from the preset that a point may name.
+/// The settings that points change: of the preset that a point names, or of the sweep's own if it names none.
 pub(crate) type Base<'a> = &'a dyn Fn(Option<&Value>) -> Result<Settings>;
 
-/// The classes, which must have pictures.
+/// The classes of a sweep.
+///
+/// # Errors
+/// If a class has too few images.
 pub(crate) fn classes_with_pictures(given: &[String], network: &Network, folder: &ImageFolder) -> Result<Vec<usize>> {
     let known: Vec<usize> = folder.classes().filter(|&class| folder.pictures(class).len() > 1).collect();
     let root = folder.root().display();
@@ -70,7 +73,7 @@ impl SweepRequest<'_> {
         Ok((Plan { format: PLAN_FORMAT.into(), about, base: plain.to_map(), grid: axes }, points))
     }
 
-    /// Without paths: parts that were made on different machines are to be the same.
+    /// Has no paths, because parts that different machines make must agree.
     fn about(&self) -> Map<String, Value> {
         let (network, choice) = (self.network, &self.choice);
         let class = |&class: &usize| {
@@ -99,7 +102,10 @@ impl SweepRequest<'_> {
         }
     }
 
-    /// What was made before, for each point; then the folder is begun. What does not fit is refused, or left out with `--force`.
+    /// Prepares the folder. Returns the record of each point that is already made.
+    ///
+    /// # Errors
+    /// If something in the folder belongs to another sweep, unless `force` is set.
     pub(crate) fn begin(&self, files: &Files, plan: &Plan, points: &[Point]) -> Result<Vec<Option<Record>>> {
         check_writable([files.out.as_path()])?;
         let path = files.plan();
@@ -131,7 +137,7 @@ impl SweepRequest<'_> {
                     return refuse(&path, what);
                 }
             }
-            // Without its pictures it is made again.
+            // A point without its images is made again.
             done.push(found.filter(|found| found.pictures().all(|path| files.picture(path).is_file())));
         }
         files.begin(self.shard.is_none())?;

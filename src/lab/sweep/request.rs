@@ -16,19 +16,19 @@ pub(crate) struct SweepRequest<'a> {
     /// The natural images, and their selection.
     pub(crate) choice: Choice<'a>,
     pub(crate) classes: &'a [usize],
-    /// Prototypes of each class.
+    /// Prototypes per class.
     pub(crate) seeds: NonZeroU16,
-    /// Which points are made; none for all of them, by this process alone.
+    /// The points to make; `None` for all, with no other process at work in the folder.
     pub(crate) shard: Option<Shard>,
     pub(crate) semantics: Semantics,
     pub(crate) over: Over,
-    /// Where means and correlations of natural pictures are kept; none for a folder in `out`.
+    /// The folder that caches mean activations and correlations of natural images; `None` for one in `out`.
     pub(crate) mean_cache: Option<&'a Path>,
-    /// Prototypes at once.
+    /// Prototypes per batch.
     pub(crate) batch: usize,
     pub(crate) tune: TuneFor,
     pub(crate) out: &'a Path,
-    /// Whether points that were made otherwise are replaced, and means that do not fit.
+    /// Whether to replace points made with other settings, and cached mean activations that do not fit.
     pub(crate) force: bool,
 }
 

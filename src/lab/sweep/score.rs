@@ -1,4 +1,4 @@
-//! One point: its prototypes, all classes and seeds at once, and how close they are to natural pictures.
+//! Makes the prototypes of one point, and measures how similar they are to natural images.
 
 use std::sync::Arc;
 
@@ -18,40 +18,40 @@ use crate::picture::{png, preprocess};
 use crate::report::sweep::{Share, SweepClass, SweepPoint, SweepPrototype};
 use crate::{Error, Result};
 
-/// The mean activations that a class's prototypes are compared with.
+/// The natural images of a class.
 pub(super) struct Side {
     pub(super) class: usize,
-    /// Of the mean activations.
+    /// The ranks of the mean activations.
     pub(super) ranks: Vec<Ranks>,
-    /// Of pictures of the class, and of other classes.
+    /// The correlations of images of the class, and of other classes.
     pub(super) same: Vec<Correlations>,
     pub(super) different: Vec<Correlations>,
 }
 
-/// The properties that all points share.
+/// What all points share.
 pub(super) struct Scorer<'a> {
     pub(super) context: &'a Context,
     pub(super) network: &'a Network,
     pub(super) choices: &'a ConvAlgorithms,
     pub(super) correlator: &'a mut Correlator,
-    /// Pictures that the correlator takes at once.
+    /// Images per batch of the correlator.
     pub(super) pictures: usize,
     pub(super) sides: &'a [Side],
     pub(super) seeds: u32,
-    /// Prototypes that are made at once.
+    /// Prototypes per batch.
     pub(super) batch: usize,
     pub(super) semantics: Semantics,
     pub(super) over: Over,
     pub(super) observer: &'a dyn Observer,
 }
 
-/// A point's row, and its pictures by path.
+/// A point's row, and its images by path.
 pub(super) struct Scored {
     pub(super) score: SweepPoint,
     pub(super) pictures: Vec<(String, Vec<u8>)>,
 }
 
-/// A prototype with its likeliest class.
+/// A prototype with its logits.
 struct Made {
     side: usize,
     seed: u64,
@@ -117,7 +117,7 @@ impl Scorer<'_> {
         Ok(Scored { score, pictures: pictures.collect::<Result<_>>()? })
     }
 
-    /// Where a prototype's picture goes.
+    /// The path of a prototype's image.
     fn path(&self, point: &Point, made: &Made) -> String {
         let class = self.sides[made.side].class;
         format!("{POINTS}/{}/{class}_{}_seed{}.png", point.name, self.network.labels().slug(class), made.seed)
@@ -138,7 +138,7 @@ impl Scorer<'_> {
         }
     }
 
-    /// Every class's prototypes, by class and then by seed.
+    /// Makes the prototypes of every class, sorted by class and seed.
     fn make(&self, settings: &Settings) -> Result<Vec<Made>> {
         let side = settings.image_side as usize;
         let init = settings.init_image().map(|path| preprocess(path, side).map(Arc::from)).transpose()?;
@@ -171,7 +171,7 @@ impl Scorer<'_> {
         Ok(made)
     }
 
-    /// Each prototype's correlations with its own class's mean.
+    /// Correlates each prototype with the mean activations of its class.
     fn observe(&mut self, made: &[Made]) -> Result<Vec<Observed>> {
         let mut observed = Vec::new();
         for made in made.chunks(self.pictures) {

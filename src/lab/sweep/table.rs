@@ -24,7 +24,7 @@ pub(crate) enum Rank {
 }
 
 impl Rank {
-    /// As a table names it.
+    /// The name in tables and on the command line.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Similarity => "similarity",
@@ -46,7 +46,7 @@ impl Rank {
     }
 }
 
-/// Ranks the points, which come in the grid's order. Equals stay in it.
+/// Ranks the points. Points of equal rank stay in the order of the grid.
 pub(crate) fn ranked(plan: Plan, outcomes: Outcomes, rank: Rank) -> Sweep {
     let Outcomes { records, failed } = outcomes;
     let mut adapters: Vec<String> = records.iter().map(|record| record.adapter.clone()).collect();

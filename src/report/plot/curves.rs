@@ -44,18 +44,18 @@ impl Line {
 /// A level to compare with.
 #[derive(Clone, Debug)]
 pub(crate) struct Level {
-    /// As the legend calls it.
+    /// The name in the legend.
     pub(crate) name: String,
     /// What it is.
     pub(crate) role: Role,
-    /// Where it is.
+    /// The value.
     pub(crate) y: f64,
 }
 
 /// Curves over a common horizontal axis.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Curves {
-    /// Above the plot.
+    /// The title above the plot.
     pub(crate) title: String,
     /// The horizontal axis.
     pub(crate) x: Axis,

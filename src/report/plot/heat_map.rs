@@ -7,7 +7,7 @@ use super::scene::{Anchor, INK, LARGE, Mark, SMALL, Scene, Stroke};
 /// A table of values, shown as colours.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct HeatMap {
-    /// Above the plot.
+    /// The title above the plot.
     pub(crate) title: String,
     /// The quantity of the values.
     pub(crate) measure: String,

@@ -12,7 +12,7 @@ impl Scene {
     /// The scene as a PNG file of twice the size, for print and high-resolution screens.
     ///
     /// # Errors
-    /// If there is no memory for the picture.
+    /// If there is not enough memory.
     pub(crate) fn png(&self) -> Result<Vec<u8>> {
         draw(self, 2.0)
     }

@@ -46,7 +46,7 @@ pub(crate) struct SweepPoint {
     pub(crate) similarity: Spread,
     /// The same for images of the same class.
     pub(crate) same: Spread,
-    /// The same of pictures of other classes.
+    /// The same for images of other classes.
     pub(crate) different: Spread,
     /// `(similarity − different) / (same − different)` of the means.
     pub(crate) normalised: Option<f64>,
@@ -80,9 +80,9 @@ pub(crate) struct SweepClass {
     pub(crate) name: String,
     /// Mean over the layers of the prototypes' means.
     pub(crate) similarity: Option<f64>,
-    /// The same of pictures of the class.
+    /// The same for images of the class.
     pub(crate) same: Option<f64>,
-    /// The same of pictures of other classes.
+    /// The same for images of other classes.
     pub(crate) different: Option<f64>,
     /// `(similarity − different) / (same − different)`.
     pub(crate) normalised: Option<f64>,
@@ -95,15 +95,15 @@ pub(crate) struct SweepClass {
 /// One prototype of a point.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct SweepPrototype {
-    /// The seed it was made with.
+    /// Its seed.
     pub(crate) seed: u64,
     /// Mean over the layers.
     pub(crate) similarity: Option<f64>,
-    /// Of its class, unwarped.
+    /// The probability of its class, unwarped.
     pub(crate) probability: f64,
-    /// Of its class, unwarped.
+    /// The logit of its class, unwarped.
     pub(crate) logit: f64,
-    /// Of the last step.
+    /// The loss of its last step.
     pub(crate) loss: f64,
     /// The likeliest class, unwarped.
     pub(crate) top: Likely,
@@ -118,7 +118,7 @@ pub(crate) struct FailedPoint {
     pub(crate) name: String,
     /// The settings that are varied.
     pub(crate) values: Map<String, Value>,
-    /// Why.
+    /// The reason.
     pub(crate) error: String,
 }
 
@@ -126,7 +126,7 @@ impl Sweep {
     /// The most similar point among those whose prototypes are all top 1.
     pub(crate) fn best_of_top1(&self) -> Option<&SweepPoint> {
         let whole = self.points.iter().filter(|point| point.top1.of > 0 && point.top1.count == point.top1.of);
-        // Among equals, the first.
+        // The first among equals.
         whole.rev().max_by(|a, b| a.order().total_cmp(&b.order()))
     }
 }
