@@ -2,6 +2,9 @@
 //!
 //! `cargo bench --profile dev --bench ops -- [FILTER]`, say `conv2d/3x3` or `backward/workgroup`.
 
+#[path = "../tests/harness/record.rs"]
+mod record;
+
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, SamplingMode, Throughput};
@@ -9,10 +12,12 @@ use protogpu::gpu::{AdapterChoice, Capabilities, Context, Plan, Recording, Tenso
 use protogpu::method::TvForm;
 use protogpu::method::losses::{ClassLogit, Ledger, LossTerm, Read, TotalVariation};
 use protogpu::ops::{
-    Adam, AdamRow, Add, AffineWarp, Clock, Conv2d, ConvAlgorithm, Epilogue, Format, GlobalAvgPool2d, GradEpilogue,
-    Interpolation, Linear, MaxPool2d, Relu, ScaleShift, Schedule, Tensor, pack, unpack,
+    Adam, AdamRow, Add, AffineWarp, ChannelAffine, Clock, Conv2d, ConvAlgorithm, ConvKey, Direction, Format,
+    GlobalAvgPool2d, GradEpilogue, Interpolation, Linear, MaxPool2d, Op, Relu, ScaleShift, Schedule, Tensor, pack,
+    unpack,
 };
 use protogpu::{Result, Shape};
+use record::{backward, backward_by, forward, forward_by};
 
 /// Name, shape of x, shape of w, stride and padding on all sides.
 type Convolution = (&'static str, [usize; 4], [usize; 4], usize, usize);
@@ -33,17 +38,17 @@ const CONVOLUTIONS: [Convolution; 9] = [
 /// The pixels of one image.
 const PIXELS: [usize; 4] = [1, 3, 224, 224];
 
-/// What this adapter may use for a direction of a convolution, and what others would that it can run.
-fn variants(context: &Context, conv: &Conv2d, x: Shape, backward: bool) -> Vec<ConvAlgorithm> {
+/// The algorithms that this adapter may use for a convolution, and those that others would use and it can run.
+fn algorithms(context: &Context, key: &ConvKey) -> Vec<ConvAlgorithm> {
     let own = context.capabilities();
     let others = [Capabilities { texels: false, ..own }, Capabilities { texels: false, subgroup_size: None }];
-    let mut variants = ConvAlgorithm::candidates(own, conv, x, backward);
-    for variant in others.map(|capabilities| ConvAlgorithm::choose(capabilities, conv, x, backward)) {
-        if !variants.contains(&variant) {
-            variants.push(variant);
+    let mut algorithms = ConvAlgorithm::candidates(own, key);
+    for algorithm in others.map(|capabilities| ConvAlgorithm::choose(capabilities, key)) {
+        if !algorithms.contains(&algorithm) {
+            algorithms.push(algorithm);
         }
     }
-    variants
+    algorithms
 }
 
 fn main() {
@@ -211,12 +216,13 @@ fn convolutions(bench: &mut Bench) {
     for (name, x, w_shape, stride, pad) in CONVOLUTIONS {
         let w = numbers(99, w_shape.iter().product());
         let conv = Conv2d::new(w, w_shape, None, [stride; 2], [pad; 4]);
-        let y = conv.output(name, Shape::from(x)).expect("a window that fits").nchw();
-        for backward in [false, true] {
+        let y = conv.output(name, &[Shape::from(x)]).expect("a window that fits").nchw();
+        for direction in [Direction::Forward, Direction::Backward] {
+            let backward = direction == Direction::Backward;
             let [from, to] = if backward { [y, x] } else { [x, y] };
-            for variant in variants(&bench.context, &conv, Shape::from(x), backward) {
-                let name = format!("{name}/{}/{variant}", if backward { "backward" } else { "forward" });
-                let record = |rig: &mut Rig| record_convolution(rig, &conv, [from, to], backward, variant);
+            for algorithm in algorithms(&bench.context, &conv.key(Shape::from(x), direction)) {
+                let name = format!("{name}/{}/{algorithm}", if backward { "backward" } else { "forward" });
+                let record = |rig: &mut Rig| record_convolution(rig, &conv, [from, to], backward, algorithm);
                 let input = || numbers(0, from.iter().product());
                 let check = |outputs: &[Vec<f32>]| {
                     spot_check(&name, &conv, [from, to], backward, &input(), outputs.last().expect("y"))
@@ -232,15 +238,15 @@ fn record_convolution(
     conv: &Conv2d,
     [from, to]: [[usize; 4]; 2],
     backward: bool,
-    variant: ConvAlgorithm,
+    algorithm: ConvAlgorithm,
 ) -> Result<()> {
     // As within a network: where convolutions go over texels, x is texels already, and y stays so.
-    let format = if matches!(variant, ConvAlgorithm::Texels(_)) { Format::Texels } else { Format::Nchw };
+    let format = if matches!(algorithm, ConvAlgorithm::Texels(_)) { Format::Texels } else { Format::Nchw };
     let (a, b) = (rig.enter(format, from)?, rig.room(format, to));
     rig.rec.section("op");
     match backward {
-        false => conv.forward(&mut rig.rec, "conv", a, b, Epilogue::default(), variant)?,
-        true => conv.backward(&mut rig.rec, "conv", a, b, GradEpilogue::default(), variant)?,
+        false => drop(forward_by(algorithm, &mut rig.rec, conv, &[a], b)?),
+        true => backward_by(algorithm, &mut rig.rec, conv, a, (b, GradEpilogue::default()))?,
     }
     rig.leave(&[a], b)
 }
@@ -290,31 +296,29 @@ fn pools(bench: &mut Bench) {
         let name = |direction: &str| format!("{direction}/{format:?}").to_lowercase();
         bench.simple(["max_pool2d", &name("forward")], |rig| {
             let (x, y) = (rig.enter(format, x)?, rig.room(format, y));
-            let argmax = MaxPool2d::argmax(&mut rig.rec, "pool", y);
             rig.rec.section("op");
-            pool.forward(&mut rig.rec, "pool", x, y, argmax)?;
+            forward(&mut rig.rec, &pool, &[x], y)?;
             rig.leave(&[x], y)
         });
         bench.simple(["max_pool2d", &name("backward")], |rig| {
             let (x, y) = (rig.enter(format, x)?, rig.room(format, y));
             let (dy, dx) = (rig.enter(format, y.shape.nchw())?, rig.room(format, x.shape.nchw()));
-            let argmax = MaxPool2d::argmax(&mut rig.rec, "pool", y);
-            pool.forward(&mut rig.rec, "pool", x, y, argmax)?;
+            let saved = forward(&mut rig.rec, &pool, &[x], y)?;
             rig.rec.section("op");
-            pool.backward(&mut rig.rec, "pool", dy, argmax, dx, GradEpilogue::default())?;
+            backward(&mut rig.rec, &pool, dy, (&[x], &saved), &[(dx, GradEpilogue::default())])?;
             rig.leave(&[dy, y], dx)
         });
         let (x, y) = ([1, 512, 7, 7], [1, 512, 1, 1]);
         bench.simple(["global_avg_pool2d", &name("forward")], |rig| {
             let (x, y) = (rig.enter(format, x)?, rig.room(Format::Nchw, y));
             rig.rec.section("op");
-            GlobalAvgPool2d.forward(&mut rig.rec, "avg", x, y)?;
+            forward(&mut rig.rec, &GlobalAvgPool2d, &[x], y)?;
             rig.leave(&[x], y)
         });
         bench.simple(["global_avg_pool2d", &name("backward")], |rig| {
             let (dy, dx) = (rig.enter(Format::Nchw, y)?, rig.room(format, x));
             rig.rec.section("op");
-            GlobalAvgPool2d.backward(&mut rig.rec, "avg", dy, dx, GradEpilogue::default())?;
+            backward(&mut rig.rec, &GlobalAvgPool2d, dy, (&[dx], &[]), &[(dx, GradEpilogue::default())])?;
             rig.leave(&[dy], dx)
         });
     }
@@ -330,24 +334,26 @@ fn element_by_element(bench: &mut Bench) {
     let wide = [1, 64, 112, 112];
     bench.simple(["relu", "forward"], |rig| {
         let tensors = plain(rig, 1, wide)?;
-        Relu.forward(&mut rig.rec, "relu", tensors[0], tensors[1])
+        forward(&mut rig.rec, &Relu, &tensors[..1], tensors[1]).map(drop)
     });
     bench.simple(["relu", "backward"], |rig| {
         let tensors = plain(rig, 2, wide)?;
-        Relu.backward(&mut rig.rec, "relu", tensors[0], tensors[1], tensors[2], GradEpilogue::default())
+        let into = [(tensors[2], GradEpilogue::default())];
+        backward(&mut rig.rec, &Relu, tensors[0], (&tensors[1..2], &[]), &into)
     });
     bench.simple(["add", "forward"], |rig| {
         let tensors = plain(rig, 2, wide)?;
-        Add.forward(&mut rig.rec, "add", tensors[0], tensors[1], tensors[2])
+        forward(&mut rig.rec, &Add, &tensors[..2], tensors[2]).map(drop)
     });
-    let normalize = ScaleShift::normalize(&[0.5; 3], &[0.25; 3]);
+    let normalize = ScaleShift(ChannelAffine::normalize(&[0.5; 3], &[0.25; 3]));
     bench.simple(["scale_shift", "forward"], |rig| {
         let tensors = plain(rig, 1, PIXELS)?;
-        normalize.forward(&mut rig.rec, "normalize", tensors[0], tensors[1])
+        forward(&mut rig.rec, &normalize, &tensors[..1], tensors[1]).map(drop)
     });
     bench.simple(["scale_shift", "backward"], |rig| {
         let tensors = plain(rig, 1, PIXELS)?;
-        normalize.backward(&mut rig.rec, "normalize", tensors[0], tensors[1], GradEpilogue::default())
+        let into = [(tensors[1], GradEpilogue::default())];
+        backward(&mut rig.rec, &normalize, tensors[0], (&tensors[1..], &[]), &into)
     });
     bench.simple(["adam", "step"], |rig| {
         let (dx, schedule) = (rig.enter(Format::Nchw, PIXELS)?, rig.schedule());
@@ -360,7 +366,7 @@ fn element_by_element(bench: &mut Bench) {
 
 fn the_rest_of_a_step(bench: &mut Bench) {
     for name in Interpolation::NAMES {
-        let normalize = Some(ScaleShift::normalize(&[0.5; 3], &[0.25; 3]));
+        let normalize = Some(ChannelAffine::normalize(&[0.5; 3], &[0.25; 3]));
         let warp = AffineWarp { interpolation: name.parse().expect("its own name"), fill: vec![0.5; 3], normalize };
         // A rotation by 30 degrees about the centre, a little smaller and shifted.
         let theta =
@@ -387,12 +393,12 @@ fn the_rest_of_a_step(bench: &mut Bench) {
     bench.simple(["linear", "forward"], |rig| {
         let (x, y) = (rig.enter(Format::Nchw, features)?, rig.room(Format::Nchw, logits));
         rig.rec.section("op");
-        fc.forward(&mut rig.rec, "fc", x, y)
+        forward(&mut rig.rec, &fc, &[x], y).map(drop)
     });
     bench.simple(["linear", "backward"], |rig| {
         let (dy, dx) = (rig.enter(Format::Nchw, logits)?, rig.room(Format::Nchw, features));
         rig.rec.section("op");
-        fc.backward(&mut rig.rec, "fc", dy, dx, GradEpilogue::default())
+        backward(&mut rig.rec, &fc, dy, (&[dx], &[]), &[(dx, GradEpilogue::default())])
     });
     let class = ClassLogit { classes: vec![7], logsumexp_weight: 0.0 };
     bench.simple(["class_logit", "step"], |rig| rig.term(&class, logits, false));

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use protogpu::gpu::{AdapterChoice, Context, CustomKernel, Grid, Plan, Recording};
 use protogpu::graph::{Graph, Retain};
 use protogpu::networks::{Architecture, Network};
-use protogpu::ops::{Backward, ConvAlgorithms, Forward, Op, Saved, ScaleShift, Tensor, inputs, only};
+use protogpu::ops::{Backward, ChannelAffine, ConvAlgorithms, Forward, Op, Saved, ScaleShift, Tensor, inputs, only};
 use protogpu::{Error, Result, Shape, params};
 
 /// Storage buffers are bound by their names here; `flat_index` and `WORKGROUP` come from the import.
@@ -212,7 +212,7 @@ fn main() -> Result<()> {
 
     // A smooth op against the difference quotient along a direction v: (L(x + hv) - L(x - hv)) / 2h = <dx, v>.
     let mut graph = Graph::new(Shape::new(1, 3, 7, 11));
-    let scaled = ScaleShift::new(vec![0.5, -1.0, 2.0], vec![0.25; 3]);
+    let scaled = ScaleShift(ChannelAffine::new(vec![0.5, -1.0, 2.0], vec![0.25; 3]));
     let scaled = graph.push("scaled", scaled, &[graph.input()])?;
     graph.push("gate", Gate, &[scaled, graph.input()])?;
     let len = 3 * 7 * 11;

@@ -3,6 +3,7 @@
 
 use std::sync::{Arc, LazyLock};
 
+use super::harness::forward;
 use super::twin::generated::generated;
 use super::twin::golden::norm;
 use protogpu::gpu::{AdapterChoice, Capabilities, Context, Plan, Recording};
@@ -10,8 +11,8 @@ use protogpu::graph::{Graph, NodeId, Retain};
 use protogpu::method::{Job, Session, Settings};
 use protogpu::networks::{Architecture, Network};
 use protogpu::ops::{
-    Add, Concat, Conv2d, ConvAlgorithms, GlobalAvgPool2d, Linear, LocalResponseNorm, MaxPool2d, Op, Relu, ScaleShift,
-    Tensor,
+    Add, ChannelAffine, Concat, Conv2d, ConvAlgorithms, GlobalAvgPool2d, Linear, LocalResponseNorm, MaxPool2d, Op,
+    Relu, ScaleShift, Tensor,
 };
 use protogpu::{Result, Shape};
 
@@ -348,7 +349,7 @@ fn networks_in_one_recording_keep_their_weights() {
             // What another network reads and writes must not take its place.
             let y = acts.of(graph.output());
             let kept = Tensor::kept(&mut rec, "logits", y.shape);
-            Concat.forward(&mut rec, "keep", y, kept).expect("a copy");
+            forward(&mut rec, &Concat, &[y], kept).expect("a copy");
             kept
         };
         let outputs: Vec<Tensor> = networks.iter().map(record).collect();
@@ -371,7 +372,7 @@ fn layers_of_one_name_keep_their_weights() {
         let mut graph = Graph::new(Shape::new(1, 4, 6, 5));
         let w: Arc<[f32]> = generated("w", &[4, 4, 3, 3], 0).into();
         let conv = |w: Arc<[f32]>| Conv2d::new(w, [4, 4, 3, 3], None, [1, 1], [1; 4]);
-        let norm = ScaleShift::new(vec![0.5, 2.0, -1.0, 3.0], vec![1.0, 0.0, -2.0, 0.25]);
+        let norm = ScaleShift(ChannelAffine::new(vec![0.5, 2.0, -1.0, 3.0], vec![1.0, 0.0, -2.0, 0.25]));
         let a = graph.push(names[0], conv(Arc::clone(&w)), &[graph.input()]).expect("a convolution");
         let b = graph.push(names[1], conv(w), &[a]).expect("a convolution");
         let normed = graph.push("norm", norm, &[b]).expect("a norm");
@@ -401,7 +402,7 @@ fn ops_say_which_rank_they_take() {
         ("local_response_norm", Arc::new(norm)),
         ("global_avg_pool2d", Arc::new(GlobalAvgPool2d)),
         ("linear", Arc::new(Linear { w: vec![0.0; 24].into(), b: vec![0.0].into() })),
-        ("scale_shift", Arc::new(ScaleShift::new(vec![1.0; 4], vec![0.0; 4]))),
+        ("scale_shift", Arc::new(ScaleShift(ChannelAffine::new(vec![1.0; 4], vec![0.0; 4])))),
         ("concat", Arc::new(Concat)),
     ];
     for (name, op) in refused {
@@ -441,7 +442,7 @@ fn what_cannot_be_read_back_is_an_error() {
     let used = Tensor::kept(&mut rec, "used", Shape::new(1, 1, 1, 4));
     let unused = rec.transient("unused", 4);
     let out = Tensor::kept(&mut rec, "out", Shape::new(1, 1, 1, 4));
-    Relu.forward(&mut rec, "relu", used, out).expect("a command");
+    forward(&mut rec, &Relu, &[used], out).expect("a command");
     let plan = Plan::new(&CONTEXT, rec).expect("a plan");
     let error = plan.read(unused).expect_err("no buffer").to_string();
     assert_eq!(error, "`unused` cannot be read: nothing uses it, or it is a texture");

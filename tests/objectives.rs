@@ -4,6 +4,7 @@
 
 use std::sync::LazyLock;
 
+use super::harness::forward;
 use super::twin::generated::generated;
 use super::twin::golden::{Golden, norm, sample_indices};
 use protogpu::Result;
@@ -12,7 +13,7 @@ use protogpu::gpu::{AdapterChoice, Capabilities, Context, Plan, Recording};
 use protogpu::graph::{Graph, NodeId, Retain};
 use protogpu::method::{Interpolation, Job, Objective, Overrides, Session, Settings};
 use protogpu::networks::{Architecture, Network, Semantics};
-use protogpu::ops::{ConvAlgorithms, Format, GradEpilogue, Tensor, unpack};
+use protogpu::ops::{Concat, ConvAlgorithms, Format, GradEpilogue, Tensor, unpack};
 
 /// Values, relative: sums of up to 4,608 products a layer, fused, and means of thousands.
 const VALUES: f64 = 1e-4;
@@ -117,14 +118,14 @@ fn looked_at(graph: &Graph, choices: &ConvAlgorithms, keep: Retain) -> Result<[V
         let out = Tensor::kept(&mut rec, &format!("end {i}"), y.shape);
         match y.format {
             Format::Texels => unpack(&mut rec, "end", y, out, GradEpilogue::default(), false)?,
-            Format::Nchw => protogpu::ops::Concat.forward(&mut rec, "end", y, out)?,
+            Format::Nchw => drop(forward(&mut rec, &Concat, &[y], out)?),
         }
         outputs.push(out);
         seeds.push((end, Tensor::kept(&mut rec, &format!("seed {i}"), y.shape)));
     }
     let dx = graph.record_backward_of(&mut rec, choices, &acts, &seeds)?;
     let dpixels = Tensor::kept(&mut rec, "dpixels", dx.shape);
-    protogpu::ops::Concat.forward(&mut rec, "dpixels", dx, dpixels)?;
+    forward(&mut rec, &Concat, &[dx], dpixels)?;
     let plan = Plan::new(&CONTEXT, rec)?;
     plan.write(x.id, &generated("pixels", x.shape.extents(), 0))?;
     for (i, (_, seed)) in seeds.iter().enumerate() {

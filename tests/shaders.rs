@@ -7,19 +7,19 @@ use std::mem::offset_of;
 use std::path::Path;
 
 use protogpu::Shape;
-use protogpu::gpu::{
-    Access, Capabilities, Context, CustomKernel, Grid, Kernel, Plan, Recording, SOURCES, Source, reflect,
-};
+use protogpu::gpu::{Access, Context, CustomKernel, Grid, Kernel, Plan, Recording, SOURCES, Source, reflect};
 use protogpu::method::losses::{
     ClassLogit, ClassRow, ClassTerms, Column, Diversity, Feature, FeatureRow, L2, Ledger, LossTerm,
     ProbabilityVariance, Read, TotalVariation, tick,
 };
 use protogpu::method::{BaselineForm, TvForm};
 use protogpu::ops::{
-    ACTIVATIONS, Adam, AdamRow, Add, AffineWarp, Clock, Colour, Concat, Conv2d, ConvAlgorithm, ConvAlgorithms,
-    Epilogue, Forward, GlobalAvgPool2d, GradEpilogue, Interpolation, Irfft2, Linear, LocalResponseNorm, MaxPool2d,
-    ScaleShift, Schedule, Tensor, TexelsAlgorithm, Tile, backward_alone, sink_texels,
+    ACTIVATIONS, Adam, AdamRow, Add, AffineWarp, ChannelAffine, Clock, Colour, Concat, Conv2d, ConvAlgorithm, Fusable,
+    GlobalAvgPool2d, GradEpilogue, Interpolation, Irfft2, Linear, LocalResponseNorm, MaxPool2d, Op, ScaleShift,
+    Schedule, Tensor, TexelsAlgorithm, Tile, finish_gradient,
 };
+
+use crate::tests::harness::{backward, backward_by, forward, forward_by};
 
 /// WebGPU's default limits, which every adapter has.
 const MAX_INVOCATIONS: u32 = 256;
@@ -119,7 +119,7 @@ fn limits(kernel: &Kernel) -> Vec<String> {
 
 #[test]
 fn every_entry_point_is_valid_and_within_default_limits() {
-    let recording = every_op(&all_variants());
+    let recording = every_op(&all_algorithms());
     let mut kernels: Vec<Kernel> = recording.commands().iter().map(|c| c.kernel.clone()).collect();
     kernels.extend(BY_OTHERS.iter().map(|(file, entry)| Kernel::new(file, entry)));
     let mut faults: Vec<String> = kernels.iter().flat_map(limits).collect();
@@ -164,7 +164,7 @@ fn what_is_beyond_the_limits_is_named() {
 }
 
 /// Every specialisation that networks use.
-fn all_variants() -> Vec<ConvAlgorithm> {
+fn all_algorithms() -> Vec<ConvAlgorithm> {
     let subgroup = [1, 2, 4, 8].map(|row_groups| ConvAlgorithm::Subgroup { row_groups });
     let tiles = [Tile::F2x3, Tile::F4x3].map(TexelsAlgorithm::Winograd);
     let texels = [TexelsAlgorithm::Direct, tiles[0], tiles[1]].map(ConvAlgorithm::Texels);
@@ -175,6 +175,8 @@ fn all_variants() -> Vec<ConvAlgorithm> {
 
 /// BVLC's.
 const NORM: LocalResponseNorm = LocalResponseNorm { size: 5, alpha: 1e-4, beta: 0.75, k: 1.0 };
+
+const POOL: MaxPool2d = MaxPool2d { kernel: [2, 2], stride: [2, 2], pad: [0; 4], ceil_mode: false };
 
 struct Recorder {
     rec: Recording,
@@ -190,10 +192,10 @@ impl Recorder {
 }
 
 /// Every op, forward and backward, with every optional part.
-fn every_op(variants: &[ConvAlgorithm]) -> Recording {
+fn every_op(algorithms: &[ConvAlgorithm]) -> Recording {
     let mut r = Recorder { rec: Recording::new(), next: 0 };
-    images(&mut r, variants);
-    if variants.iter().any(|v| matches!(v, ConvAlgorithm::Texels(_))) {
+    images(&mut r, algorithms);
+    if algorithms.iter().any(|v| matches!(v, ConvAlgorithm::Texels(_))) {
         texels(&mut r);
     }
     step(&mut r);
@@ -201,42 +203,35 @@ fn every_op(variants: &[ConvAlgorithm]) -> Recording {
     r.rec
 }
 
-fn images(r: &mut Recorder, variants: &[ConvAlgorithm]) {
+fn images(r: &mut Recorder, algorithms: &[ConvAlgorithm]) {
     let shape = [2, 3, 6, 8];
     let [x, y, z, dy, dx] = [0; 5].map(|_| r.tensor(shape));
     let sink = GradEpilogue { add: Some(z.id), mask: Some(x.id) };
     let conv = Conv2d::new(vec![0.5; 81], [3, 3, 3, 3], Some(vec![0.5; 3].into()), [1, 1], [1; 4]);
-    for &variant in variants {
-        let epilogue = Epilogue { residual: Some(z.id), relu: true };
-        conv.forward(&mut r.rec, "conv", x, y, epilogue, variant).expect("conv2d");
-        conv.backward(&mut r.rec, "conv", dy, dx, sink, variant).expect("conv2d");
+    let fused = conv.absorb(&Fusable::Add).and_then(|op| op.absorb(&Fusable::Relu)).expect("a residual and a relu");
+    for &algorithm in algorithms {
+        forward_by(algorithm, &mut r.rec, &*fused, &[x, z], y).expect("conv2d");
+        backward_by(algorithm, &mut r.rec, &conv, dy, (dx, sink)).expect("conv2d");
     }
-    let algorithms = ConvAlgorithms::fixed(Capabilities { subgroup_size: None, texels: false });
     for op in ACTIVATIONS {
-        let mut cx = Forward { rec: &mut r.rec, label: op.name(), algorithms: &algorithms };
-        let saved = op.forward(&mut cx, &[x], y).expect("an activation");
-        backward_alone(*op, cx, dy, &[x], (y, &saved), sink).expect("an activation");
+        both_ways(r, *op, x, y, (dx, sink));
     }
-    Add.forward(&mut r.rec, "add", x, z, y).expect("add");
-    let norm = ScaleShift::new(vec![1.0; 3], vec![0.0; 3]);
-    norm.forward(&mut r.rec, "bn", x, y).expect("scale_shift");
-    norm.backward(&mut r.rec, "bn", dy, dx, sink).expect("scale_shift");
-    NORM.forward(&mut r.rec, "lrn", x, y).expect("local_response_norm");
-    NORM.backward(&mut r.rec, "lrn", dy, x, dx, sink).expect("local_response_norm");
+    forward(&mut r.rec, &Add, &[x, z], y).expect("add");
+    both_ways(r, &ScaleShift(ChannelAffine::new(vec![1.0; 3], vec![0.0; 3])), x, y, (dx, sink));
+    both_ways(r, &NORM, x, y, (dx, sink));
     let part = r.tensor([2, 8, 6, 8]).channels(4, 3).expect("three of eight");
-    Concat.forward(&mut r.rec, "cat", x, part).expect("concat");
-    Concat.backward(&mut r.rec, "cat", part, dx, sink).expect("concat");
+    both_ways(r, &Concat, x, part, (dx, sink));
+    let (half, mean, logits) = (r.tensor([2, 3, 3, 4]), r.tensor([2, 3, 1, 1]), r.tensor([2, 10, 1, 1]));
+    both_ways(r, &POOL, x, half, (dx, sink));
+    both_ways(r, &GlobalAvgPool2d, x, mean, (dx, sink));
+    let (fc, dmean) = (Linear { w: vec![0.5; 30].into(), b: vec![0.5; 10].into() }, r.tensor([2, 3, 1, 1]));
+    both_ways(r, &fc, mean, logits, (dmean, GradEpilogue::default()));
+}
 
-    let pool = MaxPool2d { kernel: [2, 2], stride: [2, 2], pad: [0; 4], ceil_mode: false };
-    let (half, argmax) = (r.tensor([2, 3, 3, 4]), r.rec.kept("argmax", 72));
-    pool.forward(&mut r.rec, "pool", x, half, argmax).expect("max_pool2d");
-    pool.backward(&mut r.rec, "pool", half, argmax, dx, sink).expect("max_pool2d");
-    let mean = r.tensor([2, 3, 1, 1]);
-    GlobalAvgPool2d.forward(&mut r.rec, "avg", x, mean).expect("global_avg_pool2d");
-    GlobalAvgPool2d.backward(&mut r.rec, "avg", mean, dx, sink).expect("global_avg_pool2d");
-    let (fc, logits) = (Linear { w: vec![0.5; 30].into(), b: vec![0.5; 10].into() }, r.tensor([2, 10, 1, 1]));
-    fc.forward(&mut r.rec, "fc", mean, logits).expect("linear");
-    fc.backward(&mut r.rec, "fc", logits, mean, GradEpilogue::default()).expect("linear");
+/// Appends an op of one input and its backward, for which y stands for dy.
+fn both_ways(r: &mut Recorder, op: &dyn Op, x: Tensor, y: Tensor, into: (Tensor, GradEpilogue)) {
+    let saved = forward(&mut r.rec, op, &[x], y).unwrap_or_else(|e| panic!("{e}"));
+    backward(&mut r.rec, op, y, (&[x], &saved), &[into]).unwrap_or_else(|e| panic!("{e}"));
 }
 
 /// What has kernels of its own where tensors are texels.
@@ -245,17 +240,12 @@ fn texels(r: &mut Recorder) {
         [[2, 3, 6, 8], [2, 3, 3, 4]].map(|shape| Tensor::transient_texels(&mut r.rec, "texels", Shape::from(shape)));
     let sink = GradEpilogue { add: Some(x.id), mask: Some(x.id) };
     let dx = Tensor::transient_texels(&mut r.rec, "dx", x.shape);
-    let pool = MaxPool2d { kernel: [2, 2], stride: [2, 2], pad: [0; 4], ceil_mode: false };
-    let argmax = MaxPool2d::argmax(&mut r.rec, "pool", y);
-    pool.forward(&mut r.rec, "pool", x, y, argmax).expect("max_pool2d");
-    pool.backward(&mut r.rec, "pool", y, argmax, dx, sink).expect("max_pool2d");
-    let dy = Tensor::transient_texels(&mut r.rec, "dy", x.shape);
-    NORM.forward(&mut r.rec, "lrn", x, dx).expect("local_response_norm");
-    NORM.backward(&mut r.rec, "lrn", dy, x, dx, sink).expect("local_response_norm");
+    both_ways(r, &POOL, x, y, (dx, sink));
+    let y = Tensor::transient_texels(&mut r.rec, "y", x.shape);
+    both_ways(r, &NORM, x, y, (dx, sink));
     let mean = r.tensor([2, 3, 1, 1]);
-    GlobalAvgPool2d.forward(&mut r.rec, "avg", x, mean).expect("global_avg_pool2d");
-    GlobalAvgPool2d.backward(&mut r.rec, "avg", mean, dx, sink).expect("global_avg_pool2d");
-    sink_texels(&mut r.rec, "sink", x, dx, sink).expect("texels_sink");
+    both_ways(r, &GlobalAvgPool2d, x, mean, (dx, sink));
+    finish_gradient(&mut r.rec, "sink", x, dx, sink).expect("texels_sink");
 }
 
 fn step(r: &mut Recorder) {
@@ -329,7 +319,7 @@ fn parameterization(r: &mut Recorder) {
 #[test]
 fn rust_and_wgsl_agree_on_parameters_and_bindings() {
     let mut faults = Vec::new();
-    for command in every_op(&all_variants()).commands() {
+    for command in every_op(&all_algorithms()).commands() {
         let reflection = reflect(&command.kernel).unwrap_or_else(|e| panic!("{e}"));
         let shader: Vec<(&str, usize)> = reflection.fields.iter().map(|(name, at)| (name.as_str(), *at)).collect();
         if shader != command.fields || reflection.params_size != command.params.len() {

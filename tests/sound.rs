@@ -2,14 +2,18 @@
 //! there: each public function that takes a tensor or a shape, misused, gives an error. The argument as a whole is at the head of
 //! `src/gpu/device/compile.rs`. Nothing here computes, so no adapter is needed.
 
+#[path = "harness/record.rs"]
+mod record;
+
 use std::sync::Arc;
 
 use protogpu::gpu::{Context, CustomKernel, Grid, Layout, NoParams, Plan, Recording, TensorId};
 use protogpu::ops::{
-    Add, Conv2d, ConvAlgorithm, Epilogue, Format, GlobalAvgPool2d, GradEpilogue, Linear, LocalResponseNorm, MaxPool2d,
-    Relu, Tensor, TexelsAlgorithm, Tile, pack, sink_texels, unpack,
+    ACTIVATIONS, Add, Conv2d, ConvAlgorithm, Format, GlobalAvgPool2d, GradEpilogue, Linear, LocalResponseNorm,
+    MaxPool2d, Op, Relu, Tensor, TexelsAlgorithm, Tile, finish_gradient, pack, unpack,
 };
 use protogpu::{Result, Shape};
+use record::{backward, backward_by, forward, forward_by};
 
 const COPY: &str = "
 @group(0) @binding(0) var<storage, read> x: array<f32>;
@@ -66,10 +70,10 @@ fn tensors_of_another_recording_are_refused() {
     assert!(plan.buffer(foreign).is_none() && plan.buffer(x).is_some());
     let shape = Shape::new(1, 1, 2, 2);
     let ours = Tensor::new(foreign, shape);
-    refused(Relu.forward(&mut rec, "relu", Tensor::new(x, shape), ours), why);
+    refused(forward(&mut rec, &Relu, &[Tensor::new(x, shape)], ours), why);
     refused(Tensor::new(x, Shape::new(2, 1, 1, 2)).images(&mut rec, 0..1), why);
     let sink = GradEpilogue { add: Some(x), mask: None };
-    refused(Relu.backward(&mut rec, "relu", ours, ours, ours, sink), why);
+    refused(backward(&mut rec, &Relu, ours, (&[ours], &[]), &[(ours, sink)]), why);
 }
 
 #[test]
@@ -141,16 +145,17 @@ fn ops_refuse_shapes_that_cannot_be() {
         let sink = GradEpilogue::default();
         let norm = LocalResponseNorm { size: 5, alpha: 1e-4, beta: 0.75, k: 1.0 };
         let pool = MaxPool2d { kernel: [1, 1], stride: [1, 1], pad: [0; 4], ceil_mode: false };
+        let one = Tensor::new(tensor, Shape::new(1, 1, 1, 1));
         let results = [
-            ("relu", Relu.forward(&mut rec, "", t, t)),
-            ("relu backward", Relu.backward(&mut rec, "", t, t, t, sink)),
-            ("add", Add.forward(&mut rec, "", t, t, t)),
-            ("lrn", norm.forward(&mut rec, "", t, t)),
-            ("pool", pool.forward(&mut rec, "", t, t, tensor)),
-            ("avg", GlobalAvgPool2d.backward(&mut rec, "", Tensor::new(tensor, Shape::new(1, 1, 1, 1)), t, sink)),
+            ("relu", forward(&mut rec, &Relu, &[t], t).map(drop)),
+            ("relu backward", backward(&mut rec, &Relu, t, (&[t], &[]), &[(t, sink)])),
+            ("add", forward(&mut rec, &Add, &[t, t], t).map(drop)),
+            ("lrn", forward(&mut rec, &norm, &[t], t).map(drop)),
+            ("pool", forward(&mut rec, &pool, &[t], t).map(drop)),
+            ("avg", backward(&mut rec, &GlobalAvgPool2d, one, (&[t], &[]), &[(t, sink)])),
             ("pack", pack(&mut rec, "", t).map(|_| ())),
             ("unpack", unpack(&mut rec, "", texels, t, sink, false)),
-            ("sink", sink_texels(&mut rec, "", t, t, sink)),
+            ("finish", finish_gradient(&mut rec, "", texels, texels, sink)),
         ];
         for (op, result) in results {
             // Nothing to do is done: only packing no image is allowed.
@@ -168,16 +173,21 @@ fn ops_refuse_tensors_that_are_not_alike() {
     let sink = GradEpilogue::default();
     refused(unpack(&mut rec, "", x, y, sink, false), "x is [1,4,2,2] but y is [1,4,4,4]");
     let z = Tensor::transient_texels(&mut rec, "z", large);
-    refused(sink_texels(&mut rec, "", x, z, sink), "x is [1,4,2,2] but y is [1,4,4,4]");
+    refused(finish_gradient(&mut rec, "", x, z, sink), "x is [1,4,2,2] but y is [1,4,4,4]");
+    for op in ACTIVATIONS {
+        let (short, dx) = (Tensor::kept(&mut rec, "short", small), (y, sink));
+        refused(forward(&mut rec, *op, &[short], y), "x is [1,4,2,2] but y is [1,4,4,4]");
+        refused(backward(&mut rec, *op, y, (&[short], &[]), &[dx]), "is [1,4,4,4]");
+        refused(forward(&mut rec, *op, &[], y), "takes 1 inputs, not 0");
+    }
     // A slice whose shape was changed: five channels from the fourth of eight on.
     let mut grown = Tensor::kept(&mut rec, "slice", Shape::new(1, 8, 1, 1)).channels(4, 4).expect("four of eight");
     grown.shape = Shape::new(1, 5, 1, 1);
     let conv = conv([5, 1, 1, 1], [1, 1], [0; 4]);
     let input = Tensor::kept(&mut rec, "input", Shape::new(1, 1, 1, 1));
-    let plain = ConvAlgorithm::Workgroup { slices: 1 };
-    refused(conv.forward(&mut rec, "", input, grown, Epilogue::default(), plain), "needs 9 elements but `slice` has 8");
+    refused(forward(&mut rec, &conv, &[input], grown), "needs 9 elements but `slice` has 8");
     let linear = Linear { w: Arc::from([0.0; 3]), b: Arc::from([0.0; 1]) };
-    refused(linear.forward(&mut rec, "", x, input), "3 weights");
+    refused(forward(&mut rec, &linear, &[x], input), "3 weights");
 }
 
 fn conv(w_shape: [usize; 4], stride: [usize; 2], pad: [usize; 4]) -> Conv2d {
@@ -200,8 +210,9 @@ fn convolutions_and_pools_refuse_windows_and_algorithms_that_cannot_be() {
     ];
     for algorithm in algorithms {
         let y = Tensor::kept(&mut rec, "y", x.shape);
-        refused(plain.forward(&mut rec, "", x, y, Epilogue::default(), algorithm), "is not for windows");
-        refused(plain.backward(&mut rec, "", x, y, GradEpilogue::default(), algorithm), "is not for windows");
+        refused(forward_by(algorithm, &mut rec, &plain, &[x], y), "is not for windows");
+        let into = (y, GradEpilogue::default());
+        refused(backward_by(algorithm, &mut rec, &plain, x, into), "is not for windows");
     }
     let huge = 1usize << 40;
     for op in [
@@ -209,15 +220,15 @@ fn convolutions_and_pools_refuse_windows_and_algorithms_that_cannot_be() {
         conv([1, 1, 1, 1], [huge, 1], [0; 4]),
         conv([1, 1, 1, 1], [1, 1], [huge; 4]),
     ] {
-        refused(op.output("", x.shape), "does not fit");
+        refused(op.output("", &[x.shape]), "does not fit");
     }
     // Weights whose number wraps around to that of none.
-    refused(conv([1 << 33, 1 << 31, 1, 1], [1, 1], [0; 4]).output("", x.shape), "0 weights");
+    refused(conv([1 << 33, 1 << 31, 1, 1], [1, 1], [0; 4]).output("", &[x.shape]), "0 weights");
     for (kernel, pad) in [([huge, 1], [huge - 1, 0, huge - 1, 0]), ([0, 0], [0; 4])] {
         let pool = MaxPool2d { kernel, stride: [1, 1], pad, ceil_mode: true };
-        assert!(pool.output("", x.shape).is_err(), "{kernel:?}");
+        assert!(pool.output("", &[x.shape]).is_err(), "{kernel:?}");
     }
     // Nothing but padding.
     let pool = MaxPool2d { kernel: [2, 2], stride: [1, 1], pad: [1; 4], ceil_mode: false };
-    refused(pool.output("", Shape::new(1, 1, 0, 4)), "does not fit");
+    refused(pool.output("", &[Shape::new(1, 1, 0, 4)]), "does not fit");
 }

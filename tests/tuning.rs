@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use protogpu::gpu::{AdapterChoice, Context};
 use protogpu::method::{Job, Overrides, Session, Settings};
 use protogpu::networks::{Architecture, Network};
-use protogpu::ops::{ConvAlgorithm, ConvAlgorithms, ConvKey};
+use protogpu::ops::{ConvAlgorithm, ConvAlgorithms};
 use protogpu::tuning::{TuningFile, tune};
 
 static CONTEXT: LazyLock<Context> =
@@ -20,15 +20,13 @@ fn fixed() -> ConvAlgorithms {
     ConvAlgorithms::fixed(CONTEXT.capabilities())
 }
 
-/// Every convolution's variant is the slowest kind of thing to be chosen: not the first of its candidates.
+/// For every convolution the last of its candidates: not the fixed choice, which is the first.
 fn others(network: &Network) -> ConvAlgorithms {
     let graph = network.graph().fused().expect("a graph");
     let mut choices = fixed();
-    for (conv, x) in graph.convolutions() {
-        for backward in [false, true] {
-            let candidates = ConvAlgorithm::candidates(CONTEXT.capabilities(), conv, x, backward);
-            choices.set(ConvKey::of(conv, x, backward), *candidates.last().expect("at least one"));
-        }
+    for key in graph.convolutions().flat_map(|convolution| convolution.keys) {
+        let candidates = ConvAlgorithm::candidates(CONTEXT.capabilities(), &key);
+        choices.set(key, *candidates.last().expect("at least one"));
     }
     choices
 }
@@ -42,7 +40,10 @@ fn trials_make_every_convolution_known() {
     assert_eq!(choices.all(), chosen, "what is known is what is used");
     assert!(!trials.is_empty());
     for trial in &trials {
-        assert!(trial.candidates.len() > 1 && trial.candidates.iter().any(|c| c.variant == trial.chosen), "{trial:?}");
+        assert!(
+            trial.candidates.len() > 1 && trial.candidates.iter().any(|c| c.algorithm == trial.chosen),
+            "{trial:?}"
+        );
         let sound = |c: &protogpu::tuning::Candidate| c.time_ms > 0.0 && c.time_ms.is_finite() && c.difference < 1e-3;
         assert!(trial.candidates.iter().all(sound), "{trial:?}");
     }

@@ -67,9 +67,9 @@ impl TuneArgs {
 
     fn show(&self, network: &crate::networks::Network, choices: &ConvAlgorithms, file: &TuningFile) -> Result<()> {
         let path = file.path().display();
-        let line = |(key, variant): (String, crate::ops::ConvAlgorithm)| {
+        let line = |(key, algorithm): (String, crate::ops::ConvAlgorithm)| {
             let how = if key.parse().is_ok_and(|key| choices.knows(&key)) { "" } else { "(fixed choice: not tried)" };
-            vec![key, variant.to_string(), how.to_owned()]
+            vec![key, algorithm.to_string(), how.to_owned()]
         };
         let chosen = network.graph().fused()?.chosen(choices);
         let rows: Vec<Vec<String>> = chosen.into_iter().map(line).collect();
@@ -80,7 +80,7 @@ impl TuneArgs {
 }
 
 fn row(trial: &Trial) -> Vec<String> {
-    let candidate = |c: &crate::tuning::Candidate| format!("{} {:.3}, {:.0e}", c.variant, c.time_ms, c.difference);
+    let candidate = |c: &crate::tuning::Candidate| format!("{} {:.3}, {:.0e}", c.algorithm, c.time_ms, c.difference);
     let candidates: Vec<String> = trial.candidates.iter().map(candidate).collect();
     vec![trial.key.to_string(), trial.chosen.to_string(), candidates.join("; ")]
 }

@@ -6,7 +6,7 @@
 use super::{Graph, NodeId, NodeOutputs};
 use crate::error::{Error, Result};
 use crate::gpu::Recording;
-use crate::ops::{Add, Backward, ConvAlgorithms, Format, GradEpilogue, Gradients, Relu, Tensor, pack, sink_texels};
+use crate::ops::{Backward, ConvAlgorithms, Format, GradEpilogue, Gradients, Tensor, finish_gradient, pack};
 
 /// What has been delivered to each node's output.
 struct Sums<'a> {
@@ -25,11 +25,11 @@ impl Graph {
     pub fn record_backward(
         &self,
         rec: &mut Recording,
-        choices: &ConvAlgorithms,
+        algorithms: &ConvAlgorithms,
         acts: &NodeOutputs,
         dy: Tensor,
     ) -> Result<Tensor> {
-        self.record_backward_of(rec, choices, acts, &[(self.output(), dy)])
+        self.record_backward_of(rec, algorithms, acts, &[(self.output(), dy)])
     }
 
     /// The same from gradients of several nodes' outputs, each node once, in buffers. Every node must lead to one of them.
@@ -39,7 +39,7 @@ impl Graph {
     pub fn record_backward_of(
         &self,
         rec: &mut Recording,
-        choices: &ConvAlgorithms,
+        algorithms: &ConvAlgorithms,
         acts: &NodeOutputs,
         seeds: &[(NodeId, Tensor)],
     ) -> Result<Tensor> {
@@ -56,7 +56,7 @@ impl Graph {
                 let name = &self.node(id).name;
                 return Err(Error::input(format!("{name}: its output does not reach the network's output")));
             };
-            gradients.through(rec, choices, id, dy)?;
+            gradients.through(rec, algorithms, id, dy)?;
         }
         gradients.sum[0].ok_or_else(|| Error::input("the input does not reach the network's output"))
     }
@@ -80,13 +80,13 @@ impl Gradients for OfNode<'_, '_> {
 
 impl Sums<'_> {
     /// Brings a node's gradient to its inputs.
-    fn through(&mut self, rec: &mut Recording, choices: &ConvAlgorithms, id: NodeId, dy: Tensor) -> Result<()> {
+    fn through(&mut self, rec: &mut Recording, algorithms: &ConvAlgorithms, id: NodeId, dy: Tensor) -> Result<()> {
         let (node, acts) = (self.graph.node(id), self.acts);
         let open: Vec<usize> = node.inputs.iter().map(|input| self.open[input.0]).collect();
         node.op.backward(&mut Backward {
             rec,
             label: &node.name,
-            algorithms: choices,
+            algorithms,
             dy,
             xs: &acts.all_of(&node.inputs),
             y: acts.of(id),
@@ -104,10 +104,12 @@ impl Sums<'_> {
         Ok(())
     }
 
-    /// Whether a delivery to this node, counted off here, is the last, and if so the output whose sign masks it.
-    fn count_off(&mut self, to: NodeId) -> Option<Tensor> {
+    /// Counts a delivery to a node, and returns what it must do: add the sum of those before, and mask if it is the last.
+    fn epilogue(&mut self, to: NodeId) -> GradEpilogue {
         self.open[to.0] = self.open[to.0].wrapping_sub(1);
-        (self.open[to.0] == 0 && self.masked(to)).then(|| self.acts.of(to))
+        let add = self.sum[to.0].map(|t| t.id);
+        let mask = (self.open[to.0] == 0 && self.masked(to)).then(|| self.acts.of(to).id);
+        GradEpilogue { add, mask }
     }
 
     /// Whether a relu is fused into a node, or into all that write to a concatenation in place, whose gradients are masked
@@ -126,11 +128,10 @@ impl Sums<'_> {
 
     /// A tensor that a kernel fills through an epilogue.
     fn gradient(&mut self, rec: &mut Recording, to: NodeId) -> (Tensor, GradEpilogue) {
-        let mask = self.count_off(to).map(|y| y.id);
-        let add = self.sum[to.0].map(|t| t.id);
+        let epilogue = self.epilogue(to);
         let dx = self.fresh(rec, to);
         self.sum[to.0] = Some(dx);
-        (dx, GradEpilogue { add, mask })
+        (dx, epilogue)
     }
 
     /// Takes a tensor as it is: no kernel, unless something must be added or masked.
@@ -143,27 +144,13 @@ impl Sums<'_> {
                 x.shape, x.format
             )));
         }
-        let mask = self.count_off(to);
-        let before = self.sum[to.0];
-        self.sum[to.0] = Some(match (before, mask) {
-            (None, None) => dy,
-            (before, mask) if dy.format == Format::Texels => {
-                let sum = self.fresh(rec, to);
-                let sink = GradEpilogue { add: before.map(|t| t.id), mask: mask.map(|t| t.id) };
-                sink_texels(rec, name, dy, sum, sink)?;
-                sum
-            }
-            (Some(before), None) => {
-                let sum = self.fresh(rec, to);
-                Add.forward(rec, name, before, dy, sum)?;
-                sum
-            }
-            (before, Some(y)) => {
-                let masked = self.fresh(rec, to);
-                let sink = GradEpilogue { add: before.map(|t| t.id), mask: Some(y.id) };
-                Relu.backward(rec, name, dy, y, masked, sink)?;
-                masked
-            }
+        let epilogue = self.epilogue(to);
+        self.sum[to.0] = Some(if epilogue.is_empty() {
+            dy
+        } else {
+            let sum = self.fresh(rec, to);
+            finish_gradient(rec, name, dy, sum, epilogue)?;
+            sum
         });
         Ok(())
     }

@@ -8,7 +8,7 @@ use crate::ops::{Format, Formats, InputFormat, TEXELS_MAX_PLANE};
 impl Graph {
     /// A format for each node's output, as its op and those that read it allow. On software adapters everything between
     /// convolutions and pools is texels; what is read back is not.
-    pub(super) fn formats(&self, capabilities: Capabilities, keep: Retain, slices: &[Option<Slice>]) -> Vec<Format> {
+    pub(super) fn formats(&self, capabilities: Capabilities, retain: Retain, slices: &[Option<Slice>]) -> Vec<Format> {
         let of = |node: &super::Node| node.op.formats(node.inputs.first().is_some_and(|x| slices[x.0].is_some()));
         let formats: Vec<Formats> = self.nodes.iter().map(of).collect();
         let may_be = |(node, formats): (&super::Node, &Formats)| node.shape.rank() == 4 && formats.texels;
@@ -20,7 +20,7 @@ impl Graph {
             texels[of.0] &= first % 4 == 0 && (end % 4 == 0 || end == all);
         }
         let fits = |node: &super::Node| node.shape.rank() != 4 || node.shape.plane_len() <= TEXELS_MAX_PLANE;
-        if keep == Retain::All || !capabilities.prefers_texels() || !self.nodes.iter().all(fits) {
+        if retain == Retain::All || !capabilities.prefers_texels() || !self.nodes.iter().all(fits) {
             texels.fill(false);
         }
         // Who looks at an end unpacks it.

@@ -46,9 +46,9 @@ impl Graph {
     pub fn record_forward(
         &self,
         rec: &mut Recording,
-        choices: &ConvAlgorithms,
+        algorithms: &ConvAlgorithms,
         input: Tensor,
-        keep: Retain,
+        retain: Retain,
     ) -> Result<NodeOutputs> {
         if self.nodes[0].shape.with_batch(batch(input)) != input.shape {
             return Err(Error::input(format!(
@@ -56,12 +56,12 @@ impl Graph {
                 input.shape, self.nodes[0].shape
             )));
         }
-        let slices = if keep == Retain::All { vec![None; self.nodes.len()] } else { self.slices() };
-        let y = self.allocate_outputs(rec, choices, input, keep, &slices)?;
+        let slices = if retain == Retain::All { vec![None; self.nodes.len()] } else { self.slices() };
+        let y = self.allocate_outputs(rec, algorithms, input, retain, &slices)?;
         let mut acts = NodeOutputs { y, saved: vec![Saved::new()], slices };
         for (i, node) in self.nodes.iter().enumerate().skip(1) {
             let xs = acts.all_of(&node.inputs);
-            let mut cx = Forward { rec, label: &node.name, algorithms: choices };
+            let mut cx = Forward { rec, label: &node.name, algorithms };
             acts.saved.push(node.op.forward(&mut cx, &xs, acts.y[i])?);
         }
         Ok(acts)
@@ -71,16 +71,16 @@ impl Graph {
     fn allocate_outputs(
         &self,
         rec: &mut Recording,
-        choices: &ConvAlgorithms,
+        algorithms: &ConvAlgorithms,
         input: Tensor,
-        keep: Retain,
+        retain: Retain,
         slices: &[Option<Slice>],
     ) -> Result<Vec<Tensor>> {
-        let formats = self.formats(choices.capabilities(), keep, slices);
+        let formats = self.formats(algorithms.capabilities(), retain, slices);
         let mut outputs = vec![input];
         for ((node, format), slice) in self.nodes.iter().zip(formats).zip(slices).skip(1) {
             let (name, shape) = (format!("{} y", node.name), node.shape.with_batch(batch(input)));
-            outputs.push(match (keep, format) {
+            outputs.push(match (retain, format) {
                 // Its place is that of the concatenation, below.
                 _ if slice.is_some() => input,
                 (Retain::Needed, Format::Nchw) => Tensor::transient(rec, &name, shape),

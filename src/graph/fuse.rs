@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Graph, NodeId};
 use crate::error::Result;
-use crate::ops::{Fusable, Op, ScaleShift};
+use crate::ops::{ChannelAffine, Fusable, Op};
 
 impl Graph {
     /// The same function with batch norms, residual adds and relus fused into convolutions, and fully connected layers as
@@ -45,11 +45,11 @@ impl Graph {
 
     /// The scale and shift with which the graph begins, and the graph without it, if nothing else reads the input: so that
     /// what makes the input can apply it.
-    pub fn without_normalize(&self) -> Option<(ScaleShift, Self)> {
+    pub fn without_normalize(&self) -> Option<(ChannelAffine, Self)> {
         let looked_at = self.outputs.iter().any(|end| end.0 < 2);
         let alone = self.consumers()[0] == 1 && self.nodes.len() > 2 && !looked_at;
         let second = self.nodes.get(1).filter(|node| alone && node.inputs == [NodeId(0)])?;
-        let Some(Fusable::ScaleShift(first)) = second.op.as_fusable() else { return None };
+        let Some(Fusable::ChannelAffine(first)) = second.op.as_fusable() else { return None };
         let mut nodes = vec![self.nodes[0].clone()];
         nodes.extend(self.nodes[2..].iter().cloned());
         for node in &mut nodes {

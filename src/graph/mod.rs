@@ -15,7 +15,7 @@ use std::sync::Arc;
 pub use forward::{NodeOutputs, Retain};
 
 use crate::error::{Error, Result};
-use crate::ops::{Backward, Conv2d, ConvAlgorithm, ConvAlgorithms, ConvKey, Forward, Op, Saved, Tensor};
+use crate::ops::{Backward, ConvAlgorithm, ConvAlgorithms, Convolution, Forward, Op, Saved, Tensor};
 use crate::shape::Shape;
 
 /// A node of a [`Graph`], by its place.
@@ -118,22 +118,19 @@ impl Graph {
         Ok(graph)
     }
 
-    /// Every convolution with the shape of its input, for one image.
-    pub fn convolutions(&self) -> impl Iterator<Item = (&Conv2d, Shape)> {
-        self.nodes.iter().filter_map(|node| Some((node.op.convolution()?, self.node(node.inputs[0]).shape)))
+    /// Every convolution, for the shape of its input.
+    pub fn convolutions(&self) -> impl Iterator<Item = Convolution<'_>> {
+        self.nodes.iter().filter_map(|node| node.op.convolution(self.node(*node.inputs.first()?).shape))
     }
 
-    /// What `choices` come to for each direction of each convolution, for a record that a replay reads.
-    pub fn chosen(&self, choices: &ConvAlgorithms) -> BTreeMap<String, ConvAlgorithm> {
-        let both = |(conv, x)| {
-            [false, true]
-                .map(|backward| (ConvKey::of(conv, x, backward).to_string(), choices.variant(conv, x, backward)))
-        };
-        self.convolutions().flat_map(both).collect()
+    /// The algorithm for each direction of each convolution, for a record from which a run is repeated.
+    pub fn chosen(&self, algorithms: &ConvAlgorithms) -> BTreeMap<String, ConvAlgorithm> {
+        let keys = self.convolutions().flat_map(|convolution| convolution.keys);
+        keys.map(|key| (key.to_string(), algorithms.algorithm(&key))).collect()
     }
 
-    /// Only what `ends` are computed of. The outputs of these stay what they are however the graph is fused, so that they can
-    /// be looked at; [`Graph::outputs`] says where they are.
+    /// The nodes from which `outputs` are computed, and no others. Fusing does not change the outputs, so that they can be read;
+    /// [`Graph::outputs`] says where they are.
     pub fn truncated(&self, outputs: &[NodeId]) -> Self {
         let mut needed = vec![false; self.nodes.len()];
         needed[0] = true;

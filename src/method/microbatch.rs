@@ -9,7 +9,7 @@ use super::settings::Settings;
 use super::transform_chain::Chain;
 use crate::error::Result;
 use crate::gpu::{Recording, TensorId, VIEW_ALIGN};
-use crate::ops::{ScaleShift, Tensor};
+use crate::ops::{ChannelAffine, Tensor};
 use crate::shape::Shape;
 
 /// On a processor, the most images that go through the network together: with more, what a layer leaves for the next is no longer in
@@ -37,7 +37,7 @@ pub(super) struct Through<'a> {
     /// What the warp shows beyond the picture.
     pub(super) fill: [f32; 3],
     /// What the last transform does to what it writes.
-    pub(super) normalize: Option<ScaleShift>,
+    pub(super) normalize: Option<ChannelAffine>,
     /// The network's.
     pub(super) side: usize,
 }

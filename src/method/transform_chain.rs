@@ -6,7 +6,7 @@ use super::settings::Settings;
 use super::transforms::{Transform, scaled};
 use crate::error::Result;
 use crate::gpu::{Recording, TensorId};
-use crate::ops::{AffineWarp, Clock, Interpolation, ScaleShift, Tensor};
+use crate::ops::{AffineWarp, ChannelAffine, Clock, Interpolation, Tensor};
 use crate::shape::Shape;
 
 /// A map of one image at one step, see [`AffineWarp::row`].
@@ -31,7 +31,7 @@ impl Chain {
         rec: &mut Recording,
         settings: &Settings,
         fill: [f32; 3],
-        normalize: Option<ScaleShift>,
+        normalize: Option<ChannelAffine>,
         network_side: usize,
         [n, window]: [usize; 2],
     ) -> Result<Self> {

@@ -5,7 +5,9 @@ use super::modules::Module;
 use super::preprocessing::Preprocessing;
 use crate::error::{Error, Result};
 use crate::graph::{Graph, NodeId};
-use crate::ops::{Add, Concat, Conv2d, GlobalAvgPool2d, Linear, LocalResponseNorm, MaxPool2d, Op, Relu, ScaleShift};
+use crate::ops::{
+    Add, ChannelAffine, Concat, Conv2d, GlobalAvgPool2d, Linear, LocalResponseNorm, MaxPool2d, Op, Relu, ScaleShift,
+};
 use crate::shape::ImageSpec;
 use crate::weights::Weights;
 
@@ -77,7 +79,7 @@ impl<'a> Builder<'a> {
     /// The name and shape of every tensor.
     pub(super) fn manifest(layers: Layers, sizes: Sizes<'a>) -> Vec<(String, Vec<usize>)> {
         let mut b = Self { sizes, manifest: Vec::new(), building: None, modules: Vec::new() };
-        let unused = ScaleShift::new([], []);
+        let unused = ChannelAffine::new([], []);
         b.network(layers, unused).expect("without weights nothing can fail");
         b.manifest
     }
@@ -100,9 +102,9 @@ impl<'a> Builder<'a> {
     }
 
     /// From pixels to logits. The root module comes first and shows the logits.
-    fn network(&mut self, layers: Layers, normalize: ScaleShift) -> Result<()> {
+    fn network(&mut self, layers: Layers, normalize: ChannelAffine) -> Result<()> {
         let pixels = Layer { node: NodeId(0), channels: self.sizes.image.channels };
-        let x = self.push(NORMALIZE, pixels.channels, normalize, &[pixels])?;
+        let x = self.push(NORMALIZE, pixels.channels, ScaleShift(normalize), &[pixels])?;
         self.module("root", x);
         let x = layers(self, x)?;
         let logits = self.linear("fc", x, self.sizes.classes)?;
@@ -175,7 +177,7 @@ impl<'a> Builder<'a> {
                 "`{name}.running_var` is {value} at {i}, but a variance cannot be negative"
             )));
         }
-        let op = ScaleShift::batch_norm(&weight, &bias, &mean, &var, eps);
+        let op = ScaleShift(ChannelAffine::batch_norm(&weight, &bias, &mean, &var, eps));
         self.push(name, x.channels, op, &[x])
     }
 

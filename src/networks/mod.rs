@@ -25,7 +25,7 @@ use builder::{Builder, Sizes};
 use crate::error::{Error, Result};
 use crate::graph::Graph;
 use crate::labels::Labels;
-use crate::ops::Op;
+use crate::ops::{Op, ScaleShift};
 use crate::shape::ImageSpec;
 use crate::suggest::{near_misses, shown};
 use crate::weights::Weights;
@@ -125,7 +125,7 @@ impl Network {
     /// If it does not suit the image's channels, or as [`Preprocessing::check`].
     pub fn with_preprocessing(mut self, preprocessing: Preprocessing) -> Result<Self> {
         preprocessing.check_for(self.image().channels)?;
-        let normalize = || -> Arc<dyn Op> { Arc::new(preprocessing.normalize()) };
+        let normalize = || -> Arc<dyn Op> { Arc::new(ScaleShift(preprocessing.normalize())) };
         self.graph = self.graph.map(|node| (node.name == builder::NORMALIZE).then(normalize))?;
         self.preprocessing = preprocessing;
         Ok(self)

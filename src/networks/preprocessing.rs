@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::error::{Error, Result};
-use crate::ops::ScaleShift;
+use crate::ops::ChannelAffine;
 
 /// Mean and standard deviation of ImageNet's pixels in `[0,1]`, by which torchvision's networks normalise.
 const IMAGENET_MEAN: [f32; 3] = [0.485, 0.456, 0.406];
@@ -79,7 +79,7 @@ impl Preprocessing {
                 "the input's range and standard deviations must be positive numbers, not {v}"
             )));
         }
-        let ScaleShift { scale, shift } = self.normalize();
+        let ChannelAffine { scale, shift } = self.normalize();
         let finite = |values: &[f32]| values.iter().all(|value| value.is_finite());
         if !scale.iter().all(|scale| scale.is_normal()) || !finite(&shift) || !finite(&self.mean_colour()) {
             return Err(Error::input(format!("the input's numbers are too far apart ({self})")));
@@ -93,7 +93,7 @@ impl Preprocessing {
     }
 
     /// All of it as one op.
-    pub(crate) fn normalize(&self) -> ScaleShift {
+    pub(crate) fn normalize(&self) -> ChannelAffine {
         let each = |(c, (&mean, &std)): (usize, (&f32, &f32))| {
             let [range, mean, std] = [self.range, mean, std].map(f64::from);
             let (scale, shift) = (range / std, -mean / std);
@@ -104,7 +104,7 @@ impl Preprocessing {
             ((scale * std / 0.5) as f32, (shift * std / 0.5 + (mean - 0.5) / 0.5) as f32)
         };
         let (scale, shift): (Vec<f32>, Vec<f32>) = self.mean.iter().zip(&self.std).enumerate().map(each).unzip();
-        ScaleShift::new(scale, shift)
+        ChannelAffine::new(scale, shift)
     }
 
     /// The colour in `[0,1]` that subtracting the mean makes zero, one value a channel.

@@ -14,21 +14,6 @@ crate::params! {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Add;
 
-impl Add {
-    /// `y = x + z`; x, y, z: `[N,C,H,W]`.
-    ///
-    /// # Errors
-    /// If the shapes differ.
-    pub fn forward(self, rec: &mut Recording, label: &str, x: Tensor, z: Tensor, y: Tensor) -> Result<()> {
-        same("add", label, ["x", "z"], x.shape, z.shape)?;
-        same("add", label, ["x", "y"], x.shape, y.shape)?;
-        let len = x.shape.len();
-        let bindings = [x.bind("x"), z.bind("z"), y.bind("y")];
-        let params = AddParams { len: len as u32 };
-        rec.dispatch(label, Kernel::new("add", "forward"), &bindings, &params, Grid::Each(len), len as u64)
-    }
-}
-
 impl Op for Add {
     fn name(&self) -> &str {
         "add"
@@ -41,7 +26,8 @@ impl Op for Add {
     }
 
     fn forward(&self, cx: &mut Forward<'_>, xs: &[Tensor], y: Tensor) -> Result<Saved> {
-        Self::forward(*self, cx.rec, cx.label, xs[0], xs[1], y)?;
+        let [x, z] = inputs(self.name(), cx.label, xs)?;
+        sum(cx.rec, cx.label, [x, z], y)?;
         Ok(Saved::new())
     }
 
@@ -53,4 +39,14 @@ impl Op for Add {
     fn as_fusable(&self) -> Option<Fusable> {
         Some(Fusable::Add)
     }
+}
+
+/// `y = x + z`.
+pub(super) fn sum(rec: &mut Recording, label: &str, [x, z]: [Tensor; 2], y: Tensor) -> Result<()> {
+    same("add", label, ["x", "z"], x.shape, z.shape)?;
+    same("add", label, ["x", "y"], x.shape, y.shape)?;
+    let len = x.shape.len();
+    let bindings = [x.bind("x"), z.bind("z"), y.bind("y")];
+    let params = AddParams { len: len as u32 };
+    rec.dispatch(label, Kernel::new("add", "forward"), &bindings, &params, Grid::Each(len), len as u64)
 }

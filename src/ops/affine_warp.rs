@@ -1,6 +1,6 @@
 //! affine_warp: every image resampled under its own affine map of the step, to the same extents or others, and the exact adjoint.
 
-use super::{Clock, ScaleShift, Tensor, nchw, shape_error, words};
+use super::{ChannelAffine, Clock, Tensor, nchw, shape_error, words};
 use crate::error::Result;
 use crate::gpu::{Grid, Kernel, Layout, Recording, TensorId};
 use crate::named::named;
@@ -28,7 +28,7 @@ pub struct AffineWarp {
     /// What lies outside of the image, for each channel.
     pub fill: Vec<f32>,
     /// What follows the warp, computed in its kernel.
-    pub normalize: Option<ScaleShift>,
+    pub normalize: Option<ChannelAffine>,
 }
 
 impl AffineWarp {
@@ -58,7 +58,8 @@ impl AffineWarp {
     fn channel(&self, rec: &mut Recording, label: &str, x: Tensor) -> Result<(&'static str, TensorId, usize)> {
         let c = x.shape.c();
         let normalize = self.normalize.clone();
-        let ScaleShift { scale, shift } = normalize.unwrap_or_else(|| ScaleShift::new(vec![1.0; c], vec![0.0; c]));
+        let ChannelAffine { scale, shift } =
+            normalize.unwrap_or_else(|| ChannelAffine::new(vec![1.0; c], vec![0.0; c]));
         for (name, values) in [("fill", &self.fill[..]), ("scale", &scale[..]), ("shift", &shift[..])] {
             if values.len() != c {
                 let what = format!("C is {c} in x {} but {} in {name}", x.shape, values.len());

@@ -16,76 +16,38 @@ crate::params! {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Concat;
 
-impl Concat {
-    /// The shape of all inputs together.
-    ///
-    /// # Errors
-    /// If there are none, or they differ in more than their channels.
-    pub fn output(self, label: &str, inputs: &[Shape]) -> Result<Shape> {
-        let Some(first) = inputs.first() else {
-            return Err(shape_error("concat", label, "there is nothing to concatenate"));
-        };
-        let [n, _, h, w] = nchw("concat", label, *first)?;
-        if let Some(other) = inputs.iter().find(|x| x.rank() != 4 || [x.n(), x.h(), x.w()] != [n, h, w]) {
-            return Err(shape_error("concat", label, format!("{other} beside {}", inputs[0])));
-        }
-        Ok(Shape::new(n, inputs.iter().map(|x| x.c()).sum(), h, w))
-    }
-
-    /// `y = x` for one input; y: its channels of the output.
-    ///
-    /// # Errors
-    /// If the shapes differ, or a tensor is texels.
-    pub fn forward(self, rec: &mut Recording, label: &str, x: Tensor, y: Tensor) -> Result<()> {
-        check(label, ["x", "y"], x, y)?;
-        let bindings = [x.bind("x"), y.bind_stored("y")];
-        rec.dispatch(
-            label,
-            Kernel::new("concat", "forward"),
-            &bindings,
-            &params(y, GradEpilogue::default()),
-            x.grid(),
-            0,
-        )
-    }
-
-    /// `dx = sink(dy)` for one input; dy: its channels of the output's gradient.
-    ///
-    /// # Errors
-    /// If the shapes differ, or a tensor is texels.
-    pub fn backward(self, rec: &mut Recording, label: &str, dy: Tensor, dx: Tensor, sink: GradEpilogue) -> Result<()> {
-        check(label, ["dy", "dx"], dy, dx)?;
-        let [add, mask] = sink.bind(dy.id, dx.shape.len());
-        let bindings = [dy.bind_stored("dy"), dx.bind("dx"), add, mask];
-        rec.dispatch(label, Kernel::new("concat", "backward"), &bindings, &params(dy, sink), dx.grid(), 0)
-    }
-}
-
 impl Op for Concat {
     fn name(&self) -> &str {
         "concat"
     }
 
     fn output(&self, label: &str, xs: &[Shape]) -> Result<Shape> {
-        Self::output(*self, label, xs)
+        let Some(first) = xs.first() else {
+            return Err(shape_error("concat", label, "there is nothing to concatenate"));
+        };
+        let [n, _, h, w] = nchw("concat", label, *first)?;
+        if let Some(other) = xs.iter().find(|x| x.rank() != 4 || [x.n(), x.h(), x.w()] != [n, h, w]) {
+            return Err(shape_error("concat", label, format!("{other} beside {first}")));
+        }
+        Ok(Shape::new(n, xs.iter().map(|x| x.c()).sum(), h, w))
     }
 
     fn forward(&self, cx: &mut Forward<'_>, xs: &[Tensor], y: Tensor) -> Result<Saved> {
-        for (x, part) in parts(xs, y)? {
+        for (x, part) in parts(cx.label, xs, ["y", "the output"], y)? {
             if !lies_in(x, y) {
-                Self::forward(*self, cx.rec, cx.label, x, part)?;
+                write_part(cx.rec, cx.label, x, part)?;
             }
         }
         Ok(Saved::new())
     }
 
     fn backward(&self, cx: &mut Backward<'_>) -> Result<()> {
-        for (i, (x, dy)) in parts(cx.xs, cx.dy)?.into_iter().enumerate() {
+        for (i, (x, dy)) in parts(cx.label, cx.xs, ["dy", "the output"], cx.dy)?.into_iter().enumerate() {
             if lies_in(x, cx.y) {
                 cx.deliver(i, dy)?;
             } else {
                 let (dx, epilogue) = cx.gradient(i);
-                Self::backward(*self, cx.rec, cx.label, dy, dx, epilogue)?;
+                read_part(cx.rec, cx.label, dy, dx, epilogue)?;
             }
         }
         Ok(())
@@ -101,8 +63,26 @@ impl Op for Concat {
     }
 }
 
+/// `part = x`: one input, into its channels of the output.
+fn write_part(rec: &mut Recording, label: &str, x: Tensor, part: Tensor) -> Result<()> {
+    check(label, ["x", "y"], x, part)?;
+    let bindings = [x.bind("x"), part.bind_stored("y")];
+    let (kernel, params) = (Kernel::new("concat", "forward"), params(part, GradEpilogue::default()));
+    rec.dispatch(label, kernel, &bindings, &params, x.grid(), 0)
+}
+
+/// The gradient of one input, from its channels of the gradient of the output.
+fn read_part(rec: &mut Recording, label: &str, part: Tensor, dx: Tensor, epilogue: GradEpilogue) -> Result<()> {
+    check(label, ["dy", "dx"], part, dx)?;
+    let [add, mask] = epilogue.bind(part.id, dx.shape.len());
+    let bindings = [part.bind_stored("dy"), dx.bind("dx"), add, mask];
+    rec.dispatch(label, Kernel::new("concat", "backward"), &bindings, &params(part, epilogue), dx.grid(), 0)
+}
+
 /// The inputs, each with its channels of a tensor of the output's shape.
-fn parts(xs: &[Tensor], whole: Tensor) -> Result<Vec<(Tensor, Tensor)>> {
+fn parts(label: &str, xs: &[Tensor], names: [&str; 2], whole: Tensor) -> Result<Vec<(Tensor, Tensor)>> {
+    let shapes: Vec<Shape> = xs.iter().map(|x| x.shape).collect();
+    same("concat", label, names, whole.shape, Concat.output(label, &shapes)?)?;
     let mut first = 0;
     let part = |&x: &Tensor| {
         let part = whole.channels(first, x.shape.c())?;
@@ -128,8 +108,8 @@ fn check(label: &str, names: [&str; 2], a: Tensor, b: Tensor) -> Result<()> {
     Ok(())
 }
 
-fn params(y: Tensor, sink: GradEpilogue) -> ConcatParams {
-    let [first, stored] = y.slice();
-    let (channels, plane) = (y.shape.c() as u32, y.shape.plane_len() as u32);
-    ConcatParams { channels, first, stored, plane, sink: sink.flags() }
+fn params(part: Tensor, epilogue: GradEpilogue) -> ConcatParams {
+    let [first, stored] = part.slice();
+    let (channels, plane) = (part.shape.c() as u32, part.shape.plane_len() as u32);
+    ConcatParams { channels, first, stored, plane, sink: epilogue.flags() }
 }

@@ -4,7 +4,7 @@ use super::{
     Backward, Format, Formats, Forward, GradEpilogue, InputFormat, Op, Saved, Tensor, nchw, only, same, texels,
 };
 use crate::error::Result;
-use crate::gpu::{Grid, Kernel, Layout, Recording};
+use crate::gpu::{Grid, Kernel, Layout};
 use crate::shape::Shape;
 
 crate::params! {
@@ -22,71 +22,12 @@ crate::params! {
 pub struct GlobalAvgPool2d;
 
 impl GlobalAvgPool2d {
-    /// `[N,C,1,1]` for `[N,C,H,W]`.
-    ///
-    /// # Errors
-    /// If x has another rank.
-    pub fn output(self, label: &str, x: Shape) -> Result<Shape> {
-        let [n, c, ..] = nchw("global_avg_pool2d", label, x)?;
-        Ok(Shape::new(n, c, 1, 1))
-    }
-
-    fn params(x: Shape, sink: GradEpilogue) -> GlobalAvgPool2dParams {
-        GlobalAvgPool2dParams { planes: (x.n() * x.c()) as u32, plane: x.plane_len() as u32, sink: sink.flags() }
+    fn params(x: Shape, epilogue: GradEpilogue) -> GlobalAvgPool2dParams {
+        GlobalAvgPool2dParams { planes: (x.n() * x.c()) as u32, plane: x.plane_len() as u32, sink: epilogue.flags() }
     }
 
     fn texels_params(x: Shape) -> TexelsParams {
         TexelsParams { channels: x.c() as u32, quads: x.c().div_ceil(4) as u32, plane: x.plane_len() as u32 }
-    }
-
-    /// `y[n,c]` = mean of `x[n,c,:,:]`. x: `[N,C,H,W]`, in any format, y: `[N,C,1,1]`.
-    ///
-    /// # Errors
-    /// If the shapes do not fit.
-    pub fn forward(self, rec: &mut Recording, label: &str, x: Tensor, y: Tensor) -> Result<()> {
-        same("global_avg_pool2d", label, ["y", "the output"], y.shape, self.output(label, x.shape)?)?;
-        if x.format == Format::Texels {
-            let kernel = Kernel::new("global_avg_pool2d_texels", "forward");
-            let params = Self::texels_params(x.shape);
-            let grid = Grid::Planes { planes: 1, h: x.shape.n(), w: x.shape.c().div_ceil(4) };
-            let bindings = [x.bind("x"), y.bind("mean")];
-            return rec.dispatch(label, kernel, &bindings, &params, grid, x.shape.len() as u64);
-        }
-        let kernel = Kernel::new("global_avg_pool2d", "forward");
-        let params = Self::params(x.shape, GradEpilogue::default());
-        let (grid, flops) = (Grid::Each(y.shape.len()), x.shape.len() as u64);
-        rec.dispatch(label, kernel, &[x.bind("x"), y.bind("y")], &params, grid, flops)
-    }
-
-    /// `dx = dy / (H·W)` everywhere. dy: `[N,C,1,1]`, dx: `[N,C,H,W]`, in any format; the sink in that of dx.
-    ///
-    /// # Errors
-    /// If the shapes do not fit.
-    pub fn backward(self, rec: &mut Recording, label: &str, dy: Tensor, dx: Tensor, sink: GradEpilogue) -> Result<()> {
-        same("global_avg_pool2d", label, ["dy", "the output"], dy.shape, self.output(label, dx.shape)?)?;
-        let len = dx.shape.len();
-        if dx.format == Format::Texels {
-            // Where a sink's part does not apply, some texture that is not written is bound.
-            let spare = match sink.add.or(sink.mask) {
-                Some(id) => id,
-                None => rec.table("zero texel", Layout::Texels, vec![0; 4]),
-            };
-            let [add, mask] = sink.bind(spare, dx.stored());
-            let kernel = Kernel::new("global_avg_pool2d_texels", "backward").with("SINK", sink.flags());
-            let bindings = [dy.bind("dy"), dx.bind("y"), add, mask];
-            return rec.dispatch(
-                label,
-                kernel,
-                &bindings,
-                &Self::texels_params(dx.shape),
-                texels::grid(dx),
-                len as u64,
-            );
-        }
-        let [add, mask] = sink.bind(dy.id, len);
-        let kernel = Kernel::new("global_avg_pool2d", "backward");
-        let params = Self::params(dx.shape, sink);
-        rec.dispatch(label, kernel, &[dy.bind("dy"), dx.bind("dx"), add, mask], &params, Grid::Each(len), len as u64)
     }
 }
 
@@ -95,18 +36,52 @@ impl Op for GlobalAvgPool2d {
         "global_avg_pool2d"
     }
 
+    /// `[N,C,1,1]` for `[N,C,H,W]`.
     fn output(&self, label: &str, xs: &[Shape]) -> Result<Shape> {
-        Self::output(*self, label, only(self.name(), label, xs)?)
+        let [n, c, ..] = nchw("global_avg_pool2d", label, only(self.name(), label, xs)?)?;
+        Ok(Shape::new(n, c, 1, 1))
     }
 
+    /// `y[n,c]` = mean of `x[n,c,:,:]`. x in any format.
     fn forward(&self, cx: &mut Forward<'_>, xs: &[Tensor], y: Tensor) -> Result<Saved> {
-        Self::forward(*self, cx.rec, cx.label, xs[0], y)?;
+        let (x, label) = (only(self.name(), cx.label, xs)?, cx.label);
+        same("global_avg_pool2d", label, ["y", "the output"], y.shape, self.output(label, &[x.shape])?)?;
+        let flops = x.shape.len() as u64;
+        if x.format == Format::Texels {
+            let kernel = Kernel::new("global_avg_pool2d_texels", "forward");
+            let params = Self::texels_params(x.shape);
+            let grid = Grid::Planes { planes: 1, h: x.shape.n(), w: x.shape.c().div_ceil(4) };
+            cx.rec.dispatch(label, kernel, &[x.bind("x"), y.bind("mean")], &params, grid, flops)?;
+        } else {
+            let kernel = Kernel::new("global_avg_pool2d", "forward");
+            let params = Self::params(x.shape, GradEpilogue::default());
+            let grid = Grid::Each(y.shape.len());
+            cx.rec.dispatch(label, kernel, &[x.bind("x"), y.bind("y")], &params, grid, flops)?;
+        }
         Ok(Saved::new())
     }
 
+    /// `dx = dy / (H·W)` everywhere. dx in any format; the epilogue in that of dx.
     fn backward(&self, cx: &mut Backward<'_>) -> Result<()> {
-        let (dx, epilogue) = cx.gradient(0);
-        Self::backward(*self, cx.rec, cx.label, cx.dy, dx, epilogue)
+        let ((dx, epilogue), dy, label) = (cx.gradient(0), cx.dy, cx.label);
+        same("global_avg_pool2d", label, ["dy", "the output"], dy.shape, self.output(label, &[dx.shape])?)?;
+        let len = dx.shape.len();
+        if dx.format == Format::Texels {
+            // A part of the epilogue that does not apply is bound to a texture that nothing writes.
+            let spare = match epilogue.add.or(epilogue.mask) {
+                Some(id) => id,
+                None => cx.rec.table("zero texel", Layout::Texels, vec![0; 4]),
+            };
+            let [add, mask] = epilogue.bind(spare, dx.stored());
+            let kernel = Kernel::new("global_avg_pool2d_texels", "backward").with("SINK", epilogue.flags());
+            let bindings = [dy.bind("dy"), dx.bind("y"), add, mask];
+            let (params, grid) = (Self::texels_params(dx.shape), texels::grid(dx));
+            return cx.rec.dispatch(label, kernel, &bindings, &params, grid, len as u64);
+        }
+        let [add, mask] = epilogue.bind(dy.id, len);
+        let (kernel, params) = (Kernel::new("global_avg_pool2d", "backward"), Self::params(dx.shape, epilogue));
+        let bindings = [dy.bind("dy"), dx.bind("dx"), add, mask];
+        cx.rec.dispatch(label, kernel, &bindings, &params, Grid::Each(len), len as u64)
     }
 
     fn formats(&self, _in_place: bool) -> Formats {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Backward, Conv2d, Forward, GradEpilogue, Op, Saved, Tensor, nchw, only, plain_constant, shape_error};
 use crate::error::Result;
-use crate::gpu::{Grid, Kernel, Layout, Recording, Sources};
+use crate::gpu::{Grid, Kernel, Layout, Sources};
 use crate::shape::Shape;
 
 crate::params! {
@@ -12,7 +12,7 @@ crate::params! {
     struct LinearParams { images: u32, inputs: u32, outputs: u32, sink: u32 }
 }
 
-/// `torch.nn.functional.linear`.
+/// `torch.nn.functional.linear`: `y[n,o] = Σ_c w[o,c] x[n,c] + b[o]`. x: `[N,C,1,1]`, y: `[N,O,1,1]`.
 #[derive(Clone, Debug)]
 pub struct Linear {
     /// `[O, C]`, row-major.
@@ -22,7 +22,7 @@ pub struct Linear {
 }
 
 impl Linear {
-    fn params(&self, label: &str, x: Tensor, y: Tensor, sink: GradEpilogue) -> Result<LinearParams> {
+    fn params(&self, label: &str, x: Tensor, y: Tensor, epilogue: GradEpilogue) -> Result<LinearParams> {
         let (inputs, outputs) = (x.shape.image_len(), y.shape.image_len());
         nchw("linear", label, x.shape)?;
         nchw("linear", label, y.shape)?;
@@ -31,39 +31,7 @@ impl Linear {
             return Err(shape_error("linear", label, what));
         }
         let images = x.shape.n() as u32;
-        Ok(LinearParams { images, inputs: inputs as u32, outputs: outputs as u32, sink: sink.flags() })
-    }
-
-    /// `y[n,o] = Σ_c w[o,c] x[n,c] + b[o]`. x: `[N,C,1,1]`, y: `[N,O,1,1]`.
-    ///
-    /// # Errors
-    /// If shapes and weights do not fit.
-    pub fn forward(&self, rec: &mut Recording, label: &str, x: Tensor, y: Tensor) -> Result<()> {
-        let params = self.params(label, x, y, GradEpilogue::default())?;
-        let (inputs, outputs) = (params.inputs as usize, params.outputs as usize);
-        let w = Arc::clone(&self.w);
-        let (w_source, packing) = (Sources::of(&w), format!("linear {outputs}x{inputs} transposed"));
-        let wt = rec.constant(format!("{label} w transposed"), w_source, packing, w.len(), Layout::Words, move || {
-            Ok((0..w.len()).map(|i| w[i % outputs * inputs + i / outputs].to_bits()).collect())
-        });
-        let b = plain_constant(rec, format!("{label} b"), &self.b);
-        let bindings = [x.bind("x"), ("wt", wt, inputs * outputs), ("b", b, outputs), y.bind("y")];
-        let flops = 2 * (y.shape.len() * inputs) as u64;
-        rec.dispatch(label, Kernel::new("linear", "forward"), &bindings, &params, Grid::Each(y.shape.len()), flops)
-    }
-
-    /// `dx[n,c] = Σ_o w[o,c] dy[n,o]`. dy: `[N,O,1,1]`, dx: `[N,C,1,1]`.
-    ///
-    /// # Errors
-    /// If shapes and weights do not fit.
-    pub fn backward(&self, rec: &mut Recording, label: &str, dy: Tensor, dx: Tensor, sink: GradEpilogue) -> Result<()> {
-        let params = self.params(label, dx, dy, sink)?;
-        let w = plain_constant(rec, format!("{label} w"), &self.w);
-        let len = dx.shape.len();
-        let [add, mask] = sink.bind(dy.id, len);
-        let bindings = [dy.bind("dy"), ("w", w, self.w.len()), dx.bind("dx"), add, mask];
-        let flops = 2 * (dy.shape.len() * params.inputs as usize) as u64;
-        rec.dispatch(label, Kernel::new("linear", "backward"), &bindings, &params, Grid::Each(len), flops)
+        Ok(LinearParams { images, inputs: inputs as u32, outputs: outputs as u32, sink: epilogue.flags() })
     }
 }
 
@@ -87,13 +55,32 @@ impl Op for Linear {
     }
 
     fn forward(&self, cx: &mut Forward<'_>, xs: &[Tensor], y: Tensor) -> Result<Saved> {
-        self.forward(cx.rec, cx.label, xs[0], y)?;
+        let (x, label) = (only(self.name(), cx.label, xs)?, cx.label);
+        let params = self.params(label, x, y, GradEpilogue::default())?;
+        let (inputs, outputs) = (params.inputs as usize, params.outputs as usize);
+        let w = Arc::clone(&self.w);
+        let (w_source, packing) = (Sources::of(&w), format!("linear {outputs}x{inputs} transposed"));
+        let wt =
+            cx.rec.constant(format!("{label} w transposed"), w_source, packing, w.len(), Layout::Words, move || {
+                Ok((0..w.len()).map(|i| w[i % outputs * inputs + i / outputs].to_bits()).collect())
+            });
+        let b = plain_constant(cx.rec, format!("{label} b"), &self.b);
+        let bindings = [x.bind("x"), ("wt", wt, inputs * outputs), ("b", b, outputs), y.bind("y")];
+        let (kernel, flops) = (Kernel::new("linear", "forward"), 2 * (y.shape.len() * inputs) as u64);
+        cx.rec.dispatch(label, kernel, &bindings, &params, Grid::Each(y.shape.len()), flops)?;
         Ok(Saved::new())
     }
 
+    /// `dx[n,c] = Σ_o w[o,c] dy[n,o]`.
     fn backward(&self, cx: &mut Backward<'_>) -> Result<()> {
-        let (dx, epilogue) = cx.gradient(0);
-        self.backward(cx.rec, cx.label, cx.dy, dx, epilogue)
+        let ((dx, epilogue), dy, label) = (cx.gradient(0), cx.dy, cx.label);
+        let params = self.params(label, dx, dy, epilogue)?;
+        let w = plain_constant(cx.rec, format!("{label} w"), &self.w);
+        let len = dx.shape.len();
+        let [add, mask] = epilogue.bind(dy.id, len);
+        let bindings = [dy.bind("dy"), ("w", w, self.w.len()), dx.bind("dx"), add, mask];
+        let flops = 2 * (dy.shape.len() * params.inputs as usize) as u64;
+        cx.rec.dispatch(label, Kernel::new("linear", "backward"), &bindings, &params, Grid::Each(len), flops)
     }
 
     /// A convolution with windows as large as x.

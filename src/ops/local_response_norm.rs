@@ -8,7 +8,7 @@ use super::{
     Backward, Format, Formats, Forward, GradEpilogue, Op, Saved, Tensor, nchw, only, same, shape_error, texels,
 };
 use crate::error::Result;
-use crate::gpu::{Kernel, Recording};
+use crate::gpu::Kernel;
 use crate::shape::Shape;
 
 crate::params! {
@@ -37,23 +37,6 @@ pub struct LocalResponseNorm {
 }
 
 impl LocalResponseNorm {
-    /// The shape of y, which is x's.
-    ///
-    /// # Errors
-    /// If the window is empty, or k is not positive or alpha negative, so that the power may be one of zero or less.
-    pub fn output(&self, label: &str, x: Shape) -> Result<Shape> {
-        nchw("local_response_norm", label, x)?;
-        let Self { size, alpha, beta, k } = *self;
-        let finite = [alpha, beta, k].iter().all(|v| v.is_finite());
-        if size == 0 || k <= 0.0 || alpha < 0.0 || !finite {
-            let what = format!(
-                "size {size}, alpha {alpha}, beta {beta} and k {k}: size and k must be positive, alpha not negative"
-            );
-            return Err(shape_error("local_response_norm", label, what));
-        }
-        Ok(x)
-    }
-
     /// Channels of the window before and after its own.
     fn reach(&self) -> [u32; 2] {
         [(self.size / 2) as u32, ((self.size - 1) / 2) as u32]
@@ -64,53 +47,8 @@ impl LocalResponseNorm {
         self.reach().iter().all(|&reach| reach <= 4)
     }
 
-    /// `y = x · s^−β`; x, y: `[N,C,H,W]`, in one format.
-    ///
-    /// # Errors
-    /// If the shapes do not fit.
-    pub fn forward(&self, rec: &mut Recording, label: &str, x: Tensor, y: Tensor) -> Result<()> {
-        self.check(label, x, y)?;
-        let bindings = [x.bind("x"), y.bind("y")];
-        let flops = (x.shape.len() * (2 * self.size + 3)) as u64;
-        if y.format == Format::Texels {
-            let params = self.texels_params(y.shape);
-            return rec.dispatch(label, self.texels_kernel("forward"), &bindings, &params, texels::grid(y), flops);
-        }
-        let params = self.params(y.shape, GradEpilogue::default());
-        rec.dispatch(label, Kernel::new("local_response_norm", "forward"), &bindings, &params, y.grid(), flops)
-    }
-
-    /// The gradient of x. dy, x, dx: `[N,C,H,W]`, in one format.
-    ///
-    /// # Errors
-    /// If the shapes do not fit.
-    pub fn backward(
-        &self,
-        rec: &mut Recording,
-        label: &str,
-        dy: Tensor,
-        x: Tensor,
-        dx: Tensor,
-        sink: GradEpilogue,
-    ) -> Result<()> {
-        self.check(label, x, dx)?;
-        self.check(label, x, dy)?;
-        let [add, mask] = sink.bind(x.id, dx.stored());
-        let texels = dx.format == Format::Texels;
-        let out = dx.bind(if texels { "y" } else { "dx" });
-        let bindings = [dy.bind("dy"), x.bind("x"), out, add, mask];
-        let flops = (x.shape.len() * (4 * self.size + 6)) as u64;
-        if texels {
-            let (params, kernel) = (self.texels_params(dx.shape), self.texels_kernel("backward"));
-            let kernel = kernel.with("SINK", sink.flags());
-            return rec.dispatch(label, kernel, &bindings, &params, texels::grid(dx), flops);
-        }
-        let params = self.params(dx.shape, sink);
-        rec.dispatch(label, Kernel::new("local_response_norm", "backward"), &bindings, &params, dx.grid(), flops)
-    }
-
     fn check(&self, label: &str, x: Tensor, y: Tensor) -> Result<()> {
-        same("local_response_norm", label, ["y", "x"], y.shape, self.output(label, x.shape)?)?;
+        same("local_response_norm", label, ["y", "x"], y.shape, self.output(label, &[x.shape])?)?;
         if x.format != y.format || (x.format == Format::Texels && !self.knows_texels()) {
             let what = format!("x is {:?} and y is {:?}, with a window of {}", x.format, y.format, self.size);
             return Err(shape_error("local_response_norm", label, what));
@@ -118,7 +56,7 @@ impl LocalResponseNorm {
         Ok(())
     }
 
-    fn params(&self, shape: Shape, sink: GradEpilogue) -> LocalResponseNormParams {
+    fn params(&self, shape: Shape, epilogue: GradEpilogue) -> LocalResponseNormParams {
         let [before, after] = self.reach();
         LocalResponseNormParams {
             channels: shape.c() as u32,
@@ -128,7 +66,7 @@ impl LocalResponseNorm {
             alpha: self.alpha / self.size as f32,
             beta: self.beta,
             k: self.k,
-            sink: sink.flags(),
+            sink: epilogue.flags(),
         }
     }
 
@@ -149,18 +87,54 @@ impl Op for LocalResponseNorm {
         "local_response_norm"
     }
 
+    /// The shape of x. Refuses an empty window, and numbers with which the base of the power may be zero or negative.
     fn output(&self, label: &str, xs: &[Shape]) -> Result<Shape> {
-        self.output(label, only(self.name(), label, xs)?)
+        let x = only(self.name(), label, xs)?;
+        nchw("local_response_norm", label, x)?;
+        let Self { size, alpha, beta, k } = *self;
+        let finite = [alpha, beta, k].iter().all(|v| v.is_finite());
+        if size == 0 || k <= 0.0 || alpha < 0.0 || !finite {
+            let what = format!(
+                "size {size}, alpha {alpha}, beta {beta} and k {k}: size and k must be positive, alpha not negative"
+            );
+            return Err(shape_error("local_response_norm", label, what));
+        }
+        Ok(x)
     }
 
+    /// `y = x · s^−β`; x, y: `[N,C,H,W]`, in one format.
     fn forward(&self, cx: &mut Forward<'_>, xs: &[Tensor], y: Tensor) -> Result<Saved> {
-        self.forward(cx.rec, cx.label, xs[0], y)?;
+        let (x, label) = (only(self.name(), cx.label, xs)?, cx.label);
+        self.check(label, x, y)?;
+        let bindings = [x.bind("x"), y.bind("y")];
+        let flops = (x.shape.len() * (2 * self.size + 3)) as u64;
+        if y.format == Format::Texels {
+            let (kernel, params) = (self.texels_kernel("forward"), self.texels_params(y.shape));
+            cx.rec.dispatch(label, kernel, &bindings, &params, texels::grid(y), flops)?;
+        } else {
+            let params = self.params(y.shape, GradEpilogue::default());
+            let kernel = Kernel::new("local_response_norm", "forward");
+            cx.rec.dispatch(label, kernel, &bindings, &params, y.grid(), flops)?;
+        }
         Ok(Saved::new())
     }
 
     fn backward(&self, cx: &mut Backward<'_>) -> Result<()> {
-        let (dx, epilogue) = cx.gradient(0);
-        self.backward(cx.rec, cx.label, cx.dy, cx.xs[0], dx, epilogue)
+        let (x, label) = (only(self.name(), cx.label, cx.xs)?, cx.label);
+        let ((dx, epilogue), dy) = (cx.gradient(0), cx.dy);
+        self.check(label, x, dx)?;
+        self.check(label, x, dy)?;
+        let [add, mask] = epilogue.bind(x.id, dx.stored());
+        let texels = dx.format == Format::Texels;
+        let out = dx.bind(if texels { "y" } else { "dx" });
+        let bindings = [dy.bind("dy"), x.bind("x"), out, add, mask];
+        let flops = (x.shape.len() * (4 * self.size + 6)) as u64;
+        if texels {
+            let kernel = self.texels_kernel("backward").with("SINK", epilogue.flags());
+            return cx.rec.dispatch(label, kernel, &bindings, &self.texels_params(dx.shape), texels::grid(dx), flops);
+        }
+        let (kernel, params) = (Kernel::new("local_response_norm", "backward"), self.params(dx.shape, epilogue));
+        cx.rec.dispatch(label, kernel, &bindings, &params, dx.grid(), flops)
     }
 
     fn formats(&self, _in_place: bool) -> Formats {

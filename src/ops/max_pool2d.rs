@@ -4,7 +4,7 @@ use super::{
     Backward, Format, Formats, Forward, GradEpilogue, Op, Saved, Tensor, nchw, only, same, shape_error, texels,
 };
 use crate::error::Result;
-use crate::gpu::{Grid, Kernel, Recording, TensorId};
+use crate::gpu::{Grid, Kernel};
 use crate::shape::{Pad, Shape, window_out, window_out_ceil};
 
 crate::params! {
@@ -35,28 +35,6 @@ pub struct MaxPool2d {
 }
 
 impl MaxPool2d {
-    /// The shape of y for x.
-    ///
-    /// # Errors
-    /// If the window does not fit, or the padding is as large as the window, so that a window could lie in it entirely.
-    pub fn output(&self, label: &str, x: Shape) -> Result<Shape> {
-        nchw("max_pool2d", label, x)?;
-        let [kh, kw] = self.kernel;
-        let [top, left, bottom, right] = self.pad;
-        if top.max(bottom) >= kh || left.max(right) >= kw {
-            let pad = self.pad;
-            return Err(shape_error(
-                "max_pool2d",
-                label,
-                format!("padding {pad:?} is not less than the window {kh}x{kw}"),
-            ));
-        }
-        let count = if self.ceil_mode { window_out_ceil } else { window_out };
-        let [oh, ow] = count([x.h(), x.w()], self.kernel, self.stride, self.pad)
-            .ok_or_else(|| shape_error("max_pool2d", label, format!("a window of {kh}x{kw} does not fit x {x}")))?;
-        Ok(Shape::new(x.n(), x.c(), oh, ow))
-    }
-
     fn check_format(&self, label: &str, x: Tensor, y: Tensor) -> Result<()> {
         if x.format == y.format && (x.format == Format::Nchw || self.knows_texels()) {
             return Ok(());
@@ -73,7 +51,7 @@ impl MaxPool2d {
             .with("STRIDE_W", self.stride[1] as u32)
     }
 
-    fn params(&self, x: Shape, y: Shape, sink: GradEpilogue) -> MaxPool2dParams {
+    fn params(&self, x: Shape, y: Shape, epilogue: GradEpilogue) -> MaxPool2dParams {
         MaxPool2dParams {
             channels: x.c() as u32,
             h: x.h() as u32,
@@ -82,7 +60,7 @@ impl MaxPool2d {
             ow: y.w() as u32,
             pad_top: self.pad[0] as u32,
             pad_left: self.pad[1] as u32,
-            sink: sink.flags(),
+            sink: epilogue.flags(),
         }
     }
 
@@ -95,74 +73,6 @@ impl MaxPool2d {
     pub fn knows_texels(&self) -> bool {
         self.kernel.iter().product::<usize>() <= 256
     }
-
-    /// A tensor for the places of the maxima of y: of each element the place in the plane of x, or of each texel the places of
-    /// its four channels in their window, a byte each.
-    pub fn argmax(rec: &mut Recording, label: &str, y: Tensor) -> TensorId {
-        rec.transient(format!("{label} argmax"), y.stored())
-    }
-
-    /// `y[p]` = maximum over the window; argmax: see [`MaxPool2d::argmax`]. x: `[N,C,H,W]`, y: `[N,C,OH,OW]`; both in one format.
-    ///
-    /// # Errors
-    /// If the shapes do not fit.
-    pub fn forward(&self, rec: &mut Recording, label: &str, x: Tensor, y: Tensor, argmax: TensorId) -> Result<()> {
-        same("max_pool2d", label, ["y", "the output"], y.shape, self.output(label, x.shape)?)?;
-        self.check_format(label, x, y)?;
-        let len = y.shape.len();
-        let flops = (len * self.kernel[0] * self.kernel[1]) as u64;
-        if y.format == Format::Texels {
-            let bindings = [x.bind("x"), y.bind("y"), ("argmax", argmax, y.stored())];
-            let kernel = self.kernel("max_pool2d_texels", "forward");
-            return rec.dispatch(
-                label,
-                kernel,
-                &bindings,
-                &self.texels_params(x.shape, y.shape),
-                texels::grid(y),
-                flops,
-            );
-        }
-        let bindings = [x.bind("x"), y.bind("y"), ("argmax", argmax, len)];
-        let params = self.params(x.shape, y.shape, GradEpilogue::default());
-        rec.dispatch(label, self.kernel("max_pool2d", "forward"), &bindings, &params, y.grid(), flops)
-    }
-
-    /// `dx[q]` = sum of `dy[p]` over the windows whose maximum is at q. dy: `[N,C,OH,OW]`, dx: `[N,C,H,W]`.
-    ///
-    /// # Errors
-    /// If the shapes do not fit.
-    pub fn backward(
-        &self,
-        rec: &mut Recording,
-        label: &str,
-        dy: Tensor,
-        argmax: TensorId,
-        dx: Tensor,
-        sink: GradEpilogue,
-    ) -> Result<()> {
-        same("max_pool2d", label, ["dy", "the output"], dy.shape, self.output(label, dx.shape)?)?;
-        self.check_format(label, dy, dx)?;
-        let flops = (dy.shape.len() * self.kernel[0] * self.kernel[1]) as u64;
-        if dx.format == Format::Texels {
-            let [add, mask] = sink.bind(dy.id, dx.stored());
-            let blocks = dx.shape.h().div_ceil(2) * dx.shape.w().div_ceil(2);
-            let bindings = [dy.bind("x"), ("chosen", argmax, dy.stored()), dx.bind("y"), add, mask];
-            let kernel = self.kernel("max_pool2d_texels", "backward").with("SINK", sink.flags());
-            return rec.dispatch(
-                label,
-                kernel,
-                &bindings,
-                &self.texels_params(dx.shape, dy.shape),
-                Grid::Planes { planes: dx.shape.n(), h: dx.shape.c().div_ceil(4), w: blocks },
-                flops,
-            );
-        }
-        let [add, mask] = sink.bind(dy.id, dx.shape.len());
-        let bindings = [dy.bind("dy"), ("chosen", argmax, dy.shape.len()), dx.bind("dx"), add, mask];
-        let params = self.params(dx.shape, dy.shape, sink);
-        rec.dispatch(label, self.kernel("max_pool2d", "backward"), &bindings, &params, dx.grid(), flops)
-    }
 }
 
 impl Op for MaxPool2d {
@@ -170,19 +80,60 @@ impl Op for MaxPool2d {
         "max_pool2d"
     }
 
+    /// Refuses a padding as large as the window, in which a window could lie entirely.
     fn output(&self, label: &str, xs: &[Shape]) -> Result<Shape> {
-        self.output(label, only(self.name(), label, xs)?)
+        let x = only(self.name(), label, xs)?;
+        nchw("max_pool2d", label, x)?;
+        let [kh, kw] = self.kernel;
+        let [top, left, bottom, right] = self.pad;
+        if top.max(bottom) >= kh || left.max(right) >= kw {
+            let what = format!("padding {:?} is not less than the window {kh}x{kw}", self.pad);
+            return Err(shape_error("max_pool2d", label, what));
+        }
+        let count = if self.ceil_mode { window_out_ceil } else { window_out };
+        let [oh, ow] = count([x.h(), x.w()], self.kernel, self.stride, self.pad)
+            .ok_or_else(|| shape_error("max_pool2d", label, format!("a window of {kh}x{kw} does not fit x {x}")))?;
+        Ok(Shape::new(x.n(), x.c(), oh, ow))
     }
 
+    /// `y[p]` = maximum over the window. x: `[N,C,H,W]`, y: `[N,C,OH,OW]`, in one format. Saves the positions of the maxima: for
+    /// each element of y its position in the plane of x; or for each texel the positions of its four channels in their window, a
+    /// byte each.
     fn forward(&self, cx: &mut Forward<'_>, xs: &[Tensor], y: Tensor) -> Result<Saved> {
-        let argmax = Self::argmax(cx.rec, cx.label, y);
-        self.forward(cx.rec, cx.label, xs[0], y, argmax)?;
+        let (x, label) = (only(self.name(), cx.label, xs)?, cx.label);
+        same("max_pool2d", label, ["y", "the output"], y.shape, self.output(label, &[x.shape])?)?;
+        self.check_format(label, x, y)?;
+        let argmax = cx.rec.transient(format!("{label} argmax"), y.stored());
+        let bindings = [x.bind("x"), y.bind("y"), ("argmax", argmax, y.stored())];
+        let flops = (y.shape.len() * self.kernel[0] * self.kernel[1]) as u64;
+        if y.format == Format::Texels {
+            let (kernel, params) = (self.kernel("max_pool2d_texels", "forward"), self.texels_params(x.shape, y.shape));
+            cx.rec.dispatch(label, kernel, &bindings, &params, texels::grid(y), flops)?;
+        } else {
+            let params = self.params(x.shape, y.shape, GradEpilogue::default());
+            cx.rec.dispatch(label, self.kernel("max_pool2d", "forward"), &bindings, &params, y.grid(), flops)?;
+        }
         Ok(vec![argmax])
     }
 
+    /// `dx[q]` = sum of `dy[p]` over the windows whose maximum is at q.
     fn backward(&self, cx: &mut Backward<'_>) -> Result<()> {
-        let (dx, epilogue) = cx.gradient(0);
-        self.backward(cx.rec, cx.label, cx.dy, cx.saved[0], dx, epilogue)
+        let ((dx, epilogue), dy, label) = (cx.gradient(0), cx.dy, cx.label);
+        same("max_pool2d", label, ["dy", "the output"], dy.shape, self.output(label, &[dx.shape])?)?;
+        self.check_format(label, dy, dx)?;
+        let chosen = ("chosen", only(self.name(), label, cx.saved)?, dy.stored());
+        let [add, mask] = epilogue.bind(dy.id, dx.stored());
+        let flops = (dy.shape.len() * self.kernel[0] * self.kernel[1]) as u64;
+        if dx.format == Format::Texels {
+            let blocks = dx.shape.h().div_ceil(2) * dx.shape.w().div_ceil(2);
+            let grid = Grid::Planes { planes: dx.shape.n(), h: dx.shape.c().div_ceil(4), w: blocks };
+            let bindings = [dy.bind("x"), chosen, dx.bind("y"), add, mask];
+            let kernel = self.kernel("max_pool2d_texels", "backward").with("SINK", epilogue.flags());
+            return cx.rec.dispatch(label, kernel, &bindings, &self.texels_params(dx.shape, dy.shape), grid, flops);
+        }
+        let bindings = [dy.bind("dy"), chosen, dx.bind("dx"), add, mask];
+        let params = self.params(dx.shape, dy.shape, epilogue);
+        cx.rec.dispatch(label, self.kernel("max_pool2d", "backward"), &bindings, &params, dx.grid(), flops)
     }
 
     fn formats(&self, _in_place: bool) -> Formats {

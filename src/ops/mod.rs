@@ -5,10 +5,12 @@
 mod adam;
 mod add;
 mod affine_warp;
+mod channel_affine;
 mod clock;
 mod colour;
 mod concat;
 mod conv2d;
+mod finish;
 mod global_avg_pool2d;
 mod irfft2;
 mod linear;
@@ -23,21 +25,23 @@ mod texels;
 pub use adam::{Adam, AdamRow, Schedule};
 pub use add::Add;
 pub use affine_warp::{AffineWarp, Interpolation};
+pub use channel_affine::ChannelAffine;
 pub use clock::Clock;
 pub use colour::Colour;
 pub use concat::Concat;
-pub use conv2d::{Conv2d, ConvAlgorithm, ConvAlgorithms, ConvKey, Direction, Epilogue, TexelsAlgorithm, Tile};
+pub use conv2d::{Conv2d, ConvAlgorithm, ConvAlgorithms, ConvKey, Direction, TexelsAlgorithm, Tile};
+pub use finish::finish_gradient;
 pub use global_avg_pool2d::GlobalAvgPool2d;
 pub use irfft2::{Irfft2, MAX_FFT_SIDE};
 pub use linear::Linear;
 pub use local_response_norm::LocalResponseNorm;
 pub use max_pool2d::MaxPool2d;
 pub(crate) use op::Gradients;
-pub use op::{Backward, Formats, Forward, Fusable, InputFormat, Op, Saved, backward_alone, inputs, only};
+pub use op::{Backward, Convolution, Formats, Forward, Fusable, InputFormat, Op, Saved, backward_alone, inputs, only};
 pub use relu::Relu;
 pub use scale_shift::ScaleShift;
 pub use silu::Silu;
-pub use texels::{TEXELS_MAX_PLANE, pack, sink_texels, unpack};
+pub use texels::{TEXELS_MAX_PLANE, pack, unpack};
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -199,6 +203,11 @@ pub struct GradEpilogue {
 }
 
 impl GradEpilogue {
+    /// Whether there is nothing to add and no mask.
+    pub fn is_empty(self) -> bool {
+        self.add.is_none() && self.mask.is_none()
+    }
+
     /// The value of `params.sink` for a kernel that imports `lib/sink`.
     pub fn flags(self) -> u32 {
         u32::from(self.add.is_some()) | u32::from(self.mask.is_some()) << 1

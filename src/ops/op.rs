@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Conv2d, ConvAlgorithms, GradEpilogue, ScaleShift, Tensor, shape_error};
+use super::{ChannelAffine, ConvAlgorithms, ConvKey, GradEpilogue, Tensor, shape_error};
 use crate::error::Result;
 use crate::gpu::{Recording, TensorId};
 use crate::shape::Shape;
@@ -72,8 +72,8 @@ pub trait Op: fmt::Debug + Send + Sync {
         false
     }
 
-    /// The convolution in it, for which algorithms are chosen.
-    fn convolution(&self) -> Option<&Conv2d> {
+    /// The convolution in the op, if there is one, for an x of this shape.
+    fn convolution(&self, _x: Shape) -> Option<Convolution<'_>> {
         None
     }
 }
@@ -85,11 +85,20 @@ pub type Saved = Vec<TensorId>;
 #[derive(Clone, Debug)]
 pub enum Fusable {
     /// A factor and an addend for each channel.
-    ScaleShift(ScaleShift),
+    ChannelAffine(ChannelAffine),
     /// The sum of its two inputs.
     Add,
     /// `max(x, 0)`.
     Relu,
+}
+
+/// A convolution for whose two directions algorithms are chosen.
+#[derive(Clone, Copy, Debug)]
+pub struct Convolution<'a> {
+    /// The convolution without what it absorbed: an op of one input.
+    pub op: &'a dyn Op,
+    /// Forward and backward.
+    pub keys: [ConvKey; 2],
 }
 
 /// Where a forward appends its commands.
@@ -147,37 +156,35 @@ pub(crate) trait Gradients {
     fn deliver(&mut self, rec: &mut Recording, input: usize, dx: Tensor) -> Result<()>;
 }
 
-/// Appends the backward of one op without a graph, as its tests do, and gives the gradient of each input. `epilogue` is that of
-/// every gradient whose kernel takes one.
+/// Appends the backward of one op without a graph, and returns the gradient of each input. `into` has, for each input, the
+/// tensor to write and its epilogue; if the op delivers a tensor of its own instead, that one is returned.
 ///
 /// # Errors
-/// If the tensors do not fit, or an input has no gradient.
+/// If the tensors do not fit, or the op delivers no gradient for an input.
 pub fn backward_alone(
     op: &dyn Op,
     cx: Forward<'_>,
     dy: Tensor,
     xs: &[Tensor],
     (y, saved): (Tensor, &[TensorId]),
-    epilogue: GradEpilogue,
+    into: &[(Tensor, GradEpilogue)],
 ) -> Result<Vec<Tensor>> {
     let Forward { rec, label, algorithms } = cx;
-    let mut alone = Alone { xs, epilogue, dxs: vec![None; xs.len()] };
+    let mut alone = Alone { into, dxs: vec![None; into.len()] };
     op.backward(&mut Backward { rec, label, algorithms, dy, xs, y, saved, gradients: &mut alone })?;
     let all: Option<Vec<Tensor>> = alone.dxs.into_iter().collect();
     all.ok_or_else(|| shape_error(op.name(), label, "an input has no gradient"))
 }
 
 struct Alone<'a> {
-    xs: &'a [Tensor],
-    epilogue: GradEpilogue,
+    into: &'a [(Tensor, GradEpilogue)],
     dxs: Vec<Option<Tensor>>,
 }
 
 impl Gradients for Alone<'_> {
-    fn gradient(&mut self, rec: &mut Recording, input: usize) -> (Tensor, GradEpilogue) {
-        let dx = self.xs[input].like(rec, "dx");
-        self.dxs[input] = Some(dx);
-        (dx, self.epilogue)
+    fn gradient(&mut self, _rec: &mut Recording, input: usize) -> (Tensor, GradEpilogue) {
+        self.dxs[input] = Some(self.into[input].0);
+        self.into[input]
     }
 
     fn deliver(&mut self, _rec: &mut Recording, input: usize, dx: Tensor) -> Result<()> {

@@ -1,6 +1,6 @@
 //! silu: `y = x · s` with `s = 1/(1 + exp(−x))`, `dx = dy · s · (1 + x · (1 − s))`.
 
-use super::{Backward, Forward, Op, Saved, Tensor, only};
+use super::{Backward, Forward, Op, Saved, Tensor, only, same};
 use crate::error::Result;
 use crate::gpu::{Grid, Kernel};
 use crate::shape::Shape;
@@ -24,23 +24,22 @@ impl Op for Silu {
     }
 
     fn forward(&self, cx: &mut Forward<'_>, xs: &[Tensor], y: Tensor) -> Result<Saved> {
-        let len = y.shape.len();
+        let x = only(self.name(), cx.label, xs)?;
+        same("silu", cx.label, ["x", "y"], x.shape, y.shape)?;
+        let len = x.shape.len();
         let params = SiluParams { len: len as u32, sink: 0 };
-        let bindings = [xs[0].bind("x"), y.bind("y")];
-        cx.rec.dispatch(
-            cx.label,
-            Kernel::new("silu", "forward"),
-            &bindings,
-            &params,
-            Grid::Each(len),
-            4 * len as u64,
-        )?;
+        let bindings = [x.bind("x"), y.bind("y")];
+        let (kernel, flops) = (Kernel::new("silu", "forward"), 4 * len as u64);
+        cx.rec.dispatch(cx.label, kernel, &bindings, &params, Grid::Each(len), flops)?;
         Ok(Saved::new())
     }
 
     fn backward(&self, cx: &mut Backward<'_>) -> Result<()> {
+        let x = only(self.name(), cx.label, cx.xs)?;
         let (dx, epilogue) = cx.gradient(0);
-        let (x, len) = (cx.xs[0], dx.shape.len());
+        same("silu", cx.label, ["x", "dx"], x.shape, dx.shape)?;
+        same("silu", cx.label, ["dy", "dx"], cx.dy.shape, dx.shape)?;
+        let len = dx.shape.len();
         let params = SiluParams { len: len as u32, sink: epilogue.flags() };
         let [add, mask] = epilogue.bind(x.id, len);
         let bindings = [x.bind("x"), cx.dy.bind("dy"), dx.bind("dx"), add, mask];

@@ -15,7 +15,7 @@ crate::params! {
 }
 
 /// For x, which is in a buffer.
-fn params(x: Tensor, relu: bool, sink: GradEpilogue) -> TexelsParams {
+fn params(x: Tensor, relu: bool, epilogue: GradEpilogue) -> TexelsParams {
     let [first, stored] = x.slice();
     TexelsParams {
         channels: x.shape.c() as u32,
@@ -24,7 +24,7 @@ fn params(x: Tensor, relu: bool, sink: GradEpilogue) -> TexelsParams {
         quads: x.shape.c().div_ceil(4) as u32,
         plane: x.shape.plane_len() as u32,
         relu: u32::from(relu),
-        sink: sink.flags(),
+        sink: epilogue.flags(),
     }
 }
 
@@ -52,32 +52,42 @@ pub fn pack(rec: &mut Recording, label: &str, x: Tensor) -> Result<Tensor> {
     Ok(packed)
 }
 
-/// `y = relu(sink(x))`: x is texels, y and what the sink names are not.
+/// `y = relu(epilogue(x))`: x is texels, y and the tensors of the epilogue are buffers.
 ///
 /// # Errors
 /// If a tensor is shorter than its shape.
-pub fn unpack(rec: &mut Recording, label: &str, x: Tensor, y: Tensor, sink: GradEpilogue, relu: bool) -> Result<()> {
+pub fn unpack(
+    rec: &mut Recording,
+    label: &str,
+    x: Tensor,
+    y: Tensor,
+    epilogue: GradEpilogue,
+    relu: bool,
+) -> Result<()> {
     same("unpack", label, ["x", "y"], x.shape, y.shape)?;
-    // Where a sink's part does not apply, something that the kernel does not write is bound: there must be a buffer.
-    let spare = match sink.add.or(sink.mask) {
+    // A part of the epilogue that does not apply is bound to a buffer that the kernel does not write.
+    let spare = match epilogue.add.or(epilogue.mask) {
         Some(id) => id,
         None => rec.table("zero", Layout::Words, vec![0]),
     };
-    let [add, mask] = sink.bind(spare, y.shape.len());
+    let [add, mask] = epilogue.bind(spare, y.shape.len());
     let bindings = [x.bind("texels"), y.bind_stored("y"), add, mask];
-    let params = params(y, relu, sink);
+    let params = params(y, relu, epilogue);
     rec.dispatch(&format!("{label} unpack"), Kernel::new("texels", "unpack"), &bindings, &params, grid(x), 0)
 }
 
-/// `y = sink(x)`: all are texels.
-///
-/// # Errors
-/// If a tensor is shorter than its shape.
-pub fn sink_texels(rec: &mut Recording, label: &str, x: Tensor, y: Tensor, sink: GradEpilogue) -> Result<()> {
-    same("sink_texels", label, ["x", "y"], x.shape, y.shape)?;
-    let [add, mask] = sink.bind(x.id, x.stored());
+/// `y = epilogue(x)`: all are texels.
+pub(super) fn finish_texels(
+    rec: &mut Recording,
+    label: &str,
+    x: Tensor,
+    y: Tensor,
+    epilogue: GradEpilogue,
+) -> Result<()> {
+    same("texels_sink", label, ["x", "y"], x.shape, y.shape)?;
+    let [add, mask] = epilogue.bind(x.id, x.stored());
     let (quads, plane) = (x.shape.c().div_ceil(4) as u32, x.shape.plane_len() as u32);
-    let kernel = Kernel::new("texels_sink", "forward").with("SINK", sink.flags());
+    let kernel = Kernel::new("texels_sink", "forward").with("SINK", epilogue.flags());
     let bindings = [x.bind("x"), y.bind("y"), add, mask];
     rec.dispatch(label, kernel, &bindings, &TexelsSinkParams { quads, plane }, grid(x), 0)
 }

@@ -9,8 +9,9 @@ pub use file::TuningFile;
 use crate::error::{Error, Result};
 use crate::gpu::{Context, Plan, Recording};
 use crate::graph::Graph;
-use crate::ops::{Conv2d, ConvAlgorithm, ConvAlgorithms, ConvKey, Epilogue, GradEpilogue, Tensor, pack, unpack};
-use crate::shape::Shape;
+use crate::ops::{
+    ConvAlgorithm, ConvAlgorithms, ConvKey, Direction, Forward, GradEpilogue, Op, Tensor, backward_alone, pack, unpack,
+};
 
 /// An algorithm must be this much faster than the fixed choice to replace it, so that noise does not decide.
 const MARGIN: f64 = 0.95;
@@ -26,7 +27,7 @@ const TOLERANCE: f32 = 1e-3;
 /// The trial of one direction of one convolution.
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct Trial {
-    /// What was tried.
+    /// The convolution and its direction.
     pub key: ConvKey,
     /// The candidates, the fixed choice first.
     pub candidates: Vec<Candidate>,
@@ -38,15 +39,15 @@ pub struct Trial {
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct Candidate {
     /// The algorithm.
-    pub variant: ConvAlgorithm,
+    pub algorithm: ConvAlgorithm,
     /// The time of one convolution in the fastest round.
     pub time_ms: f64,
     /// Largest difference from a plain sum's output, relative to the largest output.
     pub difference: f32,
 }
 
-/// Times the candidates of every direction of every convolution of `graph` that `choices` does not know, on `batch` images, and adds the
-/// fastest to `choices`. `report` receives each trial.
+/// Times the candidates of every direction of every convolution of `graph` that `algorithms` does not know, on `batch` images,
+/// and adds the fastest to `algorithms`. `report` receives each trial.
 ///
 /// # Errors
 /// If the device is lost or out of memory.
@@ -54,40 +55,28 @@ pub fn tune(
     context: &Context,
     graph: &Graph,
     batch: usize,
-    choices: &mut ConvAlgorithms,
+    algorithms: &mut ConvAlgorithms,
     mut report: impl FnMut(&Trial),
 ) -> Result<()> {
-    for (conv, x) in graph.convolutions() {
-        for backward in [false, true] {
-            let key = ConvKey::of(conv, x, backward);
-            let candidates = ConvAlgorithm::candidates(choices.capabilities(), conv, x, backward);
-            if choices.knows(&key) {
-                continue;
-            }
+    for convolution in graph.convolutions() {
+        for key in convolution.keys.into_iter().filter(|key| !algorithms.knows(key)).collect::<Vec<_>>() {
+            let candidates = ConvAlgorithm::candidates(algorithms.capabilities(), &key);
             if candidates.len() > 1 {
-                let x = Shape::new(batch, x.c(), x.h(), x.w());
-                let trial = attempt(context, conv, x, backward, key, &candidates)?;
-                choices.set(key, trial.chosen);
+                let trial = attempt(context, convolution.op, batch, key, &candidates)?;
+                algorithms.set(key, trial.chosen);
                 report(&trial);
             } else {
-                choices.set(key, candidates[0]);
+                algorithms.set(key, candidates[0]);
             }
         }
     }
     Ok(())
 }
 
-fn attempt(
-    context: &Context,
-    conv: &Conv2d,
-    x: Shape,
-    backward: bool,
-    key: ConvKey,
-    variants: &[ConvAlgorithm],
-) -> Result<Trial> {
+fn attempt(context: &Context, op: &dyn Op, batch: usize, key: ConvKey, candidates: &[ConvAlgorithm]) -> Result<Trial> {
     let mut entrants = Vec::new();
-    for (i, &variant) in variants.iter().enumerate() {
-        match Entrant::new(context, conv, x, backward, variant) {
+    for (i, &algorithm) in candidates.iter().enumerate() {
+        match Entrant::new(context, op, batch, &key, algorithm) {
             Ok(entrant) => entrants.push(entrant),
             // Only the fixed choice has to fit the adapter's memory and limits.
             Err(Error::Input(_) | Error::Device(_) | Error::OutOfMemory(_)) if i > 0 => context.check_lost()?,
@@ -97,9 +86,9 @@ fn attempt(
     for _ in 0..ROUNDS {
         entrants.iter_mut().try_for_each(Entrant::round)?;
     }
-    let reference = entrants.iter().find(|e| e.variant.is_plain()).unwrap_or(&entrants[0]);
+    let reference = entrants.iter().find(|e| e.algorithm.is_plain()).unwrap_or(&entrants[0]);
     let candidate = |e: &Entrant| Candidate {
-        variant: e.variant,
+        algorithm: e.algorithm,
         time_ms: e.best_ms,
         difference: difference(&e.output, &reference.output),
     };
@@ -113,14 +102,14 @@ fn choose(candidates: &[Candidate]) -> ConvAlgorithm {
     let accurate = |c: &&Candidate| c.difference <= TOLERANCE;
     let fastest = candidates.iter().filter(accurate).min_by(|a, b| a.time_ms.total_cmp(&b.time_ms));
     match (fastest, &candidates[0]) {
-        (Some(fastest), fixed) if !accurate(&fixed) || fastest.time_ms < MARGIN * fixed.time_ms => fastest.variant,
-        (_, fixed) => fixed.variant,
+        (Some(fastest), fixed) if !accurate(&fixed) || fastest.time_ms < MARGIN * fixed.time_ms => fastest.algorithm,
+        (_, fixed) => fixed.algorithm,
     }
 }
 
 /// A candidate with its plan.
 struct Entrant {
-    variant: ConvAlgorithm,
+    algorithm: ConvAlgorithm,
     plan: Plan,
     output: Vec<f32>,
     repetitions: usize,
@@ -129,12 +118,14 @@ struct Entrant {
 
 impl Entrant {
     /// Plans the convolution alone, runs it once, which compiles its kernels, and keeps its output.
-    fn new(context: &Context, conv: &Conv2d, x: Shape, backward: bool, variant: ConvAlgorithm) -> Result<Self> {
-        let y = conv.output("trial", x)?;
+    fn new(context: &Context, op: &dyn Op, batch: usize, key: &ConvKey, algorithm: ConvAlgorithm) -> Result<Self> {
+        let x = key.x(batch);
+        let y = op.output("trial", &[x])?;
+        let backward = key.direction == Direction::Backward;
         let (from, to) = if backward { (y, x) } else { (x, y) };
         let mut rec = Recording::new();
         let (input, output) = (Tensor::kept(&mut rec, "input", from), Tensor::kept(&mut rec, "output", to));
-        let texels = matches!(variant, ConvAlgorithm::Texels(_));
+        let texels = matches!(algorithm, ConvAlgorithm::Texels(_));
         rec.section("before");
         let (a, b) = if texels {
             (pack(&mut rec, "trial", input)?, Tensor::transient_texels(&mut rec, "trial output", to))
@@ -142,10 +133,13 @@ impl Entrant {
             (input, output)
         };
         rec.section("trial");
+        let only = ConvAlgorithms::only(context.capabilities(), algorithm);
+        let mut cx = Forward { rec: &mut rec, label: "trial", algorithms: &only };
         if backward {
-            conv.backward(&mut rec, "trial", a, b, GradEpilogue::default(), variant)?;
+            // The gradient depends on no value of x and y: any tensors of their shapes stand for them.
+            backward_alone(op, cx, a, &[b], (a, &[]), &[(b, GradEpilogue::default())])?;
         } else {
-            conv.forward(&mut rec, "trial", a, b, Epilogue::default(), variant)?;
+            op.forward(&mut cx, &[a], b)?;
         }
         rec.section("after");
         if texels {
@@ -160,7 +154,7 @@ impl Entrant {
             plan.submit(section, 1);
         }
         let output = plan.read(output.id)?;
-        let mut entrant = Self { variant, plan, output, repetitions: 1, best_ms: f64::INFINITY };
+        let mut entrant = Self { algorithm, plan, output, repetitions: 1, best_ms: f64::INFINITY };
         entrant.round()?;
         entrant.repetitions = (ROUND_MS / entrant.best_ms).clamp(1.0, REPETITIONS) as usize;
         Ok(entrant)
@@ -198,7 +192,7 @@ mod tests {
     fn speed_counts_only_where_it_is_accurate_and_clear() {
         let pick = |rows: &[(u32, f64, f32)]| {
             let candidate = |&(slices, time_ms, difference): &(u32, f64, f32)| Candidate {
-                variant: ConvAlgorithm::Workgroup { slices },
+                algorithm: ConvAlgorithm::Workgroup { slices },
                 time_ms,
                 difference,
             };

@@ -4,6 +4,7 @@
 //! or a read of what nobody wrote shows. `PROTOGPU_CASE=<part of a name> cargo test --lib tests::ops` reruns what it matches.
 
 mod compare;
+mod record;
 mod table;
 
 use std::cell::Cell;
@@ -17,6 +18,7 @@ use protogpu::method::losses::{Column, Ledger, LossTerm, Read};
 use protogpu::ops::{self, AdamRow, Clock, Format, GradEpilogue, Schedule};
 
 pub(crate) use compare::{adjoint, batch_independent, close, exact, gradient, images, refused, root};
+pub(crate) use record::{backward, backward_by, forward, forward_by};
 pub(crate) use table::Table;
 
 use crate::tests::twin::Tensor;

@@ -1,10 +1,10 @@
 //! Every activation of the library, by its twin: forward, backward with each epilogue, central differences, batches, NaN; and
 //! large enough once to fold the dispatch into two dimensions.
 
-use protogpu::ops::{self, ACTIVATIONS, ConvAlgorithms, Format, Forward, Op, backward_alone};
+use protogpu::ops::{ACTIVATIONS, Format, Op};
 
 use crate::tests::harness::{
-    Outcome, Rig, SINKS, Table, batch_independent, by, close, exact, gpu, gradient, images, sink_name, sunk,
+    self, Outcome, Rig, SINKS, Table, batch_independent, by, close, exact, gradient, images, sink_name, sunk,
 };
 use crate::tests::twin::Tensor;
 use crate::tests::twin::activations::{self, Activation};
@@ -16,24 +16,18 @@ const SHAPES: [[usize; 4]; 5] = [[1, 7, 3, 3], [2, 2, 4, 4], [1, 5, 13, 1], [3, 
 fn forward(op: &dyn Op, x: &Tensor) -> Outcome<Tensor> {
     let mut rig = Rig::default();
     let (x, y) = (rig.input("x", x), rig.output("y", x.shape));
-    record(op, &mut rig, x, y)?;
+    harness::forward(&mut rig.rec, op, &[x], y)?;
     rig.run()?.read(y)
-}
-
-fn record(op: &dyn Op, rig: &mut Rig, x: ops::Tensor, y: ops::Tensor) -> Outcome<ops::Saved> {
-    let algorithms = ConvAlgorithms::fixed(gpu().capabilities());
-    Ok(op.forward(&mut Forward { rec: &mut rig.rec, label: op.name(), algorithms: &algorithms }, &[x], y)?)
 }
 
 fn backward(op: &dyn Op, dy: &Tensor, x: &Tensor, parts: [Option<&Tensor>; 2]) -> Outcome<Tensor> {
     let mut rig = Rig::default();
-    let (dy, x, y) = (rig.input("dy", dy), rig.input("x", x), rig.output("y", dy.shape));
-    let saved = record(op, &mut rig, x, y)?;
+    let (y, dx) = (rig.output("y", dy.shape), rig.output("dx", dy.shape));
+    let (dy, x) = (rig.input("dy", dy), rig.input("x", x));
+    let saved = harness::forward(&mut rig.rec, op, &[x], y)?;
     let epilogue = rig.sink(Format::Nchw, parts)?;
-    let algorithms = ConvAlgorithms::fixed(gpu().capabilities());
-    let cx = Forward { rec: &mut rig.rec, label: op.name(), algorithms: &algorithms };
-    let dx = backward_alone(op, cx, dy, &[x], (y, &saved), epilogue)?;
-    rig.run()?.read(dx[0])
+    harness::backward(&mut rig.rec, op, dy, (&[x], &saved), &[(dx, epilogue)])?;
+    rig.run()?.read(dx)
 }
 
 /// As near as the twin says; `magnitude` is that of the terms.

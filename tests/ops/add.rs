@@ -2,14 +2,14 @@
 
 use protogpu::ops::Add;
 
-use crate::tests::harness::{Outcome, Rig, Table, batch_independent, by, exact, images};
+use crate::tests::harness::{Outcome, Rig, Table, batch_independent, by, exact, forward, images};
 use crate::tests::twin::random::Random;
 use crate::tests::twin::{Tensor, add};
 
-fn forward(x: &Tensor, z: &Tensor) -> Outcome<Tensor> {
+fn sum(x: &Tensor, z: &Tensor) -> Outcome<Tensor> {
     let mut rig = Rig::default();
     let (x, z, y) = (rig.input("x", x), rig.input("z", z), rig.output("y", x.shape));
-    Add.forward(&mut rig.rec, "add", x, z, y)?;
+    forward(&mut rig.rec, &Add, &[x, z], y)?;
     rig.run()?.read(y)
 }
 
@@ -21,10 +21,10 @@ fn add() {
         let [x, z] = [0; 2].map(|_| random.tensor(shape, -1.0, 1.0));
         // A sum of two f32 is exact in f64, so one rounding to f32 is what the adapter must give.
         let want = add::forward(&x, &z).map(|y| f64::from(y as f32));
-        table.case(format!("forward {}", by(&shape)), || exact("y", &forward(&x, &z)?, &want));
+        table.case(format!("forward {}", by(&shape)), || exact("y", &sum(&x, &z)?, &want));
         if shape[0] == 3 {
             table.case(format!("batch {}", by(&shape)), || {
-                batch_independent(|n| Ok(vec![forward(&images(&x, n), &images(&z, n))?]))
+                batch_independent(|n| Ok(vec![sum(&images(&x, n), &images(&z, n))?]))
             });
         }
     }

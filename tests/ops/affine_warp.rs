@@ -1,6 +1,6 @@
 //! affine_warp: torchvision's maps, special ones, and the adjoint.
 
-use protogpu::ops::{AffineWarp, Clock, Interpolation, ScaleShift};
+use protogpu::ops::{AffineWarp, ChannelAffine, Clock, Interpolation};
 
 use crate::tests::harness::{Outcome, Rig, Table, adjoint, batch_independent, by, close, exact, gradient, images};
 use crate::tests::twin::affine_warp::{self, Theta, theta_from};
@@ -194,7 +194,7 @@ fn normalize_in_the_same_kernel() {
     };
     for interpolation in BOTH {
         let fill_values = fill.iter().map(|&v| v as f32).collect();
-        let normalize = ScaleShift { scale: scale.map(|v| v as f32).into(), shift: shift.map(|v| v as f32).into() };
+        let normalize = ChannelAffine { scale: scale.map(|v| v as f32).into(), shift: shift.map(|v| v as f32).into() };
         let op = AffineWarp { interpolation, fill: fill_values, normalize: Some(normalize) };
         let run = |input: &Tensor, forward: bool| -> Outcome<Tensor> {
             let mut rig = Rig::default();

@@ -1,11 +1,11 @@
 //! concat: exact, one input at a time into its channels of one tensor; and which channels of a tensor there are.
 
 use protogpu::gpu::Recording;
-use protogpu::ops::{self, Concat, GradEpilogue};
+use protogpu::ops::{self, Concat, GradEpilogue, Op};
 use protogpu::{Result, Shape};
 
 use crate::tests::harness::{
-    Outcome, Rig, SINKS, Table, batch_independent, by, exact, images, refused, sink_name, sunk,
+    self, Outcome, Rig, SINKS, Table, batch_independent, by, exact, images, refused, sink_name, sunk,
 };
 use crate::tests::twin::random::Random;
 use crate::tests::twin::{Tensor, concat};
@@ -28,13 +28,8 @@ fn forward(xs: &[&Tensor]) -> Outcome<Tensor> {
     let mut rig = Rig::default();
     let shapes: Vec<Shape> = xs.iter().map(|x| Shape::from(x.shape)).collect();
     let y = rig.output("y", Concat.output("concat", &shapes)?.nchw());
-    let mut first = 0;
-    for x in xs {
-        let to = y.channels(first, x.shape[1])?;
-        let x = rig.input("x", x);
-        Concat.forward(&mut rig.rec, "concat", x, to)?;
-        first += x.shape.c();
-    }
+    let xs: Vec<ops::Tensor> = xs.iter().map(|x| rig.input("x", x)).collect();
+    harness::forward(&mut rig.rec, &Concat, &xs, y)?;
     rig.run()?.read(y)
 }
 
@@ -47,17 +42,15 @@ fn backward(
 ) -> Outcome<Vec<Tensor>> {
     let mut rig = Rig::default();
     let ([n, _, h, w], dy) = (dy.shape, rig.input("dy", dy));
-    let mut first = 0;
-    let mut outputs = Vec::new();
+    let mut into = Vec::new();
     for (i, &c) in channels.iter().enumerate() {
         let dx = rig.output("dx", [n, c, h, w]);
-        let sink = rig.sink(ops::Format::Nchw, [adds.map(|t| &t[i]), masks.map(|t| &t[i])])?;
-        Concat.backward(&mut rig.rec, "concat", dy.channels(first, c)?, dx, sink)?;
-        outputs.push(dx);
-        first += c;
+        into.push((dx, rig.sink(ops::Format::Nchw, [adds.map(|t| &t[i]), masks.map(|t| &t[i])])?));
     }
+    let dxs: Vec<ops::Tensor> = into.iter().map(|(dx, _)| *dx).collect();
+    harness::backward(&mut rig.rec, &Concat, dy, (&dxs, &[]), &into)?;
     let ready = rig.run()?;
-    outputs.into_iter().map(|dx| ready.read(dx)).collect()
+    dxs.into_iter().map(|dx| ready.read(dx)).collect()
 }
 
 #[test]
@@ -106,8 +99,9 @@ fn channels_of_channels() {
         let dx = rig.output("dx", x.shape);
         // Channels 3 and 4 of the whole are written, 5 and 6 are read.
         let middle = whole.channels(2, 6)?;
-        Concat.forward(&mut rig.rec, "concat", x_slot, middle.channels(1, 2)?)?;
-        Concat.backward(&mut rig.rec, "concat", middle.channels(3, 2)?, dx, GradEpilogue::default())?;
+        harness::forward(&mut rig.rec, &Concat, &[x_slot], middle.channels(1, 2)?)?;
+        let into = [(dx, GradEpilogue::default())];
+        harness::backward(&mut rig.rec, &Concat, middle.channels(3, 2)?, (&[dx], &[]), &into)?;
         let ready = rig.run()?;
         let split = concat::backward(&before, &[3, 2, 2, 2]);
         exact("whole", &ready.read(whole)?, &concat::forward(&[&split[0], &x, &split[2], &split[3]]))?;
@@ -148,14 +142,16 @@ fn what_it_does_not_take() {
         }
         refused("output", Concat.output("block", &[]), "nothing to concatenate")?;
         let part = whole.channels(3, 5)?;
-        refused("forward", Concat.forward(&mut rec, "block", x, part), "concat (block): x is")?;
-        let backward = Concat.backward(&mut rec, "block", part, x, GradEpilogue::default());
-        refused("backward", backward, "concat (block): dy is")
+        refused("forward", harness::forward(&mut rec, &Concat, &[x], part), "concat (concat): y is")?;
+        let into = [(x, GradEpilogue::default())];
+        let backward = harness::backward(&mut rec, &Concat, part, (&[x], &[]), &into);
+        refused("backward", backward, "concat (concat): dy is")
     });
     table.case("texels", || {
         let part = texels.channels(4, 4)?;
-        refused("forward", Concat.forward(&mut rec, "block", x, part), "in buffers")?;
-        refused("backward", Concat.backward(&mut rec, "block", part, x, GradEpilogue::default()), "in buffers")
+        refused("forward", harness::forward(&mut rec, &Concat, &[x], part), "in buffers")?;
+        let into = [(x, GradEpilogue::default())];
+        refused("backward", harness::backward(&mut rec, &Concat, part, (&[x], &[]), &into), "in buffers")
     });
     table.finish();
 }

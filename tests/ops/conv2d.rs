@@ -1,10 +1,13 @@
-//! conv2d: every variant over geometries that do not fit its tiles.
+//! conv2d: every algorithm over geometries that do not fit its tiles.
 
-use protogpu::ops::{Conv2d, ConvAlgorithm, Epilogue, Format, TexelsAlgorithm, Tile};
+use std::sync::Arc;
+
+use protogpu::Shape;
+use protogpu::ops::{Conv2d, ConvAlgorithm, Direction, Format, Fusable, Op, TexelsAlgorithm, Tile};
 
 use crate::tests::harness::{
-    Outcome, Rig, SINKS, Table, adjoint, bare, batch_independent, by, close, exact, gpu, gradient, images, on, root,
-    sink_name, sunk,
+    self, Outcome, Rig, SINKS, Table, adjoint, bare, batch_independent, by, close, exact, gpu, gradient, images, on,
+    root, sink_name, sunk,
 };
 use crate::tests::twin::random::Random;
 use crate::tests::twin::{Tensor, conv2d};
@@ -65,49 +68,63 @@ impl Case {
         Self { b: random.vec(w_shape[0], -1.0, 1.0), x, w, dy, stride, pad }
     }
 
-    pub(super) fn name(&self, variant: ConvAlgorithm) -> String {
+    pub(super) fn name(&self, algorithm: ConvAlgorithm) -> String {
         let [top, left, bottom, right] = self.pad;
         let (x, window) = (by(&self.x.shape), by(&self.w.shape[2..]));
         let (o, stride) = (self.w.shape[0], by(&self.stride));
-        format!("{x} o{o} k{window} s{stride} p{top},{left},{bottom},{right} {}", name_of(variant))
+        format!("{x} o{o} k{window} s{stride} p{top},{left},{bottom},{right} {}", name_of(algorithm))
     }
 
-    pub(super) fn op(&self, bias: bool) -> Conv2d {
+    pub(super) fn conv(&self, bias: bool) -> Conv2d {
         let b = bias.then(|| self.b.iter().map(|&b| b as f32).collect());
         Conv2d::new(self.w.to_f32(), self.w.shape, b, self.stride, self.pad)
     }
 
+    /// The convolution with the parts that a graph would fuse into it.
+    pub(super) fn op(&self, bias: bool, residual: bool, relu: bool) -> Arc<dyn Op> {
+        let parts = [(residual, Fusable::Add), (relu, Fusable::Relu)];
+        let mut op: Arc<dyn Op> = Arc::new(self.conv(bias));
+        for (_, part) in parts.into_iter().filter(|(wanted, _)| *wanted) {
+            op = op.absorb(&part).expect("a convolution absorbs it");
+        }
+        op
+    }
+
     /// All that this adapter runs and that fit the geometry.
-    pub(super) fn variants(&self) -> Vec<ConvAlgorithm> {
-        variants().into_iter().filter(|v| v.fits(&self.op(false))).collect()
+    pub(super) fn algorithms(&self) -> Vec<ConvAlgorithm> {
+        let key = self.conv(false).key(Shape::from(self.x.shape), Direction::Forward);
+        algorithms().into_iter().filter(|v| v.fits(&key)).collect()
     }
 
     /// y of these images, with the parts of the epilogue that are asked for.
-    pub(super) fn forward(&self, x: &Tensor, variant: ConvAlgorithm, with: Overrides) -> Outcome<Tensor> {
+    pub(super) fn forward(&self, x: &Tensor, algorithm: ConvAlgorithm, with: Parts) -> Outcome<Tensor> {
         let mut rig = Rig::default();
         let x_slot = rig.input_as(with.formats[0], "x", x)?;
         let y = rig.output_as(with.formats[1], "y", conv2d::out_shape(x.shape, self.w.shape, self.stride, self.pad));
-        let sink = rig.sink(with.formats[1], [with.residual, None])?;
-        let epilogue = Epilogue { residual: sink.add, relu: with.relu };
-        self.op(with.bias).forward(&mut rig.rec, "conv", x_slot, y, epilogue, variant)?;
+        let mut xs = vec![x_slot];
+        if let Some(residual) = with.residual {
+            xs.push(rig.input_as(with.formats[1], "add", residual)?);
+        }
+        let op = self.op(with.bias, with.residual.is_some(), with.relu);
+        harness::forward_by(algorithm, &mut rig.rec, &*op, &xs, y)?;
         rig.run()?.read(y)
     }
 
     pub(super) fn backward(
         &self,
         dy: &Tensor,
-        variant: ConvAlgorithm,
+        algorithm: ConvAlgorithm,
         add: Option<&Tensor>,
         mask: Option<&Tensor>,
     ) -> Outcome<Tensor> {
-        self.backward_as([Format::Nchw; 2], dy, variant, [add, mask])
+        self.backward_as([Format::Nchw; 2], dy, algorithm, [add, mask])
     }
 
     fn backward_as(
         &self,
         formats: [Format; 2],
         dy: &Tensor,
-        variant: ConvAlgorithm,
+        algorithm: ConvAlgorithm,
         sink: [Option<&Tensor>; 2],
     ) -> Outcome<Tensor> {
         let mut rig = Rig::default();
@@ -115,7 +132,7 @@ impl Case {
         let [_, c, h, w] = self.x.shape;
         let dx = rig.output_as(formats[1], "dx", [dy.shape[0], c, h, w]);
         let sink = rig.sink(formats[1], sink)?;
-        self.op(true).backward(&mut rig.rec, "conv", dy_slot, dx, sink, variant)?;
+        harness::backward_by(algorithm, &mut rig.rec, &self.conv(true), dy_slot, (dx, sink))?;
         rig.run()?.read(dx)
     }
 
@@ -143,7 +160,7 @@ impl Case {
 
 /// The parts of an epilogue.
 #[derive(Clone, Copy)]
-pub(super) struct Overrides<'a> {
+pub(super) struct Parts<'a> {
     /// Of x and of y.
     pub(super) formats: [Format; 2],
     pub(super) bias: bool,
@@ -151,14 +168,14 @@ pub(super) struct Overrides<'a> {
     pub(super) relu: bool,
 }
 
-impl Default for Overrides<'_> {
+impl Default for Parts<'_> {
     fn default() -> Self {
         Self { formats: [Format::Nchw; 2], bias: false, residual: None, relu: false }
     }
 }
 
-pub(super) fn name_of(variant: ConvAlgorithm) -> String {
-    match variant {
+pub(super) fn name_of(algorithm: ConvAlgorithm) -> String {
+    match algorithm {
         ConvAlgorithm::Subgroup { row_groups } => format!("subgroup{row_groups}"),
         ConvAlgorithm::Workgroup { slices } => format!("workgroup{slices}"),
         ConvAlgorithm::Winograd(Tile::F2x3) => "winograd2".to_owned(),
@@ -170,28 +187,28 @@ pub(super) fn name_of(variant: ConvAlgorithm) -> String {
 }
 
 /// All that this adapter runs.
-pub(super) fn variants() -> Vec<ConvAlgorithm> {
+pub(super) fn algorithms() -> Vec<ConvAlgorithm> {
     let subgroup = [1, 2, 4, 8].map(|row_groups| ConvAlgorithm::Subgroup { row_groups });
-    let mut variants = [1, 3].map(|slices| ConvAlgorithm::Workgroup { slices }).to_vec();
-    variants.extend([Tile::F2x3, Tile::F4x3].map(ConvAlgorithm::Winograd));
+    let mut algorithms = [1, 3].map(|slices| ConvAlgorithm::Workgroup { slices }).to_vec();
+    algorithms.extend([Tile::F2x3, Tile::F4x3].map(ConvAlgorithm::Winograd));
     match gpu().capabilities().subgroup_size {
-        Some(8) => variants.extend(subgroup),
-        other => println!("conv2d: subgroups are {other:?} here, not 8, so that only the workgroup variant runs"),
+        Some(8) => algorithms.extend(subgroup),
+        other => println!("conv2d: subgroups are {other:?} here, not 8, so that only the workgroup algorithms run"),
     }
     if gpu().capabilities().prefers_texels() {
         let tiles = [Tile::F2x3, Tile::F4x3].map(TexelsAlgorithm::Winograd);
-        variants.extend([TexelsAlgorithm::Direct, tiles[0], tiles[1]].map(ConvAlgorithm::Texels));
+        algorithms.extend([TexelsAlgorithm::Direct, tiles[0], tiles[1]].map(ConvAlgorithm::Texels));
     } else {
         println!(
-            "conv2d: this is no software adapter that reads textures, so that the variants over texels do not run"
+            "conv2d: this is no software adapter that reads textures, so that the algorithms over texels do not run"
         );
     }
-    variants
+    algorithms
 }
 
-/// By how much a variant's rounding exceeds that of a plain sum: the largest entries of Winograd's matrices.
-pub(super) fn growth(variant: ConvAlgorithm) -> f64 {
-    match variant {
+/// By how much a algorithm's rounding exceeds that of a plain sum: the largest entries of Winograd's matrices.
+pub(super) fn growth(algorithm: ConvAlgorithm) -> f64 {
+    match algorithm {
         ConvAlgorithm::Winograd(tile) | ConvAlgorithm::Texels(TexelsAlgorithm::Winograd(tile)) => match tile {
             Tile::F2x3 => 4.0,
             Tile::F4x3 => 100.0,
@@ -213,7 +230,7 @@ fn with_fewer_features() {
     let capabilities = context.capabilities();
     assert!(capabilities.subgroup_size.is_none() && !capabilities.texels, "{capabilities:?}");
     on(context, || {
-        assert!(variants().iter().all(|v| matches!(v, ConvAlgorithm::Workgroup { .. } | ConvAlgorithm::Winograd(_))));
+        assert!(algorithms().iter().all(|v| matches!(v, ConvAlgorithm::Workgroup { .. } | ConvAlgorithm::Winograd(_))));
         run_geometries();
         run_epilogues();
     });
@@ -226,17 +243,18 @@ fn run_geometries() {
         let magnitudes = case.magnitudes();
         let (y, dx) = (case.twin_forward(&case.x, true), case.twin_backward());
         let (y_size, dx_size) = (magnitudes.twin_forward(&magnitudes.x, true), magnitudes.twin_backward());
-        for variant in case.variants() {
-            let (name, k) = (case.name(variant), growth(variant) * case.k());
-            let with = Overrides { bias: true, ..Overrides::default() };
-            table
-                .case(format!("forward {name}"), || close("y", &case.forward(&case.x, variant, with)?, &y, &y_size, k));
+        for algorithm in case.algorithms() {
+            let (name, k) = (case.name(algorithm), growth(algorithm) * case.k());
+            let with = Parts { bias: true, ..Parts::default() };
+            table.case(format!("forward {name}"), || {
+                close("y", &case.forward(&case.x, algorithm, with)?, &y, &y_size, k)
+            });
             table.case(format!("backward {name}"), || {
-                close("dx", &case.backward(&case.dy, variant, None, None)?, &dx, &dx_size, k)
+                close("dx", &case.backward(&case.dy, algorithm, None, None)?, &dx, &dx_size, k)
             });
             table.case(format!("adjoint {name}"), || {
-                let y = case.forward(&case.x, variant, Overrides::default())?;
-                let dx = case.backward(&case.dy, variant, None, None)?;
+                let y = case.forward(&case.x, algorithm, Parts::default())?;
+                let dx = case.backward(&case.dy, algorithm, None, None)?;
                 adjoint([&case.dy, &y], [&dx, &case.x], dx_size.dot(&magnitudes.x), k)
             });
         }
@@ -250,9 +268,9 @@ fn central_differences() {
     let small: [Geometry; 2] =
         [([1, 2, 5, 7], [3, 2, 3, 2], [2, 1], [1, 0, 2, 1]), ([2, 3, 4, 3], [2, 3, 2, 2], [1, 3], [0, 1, 1, 0])];
     for case in small.map(Case::new) {
-        for variant in case.variants() {
-            table.case(format!("differences {}", case.name(variant)), || {
-                let dx = case.backward(&case.dy, variant, None, None)?;
+        for algorithm in case.algorithms() {
+            table.case(format!("differences {}", case.name(algorithm)), || {
+                let dx = case.backward(&case.dy, algorithm, None, None)?;
                 let weighted = |x: &Tensor| case.dy.dot(&case.twin_forward(x, true));
                 gradient(&dx, &case.x, &case.magnitudes().twin_backward(), case.k(), weighted)
             });
@@ -273,23 +291,23 @@ fn run_epilogues() {
     let residual = random.tensor(case.dy.shape, -4.0, 4.0);
     let [add, mask] = [0, 1].map(|_| random.tensor(case.x.shape, -1.0, 1.0));
     let magnitudes = case.magnitudes();
-    for variant in case.variants() {
+    for algorithm in case.algorithms() {
         for parts in 0..8 {
             let [bias, adds, relu] = [1, 2, 4].map(|bit| parts & bit != 0);
             let parts = [(bias, " bias"), (adds, " residual"), (relu, " relu")];
             let named: String = parts.iter().filter(|p| p.0).map(|p| p.1).collect();
-            table.case(format!("forward {}{named}", case.name(variant)), || {
-                let with = Overrides { bias, residual: adds.then_some(&residual), relu, ..Overrides::default() };
+            table.case(format!("forward {}{named}", case.name(algorithm)), || {
+                let with = Parts { bias, residual: adds.then_some(&residual), relu, ..Parts::default() };
                 let sum = sunk(&case.twin_forward(&case.x, bias), with.residual, None);
                 let want = if relu { sum.map(|y| y.max(0.0)) } else { sum };
                 let size = magnitudes.twin_forward(&magnitudes.x, bias).map(|y| y + 4.0);
-                close("y", &case.forward(&case.x, variant, with)?, &want, &size, case.k())
+                close("y", &case.forward(&case.x, algorithm, with)?, &want, &size, case.k())
             });
         }
         for [adds, masks] in SINKS {
-            table.case(format!("backward {}{}", case.name(variant), sink_name([adds, masks])), || {
+            table.case(format!("backward {}{}", case.name(algorithm), sink_name([adds, masks])), || {
                 let (add, mask) = (adds.then_some(&add), masks.then_some(&mask));
-                let dx = case.backward(&case.dy, variant, add, mask)?;
+                let dx = case.backward(&case.dy, algorithm, add, mask)?;
                 let size = magnitudes.twin_backward().map(|dx| dx + 1.0);
                 close("dx", &dx, &sunk(&case.twin_backward(), add, mask), &size, case.k())
             });
@@ -320,23 +338,23 @@ fn texels_in_and_out() {
         let [add, mask] = [0, 1].map(|_| random.tensor(case.x.shape, -1.0, 1.0));
         let magnitudes = case.magnitudes();
         let texels = |v: &ConvAlgorithm| matches!(v, ConvAlgorithm::Texels(_));
-        for (variant, [x_format, y_format]) in case.variants().into_iter().filter(texels).flat_map(|v| {
+        for (algorithm, [x_format, y_format]) in case.algorithms().into_iter().filter(texels).flat_map(|v| {
             let [n, t] = [Format::Nchw, Format::Texels];
             [[n, t], [t, n], [t, t]].map(|formats| (v, formats))
         }) {
-            let name = format!("{} {x_format:?} {y_format:?}", case.name(variant));
-            let k = growth(variant) * case.k();
+            let name = format!("{} {x_format:?} {y_format:?}", case.name(algorithm));
+            let k = growth(algorithm) * case.k();
             table.case(format!("forward {name}"), || {
                 let formats = [x_format, y_format];
-                let with = Overrides { formats, bias: true, residual: Some(&residual), relu: true };
+                let with = Parts { formats, bias: true, residual: Some(&residual), relu: true };
                 let want = sunk(&case.twin_forward(&case.x, true), with.residual, None).map(|y| y.max(0.0));
                 let size = magnitudes.twin_forward(&magnitudes.x, true).map(|y| y + 4.0);
-                close("y", &case.forward(&case.x, variant, with)?, &want, &size, k)
+                close("y", &case.forward(&case.x, algorithm, with)?, &want, &size, k)
             });
             for [adds, masks] in SINKS {
                 table.case(format!("backward {name}{}", sink_name([adds, masks])), || {
                     let sink = [adds.then_some(&add), masks.then_some(&mask)];
-                    let dx = case.backward_as([x_format, y_format], &case.dy, variant, sink)?;
+                    let dx = case.backward_as([x_format, y_format], &case.dy, algorithm, sink)?;
                     let size = magnitudes.twin_backward().map(|dx| dx + 1.0);
                     close("dx", &dx, &sunk(&case.twin_backward(), sink[0], sink[1]), &size, k)
                 });
@@ -350,20 +368,20 @@ fn texels_in_and_out() {
 fn an_image_does_not_know_its_batch() {
     let mut table = Table::new("conv2d");
     let geometry = |stride| ([3, 5, 7, 9], [6, 5, 3, 3], [stride; 2], [1; 4]);
-    for (case, variant) in [1, 2].iter().flat_map(|&stride| {
+    for (case, algorithm) in [1, 2].iter().flat_map(|&stride| {
         let case = Case::new(geometry(stride));
-        case.variants().into_iter().map(move |variant| (Case::new(geometry(stride)), variant))
+        case.algorithms().into_iter().map(move |algorithm| (Case::new(geometry(stride)), algorithm))
     }) {
         let mut random = Random(3);
         let residual = random.tensor(case.dy.shape, -1.0, 1.0);
         let [add, mask] = [0, 1].map(|_| random.tensor(case.x.shape, -1.0, 1.0));
-        table.case(format!("batch {}", case.name(variant)), || {
+        table.case(format!("batch {}", case.name(algorithm)), || {
             batch_independent(|n| {
                 let residual = images(&residual, n);
-                let with = Overrides { bias: true, residual: Some(&residual), relu: true, ..Overrides::default() };
-                let y = case.forward(&images(&case.x, n), variant, with)?;
+                let with = Parts { bias: true, residual: Some(&residual), relu: true, ..Parts::default() };
+                let y = case.forward(&images(&case.x, n), algorithm, with)?;
                 let (add, mask) = (images(&add, n), images(&mask, n));
-                Ok(vec![y, case.backward(&images(&case.dy, n), variant, Some(&add), Some(&mask))?])
+                Ok(vec![y, case.backward(&images(&case.dy, n), algorithm, Some(&add), Some(&mask))?])
             })
         });
     }
@@ -375,13 +393,13 @@ fn nan_passes_the_fused_relu() {
     let mut table = Table::new("conv2d");
     let mut case = Case::new(([1, 2, 3, 3], [3, 2, 1, 1], [1, 1], [0; 4]));
     case.x.data[4] = f64::NAN;
-    for (variant, format) in case.variants().into_iter().flat_map(|v| {
+    for (algorithm, format) in case.algorithms().into_iter().flat_map(|v| {
         let texels = matches!(v, ConvAlgorithm::Texels(_)).then_some(Format::Texels);
         [Format::Nchw].into_iter().chain(texels).map(move |format| (v, format))
     }) {
-        table.case(format!("nan {} {format:?}", case.name(variant)), || {
-            let with = Overrides { formats: [format; 2], relu: true, ..Overrides::default() };
-            let y = case.forward(&case.x, variant, with)?;
+        table.case(format!("nan {} {format:?}", case.name(algorithm)), || {
+            let with = Parts { formats: [format; 2], relu: true, ..Parts::default() };
+            let y = case.forward(&case.x, algorithm, with)?;
             let where_nan = y.map(|y| f64::from(y.is_nan()));
             let want = Tensor::new(y.shape, (0..27).map(|i| f64::from(i % 9 == 4)).collect());
             exact("whether y is NaN", &where_nan, &want)

@@ -1,10 +1,12 @@
 //! conv2d with some channels of a larger tensor for x, y or dy: what a branch of a concatenation writes in place, and reads its
-//! gradient from. Every variant, in every format.
+//! gradient from. Every algorithm, in every format.
 
-use protogpu::ops::{self, Conv2d, ConvAlgorithm, Epilogue, Format, GradEpilogue};
+use protogpu::Shape;
+use protogpu::gpu::Recording;
+use protogpu::ops::{self, Conv2d, ConvAlgorithm, Direction, Format, Fusable, GradEpilogue, Op};
 
-use super::conv2d::{Case, Geometry, growth, variants};
-use crate::tests::harness::{Outcome, Rig, Table, close, exact, format_name, refused};
+use super::conv2d::{Case, Geometry, algorithms, growth};
+use crate::tests::harness::{self, Outcome, Rig, Table, close, exact, format_name, refused};
 use crate::tests::twin::random::Random;
 use crate::tests::twin::{Tensor, concat};
 
@@ -26,10 +28,10 @@ fn around(format: Format, channels: usize) -> Vec<[usize; 2]> {
     }
 }
 
-/// Each variant with the formats that it is over.
+/// Each algorithm with the formats that it is over.
 fn formats_of(case: &Case) -> Vec<(ConvAlgorithm, Format)> {
     let texels = |v: &ConvAlgorithm| matches!(v, ConvAlgorithm::Texels(_)).then_some(Format::Texels);
-    case.variants()
+    case.algorithms()
         .into_iter()
         .flat_map(|v| [Some(Format::Nchw), texels(&v)].into_iter().flatten().map(move |f| (v, f)))
         .collect()
@@ -55,7 +57,7 @@ fn split(whole: &Tensor, [before, after]: [usize; 2]) -> [Tensor; 3] {
 /// The whole that y is written to, which begins as `whole`.
 fn forward(
     case: &Case,
-    variant: ConvAlgorithm,
+    algorithm: ConvAlgorithm,
     format: Format,
     whole: &Tensor,
     place: [usize; 2],
@@ -64,8 +66,7 @@ fn forward(
     let mut rig = Rig::default();
     let (x, whole) = (rig.input_as(format, "x", &case.x)?, rig.changed_as(format, "whole", whole)?);
     let y = whole.channels(place[0], case.dy.shape[1])?;
-    let epilogue = Epilogue { residual: None, relu: parts[1] };
-    case.op(parts[0]).forward(&mut rig.rec, "conv", x, y, epilogue, variant)?;
+    harness::forward_by(algorithm, &mut rig.rec, &*case.op(parts[0], false, parts[1]), &[x], y)?;
     rig.run()?.read(whole)
 }
 
@@ -74,22 +75,22 @@ fn forward_into_some_channels() {
     let mut table = Table::new("conv2d");
     for case in GEOMETRIES.map(Case::new) {
         let magnitudes = case.magnitudes();
-        for (variant, format) in formats_of(&case) {
+        for (algorithm, format) in formats_of(&case) {
             for (place, [bias, relu]) in around(format, case.dy.shape[1])
                 .into_iter()
                 .flat_map(|place| [[false, false], [true, true]].map(|parts| (place, parts)))
             {
-                let name = format!("{}{} at {place:?}", case.name(variant), format_name(format));
+                let name = format!("{}{} at {place:?}", case.name(algorithm), format_name(format));
                 table.case(format!("channels forward {name} bias {bias} relu {relu}"), || {
                     let sum = case.twin_forward(&case.x, bias);
                     let want = if relu { sum.map(|y| y.max(0.0)) } else { sum };
                     let size = magnitudes.twin_forward(&magnitudes.x, bias);
                     let before = Random(5).tensor(surrounded(&want, place, nan).shape, -1.0, 1.0);
-                    let after = forward(&case, variant, format, &before, place, [bias, relu])?;
+                    let after = forward(&case, algorithm, format, &before, place, [bias, relu])?;
                     let ([head, _, tail], [got_head, y, got_tail]) = (split(&before, place), split(&after, place));
                     exact("the channels before", &got_head, &head)?;
                     exact("the channels after", &got_tail, &tail)?;
-                    close("y", &y, &want, &size, growth(variant) * case.k())
+                    close("y", &y, &want, &size, growth(algorithm) * case.k())
                 });
             }
         }
@@ -105,15 +106,15 @@ fn reading_some_channels() {
         let magnitudes = case.magnitudes();
         let mut random = Random(6);
         let [add, mask] = [0, 1].map(|_| random.tensor(case.x.shape, -1.0, 1.0));
-        for (variant, format) in formats_of(&case) {
-            let (name, k) = (format!("{}{}", case.name(variant), format_name(format)), growth(variant) * case.k());
+        for (algorithm, format) in formats_of(&case) {
+            let (name, k) = (format!("{}{}", case.name(algorithm), format_name(format)), growth(algorithm) * case.k());
             for place in around(format, case.x.shape[1]) {
                 table.case(format!("channels of x {name} at {place:?}"), || {
                     let mut rig = Rig::default();
                     let whole = rig.input_as(format, "x", &surrounded(&case.x, place, nan))?;
                     let (x, y) =
                         (whole.channels(place[0], case.x.shape[1])?, rig.output_as(format, "y", case.dy.shape));
-                    case.op(true).forward(&mut rig.rec, "conv", x, y, Epilogue::default(), variant)?;
+                    harness::forward_by(algorithm, &mut rig.rec, &case.conv(true), &[x], y)?;
                     let size = magnitudes.twin_forward(&magnitudes.x, true);
                     close("y", &rig.run()?.read(y)?, &case.twin_forward(&case.x, true), &size, k)
                 });
@@ -125,7 +126,7 @@ fn reading_some_channels() {
                     let dy = whole.channels(place[0], case.dy.shape[1])?;
                     let dx = rig.output_as(format, "dx", case.x.shape);
                     let sink = rig.sink(format, [Some(&add), Some(&mask)])?;
-                    case.op(true).backward(&mut rig.rec, "conv", dy, dx, sink, variant)?;
+                    harness::backward_by(algorithm, &mut rig.rec, &case.conv(true), dy, (dx, sink))?;
                     let want = crate::tests::harness::sunk(&case.twin_backward(), Some(&add), Some(&mask));
                     let size = magnitudes.twin_backward().map(|dx| dx + 1.0);
                     close("dx", &rig.run()?.read(dx)?, &want, &size, k)
@@ -140,22 +141,22 @@ fn reading_some_channels() {
 fn what_is_refused() {
     let mut table = Table::new("conv2d");
     let conv = Conv2d::new(vec![0.5; 16], [4, 4, 1, 1], None, [1, 1], [0; 4]);
-    for variant in variants() {
-        table.case(format!("channels refused {variant:?}"), || {
-            let mut rec = protogpu::gpu::Recording::new();
-            let [x, whole] = [4, 12].map(|c| ops::Tensor::transient(&mut rec, "t", protogpu::Shape::new(2, c, 3, 3)));
+    let fused = conv.absorb(&Fusable::Add).expect("a residual");
+    for algorithm in algorithms() {
+        table.case(format!("channels refused {algorithm:?}"), || {
+            let mut rec = Recording::new();
+            let [x, whole] = [4, 12].map(|c| ops::Tensor::transient(&mut rec, "t", Shape::new(2, c, 3, 3)));
             let part = whole.channels(4, 4)?;
-            let epilogue = Epilogue { residual: Some(whole.id), relu: false };
-            if variant.fits(&conv) {
-                let residual = conv.forward(&mut rec, "conv", x, part, epilogue, variant);
-                refused("residual", residual, "conv2d (conv): a residual is not added")?;
-                let dx = conv.backward(&mut rec, "conv", x, part, GradEpilogue::default(), variant);
-                refused("dx", dx, "conv2d (conv): the gradient is not written")?;
+            let plain = GradEpilogue::default();
+            if algorithm.fits(&conv.key(x.shape, Direction::Forward)) {
+                let residual = harness::forward_by(algorithm, &mut rec, &*fused, &[x, x], part);
+                refused("residual", residual, "conv2d (conv2d): a residual is not added")?;
+                let dx = harness::backward_by(algorithm, &mut rec, &conv, x, (part, plain));
+                refused("dx", dx, "conv2d (conv2d): the gradient is not written")?;
                 // All channels are the tensor.
                 let all = x.channels(0, 4)?;
-                let epilogue = Epilogue { residual: Some(x.id), relu: false };
-                conv.forward(&mut rec, "conv", x, all, epilogue, variant)?;
-                conv.backward(&mut rec, "conv", x, all, GradEpilogue::default(), variant)?;
+                harness::forward_by(algorithm, &mut rec, &*fused, &[x, x], all)?;
+                harness::backward_by(algorithm, &mut rec, &conv, x, (all, plain))?;
             }
             Ok(())
         });

@@ -3,8 +3,8 @@
 use protogpu::ops::{Format, GlobalAvgPool2d};
 
 use crate::tests::harness::{
-    Outcome, Rig, SINKS, Table, adjoint, batch_independent, by, close, format_name, formats, gradient, images, root,
-    sink_name, sunk,
+    self, Outcome, Rig, SINKS, Table, adjoint, batch_independent, by, close, format_name, formats, gradient, images,
+    root, sink_name, sunk,
 };
 use crate::tests::twin::random::Random;
 use crate::tests::twin::{Tensor, avg_pool2d};
@@ -12,7 +12,7 @@ use crate::tests::twin::{Tensor, avg_pool2d};
 fn forward(format: Format, x: &Tensor) -> Outcome<Tensor> {
     let mut rig = Rig::default();
     let (x, y) = (rig.input_as(format, "x", x)?, rig.output("y", [x.shape[0], x.shape[1], 1, 1]));
-    GlobalAvgPool2d.forward(&mut rig.rec, "pool", x, y)?;
+    harness::forward(&mut rig.rec, &GlobalAvgPool2d, &[x], y)?;
     rig.run()?.read(y)
 }
 
@@ -20,7 +20,7 @@ fn backward(format: Format, dy: &Tensor, x_shape: [usize; 4], [add, mask]: [Opti
     let mut rig = Rig::default();
     let (dy, dx) = (rig.input("dy", dy), rig.output_as(format, "dx", x_shape));
     let sink = rig.sink(format, [add, mask])?;
-    GlobalAvgPool2d.backward(&mut rig.rec, "pool", dy, dx, sink)?;
+    harness::backward(&mut rig.rec, &GlobalAvgPool2d, dy, (&[dx], &[]), &[(dx, sink)])?;
     rig.run()?.read(dx)
 }
 

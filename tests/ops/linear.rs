@@ -3,7 +3,7 @@
 use protogpu::ops::{GradEpilogue, Linear};
 
 use crate::tests::harness::{
-    Outcome, Rig, SINKS, Table, adjoint, batch_independent, close, gradient, images, root, sink_name, sunk,
+    self, Outcome, Rig, SINKS, Table, adjoint, batch_independent, close, gradient, images, root, sink_name, sunk,
 };
 use crate::tests::twin::random::Random;
 use crate::tests::twin::{Tensor, linear};
@@ -15,7 +15,7 @@ fn op(w: &Tensor, b: &[f64]) -> Linear {
 fn forward(op: &Linear, x: &Tensor) -> Outcome<Tensor> {
     let mut rig = Rig::default();
     let (x, y) = (rig.input("x", x), rig.output("y", [x.shape[0], op.b.len(), 1, 1]));
-    op.forward(&mut rig.rec, "fc", x, y)?;
+    harness::forward(&mut rig.rec, op, &[x], y)?;
     rig.run()?.read(y)
 }
 
@@ -24,7 +24,7 @@ fn backward(op: &Linear, dy: &Tensor, add: Option<&Tensor>, mask: Option<&Tensor
     let inputs = op.w.len() / op.b.len();
     let (dy, dx) = (rig.input("dy", dy), rig.output("dx", [dy.shape[0], inputs, 1, 1]));
     let sink = GradEpilogue { add: add.map(|t| rig.input("add", t).id), mask: mask.map(|t| rig.input("mask", t).id) };
-    op.backward(&mut rig.rec, "fc", dy, dx, sink)?;
+    harness::backward(&mut rig.rec, op, dy, (&[dx], &[]), &[(dx, sink)])?;
     rig.run()?.read(dx)
 }
 

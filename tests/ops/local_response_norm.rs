@@ -3,8 +3,8 @@
 use protogpu::ops::{self, Format};
 
 use crate::tests::harness::{
-    Outcome, Rig, SINKS, Table, batch_independent, by, close, exact, format_name, formats, gradient, images, refused,
-    root, sink_name, sunk,
+    self, Outcome, Rig, SINKS, Table, batch_independent, by, close, exact, format_name, formats, gradient, images,
+    refused, root, sink_name, sunk,
 };
 use crate::tests::twin::local_response_norm::{self as twin, LocalResponseNorm};
 use crate::tests::twin::random::Random;
@@ -43,7 +43,7 @@ fn rounded(p: LocalResponseNorm) -> LocalResponseNorm {
 fn forward(format: Format, x: &Tensor, p: LocalResponseNorm) -> Outcome<Tensor> {
     let mut rig = Rig::default();
     let (x, y) = (rig.input_as(format, "x", x)?, rig.output_as(format, "y", x.shape));
-    op(p).forward(&mut rig.rec, "norm", x, y)?;
+    harness::forward(&mut rig.rec, &op(p), &[x], y)?;
     rig.run()?.read(y)
 }
 
@@ -57,7 +57,7 @@ fn backward(
     let [dy, x] = [rig.input_as(format, "dy", dy)?, rig.input_as(format, "x", x)?];
     let dx = rig.output_as(format, "dx", x.shape.nchw());
     let sink = rig.sink(format, [add, mask])?;
-    op(p).backward(&mut rig.rec, "norm", dy, x, dx, sink)?;
+    harness::backward(&mut rig.rec, &op(p), dy, (&[x], &[]), &[(dx, sink)])?;
     rig.run()?.read(dx)
 }
 
@@ -199,9 +199,9 @@ fn what_it_does_not_know() {
             };
             let (x, y, dy) = (tensor(formats & 1 != 0), tensor(formats & 2 != 0), tensor(formats & 1 != 0));
             let norm = op(LocalResponseNorm { size, ..STRONG });
-            refused("forward", norm.forward(&mut rec, "norm", x, y), "with a window of")?;
+            refused("forward", harness::forward(&mut rec, &norm, &[x], y), "with a window of")?;
             let sink = ops::GradEpilogue::default();
-            refused("backward", norm.backward(&mut rec, "norm", dy, x, y, sink), "with a window of")
+            refused("backward", harness::backward(&mut rec, &norm, dy, (&[x], &[]), &[(y, sink)]), "with a window of")
         });
     }
     table.finish();

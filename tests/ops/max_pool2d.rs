@@ -1,11 +1,11 @@
 //! max_pool2d: y and argmax exactly, ties, NaN, and windows that hang over the end.
 
 use protogpu::Shape;
-use protogpu::ops::{Format, MaxPool2d};
+use protogpu::ops::{Format, MaxPool2d, Op};
 
 use crate::tests::harness::{
-    Outcome, Rig, SINKS, Table, batch_independent, by, close, exact, format_name, formats, gradient, images, root,
-    sink_name, sunk,
+    self, Outcome, Rig, SINKS, Table, batch_independent, by, close, exact, format_name, formats, gradient, images,
+    root, sink_name, sunk,
 };
 use crate::tests::twin::max_pool2d::{self, Window};
 use crate::tests::twin::random::Random;
@@ -40,16 +40,11 @@ fn op(window: Window) -> MaxPool2d {
 /// y and argmax.
 fn forward(format: Format, x: &Tensor, window: Window) -> Outcome<(Tensor, Vec<usize>)> {
     let mut rig = Rig::default();
-    let shape = op(window).output("pool", Shape::from(x.shape))?;
+    let shape = op(window).output("pool", &[Shape::from(x.shape)])?;
     let (x_slot, y) = (rig.input_as(format, "x", x)?, rig.output_as(format, "y", shape.nchw()));
-    let [n, c, h, w] = shape.nchw();
-    let argmax = match format {
-        Format::Nchw => rig.output("argmax", shape.nchw()),
-        Format::Texels => rig.output("argmax", [n, c.div_ceil(4), h, w]),
-    };
-    op(window).forward(&mut rig.rec, "pool", x_slot, y, argmax.id)?;
+    let saved = harness::forward(&mut rig.rec, &op(window), &[x_slot], y)?;
     let ready = rig.run()?;
-    let words = ready.words(argmax.id)?;
+    let words = ready.words(saved[0])?;
     let places = match format {
         Format::Nchw => words.into_iter().map(|at| at as usize).collect(),
         Format::Texels => indices(shape.nchw())
@@ -104,7 +99,7 @@ fn backward(
     let (dy, dx) = (rig.input_as(format, "dy", dy)?, rig.output_as(format, "dx", x_shape));
     let argmax = rig.words("argmax", &words);
     let sink = rig.sink(format, [add, mask])?;
-    op(window).backward(&mut rig.rec, "pool", dy, argmax, dx, sink)?;
+    harness::backward(&mut rig.rec, &op(window), dy, (&[dx], &[argmax]), &[(dx, sink)])?;
     rig.run()?.read(dx)
 }
 

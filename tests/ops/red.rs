@@ -3,7 +3,7 @@
 use protogpu::gpu::{CustomKernel, Grid};
 use protogpu::ops::Relu;
 
-use crate::tests::harness::{Outcome, Rig, adjoint, batch_independent, close, exact, gradient};
+use crate::tests::harness::{Outcome, Rig, adjoint, batch_independent, close, exact, forward, gradient};
 use crate::tests::twin::random::Random;
 use crate::tests::twin::{Tensor, relu};
 
@@ -62,7 +62,7 @@ fn spoilt() -> [Tensor; 2] {
     let x = Random(1).tensor([2, 3, 5, 7], 0.0, 1.0).map(|v| f64::from(v as f32 + 0.5));
     let mut rig = Rig::default();
     let (x_slot, y) = (rig.input("x", &x), rig.output("y", x.shape));
-    Relu.forward(&mut rig.rec, "relu", x_slot, y).expect("shapes fit");
+    forward(&mut rig.rec, &Relu, &[x_slot], y).expect("shapes fit");
     let mut y = rig.run().and_then(|ready| ready.read(y)).expect("relu runs");
     y[[1, 2, 3, 4]] *= 1.0 + 1e-5;
     [x, y]

@@ -1,9 +1,9 @@
 //! scale_shift, as batch_norm and as normalize: both twins compute it in their own form, unfolded.
 
-use protogpu::ops::{GradEpilogue, ScaleShift};
+use protogpu::ops::{ChannelAffine, GradEpilogue, ScaleShift};
 
 use crate::tests::harness::{
-    Outcome, Rig, SINKS, Table, adjoint, batch_independent, by, close, gradient, images, sink_name, sunk,
+    self, Outcome, Rig, SINKS, Table, adjoint, batch_independent, by, close, gradient, images, sink_name, sunk,
 };
 use crate::tests::twin::batch_norm::{self, BatchNorm};
 use crate::tests::twin::random::Random;
@@ -15,7 +15,7 @@ const K: f64 = 4.0;
 fn forward(op: &ScaleShift, x: &Tensor) -> Outcome<Tensor> {
     let mut rig = Rig::default();
     let (x, y) = (rig.input("x", x), rig.output("y", x.shape));
-    op.forward(&mut rig.rec, "bn", x, y)?;
+    harness::forward(&mut rig.rec, op, &[x], y)?;
     rig.run()?.read(y)
 }
 
@@ -23,7 +23,7 @@ fn backward(op: &ScaleShift, dy: &Tensor, add: Option<&Tensor>, mask: Option<&Te
     let mut rig = Rig::default();
     let (dy, dx) = (rig.input("dy", dy), rig.output("dx", dy.shape));
     let sink = GradEpilogue { add: add.map(|t| rig.input("add", t).id), mask: mask.map(|t| rig.input("mask", t).id) };
-    op.backward(&mut rig.rec, "bn", dy, dx, sink)?;
+    harness::backward(&mut rig.rec, op, dy, (&[dx], &[]), &[(dx, sink)])?;
     rig.run()?.read(dx)
 }
 
@@ -48,7 +48,7 @@ fn batch_norm() {
         };
         let p = BatchNorm { var: p.var.iter().map(|&v| f64::from(v as f32)).collect(), ..p };
         let [weight, bias, mean, var] = [&p.weight, &p.bias, &p.mean, &p.var].map(|v| f32s(v));
-        let op = ScaleShift::batch_norm(&weight, &bias, &mean, &var, p.eps);
+        let op = ScaleShift(ChannelAffine::batch_norm(&weight, &bias, &mean, &var, p.eps));
         let scale = batch_norm::backward(&Tensor::filled(shape, 1.0), &p).map(f64::abs);
         // |x·scale| + |mean·scale| + |bias|, each of the latter at most 1.
         let size = scale.map(|s| 2.0 * s + 1.0);
@@ -68,7 +68,7 @@ fn batch_norm() {
                 gradient(&backward(&op, &dy, None, None)?, &x, &size, K, weighted)
             });
             table.case(format!("adjoint {}", by(&shape)), || {
-                let linear = ScaleShift::new(op.scale.clone(), vec![0.0; shape[1]]);
+                let linear = ScaleShift(ChannelAffine::new(op.0.scale.clone(), vec![0.0; shape[1]]));
                 let (y, dx) = (forward(&linear, &x)?, backward(&linear, &dy, None, None)?);
                 let magnitude = scale.zip(&x, |s, x| s * x.abs()).dot(&dy.map(f64::abs));
                 adjoint([&dy, &y], [&dx, &x], magnitude, K)
@@ -94,7 +94,7 @@ fn normalize() {
     // ImageNet's, as f32 has them.
     let exact = |v: [f32; 3]| v.map(f64::from);
     let (mean, std) = (exact([0.485, 0.456, 0.406]), exact([0.229, 0.224, 0.225]));
-    let op = ScaleShift::normalize(&f32s(&mean), &f32s(&std));
+    let op = ScaleShift(ChannelAffine::normalize(&f32s(&mean), &f32s(&std)));
     // 1 / 0.224 for x of at most 1, and as much for the mean.
     let size = Tensor::filled(shape, 9.0);
     table.case("forward normalize 2x3x9x15", || {

@@ -44,6 +44,6 @@ fn sink(x: &Tensor, parts: [Option<&Tensor>; 2]) -> Outcome<Tensor> {
     let mut rig = Rig::default();
     let (texels, y) = (rig.input_as(Format::Texels, "x", x)?, rig.output_as(Format::Texels, "y", x.shape));
     let sink = rig.sink(Format::Texels, parts)?;
-    ops::sink_texels(&mut rig.rec, "sink", texels, y, sink)?;
+    ops::finish_gradient(&mut rig.rec, "sink", texels, y, sink)?;
     rig.run()?.read(y)
 }

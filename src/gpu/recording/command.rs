@@ -116,7 +116,7 @@ macro_rules! params {
         #[repr(C)]
         #[derive(Clone, Copy, Debug, $crate::gpu::bytemuck::Pod, $crate::gpu::bytemuck::Zeroable)]
         #[bytemuck(crate = "::protogpu::gpu::bytemuck")]
-        $vis struct $name { $($field: $ty),* }
+        $vis struct $name { $($vis $field: $ty),* }
 
         impl $crate::gpu::Params for $name {
             const FIELDS: &'static [(&'static str, usize)] =

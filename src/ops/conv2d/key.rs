@@ -1,13 +1,12 @@
-//! What tells convolutions apart when an algorithm is chosen, and its text in files.
+//! The key by which the algorithm of a convolution is found, and its text in files.
 
 use std::fmt;
 use std::str::FromStr;
 
-use super::Conv2d;
 use crate::error::{Error, Result};
 use crate::shape::{Pad, Shape};
 
-/// A direction of a convolution by its extents. The batch is none of them: an image comes out the same in any batch.
+/// A direction of a convolution, by its extents. The batch is not part of it: an image comes out the same in any batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
 #[serde(into = "String")]
 pub struct ConvKey {
@@ -19,7 +18,7 @@ pub struct ConvKey {
     pub pad: Pad,
     /// Distance between the taps of a window, `[h, w]`.
     pub dilation: [usize; 2],
-    /// Groups of channels that are convolved apart.
+    /// Groups of channels that are convolved separately.
     pub groups: usize,
     /// Channels of x.
     pub c_in: usize,
@@ -27,7 +26,7 @@ pub struct ConvKey {
     pub c_out: usize,
     /// Rows and columns of x.
     pub hw: [usize; 2],
-    /// Which of the two products.
+    /// Forward or backward.
     pub direction: Direction,
 }
 
@@ -41,16 +40,13 @@ pub enum Direction {
 }
 
 impl ConvKey {
-    /// The key of a direction of a convolution of x.
-    pub fn of(conv: &Conv2d, x: Shape, backward: bool) -> Self {
-        let [c_out, _, kh, kw] = conv.w_shape;
-        let direction = if backward { Direction::Backward } else { Direction::Forward };
-        let Conv2d { stride, pad, dilation, groups, .. } = *conv;
-        Self { kernel: [kh, kw], stride, pad, dilation, groups, c_in: x.c(), c_out, hw: [x.h(), x.w()], direction }
+    /// The shape of x for a batch.
+    pub fn x(&self, batch: usize) -> Shape {
+        Shape::new(batch, self.c_in, self.hw[0], self.hw[1])
     }
 }
 
-/// `3x3 s1x1 p1,1,1,1 64>128 on 56x56 forward`; with `d2x2` and `g4` after the padding where there is dilation or are groups.
+/// `3x3 s1x1 p1,1,1,1 64>128 on 56x56 forward`; with `d2x2` and `g4` after the padding if there are dilation and groups.
 impl fmt::Display for ConvKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ([kh, kw], [sh, sw], [top, left, bottom, right]) = (self.kernel, self.stride, self.pad);
@@ -100,7 +96,7 @@ fn parse(text: &str) -> Option<ConvKey> {
     parts.next().is_none().then_some(ConvKey { kernel, stride, pad, dilation, groups, c_in, c_out, hw, direction })
 }
 
-/// `N` numbers with a sign between them.
+/// `N` numbers, separated by a sign.
 fn numbers<const N: usize>(text: &str, between: char) -> Option<[usize; N]> {
     let all: Option<Vec<usize>> = text.split(between).map(|number| number.parse().ok()).collect();
     all?.try_into().ok()
@@ -112,12 +108,19 @@ mod tests {
 
     #[test]
     fn keys_are_read_back() {
-        let conv = Conv2d::new(vec![], [128, 64, 3, 5], None, [1, 2], [1, 2, 0, 3]);
-        let x = Shape::new(7, 64, 56, 28);
-        let plain = ConvKey::of(&conv, x, false);
+        let plain = ConvKey {
+            kernel: [3, 5],
+            stride: [1, 2],
+            pad: [1, 2, 0, 3],
+            dilation: [1, 1],
+            groups: 1,
+            c_in: 64,
+            c_out: 128,
+            hw: [56, 28],
+            direction: Direction::Forward,
+        };
         assert_eq!(plain.to_string(), "3x5 s1x2 p1,2,0,3 64>128 on 56x28 forward");
-        let conv = Conv2d { dilation: [2, 3], groups: 4, ..conv };
-        let grouped = ConvKey::of(&conv, x, true);
+        let grouped = ConvKey { dilation: [2, 3], groups: 4, direction: Direction::Backward, ..plain };
         assert_eq!(grouped.to_string(), "3x5 s1x2 p1,2,0,3 d2x3 g4 64>128 on 56x28 backward");
         for key in [plain, grouped] {
             assert_eq!(key.to_string().parse::<ConvKey>().unwrap(), key);

@@ -3,12 +3,11 @@
 
 use std::ops::Range;
 
-use super::product;
-use super::winograd::Tile;
-use super::{Pass, TexelsAlgorithm};
+use super::pass::Pass;
+use super::{TexelsAlgorithm, Tile, gemm};
 use crate::error::Result;
 use crate::gpu::{Grid, Kernel, Layout, Recording, TensorId};
-use crate::ops::GradEpilogue;
+use crate::ops::{Format, GradEpilogue, Tensor, pack, unpack};
 
 crate::params! {
     /// Mirrors `Params` of shaders/conv2d/texels/winograd.wgsl.
@@ -66,8 +65,20 @@ impl Texels {
 }
 
 impl Pass<'_> {
+    /// Appends the stages. A tensor in a buffer is packed before them, or unpacked after them with the epilogue.
+    pub(super) fn over_texels(self, rec: &mut Recording, algorithm: TexelsAlgorithm) -> Result<()> {
+        let (name, y, epilogue, relu) = (self.name(), self.y, self.epilogue, self.relu);
+        let x = pack(rec, &name, self.x)?;
+        if y.format == Format::Texels {
+            return Self { x, ..self }.stages(rec, algorithm);
+        }
+        let packed = Tensor::transient_texels(rec, &format!("{name} texels"), y.shape);
+        Self { x, y: packed, epilogue: GradEpilogue::default(), relu: false, ..self }.stages(rec, algorithm)?;
+        unpack(rec, &name, packed, y, epilogue, relu)
+    }
+
     /// Appends the stages; x and y are texels.
-    pub(super) fn stages(&self, rec: &mut Recording, algorithm: TexelsAlgorithm) -> Result<()> {
+    fn stages(&self, rec: &mut Recording, algorithm: TexelsAlgorithm) -> Result<()> {
         match algorithm {
             TexelsAlgorithm::Direct => self.direct(rec),
             TexelsAlgorithm::Winograd(tile) => self.winograd(rec, tile),
@@ -96,7 +107,7 @@ impl Pass<'_> {
 
     /// Quads of the product's rows: each fold has all of y's.
     fn row_quads(&self) -> usize {
-        self.product.folds.iter().product::<usize>() * self.y_quads()
+        self.gemm.folds.iter().product::<usize>() * self.y_quads()
     }
 
     fn direct(&self, rec: &mut Recording) -> Result<()> {
@@ -124,7 +135,7 @@ impl Pass<'_> {
         let columns = images.len() * tiles[0] * tiles[1];
         let (x_quads, y_quads) = (self.x_quads(), self.y_quads());
         let [first, stored] = self.x.slice();
-        let [top, left] = first_tap(&self.product.phases[0]).0.map(|d| -d);
+        let [top, left] = first_tap(&self.gemm.phases[0]).0.map(|d| -d);
         let params = WinogradParams {
             quads: x_quads as u32,
             first,
@@ -160,21 +171,21 @@ impl Pass<'_> {
         let sum = self.transient(rec, "product", tile.elements() * y_quads * columns);
         self.product_of(rec, &elements, (tiled.id, tiled.len), (sum.id, sum.len), Some((tile, images.len())))?;
 
-        let (b, [add, mask]) = (self.texel_bias(rec), self.sink.bind(sum.id, self.y.stored()));
+        let (b, [add, mask]) = (self.texel_bias(rec), self.epilogue.bind(sum.id, self.y.stored()));
         let bindings = [sum.bind("x"), self.y.bind_stored("y"), b, add, mask];
         let [first, stored] = self.y.slice();
         let params = WinogradParams { quads: y_quads as u32, first, stored, ..params };
-        let kernel = self.with_sink(kernel(tile.output()));
+        let kernel = self.with_epilogue(kernel(tile.output()));
         rec.dispatch(&self.stage("untile"), kernel, &bindings, &params, grid(y_quads), 0)
     }
 
-    fn with_sink(&self, kernel: Kernel) -> Kernel {
-        kernel.with("SINK", self.sink.flags()).with("RELU", u32::from(self.relu))
+    fn with_epilogue(&self, kernel: Kernel) -> Kernel {
+        kernel.with("SINK", self.epilogue.flags()).with("RELU", u32::from(self.relu))
     }
 
     fn phases(&self) -> Vec<Phase> {
         let mut first_tap_at = 0;
-        let phase = |p: &product::Phase| {
+        let phase = |p: &gemm::Phase| {
             let (tap, taps) = first_tap(p);
             let columns = self.images() * p.extent[0] * p.extent[1];
             let phase = Phase {
@@ -190,7 +201,7 @@ impl Pass<'_> {
             first_tap_at += p.taps.len();
             phase
         };
-        self.product.phases.iter().map(phase).collect()
+        self.gemm.phases.iter().map(phase).collect()
     }
 
     /// The product of all phases: of windows, or of the elements of tiles of so many images.
@@ -207,7 +218,7 @@ impl Pass<'_> {
         let row_quads = self.row_quads();
         let taps: usize = phases.iter().map(|p| p.taps[0] * p.taps[1]).sum();
         let terms = 4 * self.x_quads() * taps;
-        let (shape, x_step) = (self.x.shape, self.product.steps[0]);
+        let (shape, x_step) = (self.x.shape, self.gemm.steps[0]);
         let ([x_first, x_stored], [y_first, y_stored]) = (self.x.slice(), self.y.slice());
         let params = ProductParams {
             row_quads: row_quads as u32,
@@ -225,9 +236,9 @@ impl Pass<'_> {
             y_stored,
             y_h: self.y.shape.h() as u32,
             y_w: self.y.shape.w() as u32,
-            y_step_h: self.product.steps[1][0] as u32,
-            y_step_w: self.product.steps[1][1] as u32,
-            fold_w: self.product.folds[1] as u32,
+            y_step_h: self.gemm.steps[1][0] as u32,
+            y_step_w: self.gemm.steps[1][1] as u32,
+            fold_w: self.gemm.folds[1] as u32,
         };
         // At most 8 quads of rows and 64 columns to a workgroup, divided evenly. The order of a sum does not depend on it.
         // With one quad of channels every tap is a turn of the loop, and shorter code is faster.
@@ -235,8 +246,8 @@ impl Pass<'_> {
         let evenly = |count: usize| count.max(1).div_ceil(count.max(1).div_ceil(most));
         let (tile_quads, tile_columns) = (evenly(row_quads), evenly(columns.div_ceil(8)));
         let w = self.texel_weights(rec, tile_quads, terms, tile);
-        let sink = if tile.is_some() { GradEpilogue::default() } else { self.sink };
-        let [add, mask] = sink.bind(x, self.y.stored());
+        let epilogue = if tile.is_some() { GradEpilogue::default() } else { self.epilogue };
+        let [add, mask] = epilogue.bind(x, self.y.stored());
         let table = self.phase_table(rec, phases);
         let bindings = [("x", x, x_len), w.bind("w"), table, self.texel_bias(rec), ("y", y, y_len), add, mask];
         let kernel = Kernel::new("conv2d/texels/product", "multiply")
@@ -244,7 +255,7 @@ impl Pass<'_> {
             .with("COLUMNS", tile_columns as u32)
             .with("FLAT", u32::from(tile.is_some()))
             .with("SINGLE", u32::from(self.x_quads() == 1))
-            .with("SINK", sink.flags())
+            .with("SINK", epilogue.flags())
             .with("RELU", u32::from(self.relu && tile.is_none()));
         let groups = [columns.div_ceil(8 * tile_columns).max(1), row_quads.div_ceil(tile_quads), phases.len()];
         let flops = self.flops() / self.images().max(1) as u64 * images as u64;
@@ -271,7 +282,7 @@ impl Pass<'_> {
     /// `[row quad / tile][tap][channel][row quad % tile]` of four rows; zeros past the last row and channel.
     fn texel_weights(&self, rec: &mut Recording, tile_quads: usize, terms: usize, tile: Option<Tile>) -> Texels {
         let len = self.row_quads().next_multiple_of(tile_quads) * terms;
-        let (conv, product, x_channels) = (self.conv.clone(), self.product.clone(), 4 * self.x_quads());
+        let (conv, gemm, x_channels) = (self.conv.clone(), self.gemm.clone(), 4 * self.x_quads());
         let algorithm = tile.map_or(TexelsAlgorithm::Direct, TexelsAlgorithm::Winograd);
         let label = self.stage(&format!("w {algorithm:?} {tile_quads}"));
         let make = move || {
@@ -282,10 +293,8 @@ impl Pass<'_> {
                 packed[4 * (block + quad % tile_quads) + at] = value.to_bits();
             };
             match tile {
-                None => {
-                    product.each_weight(&conv, |tap, channel, row, value| put(tap * x_channels + channel, row, value))
-                }
-                Some(tile) => tile.each_weight(&product, &conv, |element, channel, row, value| {
+                None => gemm.each_weight(&conv, |tap, channel, row, value| put(tap * x_channels + channel, row, value)),
+                Some(tile) => tile.each_weight(&gemm, &conv, |element, channel, row, value| {
                     put(element * x_channels + channel, row, value);
                 }),
             }
@@ -297,7 +306,7 @@ impl Pass<'_> {
 }
 
 /// The first tap of a phase, and how many there are in the vertical and horizontal.
-fn first_tap(phase: &product::Phase) -> ([i32; 2], [usize; 2]) {
+fn first_tap(phase: &gemm::Phase) -> ([i32; 2], [usize; 2]) {
     let along = |axis: usize| {
         let mut moves: Vec<i32> = phase.taps.iter().map(|d| d[axis]).collect();
         moves.sort_unstable();

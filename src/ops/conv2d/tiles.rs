@@ -3,8 +3,9 @@
 
 use std::ops::Range;
 
-use super::winograd::Tile;
-use super::{Conv2dParams, Pass};
+use super::Tile;
+use super::gemm::Conv2dParams;
+use super::pass::{Pass, TILE_COLUMNS};
 use crate::error::Result;
 use crate::gpu::{Grid, Kernel, Layout, Recording, TensorId};
 
@@ -46,7 +47,7 @@ impl Pass<'_> {
         let tiles = self.tiles(tile);
         let columns = images.len() * tiles[0] * tiles[1];
         let [first, stored] = self.x.slice();
-        let [top, left] = self.product.phases[0].taps[0].map(|d| -d);
+        let [top, left] = self.gemm.phases[0].taps[0].map(|d| -d);
         let params = TilesParams {
             channels: x.c() as u32,
             first,
@@ -63,7 +64,7 @@ impl Pass<'_> {
             y_w: y.w() as u32,
             bias: u32::from(self.has_bias()),
             relu: u32::from(self.relu),
-            sink: self.sink.flags(),
+            sink: self.epilogue.flags(),
         };
         let name = self.name();
         let stage = |stage: &str| format!("{name} {stage}");
@@ -95,7 +96,7 @@ impl Pass<'_> {
         (tiled, tiled_len): (TensorId, usize),
         (sums, sums_len): (TensorId, usize),
     ) -> Result<()> {
-        let ([rows, channels], elements) = (self.product.channels, tile.elements());
+        let ([rows, channels], elements) = (self.gemm.channels, tile.elements());
         let (count, terms) = (columns as u32, elements * channels);
         let params = Conv2dParams {
             rows: rows as u32,
@@ -133,19 +134,19 @@ impl Pass<'_> {
         let spare = [("b", tiled, 0), ("sink_add", tiled, 0), ("sink_mask", tiled, 0)];
         let mut bindings = vec![x, w, ("table", table, table_len), ("y", sums, sums_len)];
         bindings.extend(spare);
-        let grid = Grid::Workgroups([columns.div_ceil(super::TILE_COLUMNS), rows.div_ceil(TILE_ROWS), elements]);
+        let grid = Grid::Workgroups([columns.div_ceil(TILE_COLUMNS), rows.div_ceil(TILE_ROWS), elements]);
         let kernel = Kernel::new("conv2d/workgroup", "multiply");
         rec.dispatch(&format!("{name} product"), kernel, &bindings, &params, grid, flops)
     }
 
     /// `[row / 64][element][channel][row % 64]`; zeros past the last row.
     fn elements_weights(&self, rec: &mut Recording, tile: Tile, terms: usize) -> (&'static str, TensorId, usize) {
-        let (conv, product) = (self.conv.clone(), self.product.clone());
-        let [rows, channels] = product.channels;
+        let (conv, gemm) = (self.conv.clone(), self.gemm.clone());
+        let [rows, channels] = gemm.channels;
         let len = rows.next_multiple_of(TILE_ROWS) * terms;
         let make = move || {
             let mut packed = vec![0u32; len];
-            tile.each_weight(&product, &conv, |element, channel, row, value| {
+            tile.each_weight(&gemm, &conv, |element, channel, row, value| {
                 let term = element * channels + channel;
                 packed[(row / TILE_ROWS * terms + term) * TILE_ROWS + row % TILE_ROWS] = value.to_bits();
             });

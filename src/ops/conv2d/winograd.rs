@@ -1,16 +1,7 @@
 //! Winograd's transform of 3x3 windows, for `shaders/conv2d/winograd.wgsl` and the one over texels.
 
-use super::Conv2d;
-use super::product::ImplicitGemm;
-
-/// How many outputs in a square are computed at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Tile {
-    /// F(2x2, 3x3): 16 multiplications where 36 would be.
-    F2x3,
-    /// F(4x4, 3x3): 36 multiplications where 144 would be; loses about a digit.
-    F4x3,
-}
+use super::gemm::ImplicitGemm;
+use super::{Conv2d, Tile};
 
 /// G of F(2x2, 3x3), by rows.
 const G2: [[f64; 3]; 4] = [[1.0, 0.0, 0.0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0.0, 0.0, 1.0]];
@@ -75,16 +66,11 @@ impl Tile {
     }
 
     /// Calls `put` with element, channel, row and value of each transformed weight.
-    pub(super) fn each_weight(
-        self,
-        product: &ImplicitGemm,
-        conv: &Conv2d,
-        mut put: impl FnMut(usize, usize, usize, f32),
-    ) {
+    pub(super) fn each_weight(self, gemm: &ImplicitGemm, conv: &Conv2d, mut put: impl FnMut(usize, usize, usize, f32)) {
         let mut out = vec![0.0; self.elements()];
-        let windows = product.windows(conv);
-        for channel in 0..product.channels[1] {
-            for row in 0..product.channels[0] {
+        let windows = gemm.windows(conv);
+        for channel in 0..gemm.channels[1] {
+            for row in 0..gemm.channels[0] {
                 let g = windows(channel, row);
                 self.transform(&g, &mut out);
                 out.iter().enumerate().for_each(|(element, &value)| put(element, channel, row, value));

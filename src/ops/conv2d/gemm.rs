@@ -1,17 +1,28 @@
 //! A convolution, forward or backward, as the matrix product that `shaders/lib/conv2d.wgsl` describes.
 //!
-//! Backward, the taps that reach a position depend on its residue modulo the stride. With many channels each residue is a
-//! phase of its own, with just its taps. With few, a tile of rows would be nearly empty: then the residues are rows, which
-//! share every load of dy, and a tap that does not reach a residue has weight zero there.
+//! In the backward pass, the taps that reach an output position depend on its coordinates modulo the stride: its residue. With
+//! many channels, each residue is a phase with only its own taps. With few channels, a tile of rows would be nearly empty. Then
+//! the residues become rows (they are folded), which share every load of dy; a tap that does not reach a residue has weight zero
+//! there.
 
-use super::{Conv2d, Conv2dParams};
+use super::Conv2d;
 use crate::ops::Tensor;
 use crate::shape::Shape;
 
-/// Fewer rows than this are folded.
+crate::params! {
+    /// Mirrors `Params` of shaders/lib/conv2d.wgsl.
+    pub(super) struct Conv2dParams {
+        rows: u32, y_channels: u32, y_first: u32, y_stored: u32, terms: u32, channels: u32, x_first: u32, x_stored: u32,
+        images: u32, x_h: u32, x_w: u32, y_h: u32, y_w: u32,
+        x_step_h: u32, x_step_w: u32, y_step_h: u32, y_step_w: u32, fold_h: u32, fold_w: u32, phases: u32,
+        bias: u32, relu: u32, sink: u32,
+    }
+}
+
+/// With fewer channels than this, the backward folds residues into rows.
 const FOLD_BELOW: usize = 8;
 
-/// What the kernels multiply.
+/// The product: its extents, and which elements of x and w meet.
 #[derive(Clone)]
 pub(super) struct ImplicitGemm {
     pub(super) backward: bool,
@@ -35,9 +46,9 @@ pub(super) struct Phase {
     pub(super) taps: Vec<[i32; 2]>,
 }
 
-/// Residues that the backward folds into rows.
-pub(super) fn folds(conv: &Conv2d) -> [usize; 2] {
-    if conv.w_shape[1] < FOLD_BELOW { conv.stride } else { [1, 1] }
+/// How many residues, vertically and horizontally, the backward folds into rows.
+pub(super) fn folds(channels: usize, stride: [usize; 2]) -> [usize; 2] {
+    if channels < FOLD_BELOW { stride } else { [1, 1] }
 }
 
 fn all_pairs(rows: &[i32], cols: &[i32]) -> Vec<[i32; 2]> {
@@ -56,7 +67,7 @@ impl ImplicitGemm {
     pub(super) fn backward(conv: &Conv2d, dx: Shape) -> Self {
         let [o, c, kh, kw] = conv.w_shape;
         let [sh, sw] = conv.stride;
-        let folds = folds(conv);
+        let folds = folds(c, conv.stride);
         // The movements along one axis that bring one of `fold` residues, beginning with `origin`, to a tap of the window.
         let along = |origin: usize, fold: usize, stride: usize, pad: usize, size: usize| -> Vec<i32> {
             let at = |residue: usize, k: usize| (residue + pad) as i32 - k as i32;
