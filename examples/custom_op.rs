@@ -1,18 +1,18 @@
-//! Ops from outside of the crate, with WGSL of their own, forward and backward. `cargo run --example custom_op`
+//! Ops from outside the crate, with WGSL of their own, forward and backward. `cargo run --example custom_op`
 //!
-//! One replaces every relu of ResNet-18: the same outputs, but a gradient that also passes where the unit is
-//! off. Feature visualisation uses this to start from images that hardly excite a unit. The other is a gate, which has two
-//! inputs and leaves a tensor for its backward; it is smooth, so its gradient can be held against a difference quotient.
+//! The first replaces every ReLU of ResNet-18: the same outputs, but a gradient that also passes where a unit is off. Feature
+//! visualisation uses this to start from images that hardly excite a unit. The second is a gate, which has two inputs and saves
+//! a tensor for its backward. It is smooth, so the example compares its gradient with a difference quotient.
 
 use std::sync::Arc;
 
-use protogpu::gpu::{AdapterChoice, Context, CustomKernel, Grid, Plan, Recording};
+use protogpu::gpu::{AdapterChoice, Context, CustomKernel, Grid, Plan, Recording, TensorId};
 use protogpu::graph::{Graph, Retain};
 use protogpu::networks::{Architecture, Network};
 use protogpu::ops::{Backward, ChannelAffine, ConvAlgorithms, Forward, Op, Saved, ScaleShift, Tensor, inputs, only};
 use protogpu::{Error, Result, Shape, params};
 
-/// Storage buffers are bound by their names here; `flat_index` and `WORKGROUP` come from the import.
+/// The op binds storage buffers by the names that they have here. `flat_index` and `WORKGROUP` come from the import.
 const LEAKY_RELU: &str = "
 #import lib/index
 #import lib/sink
@@ -44,7 +44,7 @@ fn backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) g
 ";
 
 params! {
-    /// Mirrors `Params` above; names and offsets are compared when the plan is built.
+    /// Mirrors `Params` above. The plan compares names and offsets.
     struct LeakyReluParams { len: u32, leak: f32, sink: u32 }
 }
 
@@ -71,7 +71,7 @@ impl Op for LeakyRelu {
         Ok(Saved::new())
     }
 
-    /// The kernel writes the gradient through the epilogue: what another reader of x sent back is added in it.
+    /// The kernel writes the gradient through the epilogue, which adds the gradient from another reader of x.
     fn backward(&self, cx: &mut Backward<'_>) -> Result<()> {
         let (dx, epilogue) = cx.gradient(0);
         let (x, len) = (cx.xs[0], dx.shape.len());
@@ -142,39 +142,35 @@ impl Op for Gate {
         let len = y.shape.len();
         let gate = cx.rec.transient(format!("{} gate", cx.label), len);
         let bindings = [xs[0].bind("x"), xs[1].bind("z"), y.bind("y"), ("gate", gate, len)];
-        let kernel = CustomKernel::new("gate", GATE, "forward");
-        cx.rec.dispatch_custom(
-            cx.label,
-            kernel,
-            &bindings,
-            &GateParams { len: len as u32 },
-            Grid::Each(len),
-            4 * len as u64,
-        )?;
+        dispatch_gate(cx.rec, cx.label, "forward", &bindings, len)?;
         Ok(vec![gate])
     }
 
-    /// One kernel for both gradients, which has no epilogue: it writes tensors of its own, and the graph does the rest.
+    /// One kernel without an epilogue computes both gradients. It writes tensors of its own, and the graph does the rest.
     fn backward(&self, cx: &mut Backward<'_>) -> Result<()> {
         let (x, len) = (cx.xs[0], cx.dy.shape.len());
         let [dx, dz] = ["dx", "dz"].map(|what| x.like(cx.rec, &format!("{} {what}", cx.label)));
         let open = ("open", cx.saved[0], len);
         let bindings = [x.bind("x"), cx.dy.bind("dy"), open, dx.bind("dx"), dz.bind("dz")];
-        let kernel = CustomKernel::new("gate", GATE, "backward");
-        cx.rec.dispatch_custom(
-            cx.label,
-            kernel,
-            &bindings,
-            &GateParams { len: len as u32 },
-            Grid::Each(len),
-            5 * len as u64,
-        )?;
+        dispatch_gate(cx.rec, cx.label, "backward", &bindings, len)?;
         cx.deliver(0, dx)?;
         cx.deliver(1, dz)
     }
 }
 
-/// y of x, and dx of dy = `dy`.
+/// One invocation per element, each with about five operations.
+fn dispatch_gate(
+    rec: &mut Recording,
+    label: &str,
+    entry: &'static str,
+    bindings: &[(&'static str, TensorId, usize)],
+    len: usize,
+) -> Result<()> {
+    let (kernel, params) = (CustomKernel::new("gate", GATE, entry), GateParams { len: len as u32 });
+    rec.dispatch_custom(label, kernel, bindings, &params, Grid::Each(len), 5 * len as u64)
+}
+
+/// y for `x`, and dx for `dy`.
 fn run(context: &Context, graph: &Graph, x: &[f32], dy: &[f32]) -> Result<(Vec<f32>, Vec<f32>)> {
     let mut rec = Recording::new();
     let input = Tensor::kept(&mut rec, "x", graph.node(graph.input()).shape);
@@ -192,7 +188,7 @@ fn run(context: &Context, graph: &Graph, x: &[f32], dy: &[f32]) -> Result<(Vec<f
 fn main() -> Result<()> {
     let context = Context::new(&AdapterChoice::Best)?;
 
-    // Every relu of a network exchanged for the custom one.
+    // Replace every ReLU of a network by the custom op.
     let network = Network::generated(Architecture::ResNet18, 16, 15, 0)?;
     let leaky = |leak| -> Arc<dyn Op> { Arc::new(LeakyRelu { leak }) };
     let replaced = |op: Arc<dyn Op>| network.graph().map(|node| (node.op.name() == "relu").then(|| Arc::clone(&op)));
@@ -207,10 +203,10 @@ fn main() -> Result<()> {
     assert!(off(&same_dx, &dx) < 1e-6, "no leak: the gradient of the relu");
     assert_eq!(leaky_logits, logits, "a leak changes no output");
     assert!(off(&leaky_dx, &dx) > 0.1, "a leak changes the gradient");
-    // The graph goes back into a network, to optimise with or to look into.
+    // Put the graph back into a network, to make prototypes with it or to read its activations.
     network.clone().with_graph(replaced(leaky(0.1))?)?;
 
-    // A smooth op against the difference quotient along a direction v: (L(x + hv) - L(x - hv)) / 2h = <dx, v>.
+    // Compare the gradient of a smooth op with the difference quotient along a direction v: (L(x + hv) - L(x - hv)) / 2h = <dx, v>.
     let mut graph = Graph::new(Shape::new(1, 3, 7, 11));
     let scaled = ScaleShift(ChannelAffine::new(vec![0.5, -1.0, 2.0], vec![0.25; 3]));
     let scaled = graph.push("scaled", scaled, &[graph.input()])?;

@@ -12,8 +12,12 @@ mod networks;
 mod objectives;
 #[path = "ops.rs"]
 mod ops;
+#[cfg(feature = "cli")]
+mod report;
 mod shaders;
 mod spearman;
+#[cfg(feature = "cli")]
+mod study;
 mod tuning;
 #[path = "twins.rs"]
 mod twins;

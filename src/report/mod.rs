@@ -24,7 +24,3 @@ pub(crate) use gallery::{Gallery, NotShown, Shown, gallery_files};
 pub(crate) use pictures::{ClassPictures, PartPictures, Pictures};
 pub(crate) use similarity::similarity_files;
 pub(crate) use study::{StudyReport, study_files};
-
-#[cfg(test)]
-#[path = "../../tests/unit/report.rs"]
-mod tests;

@@ -6,8 +6,8 @@
 //! on every machine.
 
 mod answer;
-mod proportion;
-mod resample;
+pub(crate) mod proportion;
+pub(crate) mod resample;
 mod table;
 mod wording;
 
@@ -18,7 +18,3 @@ pub(crate) use table::{
     Asked, AskedClass, Comparison, Difference, GroupRow, Outcome, Part, PrototypeSeen, Study, correct_for_many,
 };
 pub(crate) use wording::{findings, p_value, percent, points};
-
-#[cfg(test)]
-#[path = "../../../tests/unit/study.rs"]
-mod tests;

@@ -1,11 +1,11 @@
 //! The statistics of `protogpu study`: against scipy and statsmodels, and what must hold whatever the numbers are.
 
-use super::proportion::{Count, Interval, Pairs, cohens_h, difference, fisher};
-use super::resample::{
+use super::twin::generated::generated;
+use crate::analysis::study::proportion::{Count, Interval, Pairs, cohens_h, difference, fisher};
+use crate::analysis::study::resample::{
     Resampling, bootstrap_difference, bootstrap_mean, cliffs_delta, holm, mean, percentile_interval_95, permutation,
     sign_flips,
 };
-use crate::tests::twin::generated::generated;
 use serde_json::Value;
 
 /// What differs are roundings; exact tests sum up to 20,000 terms of logarithms of factorials.

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::{ClassPictures, Pictures, similarity_files};
 use crate::Result;
 use crate::analysis::similarity::{
     ClassSimilarity, Counts, Holds, LayerSimilarity, Likely, Measured, OnePrototype, Overall, Similarity, Spread, Way,
 };
 use crate::networks::Semantics;
+use crate::report::{ClassPictures, Pictures, similarity_files};
 use serde_json::{Map, Value, json};
 
 const LAYERS: usize = 12;
@@ -323,7 +323,7 @@ fn what_cannot_be_shown_is_one_clear_error() {
 /// The example of a plot.
 #[test]
 fn a_scene_is_svg_and_png() {
-    use super::plot::{Axis, Curves, Line, Role};
+    use crate::report::plot::{Axis, Curves, Line, Role};
     let line = Line::new("prototype", Role::Prototype, vec![(1.0, Some(0.2)), (2.0, None), (3.0, Some(0.4))]);
     let axis = |title: &str| Axis { title: title.into(), ..Axis::default() };
     let (x, y) = (axis("layer"), axis("similarity"));
