@@ -12,46 +12,47 @@ crate::params! {
     }
 }
 
-/// What differs from step to step; mirrors `AdamRow` of shaders/adam.wgsl.
+/// The numbers of one step; mirrors `AdamRow` of shaders/adam.wgsl.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
 pub struct AdamRow {
     /// `lr / (1 − beta1^t)`, annealed.
     pub step_size: f32,
-    /// `lr · weight_decay`, annealed alike.
+    /// `lr · weight_decay`, annealed like lr.
     pub decay: f32,
     /// `1 / sqrt(1 − beta2^t)`.
     pub inv_sqrt_bias2: f32,
-    /// 1 where the moments count as zero before the step.
+    /// 1 if the moments are set to zero before the step, otherwise 0.
     pub reset: f32,
 }
 
 impl AdamRow {
-    /// 32-bit words of a row.
+    /// The number of 32-bit words in a row.
     pub const LEN: usize = 4;
 }
 
-/// The rows of a stretch of steps.
+/// The rows of consecutive steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Schedule {
     /// `[steps]` of [`AdamRow`].
     pub rows: TensorId,
-    /// Which row counts.
+    /// The clock that selects a row.
     pub clock: Clock,
 }
 
-/// `torch.optim.AdamW`, whose decay goes towards a colour and not towards 0; learning rate, decay and bias corrections come from the schedule.
+/// `torch.optim.AdamW`, except that weight decay pulls towards a colour and not towards 0. The learning rate, the decay and the
+/// bias corrections come from the schedule.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Adam {
     /// Decay of the first moment.
     pub beta1: f64,
     /// Decay of the second moment.
     pub beta2: f64,
-    /// What is added to the root.
+    /// The number added to the root of the second moment.
     pub eps: f64,
     /// Whether x is clamped to `[0,1]` after the step.
     pub clamp: bool,
-    /// The colour that the decay goes towards, of three channels; zeros are one of any.
+    /// The colour towards which weight decay pulls: three channels, or zeros for any number of channels.
     pub towards: [f32; 3],
 }
 

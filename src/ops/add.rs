@@ -1,4 +1,4 @@
-//! add: `y = x + z`; both gradients are `dy` itself, so there is nothing to dispatch backward.
+//! add: `y = x + z`. Both gradients are `dy` itself, so the backward dispatches nothing.
 
 use super::{Backward, Forward, Fusable, Op, Saved, Tensor, inputs, same};
 use crate::error::Result;

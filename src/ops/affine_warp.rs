@@ -1,4 +1,5 @@
-//! affine_warp: every image resampled under its own affine map of the step, to the same extents or others, and the exact adjoint.
+//! affine_warp: resamples each image by its own affine map, which may change at every step; and the exact adjoint. The output may
+//! have other extents than the input.
 
 use super::{ChannelAffine, Clock, Tensor, nchw, shape_error, words};
 use crate::error::Result;
@@ -23,20 +24,20 @@ named! {
 /// `torchvision.transforms.functional.affine` with a fill, on pixel indices.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AffineWarp {
-    /// How a value between pixels is found.
+    /// How the warp samples between pixels.
     pub interpolation: Interpolation,
-    /// What lies outside of the image, for each channel.
+    /// The value outside the image, for each channel.
     pub fill: Vec<f32>,
-    /// What follows the warp, computed in its kernel.
+    /// The normalisation after the warp, in the same kernel.
     pub normalize: Option<ChannelAffine>,
 }
 
 impl AffineWarp {
-    /// Numbers of an image's map at a step.
+    /// The length of the map of one image at one step.
     pub const ROW: usize = 10;
 
-    /// An image's map at a step as the kernel takes it: theta as in shaders/affine_warp.wgsl, and how high and wide the image is within
-    /// x and within y.
+    /// The map of one image at one step, as the kernel reads it: theta as in shaders/affine_warp.wgsl, then the height and width of
+    /// the image within x and within y.
     pub fn row(theta: [f32; 6], x: [usize; 2], y: [usize; 2]) -> [f32; Self::ROW] {
         let [t0, t1, t2, t3, t4, t5] = theta;
         let [[x_h, x_w], [y_h, y_w]] = [x, y].map(|size| size.map(|side| side as f32));
@@ -73,7 +74,7 @@ impl AffineWarp {
     }
 
     /// `y[n,c,q] = normalize(x[n,c,A q + t])`. x: `[N,C,H,W]`, y: `[N,C,OH,OW]`; theta: `[steps,N,ROW]`, see
-    /// [`AffineWarp::row`]. An extent beyond those of x or y counts as theirs.
+    /// [`AffineWarp::row`]. The kernel clamps larger extents in a map to those of x or y.
     ///
     /// # Errors
     /// If the shapes do not fit.

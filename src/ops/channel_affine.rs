@@ -1,4 +1,4 @@
-//! A factor and an addend for each channel: what batch norm is at inference, and what normalises an image.
+//! A factor and an addend for each channel: batch norm at inference, or the normalisation of an image.
 
 use std::sync::Arc;
 

@@ -1,15 +1,15 @@
-//! clock: which step it is, for kernels that read what was uploaded for many steps beforehand.
+//! clock: the number of the step, for kernels that read a row per step of an uploaded tensor.
 
 use crate::gpu::TensorId;
 
-/// Which step it is, and for how many steps there are rows to read.
+/// The number of the step, and the number of steps for which there are rows.
 ///
-/// The step is a number in a buffer, so a kernel never trusts it: past the last row it reads the last.
+/// A host may have written the step, so a kernel never trusts it: past the last row, it reads the last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Clock {
     /// `[1]` of u32: the step.
     pub step: TensorId,
-    /// Rows of each tensor that is read with this clock, at least 1.
+    /// The number of rows in each tensor that a kernel reads with this clock, at least 1.
     pub steps: usize,
 }
 
@@ -24,7 +24,7 @@ impl Clock {
         u32::try_from(self.steps.max(1)).unwrap_or(u32::MAX)
     }
 
-    /// Elements of a tensor with a row of `row` elements for each step.
+    /// The number of elements in a tensor with a row of `row` elements per step.
     pub(crate) fn rows(self, row: usize) -> usize {
         self.steps.max(1).saturating_mul(row)
     }

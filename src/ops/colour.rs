@@ -1,4 +1,4 @@
-//! colour: `y = sigmoid(M x)` over the channels of every place; from decorrelated channels to red, green and blue in `[0,1]`.
+//! colour: `y = sigmoid(M x)` over the channels of each pixel: from decorrelated channels to red, green and blue in `[0,1]`.
 
 use super::{Tensor, nchw, same, shape_error};
 use crate::error::Result;
@@ -11,12 +11,12 @@ crate::params! {
     }
 }
 
-/// A matrix over three channels, and what follows it.
+/// A matrix over three channels, and an optional sigmoid.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Colour {
-    /// Row by row: what each channel of y is made of.
+    /// The matrix M by rows: one row per channel of y.
     pub matrix: [[f32; 3]; 3],
-    /// Whether a sigmoid follows; otherwise y is M x itself.
+    /// Whether a sigmoid follows; if not, y is M x.
     pub sigmoid: bool,
 }
 

@@ -1,6 +1,7 @@
-//! concat: tensors one after the other along the channels, an input at a time; the gradient of each is its channels of `dy`.
+//! concat: its inputs one after the other along the channels. One dispatch copies one input; the gradient of an input is its
+//! channels of `dy`.
 //!
-//! Nothing is dispatched for an input that is written to its channels in place, see [`Tensor::channels`].
+//! An input that lies in the output already needs no dispatch, see [`Tensor::channels`].
 
 use super::{Backward, Format, Formats, Forward, GradEpilogue, Op, Saved, Tensor, nchw, same, shape_error};
 use crate::error::Result;
@@ -53,7 +54,7 @@ impl Op for Concat {
         Ok(())
     }
 
-    /// All are one tensor if they are in place, and otherwise copied from buffer to buffer.
+    /// If the inputs lie in the output, all are one tensor of one format. Otherwise the op copies from buffer to buffer.
     fn formats(&self, in_place: bool) -> Formats {
         if in_place { Formats::alike(true) } else { Formats::BUFFERS }
     }
@@ -63,7 +64,7 @@ impl Op for Concat {
     }
 }
 
-/// `part = x`: one input, into its channels of the output.
+/// `part = x`: copies one input to its channels of the output.
 fn write_part(rec: &mut Recording, label: &str, x: Tensor, part: Tensor) -> Result<()> {
     check(label, ["x", "y"], x, part)?;
     let bindings = [x.bind("x"), part.bind_stored("y")];
@@ -92,7 +93,7 @@ fn parts(label: &str, xs: &[Tensor], names: [&str; 2], whole: Tensor) -> Result<
     xs.iter().map(part).collect()
 }
 
-/// Whether an input is in place in the output.
+/// Whether an input lies in the output.
 fn lies_in(x: Tensor, y: Tensor) -> bool {
     x.id == y.id
 }

@@ -42,7 +42,7 @@ impl Op for GlobalAvgPool2d {
         Ok(Shape::new(n, c, 1, 1))
     }
 
-    /// `y[n,c]` = mean of `x[n,c,:,:]`. x in any format.
+    /// `y[n,c]` = mean of `x[n,c,:,:]`. x may have any format.
     fn forward(&self, cx: &mut Forward<'_>, xs: &[Tensor], y: Tensor) -> Result<Saved> {
         let (x, label) = (only(self.name(), cx.label, xs)?, cx.label);
         same("global_avg_pool2d", label, ["y", "the output"], y.shape, self.output(label, &[x.shape])?)?;
@@ -61,7 +61,7 @@ impl Op for GlobalAvgPool2d {
         Ok(Saved::new())
     }
 
-    /// `dx = dy / (H·W)` everywhere. dx in any format; the epilogue in that of dx.
+    /// `dx = dy / (H·W)` everywhere. dx may have any format; the tensors of the epilogue have the same.
     fn backward(&self, cx: &mut Backward<'_>) -> Result<()> {
         let ((dx, epilogue), dy, label) = (cx.gradient(0), cx.dy, cx.label);
         same("global_avg_pool2d", label, ["dy", "the output"], dy.shape, self.output(label, &[dx.shape])?)?;

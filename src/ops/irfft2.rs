@@ -15,13 +15,13 @@ crate::params! {
     }
 }
 
-/// The longest side, which bounds what a transform of a side with a large prime factor takes.
+/// The longest side. It bounds the work for a side with a large prime factor.
 pub const MAX_FFT_SIDE: usize = 1024;
 
-/// The largest factor whose inputs the kernel holds in registers.
+/// The largest factor for which the kernel holds all inputs in registers.
 const REGISTERS: usize = 8;
 
-/// What `LOAD` and `STORE` of the shader mean.
+/// The values of `LOAD` and `STORE` in the shader.
 const COMPLEX: u32 = 0;
 const SCALED: u32 = 1;
 const HALF: u32 = 2;
@@ -32,7 +32,7 @@ const REAL: u32 = 3;
 pub struct Irfft2 {
     h: usize,
     w: usize,
-    /// `[H,W/2+1]`, the factor `1/√(H·W)` of the orthonormal transform included.
+    /// `[H,W/2+1]`, including the factor `1/√(H·W)` of the orthonormal transform.
     scale: Arc<[f32]>,
 }
 
@@ -40,12 +40,12 @@ pub struct Irfft2 {
 #[derive(Clone, Copy)]
 struct Axis {
     along_w: bool,
-    /// Numbers of a line, lines of a plane.
+    /// The length of a line, and the number of lines in a plane.
     n: usize,
     lines: usize,
 }
 
-/// Numbers in a tensor: how far it is from a plane, a line and a number to the next.
+/// The distances in a tensor between neighbouring planes, lines and numbers.
 #[derive(Clone, Copy)]
 struct View {
     id: TensorId,
@@ -57,7 +57,8 @@ struct View {
 }
 
 impl Irfft2 {
-    /// For images of `h` times `w`, each number of the spectrum times `scale(row, column)`, of `h` rows and `w/2 + 1` columns.
+    /// For images of height `h` and width `w`. Multiplies each number of the spectrum, which has `h` rows and `w/2 + 1` columns, by
+    /// `scale(row, column)`.
     ///
     /// # Errors
     /// If a side is odd, 0, or more than [`MAX_FFT_SIDE`].
@@ -73,7 +74,7 @@ impl Irfft2 {
         Ok(Self { h, w, scale: scale.into() })
     }
 
-    /// The shape of the spectrum, pairs (re, im) along the last axis, of images of this shape.
+    /// The shape of the spectrum for images of this shape: pairs (re, im) along the last axis.
     pub fn spectrum(x: Shape) -> Shape {
         Shape::new(x.n(), x.c(), x.h(), 2 * (x.w() / 2 + 1))
     }
@@ -96,7 +97,7 @@ impl Irfft2 {
         Axis { along_w: true, n: self.w, lines: self.h }
     }
 
-    /// The spectrum, or one of the same size, by columns.
+    /// The distances in the spectrum, or in a tensor of its size, by columns.
     fn half_columns(&self, id: TensorId) -> View {
         View { id, plane: self.h * (self.w / 2 + 1), line: 1, step: self.w / 2 + 1, parts: 2 }
     }
@@ -123,7 +124,7 @@ impl Irfft2 {
         self.axis(rec, planes, self.rows(), false, (from, HALF), (to, REAL))
     }
 
-    /// `ds = irfft2ᵀ(dx) · scale`, in which real and imaginary parts are numbers like others. dx: `[N,C,H,W]`, ds:
+    /// `ds = irfft2ᵀ(dx) · scale`, with real and imaginary parts as independent variables. dx: `[N,C,H,W]`, ds:
     /// `[N,C,H,2·(W/2+1)]`.
     ///
     /// # Errors
@@ -138,7 +139,7 @@ impl Irfft2 {
         self.axis(rec, planes, self.columns(), true, (from, COMPLEX), (to, SCALED))
     }
 
-    /// All passes along an axis; between them lie whole lines of complex numbers.
+    /// All passes along an axis. Between two passes, lines consist of complex numbers.
     fn axis(
         &self,
         rec: &mut Recording,
@@ -199,7 +200,7 @@ impl Irfft2 {
     }
 }
 
-/// Whose product is n: of those that fit into registers few and large ones, then the primes that are left.
+/// Factors with the product n: first few and large ones that fit into registers, then the remaining primes.
 fn factors(n: usize) -> Vec<usize> {
     let (mut factors, mut rest) = (Vec::new(), n);
     for radix in [8, 4, 2, 5, 3, 7].into_iter().chain(11..) {
@@ -214,10 +215,10 @@ fn factors(n: usize) -> Vec<usize> {
     factors
 }
 
-/// `exp(2πi k / n)` as pairs, exact where it is a whole number.
+/// `exp(2πi k / n)` as pairs, exact where a part is a whole number.
 fn roots(n: usize) -> Vec<f32> {
     let part = |quarter: usize, k: usize| {
-        // The sine is the cosine a quarter of a turn earlier. In eighths of a turn, multiples of two are exact.
+        // The sine is the cosine of a quarter turn less. In eighths of a turn, multiples of two are exact.
         let eighths = (8 * k + (8 - 2 * quarter) * n) % (8 * n);
         match (eighths / n, eighths % n) {
             (0, 0) => 1.0,

@@ -1,8 +1,8 @@
-//! local_response_norm: each value divided by a power of the squares around it along the channels.
+//! local_response_norm: divides each value by a power of the sum of squares around it, along the channels.
 //!
 //! `y[c] = x[c] · s[c]^−β` with `s[c] = k + α/size · Σ x[j]²` over the window of c (Krizhevsky et al. 2012, section 3.3, with
-//! PyTorch's division by the size). With `dx[c] = dy[c] s[c]^−β − 2αβ/size · x[c] · Σ dy[j] x[j] s[j]^(−β−1)` over the j whose
-//! window has c.
+//! PyTorch's division by the size). `dx[c] = dy[c] s[c]^−β − 2αβ/size · x[c] · Σ dy[j] x[j] s[j]^(−β−1)`, over the j whose window
+//! contains c.
 
 use super::{
     Backward, Format, Formats, Forward, GradEpilogue, Op, Saved, Tensor, nchw, only, same, shape_error, texels,
@@ -26,18 +26,18 @@ crate::params! {
 /// `torch.nn.functional.local_response_norm`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LocalResponseNorm {
-    /// Channels of the window: `size / 2` before its own, the rest after it.
+    /// The number of channels in the window: the channel itself, `size / 2` before it, the others after it.
     pub size: usize,
-    /// Weight of the squares, before it is divided by the size; not negative.
+    /// The weight of the squares, before the division by the size; not negative.
     pub alpha: f32,
     /// The exponent.
     pub beta: f32,
-    /// What is added to the squares; positive.
+    /// The number added to the squares; positive.
     pub k: f32,
 }
 
 impl LocalResponseNorm {
-    /// Channels of the window before and after its own.
+    /// How many channels of the window lie before and after the channel itself.
     fn reach(&self) -> [u32; 2] {
         [(self.size / 2) as u32, ((self.size - 1) / 2) as u32]
     }

@@ -1,4 +1,4 @@
-//! max_pool2d: the maximum of each window, padding counting as −∞; the gradient goes to the first maximum.
+//! max_pool2d: the maximum of each window; padding counts as −∞. The gradient goes to the first maximum.
 
 use super::{
     Backward, Format, Formats, Forward, GradEpilogue, Op, Saved, Tensor, nchw, only, same, shape_error, texels,
@@ -30,7 +30,7 @@ pub struct MaxPool2d {
     pub stride: [usize; 2],
     /// Padding `[top, left, bottom, right]`, less than the window on each side.
     pub pad: Pad,
-    /// Whether the last window may hang over the end.
+    /// Whether the last window may extend past the end.
     pub ceil_mode: bool,
 }
 
@@ -69,7 +69,7 @@ impl MaxPool2d {
         MaxPool2dTexelsParams { quads: x.c().div_ceil(4) as u32, h, w, oh, ow, pad_top, pad_left }
     }
 
-    /// Whether there is a kernel over texels for such windows, whose places it counts in a byte.
+    /// Whether there is a kernel over texels for this window: it stores a position in the window as a byte.
     pub fn knows_texels(&self) -> bool {
         self.kernel.iter().product::<usize>() <= 256
     }

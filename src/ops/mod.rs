@@ -1,6 +1,7 @@
-//! One file per op: its shapes, FLOPs and dispatches, forward then backward. Gradients go to the input; weights get none.
+//! One file per op: its shapes, FLOPs and dispatches, forward then backward. The backward computes the gradient of the input, and
+//! none of the weights.
 //!
-//! An op appends to a [`Recording`] and knows nothing about networks. Each backward writes through a [`GradEpilogue`].
+//! An op appends to a [`Recording`] and knows nothing about networks. Each backward kernel writes through a [`GradEpilogue`].
 
 mod adam;
 mod add;
@@ -50,7 +51,7 @@ use crate::error::{Error, Result};
 use crate::gpu::{Grid, Layout, MAX_ELEMENTS, Recording, Sources, TensorId};
 use crate::shape::Shape;
 
-/// Ops of one input that treat every element alike. The tests hold each to the twin of its name.
+/// Ops with one input that treat every element alike. The tests compare each with the twin of its name.
 pub const ACTIVATIONS: &[&dyn Op] = &[&Relu, &Silu];
 
 /// How a tensor's elements are laid out.
@@ -58,21 +59,21 @@ pub const ACTIVATIONS: &[&dyn Op] = &[&Relu, &Silu];
 pub enum Format {
     /// `[N,C,H,W]`, row-major, in a buffer.
     Nchw,
-    /// `[N,⌈C/4⌉,H,W]` of vec4f with four channels each, in a texture; channels past the last are zero. For software adapters,
-    /// see [`Layout::Texels`].
+    /// `[N,⌈C/4⌉,H,W]` of vec4f, four channels each, in a texture; channels past the last are zero. For software adapters, see
+    /// [`Layout::Texels`].
     Texels,
 }
 
-/// A tensor and its shape; or some channels of a tensor, see [`Tensor::channels`].
+/// A tensor with its shape, or some channels of a tensor, see [`Tensor::channels`].
 #[derive(Clone, Copy, Debug)]
 pub struct Tensor {
-    /// The tensor that is stored.
+    /// The stored tensor.
     pub id: TensorId,
-    /// The shape: `[N, C, H, W]` in the networks of today, where vectors are `[N, C, 1, 1]`.
+    /// The shape: `[N,C,H,W]` in all networks so far, with vectors as `[N,C,1,1]`.
     pub shape: Shape,
-    /// How it is laid out.
+    /// The layout of its elements.
     pub format: Format,
-    /// The channel at which it begins in what is stored, and how many are stored.
+    /// The channel of the stored tensor at which this one begins, and the number of stored channels per image.
     slice: [usize; 2],
 }
 
@@ -99,12 +100,12 @@ impl Tensor {
         Self::new(rec.kept(label, shape.len()), shape)
     }
 
-    /// `count` of its channels from `first` on, in place: what a branch of a concatenation writes, and reads its gradient from.
-    /// Convolutions and [`Concat`] take such tensors, no other op does.
+    /// `count` of its channels from `first` on, in place. A branch of a concatenation writes to such a tensor, and reads its
+    /// gradient from one. Only convolutions and [`Concat`] take such tensors.
     ///
     /// # Errors
-    /// If there are not so many channels; or, of texels, if `first` is no multiple of four, or `count` is none and these are
-    /// not the last.
+    /// If the tensor has fewer channels. For texels, also if `first` is no multiple of four, or `count` is none and these are not
+    /// the last channels.
     pub fn channels(self, first: usize, count: usize) -> Result<Self> {
         let [n, c, h, w] = nchw("channels", "in place", self.shape)?;
         let aligned = |count: usize| self.format == Format::Nchw || count.is_multiple_of(4);
@@ -121,7 +122,7 @@ impl Tensor {
     /// Some of its images, in place.
     ///
     /// # Errors
-    /// If there are not so many, or a view cannot begin there, see [`Recording::view`].
+    /// If the tensor has fewer images, or a view cannot begin there, see [`Recording::view`].
     pub fn images(self, rec: &mut Recording, images: Range<usize>) -> Result<Self> {
         if self.shape.extents().first() == Some(&images.len()) && images.start == 0 {
             return Ok(self);
@@ -131,12 +132,12 @@ impl Tensor {
         Ok(Self { id, shape: self.shape.with_batch(images.len()), ..self })
     }
 
-    /// Whether it is all of what is stored.
+    /// Whether this is the whole stored tensor.
     fn is_whole(self) -> bool {
         self.slice == [0, channels_of(self.shape)]
     }
 
-    /// Where it begins among the stored channels, and how many there are; in quads if it is texels.
+    /// The first channel and the number of stored channels, in quads of channels for texels.
     fn slice(self) -> [u32; 2] {
         let [first, stored] = self.slice;
         match self.format {
@@ -148,13 +149,13 @@ impl Tensor {
     /// The binding of the whole tensor to the variable `name`.
     ///
     /// # Panics
-    /// If it is only some channels of one: a kernel that does not know it would compute with others.
+    /// If this is only some channels of a tensor: the kernel would compute with the wrong ones.
     pub fn bind(self, name: &'static str) -> (&'static str, TensorId, usize) {
         assert!(self.is_whole(), "`{name}` is only some channels of a tensor, which this op does not take");
         self.bind_stored(name)
     }
 
-    /// The binding of what is stored: for kernels that know where the tensor begins in it.
+    /// The binding of the stored tensor, for kernels that know where this one begins in it.
     fn bind_stored(self, name: &'static str) -> (&'static str, TensorId, usize) {
         (name, self.id, self.stored())
     }
@@ -167,13 +168,13 @@ impl Tensor {
         }
     }
 
-    /// Elements or texels that are stored, as far as a kernel may touch them.
+    /// The number of stored elements or texels that a kernel may touch.
     fn stored(self) -> usize {
         if self.format == Format::Nchw && self.is_whole() {
             return self.shape.len();
         }
         let [first, stored] = self.slice;
-        // The shape is public: it may have more channels than were there when it became a slice.
+        // The shape is public: since the tensor became a slice, someone may have given it more channels.
         let channels = stored.max(first.saturating_add(self.shape.c()));
         let channels = match self.format {
             Format::Nchw => channels,
@@ -182,13 +183,13 @@ impl Tensor {
         Shape::new(self.shape.n(), channels, self.shape.h(), self.shape.w()).len()
     }
 
-    /// One invocation an element of a tensor in a buffer: place, channel and image are x, y and z of the grid.
+    /// One invocation per element of a tensor in a buffer: x, y and z of the grid are position, channel and image.
     fn grid(self) -> Grid {
         Grid::Planes { planes: self.shape.n(), h: self.shape.c(), w: self.shape.plane_len() }
     }
 }
 
-/// Channels of a tensor, its second extent, if there is one.
+/// The number of channels: the second extent, or 1 if there is none.
 fn channels_of(shape: Shape) -> usize {
     shape.extents().get(1).copied().unwrap_or(1)
 }
@@ -196,9 +197,9 @@ fn channels_of(shape: Shape) -> usize {
 /// How a backward kernel writes the gradient of its input: `dx = (v + add) * [mask > 0]`, see `shaders/lib/sink.wgsl`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct GradEpilogue {
-    /// What another consumer of the input sent back (fan-in).
+    /// The gradient that other consumers of the input delivered before.
     pub add: Option<TensorId>,
-    /// The input itself, where it is the output of a fused relu.
+    /// The input itself, if it is the output of a fused ReLU.
     pub mask: Option<TensorId>,
 }
 
@@ -213,7 +214,7 @@ impl GradEpilogue {
         u32::from(self.add.is_some()) | u32::from(self.mask.is_some()) << 1
     }
 
-    /// Bindings for `len` elements; what does not apply is bound to `spare`, a tensor that the kernel reads anyway.
+    /// The bindings, for `len` elements. A part that does not apply is bound to `spare`, a tensor that the kernel reads anyway.
     pub fn bind(self, spare: TensorId, len: usize) -> [(&'static str, TensorId, usize); 2] {
         let part =
             |name, tensor: Option<TensorId>| (name, tensor.unwrap_or(spare), if tensor.is_some() { len } else { 0 });
@@ -221,12 +222,12 @@ impl GradEpilogue {
     }
 }
 
-/// An input error in the house's form: `conv2d (layer1.0.conv1): what`.
+/// An input error of an op and its layer: `conv2d (layer1.0.conv1): what`.
 fn shape_error(op: &str, label: &str, what: impl std::fmt::Display) -> Error {
     Error::input(format!("{op} ({label}): {what}"))
 }
 
-/// `[N, C, H, W]` of a shape.
+/// The four extents of `[N,C,H,W]`, or an error.
 fn nchw(op: &str, label: &str, x: Shape) -> Result<[usize; 4]> {
     match x.rank() {
         4 => Ok(x.nchw()),
@@ -234,7 +235,8 @@ fn nchw(op: &str, label: &str, x: Shape) -> Result<[usize; 4]> {
     }
 }
 
-/// Checks that two shapes agree, and have elements, as many as can be counted: kernels read the first even where they use none.
+/// Checks that two shapes agree, and that the number of elements is neither zero (kernels always read the first) nor too large to
+/// count.
 fn same(op: &str, label: &str, names: [&str; 2], a: Shape, b: Shape) -> Result<()> {
     if !(1..=MAX_ELEMENTS).contains(&a.len()) {
         let what = format!("{} is {a}: it must have between 1 and {MAX_ELEMENTS} elements", names[0]);
@@ -243,13 +245,13 @@ fn same(op: &str, label: &str, names: [&str; 2], a: Shape, b: Shape) -> Result<(
     if a == b { Ok(()) } else { Err(shape_error(op, label, format!("{} is {a} but {} is {b}", names[0], names[1]))) }
 }
 
-/// Values as they are, as a constant.
+/// A constant with these values, unchanged.
 fn plain_constant(rec: &mut Recording, label: String, values: &Arc<[f32]>) -> TensorId {
     let (source, len, values) = (Sources::of(values), values.len(), Arc::clone(values));
     rec.constant(label, source, "as it is", len, Layout::Words, move || Ok(words(&values)))
 }
 
-/// f32 values as a constant's words.
+/// f32 values as the words of a constant.
 pub(crate) fn words(values: &[f32]) -> Vec<u32> {
     bytemuck::cast_slice(values).to_vec()
 }

@@ -1,4 +1,4 @@
-//! What an op is to a graph: one trait, for the crate's ops and for those from outside.
+//! The trait through which a graph sees every op, from the crate or from outside.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,11 +8,10 @@ use crate::error::Result;
 use crate::gpu::{Recording, TensorId};
 use crate::shape::Shape;
 
-/// A function of one or more tensors, and its gradient. `src/ops/silu.rs` is a small one; `examples/custom_op.rs` has some from
-/// outside of the crate.
+/// A function of one or more tensors, and its gradient. `src/ops/silu.rs` is a small one; `examples/custom_op.rs` has two from
+/// outside the crate.
 ///
-/// Only the first four methods must be there. The others say what a graph may do with the op to be faster, and by default that
-/// is nothing.
+/// Only the first four methods are required. The others describe what a graph may do to make the op faster; by default, nothing.
 pub trait Op: fmt::Debug + Send + Sync {
     /// The name in messages, as in `torch.nn.functional`.
     fn name(&self) -> &str;
@@ -23,51 +22,51 @@ pub trait Op: fmt::Debug + Send + Sync {
     /// If the op cannot take them: their number, rank or extents; `label` is the layer.
     fn output(&self, label: &str, xs: &[Shape]) -> Result<Shape>;
 
-    /// Appends what computes y from the inputs, and gives the tensors that the backward reads besides inputs and output: the
-    /// places of maxima, say, or statistics of a norm.
+    /// Appends the commands that compute y from the inputs, and returns the tensors that the backward reads besides inputs and
+    /// output, such as the positions of maxima.
     ///
     /// # Errors
     /// If the tensors do not fit.
     fn forward(&self, cx: &mut Forward<'_>, xs: &[Tensor], y: Tensor) -> Result<Saved>;
 
-    /// Appends what computes the gradient of each input, and delivers each once: see [`Backward`].
+    /// Appends the commands that compute the gradient of each input, and delivers each once: see [`Backward`].
     ///
     /// # Errors
     /// If the tensors do not fit.
     fn backward(&self, cx: &mut Backward<'_>) -> Result<()>;
 
-    /// In which formats the op takes its inputs and gives its output. `in_place`: whether all inputs lie in the output, see
-    /// [`Op::concatenates`].
+    /// The formats of its inputs and its output. `in_place`: whether all inputs lie in the output, see [`Op::concatenates`].
     fn formats(&self, _in_place: bool) -> Formats {
         Formats::BUFFERS
     }
 
-    /// What the op is, if the op before it may do the same before it stores its output.
+    /// The work of this op, if the op before it may do it before storing its output.
     fn as_fusable(&self) -> Option<Fusable> {
         None
     }
 
-    /// The op that does `next` to this op's output too, if there is one. The other operand of a sum becomes its last input.
+    /// An op that does the work of this one and of `next` after it, if there is one. The other operand of a sum becomes its last
+    /// input.
     fn absorb(&self, _next: &Fusable) -> Option<Arc<dyn Op>> {
         None
     }
 
-    /// A faster op for the same function of inputs of these shapes.
+    /// A faster op that computes the same function for inputs of these shapes.
     fn lowered(&self, _xs: &[Shape]) -> Option<Arc<dyn Op>> {
         None
     }
 
-    /// Whether a relu is fused into the op: then whoever delivers the gradient of its output last masks it with that output.
+    /// Whether a ReLU is fused into the op. If so, the last delivery of the gradient of its output masks it with that output.
     fn ends_in_relu(&self) -> bool {
         false
     }
 
-    /// Whether the output is just the inputs one after the other along the channels, so that those may write it themselves.
+    /// Whether the output is the inputs one after the other along the channels, so that their ops may write to it directly.
     fn concatenates(&self) -> bool {
         false
     }
 
-    /// Whether the op can write to some channels of a tensor, and read its gradient from there, see [`Tensor::channels`].
+    /// Whether the op can write to some channels of a tensor, and read its gradient from some, see [`Tensor::channels`].
     fn writes_channels(&self) -> bool {
         false
     }
@@ -78,10 +77,10 @@ pub trait Op: fmt::Debug + Send + Sync {
     }
 }
 
-/// Tensors that a forward leaves for its backward.
+/// Tensors that a forward saves for its backward.
 pub type Saved = Vec<TensorId>;
 
-/// What an op can do to its output before it stores it, in place of an op after it.
+/// The work of an op that the op before it can do on its output before storing it.
 #[derive(Clone, Debug)]
 pub enum Fusable {
     /// A factor and an addend for each channel.
@@ -95,7 +94,7 @@ pub enum Fusable {
 /// A convolution for whose two directions algorithms are chosen.
 #[derive(Clone, Copy, Debug)]
 pub struct Convolution<'a> {
-    /// The convolution without what it absorbed: an op of one input.
+    /// The convolution without the ReLU or residual that it absorbed: an op of one input.
     pub op: &'a dyn Op,
     /// Forward and backward.
     pub keys: [ConvKey; 2],
@@ -103,7 +102,7 @@ pub struct Convolution<'a> {
 
 /// Where a forward appends its commands.
 pub struct Forward<'a> {
-    /// What is recorded.
+    /// The recording.
     pub rec: &'a mut Recording,
     /// The layer, for labels and messages.
     pub label: &'a str,
@@ -111,13 +110,12 @@ pub struct Forward<'a> {
     pub algorithms: &'a ConvAlgorithms,
 }
 
-/// What a backward reads, and where it delivers.
+/// The tensors that a backward reads, and the way to deliver gradients.
 ///
-/// It delivers a gradient for each input once, in any order: either its kernel writes to the tensor of
-/// [`Backward::gradient`] through the epilogue given with it; or it hands over a tensor that has the gradient already, with
-/// [`Backward::deliver`].
+/// A backward delivers the gradient of each input once, in any order. Either its kernel writes to the tensor of
+/// [`Backward::gradient`] through the epilogue that comes with it, or it hands over a finished tensor with [`Backward::deliver`].
 pub struct Backward<'a> {
-    /// What is recorded.
+    /// The recording.
     pub rec: &'a mut Recording,
     /// The layer, for labels and messages.
     pub label: &'a str,
@@ -125,23 +123,24 @@ pub struct Backward<'a> {
     pub algorithms: &'a ConvAlgorithms,
     /// The gradient of y, of y's shape and format.
     pub dy: Tensor,
-    /// The inputs, as the forward had them.
+    /// The inputs of the forward.
     pub xs: &'a [Tensor],
-    /// The output, as the forward left it.
+    /// The output of the forward.
     pub y: Tensor,
-    /// What the forward gave.
+    /// The tensors that the forward saved.
     pub saved: &'a [TensorId],
     pub(crate) gradients: &'a mut dyn Gradients,
 }
 
 impl Backward<'_> {
-    /// A tensor for the gradient of an input, in that input's format. All of it must be written, through the epilogue.
+    /// A tensor for the gradient of an input, in the format of the input, and the epilogue through which a kernel must write all of
+    /// it.
     pub fn gradient(&mut self, input: usize) -> (Tensor, GradEpilogue) {
         self.gradients.gradient(self.rec, input)
     }
 
-    /// The gradient of an input, in that input's format, as a tensor that is written already: `dy` itself, or one of the op's own where
-    /// its kernel has no epilogue.
+    /// Delivers the gradient of an input as a finished tensor in the format of the input: `dy` itself, or a tensor of the op if its
+    /// kernel has no epilogue.
     ///
     /// # Errors
     /// If it has another shape than the input.
@@ -150,7 +149,7 @@ impl Backward<'_> {
     }
 }
 
-/// A graph's gradients to the inputs of one of its nodes.
+/// Where a backward delivers its gradients.
 pub(crate) trait Gradients {
     fn gradient(&mut self, rec: &mut Recording, input: usize) -> (Tensor, GradEpilogue);
     fn deliver(&mut self, rec: &mut Recording, input: usize, dx: Tensor) -> Result<()>;
@@ -209,9 +208,9 @@ pub struct Formats {
 pub enum InputFormat {
     /// A buffer.
     Nchw,
-    /// The output's.
+    /// The format of the output.
     Output,
-    /// Any, whatever the output's is.
+    /// Any format, whatever that of the output.
     Any,
 }
 
@@ -219,13 +218,13 @@ impl Formats {
     /// Everything in buffers.
     pub const BUFFERS: Self = Self { texels: false, first: InputFormat::Nchw, others: InputFormat::Nchw };
 
-    /// All of one format, which is texels only if `texels`.
+    /// One format for all; texels only if `texels`.
     pub const fn alike(texels: bool) -> Self {
         Self { texels, first: InputFormat::Output, others: InputFormat::Output }
     }
 }
 
-/// The one input of an op that has one.
+/// The input of an op that takes exactly one.
 ///
 /// # Errors
 /// If there are more or none.
@@ -233,7 +232,7 @@ pub fn only<T: Copy>(op: &str, label: &str, xs: &[T]) -> Result<T> {
     inputs::<T, 1>(op, label, xs).map(|[x]| x)
 }
 
-/// The inputs of an op that has so many.
+/// The inputs of an op that takes exactly `N`.
 ///
 /// # Errors
 /// If there are more or fewer.

@@ -1,4 +1,4 @@
-//! scale_shift: `y = x · scale[c] + shift[c]`, `dx = dy · scale[c]`: batch norm at inference, and normalize.
+//! scale_shift: `y = x · scale[c] + shift[c]`, `dx = dy · scale[c]`: batch norm at inference, or the normalisation of an image.
 
 use super::{
     Backward, ChannelAffine, Forward, Fusable, GradEpilogue, Op, Saved, Tensor, nchw, only, plain_constant, same,

@@ -1,4 +1,4 @@
-//! Between `[N,C,H,W]` in buffers and texels: four channels together, `[N,⌈C/4⌉,H,W]` of vec4f, in textures.
+//! Converts between buffers, `[N,C,H,W]`, and texels: textures `[N,⌈C/4⌉,H,W]` of vec4f, four channels each.
 
 use super::{Format, GradEpilogue, Tensor, nchw, same};
 use crate::error::Result;
@@ -14,7 +14,7 @@ crate::params! {
     struct TexelsSinkParams { quads: u32, plane: u32 }
 }
 
-/// For x, which is in a buffer.
+/// The parameters; x is the tensor in a buffer.
 fn params(x: Tensor, relu: bool, epilogue: GradEpilogue) -> TexelsParams {
     let [first, stored] = x.slice();
     TexelsParams {
@@ -28,15 +28,15 @@ fn params(x: Tensor, relu: bool, epilogue: GradEpilogue) -> TexelsParams {
     }
 }
 
-/// Places in the largest plane that kernels over texels take: a row of the grid is a plane, eight places a workgroup.
+/// The largest plane, in elements, for kernels over texels: a plane is one row of the grid, with eight positions per workgroup.
 pub const TEXELS_MAX_PLANE: usize = 8 * MAX_WORKGROUPS;
 
-/// One invocation a texel.
+/// One invocation per texel.
 pub(super) fn grid(x: Tensor) -> Grid {
     Grid::Planes { planes: x.shape.n(), h: x.shape.c().div_ceil(4), w: x.shape.plane_len() }
 }
 
-/// x as texels; x itself if it is that already.
+/// x as texels, or x itself if it has that format already.
 ///
 /// # Errors
 /// If a tensor is shorter than its shape.

@@ -27,22 +27,22 @@ const FOLD_BELOW: usize = 8;
 pub(super) struct ImplicitGemm {
     pub(super) backward: bool,
     pub(super) phases: Vec<Phase>,
-    /// Channels of the output, and of the input, over which the product sums.
+    /// Channels of the output, and channels of the input, over which the product sums.
     pub(super) channels: [usize; 2],
-    /// Residues in the vertical and horizontal that are rows.
+    /// How many residues, vertically and horizontally, are rows.
     pub(super) folds: [usize; 2],
-    /// Stride in the input, and between a phase's positions in the output.
+    /// The step between neighbouring positions of a phase: in the input, and in the output.
     pub(super) steps: [[usize; 2]; 2],
 }
 
 /// Output positions that share their taps.
 #[derive(Clone)]
 pub(super) struct Phase {
-    /// The first in the output.
+    /// The first position, in the output.
     pub(super) origin: [usize; 2],
-    /// How many in the vertical and horizontal.
+    /// How many positions there are, vertically and horizontally.
     pub(super) extent: [usize; 2],
-    /// How far each tap moves the position in the input: consecutive rows times consecutive columns.
+    /// The offset of each tap in the input: consecutive rows times consecutive columns.
     pub(super) taps: Vec<[i32; 2]>,
 }
 
@@ -68,7 +68,7 @@ impl ImplicitGemm {
         let [o, c, kh, kw] = conv.w_shape;
         let [sh, sw] = conv.stride;
         let folds = folds(c, conv.stride);
-        // The movements along one axis that bring one of `fold` residues, beginning with `origin`, to a tap of the window.
+        // The offsets along one axis with which one of `fold` residues, from `origin` on, meets a tap of the window.
         let along = |origin: usize, fold: usize, stride: usize, pad: usize, size: usize| -> Vec<i32> {
             let at = |residue: usize, k: usize| (residue + pad) as i32 - k as i32;
             let exact = |d: i32| (d.rem_euclid(stride as i32) == 0).then_some(d.div_euclid(stride as i32));
@@ -99,17 +99,17 @@ impl ImplicitGemm {
         self.channels[0] * self.folds[0] * self.folds[1]
     }
 
-    /// Terms of all phases' sums.
+    /// The number of terms in the sums of all phases.
     pub(super) fn terms(&self) -> usize {
         self.channels[1] * self.phases.iter().map(|p| p.taps.len()).sum::<usize>()
     }
 
-    /// Columns of the longest phase for one image.
+    /// The number of columns of the largest phase, for one image.
     pub(super) fn columns(&self) -> usize {
         self.phases.iter().map(|p| p.extent[0] * p.extent[1]).max().unwrap_or(0)
     }
 
-    /// The shader's parameters but for the epilogue.
+    /// The parameters of the shader, without the epilogue.
     pub(super) fn params(&self, x: Tensor, y: Tensor) -> Conv2dParams {
         let [x_step, y_step] = self.steps;
         let ([x_first, x_stored], [y_first, y_stored]) = (x.slice(), y.slice());
@@ -141,7 +141,7 @@ impl ImplicitGemm {
         }
     }
 
-    /// Two vec4i a phase (first tap, taps, row0, col0; h, w, and what is added to places in x and in y), then one a tap (dh, dw, 0, 0).
+    /// Two vec4i per phase (first tap, taps, row0, col0; h, w, offset in x, offset in y), then one per tap (dh, dw, 0, 0).
     pub(super) fn table(&self) -> Vec<u32> {
         let mut table = Vec::new();
         let mut first = 0;
@@ -157,7 +157,7 @@ impl ImplicitGemm {
         table
     }
 
-    /// w as the kernels read it: `[row / tile][tap][channel][row % tile]`, with zeros for rows past the last.
+    /// w in the order in which kernels read it: `[row / tile][tap][channel][row % tile]`, with zeros for rows past the last.
     pub(super) fn pack(&self, conv: &Conv2d, tile: usize) -> Vec<u32> {
         let terms = self.terms();
         let rows = self.rows().next_multiple_of(tile);
@@ -179,8 +179,8 @@ impl ImplicitGemm {
         packed
     }
 
-    /// Calls `put` with tap, channel of the input, row and value of each weight. Rows are whole fours of channels, fold by
-    /// fold: one texel of the product is one texel of the output.
+    /// Calls `put` with tap, channel of the input, row and value of each weight. Each fold has its channels as rows, padded to a
+    /// multiple of four, so that one texel of the product is one texel of the output.
     pub(super) fn each_weight(&self, conv: &Conv2d, mut put: impl FnMut(usize, usize, usize, f32)) {
         let [rows, channels] = self.channels;
         let w = conv.folded_weights();
@@ -198,7 +198,7 @@ impl ImplicitGemm {
         }
     }
 
-    /// A function that gives the 3x3 window for a channel of the input and of the output, in the order of the taps.
+    /// A function from a channel of the input and one of the output to their 3x3 window, in the order of the taps.
     pub(super) fn windows(&self, conv: &Conv2d) -> impl Fn(usize, usize) -> [f64; 9] {
         let phase = &self.phases[0];
         let places: Vec<usize> =
@@ -210,14 +210,14 @@ impl ImplicitGemm {
         }
     }
 
-    /// Where the window for a channel of the input and of the output begins in w.
+    /// The index in w at which the window for a channel of the input and one of the output begins.
     fn window(&self, conv: &Conv2d, channel: usize, row: usize) -> usize {
         let [_, c_len, kh, kw] = conv.w_shape;
         let (o, c) = if self.backward { (channel, row) } else { (row, channel) };
         (o * c_len + c) * kh * kw
     }
 
-    /// Where a tap is in w's window, for each fold; `None` where it does not reach the fold's residue.
+    /// The position of a tap in the window, for each fold; `None` if the tap does not reach the residue of the fold.
     fn places(&self, conv: &Conv2d, phase: &Phase, d: [i32; 2]) -> Vec<Option<usize>> {
         let [_, _, kh, kw] = conv.w_shape;
         let along = |axis: usize, fold: usize, size: usize| {
@@ -230,7 +230,7 @@ impl ImplicitGemm {
         (0..folds_h * folds_w).map(place).collect()
     }
 
-    /// The weights of one term in all rows: channel by channel of the output, and within it fold by fold.
+    /// The weights of one term in all rows: by channel of the output, then by fold.
     fn fill_column(&self, conv: &Conv2d, w: &[f32], places: &[Option<usize>], channel: usize, column: &mut [f32]) {
         for (row, cells) in column.chunks_exact_mut(places.len()).take(self.channels[0]).enumerate() {
             let window = self.window(conv, channel, row);

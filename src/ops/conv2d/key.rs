@@ -46,7 +46,7 @@ impl ConvKey {
     }
 }
 
-/// `3x3 s1x1 p1,1,1,1 64>128 on 56x56 forward`; with `d2x2` and `g4` after the padding if there are dilation and groups.
+/// `3x3 s1x1 p1,1,1,1 64>128 on 56x56 forward`. Dilation and groups follow the padding if they are not 1: `d2x2 g4`.
 impl fmt::Display for ConvKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ([kh, kw], [sh, sw], [top, left, bottom, right]) = (self.kernel, self.stride, self.pad);

@@ -13,7 +13,7 @@ use crate::ops::{
 };
 use crate::shape::Shape;
 
-/// `y = conv(x)`. x: `[N,C,H,W]`, y: `[N,O,OH,OW]`. In the forward, both may be some channels of a tensor; in the backward, dy.
+/// `y = conv(x)`. x: `[N,C,H,W]`, y: `[N,O,OH,OW]`. x, y and dy may be some channels of a tensor, dx may not.
 impl Op for Conv2d {
     fn name(&self) -> &str {
         "conv2d"
@@ -65,7 +65,8 @@ impl Op for Conv2d {
     }
 }
 
-/// `y = relu(conv(x) + residual)`, without the one or the other.
+/// `y = relu(conv(x) + residual)`, with the ReLU, the residual or both. Only without a residual may y be some channels of a
+/// tensor.
 #[derive(Clone, Debug)]
 struct FusedConv2d {
     conv: Conv2d,
@@ -133,7 +134,7 @@ impl Op for FusedConv2d {
     }
 }
 
-/// It packs its input and unpacks its output if need be, but adds a residual only in the format of the output.
+/// A convolution packs its input and unpacks its output if necessary, but adds a residual only in the format of the output.
 const FORMATS: Formats = Formats { texels: true, first: InputFormat::Any, others: InputFormat::Output };
 
 /// `y = relu(conv(x) + add)`. The epilogue has no mask.

@@ -1,5 +1,6 @@
-//! A convolution over texels (four channels in a vec4f, in textures): one product with its epilogue, or with Winograd's tiles a
-//! stage before the product and one after it, with the epilogue. `shaders/conv2d/texels/` has the other half.
+//! A convolution over texels: four channels in a vec4f, in textures. The direct algorithm is one product with its epilogue.
+//! Winograd's tiles add a stage before the product and one after it, which has the epilogue. `shaders/conv2d/texels/` holds the
+//! kernels.
 
 use std::ops::Range;
 
@@ -25,10 +26,10 @@ crate::params! {
     }
 }
 
-/// What tiles and sums of the images that go through together may take: about a third of a processor's last cache.
+/// The most bytes for tiles and sums of the images of one turn: about a third of a processor's last cache.
 const CACHE_BYTES: usize = 12 << 20;
 
-/// Positions that share their taps, as `Phase` of shaders/lib/conv2d_phase.wgsl.
+/// Positions that share their taps; mirrors `Phase` of shaders/lib/conv2d_phase.wgsl.
 struct Phase {
     first_term: usize,
     base: usize,
@@ -36,7 +37,7 @@ struct Phase {
     /// The first tap.
     tap: [i32; 2],
     extent: [usize; 2],
-    /// Where its sums go, if they are those of an element.
+    /// The index of its first sum, if the phase is an element of Winograd's tiles.
     first: usize,
     columns: usize,
     origin: [usize; 2],
@@ -51,7 +52,7 @@ impl Phase {
     }
 }
 
-/// A texture of vec4f that is no tensor of the network.
+/// A texture of vec4f between two stages, or of weights.
 #[derive(Clone, Copy)]
 struct Texels {
     id: TensorId,
@@ -65,7 +66,7 @@ impl Texels {
 }
 
 impl Pass<'_> {
-    /// Appends the stages. A tensor in a buffer is packed before them, or unpacked after them with the epilogue.
+    /// Appends the stages. Packs x before them if it is in a buffer; if y is, unpacks it after them, with the epilogue.
     pub(super) fn over_texels(self, rec: &mut Recording, algorithm: TexelsAlgorithm) -> Result<()> {
         let (name, y, epilogue, relu) = (self.name(), self.y, self.epilogue, self.relu);
         let x = pack(rec, &name, self.x)?;
@@ -105,7 +106,7 @@ impl Pass<'_> {
         self.y.shape.c().div_ceil(4)
     }
 
-    /// Quads of the product's rows: each fold has all of y's.
+    /// Quads of rows in the product: each fold has all quads of y.
     fn row_quads(&self) -> usize {
         self.gemm.folds.iter().product::<usize>() * self.y_quads()
     }
@@ -115,7 +116,7 @@ impl Pass<'_> {
         self.product_of(rec, &self.phases(), (self.x.id, self.x.stored()), y, None)
     }
 
-    /// So many images at once that their tiles stay in a processor's cache.
+    /// Takes as many images per turn as have their tiles in a processor's cache.
     fn winograd(&self, rec: &mut Recording, tile: Tile) -> Result<()> {
         let [tiles_h, tiles_w] = self.tiles(tile);
         let one = 16 * tile.elements() * tiles_h * tiles_w;
@@ -128,7 +129,7 @@ impl Pass<'_> {
         })
     }
 
-    /// Winograd's three stages for some of the images.
+    /// Winograd's three stages for the images of one turn.
     fn tiles_of(&self, rec: &mut Recording, tile: Tile, images: Range<usize>) -> Result<()> {
         let (x, y) = (self.x.shape, self.y.shape);
         let tiles = self.tiles(tile);
@@ -204,7 +205,7 @@ impl Pass<'_> {
         self.gemm.phases.iter().map(phase).collect()
     }
 
-    /// The product of all phases: of windows, or of the elements of tiles of so many images.
+    /// The product of all phases: of windows, or of the elements of Winograd's tiles for a number of images.
     fn product_of(
         &self,
         rec: &mut Recording,
@@ -240,8 +241,8 @@ impl Pass<'_> {
             y_step_w: self.gemm.steps[1][1] as u32,
             fold_w: self.gemm.folds[1] as u32,
         };
-        // At most 8 quads of rows and 64 columns to a workgroup, divided evenly. The order of a sum does not depend on it.
-        // With one quad of channels every tap is a turn of the loop, and shorter code is faster.
+        // A workgroup has at most 8 quads of rows and 64 columns, divided evenly. The order of a sum does not depend on this.
+        // With one quad of channels, each tap is one iteration of the loop, and shorter code is faster.
         let most = if self.x_quads() == 1 { 4 } else { 8 };
         let evenly = |count: usize| count.max(1).div_ceil(count.max(1).div_ceil(most));
         let (tile_quads, tile_columns) = (evenly(row_quads), evenly(columns.div_ceil(8)));
@@ -268,7 +269,7 @@ impl Pass<'_> {
         ("table", rec.table(self.stage("table"), Layout::Words, table), len)
     }
 
-    /// Zeros where there is no bias, so that one kernel does for both.
+    /// The bias, or zeros if there is none: one kernel serves both.
     fn texel_bias(&self, rec: &mut Recording) -> (&'static str, TensorId, usize) {
         let len = 4 * self.y_quads();
         let b = if self.has_bias() {
@@ -279,7 +280,7 @@ impl Pass<'_> {
         ("b", b, len)
     }
 
-    /// `[row quad / tile][tap][channel][row quad % tile]` of four rows; zeros past the last row and channel.
+    /// Weights as `[row quad / tile][tap][channel][row quad % tile]`, four rows per quad; zeros past the last row and channel.
     fn texel_weights(&self, rec: &mut Recording, tile_quads: usize, terms: usize, tile: Option<Tile>) -> Texels {
         let len = self.row_quads().next_multiple_of(tile_quads) * terms;
         let (conv, gemm, x_channels) = (self.conv.clone(), self.gemm.clone(), 4 * self.x_quads());
@@ -305,7 +306,7 @@ impl Pass<'_> {
     }
 }
 
-/// The first tap of a phase, and how many there are in the vertical and horizontal.
+/// The first tap of a phase, and the number of its taps, vertically and horizontally.
 fn first_tap(phase: &gemm::Phase) -> ([i32; 2], [usize; 2]) {
     let along = |axis: usize| {
         let mut moves: Vec<i32> = phase.taps.iter().map(|d| d[axis]).collect();

@@ -1,5 +1,5 @@
-//! Winograd's stages over buffers, for any adapter: tiles, one product of all their elements by the workgroup kernel, and back.
-//! `shaders/conv2d/winograd.wgsl` has the other half; `texels.rs` has the same over texels.
+//! Winograd's stages over buffers, for any adapter: transform x into tiles, multiply all their elements with the workgroup kernel,
+//! transform back. `shaders/conv2d/winograd.wgsl` holds the transforms; `texels.rs` does the same over texels.
 
 use std::ops::Range;
 
@@ -17,15 +17,15 @@ crate::params! {
     }
 }
 
-/// What the tiles or the sums of the images that go through together may take, but for one image at least: far less than every
-/// adapter binds at once, and little enough for the caches of large ones.
+/// The most bytes for the tiles, or the sums, of the images of one turn, which has at least one image: far less than any adapter
+/// binds at once, and little enough for the caches of large adapters.
 const TURN_BYTES: usize = 16 << 20;
 
-/// Rows of the workgroup kernel's tile.
+/// The rows of a tile in the workgroup kernel.
 const TILE_ROWS: usize = 64;
 
 impl Pass<'_> {
-    /// So many images at once that what lies between is not too large.
+    /// Takes as many images per turn as [`TURN_BYTES`] allows.
     pub(super) fn winograd_in_buffers(&self, rec: &mut Recording, tile: Tile) -> Result<()> {
         let (x, y) = (self.x.shape, self.y.shape);
         let [tiles_h, tiles_w] = self.tiles(tile);
@@ -36,12 +36,12 @@ impl Pass<'_> {
         (0..x.n()).step_by(each).try_for_each(|first| self.turn(rec, tile, first..x.n().min(first + each)))
     }
 
-    /// Winograd's tiles of an image of y in the vertical and horizontal.
+    /// How many of Winograd's tiles cover an image of y, vertically and horizontally.
     pub(super) fn tiles(&self, tile: Tile) -> [usize; 2] {
         [self.y.shape.h(), self.y.shape.w()].map(|size| size.div_ceil(tile.size()))
     }
 
-    /// The three stages for some of the images.
+    /// The three stages for the images of one turn.
     fn turn(&self, rec: &mut Recording, tile: Tile, images: Range<usize>) -> Result<()> {
         let (x, y, elements) = (self.x.shape, self.y.shape, tile.elements());
         let tiles = self.tiles(tile);
@@ -86,7 +86,7 @@ impl Pass<'_> {
         rec.dispatch(&stage("untile"), kernel, &bindings, &params, Grid::Each(y_len), 0)
     }
 
-    /// `sums[e,m,p] = Σ_c w[e,c,m] tiled[e,c,p]`: each element is a phase of its own, with one tap.
+    /// `sums[e,m,p] = Σ_c w[e,c,m] tiled[e,c,p]`: each element is a phase with one tap.
     fn elements_product(
         &self,
         rec: &mut Recording,
@@ -130,7 +130,7 @@ impl Pass<'_> {
         let table = rec.table(format!("{name} table"), Layout::Words, table);
         let w = self.elements_weights(rec, tile, terms);
         let x = ("x", tiled, tiled_len);
-        // Nothing of the epilogue applies here.
+        // The last stage has the epilogue, so no part of it applies here.
         let spare = [("b", tiled, 0), ("sink_add", tiled, 0), ("sink_mask", tiled, 0)];
         let mut bindings = vec![x, w, ("table", table, table_len), ("y", sums, sums_len)];
         bindings.extend(spare);
@@ -139,7 +139,7 @@ impl Pass<'_> {
         rec.dispatch(&format!("{name} product"), kernel, &bindings, &params, grid, flops)
     }
 
-    /// `[row / 64][element][channel][row % 64]`; zeros past the last row.
+    /// Weights as `[row / 64][element][channel][row % 64]`; zeros past the last row.
     fn elements_weights(&self, rec: &mut Recording, tile: Tile, terms: usize) -> (&'static str, TensorId, usize) {
         let (conv, gemm) = (self.conv.clone(), self.gemm.clone());
         let [rows, channels] = gemm.channels;

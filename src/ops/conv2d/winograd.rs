@@ -1,4 +1,4 @@
-//! Winograd's transform of 3x3 windows, for `shaders/conv2d/winograd.wgsl` and the one over texels.
+//! Winograd's transform of 3x3 windows, for `shaders/conv2d/winograd.wgsl` and `shaders/conv2d/texels/winograd.wgsl`.
 
 use super::gemm::ImplicitGemm;
 use super::{Conv2d, Tile};
@@ -17,7 +17,7 @@ const G4: [[f64; 3]; 6] = [
 ];
 
 impl Tile {
-    /// Outputs along a side.
+    /// The number of outputs along a side.
     pub(super) fn size(self) -> usize {
         match self {
             Self::F2x3 => 2,
@@ -29,7 +29,7 @@ impl Tile {
         self.size() + 2
     }
 
-    /// Elements of a transformed tile.
+    /// The number of elements of a transformed tile.
     pub(super) fn elements(self) -> usize {
         self.side() * self.side()
     }
@@ -55,7 +55,7 @@ impl Tile {
         }
     }
 
-    /// `G g Gᵀ` of a window, in f64, rounded once; zeros where the convolution has no such row.
+    /// `G g Gᵀ` of a window, computed in f64 and rounded once.
     fn transform(self, g: &[f64; 9], out: &mut [f32]) {
         for (i, a) in self.g().iter().enumerate() {
             let row = [0, 1, 2].map(|j| a[0] * g[j] + a[1] * g[3 + j] + a[2] * g[6 + j]);
