@@ -1,27 +1,28 @@
-//! A graph's backward as commands: its forward list reversed, gradients to activations only.
+//! The backward pass of a graph as commands: the list of nodes reversed, with gradients of activations only.
 //!
-//! A node's gradient is complete when every consumer has delivered. Whoever delivers later adds what came before, and who
-//! delivers last applies the mask of a relu that was fused into the node: both in the delivering kernel, see `GradEpilogue`.
+//! The gradient of a node is complete when every consumer has delivered. Each later delivery adds the sum of those before, and the
+//! last one applies the mask of a ReLU that is fused into the node. The delivering kernel does both, see `GradEpilogue`.
 
 use super::{Graph, NodeId, NodeOutputs};
 use crate::error::{Error, Result};
 use crate::gpu::Recording;
 use crate::ops::{Backward, ConvAlgorithms, Format, GradEpilogue, Gradients, Tensor, finish_gradient, pack};
 
-/// What has been delivered to each node's output.
+/// The gradients delivered so far.
 struct Sums<'a> {
     graph: &'a Graph,
     acts: &'a NodeOutputs,
     sum: Vec<Option<Tensor>>,
-    /// How many consumers have yet to deliver.
+    /// How many consumers of each node have yet to deliver.
     open: Vec<usize>,
 }
 
 impl Graph {
-    /// Appends the backward from the output's gradient `dy` and gives the input's gradient, both for the batch of `acts`.
+    /// Appends the backward from `dy`, the gradient of the output, and returns the gradient of the input, both for the batch of
+    /// `acts`.
     ///
     /// # Errors
-    /// If `dy` has not the output's shape.
+    /// If `dy` does not have the shape of the output.
     pub fn record_backward(
         &self,
         rec: &mut Recording,
@@ -32,10 +33,11 @@ impl Graph {
         self.record_backward_of(rec, algorithms, acts, &[(self.output(), dy)])
     }
 
-    /// The same from gradients of several nodes' outputs, each node once, in buffers. Every node must lead to one of them.
+    /// [`Graph::record_backward`] from the gradients of several nodes, each node once, in buffers. Every node must lead to one of
+    /// them.
     ///
     /// # Errors
-    /// If a gradient has not its output's shape, or a node leads to none of them.
+    /// If a gradient does not have the shape of its output, or a node leads to none of them.
     pub fn record_backward_of(
         &self,
         rec: &mut Recording,
@@ -62,7 +64,7 @@ impl Graph {
     }
 }
 
-/// The gradients to the inputs of one node.
+/// The gradients of the inputs of one node.
 struct OfNode<'a, 'b> {
     all: &'a mut Sums<'b>,
     inputs: &'a [NodeId],
@@ -79,7 +81,7 @@ impl Gradients for OfNode<'_, '_> {
 }
 
 impl Sums<'_> {
-    /// Brings a node's gradient to its inputs.
+    /// Appends the backward of a node, from the gradient of its output to those of its inputs.
     fn through(&mut self, rec: &mut Recording, algorithms: &ConvAlgorithms, id: NodeId, dy: Tensor) -> Result<()> {
         let (node, acts) = (self.graph.node(id), self.acts);
         let open: Vec<usize> = node.inputs.iter().map(|input| self.open[input.0]).collect();
@@ -104,7 +106,7 @@ impl Sums<'_> {
         Ok(())
     }
 
-    /// Counts a delivery to a node, and returns what it must do: add the sum of those before, and mask if it is the last.
+    /// Counts a delivery to a node, and returns its epilogue: it adds the sum of those before, and masks if it is the last.
     fn epilogue(&mut self, to: NodeId) -> GradEpilogue {
         self.open[to.0] = self.open[to.0].wrapping_sub(1);
         let add = self.sum[to.0].map(|t| t.id);
@@ -112,8 +114,8 @@ impl Sums<'_> {
         GradEpilogue { add, mask }
     }
 
-    /// Whether a relu is fused into a node, or into all that write to a concatenation in place, whose gradients are masked
-    /// together.
+    /// Whether the gradient of a node needs the mask of a fused ReLU. The branches that write to a concatenation in place are
+    /// masked together, as the gradient of the concatenation.
     fn masked(&self, id: NodeId) -> bool {
         let node = self.graph.node(id);
         let parts = node.inputs.first().filter(|x| node.op.concatenates() && self.acts.slices[x.0].is_some());
@@ -121,12 +123,12 @@ impl Sums<'_> {
         self.acts.slices[id.0].is_none() && relu(parts.copied().unwrap_or(id))
     }
 
-    /// A tensor for a node's gradient, in the format of its output.
+    /// A tensor for the gradient of a node, in the format of its output.
     fn fresh(&self, rec: &mut Recording, of: NodeId) -> Tensor {
         self.acts.of(of).like(rec, &format!("{} dy", self.graph.node(of).name))
     }
 
-    /// A tensor that a kernel fills through an epilogue.
+    /// A tensor for the sum so far, which a kernel writes through the epilogue.
     fn gradient(&mut self, rec: &mut Recording, to: NodeId) -> (Tensor, GradEpilogue) {
         let epilogue = self.epilogue(to);
         let dx = self.fresh(rec, to);
@@ -134,7 +136,7 @@ impl Sums<'_> {
         (dx, epilogue)
     }
 
-    /// Takes a tensor as it is: no kernel, unless something must be added or masked.
+    /// Takes a finished tensor. Appends a kernel only if there is something to add or a mask.
     fn deliver(&mut self, rec: &mut Recording, to: NodeId, dy: Tensor) -> Result<()> {
         let (name, x) = (&self.graph.node(to).name, self.acts.of(to));
         if (dy.shape, dy.format) != (x.shape, x.format) {

@@ -1,4 +1,4 @@
-//! A graph's forward as commands.
+//! The forward pass of a graph as commands.
 
 use super::slices::Slice;
 use super::{Graph, NodeId};
@@ -9,24 +9,24 @@ use crate::ops::{ConvAlgorithms, Format, Forward, Saved, Tensor};
 /// How long activations live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retain {
-    /// As long as a later command of the section reads them; memory is shared.
+    /// Until the last command of the section that reads them; then their memory is free for others.
     Needed,
-    /// All, to be read back.
+    /// All are kept, to be read back.
     All,
 }
 
-/// Where each node's output is.
+/// The outputs of all nodes.
 #[derive(Clone, Debug)]
 pub struct NodeOutputs {
     pub(super) y: Vec<Tensor>,
-    /// What each node's forward left for its backward.
+    /// The tensors that the forward of each node saved for its backward.
     pub(super) saved: Vec<Saved>,
-    /// Where nodes' outputs are in those of concatenations.
+    /// The nodes whose output lies in that of a concatenation.
     pub(super) slices: Vec<Option<Slice>>,
 }
 
 impl NodeOutputs {
-    /// A node's output; with [`Retain::Needed`], a convolution's may be some channels of a concatenation's, see
+    /// The output of a node. With [`Retain::Needed`], that of a convolution may be some channels of a concatenation, see
     /// [`Tensor::channels`].
     pub fn of(&self, id: NodeId) -> Tensor {
         self.y[id.0]
@@ -39,10 +39,10 @@ impl NodeOutputs {
 }
 
 impl Graph {
-    /// Appends the forward of a batch. `input`: the shape of the graph's input, but for the batch.
+    /// Appends the forward of a batch. Except for the batch, `input` has the shape of the graph's input.
     ///
     /// # Errors
-    /// If the input's shape is not the graph's.
+    /// If `input` has another shape.
     pub fn record_forward(
         &self,
         rec: &mut Recording,
@@ -67,7 +67,7 @@ impl Graph {
         Ok(acts)
     }
 
-    /// A tensor for each node's output.
+    /// A tensor for the output of each node.
     fn allocate_outputs(
         &self,
         rec: &mut Recording,
@@ -81,7 +81,7 @@ impl Graph {
         for ((node, format), slice) in self.nodes.iter().zip(formats).zip(slices).skip(1) {
             let (name, shape) = (format!("{} y", node.name), node.shape.with_batch(batch(input)));
             outputs.push(match (retain, format) {
-                // Its place is that of the concatenation, below.
+                // The loop below replaces it by its channels of the concatenation.
                 _ if slice.is_some() => input,
                 (Retain::Needed, Format::Nchw) => Tensor::transient(rec, &name, shape),
                 (Retain::Needed, Format::Texels) => Tensor::transient_texels(rec, &name, shape),
@@ -97,7 +97,7 @@ impl Graph {
     }
 }
 
-/// Images of a tensor; a scalar is one.
+/// The number of images; 1 for a scalar.
 fn batch(x: Tensor) -> usize {
     x.shape.extents().first().copied().unwrap_or(1)
 }

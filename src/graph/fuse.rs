@@ -1,5 +1,5 @@
-//! Fewer nodes for the same function, and faster ones: what an op can absorb of those after it (a convolution takes batch norms,
-//! a residual and a relu), and faster ops in place of others (a fully connected layer is a convolution).
+//! Fewer and faster nodes for the same function. An op absorbs ops after it: a convolution takes batch norms, a residual and a ReLU.
+//! Faster ops replace others: a fully connected layer becomes a convolution.
 
 use std::sync::Arc;
 
@@ -8,17 +8,17 @@ use crate::error::Result;
 use crate::ops::{ChannelAffine, Fusable, Op};
 
 impl Graph {
-    /// The same function with batch norms, residual adds and relus fused into convolutions, and fully connected layers as
-    /// convolutions with windows as large as x. The nodes keep the names of their convolutions.
+    /// The same function, with batch norms, residual sums and ReLUs fused into convolutions, and fully connected layers as
+    /// convolutions with windows as large as x. Fused nodes have the names of their convolutions.
     ///
     /// # Errors
-    /// If the graph's own shapes do not fit.
+    /// If the shapes in the graph do not fit.
     pub fn fused(&self) -> Result<Self> {
         let readers = self.readers();
         let mut graph = Self { nodes: vec![self.nodes[0].clone()], outputs: Vec::new() };
-        // Where each old node's value is in the new graph.
+        // The node of the new graph that has the value of each old node.
         let mut now = vec![NodeId(0)];
-        // Whether a new node's value has one reader only, so that it may change.
+        // Whether the value of a new node has only one reader, so that it may change.
         let mut lone = vec![false];
         for (i, node) in self.nodes.iter().enumerate().skip(1) {
             let inputs: Vec<NodeId> = node.inputs.iter().map(|&i| now[i.0]).collect();
@@ -39,15 +39,15 @@ impl Graph {
             lone[id.0] = readers[i] == 1;
             now.push(id);
         }
-        graph.outputs = self.outputs.iter().map(|end| now[end.0]).collect();
+        graph.outputs = self.outputs.iter().map(|output| now[output.0]).collect();
         Ok(graph)
     }
 
-    /// The scale and shift with which the graph begins, and the graph without it, if nothing else reads the input: so that
-    /// what makes the input can apply it.
+    /// The normalisation with which the graph begins, and the graph without it; `None` if anything else reads the input. The op
+    /// that makes the input can then apply it.
     pub fn without_normalize(&self) -> Option<(ChannelAffine, Self)> {
-        let looked_at = self.outputs.iter().any(|end| end.0 < 2);
-        let alone = self.consumers()[0] == 1 && self.nodes.len() > 2 && !looked_at;
+        let is_read = self.outputs.iter().any(|output| output.0 < 2);
+        let alone = self.consumers()[0] == 1 && self.nodes.len() > 2 && !is_read;
         let second = self.nodes.get(1).filter(|node| alone && node.inputs == [NodeId(0)])?;
         let Some(Fusable::ChannelAffine(first)) = second.op.as_fusable() else { return None };
         let mut nodes = vec![self.nodes[0].clone()];
@@ -55,15 +55,15 @@ impl Graph {
         for node in &mut nodes {
             node.inputs.iter_mut().for_each(|input| *input = NodeId(input.0.saturating_sub(1)));
         }
-        let outputs = self.outputs.iter().map(|end| NodeId(end.0 - 1)).collect();
+        let outputs = self.outputs.iter().map(|output| NodeId(output.0 - 1)).collect();
         Some((first, Self { nodes, outputs }))
     }
 }
 
-/// The node among the inputs that can do the op too, and the op that does.
+/// The input that can absorb the op, and the op that does the work of both.
 fn absorbed(graph: &Graph, lone: &[bool], op: &dyn Op, inputs: &[NodeId]) -> Option<(NodeId, Arc<dyn Op>)> {
     let next = op.as_fusable()?;
-    // Of an add's operands, the later one: the other must be there when it runs.
+    // Of the operands of a sum, the later one: when it runs, the other must be complete.
     let id = *inputs.iter().max().filter(|id| lone[id.0])?;
     if matches!(next, Fusable::Add) && inputs.iter().all(|input| *input == id) {
         return None;

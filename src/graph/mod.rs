@@ -18,18 +18,18 @@ use crate::error::{Error, Result};
 use crate::ops::{Backward, ConvAlgorithm, ConvAlgorithms, Convolution, Forward, Op, Saved, Tensor};
 use crate::shape::Shape;
 
-/// A node of a [`Graph`], by its place.
+/// The index of a node in its [`Graph`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId(pub usize);
 
 /// One node.
 #[derive(Clone, Debug)]
 pub struct Node {
-    /// The layer's name, as torchvision's.
+    /// The name of the layer, as in torchvision.
     pub name: String,
-    /// What it computes.
+    /// Its op.
     pub op: Arc<dyn Op>,
-    /// Of what.
+    /// The nodes whose outputs the op takes.
     pub inputs: Vec<NodeId>,
     /// The shape of its output for one image (N is 1).
     pub shape: Shape,
@@ -39,7 +39,7 @@ pub struct Node {
 #[derive(Clone, Debug)]
 pub struct Graph {
     nodes: Vec<Node>,
-    /// Nodes that are looked at, see [`Graph::truncated`].
+    /// Nodes whose outputs are read, see [`Graph::truncated`].
     outputs: Vec<NodeId>,
 }
 
@@ -83,7 +83,7 @@ impl Graph {
         self.push_shared(name, Arc::new(op), inputs)
     }
 
-    /// [`Graph::push`] of an op that others have too.
+    /// [`Graph::push`] of a shared op.
     ///
     /// # Errors
     /// If the op cannot take its inputs, or there are none.
@@ -100,15 +100,16 @@ impl Graph {
         Ok(self.output())
     }
 
-    /// The shapes of several nodes' outputs, for one image.
+    /// The shapes of the outputs of several nodes, for one image.
     fn shapes(&self, ids: &[NodeId]) -> Vec<Shape> {
         ids.iter().map(|&id| self.node(id).shape).collect()
     }
 
-    /// The same graph with every op that `replace` answers for exchanged for its answer, an op of the same output shape.
+    /// The same graph with other ops: where `replace` returns an op, that one replaces the node's. It must have the same output
+    /// shape.
     ///
     /// # Errors
-    /// If an answer does not fit its inputs.
+    /// If a new op does not fit its inputs.
     pub fn map(&self, replace: impl Fn(&Node) -> Option<Arc<dyn Op>>) -> Result<Self> {
         let mut graph = Self { nodes: vec![self.nodes[0].clone()], outputs: self.outputs.clone() };
         for node in &self.nodes[1..] {
@@ -118,7 +119,7 @@ impl Graph {
         Ok(graph)
     }
 
-    /// Every convolution, for the shape of its input.
+    /// Every convolution, with its keys for the shape of its input.
     pub fn convolutions(&self) -> impl Iterator<Item = Convolution<'_>> {
         self.nodes.iter().filter_map(|node| node.op.convolution(self.node(*node.inputs.first()?).shape))
     }
@@ -134,7 +135,7 @@ impl Graph {
     pub fn truncated(&self, outputs: &[NodeId]) -> Self {
         let mut needed = vec![false; self.nodes.len()];
         needed[0] = true;
-        outputs.iter().for_each(|end| needed[end.0] = true);
+        outputs.iter().for_each(|output| needed[output.0] = true);
         for (i, node) in self.nodes.iter().enumerate().rev() {
             if needed[i] {
                 node.inputs.iter().for_each(|input| needed[input.0] = true);
@@ -146,7 +147,7 @@ impl Graph {
             now[i] = NodeId(nodes.len());
             nodes.push(Node { inputs: node.inputs.iter().map(|input| now[input.0]).collect(), ..node.clone() });
         }
-        Self { nodes, outputs: outputs.iter().map(|end| now[end.0]).collect() }
+        Self { nodes, outputs: outputs.iter().map(|output| now[output.0]).collect() }
     }
 
     /// The nodes that [`Graph::truncated`] was given, as they are in this graph.
@@ -154,7 +155,7 @@ impl Graph {
         &self.outputs
     }
 
-    /// How many nodes take each node's output, and one more where it is looked at.
+    /// How many nodes read the output of each node, plus one if it is an output of the graph.
     fn readers(&self) -> Vec<usize> {
         let mut counts = self.consumers();
         for (i, count) in counts.iter_mut().enumerate() {
@@ -163,7 +164,7 @@ impl Graph {
         counts
     }
 
-    /// How many nodes take each node's output.
+    /// How many nodes read the output of each node.
     fn consumers(&self) -> Vec<usize> {
         let mut counts = vec![0; self.nodes.len()];
         self.nodes.iter().flat_map(|n| &n.inputs).for_each(|i| counts[i.0] += 1);
@@ -171,7 +172,7 @@ impl Graph {
     }
 }
 
-/// What the first node does.
+/// The op of the first node, which computes nothing.
 #[derive(Debug)]
 struct Input;
 

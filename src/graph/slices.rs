@@ -1,20 +1,20 @@
-//! Which nodes write their channels of a concatenation in place, and read their gradient from there.
+//! Decides which nodes write directly to their channels of a concatenation, and read their gradient from there.
 
 use super::{Graph, NodeId};
 
-/// A node's channels of a concatenation's output.
+/// The channels of a node in the output of a concatenation.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Slice {
     /// The concatenation.
     pub(super) of: NodeId,
-    /// The first of them.
+    /// The first channel.
     pub(super) first: usize,
 }
 
 impl Graph {
-    /// For each node where in a concatenation its output is. All inputs of a concatenation are in place or none: each can write
-    /// to some channels, and nothing else reads it; and each ends in a relu or none does, so that one mask does for the
-    /// gradient of all.
+    /// For each node, its channels in a concatenation, if its output lies there. Either all inputs of a concatenation are in place
+    /// or none. All are if each can write to some channels and has no other reader, and if all end in a ReLU or none does: one mask
+    /// serves the gradient of all.
     pub(super) fn slices(&self) -> Vec<Option<Slice>> {
         let mut slices = vec![None; self.nodes.len()];
         let readers = self.readers();

@@ -16,7 +16,7 @@ use crate::ops::{ConvAlgorithm, ConvAlgorithms};
 /// The longest accepted file; a network has a few hundred lines.
 const MAX_BYTES: u64 = 4 << 20;
 
-/// A file of choices. It is valid only for the adapter, driver and version that it names.
+/// A file with the algorithms of convolutions. It is valid only for the adapter, driver and version that it names.
 #[derive(Clone, Debug)]
 pub struct TuningFile {
     path: PathBuf,
@@ -29,7 +29,7 @@ struct Identity {
     vendor: u32,
     device: u32,
     version: String,
-    /// The number of cores: with another number, a software adapter is another one.
+    /// The number of cores: with another number, a software adapter counts as another adapter.
     processors: usize,
     /// The capabilities, which depend on how the device was opened.
     subgroup_size: Option<u32>,
@@ -70,7 +70,7 @@ impl TuningFile {
         &self.path
     }
 
-    /// The choices in the file; none if it does not exist.
+    /// The algorithms in the file; none if it does not exist.
     ///
     /// # Errors
     /// If the file is unreadable or for another adapter, driver or version. A warning is enough, because new trials replace it.
@@ -93,7 +93,7 @@ impl TuningFile {
         Ok(content.choices)
     }
 
-    /// Adds choices to those in the file, such as those of other networks.
+    /// Adds algorithms to those in the file, which may be those of other networks.
     ///
     /// # Errors
     /// If the file cannot be written.

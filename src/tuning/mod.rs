@@ -78,7 +78,7 @@ fn attempt(context: &Context, op: &dyn Op, batch: usize, key: ConvKey, candidate
     for (i, &algorithm) in candidates.iter().enumerate() {
         match Entrant::new(context, op, batch, &key, algorithm) {
             Ok(entrant) => entrants.push(entrant),
-            // Only the fixed choice has to fit the adapter's memory and limits.
+            // Only the fixed choice must fit the memory and limits of the adapter.
             Err(Error::Input(_) | Error::Device(_) | Error::OutOfMemory(_)) if i > 0 => context.check_lost()?,
             Err(error) => return Err(error),
         }
@@ -97,7 +97,7 @@ fn attempt(context: &Context, op: &dyn Op, batch: usize, key: ConvKey, candidate
     Ok(Trial { key, candidates, chosen })
 }
 
-/// The fastest accurate candidate, or the fixed choice (the first) if that is accurate and hardly slower.
+/// The fastest accurate candidate; but the fixed choice (the first) if that is accurate and hardly slower.
 fn choose(candidates: &[Candidate]) -> ConvAlgorithm {
     let accurate = |c: &&Candidate| c.difference <= TOLERANCE;
     let fastest = candidates.iter().filter(accurate).min_by(|a, b| a.time_ms.total_cmp(&b.time_ms));
@@ -117,7 +117,7 @@ struct Entrant {
 }
 
 impl Entrant {
-    /// Plans the convolution alone, runs it once, which compiles its kernels, and keeps its output.
+    /// Plans the convolution alone, runs it once (which compiles its kernels), and keeps its output.
     fn new(context: &Context, op: &dyn Op, batch: usize, key: &ConvKey, algorithm: ConvAlgorithm) -> Result<Self> {
         let x = key.x(batch);
         let y = op.output("trial", &[x])?;
@@ -136,7 +136,7 @@ impl Entrant {
         let only = ConvAlgorithms::only(context.capabilities(), algorithm);
         let mut cx = Forward { rec: &mut rec, label: "trial", algorithms: &only };
         if backward {
-            // The gradient depends on no value of x and y: any tensors of their shapes stand for them.
+            // The backward of a convolution does not read x and y: any tensors of their shapes stand for them.
             backward_alone(op, cx, a, &[b], (a, &[]), &[(b, GradEpilogue::default())])?;
         } else {
             op.forward(&mut cx, &[a], b)?;
@@ -144,7 +144,7 @@ impl Entrant {
         rec.section("after");
         if texels {
             unpack(&mut rec, "trial", b, output, GradEpilogue::default(), false)?;
-            // The input is read last, so that no other tensor takes its memory while the trial is repeated.
+            // Read the input last, so that no other tensor takes its memory while the trial is repeated.
             let echo = Tensor::kept(&mut rec, "echo", from);
             unpack(&mut rec, "trial", a, echo, GradEpilogue::default(), false)?;
         }
