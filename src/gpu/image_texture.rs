@@ -1,4 +1,4 @@
-//! An image of a batch as a texture, for hosts that show it.
+//! An image of a batch as a texture, which a host can show.
 
 use std::sync::Arc;
 
@@ -13,10 +13,10 @@ crate::params! {
     struct ImageTextureParams { image: u32, h: u32, w: u32 }
 }
 
-/// An `rgba8unorm` texture that is written from a buffer of f32 pixels, without a round trip through the processor.
+/// An `rgba8unorm` texture, written from a buffer of f32 pixels on the GPU.
 ///
-/// Its values are those of a PNG: encoded for display (sRGB), with an alpha of 1. The format does not say so, hence a shader that
-/// samples it for an sRGB target decodes them first; a target that is not sRGB takes them as they are.
+/// It holds the values of a PNG: encoded for display (sRGB), with alpha 1. The format does not record the encoding, so a shader must
+/// decode the values if it draws to an sRGB target. A target that is not sRGB takes them unchanged.
 pub struct ImageTexture {
     view: wgpu::TextureView,
     texture: wgpu::Texture,
@@ -31,7 +31,7 @@ impl ImageTexture {
     /// # Errors
     /// If the device refuses the texture.
     pub(crate) fn new(context: &Context, pixels: &wgpu::Buffer, image: usize, [h, w]: [usize; 2]) -> Result<Self> {
-        // On the web, where nobody can wait here, what the device refuses shows when the texture is used.
+        // On the web, where this cannot wait, a refusal shows when the texture is used.
         let mut errors = Errors::default();
         let pipeline = context.compiled().get(&Kernel::new("image_texture", "paint"), &mut errors)?;
         let params = ImageTextureParams { image: image as u32, h: h as u32, w: w as u32 };
@@ -77,7 +77,7 @@ impl ImageTexture {
         Ok(Self { view, texture, pipeline, bind_group, groups })
     }
 
-    /// Records the copy of the image as it is at that place of the encoder, clamped to `[0,1]`.
+    /// Records a copy of the image, clamped to `[0,1]`, in the state that it has at this point of the encoder.
     pub fn record(&self, encoder: &mut wgpu::CommandEncoder) {
         let descriptor = wgpu::ComputePassDescriptor { label: Some("protogpu image"), timestamp_writes: None };
         let mut pass = encoder.begin_compute_pass(&descriptor);
@@ -86,7 +86,7 @@ impl ImageTexture {
         pass.dispatch_workgroups(self.groups[0], self.groups[1], 1);
     }
 
-    /// What a host's shader samples.
+    /// The view for the host's shader to sample.
     pub fn view(&self) -> &wgpu::TextureView {
         &self.view
     }

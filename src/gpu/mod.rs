@@ -1,11 +1,11 @@
 //! The only folder that talks to wgpu: adapters, shaders, plans, readback.
 //!
-//! The path of work: ops append commands to a [`Recording`] (plain data), a [`Plan`] turns it into buffers, pipelines and
-//! bind groups once, and every step only encodes the list.
+//! Ops append commands to a [`Recording`], which is plain data. A [`Plan`] turns it into buffers, pipelines and bind groups once.
+//! After that, each step only encodes the list.
 //!
-//! Nothing here blocks but what says so: [`Context::new`], [`Plan::new`], [`Plan::read`], [`Readback::wait`] and the like stand above
-//! [`Context::request`], [`Plan::prepare`] and [`Readback::read`]. Why safe code cannot make an unchecked kernel reach beyond its
-//! tensors is told at the head of `device/compile.rs`.
+//! A function blocks only if its documentation says so. [`Context::new`], [`Plan::new`], [`Plan::read`] and [`Readback::wait`]
+//! block; [`Context::request`], [`Plan::prepare`] and [`Readback::read`] do not. The top of `device/compile.rs` explains why safe
+//! code cannot make an unchecked kernel reach beyond its tensors.
 
 mod device;
 mod image_texture;

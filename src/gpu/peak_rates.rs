@@ -1,4 +1,4 @@
-//! What an adapter does at best, measured on it: what a kernel's numbers are held against.
+//! The best rates of an adapter, measured on it, with which the rates of kernels are compared.
 
 use super::device::Context;
 use super::plan::{Plan, Readback};
@@ -11,47 +11,47 @@ crate::params! {
     struct BenchParams { len: u32, rounds: u32, factor: f32, addend: f32 }
 }
 
-/// How fast an adapter copies and computes where nothing else bounds it.
+/// The fastest rates at which an adapter copies and computes.
 #[derive(Clone, Copy, Debug, serde::Serialize)]
 pub struct PeakRates {
-    /// 10⁹ bytes read and written in a second by a copy of 128 MiB, far more than most caches hold.
+    /// 10⁹ bytes per second, read and written, by a copy of 128 MiB, far more than most caches hold.
     pub copy_gb_per_s: f64,
-    /// 10⁹ floating-point operations in a second, of f32 multiply-adds that count as two and stay in registers.
+    /// 10⁹ floating-point operations per second, by f32 multiply-adds in registers; each counts as two.
     pub peak_gflop_per_s: f64,
 }
 
-/// The copy's size: WebGPU's default limit for a binding, so that every adapter can be asked for it.
+/// The size of the copy: WebGPU's default limit for a binding, which every adapter allows.
 const COPY_BYTES: u64 = 128 << 20;
-/// Vectors of four that an invocation copies, each a section.
+/// The vectors of four that an invocation copies, one from each section of the buffer.
 const RUNS: [(&str, u32); 2] = [("neighbours", 1), ("runs", 8)];
-/// What is compared of a copy at its beginning and at its end.
+/// The words that are compared at the beginning and at the end of a copy.
 const ENDS_BYTES: usize = 4 << 10;
 
-/// Invocations of the peak: enough to fill any adapter, and few enough for a software one.
+/// The invocations of the peak kernel: enough to fill any adapter, and few enough for a software adapter.
 const INVOCATIONS: usize = 1 << 18;
-/// Chains of an invocation, and multiply-adds of each in a round: as in shaders/bench.wgsl.
+/// The chains of an invocation, and the multiply-adds of each chain in a round: as in shaders/bench.wgsl.
 const CHAINS: usize = 12;
 const FUSED: usize = 16;
 
-/// Seconds that a dispatch of the peak should take, so that its beginning and end do not count.
+/// The duration of a dispatch of the peak kernel, in seconds: long enough that its start and end do not matter.
 const DISPATCH: f64 = 0.005;
-/// Seconds that a submission should take, so that waiting for it does not count.
+/// The duration of a submission, in seconds: long enough that the wait for it does not matter.
 const SUBMISSION: f64 = 0.040;
-/// Submissions, the fastest of which counts: whatever else the machine does can only slow it down.
+/// The number of submissions. The fastest counts, because other work of the machine can only slow one down.
 const TRIALS: usize = 8;
 
 impl PeakRates {
-    /// Measures for about a second, by a clock that tells seconds.
+    /// Measures for about a second. `clock` returns seconds. Blocks.
     ///
     /// # Errors
-    /// If the adapter has no memory for it, computes something else than it should, or the device is lost.
+    /// If the adapter is out of memory or computes wrong values, or the device is lost.
     pub fn measure(context: &Context, clock: &dyn Fn() -> f64) -> Result<Self> {
         let rig = Rig { context, clock };
         Ok(Self { copy_gb_per_s: rig.copy_gb_per_s()?, peak_gflop_per_s: rig.peak_gflop_per_s()? })
     }
 }
 
-/// What is measured, and by which clock.
+/// The adapter that is measured, and the clock.
 #[derive(Clone, Copy)]
 struct Rig<'a> {
     context: &'a Context,
@@ -59,7 +59,7 @@ struct Rig<'a> {
 }
 
 impl Rig<'_> {
-    /// The best of both lengths of run, between which adapters differ.
+    /// The better rate of two lengths of a run: some adapters prefer one, some the other.
     fn copy_gb_per_s(self) -> Result<f64> {
         let context = self.context;
         let bytes = COPY_BYTES.min(context.device().limits().max_storage_buffer_binding_size);
@@ -97,14 +97,14 @@ impl Rig<'_> {
             let fused = (INVOCATIONS * CHAINS * FUSED) as f64 * f64::from(rounds);
             Ok((2.0 * fused / took / 1e9, took))
         };
-        // Few rounds first: nobody knows how long they take here.
+        // Few rounds first, because their duration is unknown.
         let few = 8;
         let (first, took) = rate(few)?;
         let rounds = (f64::from(few) * DISPATCH / took).clamp(f64::from(few), 65_536.0) as u32;
         Ok(first.max(rate(rounds)?.0))
     }
 
-    /// The fastest time of a section of one dispatch, from submissions of many.
+    /// The fastest time of a section with one dispatch, from submissions of many.
     fn seconds(self, plan: &Plan, section: &str) -> Result<f64> {
         let time = |times: usize| -> Result<f64> {
             let started = (self.clock)();
@@ -119,7 +119,7 @@ impl Rig<'_> {
     }
 }
 
-/// Where a tensor begins and ends.
+/// The buffer and the offset of the beginning and of the end of a tensor.
 fn ends(plan: &Plan, tensor: TensorId) -> [(&wgpu::Buffer, u64); 2] {
     let buffer = plan.source(tensor).expect("what is bound has a buffer");
     [0, buffer.size() - ENDS_BYTES as u64].map(|at| (buffer, at))
@@ -134,11 +134,11 @@ fn read_ends(plan: &Plan, tensor: TensorId) -> Result<Vec<u32>> {
     Ok(readback.wait()?.concat().into_iter().map(f32::to_bits).collect())
 }
 
-/// A plan of the peak that has run once to the right sums.
+/// A plan of the peak kernel that has run once and given the right sums.
 fn peak(context: &Context, rounds: u32) -> Result<Plan> {
     let mut rec = Recording::new();
     let sums = rec.kept("bench sums", INVOCATIONS);
-    // v/2 + 1/2 comes to 1 exactly, from wherever it begins.
+    // v/2 + 1/2, repeated, reaches 1 exactly from any start.
     let params = BenchParams { len: INVOCATIONS as u32, rounds, factor: 0.5, addend: 0.5 };
     let bindings = [("sums", sums, INVOCATIONS)];
     rec.dispatch("peak", Kernel::new("bench", "peak"), &bindings, &params, Grid::Each(INVOCATIONS), 0)?;

@@ -1,16 +1,16 @@
-//! Adapters: which there are, and which to take.
+//! Lists and chooses adapters.
 
 use crate::error::{Error, Result};
 
-/// Which adapter to take.
+/// The choice of an adapter.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum AdapterChoice {
-    /// The fastest kind there is: discrete, integrated, virtual, then software. `WGPU_ADAPTER_NAME` narrows it.
+    /// The fastest kind available: discrete, integrated, virtual, then software. `WGPU_ADAPTER_NAME` narrows the choice.
     #[default]
     Best,
-    /// By its place in [`list_adapters`].
+    /// By its index in [`list_adapters`].
     Index(usize),
-    /// The first whose name or driver contains this text, whatever its case.
+    /// The first whose name or driver contains this text, ignoring case.
     Name(String),
 }
 
@@ -24,7 +24,7 @@ impl std::str::FromStr for AdapterChoice {
 
 fn instance() -> wgpu::Instance {
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle_from_env();
-    // The noop backend answers every request and computes nothing: only for those who ask for it by name.
+    // The noop backend answers every request and computes nothing, so it must be asked for by name.
     if std::env::var_os("WGPU_BACKEND").is_none() {
         descriptor.backends = wgpu::Backends::VULKAN | wgpu::Backends::METAL | wgpu::Backends::DX12;
     }
@@ -35,15 +35,15 @@ async fn enumerate() -> Vec<wgpu::Adapter> {
     instance().enumerate_adapters(wgpu::Backends::all()).await
 }
 
-/// Every adapter that can be chosen, in the order of their indices. Waits for the drivers.
+/// Every adapter that can be chosen, by index. Waits for the drivers.
 pub fn list_adapters() -> Vec<wgpu::AdapterInfo> {
     pollster::block_on(enumerate()).iter().map(wgpu::Adapter::get_info).collect()
 }
 
-/// The adapter that was asked for.
+/// The chosen adapter.
 ///
 /// # Errors
-/// If there is none; the message lists those there are.
+/// If there is none; the message lists the available adapters.
 pub(super) async fn request(choice: &AdapterChoice) -> Result<wgpu::Adapter> {
     choose(enumerate().await, choice)
 }

@@ -1,31 +1,31 @@
-//! Kernels become pipelines here, and here is why that is safe.
+//! Compiles kernels into pipelines. The next section explains why this is safe.
 //!
 //! # Safety
 //!
-//! The crate's own shaders are compiled without bounds checks, which cost up to a third of a step on software adapters. An index
-//! beyond its tensor, in such a kernel, reads or writes memory that is not ours. Safe code must not be able to cause one, whatever
-//! it calls in whatever order. This is the whole argument:
+//! The shaders of the crate are compiled without bounds checks, which would cost up to a third of a step on software adapters. In
+//! such a kernel, an index past the end of a tensor reads or writes memory that belongs to something else. Safe code must not be
+//! able to cause such an index, whatever it calls, in whatever order. This is the complete argument:
 //!
 //! 1. **Only ops dispatch unchecked kernels.** `Kernel` and `Recording::dispatch` are `pub(crate)`. A [`crate::gpu::CustomKernel`] always
 //!    has [`Source::Custom`], which keeps every check: bounds, loops that must end, zeroed workgroup memory.
-//! 2. **An op's parameters and its bindings come from the same shapes.** Next to each binding it names how many elements the kernel
-//!    touches for these parameters; `Recording::dispatch` compares that with the tensor. Shapes multiply without wrapping around,
-//!    and no binding exceeds `MAX_ELEMENTS`, so that each extent, and each index below it, is exact in u32 and i32.
-//!    Ops refuse shapes that disagree and shapes without an element.
-//! 3. **Tensors are what they were when they were bound.** A tensor never shrinks, its handle is refused by other recordings, and
-//!    a view lies within its tensor. A plan refuses a kernel whose uniform differs from its Rust mirror, a buffer where a texture
-//!    belongs, a buffer that is shorter than the shader's type, and more workgroups than the device allows.
-//! 4. **What a buffer contains is never trusted as an index**, because a host, a custom kernel or [`crate::gpu::Plan::write`] may have
-//!    put it there: the clock, the class of an image, the channel and the place of a feature, the maps of a warp. Shaders clamp
-//!    these. The places of a pool's maxima are only compared.
+//! 2. **An op derives its parameters and its bindings from the same shapes.** With each binding, it states how many elements the
+//!    kernel touches for these parameters. `Recording::dispatch` compares this number with the tensor. Shapes multiply without
+//!    wrapping around, and no binding exceeds `MAX_ELEMENTS`, so each extent, and each index below it, is exact in u32 and i32. Ops
+//!    refuse shapes that disagree and shapes without elements.
+//! 3. **A tensor does not change after it was bound.** It never shrinks, other recordings refuse its handle, and a view lies within
+//!    its tensor. A plan refuses a kernel whose uniform differs from its Rust mirror, a buffer in place of a texture, a buffer that
+//!    is shorter than the type in the shader, and more workgroups than the device allows.
+//! 4. **No shader trusts the contents of a buffer as an index**, because a host, a custom kernel or [`crate::gpu::Plan::write`] may
+//!    have written them: the clock, the class of an image, the channel and the position of a feature, the maps of a warp. Shaders
+//!    clamp these. They only compare the positions of the maxima of a pool.
 //! 5. **Index tables are the exception**: the phases and taps of convolutions are indices that their op computed. They are
-//!    [`crate::gpu::Recording::table`]s, which are identified by their very words: whoever names one has these words. And nothing
-//!    writes to a constant. [`crate::gpu::Plan::write`] and every kernel are refused it, [`crate::gpu::Plan::buffer`] does not
-//!    hand it out, and it has as many words as was said.
-//! 6. **Loops end**: each has a bound that the invocation does not change.
+//!    [`crate::gpu::Recording::table`]s, which are identified by their words, so each handle leads to the words that its op gave.
+//!    And nothing writes to a constant: [`crate::gpu::Plan::write`] refuses to, a plan refuses kernels that would,
+//!    [`crate::gpu::Plan::buffer`] does not hand constants out, and a constant has exactly the stated number of words.
+//! 6. **Loops end**: each has a bound that its invocation does not change.
 //!
-//! The op tests hold 2 against each op and shape they know: every buffer is surrounded by sentinels there. `tests/sound.rs` holds the
-//! rest: it misuses each public function.
+//! The op tests check point 2 for each op and many shapes: they surround every buffer with sentinels. `tests/sound.rs` checks the
+//! others: it misuses each public function.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -44,14 +44,14 @@ pub(in crate::gpu) struct Pipeline {
     pub(in crate::gpu) reflection: Reflection,
 }
 
-/// A kernel's pipeline, once it is made. Locked while it is being made: who else wants this kernel waits for it.
+/// The pipeline of a kernel, once it is compiled. It is locked during compilation, so that others who need the kernel wait.
 type Slot = Arc<Mutex<Option<Arc<Pipeline>>>>;
 
-/// What was compiled for a device, each kernel once.
+/// The pipelines compiled for a device, each kernel once.
 #[derive(Debug)]
 pub(in crate::gpu) struct Pipelines {
     device: wgpu::Device,
-    /// Where the driver collects what it compiles, if it does.
+    /// The pipeline cache in which the driver collects compiled code, if it has one.
     pub(super) driver_cache: OnceLock<DriverCache>,
     slots: Mutex<HashMap<Kernel, Slot>>,
 }
@@ -65,15 +65,15 @@ impl Pipelines {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether nothing was compiled yet.
+    /// Whether nothing is compiled yet.
     pub(super) fn is_empty(&self) -> bool {
         self.slots().is_empty()
     }
 
-    /// The pipeline of a kernel, compiled if it is not there yet.
+    /// The pipeline of a kernel. Compiles it the first time.
     ///
     /// # Errors
-    /// If the kernel is not valid, or the device refuses it. On the web the latter is known later, from `errors`.
+    /// If the kernel is not valid, or the device refuses it. On the web, `errors` reports a refusal later.
     pub(in crate::gpu) fn get(&self, kernel: &Kernel, errors: &mut Errors) -> Result<Arc<Pipeline>> {
         let slot = Arc::clone(self.slots().entry(kernel.clone()).or_default());
         let mut made = slot.lock().unwrap_or_else(PoisonError::into_inner);
@@ -85,7 +85,7 @@ impl Pipelines {
         Ok(pipeline)
     }
 
-    /// Compiles kernels, several at a time where there are threads. The work begins at once; what comes back waits for its end.
+    /// Compiles kernels, several at a time if there are threads. The work begins at once; the returned future waits for its end.
     pub(in crate::gpu) fn begin(self: &Arc<Self>, kernels: Vec<Kernel>) -> impl Future<Output = Result<()>> + use<> {
         let own = Arc::clone(self);
         let work = work::begin(kernels, move |kernel, errors| own.get(kernel, errors).map(|_| ()));
@@ -93,7 +93,7 @@ impl Pipelines {
         async move {
             let (kernels, result) = work.await;
             if result.is_err() {
-                // On the web a pipeline that turns out to be invalid is there already.
+                // On the web, an invalid pipeline may be in the table already.
                 let mut slots = own.slots();
                 kernels.iter().for_each(|kernel| drop(slots.remove(kernel)));
             }
@@ -120,7 +120,7 @@ fn compile(
     let descriptor =
         wgpu::ShaderModuleDescriptor { label: Some(&label), source: wgpu::ShaderSource::Wgsl(text.into()) };
     errors.catch(device, &format!("compiling {label}"), || {
-        // SAFETY: see the head of this file.
+        // SAFETY: see the top of this file.
         let module = unsafe { device.create_shader_module_trusted(descriptor, checks) };
         let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
             label: Some(&label),
@@ -211,7 +211,7 @@ mod tests {
             [(0..20).map(|i| good.clone().with("SIZE", i)).collect(), vec![bad("first"), bad("second")]].concat();
         let said = Plan::new(&context, recording(&many)).err().expect("no such entry point").to_string();
         assert!(said.starts_with("first.other"), "{said}");
-        // What is wrong stays wrong, and the rest is as good as before.
+        // An invalid kernel fails again, and the others are not affected.
         assert!(Plan::new(&context, recording(&[bad("first")])).is_err());
         Plan::new(&context, recording(&[good])).expect("a plan");
     }
@@ -224,7 +224,7 @@ mod tests {
         let context = Context::noop();
         let plan = sent(Plan::prepare(&context, recording(&[CustomKernel::new("k", WGSL, "main")])));
         assert_eq!(pollster::block_on(plan).expect("a plan").summary().sections[0].dispatches, 1);
-        // Nothing to compile is done at once.
+        // With nothing to compile, the future is ready at once.
         pollster::block_on(Plan::prepare(&context, Recording::new())).expect("a plan of nothing");
     }
 }

@@ -1,41 +1,41 @@
-//! What a driver compiled, kept from one process to the next where the driver hands it out.
+//! Keeps the code that a driver compiled from one process to the next, if the driver hands it out.
 
 use sha2::{Digest, Sha256};
 
 use super::errors::checked;
 use crate::error::{Error, Result};
 
-/// Bytes of the checksum that kept data begins with.
+/// The length of the checksum at the beginning of kept data, in bytes.
 const SEAL_BYTES: usize = 32;
 
-/// What a device compiles is collected here.
+/// Collects the code that a device compiles.
 #[derive(Debug)]
 pub(super) struct DriverCache {
     pub(super) cache: wgpu::PipelineCache,
-    /// How long the driver's data was with what it took; `None` if there was nothing to take.
+    /// The length of the driver's data after it took the kept data; `None` if there was none to take.
     begun_bytes: Option<usize>,
 }
 
 impl DriverCache {
-    /// Hands the driver what was kept for this key, if there is any, and has it collect what it compiles. Of data that cannot be
-    /// used, the second part says so.
+    /// Gives the driver the data kept for this key, if there is any, and lets it collect compiled code from now on. The second part
+    /// of the result is an error if the data cannot be used.
     ///
     /// # Safety
-    /// Nobody forged what was kept.
+    /// Nobody forged the data.
     pub(super) unsafe fn begin(device: &wgpu::Device, key: &str, kept: &[u8]) -> Result<(Self, Result<()>)> {
         let unsealed = if kept.is_empty() { Ok(None) } else { unseal(key, kept).map(Some) };
         let data = unsealed.as_ref().ok().copied().flatten();
         let descriptor = wgpu::PipelineCacheDescriptor { label: Some("protogpu"), data, fallback: true };
-        // SAFETY: the checksum is that of data which this driver gave to this version of the crate, and the caller vouches
-        // that nobody forged it.
+        // SAFETY: the checksum shows that this driver gave the data to this version of the crate, and the caller guarantees that
+        // nobody forged it.
         let create = || unsafe { device.create_pipeline_cache(&descriptor) };
         let cache = checked(device, "handing kept pipelines to the driver", create)?;
-        // What the driver did not take, being another build of the same version say, is not in it any more.
+        // The driver drops data that it does not accept, such as that of another build of the same version.
         let begun_bytes = data.and_then(|_| cache.get_data()).map(|data| data.len());
         Ok((Self { cache, begun_bytes }, unsealed.map(|_| ())))
     }
 
-    /// What the driver compiled, sealed for a key; `None` if that is nothing new.
+    /// The compiled code, sealed for a key; `None` if there is nothing new.
     pub(super) fn sealed(&self, key: &str) -> Option<Vec<u8>> {
         let data = self.cache.get_data().filter(|data| Some(data.len()) != self.begun_bytes)?;
         Some(seal(key, &data))
@@ -50,7 +50,7 @@ fn seal(key: &str, data: &[u8]) -> Vec<u8> {
     [&checksum(key, data)[..], data].concat()
 }
 
-/// The data, if it is what was sealed for this key.
+/// The data, if it was sealed for this key.
 fn unseal<'a>(key: &str, kept: &'a [u8]) -> Result<&'a [u8]> {
     let found = kept.split_first_chunk().filter(|(seal, data)| **seal == checksum(key, data));
     let wrong = || Error::input("the kept pipelines are damaged, or of another adapter, driver or version");
@@ -80,14 +80,14 @@ mod tests {
                 refused(&damaged, "adapter");
             }
         }
-        // Where the key ends is part of the checksum.
+        // The length of the key is part of the checksum.
         assert_ne!(seal("a", b"b"), seal("ab", b""));
     }
 
     #[test]
     fn a_device_without_them_keeps_none() {
         let context = Context::noop();
-        // SAFETY: nothing is handed over.
+        // SAFETY: there is no data.
         unsafe { context.keep_pipelines(b"") }.unwrap();
         assert!(context.pipelines_key().is_none() && context.pipelines().is_none());
     }

@@ -1,28 +1,28 @@
-//! What a device refused, as values: collected while objects are made, awaited once when all are.
+//! Errors of a device as values: collected while objects are created, awaited once when all are.
 
 use std::pin::Pin;
 use std::task::{Poll, Waker};
 
 use crate::error::{Error, Result};
 
-/// What an error scope comes to. On the web it is known some time later.
+/// The result of an error scope. On the web, it arrives later.
 #[cfg(not(target_arch = "wasm32"))]
 type Scope = Pin<Box<dyn Future<Output = Option<wgpu::Error>> + Send>>;
 #[cfg(target_arch = "wasm32")]
 type Scope = Pin<Box<dyn Future<Output = Option<wgpu::Error>>>>;
 
-/// The error scopes of objects that were made.
+/// The error scopes of created objects.
 #[derive(Default)]
 pub(in crate::gpu) struct Errors {
-    /// What was being done, and its scope, where it is not known yet whether that failed.
+    /// For each scope without a result yet: a description of the work, and the scope.
     open: Vec<(String, Scope)>,
 }
 
 impl Errors {
-    /// Runs `make` in error scopes of its own; `doing` says what it does, for the message.
+    /// Runs `make` in its own error scopes; `doing` describes the work, for the message.
     ///
     /// # Errors
-    /// If the device refused something and it is known already, as it always is on native platforms.
+    /// If the device refused something, and reports it at once, as native platforms always do.
     pub(in crate::gpu) fn catch<T>(
         &mut self,
         device: &wgpu::Device,
@@ -43,10 +43,10 @@ impl Errors {
         Ok(made)
     }
 
-    /// Waits for what is not known yet.
+    /// Waits for all results.
     ///
     /// # Errors
-    /// With the first thing that the device refused.
+    /// The first refusal of the device.
     pub(in crate::gpu) async fn finish(self) -> Result<()> {
         let mut first = Ok(());
         for (doing, scope) in self.open {
@@ -66,8 +66,8 @@ fn refused(doing: &str, error: wgpu::Error) -> Error {
     }
 }
 
-/// Runs `make` and turns what the device refused into an error. For objects made one at a time outside of a plan; on the web,
-/// where nobody can wait for it here, what is refused shows when the object is used.
+/// Runs `make` and turns a refusal of the device into an error. For objects that are created one at a time, outside a plan. On the
+/// web, where this cannot wait, a refusal shows when the object is used.
 pub(in crate::gpu) fn checked<T>(device: &wgpu::Device, doing: &str, make: impl FnOnce() -> T) -> Result<T> {
     Errors::default().catch(device, doing, make)
 }

@@ -1,4 +1,4 @@
-//! Adapter, device, queue, and what is kept with them: pipelines, buffers to read through.
+//! Adapter, device and queue, with the pipelines and staging buffers that belong to them.
 
 mod adapter;
 pub(in crate::gpu) mod compile;
@@ -17,26 +17,26 @@ use self::staging::Staging;
 use super::recording::TEXTURE_WIDTH;
 use crate::error::{Error, Result};
 
-/// Storage textures that a kernel over texels may have; WebGPU promises four.
+/// The storage textures of a kernel over texels; WebGPU promises four.
 const STORAGE_TEXTURES: u32 = 5;
 
-/// What the choice of kernels depends on.
+/// The properties of a device on which the choice of kernels depends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Capabilities {
-    /// The size of every subgroup, where it is the same for all and shuffles are allowed.
+    /// The size of subgroups, if all have the same and the device allows shuffles.
     pub subgroup_size: Option<u32>,
-    /// Whether tensors lie in textures where that is faster: on software adapters that can read storage textures.
+    /// Whether tensors may lie in textures, because this is faster: on software adapters that can read storage textures.
     pub texels: bool,
 }
 
 impl Capabilities {
-    /// Whether convolutions go over texels: their kernels shuffle between eight lanes.
+    /// Whether convolutions use texels. Their kernels shuffle between eight lanes.
     pub fn prefers_texels(self) -> bool {
         self.texels && self.subgroup_size == Some(8)
     }
 }
 
-/// A device to plan and run on: one of its own, or a host's. Cheap to clone.
+/// A device on which to plan and run: its own, or that of a host. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Context {
     inner: Arc<Inner>,
@@ -49,16 +49,16 @@ struct Inner {
     info: wgpu::AdapterInfo,
     pipelines: Arc<Pipelines>,
     staging: Staging,
-    /// Why the device can no longer be used, where it is our own.
+    /// The reason why the device failed, for a device of our own.
     fault: Arc<Mutex<Option<String>>>,
 }
 
 impl Context {
-    /// Opens an adapter with WebGPU's default limits, except that buffers may be as large as the adapter allows, and
-    /// with timestamps, subgroups and a pipeline cache where it has them.
+    /// Opens an adapter with WebGPU's default limits, except that buffers may be as large as the adapter allows; and with
+    /// timestamps, subgroups and a pipeline cache if it has them.
     ///
     /// # Errors
-    /// If no adapter fits (the message lists those there are), or it gives no device.
+    /// If no adapter fits (the message lists the available ones), or it gives no device.
     pub async fn request(choice: &AdapterChoice) -> Result<Self> {
         let adapter = adapter::request(choice).await?;
         let info = adapter.get_info();
@@ -89,15 +89,15 @@ impl Context {
         Ok(context)
     }
 
-    /// [`Context::request`], waited for.
+    /// [`Context::request`], blocking.
     ///
     /// # Errors
-    /// As [`Context::request`].
+    /// Those of [`Context::request`].
     pub fn new(choice: &AdapterChoice) -> Result<Self> {
         pollster::block_on(Self::request(choice))
     }
 
-    /// Remembers why the device fails, so that the next call says it instead of the process ending.
+    /// Remembers why the device fails, so that the next call returns an error and the process does not end.
     fn watch(&self) {
         let remember = |fault: &Arc<Mutex<Option<String>>>, why: String| {
             fault.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(why);
@@ -110,14 +110,15 @@ impl Context {
         self.device().on_uncaptured_error(Arc::new(move |error| remember(&fault, error.to_string())));
     }
 
-    /// Lives on a host's device and queue. Nothing of the host's is changed: no error handler, no callbacks, no polling
-    /// unless a blocking call asks for it.
+    /// Uses the device and queue of a host. It installs no error handler and no callbacks, and polls only in blocking calls.
     ///
-    /// WebGPU's default limits are enough. A large batch needs buffers as large as `max_buffer_size` and
-    /// `max_storage_buffer_binding_size` of the adapter, if the host asks for them; making a [`crate::method::Session`] fails with
-    /// the size that is missing. Features that are used where the device has them: `SUBGROUP` (faster convolutions),
-    /// `TIMESTAMP_QUERY` ([`super::Plan::profile`]), and on a software adapter `TEXTURE_ADAPTER_SPECIFIC_FORMAT_FEATURES` with the
-    /// adapter's `max_storage_textures_per_shader_stage` (faster convolutions).
+    /// WebGPU's default limits are enough for small batches. For large ones, the host should ask for the adapter's
+    /// `max_buffer_size` and `max_storage_buffer_binding_size`. If a buffer is too large, making a [`crate::method::Session`]
+    /// fails with the size that it needs.
+    ///
+    /// Three features are optional: `SUBGROUP` (faster convolutions), `TIMESTAMP_QUERY` ([`super::Plan::profile`]), and on a
+    /// software adapter `TEXTURE_ADAPTER_SPECIFIC_FORMAT_FEATURES` with the adapter's `max_storage_textures_per_shader_stage`
+    /// (faster convolutions).
     pub fn from_device(device: wgpu::Device, queue: wgpu::Queue) -> Self {
         let info = device.adapter_info();
         let pipelines = Pipelines::new(&device);
@@ -125,7 +126,7 @@ impl Context {
         Self { inner: Arc::new(Inner { device, queue, info, pipelines, staging, fault }) }
     }
 
-    /// A device that computes nothing, with WebGPU's default limits: for checking plans where there is no adapter.
+    /// A device that computes nothing, with WebGPU's default limits, for checking plans without an adapter.
     pub fn noop() -> Self {
         let descriptor = wgpu::DeviceDescriptor { required_limits: wgpu::Limits::default(), ..Default::default() };
         let (device, queue) = wgpu::Device::noop(&descriptor);
@@ -147,7 +148,7 @@ impl Context {
         &self.inner.info
     }
 
-    /// What the choice of kernels depends on.
+    /// The properties of a device on which the choice of kernels depends.
     pub fn capabilities(&self) -> Capabilities {
         let info = self.info();
         let same = info.subgroup_min_size == info.subgroup_max_size;
@@ -161,32 +162,32 @@ impl Context {
         }
     }
 
-    /// Whether the adapter is the processor itself.
+    /// Whether the adapter is software on the processor.
     pub fn is_software(&self) -> bool {
         self.info().device_type == wgpu::DeviceType::Cpu
     }
 
-    /// Whether the adapter's memory is the processor's own.
+    /// Whether the adapter shares the memory of the processor.
     pub fn shares_memory(&self) -> bool {
         self.is_software() || self.info().device_type == wgpu::DeviceType::IntegratedGpu
     }
 
-    /// Whether the device has the timestamps that [`super::Plan::profile`] needs.
+    /// Whether the device has timestamps, which [`super::Plan::profile`] needs.
     pub fn has_timestamps(&self) -> bool {
         self.device().features().contains(wgpu::Features::TIMESTAMP_QUERY)
     }
 
-    /// What was compiled for this device.
+    /// The pipelines compiled for this device.
     pub(in crate::gpu) fn compiled(&self) -> &Arc<Pipelines> {
         &self.inner.pipelines
     }
 
-    /// Buffers to read through.
+    /// Staging buffers for readbacks.
     pub(in crate::gpu) fn staging(&self) -> &Staging {
         &self.inner.staging
     }
 
-    /// Waits until everything submitted so far is done.
+    /// Waits for everything submitted so far.
     ///
     /// # Errors
     /// If the device is lost.
@@ -196,10 +197,10 @@ impl Context {
         polled.map(|_| ()).map_err(|e| Error::Device(format!("waiting for {}: {e}", describe_adapter(self.info()))))
     }
 
-    /// An error if the device is known to have failed (known for contexts of [`Context::new`]).
+    /// Reports a failed device. A context notices only if it opened the device itself.
     ///
     /// # Errors
-    /// Says so, and why.
+    /// If the device failed; the message says why.
     pub fn check_lost(&self) -> Result<()> {
         match &*self.inner.fault.lock().unwrap_or_else(PoisonError::into_inner) {
             Some(why) => Err(Error::Device(format!("{}: {why}", describe_adapter(self.info())))),
@@ -209,7 +210,7 @@ impl Context {
 }
 
 impl Context {
-    /// Adapter, driver and version of the crate: kept data is for this key only. `None` where nothing can be kept.
+    /// Adapter, driver and version of the crate: the key for which compiled code is kept. `None` if this device cannot keep any.
     pub fn pipelines_key(&self) -> Option<String> {
         let info = self.info();
         let key = wgpu::util::pipeline_cache_key(info)?;
@@ -217,26 +218,26 @@ impl Context {
         offered.then(|| format!("{key}, {}, protogpu {}", describe_adapter(info), env!("CARGO_PKG_VERSION")))
     }
 
-    /// Collects what the driver compiles from now on, beyond what [`Context::pipelines`] gave in another process; `kept` is
-    /// empty the first time. Does nothing where nothing can be kept, nor when called again.
+    /// Collects the code that the driver compiles from now on. `kept` is the result of [`Context::pipelines`] in an earlier process;
+    /// it is empty the first time. Does nothing if this device cannot keep code, or on a second call.
     ///
     /// # Safety
-    /// Drivers trust this data. Its checksum tells what is damaged, cut off or of another key, but no forgery: `kept` must
-    /// come from where only those write who may run code here.
+    /// Drivers trust this data. Its checksum detects damage, missing parts and another key, but no forgery: `kept` must come from
+    /// a place to which only those may write who may also run code here.
     ///
     /// # Errors
-    /// If `kept` is not what was given for this key; it is then left out.
+    /// If `kept` was not made for this key. It is then ignored.
     pub unsafe fn keep_pipelines(&self, kept: &[u8]) -> Result<()> {
         let Some(key) = self.pipelines_key().filter(|_| self.inner.pipelines.driver_cache.get().is_none()) else {
             return Ok(());
         };
-        // SAFETY: the caller vouches for it.
+        // SAFETY: the caller guarantees it.
         let (cache, taken) = unsafe { DriverCache::begin(self.device(), &key, kept) }?;
         let _ = self.inner.pipelines.driver_cache.set(cache);
         taken
     }
 
-    /// What the driver compiled, for [`Context::keep_pipelines`] of another process; `None` if that is nothing new.
+    /// The code that the driver compiled, for [`Context::keep_pipelines`] in a later process; `None` if there is nothing new.
     pub fn pipelines(&self) -> Option<Vec<u8>> {
         let kept = self.inner.pipelines.driver_cache.get().filter(|_| !self.inner.pipelines.is_empty())?;
         kept.sealed(&self.pipelines_key()?)

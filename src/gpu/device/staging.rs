@@ -1,28 +1,28 @@
-//! Buffers that tensors are read through, used again from one readback to the next.
+//! Staging buffers for readbacks, which are used again.
 
 use std::sync::{Mutex, PoisonError};
 
 use super::errors::checked;
 use crate::error::Result;
 
-/// How many buffers wait for their next use, and how many bytes they have together: enough for losses and for the images of a
-/// small batch, several times over.
+/// The most buffers that wait for their next use, and the most bytes of these: enough for several readbacks of losses and of the
+/// images of a small batch.
 const MOST_BUFFERS: usize = 8;
 const MOST_BYTES: u64 = 32 << 20;
-/// Buffers are a multiple of this long, so that similar readbacks share them.
+/// The length of a buffer is a multiple of this, so that similar readbacks can share it.
 const GRAIN_BYTES: u64 = 4 << 10;
 
-/// Unmapped buffers, the one that was given back last at the end.
+/// Unmapped buffers, in the order in which they were returned.
 #[derive(Debug, Default)]
 pub(in crate::gpu) struct Staging {
     free: Mutex<Vec<wgpu::Buffer>>,
 }
 
 impl Staging {
-    /// A buffer of at least so many bytes: the smallest that waits, or a new one where all are too short or much too long.
+    /// A buffer of at least this many bytes: the smallest that waits, or a new one if all are too short or much too long.
     ///
     /// # Errors
-    /// If the device has no memory for it.
+    /// If the device is out of memory.
     pub(in crate::gpu) fn take(&self, device: &wgpu::Device, bytes: u64) -> Result<wgpu::Buffer> {
         let size = bytes.max(1).next_multiple_of(GRAIN_BYTES);
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
@@ -41,7 +41,7 @@ impl Staging {
         })
     }
 
-    /// Takes an unmapped buffer back; those that waited longest go where there are too many.
+    /// Takes an unmapped buffer back. If there are too many, drops those that have waited longest.
     pub(in crate::gpu) fn give(&self, buffer: wgpu::Buffer) {
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         free.push(buffer);
@@ -67,13 +67,13 @@ mod tests {
         let first = take(20_000);
         assert_eq!(first.size(), 20_480);
         staging.give(first.clone());
-        // The same one again, but not for much less, nor for more.
+        // Reuses the buffer, but not for a much shorter readback, nor for a longer one.
         assert_eq!(take(18_000), first);
         staging.give(first.clone());
         assert_ne!(take(100), first);
         assert_ne!(take(30_000), first);
         assert_eq!(sizes(&staging), [20_480]);
-        // The one that fits best.
+        // Takes the one that fits best.
         staging.give(take(40_000));
         assert_eq!(take(19_000), first);
         staging.give(first);

@@ -1,4 +1,5 @@
-//! Compiling many kernels: in threads where there are any, at once where the driver itself does it beside us (the web).
+//! Compiles many kernels: in threads on native platforms, and one after the other on the web, where the driver itself works in the
+//! background.
 
 #[cfg(target_arch = "wasm32")]
 use super::errors::Errors;
@@ -7,7 +8,7 @@ use crate::error::Result;
 #[cfg(target_arch = "wasm32")]
 use crate::gpu::shader::Kernel;
 
-/// Gives the kernels back, and whether all of them could be compiled; of several errors, the first kernel's.
+/// Returns the kernels, and the error of the first one that could not be compiled.
 #[cfg(target_arch = "wasm32")]
 pub(super) fn begin<F>(kernels: Vec<Kernel>, compile: F) -> impl Future<Output = (Vec<Kernel>, Result<()>)> + use<F>
 where
@@ -34,7 +35,7 @@ mod threads {
     use crate::gpu::device::errors::Errors;
     use crate::gpu::shader::Kernel;
 
-    /// Drivers compile in parallel, but not without end.
+    /// The most threads: drivers do not gain from more.
     const MOST_THREADS: usize = 8;
 
     struct Work<F> {
@@ -45,11 +46,11 @@ mod threads {
 
     #[derive(Default)]
     struct State {
-        /// The kernel that is compiled next.
+        /// The index of the next kernel.
         next: usize,
-        /// How many are done.
+        /// The number of finished kernels.
         done: usize,
-        /// The first that failed, by its place.
+        /// The index and error of the first kernel that failed.
         failed: Option<(usize, Error)>,
         waker: Option<Waker>,
     }
@@ -75,10 +76,10 @@ mod threads {
         }
     }
 
-    /// Tells what a kernel came to, whatever happens to the thread.
+    /// Reports the result of a kernel, whatever happens to the thread.
     struct Ending<'a> {
         state: &'a Mutex<State>,
-        /// How many there are.
+        /// The number of kernels.
         last: usize,
         at: usize,
         result: Result<()>,

@@ -1,4 +1,4 @@
-//! Where tensors lie on the device: storage buffers, and textures for [`Layout::Texels`].
+//! The memory of tensors on the device: storage buffers, and textures for [`Layout::Texels`].
 
 use std::collections::HashMap;
 
@@ -8,11 +8,11 @@ use crate::gpu::device::Context;
 use crate::gpu::device::errors::Errors;
 use crate::gpu::recording::{Layout, Recording, Storage, TEXTURE_WIDTH};
 
-/// Bytes before and after a tensor in a buffer that hold sentinels; a multiple of every adapter's offset alignment.
+/// The bytes of sentinels before and after a tensor in a buffer; a multiple of every adapter's offset alignment.
 pub(super) const GUARD_BYTES: u64 = 256;
 pub(super) const SENTINEL: u32 = 0x5AFE_C0DE;
 
-/// One or more tensors' memory.
+/// The memory of one or more tensors.
 pub(super) enum Allocation {
     Buffer(wgpu::Buffer),
     Texture(wgpu::TextureView),
@@ -27,19 +27,19 @@ impl Allocation {
     }
 }
 
-/// What places begin with where no constant says so.
+/// The contents with which memory begins, unless it holds a constant.
 #[derive(Clone, Copy)]
 pub(super) struct InitialContents {
-    /// Bytes of sentinels around each buffer's tensor.
+    /// The bytes of sentinels around the tensor in each buffer.
     pub(super) guard: u64,
-    /// NaN in place of zeros.
+    /// Whether memory begins with NaN and not with zeros.
     pub(super) poison: bool,
 }
 
-/// A tensor's constant elements.
+/// The elements of a constant.
 type Make<'a> = &'a (dyn Fn() -> Result<Vec<u32>> + Send + Sync);
 
-/// Makes all places of a recording, one at a time, and uploads its constants.
+/// Allocates the memory of a recording, one tensor at a time, and uploads its constants.
 pub(super) fn create(
     context: &Context,
     recording: &Recording,
@@ -146,7 +146,7 @@ fn texture(
                 let bytes_per_row = Some(16 * TEXTURE_WIDTH as u32);
                 let layout = wgpu::TexelCopyBufferLayout { offset: 0, bytes_per_row, rows_per_image: None };
                 context.queue().write_texture(texture.as_image_copy(), bytemuck::cast_slice(&words), layout, size);
-                // The staging memory goes with the submission, and not with the last texture.
+                // Submitting frees the staging memory now, and not after the last texture.
                 context.queue().submit([]);
             }
             texture.create_view(&Default::default())

@@ -1,11 +1,11 @@
-//! Whether a plan is within an adapter's limits, found out before it is made.
+//! Checks a plan against the limits of an adapter before it is made.
 
 use serde::Serialize;
 
 use super::memory::Memory;
 use crate::gpu::recording::{Layout, Recording, TEXTURE_WIDTH};
 
-/// What of a plan an adapter limits.
+/// The limits that a plan requires of an adapter.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct RequiredLimits {
     /// The longest buffer.
@@ -17,14 +17,13 @@ pub struct RequiredLimits {
 }
 
 impl RequiredLimits {
-    /// Of a recording with its memory.
+    /// The limits for a recording and its memory.
     pub(super) fn new(recording: &Recording, memory: &Memory) -> Self {
         let lens = |wanted: Layout| {
             let all = memory.buffer_len.iter().zip(&memory.buffer_layout);
             all.filter(move |&(_, layout)| *layout == wanted).map(|(&len, _)| len).max().unwrap_or(0)
         };
-        // Workgroups of one invocation are at least as many as there will be, and along the dimension that counts the
-        // images no more.
+        // With one invocation per workgroup, the count is at least the true one, and exact along the dimension of the images.
         let groups = recording.commands().iter().flat_map(|command| command.grid.workgroups(1));
         Self {
             buffer_bytes: Layout::Words.bytes(lens(Layout::Words)),

@@ -1,19 +1,19 @@
-//! Which tensors share a buffer: those whose lifetimes do not overlap.
+//! Plans memory: tensors whose lifetimes do not overlap share a buffer.
 
 use crate::gpu::recording::{Layout, Recording, Storage};
 
-/// Where each tensor lies.
+/// The buffer of each tensor.
 #[derive(Clone, Debug)]
 pub(crate) struct Memory {
-    /// For each tensor, the buffer that holds it; `None` for a tensor that no command uses and nobody keeps.
+    /// For each tensor the buffer that holds it; `None` if no command uses the tensor and it need not be kept.
     pub(crate) buffer_of: Vec<Option<usize>>,
-    /// Length of each buffer in elements.
+    /// The length of each buffer, in elements.
     pub(crate) buffer_len: Vec<usize>,
-    /// What the elements of each buffer are; with [`Layout::Texels`] it is a texture.
+    /// The layout of each buffer; with [`Layout::Texels`], it is a texture.
     pub(crate) buffer_layout: Vec<Layout>,
 }
 
-/// A buffer of transients, and when each of them is alive: its first and its last command.
+/// A buffer of transients with their lifetimes: the first and the last command of each.
 struct Shared {
     buffer: usize,
     layout: Layout,
@@ -21,9 +21,9 @@ struct Shared {
 }
 
 impl Memory {
-    /// Gives kept tensors and constants a buffer each, and lets transients share: longest first, each into the first
-    /// buffer in which no tensor is alive at the same time. Buffers and not ranges are shared, because WebGPU knows no
-    /// two uses of one buffer in one dispatch.
+    /// Gives each kept tensor and each constant its own buffer, and lets transients share: longest first, each in the first buffer
+    /// without another tensor alive at the same time. Tensors share whole buffers and not ranges, because WebGPU forbids two
+    /// different uses of one buffer in a dispatch.
     pub(crate) fn plan(recording: &Recording) -> Self {
         let count = recording.tensors.len();
         let mut alive: Vec<Option<(usize, usize)>> = vec![None; count];
@@ -73,7 +73,7 @@ impl Memory {
         Self { buffer_of, buffer_len, buffer_layout }
     }
 
-    /// A buffer for every tensor, for tests that look for writes outside of it.
+    /// A buffer for every tensor, for tests that look for writes outside it.
     pub(crate) fn separate(recording: &Recording) -> Self {
         let mut memory = Self { buffer_of: Vec::new(), buffer_len: Vec::new(), buffer_layout: Vec::new() };
         for tensor in &recording.tensors {

@@ -1,4 +1,4 @@
-//! A recording made ready: buffers, pipelines and bind groups, built once; a step only encodes a list of dispatches.
+//! Buffers, pipelines and bind groups of a recording, made once. After that, a step only encodes a list of dispatches.
 
 mod allocation;
 mod limits;
@@ -28,11 +28,10 @@ use crate::error::{Error, Result};
 /// How a plan lays out its buffers.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PlanOptions {
-    /// Surround every tensor with sentinels and give each its own buffer; [`Plan::check_sentinels`] then says whether a
-    /// kernel wrote past the end of its output. For tests.
+    /// Surround every tensor with sentinels, and give each its own buffer. [`Plan::check_sentinels`] then finds writes outside a
+    /// tensor. For tests.
     pub sentinels: bool,
-    /// Begin with NaN in every tensor that is not a constant, so that an element that is read before it is written
-    /// shows. For tests.
+    /// Begin with NaN in every tensor that is not a constant, to find elements that are read before they are written. For tests.
     pub poison: bool,
 }
 
@@ -54,28 +53,28 @@ struct Step {
 }
 
 impl Plan {
-    /// Makes the buffers, pipelines and bind groups of a recording and uploads its constants. All pipelines are compiled together,
-    /// beside the constants; nothing blocks but the making of constants, which takes as long as packing the weights.
+    /// Makes the buffers, pipelines and bind groups of a recording, and uploads its constants. The driver compiles all pipelines
+    /// together, while constants are made. Only this blocks, for as long as packing the weights takes.
     ///
     /// # Errors
-    /// If a shader does not compile, a binding's name or a parameter's place differs from the shader's, or the adapter
-    /// has not enough memory.
+    /// If a shader does not compile, the name of a binding or the offset of a parameter differs from the shader, or the adapter is
+    /// out of memory.
     pub async fn prepare(context: &Context, recording: Recording) -> Result<Self> {
         Self::prepare_with(context, recording, PlanOptions::default()).await
     }
 
-    /// [`Plan::prepare`], waited for.
+    /// [`Plan::prepare`], blocking.
     ///
     /// # Errors
-    /// As [`Plan::prepare`].
+    /// Those of [`Plan::prepare`].
     pub fn new(context: &Context, recording: Recording) -> Result<Self> {
         pollster::block_on(Self::prepare(context, recording))
     }
 
-    /// [`Plan::new`] with options for tests.
+    /// [`Plan::new`] with options for tests. Blocks.
     ///
     /// # Errors
-    /// As [`Plan::prepare`].
+    /// Those of [`Plan::prepare`].
     pub fn with_options(context: &Context, recording: Recording, options: PlanOptions) -> Result<Self> {
         pollster::block_on(Self::prepare_with(context, recording, options))
     }
@@ -86,7 +85,7 @@ impl Plan {
         let guard = if options.sentinels { GUARD_BYTES } else { 0 };
         let contents = InitialContents { guard, poison: options.poison };
         let mut errors = Errors::default();
-        // Constants are made and uploaded while the driver compiles.
+        // Makes and uploads constants while the driver compiles.
         let places = allocation::create(context, &recording, &memory, contents, &mut errors);
         compiling.await?;
         let places = places?;
@@ -153,7 +152,7 @@ impl Plan {
         Ok(Step { pipeline, bind_group, workgroups: groups.map(|g| g as u32) })
     }
 
-    /// Whether the kernel may use its tensors as it does: nothing writes a constant, nor what another binding uses too.
+    /// Checks that a kernel writes no constant, and no memory that another of its bindings uses.
     fn check_uses(&self, command: &Command, reflection: &Reflection) -> Result<(), String> {
         let used = |binding: &Binding| {
             let access = reflection.bindings.get(binding.name)?.access;
@@ -174,7 +173,7 @@ impl Plan {
         Ok(())
     }
 
-    /// Whether a tensor, or what it is a view of, is a constant.
+    /// Whether a tensor is a constant, or a view of one.
     fn is_constant(&self, tensor: TensorId) -> bool {
         matches!(self.recording.desc(self.recording.stored(tensor).0).storage, Storage::Constant(_))
     }
@@ -189,37 +188,38 @@ impl Plan {
         match &self.places[index] {
             Allocation::Texture(view) => wgpu::BindingResource::TextureView(view),
             Allocation::Buffer(buffer) => {
-                // With the sentinels behind it: adapters drop what a kernel writes past a binding's end, and nobody would
-                // see it.
+                // The binding includes the sentinels after the tensor: adapters drop writes past the end of a binding, and no
+                // test would see them.
                 let size = wgpu::BufferSize::new(4 * self.recording.desc(tensor).len as u64 + self.guard);
                 wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset: self.offset(tensor), size })
             }
         }
     }
 
-    /// Where a tensor's elements begin in its buffer, in bytes.
+    /// The offset of a tensor in its buffer, in bytes.
     fn offset(&self, tensor: TensorId) -> u64 {
         self.guard + 4 * self.recording.stored(tensor).1 as u64
     }
 
-    /// The recording that the plan was made of.
+    /// The recording from which the plan was made.
     pub fn recording(&self) -> &Recording {
         &self.recording
     }
 
-    /// The buffer that holds a tensor, or `None` if nothing uses it, or it is a constant, a texture or of another recording. A transient's buffer is shared. The tensor
-    /// begins at offset 0 (behind the sentinels, where the plan has some), and a view where it begins in what it is of.
+    /// The buffer that holds a tensor. `None` if nothing uses the tensor, or it is a constant, a texture or from another recording.
+    /// Transients share buffers. A tensor begins at offset 0 (or after the sentinels, if the plan has some), and a view at its
+    /// offset in the tensor that it is part of.
     pub fn buffer(&self, tensor: TensorId) -> Option<&wgpu::Buffer> {
         let index = self.buffer_index(tensor)?;
         if self.is_constant(tensor) { None } else { self.places[index].buffer() }
     }
 
-    /// [`Plan::buffer`] of any tensor, to read it.
+    /// [`Plan::buffer`] for any tensor, to read it.
     pub(super) fn source(&self, tensor: TensorId) -> Option<&wgpu::Buffer> {
         self.places[self.buffer_index(tensor)?].buffer()
     }
 
-    /// The device that the plan was made on.
+    /// The device on which the plan was made.
     pub fn context(&self) -> &Context {
         &self.context
     }
@@ -228,7 +228,7 @@ impl Plan {
         let sections = &self.recording.sections;
         match sections.iter().find(|(name, _)| *name == section) {
             Some((_, range)) => range.clone(),
-            // Nothing was recorded.
+            // The section is empty.
             None if sections.is_empty() => 0..0,
             None => {
                 let names: Vec<&str> = sections.iter().map(|(name, _)| *name).collect();
@@ -241,10 +241,10 @@ impl Plan {
         &self.steps
     }
 
-    /// Encodes a section's dispatches.
+    /// Encodes the dispatches of a section.
     ///
     /// # Panics
-    /// If the recording has no such section, as do [`Plan::submit`] and [`Plan::profile`].
+    /// If the recording has no such section. [`Plan::submit`] and [`Plan::profile`] panic then, too.
     pub fn encode(&self, pass: &mut wgpu::ComputePass<'_>, section: &str) {
         for step in &self.steps[self.range(section)] {
             pass.set_pipeline(&step.pipeline.pipeline);
@@ -254,7 +254,7 @@ impl Plan {
         }
     }
 
-    /// Encodes and submits a section `times` over, without waiting.
+    /// Encodes a section `times` times and submits it, without waiting.
     pub fn submit(&self, section: &str, times: usize) -> wgpu::SubmissionIndex {
         let mut encoder = self.context.device().create_command_encoder(&Default::default());
         {
@@ -265,17 +265,17 @@ impl Plan {
         self.context.queue().submit([encoder.finish()])
     }
 
-    /// [`Plan::write`] of any tensor, constants too: for tests that hand a kernel contents it should never see.
+    /// [`Plan::write`] for any tensor, even a constant: for tests that give a kernel contents that it should never see.
     #[cfg(test)]
     pub(crate) fn overwrite<T: bytemuck::NoUninit>(&self, tensor: TensorId, data: &[T]) {
         let buffer = self.source(tensor).expect("a tensor in a buffer");
         self.context.queue().write_buffer(buffer, self.offset(tensor), bytemuck::cast_slice(data));
     }
 
-    /// Queues a write of the whole tensor or its beginning, effective before the next submission.
+    /// Queues a write to a tensor, from its beginning; it happens before the next submission.
     ///
     /// # Errors
-    /// If `data` is longer than the tensor, nothing uses the tensor, or it is a constant, a texture or of another recording.
+    /// If `data` is longer than the tensor, nothing uses the tensor, or it is a constant, a texture or from another recording.
     pub fn write<T: bytemuck::NoUninit>(&self, tensor: TensorId, data: &[T]) -> Result<()> {
         let desc = self.recording.find(tensor)?;
         if self.is_constant(tensor) {
@@ -293,10 +293,10 @@ impl Plan {
         Ok(())
     }
 
-    /// Begins to copy tensors to where the processor can read them; what comes back delivers them later.
+    /// Begins to copy tensors to memory that the processor can read. The returned readback delivers them later.
     ///
     /// # Errors
-    /// If nothing uses one of them, or it is a texture or of another recording.
+    /// If nothing uses one of them, or it is a texture or from another recording.
     pub fn read_later(&self, tensors: &[TensorId]) -> Result<Readback> {
         let mut encoder = self.context.device().create_command_encoder(&Default::default());
         let readback = self.record_read(&mut encoder, tensors)?;
@@ -304,10 +304,10 @@ impl Plan {
         Ok(readback)
     }
 
-    /// Records the copies into a host's encoder; they arrive some time after it was submitted.
+    /// Records the copies into the encoder of a host. They arrive some time after the host submits it.
     ///
     /// # Errors
-    /// If nothing uses one of them, or it is a texture or of another recording.
+    /// If nothing uses one of them, or it is a texture or from another recording.
     pub fn record_read(&self, encoder: &mut wgpu::CommandEncoder, tensors: &[TensorId]) -> Result<Readback> {
         let part = |&tensor: &TensorId| {
             let desc = self.recording.find(tensor)?;
@@ -320,19 +320,19 @@ impl Plan {
         Readback::record(&self.context, encoder, &parts)
     }
 
-    /// Waits for everything submitted and gives a tensor's elements as f32.
+    /// Waits for everything submitted, and returns the elements of a tensor as f32. Blocks.
     ///
     /// # Errors
-    /// If nothing uses it, it is a texture, or the device is lost.
+    /// If nothing uses the tensor, it is a texture or from another recording, or the device is lost.
     pub fn read(&self, tensor: TensorId) -> Result<Vec<f32>> {
         let parts = self.read_later(&[tensor])?.wait()?;
         Ok(parts.into_iter().next().unwrap_or_default())
     }
 
-    /// For a plan with sentinels: names the first tensor outside of which something was written.
+    /// For a plan with sentinels: finds the first tensor outside which a kernel wrote.
     ///
     /// # Errors
-    /// With the tensor's label and the offset, if a sentinel changed.
+    /// If a sentinel changed; the message has the label of the tensor and the offset.
     pub fn check_sentinels(&self) -> Result<()> {
         for (i, desc) in self.recording.tensors.iter().enumerate() {
             if matches!(desc.storage, Storage::View { .. }) {
@@ -356,7 +356,7 @@ impl Plan {
         Ok(())
     }
 
-    /// Dispatches, FLOPs, bytes and memory.
+    /// The dispatches, FLOPs, bytes and memory of the plan.
     pub fn summary(&self) -> Summary {
         Summary::new(&self.recording)
     }
@@ -368,7 +368,7 @@ fn kernels(recording: &Recording) -> Vec<Kernel> {
     recording.commands.iter().map(|command| &command.kernel).filter(|kernel| seen.insert(*kernel)).cloned().collect()
 }
 
-/// All commands' uniforms in one buffer, each at an aligned offset.
+/// The uniforms of all commands in one buffer, each at an aligned offset.
 fn create_params(context: &Context, recording: &Recording, errors: &mut Errors) -> Result<(wgpu::Buffer, Vec<u64>)> {
     let align = context.device().limits().min_uniform_buffer_offset_alignment as usize;
     let mut bytes = Vec::new();

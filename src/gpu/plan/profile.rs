@@ -1,4 +1,4 @@
-//! How long each dispatch takes, by the adapter's own clock.
+//! The duration of each dispatch, by the clock of the adapter.
 
 use super::{Plan, Readback};
 use crate::error::{Error, Result};
@@ -9,18 +9,18 @@ use crate::gpu::recording::Command;
 pub struct KernelTime {
     /// The kernel, `file.entry` with overrides.
     pub kernel: String,
-    /// The layer or part of the step.
+    /// The layer or the part of the step.
     pub label: String,
-    /// Milliseconds.
+    /// The duration in milliseconds.
     pub time_ms: f64,
     /// Floating-point operations that the mathematics needs.
     pub flops: u64,
-    /// Bytes touched at least.
+    /// Bytes that the kernels touch at least.
     pub bytes: u64,
 }
 
 impl KernelTime {
-    /// Each dispatch with the median of its times in several profiles of the same section.
+    /// Each dispatch with the median of its durations in several profiles of one section.
     pub fn medians(profiles: &[Vec<Self>]) -> Vec<Self> {
         let median = |at: usize| {
             let mut times: Vec<f64> = profiles.iter().map(|profile| profile[at].time_ms).collect();
@@ -39,16 +39,16 @@ pub struct KernelTotal {
     pub kernel: String,
     /// How many dispatches.
     pub dispatches: usize,
-    /// Milliseconds of all together.
+    /// The sum of their durations, in milliseconds.
     pub time_ms: f64,
     /// Floating-point operations that the mathematics needs.
     pub flops: u64,
-    /// Bytes touched at least.
+    /// Bytes that the kernels touch at least.
     pub bytes: u64,
 }
 
 impl KernelTotal {
-    /// Adds dispatches up by kernel; the kernel that takes longest comes first.
+    /// Sums over the dispatches of each kernel; the kernel with the longest sum comes first.
     pub fn of(times: &[KernelTime]) -> Vec<Self> {
         let mut totals: Vec<Self> = Vec::new();
         for KernelTime { kernel, time_ms, flops, bytes, .. } in times {
@@ -68,7 +68,7 @@ impl KernelTotal {
 }
 
 impl Plan {
-    /// Runs a section once with a timestamp around every dispatch; waits for it.
+    /// Runs a section once, with timestamps around every dispatch. Blocks.
     ///
     /// # Errors
     /// If the adapter has no timestamps, or the device is lost.

@@ -1,4 +1,4 @@
-//! Copies from the adapter that arrive later, without blocking anyone.
+//! Copies from the adapter that arrive later, without blocking.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
@@ -6,19 +6,19 @@ use std::task::{Poll, Waker};
 use crate::error::{Error, Result};
 use crate::gpu::device::Context;
 
-/// Tensors on their way from the adapter, from the moment at which the encoder with the copies is submitted.
+/// Tensors on their way from the adapter. They leave it when the encoder with the copies is submitted.
 ///
-/// There are three ways to them: [`Readback::try_take`] asks, [`Readback::read`] is a future, [`Readback::wait`] blocks. The buffer
-/// that they come through is used again.
+/// There are three ways to get them: [`Readback::try_take`] looks whether they have arrived, [`Readback::read`] is a future, and
+/// [`Readback::wait`] blocks.
 pub struct Readback {
     context: Context,
-    /// `None` once its elements were taken.
+    /// `None` after the elements were taken.
     staging: Option<wgpu::Buffer>,
     lens: Vec<usize>,
     arrival: Arc<Arrival>,
 }
 
-/// What the device's owner is told when it polls.
+/// The state of a copy, which polling the device updates.
 #[derive(Default)]
 struct Arrival {
     news: Mutex<News>,
@@ -27,7 +27,7 @@ struct Arrival {
 
 #[derive(Default)]
 struct News {
-    /// Whether the copy succeeded, once that is known.
+    /// Whether the copy succeeded, once it has ended.
     succeeded: Option<bool>,
     waker: Option<Waker>,
 }
@@ -38,7 +38,7 @@ impl Arrival {
     }
 }
 
-/// Tells how a copy ended; dropped without a word, that it failed: its encoder was dropped.
+/// Reports how a copy ended. If it is dropped before, the copy failed, because its encoder was dropped.
 struct Messenger(Arc<Arrival>);
 
 impl Messenger {
@@ -81,10 +81,10 @@ impl Readback {
         Ok(Self { context: context.clone(), staging: Some(staging), lens, arrival })
     }
 
-    /// The tensors, in the order asked for, if they have arrived. Never blocks; the device must be polled by its owner.
+    /// The tensors in the requested order, if they have arrived. Never blocks; the owner of the device must poll it.
     ///
     /// # Errors
-    /// If the copy failed (the device is lost, or the encoder was dropped instead of submitted), or they were taken before.
+    /// If the copy failed (the device is lost, or the encoder was dropped and not submitted), or the tensors were taken before.
     pub fn try_take(&mut self) -> Result<Option<Vec<Vec<f32>>>> {
         let succeeded = self.arrival.news().succeeded;
         match succeeded {
@@ -111,10 +111,10 @@ impl Readback {
         Ok(parts)
     }
 
-    /// The tensors, when they are there. On native platforms the device must be polled by its owner meanwhile.
+    /// Waits for the tensors without blocking. On native platforms, the owner of the device must poll it meanwhile.
     ///
     /// # Errors
-    /// If the device is lost, or the encoder was dropped instead of submitted.
+    /// If the device is lost, or the encoder was dropped and not submitted.
     pub async fn read(mut self) -> Result<Vec<Vec<f32>>> {
         std::future::poll_fn(|cx| {
             let mut news = self.arrival.news();
@@ -128,13 +128,13 @@ impl Readback {
         if let Some(parts) = self.try_take()? { Ok(parts) } else { Err(lost()) }
     }
 
-    /// Blocks until the tensors are there.
+    /// Blocks until the tensors have arrived.
     ///
     /// # Errors
     /// If the device is lost, or the encoder was not submitted before.
     pub fn wait(mut self) -> Result<Vec<Vec<f32>>> {
-        // All that was submitted has ended then, and with it the copies; but another thread that polls may have been handed the
-        // news, and may take a moment to tell it.
+        // Everything submitted has ended now, including the copies. But another thread that polls may have received the
+        // callback, and may take a moment to report it.
         self.context.wait()?;
         let moment = std::time::Duration::from_secs(5);
         let unknown = |news: &mut News| news.succeeded.is_none();
@@ -145,7 +145,7 @@ impl Readback {
 }
 
 impl Drop for Readback {
-    /// What has arrived and nobody took is not mapped any more, so that the buffer can be used again.
+    /// Unmaps elements that arrived but were not taken, so that the buffer can be used again.
     fn drop(&mut self) {
         if self.arrival.news().succeeded == Some(true)
             && let Some(staging) = self.staging.take()

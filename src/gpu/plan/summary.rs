@@ -1,4 +1,4 @@
-//! What a plan does and takes, counted from its recording.
+//! The work and the memory of a plan, counted from its recording.
 
 use std::fmt;
 use std::ops::Range;
@@ -8,18 +8,18 @@ use super::memory::Memory;
 use crate::gpu::device::Context;
 use crate::gpu::recording::{MAX_WORKGROUPS, Recording, Storage};
 
-/// What a plan does and takes, for printing before anything is made.
+/// The work and the memory of a plan, known before it is made.
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct Summary {
-    /// One row for each section.
+    /// One row per section.
     pub sections: Vec<SectionSummary>,
     /// Bytes of all buffers on the adapter.
     pub memory_bytes: u64,
-    /// The part of it that never changes: packed weights and tables.
+    /// Bytes of constants among these: packed weights and tables.
     pub constant_bytes: u64,
-    /// What the transients would take if none shared a buffer.
+    /// Bytes of the transients if none shared a buffer.
     pub transient_bytes_unshared: u64,
-    /// What of it adapters limit.
+    /// The limits that the plan requires.
     pub extremes: RequiredLimits,
 }
 
@@ -28,7 +28,7 @@ pub struct Summary {
 pub struct SectionSummary {
     /// `step`, `evaluate`, ...
     pub name: &'static str,
-    /// Number of dispatches.
+    /// The number of dispatches.
     pub dispatches: usize,
     /// Floating-point operations that the mathematics needs.
     pub flops: u64,
@@ -37,7 +37,7 @@ pub struct SectionSummary {
 }
 
 impl Summary {
-    /// Whether an adapter's limits allow it. How much memory it has is another matter.
+    /// Whether the limits of an adapter allow the plan. This says nothing about its memory.
     pub fn fits(&self, context: &Context) -> bool {
         let (limits, extremes) = (context.device().limits(), &self.extremes);
         extremes.buffer_bytes <= limits.max_storage_buffer_binding_size.min(limits.max_buffer_size)
@@ -47,7 +47,7 @@ impl Summary {
 }
 
 impl Summary {
-    /// Counts a recording; needs no device.
+    /// Counts a recording. Needs no device.
     pub fn new(recording: &Recording) -> Self {
         let section = |(name, range): &(&'static str, Range<usize>)| {
             let commands = &recording.commands[range.clone()];

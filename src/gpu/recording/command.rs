@@ -1,22 +1,22 @@
-//! Commands of a recording: which kernel, over which tensors, with which parameters, on how many workgroups.
+//! Commands of a recording: a kernel, its tensors, its parameters, and the number of workgroups.
 
 use super::TensorId;
 use crate::gpu::shader::Kernel;
 
-/// One tensor as one kernel's binding.
+/// A tensor bound to a kernel.
 #[derive(Clone, Debug)]
 pub(crate) struct Binding {
-    /// The variable's name in the shader.
+    /// The name of the variable in the shader.
     pub(crate) name: &'static str,
-    /// What is bound.
+    /// The bound tensor.
     pub(crate) tensor: TensorId,
-    /// How many elements the kernel may touch; a smaller tensor is refused.
+    /// The number of elements that the kernel may touch. The recording refuses a smaller tensor.
     pub(crate) len: usize,
 }
 
 /// A uniform struct that mirrors one in a shader, field by field.
 pub trait Params: bytemuck::Pod {
-    /// Field names and byte offsets, in order, as in WGSL's `struct Params`.
+    /// Field names and byte offsets, in order, as in `struct Params` of the shader.
     const FIELDS: &'static [(&'static str, usize)];
 }
 
@@ -29,15 +29,15 @@ impl Params for NoParams {
     const FIELDS: &'static [(&'static str, usize)] = &[];
 }
 
-/// How many workgroups a dispatch has.
+/// The number of workgroups of a dispatch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Grid {
-    /// One invocation for each of so many elements; shaders find theirs with `flat_index` of `shaders/lib/index.wgsl`.
+    /// One invocation for each of this many elements. Shaders find their element with `flat_index` of `shaders/lib/index.wgsl`.
     Each(usize),
-    /// One invocation for each element of so many planes: column, row and plane are x, y and z of its global id, which
-    /// spares the divisions of a flat index (dear on software adapters).
+    /// One invocation for each element of several planes: x, y and z of its global id are column, row and plane. This avoids the
+    /// divisions of a flat index, which are slow on software adapters.
     Planes {
-        /// N·C, or N where an invocation handles all channels.
+        /// N·C, or N if an invocation handles all channels.
         planes: usize,
         /// Rows.
         h: usize,
@@ -72,34 +72,34 @@ pub struct Command {
     pub(crate) bindings: Vec<Binding>,
     /// The uniform `params`, if the kernel has one.
     pub(crate) params: Vec<u8>,
-    /// The fields of `params`, compared with the shader's.
+    /// The fields of `params`, which a plan compares with those of the shader.
     pub(crate) fields: &'static [(&'static str, usize)],
     pub(crate) grid: Grid,
     pub(crate) flops: u64,
 }
 
 impl Command {
-    /// The layer or part of the step that it belongs to.
+    /// The layer or the part of the step to which it belongs.
     pub fn label(&self) -> &str {
         &self.label
     }
 
-    /// The shader's file in `shaders/` without `.wgsl`, or a custom kernel's name.
+    /// The file of the shader in `shaders/`, without `.wgsl`, or the name of a custom kernel.
     pub fn shader(&self) -> &'static str {
         self.kernel.source.name()
     }
 
-    /// What is bound to a variable of the shader.
+    /// The tensor bound to a variable of the shader.
     pub fn tensor(&self, name: &str) -> Option<TensorId> {
         self.bindings.iter().find(|binding| binding.name == name).map(|binding| binding.tensor)
     }
 
-    /// How many workgroups.
+    /// The number of workgroups.
     pub fn grid(&self) -> Grid {
         self.grid
     }
 
-    /// Floating-point operations that the mathematics needs (not what padding adds).
+    /// Floating-point operations that the mathematics needs, without those that padding adds.
     pub fn flops(&self) -> u64 {
         self.flops
     }
@@ -108,7 +108,7 @@ impl Command {
 /// The most workgroups a dispatch may have along one dimension (WebGPU's default limit).
 pub(crate) const MAX_WORKGROUPS: usize = 65_535;
 
-/// Declares a uniform struct and its mirror list. The WGSL side is `struct Params` in the shader it is dispatched with.
+/// Declares a struct that mirrors `struct Params` of a shader, with the list of its fields.
 #[macro_export]
 macro_rules! params {
     ($(#[$meta:meta])* $vis:vis struct $name:ident { $($field:ident: $ty:ty),* $(,)? }) => {

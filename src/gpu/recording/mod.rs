@@ -1,6 +1,6 @@
-//! Work as plain data: tensors and dispatches, without a wgpu type in sight.
+//! Work as plain data: tensors and dispatches, without wgpu types.
 //!
-//! Ops write [`Command`]s into a [`Recording`]; [`super::Plan`] makes buffers, pipelines and bind groups of it, once.
+//! Ops append [`Command`]s to a [`Recording`]. [`super::Plan`] turns it into buffers, pipelines and bind groups, once.
 
 mod command;
 mod tensor;
@@ -19,9 +19,9 @@ pub(crate) use tensor::{MAX_ELEMENTS, Storage, TEXTURE_WIDTH, TensorDesc, VIEW_A
 use super::shader::{CustomKernel, Kernel};
 use crate::error::{Error, Result};
 
-/// A list of commands over tensors, in named sections that can be encoded one by one.
+/// A list of commands over tensors. Named sections can be encoded one by one.
 pub struct Recording {
-    /// Another number for each recording, which its handles carry.
+    /// A number that differs between recordings; its handles carry it.
     id: u32,
     pub(crate) tensors: Vec<TensorDesc>,
     pub(crate) commands: Vec<Command>,
@@ -29,7 +29,7 @@ pub struct Recording {
     constants: HashMap<Identity, TensorId>,
 }
 
-/// What a constant is, whatever its label.
+/// The identity of a constant. Its label does not matter.
 #[derive(Clone, PartialEq, Eq, Hash)]
 enum Identity {
     /// Values at these addresses, and how they are packed.
@@ -38,8 +38,8 @@ enum Identity {
     Words(Layout, Arc<[u32]>),
 }
 
-/// The shared values that a constant is made of. Two constants have the same sources if these are the same allocations;
-/// equal values elsewhere are other sources.
+/// The shared values from which a constant is made. Sources are the same if they are the same allocations; equal values elsewhere
+/// are other sources.
 #[derive(Clone, Default)]
 pub struct Sources {
     addresses: Vec<usize>,
@@ -52,7 +52,7 @@ impl Sources {
         Self::default().and(source)
     }
 
-    /// These and one more.
+    /// These sources and one more.
     #[must_use]
     pub fn and<T: ?Sized + Send + Sync + 'static>(mut self, source: &Arc<T>) -> Self {
         self.addresses.push(Arc::as_ptr(source).cast::<()>() as usize);
@@ -96,12 +96,12 @@ impl Recording {
         self.tensor(label.into(), len, Layout::Words, Storage::Kept)
     }
 
-    /// A constant of `len` elements, made of `sources`, which `make` packs. A second constant of the same sources, packing and
-    /// layout is the first one, so that sections share weights; `label` is only for people. `make` gives a word for each
-    /// element, or four for each texel.
+    /// A constant of `len` elements, which `make` packs from `sources`. A second constant with the same sources, packing, length and
+    /// layout is the first one, so that sections share weights. `label` is for people only. `make` returns one word per element, or
+    /// four per texel.
     ///
-    /// The constant keeps its sources alive, so none can be mistaken for a later one at the same address. Where `packing`
-    /// alone says what the values are, there are no sources.
+    /// The constant keeps its sources alive, so that a later allocation cannot have the same address. If `packing` alone determines
+    /// the values, there are no sources.
     pub fn constant(
         &mut self,
         label: impl Into<String>,
@@ -119,7 +119,7 @@ impl Recording {
         self.constant_of(Identity::Sources { addresses, packing: packing.into(), len, layout }, label, make)
     }
 
-    /// A constant with these words, four for each texel. One with the same words and layout is the same tensor.
+    /// A constant with these words, four per texel. A second one with the same words and layout is the same tensor.
     pub fn table(&mut self, label: impl Into<String>, layout: Layout, words: Vec<u32>) -> TensorId {
         let words: Arc<[u32]> = words.into();
         let made = Arc::clone(&words);
@@ -145,12 +145,12 @@ impl Recording {
         id
     }
 
-    /// `len` elements of a tensor from `first` on, in place. A dispatch may write a view while it reads another tensor, and not
-    /// another part of the same one: WebGPU counts uses by buffers.
+    /// `len` elements of a tensor from `first` on, in place. A dispatch that writes a view must not read another part of the same
+    /// tensor, because WebGPU counts uses by buffer.
     ///
     /// # Errors
-    /// If there are not so many, they do not begin at a multiple of 64, or the tensor is a view, in a texture or of
-    /// another recording.
+    /// If the tensor has fewer elements, `first` is no multiple of 64, or the tensor is a view, a texture or from another
+    /// recording.
     pub fn view(&mut self, of: TensorId, first: usize, len: usize) -> Result<TensorId> {
         let TensorDesc { label, len: all, layout, storage } = self.find(of)?.clone();
         let inside = first.checked_add(len).is_some_and(|end| end <= all);
@@ -166,7 +166,7 @@ impl Recording {
         Ok(self.tensor(label, len, layout, Storage::View { of, first }))
     }
 
-    /// The tensor that holds a tensor's elements, and the element with which they begin there.
+    /// The tensor that holds the elements, and the index of the first one there.
     pub(crate) fn stored(&self, id: TensorId) -> (TensorId, usize) {
         match self.desc(id).storage {
             Storage::View { of, first } => (of, first),
@@ -174,38 +174,39 @@ impl Recording {
         }
     }
 
-    /// What is known of a tensor that something of this recording names.
+    /// The properties of a tensor of this recording.
     pub(crate) fn desc(&self, id: TensorId) -> &TensorDesc {
         &self.tensors[self.index(id)]
     }
 
-    /// A tensor's place among those of this recording.
+    /// The index of a tensor in this recording.
     pub(crate) fn index(&self, id: TensorId) -> usize {
         debug_assert_eq!(id.recording, self.id, "a tensor of another recording");
         id.index as usize
     }
 
-    /// What is known of a tensor.
+    /// The properties of a tensor.
     ///
     /// # Errors
-    /// If it is one of another recording.
+    /// If it belongs to another recording.
     pub(crate) fn find(&self, id: TensorId) -> Result<&TensorDesc> {
         let own = id.recording == self.id;
         own.then(|| self.desc(id)).ok_or_else(|| Error::input("the tensor belongs to another recording"))
     }
 
-    /// Begins a section; the commands that follow belong to it.
+    /// Begins a section. The commands after this belong to it.
     pub fn section(&mut self, name: &'static str) {
         let at = self.commands.len();
         self.sections.push((name, at..at));
     }
 
-    /// Appends a dispatch of a kernel from outside of the crate for `label`. A binding is the variable's name, the tensor, and how
-    /// many of its elements the kernel needs; `flops` is what the mathematics needs, for profiles.
+    /// Appends a dispatch of a kernel from outside the crate. `label` names the layer. A binding is the name of the variable, the
+    /// tensor, and the number of elements that the kernel needs; `flops` is the number of operations that the mathematics needs,
+    /// for profiles.
     ///
     /// # Errors
-    /// If a tensor is shorter than that or belongs to another recording. What the shader itself says, names, kinds and the fields of
-    /// `params`, is compared when the plan is made.
+    /// If a tensor is shorter than that or belongs to another recording. The plan compares names, kinds and the fields of `params`
+    /// with the shader.
     pub fn dispatch_custom<P: Params>(
         &mut self,
         label: &str,
@@ -218,8 +219,8 @@ impl Recording {
         self.dispatch(label, kernel.into(), bindings, params, grid, flops)
     }
 
-    /// Appends a dispatch of `kernel` for `label`. Kernels of the crate are not checked as they run: an op that dispatches one
-    /// vouches that it touches no more than the elements named here, see `gpu/device/compile.rs`.
+    /// Appends a dispatch of a kernel of the crate. These run without checks: the op guarantees that the kernel touches no more than
+    /// the elements stated here, see `gpu/device/compile.rs`.
     ///
     /// # Errors
     /// If a tensor is shorter than the kernel may touch, has too many elements to count, or belongs to another recording.
@@ -270,7 +271,7 @@ impl Recording {
         &self.commands
     }
 
-    /// Bytes that one dispatch touches at least: the extents of its bindings.
+    /// The bytes that a dispatch touches at least: the sizes of its bindings.
     pub fn bytes_of(&self, command: &Command) -> u64 {
         let element = |tensor| match self.desc(tensor).layout {
             Layout::Words => 4,

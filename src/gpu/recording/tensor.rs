@@ -1,52 +1,52 @@
-//! Tensors of a recording: handles, layouts, and where elements come from.
+//! Tensors of a recording: handles, layouts and storage.
 
 use std::sync::Arc;
 
 use crate::error::Result;
 
-/// A tensor of a [`super::Recording`]: a handle that only this recording and its plan accept.
+/// The handle of a tensor. Only its [`super::Recording`] and the plan of that accept it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
 pub struct TensorId {
     pub(super) recording: u32,
     pub(super) index: u32,
 }
 
-/// The most elements a tensor may have: shaders count in u32, and whole workgroups must not wrap around.
+/// The most elements of a tensor: shaders count in u32, and rounding up to whole workgroups must not wrap around.
 pub(crate) const MAX_ELEMENTS: usize = 1 << 31;
 
-/// Where a tensor's elements come from and how long they live.
+/// The origin and the lifetime of the elements of a tensor.
 #[derive(Clone)]
 pub(crate) enum Storage {
-    /// Written and read within one section; its memory is shared with others whose lifetimes do not overlap.
+    /// Written and read within one section. Tensors whose lifetimes do not overlap share memory.
     Transient,
-    /// Keeps its elements between steps and may be read and written from outside. Starts as zeros.
+    /// Keeps its elements between steps, and may be read and written from outside. Begins as zeros.
     Kept,
-    /// Never changes; made when the plan is built, one at a time, so that packed weights are not all in memory twice.
+    /// Never changes. The plan makes constants one at a time, so that packed weights are never all in memory twice.
     Constant(Arc<dyn Fn() -> Result<Vec<u32>> + Send + Sync>),
     /// Some elements of another tensor, in place.
     View {
-        /// The tensor whose elements they are, which is no view itself.
+        /// The tensor with the elements, which is not a view itself.
         of: TensorId,
-        /// The element with which they begin, a multiple of [`VIEW_ALIGN`].
+        /// The index of the first element there, a multiple of [`VIEW_ALIGN`].
         first: usize,
     },
 }
 
-/// Elements of a tensor at whose multiples a view may begin: as many as WebGPU's default alignment of storage buffers' offsets.
+/// A view begins at a multiple of this many elements: WebGPU's default alignment for offsets of storage buffers.
 pub(crate) const VIEW_ALIGN: usize = 64;
 
-/// What a tensor's elements are, and in what they lie.
+/// The type of the elements, and the kind of memory that holds them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Layout {
-    /// Words of 32 bits in a storage buffer.
+    /// 32-bit words in a storage buffer.
     Words,
-    /// `vec4f` in a texture, 4096 to a row. Software adapters fetch a texel several times faster than they
-    /// load from a buffer. Shaders address it with `texel` of `shaders/lib/texels.wgsl`.
+    /// `vec4f` in a texture, 4096 per row. A software adapter fetches a texel several times faster than it loads from a buffer.
+    /// Shaders address texels with `texel` of `shaders/lib/texels.wgsl`.
     Texels,
 }
 
 impl Layout {
-    /// Words that `len` elements have.
+    /// The number of words in `len` elements.
     pub(crate) fn words(self, len: usize) -> usize {
         match self {
             Self::Words => len,
@@ -54,7 +54,7 @@ impl Layout {
         }
     }
 
-    /// Bytes that `len` elements take.
+    /// The number of bytes in `len` elements.
     pub(crate) fn bytes(self, len: usize) -> u64 {
         match self {
             Self::Words => 4 * len as u64,
@@ -63,18 +63,18 @@ impl Layout {
     }
 }
 
-/// Texels in a row of a tensor's texture; a power of two that every adapter allows.
+/// The texels in a row of a texture: a power of two that every adapter allows.
 pub(crate) const TEXTURE_WIDTH: usize = 4096;
 
 /// Name, size and storage of one tensor.
 #[derive(Clone)]
 pub(crate) struct TensorDesc {
-    /// What it is, for labels and messages: `layer1.0.conv1 y`.
+    /// A name for labels and messages: `layer1.0.conv1 y`.
     pub(crate) label: String,
-    /// Number of elements.
+    /// The number of elements.
     pub(crate) len: usize,
-    /// What the elements are.
+    /// The layout of the elements.
     pub(crate) layout: Layout,
-    /// Where its elements come from.
+    /// The origin and the lifetime of the elements.
     pub(crate) storage: Storage,
 }

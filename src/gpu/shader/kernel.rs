@@ -1,10 +1,10 @@
-//! Kernels: entry points of shaders with their overrides, the crate's own and those from outside.
+//! Kernels, of the crate and from outside: entry points of shaders with their overrides.
 
 use std::fmt;
 
 use super::Source;
 
-/// A shader's entry point with its overrides: what a pipeline is made of, and the name in labels, profiles and errors.
+/// An entry point of a shader with its overrides. A pipeline is made from it; labels, profiles and errors have its name.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Kernel {
     /// The shader.
@@ -16,12 +16,12 @@ pub(crate) struct Kernel {
 }
 
 impl Kernel {
-    /// The crate's kernel `file.entry`.
+    /// The kernel `file.entry` of the crate.
     pub(crate) fn new(file: &'static str, entry: &'static str) -> Self {
         Self { source: Source::Builtin(file), entry, overrides: Vec::new() }
     }
 
-    /// The same with an `override` set.
+    /// The same kernel with an `override` set.
     #[must_use]
     pub(crate) fn with(mut self, name: &'static str, value: u32) -> Self {
         self.overrides.push((name, value));
@@ -29,19 +29,19 @@ impl Kernel {
     }
 }
 
-/// A kernel from outside of the crate, for [`crate::gpu::Recording::dispatch_custom`]. It is compiled with every check that WebGPU
-/// promises: whatever it does, it touches only what is bound to it.
+/// A kernel from outside the crate, for [`crate::gpu::Recording::dispatch_custom`]. It is compiled with every check that WebGPU
+/// promises, so it can touch only the tensors bound to it.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct CustomKernel(Kernel);
 
 impl CustomKernel {
-    /// The entry point `entry` of WGSL text, which may `#import` the fragments of `shaders/lib`; `name` is for messages. Its storage
-    /// buffers are bound by name; a uniform is called `params`.
+    /// The entry point `entry` of a WGSL text, which may `#import` the fragments of `shaders/lib`. `name` is for messages. Storage
+    /// buffers are bound by name, and a uniform must have the name `params`.
     pub fn new(name: &'static str, wgsl: &str, entry: &'static str) -> Self {
         Self(Kernel { source: Source::Custom(name, wgsl.into()), entry, overrides: Vec::new() })
     }
 
-    /// The same with an `override` set.
+    /// The same kernel with an `override` set.
     #[must_use]
     pub fn with(self, name: &'static str, value: u32) -> Self {
         Self(self.0.with(name, value))

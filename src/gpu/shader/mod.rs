@@ -1,4 +1,4 @@
-//! Shaders: where their text is and how `#import` is resolved.
+//! The texts of shaders, with `#import` resolved.
 
 mod kernel;
 mod reflect;
@@ -17,7 +17,7 @@ macro_rules! sources {
     };
 }
 
-/// Every shader and fragment of the crate: name and text. A test compares it with the folder.
+/// Every shader and fragment of the crate: name and text. A test compares this list with the folder.
 pub(crate) const SOURCES: &[(&str, &str)] = sources![
     "lib/index",
     "lib/nan",
@@ -68,24 +68,24 @@ pub(crate) const SOURCES: &[(&str, &str)] = sources![
     "total_variation",
 ];
 
-/// A shader's text: one of the crate's, or one from outside for a custom op.
+/// The text of a shader: of the crate, or from outside for a custom op.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Source {
-    /// Name of a file in `shaders/`, without `.wgsl`.
+    /// The name of a file in `shaders/`, without `.wgsl`.
     Builtin(&'static str),
-    /// A name for messages, and the WGSL text; it may `#import` the crate's fragments.
+    /// A name for messages, and the WGSL text, which may `#import` the fragments of the crate.
     Custom(&'static str, Arc<str>),
 }
 
 impl Source {
-    /// The shader's name.
+    /// The name of the shader.
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Builtin(name) | Self::Custom(name, _) => name,
         }
     }
 
-    /// The whole WGSL text, imports resolved: each fragment once, before the text that imports it.
+    /// The complete WGSL text with imports resolved: each fragment once, before the text that imports it.
     ///
     /// # Errors
     /// If an import names no fragment.

@@ -1,4 +1,4 @@
-//! What naga reads from a kernel: bindings, workgroup, parameters. Rust repeats none of it.
+//! Reads bindings, workgroup size and parameters of a kernel with naga, so that Rust need not repeat them.
 
 use std::collections::BTreeMap;
 
@@ -10,9 +10,9 @@ use crate::error::{Error, Result};
 pub(crate) struct Reflected {
     /// `@binding`; the group is always 0.
     pub(crate) binding: u32,
-    /// What may be done with it.
+    /// How the kernel may use it.
     pub(crate) access: Access,
-    /// The fewest bytes of a buffer that the shader's type needs: of an array without a length, those of one element.
+    /// The fewest bytes of a buffer that the type in the shader needs; an array without a length needs one element.
     pub(crate) min_bytes: u64,
 }
 
@@ -32,13 +32,13 @@ pub(crate) enum Access {
 /// The formats of storage textures in the crate's shaders.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum TextureFormat {
-    /// Pictures for a screen.
+    /// Images for a screen.
     Rgba8Unorm,
     /// Tensors of [`crate::gpu::Layout::Texels`].
     Rgba32Float,
 }
 
-/// What a kernel does with a storage texture.
+/// How a kernel uses a storage texture.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum TextureUse {
     /// `textureLoad`.
@@ -47,10 +47,10 @@ pub(crate) enum TextureUse {
     Write,
 }
 
-/// What one entry point needs: the source of truth for everything that Rust binds or dispatches.
+/// The needs of an entry point: the source of truth for everything that Rust binds or dispatches.
 #[derive(Clone, Debug)]
 pub(crate) struct Reflection {
-    /// Invocations of a workgroup in x, y, z.
+    /// Invocations of a workgroup in x, y and z.
     pub(crate) workgroup: [u32; 3],
     /// Bytes of workgroup memory.
     pub(crate) workgroup_bytes: u32,
@@ -62,11 +62,11 @@ pub(crate) struct Reflection {
     pub(crate) params_size: usize,
 }
 
-/// Parses and validates `kernel` and reads what its entry point needs.
+/// Parses and validates `kernel`, and reads the needs of its entry point.
 ///
 /// # Errors
-/// With naga's own message, shader and line, if the text is not valid WGSL, if an override or the entry point is unknown,
-/// or a binding is outside group 0.
+/// If the text is not valid WGSL (with naga's message, the shader and the line), an override or the entry point is unknown, or a
+/// binding is outside group 0.
 pub(crate) fn reflect(kernel: &Kernel) -> Result<Reflection> {
     let text = kernel.source.resolve()?;
     let name = kernel.source.name();
