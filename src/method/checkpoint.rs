@@ -7,9 +7,9 @@
 use std::collections::BTreeMap;
 
 use super::history::{History, LOSS};
-use super::losses::weights_of;
 use super::schedule::adam_row;
 use super::settings::Settings;
+use super::terms::weights_of;
 use crate::networks::{Network, Preprocessing};
 use crate::ops::{AdamRow, ConvAlgorithm};
 use crate::tensor_file::{TensorFile, Tensors};

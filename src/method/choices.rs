@@ -6,11 +6,89 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-pub use super::losses::{BaselineForm, TvForm};
 use crate::error::SettingsError;
-use crate::named::as_string;
+use crate::named::{as_string, named};
 pub use crate::ops::Interpolation;
 use crate::{Error, Result};
+
+/// What settings start from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Preset {
+    /// The method of the paper; what it leaves open, and some of what it does not, by measurement (`docs/defaults.md`).
+    Paper,
+    /// The paper to the letter, where it says something; its open points plain: every step warps, learning rate and penalty stay what
+    /// they are, and the logit alone is maximised.
+    PaperStrict,
+    /// Lucent's defaults: a spectrum of 128 pixels to a side, its transforms, and no regularisation.
+    Lucent,
+    /// A JSON file of settings, laid over the preset that it names under `preset`, or over the paper's.
+    File(PathBuf),
+}
+
+impl fmt::Display for Preset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Paper => f.pad("paper"),
+            Self::PaperStrict => f.pad("paper-strict"),
+            Self::Lucent => f.pad("lucent"),
+            Self::File(path) => path.display().fmt(f),
+        }
+    }
+}
+
+impl FromStr for Preset {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "paper" => Ok(Self::Paper),
+            "paper-strict" | "letter" => Ok(Self::PaperStrict),
+            "lucent" => Ok(Self::Lucent),
+            path if path.ends_with(".json") => Ok(Self::File(path.into())),
+            "table3" => Err(Error::input("`table3` is a grid of settings, for `protogpu sweep --preset table3`")),
+            _ => Err(Error::input(format!(
+                "`{text}` is not paper, paper-strict, lucent or a file name that ends in .json"
+            ))),
+        }
+    }
+}
+
+as_string!(Preset);
+
+named! {
+    /// What is optimised.
+    Parameterization {
+        /// The image's pixels.
+        Pixels = "pixels",
+        /// The image's spectrum, of decorrelated colours, with a sigmoid behind.
+        Fourier = "fourier",
+    }
+}
+
+named! {
+    /// The penalty on differences between vertically and horizontally adjacent pixels, over all channels.
+    TvForm {
+        /// Mean of the absolute differences, one mean for each direction.
+        L1 = "l1",
+        /// Mean of the squared differences, one mean for each direction.
+        L2 = "l2",
+        /// Sum of the absolute differences (total variation).
+        L1Sum = "l1-sum",
+        /// The length of the two differences together, `sqrt(dx² + dy² + eps)`.
+        Isotropic = "isotropic",
+    }
+}
+
+named! {
+    /// What the baseline stage takes the variance of, over the classes.
+    BaselineForm {
+        /// The probabilities.
+        Softmax = "softmax",
+        /// The logits.
+        Logits = "logits",
+    }
+}
 
 /// What the warp shows where it leaves the picture.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

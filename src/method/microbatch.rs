@@ -4,8 +4,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::losses::{Step, Terms};
 use super::settings::Settings;
+use super::terms::{Step, Terms};
 use super::transform_chain::Chain;
 use crate::error::Result;
 use crate::gpu::{Recording, TensorId, VIEW_ALIGN};

@@ -3,23 +3,13 @@
 //! A spectrum has decorrelated colours: `image = sigmoid(M · irfft2(scale · spectrum) / 4)` with the orthonormal transform, and
 //! `scale = 1 / max(f, 1/side)` for a frequency of f cycles per pixel (`lucent.optvis.param`).
 
+use super::choices::Parameterization;
 use super::draws::normal_numbers;
 use super::settings::Settings;
 use crate::error::{Error, Result};
 use crate::gpu::Recording;
-use crate::named::named;
 use crate::ops::{Colour, Irfft2, MAX_FFT_SIDE, Tensor};
 use crate::shape::Shape;
-
-named! {
-    /// What is optimised.
-    Parameterization {
-        /// The image's pixels.
-        Pixels = "pixels",
-        /// The image's spectrum, of decorrelated colours, with a sigmoid behind.
-        Fourier = "fourier",
-    }
-}
 
 /// The standard deviation of a spectrum's numbers at the start.
 const START: f64 = 0.01;

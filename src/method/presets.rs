@@ -1,34 +1,17 @@
 //! Named settings, each a file to read: those beside this one, and those of the user.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
-use std::str::FromStr;
+use std::path::Path;
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::choices::Preset;
 use super::settings::Settings;
 use crate::bounded::read_text_at_most;
-use crate::named::as_string;
 use crate::{Error, Result};
 
 /// A longer file is no preset.
 const MAX_BYTES: u64 = 1 << 20;
-
-/// What settings start from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub enum Preset {
-    /// The method of the paper; what it leaves open, and some of what it does not, by measurement (`docs/defaults.md`).
-    Paper,
-    /// The paper to the letter, where it says something; its open points plain: every step warps, learning rate and penalty stay what
-    /// they are, and the logit alone is maximised.
-    PaperStrict,
-    /// Lucent's defaults: a spectrum of 128 pixels to a side, its transforms, and no regularisation.
-    Lucent,
-    /// A JSON file of settings, laid over the preset that it names under `preset`, or over the paper's.
-    File(PathBuf),
-}
 
 impl Preset {
     /// Those that are built in.
@@ -88,6 +71,12 @@ impl Preset {
     }
 }
 
+impl Default for Settings {
+    fn default() -> Self {
+        Preset::Paper.settings().expect("a test reads every preset that is built in")
+    }
+}
+
 /// What a file starts from, and what it changes.
 fn parse(path: &Path, text: &str) -> Result<(Preset, Map<String, Value>)> {
     let wrong = |why: &dyn fmt::Display| Error::input(format!("{}: {why}", path.display()));
@@ -103,36 +92,6 @@ fn parse(path: &Path, text: &str) -> Result<(Preset, Map<String, Value>)> {
     };
     Ok((base, keys))
 }
-
-impl fmt::Display for Preset {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Paper => f.pad("paper"),
-            Self::PaperStrict => f.pad("paper-strict"),
-            Self::Lucent => f.pad("lucent"),
-            Self::File(path) => path.display().fmt(f),
-        }
-    }
-}
-
-impl FromStr for Preset {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        match text {
-            "paper" => Ok(Self::Paper),
-            "paper-strict" | "letter" => Ok(Self::PaperStrict),
-            "lucent" => Ok(Self::Lucent),
-            path if path.ends_with(".json") => Ok(Self::File(path.into())),
-            "table3" => Err(Error::input("`table3` is a grid of settings, for `protogpu sweep --preset table3`")),
-            _ => Err(Error::input(format!(
-                "`{text}` is not paper, paper-strict, lucent or a file name that ends in .json"
-            ))),
-        }
-    }
-}
-
-as_string!(Preset);
 
 #[cfg(test)]
 mod tests {

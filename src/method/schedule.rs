@@ -1,8 +1,20 @@
 //! What differs from step to step beside the weights of the losses, worked out beforehand: Adam's step size and bias corrections, the warps.
 
 use super::draws::{draw_transform, draw_warp};
+use super::losses::{Moment, Stage};
 use super::settings::Settings;
 use crate::ops::AdamRow;
+
+impl Settings {
+    /// The stage of a step, counted from 0 through both stages, and the step of that stage.
+    pub fn moment(&self, step: u64) -> Moment {
+        let (baseline, steps) = (u64::from(self.baseline_steps), u64::from(self.steps));
+        match step.checked_sub(baseline) {
+            None => Moment { stage: Stage::Baseline, step, steps: baseline },
+            Some(step) => Moment { stage: Stage::Prototype, step, steps },
+        }
+    }
+}
 
 /// Adam's row of a step, counted from 0 through both stages.
 pub(super) fn adam_row(settings: &Settings, step: u64) -> AdamRow {
@@ -65,7 +77,8 @@ impl TransformDraws for Drawn {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::method::losses::{BaselineForm, LossTerm, Moment, ProbabilityVariance, TotalVariation, TvForm};
+    use crate::method::choices::{BaselineForm, TvForm};
+    use crate::method::losses::{LossTerm, ProbabilityVariance, TotalVariation};
 
     #[test]
     fn the_learning_rate_falls_at_the_end_and_the_decay_with_it() {
@@ -85,7 +98,7 @@ mod tests {
         let baseline = ProbabilityVariance { form: BaselineForm::Softmax, weight: 1.5 };
         let variation = TotalVariation { form: TvForm::L1, weight: 0.25, start: 1.0 };
         let weights =
-            [0, 1, 2, 3].map(|step| Moment::of(&settings, step)).map(|at| (baseline.weight(at), variation.weight(at)));
+            [0, 1, 2, 3].map(|step| settings.moment(step)).map(|at| (baseline.weight(at), variation.weight(at)));
         assert_eq!(weights, [(1.5, 0.0), (1.5, 0.0), (0.0, 0.25), (0.0, 0.25)]);
         assert_eq!(rows[2].step_size, rows[0].step_size);
         let kept = Settings { baseline_reset: false, ..settings };

@@ -7,16 +7,18 @@ mod pending;
 
 use std::sync::Arc;
 
+use super::choices::Parameterization;
 use super::draws::uniform_image;
 use super::history::History;
 use super::job::{Job, check_jobs};
-use super::losses::{LossTerm, Terms};
+use super::losses::LossTerm;
 use super::microbatch::Microbatch;
 use super::objective::{Objective, ResolvedObjective, resolve_all};
-use super::parameterization::{Parameterization, normal_spectrum, spectrum_of};
+use super::parameterization::{normal_spectrum, spectrum_of};
 use super::schedule::{Drawn, TransformDraws, Warps, adam_row};
 use super::settings::Settings;
 use super::step::{self, State, WINDOW};
+use super::terms::Terms;
 use super::transform_chain::{Map, maps_of};
 use crate::error::{Error, Result};
 use crate::gpu::{Context, ImageTexture, Plan, Recording, Summary};

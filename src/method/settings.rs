@@ -8,13 +8,11 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::choices::{BaselineForm, Fill, Init, Interpolation, TvForm};
+use super::choices::{BaselineForm, Fill, Init, Interpolation, Parameterization, Preset, TvForm};
 use super::former_names::{current, to_current, to_former};
 use super::losses::{self, Regularizers};
 use super::objective::Objective;
-use super::parameterization::Parameterization;
-use super::presets::Preset;
-use super::transforms::Transforms;
+use super::transforms::{SCALE_LIMITS, Transforms};
 use crate::digest::sha256_hex;
 use crate::error::SettingsError;
 use crate::networks::SIDE;
@@ -23,10 +21,6 @@ use crate::{Error, Result};
 
 /// The most steps of one run, which bounds the memory for its losses.
 pub const MAX_STEPS: u32 = 1_000_000;
-
-/// The smallest and largest scale that a warp may draw. The adjoint of the warp visits about `scale²` output pixels for
-/// each input pixel, so the upper end bounds a step's work.
-pub const SCALE_LIMITS: [f64; 2] = [0.05, 20.0];
 
 /// What a prototype is made with. [`Settings::default`] is [`Preset::Paper`], whose values stand in presets/paper.json.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -108,12 +102,6 @@ pub struct Settings {
     /// The options of regularisers that have no fields here. No other keys are left for a file.
     #[serde(flatten)]
     pub regularizers: Regularizers,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Preset::Paper.settings().expect("a test reads every preset that is built in")
-    }
 }
 
 impl Settings {

@@ -2,11 +2,12 @@
 
 use std::borrow::Cow;
 
-use super::choices::Fill;
-use super::losses::{self, Terms, tick};
+use super::choices::{Fill, Parameterization};
+use super::losses::tick;
 use super::microbatch::{Microbatch, Through};
-use super::parameterization::{Fourier, Parameterization};
+use super::parameterization::Fourier;
 use super::settings::Settings;
+use super::terms::{Step, Terms};
 use super::transform_chain::resize;
 use crate::error::{Error, Result};
 use crate::gpu::{Layout, Recording, TensorId};
@@ -146,7 +147,7 @@ pub(super) fn record(
     rec.section("step");
     let dmade = Tensor::transient(rec, "dimage", made.shape);
     let mut microbatches = Vec::new();
-    let step = losses::Step { graph: &aimed, choices, clock, weights };
+    let step = Step { graph: &aimed, choices, clock, weights };
     let through = Through { terms, step, settings, fill, normalize, side: input.h() };
     for images in through.split(made.shape) {
         microbatches.push(through.record(rec, images, made, dmade)?);

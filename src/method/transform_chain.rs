@@ -10,7 +10,7 @@ use crate::ops::{AffineWarp, ChannelAffine, Clock, Interpolation, Tensor};
 use crate::shape::Shape;
 
 /// A map of one image at one step, see [`AffineWarp::row`].
-pub type Map = [f32; AffineWarp::ROW];
+pub(crate) type Map = [f32; AffineWarp::ROW];
 
 struct Stage {
     warp: AffineWarp,
@@ -113,7 +113,7 @@ fn step_between(from: usize, to: usize) -> f32 {
 }
 
 /// The maps of an image at a step, one a stage: `warp` is what `affine` does, and `draw` gives the two numbers of each transform.
-pub fn maps_of(
+pub(crate) fn maps_of(
     settings: &Settings,
     network_side: usize,
     theta: [f32; 6],

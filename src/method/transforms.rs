@@ -9,10 +9,12 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::settings::SCALE_LIMITS;
-pub use super::transform_chain::{Map, maps_of};
 use crate::named::as_string;
 use crate::{Error, Result};
+
+/// The smallest and largest scale that a warp may draw. The adjoint of the warp visits about `scale²` output pixels for
+/// each input pixel, so the upper end bounds a step's work.
+pub(super) const SCALE_LIMITS: [f64; 2] = [0.05, 20.0];
 
 /// The longest side that an image may have on the way, which bounds memory.
 const MAX_SIDE: usize = 2048;

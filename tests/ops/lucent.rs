@@ -1,7 +1,7 @@
 //! The parameterization's ops, and every transform as a map, against PyTorch: `tests/golden/lucent.safetensors`.
 
 use protogpu::Shape;
-use protogpu::method::transforms::maps_of;
+use protogpu::method::transform_chain::maps_of;
 use protogpu::method::{Settings, Transform, Transforms};
 use protogpu::ops::{self, AffineWarp, Clock, Colour, Interpolation, Irfft2};
 

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::class_logit::one_source;
-use super::regularizers::{Regularizer, TermOption};
+use super::term::{Regularizer, TermOption};
 use super::{Column, LossTerm, Moment, Read, Slot, Source, TermParams};
 use crate::error::{Error, Result};
 use crate::gpu::{Grid, Kernel, Layout, Recording, bytemuck};
@@ -31,8 +31,8 @@ impl L2 {
             default: 0.0,
             about: "Weight of the mean squared distance of the pixels from the network's mean colour",
         }],
-        of: |settings, network| {
-            let weight = settings.regularizers.get("l2_weight");
+        of: |values, network| {
+            let weight = values[0];
             (weight > 0.0).then(|| Box::new(Self { colour: network.preprocessing().mean_colour(), weight }) as Box<_>)
         },
     };

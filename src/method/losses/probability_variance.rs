@@ -6,24 +6,13 @@ use super::class_logit::{logits, one_source};
 use super::{Column, LossTerm, Moment, Read, Slot, Source, Stage, TermParams};
 use crate::error::Result;
 use crate::gpu::{Grid, Kernel, Recording};
-use crate::method::Settings;
-use crate::named::named;
+use crate::method::choices::BaselineForm;
 use crate::networks::Network;
 use crate::shape::Shape;
 
 crate::params! {
     /// Mirrors `Params` of shaders/probability_variance.wgsl.
     struct ProbabilityVarianceParams { term: TermParams, classes: u32, of_logits: u32 }
-}
-
-named! {
-    /// What the baseline stage takes the variance of, over the classes.
-    BaselineForm {
-        /// The probabilities.
-        Softmax = "softmax",
-        /// The logits.
-        Logits = "logits",
-    }
 }
 
 /// The variance over the classes, of the baseline stage alone.
@@ -33,14 +22,6 @@ pub struct ProbabilityVariance {
     pub form: BaselineForm,
     /// The weight in the baseline stage.
     pub weight: f64,
-}
-
-impl ProbabilityVariance {
-    /// What settings ask for: nothing without a baseline stage.
-    pub(super) fn of(settings: &Settings) -> Option<Box<dyn LossTerm>> {
-        let this = Self { form: settings.baseline_form, weight: settings.baseline_weight };
-        (settings.baseline_steps > 0).then(|| Box::new(this) as Box<dyn LossTerm>)
-    }
 }
 
 impl LossTerm for ProbabilityVariance {

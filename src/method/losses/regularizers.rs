@@ -5,36 +5,12 @@ use std::collections::BTreeMap;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{L2, LossTerm, TotalVariation};
-use crate::method::Settings;
+use super::l2::L2;
+use super::term::{LossTerm, Regularizer, TermOption};
 use crate::networks::Network;
 
-/// A regulariser: its options, and the term that settings ask for.
-pub(crate) struct Regularizer {
-    /// The numbers that settings have for it, beside the fields of [`Settings`].
-    pub(crate) options: &'static [TermOption],
-    /// The term, if settings ask for it in this network.
-    pub(crate) of: fn(&Settings, &Network) -> Option<Box<dyn LossTerm>>,
-}
-
-/// A number of a regulariser: a key of settings files, and an option of the command line.
-#[derive(Debug)]
-pub(crate) struct TermOption {
-    /// The key, such as `l2_weight`.
-    pub(crate) name: &'static str,
-    /// Its value where settings do not say.
-    pub(crate) default: f64,
-    /// What it is, for people.
-    pub(crate) about: &'static str,
-}
-
 /// All, in the order in which their losses are added up.
-const REGULARIZERS: &[Regularizer] = &[TotalVariation::REGULARIZER, L2::REGULARIZER];
-
-/// The terms that settings ask for.
-pub(super) fn terms(settings: &Settings, network: &Network) -> impl Iterator<Item = Box<dyn LossTerm>> {
-    REGULARIZERS.iter().filter_map(move |regularizer| (regularizer.of)(settings, network))
-}
+const REGULARIZERS: &[Regularizer] = &[L2::REGULARIZER];
 
 /// The options of all regularisers.
 pub(crate) fn options() -> impl Iterator<Item = &'static TermOption> {
@@ -47,6 +23,14 @@ pub(crate) fn options() -> impl Iterator<Item = &'static TermOption> {
 pub struct Regularizers(BTreeMap<&'static str, f64>);
 
 impl Regularizers {
+    /// The terms that these values ask for.
+    pub(in crate::method) fn terms(&self, network: &Network) -> impl Iterator<Item = Box<dyn LossTerm>> {
+        REGULARIZERS.iter().filter_map(|regularizer| {
+            let values: Vec<f64> = regularizer.options.iter().map(|option| self.get(option.name)).collect();
+            (regularizer.of)(&values, network)
+        })
+    }
+
     /// The value of an option; 0 if there is none of this name.
     pub fn get(&self, name: &str) -> f64 {
         let default = || options().find(|option| option.name == name).map_or(0.0, |option| option.default);

@@ -3,32 +3,16 @@
 use std::ops::Range;
 
 use super::class_logit::one_source;
-use super::regularizers::Regularizer;
 use super::{Column, LossTerm, Moment, Read, Slot, Source, TermParams};
 use crate::error::Result;
 use crate::gpu::{Grid, Kernel, Recording};
-use crate::method::Settings;
-use crate::named::named;
+use crate::method::choices::TvForm;
 use crate::networks::Network;
 use crate::shape::Shape;
 
 crate::params! {
     /// Mirrors `Params` of shaders/total_variation.wgsl.
     struct TotalVariationParams { term: TermParams, channels: u32, h: u32, w: u32, scale_u: f32, scale_v: f32 }
-}
-
-named! {
-    /// The penalty on differences between vertically and horizontally adjacent pixels, over all channels.
-    TvForm {
-        /// Mean of the absolute differences, one mean for each direction.
-        L1 = "l1",
-        /// Mean of the squared differences, one mean for each direction.
-        L2 = "l2",
-        /// Sum of the absolute differences (total variation).
-        L1Sum = "l1-sum",
-        /// The length of the two differences together, `sqrt(dx² + dy² + eps)`.
-        Isotropic = "isotropic",
-    }
 }
 
 /// The penalty on differences between adjacent pixels of an image, of the prototype stage. Its column is `loss_hf`.
@@ -43,14 +27,6 @@ pub struct TotalVariation {
 }
 
 impl TotalVariation {
-    /// Its settings are fields of their own, and its column is there whatever the weight.
-    pub(super) const REGULARIZER: Regularizer = Regularizer {
-        options: &[],
-        of: |&Settings { tv_form: form, tv_weight: weight, tv_start: start, .. }, _| {
-            Some(Box::new(Self { form, weight, start }))
-        },
-    };
-
     fn params(self, slot: &Slot, x: Shape) -> TotalVariationParams {
         let [_, channels, h, w] = x.nchw().map(|n| n as u32);
         let mean = |count: usize| if count == 0 { 0.0 } else { (1.0 / count as f64) as f32 };

@@ -2,9 +2,10 @@
 
 use std::ops::{Add, Mul, Neg, Sub};
 
-use super::parse::MAX_TERMS;
+use super::Objective;
 use super::pointed::Fault;
-use super::{At, Direction, Objective, Term, Unit};
+use super::term::{At, Direction, MAX_TERMS, Term, Unit};
+use super::write::written;
 
 /// A part that no text was read for; [`Objective::of`] says where it stands in the text that is written.
 fn at<T>(value: T) -> At<T> {
@@ -65,7 +66,7 @@ impl Objective {
 
     /// The objective with these terms, whose errors point at the terms in the text that it is written as.
     fn of(mut terms: Vec<Term>) -> Self {
-        let (text, begins) = super::written(&terms);
+        let (text, begins) = written(&terms);
         for (term, begin) in terms.iter_mut().zip(begins) {
             term.unit.move_to(begin);
         }
@@ -74,7 +75,7 @@ impl Objective {
 
     /// What reading refuses in a text and code can build all the same.
     pub(super) fn check(&self) -> Result<(), Fault> {
-        let begins = super::written(&self.terms).1;
+        let begins = written(&self.terms).1;
         for (term, &begin) in self.terms.iter().zip(&begins) {
             let wrong = |what: &str| Err(Fault::new(begin, what));
             let finite = |v: &[f32]| v.iter().all(|number| number.is_finite());

@@ -6,17 +6,21 @@
 mod build;
 mod parse;
 mod pointed;
+mod term;
+mod write;
 
 pub(super) mod resolve;
 
 use std::fmt;
-use std::path::PathBuf;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
 pub use resolve::ResolvedObjective;
 pub(super) use resolve::resolve_all;
+
+use term::{At, Term, Unit};
+use write::written;
 
 use crate::digest::sha256_hex;
 use crate::named::as_string;
@@ -53,50 +57,6 @@ MODULE     a name that `protogpu modules` lists, with its channels and extents; 
 /// Longest folder name, as of classes.
 const MAX_SLUG: usize = 64;
 
-/// One term.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Term {
-    pub(super) weight: f64,
-    pub(super) unit: Unit,
-}
-
-/// What a term is about.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Unit {
-    /// The job's own class: its logit, less the part of `log Σ exp(logits)` that `Settings::logsumexp_weight` says; stands alone.
-    Class,
-    Logit(At<String>),
-    Probability(At<String>),
-    LogProbability(At<String>),
-    LogOdds(At<String>, At<String>),
-    Channel(At<String>, At<usize>),
-    Neuron(At<String>, At<usize>, Option<[At<usize>; 2]>),
-    Direction(At<String>, At<Direction>),
-    Layer(At<String>),
-    Diversity(At<String>),
-}
-
-/// Where a direction comes from.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Direction {
-    Numbers(Vec<f32>),
-    /// A file, and the SHA-256 that it must have.
-    File(PathBuf, Option<String>),
-}
-
-/// A part of the text with the place of its first character, which does not count in comparisons.
-#[derive(Clone, Debug)]
-pub(super) struct At<T> {
-    pub(super) value: T,
-    pub(super) at: usize,
-}
-
-impl<T: PartialEq> PartialEq for At<T> {
-    fn eq(&self, other: &Self) -> bool {
-        self.value == other.value
-    }
-}
-
 impl Objective {
     /// The job's class: the paper's logit where `Settings::logsumexp_weight` is 0.
     pub fn class() -> Self {
@@ -109,7 +69,7 @@ impl Objective {
     }
 
     /// The class of an objective that is one class's logit and nothing else, which is the paper's for that class.
-    pub(super) fn lone_logit(&self) -> Option<&At<String>> {
+    fn lone_logit(&self) -> Option<&At<String>> {
         match &self.terms[..] {
             [Term { weight, unit: Unit::Logit(class) }] if *weight == 1.0 => Some(class),
             _ => None,
@@ -166,62 +126,6 @@ as_string!(Objective);
 impl fmt::Display for Objective {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&written(&self.terms).0)
-    }
-}
-
-/// Terms as text, and the character with which each begins.
-fn written(terms: &[Term]) -> (String, Vec<usize>) {
-    let (mut text, mut begins) = (String::new(), Vec::new());
-    for (i, Term { weight, unit }) in terms.iter().enumerate() {
-        text += match (i, *weight < 0.0) {
-            (0, false) => "",
-            (0, true) => "-",
-            (_, false) => " + ",
-            (_, true) => " - ",
-        };
-        begins.push(text.chars().count());
-        if weight.abs() != 1.0 {
-            text += &format!("{}*", weight.abs());
-        }
-        text += &unit.to_string();
-    }
-    (text, begins)
-}
-
-impl fmt::Display for Unit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (name, module) =
-            (|name: &At<String>| parse::quoted(&name.value), |name: &At<String>| parse::module(&name.value));
-        match self {
-            Self::Class => f.write_str("class"),
-            Self::Logit(class) => write!(f, "logit:{}", name(class)),
-            Self::Probability(class) => write!(f, "prob:{}", name(class)),
-            Self::LogProbability(class) => write!(f, "logprob:{}", name(class)),
-            Self::LogOdds(of, against) => write!(f, "logodds:{}/{}", name(of), name(against)),
-            Self::Channel(of, channel) => write!(f, "channel:{}:{}", module(of), channel.value),
-            Self::Neuron(of, channel, None) => write!(f, "neuron:{}:{}", module(of), channel.value),
-            Self::Neuron(of, channel, Some([y, x])) => {
-                write!(f, "neuron:{}:{}@{},{}", module(of), channel.value, y.value, x.value)
-            }
-            Self::Direction(of, from) => write!(f, "direction:{}:{}", module(of), from.value),
-            Self::Layer(of) => write!(f, "layer:{}", module(of)),
-            Self::Diversity(of) => write!(f, "diversity:{}", module(of)),
-        }
-    }
-}
-
-impl fmt::Display for Direction {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Numbers(numbers) => {
-                let numbers: Vec<String> = numbers.iter().map(f32::to_string).collect();
-                write!(f, "[{}]", numbers.join(","))
-            }
-            Self::File(path, sha256) => {
-                f.write_str(&parse::quoted(&path.to_string_lossy()))?;
-                sha256.as_ref().map_or(Ok(()), |sha256| write!(f, "#{sha256}"))
-            }
-        }
     }
 }
 

@@ -1,14 +1,13 @@
 //! From text to terms: recursive descent over characters, with the place of whatever may turn out wrong later.
 
 use super::pointed::Fault;
-use super::{At, Direction, Term, Unit};
+use super::term::{At, Direction, MAX_TERMS, Term, Unit};
+use super::write::in_module;
 use crate::Result;
 use crate::suggest::{near_misses, shown};
 
 /// Longer texts are none: a direction of 2,048 numbers has some 25,000 characters.
 const MAX_CHARS: usize = 1 << 16;
-/// More terms are none: each is a pass or two over a module's output.
-pub(super) const MAX_TERMS: usize = 32;
 
 const UNITS: [&str; 9] =
     ["logit", "prob", "logprob", "logodds", "channel", "neuron", "direction", "layer", "diversity"];
@@ -294,29 +293,4 @@ fn unknown_unit(word: &str) -> String {
         Some((similar, ())) => format!("`{}` is none of {all}; did you mean {similar}?", shown(word)),
         None => format!("`{}` is none of {all}", shown(word)),
     }
-}
-
-fn in_module(c: char) -> bool {
-    c.is_alphanumeric() || c == '_' || c == '.'
-}
-
-/// A module's name as it may stand in an objective: as it is, or in quotes.
-pub(super) fn module(name: &str) -> String {
-    if name.chars().all(in_module) { name.to_owned() } else { in_quotes(name) }
-}
-
-/// The same of a class or a file.
-pub(super) fn quoted(name: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || matches!(c, ' ' | '_' | '.' | ',');
-    let starts = name.starts_with(|c: char| c.is_alphabetic()) || name.bytes().all(|b| b.is_ascii_digit());
-    // A hyphen belongs to a word that stands before it.
-    let hyphens = |(i, c): (usize, char)| c == '-' && name[..i].ends_with(|c: char| c.is_alphabetic());
-    if starts && !name.ends_with(' ') && name.char_indices().all(|(i, c)| plain(c) || hyphens((i, c))) {
-        return name.to_owned();
-    }
-    in_quotes(name)
-}
-
-fn in_quotes(name: &str) -> String {
-    format!("\"{}\"", name.replace('\\', "\\\\").replace('"', "\\\""))
 }

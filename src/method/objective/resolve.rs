@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use super::Objective;
 use super::pointed::Fault;
-use super::{At, Direction, Objective, Unit};
+use super::term::{At, Direction, Unit};
 use crate::bounded::read_at_most;
 use crate::digest::sha256_hex;
 use crate::graph::NodeId;

@@ -3,17 +3,17 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::{ClassLogit, Ledger, LossTerm, Moment, ProbabilityVariance, Read, Source, Weighted, regularizers};
+use super::losses::{ClassLogit, Ledger, LossTerm, ProbabilityVariance, Read, Source, TotalVariation, Weighted};
+use super::objective::ResolvedObjective;
+use super::settings::Settings;
 use crate::error::{Error, Result};
 use crate::gpu::{Recording, TensorId};
 use crate::graph::{Graph, NodeId, Retain};
-use crate::method::objective::ResolvedObjective;
-use crate::method::settings::Settings;
 use crate::networks::Network;
 use crate::ops::{Clock, ConvAlgorithms, Format, GradEpilogue, Tensor, unpack};
 
 /// All terms of a batch, in the order in which their losses are added up.
-pub(in crate::method) struct Terms {
+pub(super) struct Terms {
     terms: Vec<(Arc<dyn LossTerm>, Vec<Source>)>,
     /// The nodes that they read.
     nodes: Vec<NodeId>,
@@ -24,7 +24,7 @@ impl Terms {
     ///
     /// # Errors
     /// If one reads what the network does not have, or both the image and nodes.
-    pub(in crate::method) fn new(
+    pub(super) fn new(
         network: &Network,
         settings: &Settings,
         classes: Vec<usize>,
@@ -36,12 +36,7 @@ impl Terms {
         } else {
             Arc::new(Weighted { objectives })
         };
-        let baseline = ProbabilityVariance::of(settings).map(Arc::from);
-        let all = baseline
-            .into_iter()
-            .chain([objective])
-            .chain(regularizers::terms(settings, network).map(Arc::from))
-            .chain(own);
+        let all = baseline(settings).into_iter().chain([objective]).chain(regularizers(settings, network)).chain(own);
         let (mut terms, mut nodes) = (Vec::new(), Vec::new());
         for term in all {
             let sources = term.reads(network)?;
@@ -62,7 +57,7 @@ impl Terms {
     }
 
     /// The network as far as the terms read it; `fused` is the whole of it, fused.
-    pub(in crate::method) fn graph(&self, network: &Network, fused: &Graph) -> Result<Graph> {
+    pub(super) fn graph(&self, network: &Network, fused: &Graph) -> Result<Graph> {
         let whole = network.graph();
         if self.nodes == [whole.output()] {
             return Ok(fused.clone());
@@ -71,19 +66,19 @@ impl Terms {
     }
 
     /// Whether all images must go through the network together.
-    pub(in crate::method) fn compare_images(&self) -> bool {
+    pub(super) fn compare_images(&self) -> bool {
         self.terms.iter().any(|(term, _)| term.compares_images())
     }
 
     /// Number of terms.
-    pub(in crate::method) fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.terms.len()
     }
 
     /// The weights of a stretch of steps, `[terms,window]`, of which it may be the beginning.
-    pub(in crate::method) fn weights(&self, settings: &Settings, steps: Range<u64>, window: usize) -> Vec<f32> {
+    pub(super) fn weights(&self, settings: &Settings, steps: Range<u64>, window: usize) -> Vec<f32> {
         let row = |term: &Arc<dyn LossTerm>| -> Vec<f32> {
-            let mut row: Vec<f32> = steps.clone().map(|step| term.weight(Moment::of(settings, step)) as f32).collect();
+            let mut row: Vec<f32> = steps.clone().map(|step| term.weight(settings.moment(step)) as f32).collect();
             row.resize(window, 0.0);
             row
         };
@@ -91,7 +86,7 @@ impl Terms {
     }
 
     /// Room for the values of some images, `x` being the images and `graph` what [`Terms::graph`] gave.
-    pub(in crate::method) fn ledger(&self, step: &Step, rec: &mut Recording, x: Tensor) -> Result<Ledger> {
+    pub(super) fn ledger(&self, step: &Step, rec: &mut Recording, x: Tensor) -> Result<Ledger> {
         let shape = |source: &Source| match source {
             Source::Image => x.shape,
             Source::Node(node) => step.graph.node(self.in_graph(step.graph, *node)).shape,
@@ -109,7 +104,7 @@ impl Terms {
 
     /// Appends the network's forward, the terms on its nodes, and its backward, for what the network is shown; gives the gradient of
     /// that.
-    pub(in crate::method) fn through_network(
+    pub(super) fn through_network(
         &self,
         step: &Step,
         rec: &mut Recording,
@@ -147,7 +142,7 @@ impl Terms {
     }
 
     /// Appends the terms on the image, whose gradient `dx` holds that of the others.
-    pub(in crate::method) fn on_image(
+    pub(super) fn on_image(
         &self,
         rec: &mut Recording,
         ledger: &Ledger,
@@ -163,14 +158,36 @@ impl Terms {
     }
 }
 
+/// The term of the baseline stage, if there is such a stage.
+fn baseline(settings: &Settings) -> Option<Arc<dyn LossTerm>> {
+    let term = ProbabilityVariance { form: settings.baseline_form, weight: settings.baseline_weight };
+    (settings.baseline_steps > 0).then(|| Arc::new(term) as Arc<dyn LossTerm>)
+}
+
+/// The regularisers that settings ask for: the total variation, whose column is there whatever its weight, then those of the
+/// table.
+fn regularizers(settings: &Settings, network: &Network) -> impl Iterator<Item = Arc<dyn LossTerm>> {
+    let Settings { tv_form: form, tv_weight: weight, tv_start: start, .. } = *settings;
+    let variation: Arc<dyn LossTerm> = Arc::new(TotalVariation { form, weight, start });
+    std::iter::once(variation).chain(settings.regularizers.terms(network).map(Arc::from))
+}
+
+/// The weights at a step of the terms that settings alone decide, which are all but a host's: what goes on from a checkpoint must have
+/// had the same.
+pub(super) fn weights_of(settings: &Settings, network: &Network, step: u64) -> Vec<f32> {
+    let at = settings.moment(step);
+    let terms = baseline(settings).into_iter().chain(regularizers(settings, network));
+    terms.map(|term| term.weight(at) as f32).collect()
+}
+
 /// What a step's terms are recorded with.
-pub(in crate::method) struct Step<'a> {
+pub(super) struct Step<'a> {
     /// What [`Terms::graph`] gave, maybe without its first node.
-    pub(in crate::method) graph: &'a Graph,
-    pub(in crate::method) choices: &'a ConvAlgorithms,
-    pub(in crate::method) clock: Clock,
+    pub(super) graph: &'a Graph,
+    pub(super) choices: &'a ConvAlgorithms,
+    pub(super) clock: Clock,
     /// `[terms,steps]`.
-    pub(in crate::method) weights: TensorId,
+    pub(super) weights: TensorId,
 }
 
 /// A tensor as `[N,C,H,W]` in a buffer.
