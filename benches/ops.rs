@@ -359,7 +359,7 @@ fn element_by_element(bench: &mut Bench) {
         let (dx, schedule) = (rig.enter(Format::Nchw, PIXELS)?, rig.schedule());
         let state = [0; 3].map(|_| rig.room(Format::Nchw, PIXELS));
         rig.rec.section("op");
-        let adam = Adam { beta1: 0.9, beta2: 0.999, eps: 1e-8, clamp: false, towards: [0.0; 3] };
+        let adam = Adam { beta1: 0.9, beta2: 0.999, eps: 1e-8, clamp: false, towards: vec![0.0; 3] };
         adam.step(&mut rig.rec, dx, state, schedule)
     });
 }

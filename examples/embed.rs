@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use protogpu::gpu::Context;
 use protogpu::method::{Job, Losses, Overrides, Session, Settings};
-use protogpu::networks::{SIDE, embedded};
+use protogpu::networks::embedded;
 
 const STEPS_A_FRAME: usize = 2;
 const SCREEN: wgpu::Extent3d = wgpu::Extent3d { width: 320, height: 240, depth_or_array_layers: 1 };
@@ -125,7 +125,7 @@ fn clear(encoder: &mut wgpu::CommandEncoder, screen: &wgpu::Texture) {
 
 /// The image in the middle of the screen.
 fn show(encoder: &mut wgpu::CommandEncoder, image: &wgpu::Texture, screen: &wgpu::Texture) {
-    let [x, y] = [(SCREEN.width - SIDE as u32) / 2, (SCREEN.height - SIDE as u32) / 2];
+    let [x, y] = [(SCREEN.width - image.width()) / 2, (SCREEN.height - image.height()) / 2];
     let mut there = screen.as_image_copy();
     there.origin = wgpu::Origin3d { x, y, z: 0 };
     encoder.copy_texture_to_texture(image.as_image_copy(), there, image.size());

@@ -3,7 +3,7 @@
 use protogpu::analysis::softmax;
 use protogpu::gpu::{AdapterChoice, Context};
 use protogpu::method::{Job, Session, Settings};
-use protogpu::networks::{SIDE, embedded};
+use protogpu::networks::embedded;
 use protogpu::picture::write_png;
 
 fn main() -> protogpu::Result<()> {
@@ -17,7 +17,7 @@ fn main() -> protogpu::Result<()> {
     let mut session = Session::new(&context, &network, &settings, &[job])?;
     session.advance(steps as usize)?;
 
-    write_png("prototype.png", &session.images()?[0], SIDE)?;
+    write_png("prototype.png", &session.images()?[0], network.image())?;
     let probabilities = softmax(&session.logits()?[0]);
     let best = (0..probabilities.len()).max_by(|&a, &b| probabilities[a].total_cmp(&probabilities[b])).unwrap_or(0);
     let name = network.labels().name(best);

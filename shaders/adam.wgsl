@@ -16,9 +16,7 @@ struct Params {
     eps: f32,
     clamp: u32,
     plane: u32,      // H W
-    towards_r: f32,
-    towards_g: f32,
-    towards_b: f32,
+    channels: u32,
 }
 
 // What differs from step to step; mirrors `AdamRow` in src/ops/adam.rs.
@@ -35,6 +33,7 @@ struct AdamRow {
 @group(0) @binding(3) var<storage, read_write> m: array<f32>;
 @group(0) @binding(4) var<storage, read_write> v: array<f32>;
 @group(0) @binding(5) var<storage, read> schedule: array<AdamRow>;   // [steps]
+@group(0) @binding(6) var<storage, read> towards: array<f32>;   // [C]
 
 @compute @workgroup_size(WORKGROUP)
 fn step(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
@@ -50,8 +49,7 @@ fn step(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     let v_new = params.beta2 * moments.y + params.one_minus_beta2 * g * g;
     m[i] = m_new;
     v[i] = v_new;
-    let towards = vec3f(params.towards_r, params.towards_g, params.towards_b)[i / params.plane % 3u];
-    let decayed = x[i] - row.decay * (x[i] - towards);
+    let decayed = x[i] - row.decay * (x[i] - towards[i / params.plane % params.channels]);
     var x_new = decayed - row.step_size * m_new / (sqrt(v_new) * row.inv_sqrt_bias2 + params.eps);
     if params.clamp != 0u {
         x_new = within_unit(x_new);

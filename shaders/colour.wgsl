@@ -1,5 +1,6 @@
 // colour: y[c] = f(sum over i of M[c][i]·x[i]) at every place, f(v) = 1 / (1 + exp(-v)) or f(v) = v; channels of their own, decorrelated, become
 // red, green and blue in [0,1]. dx[i] = sum over c of M[c][i]·dy[c]·y[c]·(1 - y[c]). x, y: [N,3,H,W]. Memory-bound.
+// The entry points `each` are the same without M, y[c] = f(x[c]), for any number of channels.
 #import lib/index
 
 // 0: f(v) = v.
@@ -66,4 +67,24 @@ fn backward(@builtin(global_invocation_id) id: vec3u) {
     dx[red] = d.x;
     dx[green] = d.y;
     dx[blue] = d.z;
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn forward_each(@builtin(global_invocation_id) id: vec3u) {
+    if id.x >= params.plane {
+        return;
+    }
+    let i = id.z * params.plane + id.x;
+    let v = x[i];
+    y[i] = select(v, 1.0 / (1.0 + exp(-v)), SIGMOID != 0u);
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn backward_each(@builtin(global_invocation_id) id: vec3u) {
+    if id.x >= params.plane {
+        return;
+    }
+    let i = id.z * params.plane + id.x;
+    let v = out[i];
+    dx[i] = select(dy[i], dy[i] * v * (1.0 - v), SIGMOID != 0u);
 }

@@ -160,13 +160,6 @@ impl ImageSpec {
     }
 }
 
-/// A square RGB picture, for callers that know nothing but a side.
-impl From<usize> for ImageSpec {
-    fn from(side: usize) -> Self {
-        Self { channels: 3, height: side, width: side }
-    }
-}
-
 impl fmt::Display for ImageSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}x{}x{}", self.channels, self.height, self.width)

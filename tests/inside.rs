@@ -6,6 +6,7 @@ mod shared;
 pub(crate) mod twin;
 
 mod graphs;
+mod images;
 mod memory;
 #[path = "networks.rs"]
 mod networks;

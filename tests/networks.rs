@@ -222,7 +222,7 @@ impl ConvAlgorithm {
             lr: self.adam.0,
             eps: self.adam.1,
             interpolation: self.warp.0,
-            fill: self.warp.1,
+            fill: self.warp.1.clone(),
             tv_form: self.hf.0,
             tv_weight: self.hf.1,
             baseline_steps: self.baseline_steps,

@@ -270,7 +270,7 @@ fn step(r: &mut Recorder) {
         term(r, clock, &ClassLogit { classes: vec![1, 2], logsumexp_weight: 0.5 }, [logits, dlogits], accumulates);
         objective(r, clock, [x, dx], [logits, dlogits], accumulates);
     }
-    let adam = Adam { beta1: 0.9, beta2: 0.999, eps: 1e-8, clamp: true, towards: [0.0; 3] };
+    let adam = Adam { beta1: 0.9, beta2: 0.999, eps: 1e-8, clamp: true, towards: vec![0.0; 3] };
     adam.step(&mut r.rec, dx, [x, m, v], schedule).expect("adam");
 }
 
@@ -309,9 +309,11 @@ fn parameterization(r: &mut Recorder) {
     }
     let [x, y] = [0; 2].map(|_| r.tensor([2, 3, 6, 8]));
     for sigmoid in [false, true] {
-        let colour = Colour { matrix: [[0.5; 3]; 3], sigmoid };
-        colour.forward(&mut r.rec, x, y).expect("colour");
-        colour.backward(&mut r.rec, y, y, x).expect("colour");
+        let colour = Colour { matrix: Some([[0.5; 3]; 3]), sigmoid };
+        for colour in [colour, Colour { matrix: None, ..colour }] {
+            colour.forward(&mut r.rec, x, y).expect("colour");
+            colour.backward(&mut r.rec, y, y, x).expect("colour");
+        }
     }
 }
 

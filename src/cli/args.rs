@@ -59,10 +59,10 @@ pub(crate) struct TakenArgs {
     /// else the architecture's]
     #[arg(long, value_name = "1|255|X", allow_negative_numbers = true, value_parser = range)]
     pub(crate) input_range: Option<f32>,
-    /// The mean to subtract from each channel, in units of that range [default: likewise]
+    /// The mean to subtract from each channel, as many numbers as there are channels, in units of that range [default: likewise]
     #[arg(long, value_name = "R,G,B", allow_hyphen_values = true, value_parser = mean)]
     pub(crate) input_mean: Option<PerChannel>,
-    /// The standard deviation to divide each channel by after that [default: likewise]
+    /// The standard deviation to divide each channel by after that, as many numbers [default: likewise]
     #[arg(long, value_name = "R,G,B", allow_hyphen_values = true, value_parser = std)]
     pub(crate) input_std: Option<PerChannel>,
     /// Whether torchvision's `transform_input` follows, from ImageNet's mean and standard deviation to 0.5 and 0.5 [default:
@@ -212,13 +212,13 @@ fn range(text: &str) -> Result<f32, String> {
 }
 
 fn mean(text: &str) -> Result<PerChannel, String> {
-    let values = numbers(text).filter(|values: &[f32; 3]| values.iter().all(|value| value.is_finite()));
-    values.map(Vec::from).ok_or_else(|| "give three numbers, red first, such as 0.485,0.456,0.406".into())
+    let values = numbers(text).filter(|values: &PerChannel| values.iter().all(|value| value.is_finite()));
+    values.ok_or_else(|| "give a number for each channel, red first, such as 0.485,0.456,0.406".into())
 }
 
 fn std(text: &str) -> Result<PerChannel, String> {
-    let values = numbers(text).filter(|values: &[f32; 3]| values.iter().all(|&value| is_divisor(value)));
-    values.map(Vec::from).ok_or_else(|| "give three positive numbers, red first, such as 0.229,0.224,0.225".into())
+    let values = numbers(text).filter(|values: &PerChannel| values.iter().all(|&value| is_divisor(value)));
+    values.ok_or_else(|| "give a positive number for each channel, red first, such as 0.229,0.224,0.225".into())
 }
 
 fn is_divisor(value: f32) -> bool {

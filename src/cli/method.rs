@@ -45,7 +45,8 @@ pub(crate) struct MethodArgs {
     /// What Adam changes: pixels, or fourier, a spectrum of decorrelated colours followed by a sigmoid [pixels]
     #[arg(long, value_name = "WHAT")]
     parameterization: Option<Parameterization>,
-    /// Width and height of the image, an even number; the network gets the image resized `[224]`
+    /// Longer side of the image, an even number; the other follows from the network's images, whose size the image is resized to
+    /// `[224]`
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     image_side: Option<u32>,
     /// Transforms of the image in each step, in order and separated by commas, or none: `affine` (see --rotation, --translate, --scale,
@@ -67,7 +68,8 @@ pub(crate) struct MethodArgs {
     /// How the warp samples the image: bilinear or nearest [bilinear]
     #[arg(long, value_name = "HOW")]
     interpolation: Option<Interpolation>,
-    /// What the warp shows outside the image: black, mean (the network's mean colour), or R,G,B, each from 0 to 1 [black]
+    /// What the warp shows outside the image: black, mean (the network's mean colour), or R,G,B, a number from 0 to 1 for each
+    /// channel [black]
     #[arg(long, value_name = "COLOUR", allow_hyphen_values = true)]
     fill: Option<Fill>,
     /// The weight w in the loss -logit + w * logsumexp(logits): 0 maximises the class's logit, 1 its log-probability; without
@@ -240,7 +242,9 @@ impl MethodArgs {
 }
 
 fn scale(text: &str) -> Result<[f64; 2], String> {
-    numbers(text).ok_or_else(|| format!("`{text}` is not MIN,MAX (such as 0.7,1.3)"))
+    numbers(text)
+        .and_then(|parts| parts.try_into().ok())
+        .ok_or_else(|| format!("`{text}` is not MIN,MAX (such as 0.7,1.3)"))
 }
 
 #[cfg(test)]
@@ -300,7 +304,7 @@ mod tests {
             scale: [0.8, 0.9],
             warp_probability: 0.6,
             interpolation: Interpolation::Nearest,
-            fill: Fill::Rgb([0.25, 0.5, 1.0]),
+            fill: Fill::Colour(vec![0.25, 0.5, 1.0]),
             logsumexp_weight: 0.25,
             tv_form: TvForm::L2,
             tv_weight: 12.0,

@@ -80,7 +80,7 @@ impl StripArgs {
     fn make(&self, strip: &mut Strip<'_>, full: &Settings, launched: Instant) -> Result<StripEnd> {
         let (context, terminal, network) =
             (self.engine.adapter.open()?, Terminal::new(self.print.quiet), strip.network);
-        let start = start(full, None, full.image_side as usize)?;
+        let start = start(full, None, network)?;
         let weights = self.engine.network.record(network);
         let adapter = adapter_record(context.info());
         terminal.note(&format!("{network:?}, on {}", adapter.description));

@@ -92,9 +92,10 @@ impl RunArgs {
         if let Some(config) = &config {
             config.check_weights(&weights.sha256, network.weights().name())?;
         }
+        settings.check_image(network.image())?;
         let requests = requests(&self.classes, &self.method.objectives, &settings, config.as_ref(), &network)?;
         let wanted = wanted(&requests, settings.seed, self.seeds)?;
-        let start = start(&settings, config.as_ref(), settings.image_side as usize)?;
+        let start = start(&settings, config.as_ref(), &network)?;
         if self.dry_run {
             return self.dry_run(&network, &settings, &wanted);
         }

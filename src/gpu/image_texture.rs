@@ -6,17 +6,19 @@ use super::device::Context;
 use super::device::compile::Pipeline;
 use super::device::errors::Errors;
 use super::shader::Kernel;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::shape::Shape;
 
 crate::params! {
     /// Mirrors `Params` of shaders/image_texture.wgsl.
-    struct ImageTextureParams { image: u32, h: u32, w: u32 }
+    struct ImageTextureParams { image: u32, channels: u32, h: u32, w: u32 }
 }
 
 /// An `rgba8unorm` texture, written from a buffer of f32 pixels on the GPU.
 ///
-/// It holds the values of a PNG: encoded for display (sRGB), with alpha 1. The format does not record the encoding, so a shader must
-/// decode the values if it draws to an sRGB target. A target that is not sRGB takes them unchanged.
+/// A grey image has equal red, green and blue; an image without a fourth channel has alpha 1. The values are those of a PNG, encoded for
+/// display (sRGB). The format does not record the encoding, so a shader must decode the values if it draws to an sRGB target. A target
+/// that is not sRGB takes them unchanged.
 pub struct ImageTexture {
     view: wgpu::TextureView,
     texture: wgpu::Texture,
@@ -26,15 +28,19 @@ pub struct ImageTexture {
 }
 
 impl ImageTexture {
-    /// A texture of `[h, w]` for image number `image` of `pixels`, `[N,3,H,W]`.
+    /// A texture for image number `image` of `pixels`, `[N,C,H,W]`, of the shape of `x`.
     ///
     /// # Errors
-    /// If the device refuses the texture.
-    pub(crate) fn new(context: &Context, pixels: &wgpu::Buffer, image: usize, [h, w]: [usize; 2]) -> Result<Self> {
+    /// If there are not 1, 3 or 4 channels, or the device refuses the texture.
+    pub(crate) fn new(context: &Context, pixels: &wgpu::Buffer, image: usize, x: Shape) -> Result<Self> {
+        let [_, channels, h, w] = x.nchw().map(|n| n as u32);
+        if !matches!(channels, 1 | 3 | 4) {
+            return Err(Error::input(format!("a texture shows images of 1, 3 or 4 channels, not of {channels}")));
+        }
         // On the web, where this cannot wait, a refusal shows when the texture is used.
         let mut errors = Errors::default();
         let pipeline = context.compiled().get(&Kernel::new("image_texture", "paint"), &mut errors)?;
-        let params = ImageTextureParams { image: image as u32, h: h as u32, w: w as u32 };
+        let params = ImageTextureParams { image: image as u32, channels, h, w };
         let (texture, view, bind_group) = errors.catch(context.device(), "making the image's texture", || {
             let device = context.device();
             let texture = device.create_texture(&wgpu::TextureDescriptor {

@@ -170,11 +170,11 @@ pub(crate) fn together(pictures: &[Decoded]) -> Vec<f32> {
 /// The first error that `consume` returns, which ends the stream.
 pub(crate) fn stream_pictures(
     paths: &[PathBuf],
-    image: impl Into<ImageSpec>,
+    image: ImageSpec,
     batch: usize,
     mut consume: impl FnMut(Vec<Decoded>) -> Result<()>,
 ) -> Result<Vec<(usize, Error)>> {
-    let (image, batch) = (image.into(), batch.max(1));
+    let batch = batch.max(1);
     let mut unreadable = Vec::new();
     std::thread::scope(|scope| {
         let (sender, receiver) = sync_channel(1);
@@ -282,7 +282,8 @@ mod tests {
             paths.push(path);
         }
         let mut seen = Vec::new();
-        let unreadable = stream_pictures(&paths, 16, 2, |batch| {
+        let image = ImageSpec { channels: 3, height: 16, width: 16 };
+        let unreadable = stream_pictures(&paths, image, 2, |batch| {
             assert!(batch.len() <= 2);
             seen.extend(batch.iter().map(|one| (one.index, (one.pixels[0] * 255.0).round() as usize)));
             Ok(())
@@ -292,7 +293,7 @@ mod tests {
         assert_eq!(unreadable.len(), 1);
         assert!(unreadable[0].0 == 3 && unreadable[0].1.to_string().contains("3.png"));
         let mut calls = 0;
-        let stopped = stream_pictures(&paths, 16, 2, |_| {
+        let stopped = stream_pictures(&paths, image, 2, |_| {
             calls += 1;
             Err(Error::input("stop"))
         });

@@ -103,7 +103,8 @@ impl<'a> Strip<'a> {
 
     /// Writes the strip and its record. Returns the path of the strip, and the record.
     pub(crate) fn write(&self) -> Result<(PathBuf, Value)> {
-        let side = self.network.image().width as u32;
+        let image = self.network.image();
+        let side = image.height.max(image.width) as u32;
         let mut strip = ContactSheet::strip(self.levels.len(), side, 5)?;
         let mut rows = Vec::new();
         for level in &self.levels {

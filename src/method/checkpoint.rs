@@ -40,7 +40,7 @@ pub struct Checkpoint {
     pub adapter: String,
     /// What computes each direction of each convolution, see [`crate::ops::ConvAlgorithms`].
     pub kernels: BTreeMap<String, ConvAlgorithm>,
-    /// `[3, H, W]`.
+    /// `[C,H,W]`.
     pub shape: [usize; 3],
     /// The image.
     pub image: Vec<f32>,
@@ -134,7 +134,7 @@ impl Checkpoint {
         let (shape, image) = tensors.take("image")?;
         let shape: [usize; 3] = shape
             .try_into()
-            .map_err(|found| Error::input(format!("tensor `image` has shape {found:?}, not [3,H,W]")))?;
+            .map_err(|found| Error::input(format!("tensor `image` has shape {found:?}, not [C,H,W]")))?;
         let parameters = tensors.take("parameters").ok().map(|(_, values)| values);
         let moved = parameters.as_ref().map_or(shape.to_vec(), |values| vec![values.len()]);
         let (m, v) = (tensors.take_shaped("m", &moved)?, tensors.take_shaped("v", &moved)?);

@@ -91,15 +91,15 @@ named! {
 }
 
 /// What the warp shows where it leaves the picture.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Fill {
     /// Black: zero before normalising, as when the warp comes first.
     Black,
     /// The network's mean colour: zero after normalising, as when the warp comes last.
     Mean,
-    /// A colour in `[0,1]`.
-    Rgb([f32; 3]),
+    /// A colour in `[0,1]`, one value per channel of the network's images.
+    Colour(Vec<f32>),
 }
 
 impl Fill {
@@ -109,12 +109,31 @@ impl Fill {
     /// If not; the message names it.
     pub fn validate(&self) -> Result<()> {
         match self {
-            Self::Rgb(rgb) if !rgb.iter().all(|value| (0.0..=1.0).contains(value)) => {
-                let expected = "black, mean or R,G,B with each from 0 to 1".into();
-                Err(Error::Setting(SettingsError { field: "fill", value: self.to_string(), expected }))
+            Self::Colour(colour) if !colour.iter().all(|value| (0.0..=1.0).contains(value)) => {
+                Err(self.must_be("black, mean or R,G,B with each from 0 to 1"))
             }
             _ => Ok(()),
         }
+    }
+
+    /// The value of each channel; `mean` is the network's mean colour.
+    ///
+    /// # Errors
+    /// If a colour does not have as many values as `mean`.
+    pub(super) fn channels(&self, mean: &[f32]) -> Result<Vec<f32>> {
+        match self {
+            Self::Black => Ok(vec![0.0; mean.len()]),
+            Self::Mean => Ok(mean.to_vec()),
+            Self::Colour(colour) if colour.len() == mean.len() => Ok(colour.clone()),
+            Self::Colour(_) => {
+                let count = mean.len();
+                Err(self.must_be(&format!("black, mean or one number for each of the network's {count} channels")))
+            }
+        }
+    }
+
+    fn must_be(&self, expected: &str) -> Error {
+        Error::Setting(SettingsError { field: "fill", value: self.to_string(), expected: expected.to_owned() })
     }
 }
 
@@ -123,7 +142,10 @@ impl fmt::Display for Fill {
         match self {
             Self::Black => f.write_str("black"),
             Self::Mean => f.write_str("mean"),
-            Self::Rgb([r, g, b]) => write!(f, "{r},{g},{b}"),
+            Self::Colour(colour) => {
+                let values: Vec<String> = colour.iter().map(f32::to_string).collect();
+                f.write_str(&values.join(","))
+            }
         }
     }
 }
@@ -135,7 +157,7 @@ impl FromStr for Fill {
         match text {
             "black" => Ok(Self::Black),
             "mean" => Ok(Self::Mean),
-            _ => numbers(text).map(Self::Rgb).ok_or_else(|| {
+            _ => numbers(text).map(Self::Colour).ok_or_else(|| {
                 Error::input(format!("`{text}` is neither black, mean nor R,G,B (such as 0.5,0.5,0.5)"))
             }),
         }
@@ -177,10 +199,9 @@ impl FromStr for Init {
 
 as_string!(Init);
 
-/// Exactly `N` numbers separated by commas.
-pub fn numbers<T: FromStr, const N: usize>(text: &str) -> Option<[T; N]> {
-    let parts: Vec<T> = text.split(',').map(|part| part.trim().parse().ok()).collect::<Option<_>>()?;
-    parts.try_into().ok()
+/// Numbers separated by commas.
+pub fn numbers<T: FromStr>(text: &str) -> Option<Vec<T>> {
+    text.split(',').map(|part| part.trim().parse().ok()).collect()
 }
 
 #[cfg(test)]
@@ -192,7 +213,7 @@ mod tests {
         for name in TvForm::NAMES {
             assert_eq!(&name.parse::<TvForm>().unwrap().to_string(), name);
         }
-        for text in ["black", "mean", "0.1,0.25,1"] {
+        for text in ["black", "mean", "0.1,0.25,1", "0.5", "0,0,0,1"] {
             assert_eq!(text.parse::<Fill>().unwrap().to_string(), text);
         }
         assert_eq!("uniform".parse::<Init>().unwrap(), Init::Uniform);
@@ -203,7 +224,7 @@ mod tests {
     fn unknown_names_list_the_choices() {
         let error = "cubic".parse::<Interpolation>().unwrap_err().to_string();
         assert_eq!(error, "`cubic` is none of bilinear, nearest");
-        for text in ["grey", "1,2", "1,2,3,4", "a,b,c", ""] {
+        for text in ["grey", "1,", "a,b,c", ""] {
             assert!(text.parse::<Fill>().is_err(), "{text}");
         }
     }

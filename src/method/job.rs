@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::networks::Network;
+use crate::shape::ImageSpec;
 
 /// One image of a batch.
 #[derive(Clone, Debug, PartialEq)]
@@ -12,12 +13,12 @@ pub struct Job {
     pub class: usize,
     /// Seed of the start and of the warps.
     pub seed: u64,
-    /// Pixels to start from, `[3,side,side]` in `[0,1]` of the settings' `image_side`; noise if `None`.
+    /// Pixels to start from, `[C,H,W]` in `[0,1]` of [`Settings::image`](super::Settings::image); noise if `None`.
     pub init: Option<Arc<[f32]>>,
 }
 
-/// Whether a network can make these.
-pub(super) fn check_jobs(network: &Network, side: usize, jobs: &[Job]) -> Result<()> {
+/// Whether a network can make these, from starts like `image`.
+pub(super) fn check_jobs(network: &Network, image: ImageSpec, jobs: &[Job]) -> Result<()> {
     if jobs.is_empty() {
         return Err(Error::input("there are no jobs: give at least one"));
     }
@@ -30,10 +31,9 @@ pub(super) fn check_jobs(network: &Network, side: usize, jobs: &[Job]) -> Result
                 classes - 1
             )));
         }
-        if job.init.as_ref().is_some_and(|pixels| pixels.len() != 3 * side * side) {
-            return Err(Error::input(format!(
-                "the initial image does not have three channels of {side}x{side} pixels"
-            )));
+        if let Some(pixels) = job.init.as_ref().filter(|pixels| pixels.len() != image.len()) {
+            let count = pixels.len();
+            return Err(Error::input(format!("the initial image has {count} values, but must be {image}")));
         }
     }
     Ok(())

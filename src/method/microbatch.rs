@@ -10,7 +10,7 @@ use super::transform_chain::Chain;
 use crate::error::Result;
 use crate::gpu::{Recording, TensorId, VIEW_ALIGN};
 use crate::ops::{ChannelAffine, Tensor};
-use crate::shape::Shape;
+use crate::shape::{ImageSpec, Shape};
 
 /// On a processor, the most images that go through the network together: with more, what a layer leaves for the next is no longer in
 /// its caches when that begins, and on some an image then costs more than alone.
@@ -35,11 +35,11 @@ pub(super) struct Through<'a> {
     pub(super) step: Step<'a>,
     pub(super) settings: &'a Settings,
     /// What the warp shows beyond the picture.
-    pub(super) fill: [f32; 3],
+    pub(super) fill: Vec<f32>,
     /// What the last transform does to what it writes.
     pub(super) normalize: Option<ChannelAffine>,
-    /// The network's.
-    pub(super) side: usize,
+    /// The network's images.
+    pub(super) network: ImageSpec,
 }
 
 impl Through<'_> {
@@ -59,7 +59,7 @@ impl Through<'_> {
     ) -> Result<Microbatch> {
         let (n, clock, terms) = (images.len(), self.step.clock, self.terms);
         let [x, dx] = [x.images(rec, images.clone())?, dx.images(rec, images.clone())?];
-        let chain = Chain::new(rec, self.settings, self.fill, self.normalize.clone(), self.side, [n, clock.steps])?;
+        let chain = Chain::new(rec, self.settings, self.network, &self.fill, self.normalize.clone(), [n, clock.steps])?;
         let seen = chain.forward(rec, x, clock)?;
         let ledger = terms.ledger(&self.step, rec, x)?;
         let dseen = terms.through_network(&self.step, rec, &ledger, images.clone(), seen)?;

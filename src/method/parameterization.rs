@@ -1,7 +1,8 @@
 //! What Adam moves, and how an image is made of it: the pixels themselves, or Lucent's spectrum.
 //!
 //! A spectrum has decorrelated colours: `image = sigmoid(M · irfft2(scale · spectrum) / 4)` with the orthonormal transform, and
-//! `scale = 1 / max(f, 1/side)` for a frequency of f cycles per pixel (`lucent.optvis.param`).
+//! `scale = 1 / max(f, 1/side)` for a frequency of f cycles per pixel and the image's longer side (`lucent.optvis.param`). Only three
+//! channels are decorrelated; for others M is the identity.
 
 use super::choices::Parameterization;
 use super::draws::normal_numbers;
@@ -9,7 +10,7 @@ use super::settings::Settings;
 use crate::error::{Error, Result};
 use crate::gpu::Recording;
 use crate::ops::{Colour, Irfft2, MAX_FFT_SIDE, Tensor};
-use crate::shape::Shape;
+use crate::shape::{ImageSpec, Shape};
 
 /// The standard deviation of a spectrum's numbers at the start.
 const START: f64 = 0.01;
@@ -30,12 +31,11 @@ fn colours() -> [[f64; 3]; 3] {
 }
 
 /// What a number of the spectrum is multiplied by.
-fn scale(side: usize, row: usize, column: usize) -> f64 {
-    let side = side as f64;
+fn scale([h, w]: [usize; 2], row: usize, column: usize) -> f64 {
     // Rows past the middle are negative frequencies.
-    let cycles = |index: usize| (index as f64).min(side - index as f64) / side;
-    let frequency = libm::hypot(cycles(row), cycles(column));
-    1.0 / frequency.max(1.0 / side) / CONTRAST
+    let cycles = |index: usize, side: usize| (index as f64).min(side as f64 - index as f64) / side as f64;
+    let frequency = libm::hypot(cycles(row, h), cycles(column, w));
+    1.0 / frequency.max(1.0 / h.max(w) as f64) / CONTRAST
 }
 
 /// The kernels between the parameters and the image.
@@ -45,9 +45,10 @@ pub(super) struct Fourier {
 }
 
 impl Fourier {
-    pub(super) fn new(side: usize) -> Result<Self> {
-        let irfft2 = Irfft2::new(side, side, |row, column| scale(side, row, column))?;
-        let matrix = colours().map(|row| row.map(|v| v as f32));
+    pub(super) fn new(image: ImageSpec) -> Result<Self> {
+        let ImageSpec { channels, height, width } = image;
+        let irfft2 = Irfft2::new(height, width, |row, column| scale([height, width], row, column))?;
+        let matrix = (channels == 3).then(|| colours().map(|row| row.map(|v| v as f32)));
         Ok(Self { irfft2, colour: Colour { matrix, sigmoid: true } })
     }
 
@@ -67,10 +68,9 @@ impl Fourier {
 }
 
 impl Settings {
-    /// The shape of what Adam moves, for n images.
-    pub(super) fn parameters(&self, n: usize) -> Shape {
-        let side = self.image_side as usize;
-        let image = Shape::new(n, 3, side, side);
+    /// The shape of what Adam moves, for n images of a network.
+    pub(super) fn parameters(&self, network: ImageSpec, n: usize) -> Shape {
+        let image = self.image(network).batch(n);
         match self.parameterization {
             Parameterization::Pixels => image,
             Parameterization::Fourier => Irfft2::spectrum(image),
@@ -78,66 +78,74 @@ impl Settings {
     }
 }
 
-/// The numbers that a spectrum starts from, `[3,side,2·(side/2+1)]` in pairs (re, im): normal, of standard deviation 0.01.
-pub fn normal_spectrum(seed: u64, class: usize, side: usize) -> Vec<f32> {
-    let len = 3 * side * (side + 2);
+/// The numbers that the spectrum of an image starts from, `[C,H,2·(W/2+1)]` in pairs (re, im): normal, of standard deviation 0.01.
+pub fn normal_spectrum(seed: u64, class: usize, image: ImageSpec) -> Vec<f32> {
+    let len = Irfft2::spectrum(image.batch(1)).len();
     normal_numbers(seed, class, len).into_iter().map(|v| (START * v) as f32).collect()
 }
 
-/// The spectrum that makes a picture, `[3,side,side]` in `[0,1]`, whose pixels are first brought a little off black and white.
+/// The spectrum that makes a picture, `[C,H,W]` in `[0,1]`, whose pixels are first brought a little off black and white.
 ///
 /// # Errors
 /// If the picture is of another size, or a spectrum makes no such pictures.
-pub fn spectrum_of(pixels: &[f32], side: usize) -> Result<Vec<f32>> {
-    if pixels.len() != 3 * side * side || !side.is_multiple_of(2) || side > MAX_FFT_SIDE {
-        return Err(Error::input(format!(
-            "a spectrum of side {side} does not make an image of {} values",
-            pixels.len()
-        )));
+pub fn spectrum_of(pixels: &[f32], image: ImageSpec) -> Result<Vec<f32>> {
+    let ImageSpec { channels, height, width } = image;
+    let fits = |side: usize| side.is_multiple_of(2) && (2..=MAX_FFT_SIDE).contains(&side);
+    if pixels.len() != image.len() || ![height, width].into_iter().all(fits) {
+        let count = pixels.len();
+        return Err(Error::input(format!("a spectrum of an image of {image} does not make one of {count} values")));
     }
-    let plane = side * side;
-    let inverse = inverted(colours());
+    let plane = height * width;
     let logit = |v: f32| {
         let v = f64::from(v).clamp(MARGIN, 1.0 - MARGIN);
         libm::log(v / (1.0 - v))
     };
     let logits: Vec<f64> = pixels.iter().map(|&v| logit(v)).collect();
-    let mut spectrum = Vec::with_capacity(3 * side * (side + 2));
-    for row in inverse {
-        let channel: Vec<f64> = (0..plane).map(|at| (0..3).map(|c| row[c] * logits[c * plane + at]).sum()).collect();
-        spectrum.extend(rfft2(&channel, side).into_iter().map(|v| v as f32));
-    }
-    Ok(spectrum)
+    let decorrelated: Vec<Vec<f64>> = if channels == 3 {
+        let mixed =
+            |row: [f64; 3]| (0..plane).map(|at| (0..3).map(|c| row[c] * logits[c * plane + at]).sum()).collect();
+        inverted(colours()).map(mixed).into()
+    } else {
+        logits.chunks(plane).map(<[f64]>::to_vec).collect()
+    };
+    let spectra = decorrelated.iter().flat_map(|channel| rfft2(channel, [height, width]));
+    Ok(spectra.map(|v| v as f32).collect())
 }
 
 /// The orthonormal spectrum of one channel by plain sums, less the scale: once a run, a second at most for the sides in use.
-fn rfft2(x: &[f64], side: usize) -> Vec<f64> {
-    let columns = side / 2 + 1;
-    let root = |k: usize| {
-        let angle = (k % side) as f64 * (std::f64::consts::TAU / side as f64);
-        [libm::cos(angle), -libm::sin(angle)]
-    };
-    let roots: Vec<[f64; 2]> = (0..side).map(root).collect();
-    let mut rows = vec![[0.0; 2]; side * columns];
+fn rfft2(x: &[f64], [h, w]: [usize; 2]) -> Vec<f64> {
+    let columns = w / 2 + 1;
+    let (down, across) = (roots(h), roots(w));
+    let mut rows = vec![[0.0; 2]; h * columns];
     for (at, out) in rows.iter_mut().enumerate() {
         let (row, column) = (at / columns, at % columns);
-        for (b, value) in x[row * side..(row + 1) * side].iter().enumerate() {
-            let [cos, sin] = roots[column * b % side];
+        for (b, value) in x[row * w..(row + 1) * w].iter().enumerate() {
+            let [cos, sin] = across[column * b % w];
             *out = [out[0] + value * cos, out[1] + value * sin];
         }
     }
-    let mut spectrum = Vec::with_capacity(2 * side * columns);
-    for row in 0..side {
+    let norm = ((h * w) as f64).sqrt();
+    let mut spectrum = Vec::with_capacity(2 * h * columns);
+    for row in 0..h {
         for column in 0..columns {
             let mut sum = [0.0; 2];
-            for a in 0..side {
-                let ([re, im], [cos, sin]) = (rows[a * columns + column], roots[row * a % side]);
+            for a in 0..h {
+                let ([re, im], [cos, sin]) = (rows[a * columns + column], down[row * a % h]);
                 sum = [sum[0] + re * cos - im * sin, sum[1] + re * sin + im * cos];
             }
-            spectrum.extend(sum.map(|v| v / (side as f64 * scale(side, row, column))));
+            spectrum.extend(sum.map(|v| v / (norm * scale([h, w], row, column))));
         }
     }
     spectrum
+}
+
+/// `exp(−2πi k / n)` for each k below n, in pairs (re, im).
+fn roots(n: usize) -> Vec<[f64; 2]> {
+    let root = |k: usize| {
+        let angle = k as f64 * (std::f64::consts::TAU / n as f64);
+        [libm::cos(angle), -libm::sin(angle)]
+    };
+    (0..n).map(root).collect()
 }
 
 /// The inverse of a matrix, by its adjugate.
@@ -169,21 +177,25 @@ mod tests {
     #[test]
     fn scales_fall_with_the_frequency() {
         // The lowest frequencies are capped; a row from the end is as low as one from the start.
-        assert_eq!(scale(8, 0, 0), 8.0 / 4.0);
-        assert_eq!(scale(8, 1, 0), 8.0 / 4.0);
-        assert_eq!(scale(8, 7, 0), 8.0 / 4.0);
-        assert_eq!(scale(8, 0, 4), 2.0 / 4.0);
-        assert!((scale(8, 4, 4) - 1.0 / 0.5_f64.hypot(0.5) / 4.0).abs() < 1e-15);
+        let scale8 = |row, column| scale([8, 8], row, column);
+        assert_eq!(scale8(0, 0), 8.0 / 4.0);
+        assert_eq!(scale8(1, 0), 8.0 / 4.0);
+        assert_eq!(scale8(7, 0), 8.0 / 4.0);
+        assert_eq!(scale8(0, 4), 2.0 / 4.0);
+        assert!((scale8(4, 4) - 1.0 / 0.5_f64.hypot(0.5) / 4.0).abs() < 1e-15);
+        // The cap is that of the longer side.
+        assert_eq!([scale([4, 8], 0, 0), scale([4, 8], 1, 0)], [8.0 / 4.0, 4.0 / 4.0]);
     }
 
     #[test]
     fn spectra_begin_as_said() {
-        let spectrum = normal_spectrum(3, 4, 64);
+        let image = ImageSpec { channels: 3, height: 64, width: 64 };
+        let spectrum = normal_spectrum(3, 4, image);
         assert_eq!(spectrum.len(), 3 * 64 * 66);
         let mean = spectrum.iter().map(|&v| f64::from(v)).sum::<f64>() / spectrum.len() as f64;
         let variance = spectrum.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>() / spectrum.len() as f64;
         // Standard errors: 0.01/√12672 = 9e-5, and 1e-4·√(2/12672) = 1.3e-6.
         assert!(mean.abs() < 4e-4 && (variance - 1e-4).abs() < 5e-6, "{mean} {variance}");
-        assert_ne!(spectrum, normal_spectrum(3, 5, 64));
+        assert_ne!(spectrum, normal_spectrum(3, 5, image));
     }
 }

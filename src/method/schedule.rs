@@ -56,14 +56,15 @@ pub trait TransformDraws: Send {
 pub(super) struct Drawn {
     pub(super) settings: Settings,
     pub(super) keys: Vec<(u64, usize)>,
-    /// Of the image that `affine` takes.
-    pub(super) side: usize,
+    /// `[height, width]` of the image that `affine` takes.
+    pub(super) size: [usize; 2],
 }
 
 impl Warps for Drawn {
     fn theta(&self, image: usize, step: u64) -> [f32; 6] {
         let (seed, class) = self.keys[image];
-        draw_warp(&self.settings, seed, class, step, self.side, self.side).theta(self.side, self.side)
+        let [height, width] = self.size;
+        draw_warp(&self.settings, seed, class, step, width, height).theta(width, height)
     }
 }
 

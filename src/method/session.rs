@@ -24,7 +24,7 @@ use crate::error::{Error, Result};
 use crate::gpu::{Context, ImageTexture, Plan, Recording, Summary};
 use crate::networks::Network;
 use crate::ops::{AdamRow, ConvAlgorithms};
-use crate::shape::Shape;
+use crate::shape::ImageSpec;
 
 pub use losses::Losses;
 pub use pending::Pending;
@@ -32,10 +32,10 @@ pub use pending::Pending;
 /// What an image's optimisation goes on from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ImageState {
-    /// Pixels, `[3,H,W]`, of the network's height and width, unclamped.
+    /// Pixels, `[C,H,W]` of the network's images, unclamped.
     pub image: Vec<f32>,
-    /// What Adam moves and the image is made of, unless that is the image itself: a spectrum, `[3,side,2·(side/2+1)]` in pairs (re, im),
-    /// or pixels of another side.
+    /// What Adam moves and the image is made of, unless that is the image itself: a spectrum, `[C,H,2·(W/2+1)]` in pairs (re, im),
+    /// or pixels of another size.
     pub parameters: Option<Vec<f32>>,
     /// Adam's first moment, as many numbers as it moves.
     pub m: Vec<f32>,
@@ -70,7 +70,8 @@ pub struct Session {
     terms: Terms,
     warps: Box<dyn Warps>,
     draws: Box<dyn TransformDraws>,
-    shape: Shape,
+    /// The network's images.
+    image: ImageSpec,
     /// Steps recorded or submitted so far, over both stages.
     step: u64,
     /// The step with which the window on the adapter begins, and the window's length.
@@ -100,7 +101,8 @@ impl Session {
         overrides: Overrides,
     ) -> Result<Self> {
         settings.validate()?;
-        check_jobs(network, settings.image_side as usize, jobs)?;
+        let image = settings.image(network.image());
+        check_jobs(network, image, jobs)?;
         let objectives = overrides.objectives.unwrap_or_else(|| vec![settings.objective.clone(); jobs.len()]);
         let aims = match overrides.resolved {
             Some(resolved)
@@ -119,11 +121,11 @@ impl Session {
         let state = step::record(&mut rec, &choices, network, settings, &terms, jobs.len(), window)?;
         let plan = Plan::prepare(context, rec).await?;
         let keys = jobs.iter().map(|job| (job.seed, job.class)).collect();
-        let drawn = Drawn { settings: settings.clone(), keys, side: settings.image_side as usize };
+        let drawn = Drawn { settings: settings.clone(), keys, size: [image.height, image.width] };
         let fresh = History::new(state.names());
         let mut session = Self {
             context: context.clone(),
-            shape: state.image.shape,
+            image: network.image(),
             plan,
             state,
             settings: settings.clone(),
@@ -162,12 +164,12 @@ impl Session {
     }
 
     fn start(&mut self) -> Result<()> {
-        let side = self.settings.image_side as usize;
+        let image = self.settings.image(self.image);
         let start = |job: &Job| match (self.settings.parameterization, &job.init) {
             (Parameterization::Pixels, Some(pixels)) => Ok(pixels.to_vec()),
-            (Parameterization::Pixels, None) => Ok(uniform_image(job.seed, job.class, 3 * side * side)),
-            (Parameterization::Fourier, Some(pixels)) => spectrum_of(pixels, side),
-            (Parameterization::Fourier, None) => Ok(normal_spectrum(job.seed, job.class, side)),
+            (Parameterization::Pixels, None) => Ok(uniform_image(job.seed, job.class, image.len())),
+            (Parameterization::Fourier, Some(pixels)) => spectrum_of(pixels, image),
+            (Parameterization::Fourier, None) => Ok(normal_spectrum(job.seed, job.class, image)),
         };
         let parameters: Vec<Vec<f32>> = self.jobs.iter().map(start).collect::<Result<_>>()?;
         self.write_parameters(&parameters.concat())
@@ -273,7 +275,7 @@ impl Session {
     /// What the transforms do to an image at a step.
     fn maps(&self, image: usize, step: u64) -> Vec<Map> {
         let theta = self.warps.theta(image, step);
-        maps_of(&self.settings, self.shape.h(), theta, |transform| self.draws.draw(image, step, transform))
+        maps_of(&self.settings, self.image, theta, |transform| self.draws.draw(image, step, transform))
     }
 
     /// Records up to `steps` steps into a host's encoder and gives how many: fewer at the end of the run and of a stretch of
@@ -295,7 +297,7 @@ impl Session {
         Ok(count)
     }
 
-    /// The pixels of the whole batch, `[N,3,H,W]` of f32, unclamped.
+    /// The pixels of the whole batch, `[N,C,H,W]` of f32, unclamped.
     pub fn image_buffer(&self) -> &wgpu::Buffer {
         self.plan.buffer(self.state.image.id).expect("the image is kept")
     }
@@ -303,13 +305,13 @@ impl Session {
     /// A texture that shows one image of the batch; record its update after the steps.
     ///
     /// # Errors
-    /// If there is no such image.
+    /// If there is no such image, or it has not 1, 3 or 4 channels.
     pub fn image_texture(&self, image: usize) -> Result<ImageTexture> {
         if image >= self.jobs.len() {
             let count = self.jobs.len();
             return Err(Error::input(format!("there is no image {image}: the batch has {count}, counted from 0")));
         }
-        ImageTexture::new(&self.context, self.image_buffer(), image, [self.shape.h(), self.shape.w()])
+        ImageTexture::new(&self.context, self.image_buffer(), image, self.image.batch(self.jobs.len()))
     }
 }
 

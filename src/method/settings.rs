@@ -15,8 +15,8 @@ use super::objective::Objective;
 use super::transforms::{SCALE_LIMITS, Transforms};
 use crate::digest::sha256_hex;
 use crate::error::SettingsError;
-use crate::networks::SIDE;
 use crate::ops::MAX_FFT_SIDE;
+use crate::shape::ImageSpec;
 use crate::{Error, Result};
 
 /// The most steps of one run, which bounds the memory for its losses.
@@ -50,7 +50,7 @@ pub struct Settings {
     /// What Adam moves: pixels, or a spectrum.
     #[serde(default = "pixels")]
     pub parameterization: Parameterization,
-    /// Width and height of the image; the network gets it resized to its own.
+    /// The longer side of the image in pixels, see [`Settings::image`]; the network gets it resized to its own size.
     #[serde(default = "network_side")]
     pub image_side: u32,
     /// What the image goes through in each step before the network sees it.
@@ -137,7 +137,7 @@ impl Settings {
             self.clamp,
             "false with {parameterization} fourier, whose pixels never leave [0,1]",
         )?;
-        self.transforms.check(self.image_side as usize)?;
+        self.transforms.check([self.image_side as usize; 2])?;
         check(
             (0.0..=1.0).contains(&(self.weight_decay * self.lr)),
             "weight_decay",
@@ -238,6 +238,28 @@ impl Settings {
             .collect()
     }
 
+    /// The image that Adam changes for a network of images like `network`: of as many channels and the same aspect ratio, its longer
+    /// side `image_side`, its shorter one rounded to an even number.
+    pub fn image(&self, network: ImageSpec) -> ImageSpec {
+        let (side, longest) = (self.image_side as usize, network.height.max(network.width).max(1));
+        let extent = |of: usize| 2 * ((side * of + longest) / (2 * longest)).max(1);
+        ImageSpec { channels: network.channels, height: extent(network.height), width: extent(network.width) }
+    }
+
+    /// Whether these settings suit a network of such images, as [`Settings::validate`] cannot see.
+    ///
+    /// # Errors
+    /// If the network's images are less than two pixels high or wide, the transforms make such images or too large ones, or the fill
+    /// has a value for other channels than theirs.
+    pub fn check_image(&self, network: ImageSpec) -> Result<()> {
+        if network.height.min(network.width) < 2 {
+            return Err(Error::input(format!("the network's images are {network}, but must be at least 2x2 pixels")));
+        }
+        self.fill.channels(&vec![0.0; network.channels])?;
+        let ImageSpec { height, width, .. } = self.image(network);
+        self.transforms.check([height, width])
+    }
+
     /// The image that the run starts from, if it is one.
     pub fn init_image(&self) -> Option<&PathBuf> {
         match &self.init {
@@ -254,7 +276,7 @@ fn pixels() -> Parameterization {
 
 /// What older files mean that name no side.
 fn network_side() -> u32 {
-    SIDE as u32
+    224
 }
 
 /// What older files mean that do not name a share or a probability.
@@ -336,7 +358,7 @@ mod tests {
             ("`image_side` is 225,", |s| s.image_side = 225),
             ("`image_side` is 1026,", |s| s.image_side = 1026),
             ("`clamp` is true,", |s| (s.clamp, s.parameterization) = (true, Parameterization::Fourier)),
-            ("`fill` is 0.5,2,0.5,", |s| s.fill = Fill::Rgb([0.5, 2.0, 0.5])),
+            ("`fill` is 0.5,2,0.5,", |s| s.fill = Fill::Colour(vec![0.5, 2.0, 0.5])),
         ];
         for (expected, change) in cases {
             let mut settings = Settings::default();
@@ -351,7 +373,7 @@ mod tests {
         let base = Settings::default();
         let changed = base.overlay(&json(r#"{"lr": 0.1, "fill": "0.1,0.2,0.3", "init": "a.png"}"#)).unwrap();
         assert_eq!(changed.lr, 0.1);
-        assert_eq!(changed.fill, Fill::Rgb([0.1, 0.2, 0.3]));
+        assert_eq!(changed.fill, Fill::Colour(vec![0.1, 0.2, 0.3]));
         assert_eq!(changed.init, Init::Image("a.png".into()));
         assert_eq!(changed.steps, 512);
         for (text, expected) in [

@@ -2,19 +2,19 @@
 
 use std::borrow::Cow;
 
-use super::choices::{Fill, Parameterization};
+use super::choices::Parameterization;
 use super::losses::tick;
 use super::microbatch::{Microbatch, Through};
 use super::parameterization::Fourier;
 use super::settings::Settings;
 use super::terms::{Step, Terms};
 use super::transform_chain::resize;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::gpu::{Layout, Recording, TensorId};
 use crate::graph::Retain;
 use crate::networks::Network;
 use crate::ops::{Adam, AdamRow, AffineWarp, Clock, ConvAlgorithms, Interpolation, Schedule, Tensor, words};
-use crate::shape::Shape;
+use crate::shape::ImageSpec;
 
 /// Most steps whose schedule and losses are on the adapter at once.
 pub(super) const WINDOW: usize = 512;
@@ -58,23 +58,22 @@ impl State {
 struct Making {
     fourier: Option<Fourier>,
     parameters: Tensor,
-    /// `[N,3,side,side]`.
+    /// `[N,C,H,W]` of the settings' image.
     made: Tensor,
-    /// Of the network's side.
+    /// The same at the network's size.
     image: Tensor,
 }
 
 impl Making {
-    fn new(rec: &mut Recording, settings: &Settings, input: Shape, n: usize) -> Result<Self> {
-        let side = settings.image_side as usize;
-        let [made_shape, image_shape] = [side, input.h()].map(|side| Shape::new(n, 3, side, side));
-        let image = Tensor::kept(rec, "image", image_shape);
-        let made = if made_shape == image_shape { image } else { Tensor::kept(rec, "made", made_shape) };
+    fn new(rec: &mut Recording, settings: &Settings, network: ImageSpec, n: usize) -> Result<Self> {
+        let own = settings.image(network);
+        let image = Tensor::kept(rec, "image", network.batch(n));
+        let made = if own == network { image } else { Tensor::kept(rec, "made", own.batch(n)) };
         Ok(match settings.parameterization {
             Parameterization::Pixels => Self { fourier: None, parameters: made, made, image },
             Parameterization::Fourier => {
-                let parameters = Tensor::kept(rec, "spectrum", settings.parameters(n));
-                Self { fourier: Some(Fourier::new(side)?), parameters, made, image }
+                let parameters = Tensor::kept(rec, "spectrum", settings.parameters(network, n));
+                Self { fourier: Some(Fourier::new(own)?), parameters, made, image }
             }
         })
     }
@@ -92,13 +91,13 @@ impl Making {
         if self.made.id == self.image.id {
             return Ok(());
         }
-        let (n, from, to) = (self.made.shape.n(), self.made.shape.h(), self.image.shape.h());
+        let [n, channels, ..] = self.made.shape.nchw();
+        let [from, to] = [self.made, self.image].map(|x| [x.shape.h(), x.shape.w()]);
         let maps: Vec<f32> = std::iter::repeat_n(resize(from, to), n).flatten().collect();
-        let label = format!("maps from {from} to {to} of {n}");
-        let maps = rec.table(label, Layout::Words, words(&maps));
+        let maps = rec.table("maps to the network's size", Layout::Words, words(&maps));
         // It holds for every step: the first.
         let first = Clock { step: rec.table("step 0", Layout::Words, vec![0]), steps: 1 };
-        let resize = AffineWarp { interpolation: Interpolation::Bilinear, fill: vec![0.0; 3], normalize: None };
+        let resize = AffineWarp { interpolation: Interpolation::Bilinear, fill: vec![0.0; channels], normalize: None };
         resize.forward(rec, self.made, maps, first, self.image)
     }
 
@@ -126,36 +125,28 @@ pub(super) fn record(
     // The last transform normalizes as it writes; the image that is evaluated is not transformed.
     let aimed = terms.graph(network, &graph)?;
     let (normalize, aimed) = aimed.without_normalize().map_or((None, aimed.clone()), |(n, g)| (Some(n), g));
-    let input = network.image().batch(1);
-    if input.c() != 3 {
-        return Err(Error::input(format!("the network takes {} channels, and pictures have three", input.c())));
-    }
-    let making = Making::new(rec, settings, input, n)?;
+    settings.check_image(network.image())?;
+    let mean = network.preprocessing().mean_colour();
+    let fill = settings.fill.channels(&mean)?;
+    let making = Making::new(rec, settings, network.image(), n)?;
     let Making { parameters, made, image, .. } = making;
     let [m, v] = ["m", "v"].map(|name| Tensor::kept(rec, name, parameters.shape));
     let clock = Clock { step: rec.kept("clock", 1), steps: window };
     let weights = rec.kept("weights", terms.len() * window);
     let schedule = Schedule { rows: rec.kept("schedule", window * AdamRow::LEN), clock };
-    let mean = network.preprocessing().mean_colour();
-    let mean = <[f32; 3]>::try_from(mean).expect("one for each of three channels");
-    let fill = match settings.fill {
-        Fill::Black => [0.0; 3],
-        Fill::Mean => mean,
-        Fill::Rgb(rgb) => rgb,
-    };
 
     rec.section("step");
     let dmade = Tensor::transient(rec, "dimage", made.shape);
     let mut microbatches = Vec::new();
     let step = Step { graph: &aimed, choices, clock, weights };
-    let through = Through { terms, step, settings, fill, normalize, side: input.h() };
+    let through = Through { terms, step, settings, fill, normalize, network: network.image() };
     for images in through.split(made.shape) {
         microbatches.push(through.record(rec, images, made, dmade)?);
     }
     let dparameters = making.backward(rec, dmade)?;
     let (beta1, beta2, eps, clamp) = (settings.beta1, settings.beta2, settings.eps, settings.clamp);
     // A spectrum has no colour to go towards but that of no spectrum at all.
-    let towards = if settings.parameterization == Parameterization::Pixels { mean } else { [0.0; 3] };
+    let towards = if settings.parameterization == Parameterization::Pixels { mean } else { vec![0.0; mean.len()] };
     Adam { beta1, beta2, eps, clamp, towards }.step(rec, dparameters, [parameters, m, v], schedule)?;
     making.forward(rec)?;
     tick(rec, clock)?;

@@ -3,11 +3,11 @@
 
 use super::draws::Warp;
 use super::settings::Settings;
-use super::transforms::{Transform, scaled};
+use super::transforms::{Scaled, Transform, scaled};
 use crate::error::Result;
 use crate::gpu::{Recording, TensorId};
 use crate::ops::{AffineWarp, ChannelAffine, Clock, Interpolation, Tensor};
-use crate::shape::Shape;
+use crate::shape::{ImageSpec, Shape};
 
 /// A map of one image at one step, see [`AffineWarp::row`].
 pub(crate) type Map = [f32; AffineWarp::ROW];
@@ -16,8 +16,8 @@ struct Stage {
     warp: AffineWarp,
     /// `[window,N]` maps.
     maps: TensorId,
-    /// The longest side behind it.
-    side: usize,
+    /// The largest `[height, width]` after it.
+    size: [usize; 2],
 }
 
 /// What an image goes through, with what is needed to record it.
@@ -26,31 +26,32 @@ pub(super) struct Chain {
 }
 
 impl Chain {
-    /// For `n` images and `window` steps. The last stage normalizes and has the network's side.
+    /// For `n` images and `window` steps. The last stage normalizes and has the size of the network's images.
     pub(super) fn new(
         rec: &mut Recording,
         settings: &Settings,
-        fill: [f32; 3],
+        network: ImageSpec,
+        fill: &[f32],
         normalize: Option<ChannelAffine>,
-        network_side: usize,
         [n, window]: [usize; 2],
     ) -> Result<Self> {
-        let sides = settings.transforms.sides(settings.image_side as usize)?;
+        let ImageSpec { channels, height, width } = settings.image(network);
+        let sizes = settings.transforms.sizes([height, width])?;
         let mut stages: Vec<Stage> = Vec::new();
-        let mut push = |fill: [f32; 3], interpolation, side| {
-            let warp = AffineWarp { interpolation, fill: fill.to_vec(), normalize: None };
+        let mut push = |fill: Vec<f32>, interpolation, size| {
+            let warp = AffineWarp { interpolation, fill, normalize: None };
             let maps = rec.kept(format!("theta {}", stages.len()), window * n * AffineWarp::ROW);
-            stages.push(Stage { warp, maps, side });
+            stages.push(Stage { warp, maps, size });
         };
-        for (transform, &side) in settings.transforms.0.iter().zip(&sides[1..]) {
+        for (transform, &size) in settings.transforms.0.iter().zip(&sizes[1..]) {
             match transform {
-                Transform::Affine => push(fill, settings.interpolation, side),
-                Transform::Pad { value, .. } => push([*value as f32; 3], Interpolation::Bilinear, side),
-                _ => push([0.0; 3], Interpolation::Bilinear, side),
+                Transform::Affine => push(fill.to_vec(), settings.interpolation, size),
+                Transform::Pad { value, .. } => push(vec![*value as f32; channels], Interpolation::Bilinear, size),
+                _ => push(vec![0.0; channels], Interpolation::Bilinear, size),
             }
         }
-        if resizes(settings, network_side) {
-            push([0.0; 3], Interpolation::Bilinear, network_side);
+        if resizes(settings, network) {
+            push(vec![0.0; channels], Interpolation::Bilinear, [network.height, network.width]);
         }
         if let Some(last) = stages.last_mut() {
             last.warp.normalize = normalize;
@@ -67,7 +68,7 @@ impl Chain {
     pub(super) fn forward(&self, rec: &mut Recording, image: Tensor, clock: Clock) -> Result<Tensor> {
         let mut x = image;
         for stage in &self.stages {
-            let y = Tensor::transient(rec, "warped", with_side(image.shape, stage.side));
+            let y = Tensor::transient(rec, "warped", with_size(image.shape, stage.size));
             stage.warp.forward(rec, x, stage.maps, clock, y)?;
             x = y;
         }
@@ -80,7 +81,7 @@ impl Chain {
         for (at, stage) in self.stages.iter().enumerate().rev() {
             let dx = match at.checked_sub(1) {
                 None => dimage,
-                Some(before) => Tensor::transient(rec, "dwarped", with_side(dimage.shape, self.stages[before].side)),
+                Some(before) => Tensor::transient(rec, "dwarped", with_size(dimage.shape, self.stages[before].size)),
             };
             stage.warp.backward(rec, dy, stage.maps, clock, dx)?;
             dy = dx;
@@ -89,23 +90,24 @@ impl Chain {
     }
 }
 
-fn with_side(shape: Shape, side: usize) -> Shape {
-    Shape::new(shape.n(), shape.c(), side, side)
+fn with_size(shape: Shape, [height, width]: [usize; 2]) -> Shape {
+    Shape::new(shape.n(), shape.c(), height, width)
 }
 
-/// Whether something must follow the transforms so that the image has the network's side and is normalized: not behind
-/// the paper's warp of an image that has it.
-fn resizes(settings: &Settings, network_side: usize) -> bool {
-    let side = |sides: Vec<usize>| sides.last().copied();
+/// Whether a resize must follow the transforms, which gives the image the network's size and normalizes it. The paper's warp does
+/// both where the image has that size already.
+fn resizes(settings: &Settings, network: ImageSpec) -> bool {
+    let ImageSpec { height, width, .. } = settings.image(network);
     let last = settings.transforms.0.last();
-    let has_side = settings.transforms.sides(settings.image_side as usize).is_ok_and(|s| side(s) == Some(network_side));
-    !(last == Some(&Transform::Affine) && has_side)
+    let sizes = settings.transforms.sizes([height, width]);
+    let has_size = sizes.is_ok_and(|sizes| sizes.last() == Some(&[network.height, network.width]));
+    !(last == Some(&Transform::Affine) && has_size)
 }
 
-/// From corner to corner, `align_corners` in PyTorch.
-pub(super) fn resize(from: usize, to: usize) -> Map {
-    let step = step_between(from, to);
-    AffineWarp::row([step, 0.0, 0.0, 0.0, step, 0.0], [from; 2], [to; 2])
+/// From corner to corner, `align_corners` in PyTorch; both `[height, width]`.
+pub(super) fn resize(from: [usize; 2], to: [usize; 2]) -> Map {
+    let [step_y, step_x] = [0, 1].map(|axis| step_between(from[axis], to[axis]));
+    AffineWarp::row([step_x, 0.0, 0.0, 0.0, step_y, 0.0], from, to)
 }
 
 fn step_between(from: usize, to: usize) -> f32 {
@@ -115,33 +117,66 @@ fn step_between(from: usize, to: usize) -> f32 {
 /// The maps of an image at a step, one a stage: `warp` is what `affine` does, and `draw` gives the two numbers of each transform.
 pub(crate) fn maps_of(
     settings: &Settings,
-    network_side: usize,
+    network: ImageSpec,
     theta: [f32; 6],
     draw: impl Fn(usize) -> [f64; 2],
 ) -> Vec<Map> {
-    let mut side = settings.image_side as usize;
+    let image = settings.image(network);
+    let mut size = [image.height, image.width];
     let mut maps = Vec::with_capacity(settings.transforms.0.len() + 1);
     let shifted = |dx: f64, dy: f64| [1.0, 0.0, -dx as f32, 0.0, 1.0, -dy as f32];
     for (at, transform) in settings.transforms.0.iter().enumerate() {
         let [first, second] = draw(at);
         let (theta, after) = match transform {
-            Transform::Affine => (theta, side),
-            Transform::Pad { pixels, .. } => (shifted(*pixels as f64, *pixels as f64), side + 2 * pixels),
-            Transform::Jitter(_) => (shifted(first, second), side),
+            Transform::Affine => (theta, size),
+            Transform::Pad { pixels, .. } => {
+                (shifted(*pixels as f64, *pixels as f64), size.map(|side| side + 2 * pixels))
+            }
+            Transform::Jitter(_) => (shifted(first, second), size),
             Transform::Scale(_) => {
-                let scaled = scaled(side, first);
-                let step = step_between(side, scaled.inner);
-                let start = -(step * scaled.pad as f32);
-                ([step, 0.0, start, 0.0, step, start], scaled.side())
+                let scaled = size.map(|side| scaled(side, first));
+                let [step_y, step_x] = [0, 1].map(|axis| step_between(size[axis], scaled[axis].inner));
+                let [start_y, start_x] = [-(step_y * scaled[0].pad as f32), -(step_x * scaled[1].pad as f32)];
+                ([step_x, 0.0, start_x, 0.0, step_y, start_y], scaled.map(Scaled::side))
             }
             // The warp turns clockwise.
-            Transform::Rotate(_) => (Warp { angle_deg: -first, ..Warp::IDENTITY }.theta(side, side), side),
+            Transform::Rotate(_) => {
+                let [height, width] = size;
+                (Warp { angle_deg: -first, ..Warp::IDENTITY }.theta(width, height), size)
+            }
         };
-        maps.push(AffineWarp::row(theta, [side; 2], [after; 2]));
-        side = after;
+        maps.push(AffineWarp::row(theta, size, after));
+        size = after;
     }
-    if resizes(settings, network_side) {
-        maps.push(resize(side, network_side));
+    if resizes(settings, network) {
+        maps.push(resize(size, [network.height, network.width]));
     }
     maps
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The place in the input that an output pixel shows.
+    fn at(map: Map, ox: f32, oy: f32) -> [f32; 2] {
+        [map[0] * ox + map[1] * oy + map[2], map[3] * ox + map[4] * oy + map[5]]
+    }
+
+    #[test]
+    fn resizes_go_from_corner_to_corner_along_each_side() {
+        let network = ImageSpec { channels: 1, height: 20, width: 28 };
+        let settings = Settings { image_side: 28, transforms: "scale 0.5".parse().unwrap(), ..Settings::default() };
+        let maps = maps_of(&settings, network, [0.0; 6], |_| [0.5, 0.0]);
+        // 10 x 14 pixels between 5 rows and 7 columns of zeros; the resize after it changes nothing.
+        assert_eq!(maps.iter().map(|map| map[6..].to_vec()).collect::<Vec<_>>(), [[20.0, 28.0, 20.0, 28.0]; 2]);
+        let near = |[x, y]: [f32; 2], corner: [f32; 2]| (x - corner[0]).abs() < 1e-5 && (y - corner[1]).abs() < 1e-5;
+        assert!(near(at(maps[0], 7.0, 5.0), [0.0, 0.0]), "{:?}", maps[0]);
+        assert!(near(at(maps[0], 20.0, 14.0), [27.0, 19.0]), "{:?}", maps[0]);
+        assert!(near(at(resize([20, 28], [5, 13]), 12.0, 4.0), [27.0, 19.0]));
+        // A quarter turn about the centre.
+        let settings = Settings { image_side: 28, transforms: "rotate 90".parse().unwrap(), ..Settings::default() };
+        let turned = maps_of(&settings, network, [0.0; 6], |_| [90.0, 0.0]).remove(0);
+        assert!(near(at(turned, 13.5, 9.5), [13.5, 9.5]) && near(at(turned, 13.5, 0.0), [23.0, 9.5]), "{turned:?}");
+    }
 }

@@ -149,21 +149,27 @@ impl Default for Transforms {
 }
 
 impl Transforms {
-    /// Whether the list makes sense for images of this side.
+    /// Whether the list makes sense for images of `[height, width]`.
     ///
     /// # Errors
     /// If not, with what is wrong.
-    pub fn check(&self, side: usize) -> Result<()> {
+    pub fn check(&self, size: [usize; 2]) -> Result<()> {
         if self.0.len() > MAX_TRANSFORMS {
             return Err(Error::input(format!("has {} entries, and {MAX_TRANSFORMS} is the most", self.0.len()))
                 .field("transforms"));
         }
         self.0.iter().try_for_each(Transform::check)?;
-        self.sides(side).map(drop)
+        self.sizes(size).map(drop)
     }
 
-    /// The longest side that an image may have, before the first transform and after each.
-    pub(super) fn sides(&self, side: usize) -> Result<Vec<usize>> {
+    /// The largest `[height, width]` that an image may have, before the first transform and after each.
+    pub(super) fn sizes(&self, [height, width]: [usize; 2]) -> Result<Vec<[usize; 2]>> {
+        let (widths, heights) = (self.sides(width, "wide")?, self.sides(height, "high")?);
+        Ok(heights.into_iter().zip(widths).map(|(height, width)| [height, width]).collect())
+    }
+
+    /// The longest that one side of an image may be, before the first transform and after each.
+    fn sides(&self, side: usize, measure: &str) -> Result<Vec<usize>> {
         let mut possible = BTreeSet::from([side]);
         let mut longest = vec![side];
         for transform in &self.0 {
@@ -181,7 +187,7 @@ impl Transforms {
             if least < 2 || most > MAX_SIDE {
                 let side = if least < 2 { least } else { most };
                 return Err(Error::input(format!(
-                    "is {self}, but `{transform}` may make the image {side} pixels wide; 2 to {MAX_SIDE} are \
+                    "is {self}, but `{transform}` may make the image {side} pixels {measure}; 2 to {MAX_SIDE} are \
                          possible"
                 ))
                 .field("transforms"));
@@ -247,7 +253,7 @@ mod tests {
             ("scale 1 1.1,affine", "`transforms` is scale 1 1.1,affine, but `affine` needs a fixed size"),
             ("scale 20", "`transforms` is scale 20, but `scale 20` may make the image 4480 pixels wide"),
         ] {
-            let error = text.parse::<Transforms>().unwrap().check(224).unwrap_err();
+            let error = text.parse::<Transforms>().unwrap().check([224; 2]).unwrap_err();
             assert!(error.is_input() && error.to_string().starts_with(expected), "{text}: {error}");
         }
     }
@@ -259,6 +265,10 @@ mod tests {
         assert_eq!(scaled(152, 1.0), Scaled { inner: 152, pad: 0 });
         assert_eq!(scaled(152, 1.1), Scaled { inner: 168, pad: 0 });
         let lucent: Transforms = LUCENT.parse().unwrap();
-        assert_eq!(lucent.sides(128).unwrap(), [128, 152, 152, 168, 168, 168]);
+        let sizes = lucent.sizes([128, 64]).unwrap();
+        assert_eq!(sizes.iter().map(|size| size[0]).collect::<Vec<_>>(), [128, 152, 152, 168, 168, 168]);
+        assert_eq!(sizes.iter().map(|size| size[1]).collect::<Vec<_>>(), [64, 88, 88, 97, 97, 97]);
+        let error = "pad 900 0,scale 1.1".parse::<Transforms>().unwrap().check([128, 16]).unwrap_err().to_string();
+        assert!(error.contains("`scale 1.1` may make the image 2121 pixels high"), "{error}");
     }
 }

@@ -30,9 +30,6 @@ use crate::shape::ImageSpec;
 use crate::suggest::{near_misses, shown};
 use crate::weights::Weights;
 
-/// Height and width of the embedded networks' images.
-pub const SIDE: usize = 224;
-
 /// The longest side of a network's images, in pixels.
 const MAX_SIDE: usize = 4096;
 

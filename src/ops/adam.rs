@@ -1,14 +1,14 @@
 //! adam: one step of Adam on the pixels (Kingma and Ba, 2015), in PyTorch's order of operations.
 
-use super::{Clock, Tensor, nchw, same};
+use super::{Clock, Tensor, nchw, same, words};
 use crate::error::{Error, Result};
-use crate::gpu::{Grid, Kernel, Recording, TensorId, bytemuck};
+use crate::gpu::{Grid, Kernel, Layout, Recording, TensorId, bytemuck};
 
 crate::params! {
     /// Mirrors `Params` of shaders/adam.wgsl.
     struct AdamParams {
         steps: u32, len: u32, beta1: f32, beta2: f32, one_minus_beta1: f32, one_minus_beta2: f32, eps: f32, clamp: u32,
-        plane: u32, towards_r: f32, towards_g: f32, towards_b: f32,
+        plane: u32, channels: u32,
     }
 }
 
@@ -42,7 +42,7 @@ pub struct Schedule {
 
 /// `torch.optim.AdamW`, except that weight decay pulls towards a colour and not towards 0. The learning rate, the decay and the
 /// bias corrections come from the schedule.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Adam {
     /// Decay of the first moment.
     pub beta1: f64,
@@ -52,23 +52,24 @@ pub struct Adam {
     pub eps: f64,
     /// Whether x is clamped to `[0,1]` after the step.
     pub clamp: bool,
-    /// The colour towards which weight decay pulls: three channels, or zeros for any number of channels.
-    pub towards: [f32; 3],
+    /// The colour towards which weight decay pulls, one value per channel.
+    pub towards: Vec<f32>,
 }
 
 impl Adam {
     /// x, dx, m, v: `[N,C,H,W]`.
     ///
     /// # Errors
-    /// If the shapes differ.
-    pub fn step(self, rec: &mut Recording, dx: Tensor, [x, m, v]: [Tensor; 3], schedule: Schedule) -> Result<()> {
+    /// If the shapes differ, or the colour does not have a value for each channel.
+    pub fn step(&self, rec: &mut Recording, dx: Tensor, [x, m, v]: [Tensor; 3], schedule: Schedule) -> Result<()> {
         for (name, tensor) in [("x", x), ("m", m), ("v", v)] {
             same("adam", "adam", ["dx", name], dx.shape, tensor.shape)?;
         }
         let [_, channels, ..] = nchw("adam", "adam", x.shape)?;
-        if self.towards != [0.0; 3] && channels != self.towards.len() {
+        if channels != self.towards.len() {
+            let colour = self.towards.len();
             return Err(Error::input(format!(
-                "adam: x has {channels} channels, but the colour that it decays towards has three"
+                "adam: x has {channels} channels, but the colour that it decays towards has {colour}"
             )));
         }
         let len = x.shape.len();
@@ -82,13 +83,12 @@ impl Adam {
             eps: self.eps as f32,
             clamp: u32::from(self.clamp),
             plane: (x.shape.h() * x.shape.w()) as u32,
-            towards_r: self.towards[0],
-            towards_g: self.towards[1],
-            towards_b: self.towards[2],
+            channels: channels as u32,
         };
         let clock = schedule.clock.bind();
         let schedule_rows = ("schedule", schedule.rows, schedule.clock.rows(AdamRow::LEN));
-        let bindings = [dx.bind("dx"), x.bind("x"), m.bind("m"), v.bind("v"), schedule_rows, clock];
+        let towards = ("towards", rec.table("adam towards", Layout::Words, words(&self.towards)), channels);
+        let bindings = [dx.bind("dx"), x.bind("x"), m.bind("m"), v.bind("v"), schedule_rows, clock, towards];
         rec.dispatch("adam", Kernel::new("adam", "step"), &bindings, &params, Grid::Each(len), 14 * len as u64)
     }
 }

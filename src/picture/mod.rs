@@ -149,8 +149,8 @@ fn is_jpeg_cut_short(bytes: &[u8]) -> bool {
 /// # Errors
 /// [`Error::Io`] if the file cannot be read; [`Error::Input`] if it is not a PNG, JPEG, WebP, BMP, GIF or TIFF picture, is cut short or
 /// larger than 16384 pixels per side or 512 MiB, or has a side shorter than 8 pixels.
-pub fn preprocess(path: impl AsRef<Path>, image: impl Into<ImageSpec>) -> Result<Vec<f32>> {
-    let (path, image) = (path.as_ref(), image.into());
+pub fn preprocess(path: impl AsRef<Path>, image: ImageSpec) -> Result<Vec<f32>> {
+    let path = path.as_ref();
     let picture = read_levels(path, image.channels)?;
     let Levels { height, width, .. } = picture;
     if width.min(height) < MIN_SIDE {
@@ -225,8 +225,8 @@ fn encodable(chw: &[f32], image: ImageSpec) -> Result<Levels> {
 ///
 /// # Errors
 /// As [`png()`].
-pub(crate) fn to_rgb8(chw: &[f32], image: impl Into<ImageSpec>) -> Result<RgbImage> {
-    let Levels { channels, height, width, values } = encodable(chw, image.into())?;
+pub(crate) fn to_rgb8(chw: &[f32], image: ImageSpec) -> Result<RgbImage> {
+    let Levels { channels, height, width, values } = encodable(chw, image)?;
     let rgb = values.chunks_exact(channels).flat_map(|pixel| [0, 1, 2].map(|at| pixel[at.min(channels - 1)])).collect();
     Ok(RgbImage::from_raw(width as u32, height as u32, rgb).expect("three levels a pixel"))
 }
@@ -236,9 +236,9 @@ pub(crate) fn to_rgb8(chw: &[f32], image: impl Into<ImageSpec>) -> Result<RgbIma
 ///
 /// # Errors
 /// [`Error::Input`] if there are not as many values as `image` has, or it is no picture; [`Error::NotFinite`] if one is NaN.
-pub fn png(chw: &[f32], image: impl Into<ImageSpec>) -> Result<Vec<u8>> {
+pub fn png(chw: &[f32], image: ImageSpec) -> Result<Vec<u8>> {
     let mut png = Vec::new();
-    encodable(chw, image.into())?.encode(PngEncoder::new(&mut png))?;
+    encodable(chw, image)?.encode(PngEncoder::new(&mut png))?;
     Ok(png)
 }
 
@@ -247,8 +247,7 @@ pub fn png(chw: &[f32], image: impl Into<ImageSpec>) -> Result<Vec<u8>> {
 ///
 /// # Errors
 /// As [`png()`].
-pub(crate) fn jpeg(chw: &[f32], image: impl Into<ImageSpec>) -> Result<Vec<u8>> {
-    let image = image.into();
+pub(crate) fn jpeg(chw: &[f32], image: ImageSpec) -> Result<Vec<u8>> {
     let opaque = ImageSpec { channels: image.channels.min(3), ..image };
     let mut bytes = Vec::new();
     let kept = if image.len() == chw.len() { opaque.len() } else { chw.len() };
@@ -261,7 +260,7 @@ pub(crate) fn jpeg(chw: &[f32], image: impl Into<ImageSpec>) -> Result<Vec<u8>> 
 /// # Errors
 /// As [`png()`] and [`write_atomically`].
 #[cfg(feature = "native")]
-pub fn write_png(path: impl AsRef<Path>, chw: &[f32], image: impl Into<ImageSpec>) -> Result<()> {
+pub fn write_png(path: impl AsRef<Path>, chw: &[f32], image: ImageSpec) -> Result<()> {
     // Into memory first: an error of the disk then keeps its kind.
     let png = png(chw, image)?;
     write_atomically(path, |out| out.write_all(&png))

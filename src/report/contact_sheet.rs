@@ -89,9 +89,13 @@ impl ContactSheet {
         }
     }
 
+    /// Draws an image as large as fits into a square, in its middle.
     fn draw(&mut self, picture: &RgbImage, x: u32, y: u32) {
-        let shrunk = (picture.dimensions() != (self.side, self.side))
-            .then(|| imageops::resize(picture, self.side, self.side, imageops::FilterType::CatmullRom));
+        let longest = picture.width().max(picture.height());
+        let [w, h] = [picture.width(), picture.height()].map(|extent| (extent * self.side / longest).max(1));
+        let shrunk =
+            (picture.dimensions() != (w, h)).then(|| imageops::resize(picture, w, h, imageops::FilterType::CatmullRom));
+        let [x, y] = [x + (self.side - w) / 2, y + (self.side - h) / 2];
         let width = self.pixmap.width();
         let pixels = self.pixmap.pixels_mut();
         for (column, row, pixel) in shrunk.as_ref().unwrap_or(picture).enumerate_pixels() {
@@ -167,6 +171,11 @@ mod tests {
         ] {
             assert_eq!(png.get_pixel(x, y).0, colour, "{x} {y}");
         }
+        let mut sheet = ContactSheet::strip(1, 16, 1).unwrap();
+        sheet.place(Some(&RgbImage::from_pixel(40, 20, image::Rgb([0; 3]))), &[]);
+        let wide = image::load_from_memory(&sheet.png().unwrap()).unwrap().into_rgb8();
+        let is_black = |x, y| wide.get_pixel(GAP + x, GAP + y).0 == [0; 3];
+        assert!(is_black(0, 4) && is_black(15, 11) && !is_black(0, 3) && !is_black(15, 12));
         // The words are below, and nowhere else.
         let below = |y: u32| (0..png.width()).any(|x| png.get_pixel(x, y).0 != [255; 3]);
         assert!((GAP + 17..png.height()).any(below));

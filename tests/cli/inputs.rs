@@ -3,7 +3,11 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use image::ColorType;
 use protogpu::method::Checkpoint;
+use protogpu::networks::Architecture;
+use protogpu::tensor_file::TensorFile;
+use protogpu::weights::Weights;
 use safetensors::SafeTensors;
 use serde_json::{Value, json};
 
@@ -40,8 +44,8 @@ fn wrong_values_are_refused_with_the_cure() {
     let folder = tempfile::tempdir().unwrap();
     let [range, mean, std] = [
         "': give 1, 255 or another positive number",
-        "': give three numbers, red first, such as 0.485,0.456,0.406",
-        "': give three positive numbers, red first, such as 0.229,0.224,0.225",
+        "': give a number for each channel, red first, such as 0.485,0.456,0.406",
+        "': give a positive number for each channel, red first, such as 0.229,0.224,0.225",
     ];
     for (option, value, cure) in [
         ("--input-range <1|255|X>", "0", range),
@@ -49,8 +53,7 @@ fn wrong_values_are_refused_with_the_cure() {
         ("--input-range <1|255|X>", "nan", range),
         ("--input-range <1|255|X>", "1e39", range),
         ("--input-range <1|255|X>", "byte", range),
-        ("--input-mean <R,G,B>", "0.5", mean),
-        ("--input-mean <R,G,B>", "1,2,3,4", mean),
+        ("--input-mean <R,G,B>", "1,", mean),
         ("--input-mean <R,G,B>", "1,2,inf", mean),
         ("--input-mean <R,G,B>", "-1,-2,x", mean),
         ("--input-std <R,G,B>", "1,0,1", std),
@@ -63,6 +66,8 @@ fn wrong_values_are_refused_with_the_cure() {
             refuses(folder.path(), &[command, &[option.split(' ').next().unwrap(), value]].concat(), &expected);
         }
     }
+    let few = ["modules", "--input-mean", "0.5"];
+    refuses(folder.path(), &few, "`mean` has 1 values but the network's images have 3 channels: give one for each");
     let far = ["modules", "--input-range", "1e30", "--input-std", "1e-30,1,1"];
     refuses(folder.path(), &far, "the input's numbers are too far apart (RGB 0..1000");
 }
@@ -206,5 +211,50 @@ fn files_of_one_picture_say_what_was_expected() {
         with(args);
         let told: Value = serde_json::from_str(&metadata(&folder.join("f"))["input"]).unwrap();
         assert_eq!((&told["range"], &told["mean"]), (&json!(255.0), &json!([123.0, 117.0, 104.0])));
+    }
+}
+
+/// A narrow ResNet-18 for images of so many channels and `[height, width]`.
+fn write_network(path: &Path, channels: usize, size: &str) {
+    let mut manifest = Architecture::ResNet18.manifest(8, 5);
+    manifest[0].1[1] = channels;
+    let weights = Weights::generated(&manifest, 1).unwrap();
+    let values: Vec<Vec<f32>> = manifest.iter().map(|(name, _)| weights.tensor_f32(name).unwrap()).collect();
+    let mut file = TensorFile::default().metadata("image_size", size);
+    for ((name, shape), values) in manifest.iter().zip(&values) {
+        file = file.tensor(name.as_str(), shape, values);
+    }
+    std::fs::write(path, file.to_bytes()).unwrap();
+}
+
+#[test]
+fn grey_and_rgba_prototypes_are_grey_and_rgba_pictures() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    for (channels, [height, width], colour) in [(1, [20, 28], ColorType::L8), (4, [32, 24], ColorType::Rgba8)] {
+        let (weights, out) = (format!("w{channels}"), format!("out{channels}"));
+        write_network(&folder.join(&weights), channels, &format!("[{height}, {width}]"));
+        let numbers = |number: &str| vec![number; channels].join(",");
+        let [mean, std, fill] = ["0.5", "0.25", "0.125"].map(numbers);
+        let run = ["run", "--weights", &weights, "--class", "3", "--steps", "3", "--image-side", "48", "--out", &out];
+        let input = ["--input-mean", &mean, "--input-std", &std, "--fill", &fill, "--animate", "--quiet"];
+        succeeds(folder, &[&run[..], &input].concat());
+        let picture = image::open(folder.join(&out).join(FOLDER).join("prototype.png")).unwrap();
+        assert_eq!((picture.color(), picture.height(), picture.width()), (colour, height, width));
+        let config = format!("{out}/{FOLDER}/run.json");
+        let again = format!("again{channels}");
+        succeeds(folder, &["run", "--config", &config, "--out", &again, "--animate", "--quiet"]);
+        assert_same_files(&results(&folder.join(&again)), &results(&folder.join(&out)));
+        // The picture is one that the network, and a prototype, can start from.
+        let picture = format!("{out}/{FOLDER}/prototype.png");
+        json(folder, &["classify", &picture, "--weights", &weights]);
+        let from = ["run", "--weights", &weights, "--class", "1", "--steps", "1", "--init", &picture, "--quiet"];
+        succeeds(folder, &from);
+        std::fs::remove_dir_all(folder.join("out")).unwrap();
+        let wrong = ["run", "--weights", &weights, "--class", "3", "--fill", "0,0"];
+        let expected = format!(
+            "--fill is 0,0, but must be black, mean or one number for each of the network's {channels} channels"
+        );
+        refuses(folder, &wrong, &expected);
     }
 }

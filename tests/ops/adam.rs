@@ -2,7 +2,7 @@
 
 use protogpu::ops::{Adam, AdamRow};
 
-use crate::tests::harness::{Outcome, Rig, Table, batch_independent, by, close, exact, images};
+use crate::tests::harness::{Outcome, Rig, Table, batch_independent, by, close, exact, images, refused};
 use crate::tests::twin::random::Random;
 use crate::tests::twin::{Tensor, adam};
 
@@ -31,7 +31,7 @@ fn schedule(p: &adam::Adam) -> Vec<AdamRow> {
 /// x, m and v after all steps. m and v begin as NaN: the reset before the first step must clear them.
 fn run(p: &adam::Adam, x: &Tensor, dx: &[Tensor]) -> Outcome<Vec<Tensor>> {
     let mut rig = Rig::default();
-    let towards = p.towards.map(|colour| colour as f32);
+    let towards = p.towards.iter().cycle().take(x.shape[1]).map(|&colour| colour as f32).collect();
     let op = Adam { beta1: p.beta1, beta2: p.beta2, eps: p.eps, clamp: p.clamp, towards };
     let (x, dx_slot) = (rig.input("x", x), rig.output("dx", x.shape));
     let [m, v] = ["m", "v"].map(|label| rig.output(label, x.shape.nchw()));
@@ -66,6 +66,9 @@ fn twin(p: &adam::Adam, x: &Tensor, dx: &[Tensor]) -> [[Tensor; 2]; 3] {
     [[x, x_size], [m, m_size], [v.clone(), v]]
 }
 
+/// Exact as f32.
+const TOWARDS: &[f64] = &[0.5, 0.25, 0.125, 0.375, 0.625, 0.75, 0.875];
+
 /// Three steps of m and v with three roundings each; then a root, a quotient and two products of x: within 4 steps' worth.
 const K: f64 = 16.0;
 
@@ -76,8 +79,7 @@ fn adam() {
         ("torch", adam::Adam::default()),
         ("clamped", adam::Adam { lr: 0.25, clamp: true, ..adam::Adam::default() }),
         ("other betas", adam::Adam { lr: 0.125, beta1: 0.5, beta2: 0.75, eps: 1e-3, ..adam::Adam::default() }),
-        // Exact as f32.
-        ("decayed", adam::Adam { decay: 0.375, towards: [0.5, 0.25, 0.125], ..adam::Adam::default() }),
+        ("decayed", adam::Adam { decay: 0.375, ..adam::Adam::default() }),
     ];
     for shape in [[1, 7, 3, 3], [2, 2, 4, 4], [1, 5, 13, 1], [3, 3, 5, 7]] {
         let mut random = Random(1);
@@ -90,11 +92,7 @@ fn adam() {
             dx.data[2] *= 1024.0;
         }
         for (preset, p) in presets {
-            // Colours are of three channels.
-            if p.decay != 0.0 && shape[1] != 3 {
-                continue;
-            }
-            let p = adam::Adam { plane: shape[2] * shape[3], ..p };
+            let p = adam::Adam { plane: shape[2] * shape[3], towards: &TOWARDS[..shape[1]], ..p };
             table.case(format!("step {preset} {}", by(&shape)), || {
                 let got = run(&p, &x, &dx)?;
                 for ((name, got), [want, size]) in ["x", "m", "v"].iter().zip(&got).zip(twin(&p, &x, &dx)) {
@@ -115,6 +113,14 @@ fn adam() {
             });
         }
     }
+    table.case("a colour of other channels", || {
+        let mut rig = Rig::default();
+        let [x, dx, m, v] = ["x", "dx", "m", "v"].map(|label| rig.output(label, [1, 4, 2, 2]));
+        let schedule = rig.schedule(&schedule(&presets[0].1), 0);
+        let op = Adam { beta1: 0.5, beta2: 0.5, eps: 1.0, clamp: false, towards: vec![0.5; 3] };
+        let expected = "adam: x has 4 channels, but the colour that it decays towards has 3";
+        refused("channels", op.step(&mut rig.rec, dx, [x, m, v], schedule), expected)
+    });
     table.case("step clamped nan", || {
         let x = Tensor::filled([1, 1, 1, 3], 0.5);
         let dx = [Tensor::new(x.shape, vec![1.0, f64::NAN, 0.0])];

@@ -10,23 +10,28 @@ use crate::tests::twin::random::Random;
 use crate::tests::twin::{Tensor, check};
 
 /// Exact as f32, of no symmetry.
-const MATRIX: Matrix = [[0.5, 0.25, -1.0], [2.0, 0.0, -0.125], [0.75, -0.5, 0.0625]];
+static MATRIX: Matrix = [[0.5, 0.25, -1.0], [2.0, 0.0, -0.125], [0.75, -0.5, 0.0625]];
 
-fn op(sigmoid: bool) -> Colour {
-    Colour { matrix: MATRIX.map(|row| row.map(|v| v as f32)), sigmoid }
+/// The matrix if there are three channels.
+fn matrix(x: &Tensor) -> Option<&'static Matrix> {
+    (x.shape[1] == 3).then_some(&MATRIX)
+}
+
+fn op(matrix: Option<&Matrix>, sigmoid: bool) -> Colour {
+    Colour { matrix: matrix.map(|matrix| matrix.map(|row| row.map(|v| v as f32))), sigmoid }
 }
 
 fn forward(x: &Tensor, sigmoid: bool) -> Outcome<Tensor> {
-    let mut rig = Rig::default();
+    let (mut rig, op) = (Rig::default(), op(matrix(x), sigmoid));
     let (x, y) = (rig.input("x", x), rig.output("y", x.shape));
-    op(sigmoid).forward(&mut rig.rec, x, y)?;
+    op.forward(&mut rig.rec, x, y)?;
     rig.run()?.read(y)
 }
 
 fn backward(dy: &Tensor, y: &Tensor, sigmoid: bool) -> Outcome<Tensor> {
-    let mut rig = Rig::default();
+    let (mut rig, op) = (Rig::default(), op(matrix(dy), sigmoid));
     let (dy, y, dx) = (rig.input("dy", dy), rig.input("y", y), rig.output("dx", dy.shape));
-    op(sigmoid).backward(&mut rig.rec, dy, y, dx)?;
+    op.backward(&mut rig.rec, dy, y, dx)?;
     rig.run()?.read(dx)
 }
 
@@ -36,23 +41,23 @@ const K: f64 = 28.0;
 #[test]
 fn colour() {
     let mut table = Table::new("colour");
-    for shape in [[1, 3, 1, 1], [2, 3, 5, 7], [1, 3, 8, 8], [3, 3, 13, 5]] {
+    for shape in [[1, 3, 1, 1], [2, 3, 5, 7], [1, 3, 8, 8], [3, 3, 13, 5], [1, 1, 1, 1], [2, 4, 5, 7], [3, 1, 13, 5]] {
         let mut random = Random(1);
         let [x, dy] = [0; 2].map(|_| random.tensor(shape, -4.0, 4.0));
         let ones = Tensor::filled(shape, 8.0);
         for sigmoid in [false, true] {
             let name = format!("{}{}", by(&shape), if sigmoid { " sigmoid" } else { "" });
             // What the backward reads must be exact as f32 in both.
-            let y = colour::forward(&x, &MATRIX, sigmoid).map(|v| f64::from(v as f32));
+            let y = colour::forward(&x, matrix(&x), sigmoid).map(|v| f64::from(v as f32));
             table.case(format!("forward {name}"), || {
-                close("y", &forward(&x, sigmoid)?, &colour::forward(&x, &MATRIX, sigmoid), &ones, K)
+                close("y", &forward(&x, sigmoid)?, &colour::forward(&x, matrix(&x), sigmoid), &ones, K)
             });
             table.case(format!("backward {name}"), || {
-                close("dx", &backward(&dy, &y, sigmoid)?, &colour::backward(&dy, &y, &MATRIX, sigmoid), &ones, 4.0)
+                close("dx", &backward(&dy, &y, sigmoid)?, &colour::backward(&dy, &y, matrix(&x), sigmoid), &ones, 4.0)
             });
             if shape[0] == 3 {
                 table.case(format!("differences {name}"), || {
-                    let f = |x: &Tensor| dy.dot(&colour::forward(x, &MATRIX, sigmoid));
+                    let f = |x: &Tensor| dy.dot(&colour::forward(x, matrix(x), sigmoid));
                     gradient(&backward(&dy, &y, sigmoid)?, &x, &ones, 8.0, f)
                 });
                 table.case(format!("batch {name}"), || {
@@ -81,7 +86,11 @@ fn colour() {
     table.case("two channels", || {
         let mut rig = Rig::default();
         let [x, y] = ["x", "y"].map(|label| rig.output(label, [1, 2, 4, 4]));
-        refused("channels", op(true).forward(&mut rig.rec, x, y), "C is 2 in x [1,2,4,4], but colours have three")
+        refused(
+            "channels",
+            op(Some(&MATRIX), true).forward(&mut rig.rec, x, y),
+            "C is 2 in x [1,2,4,4], but colours have three",
+        )
     });
     table.finish();
 }

@@ -94,7 +94,7 @@ fn pixels(clock: u32) -> Outcome<Vec<Tensor>> {
     let term = TotalVariation { form: TvForm::L1Sum, weight: 1.0, start: 1.0 };
     let (ledger, _) = rig.ledger(2, &[term.columns(&[read.x.shape])], &[weights()], clock)?;
     term.record(&mut rig.rec, &ledger.slot(0), 0..2, &[read])?;
-    let adam = Adam { beta1: 0.5, beta2: 0.75, eps: 1e-3, clamp: false, towards: [0.0; 3] };
+    let adam = Adam { beta1: 0.5, beta2: 0.75, eps: 1e-3, clamp: false, towards: vec![0.0; 3] };
     adam.step(&mut rig.rec, read.dx, [read.x, m, v], schedule)?;
     ledger.write(&mut rig.rec)?;
     let ready = rig.run()?;

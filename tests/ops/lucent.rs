@@ -1,15 +1,18 @@
 //! The parameterization's ops, and every transform as a map, against PyTorch: `tests/golden/lucent.safetensors`.
 
-use protogpu::Shape;
 use protogpu::method::transform_chain::maps_of;
 use protogpu::method::{Settings, Transform, Transforms};
 use protogpu::ops::{self, AffineWarp, Clock, Colour, Interpolation, Irfft2};
+use protogpu::{ImageSpec, Shape};
 
 use crate::tests::harness::{Outcome, Rig, Table, close};
 use crate::tests::twin::Tensor;
 use crate::tests::twin::colour;
 use crate::tests::twin::golden::Golden;
 use crate::tests::twin::irfft2;
+
+/// What the images are resized to in the end.
+const NETWORK: ImageSpec = ImageSpec { channels: 3, height: 224, width: 224 };
 
 /// Lucid's colours, the largest norm of a column made 1.
 fn colours() -> colour::Matrix {
@@ -64,10 +67,10 @@ fn spectra_and_colours() {
         });
     }
     let [x, y, dy, dx] = case(&golden, "to_rgb");
-    let op = Colour { matrix: colours().map(|row| row.map(|v| v as f32)), sigmoid: true };
+    let op = Colour { matrix: Some(colours().map(|row| row.map(|v| v as f32))), sigmoid: true };
     table.case("to_rgb twin", || {
-        close("y", &colour::forward(&x, &colours(), true), &y, &size_of(&y), 1e-6)?;
-        close("dx", &colour::backward(&dy, &y, &colours(), true), &dx, &size_of(&dx), 1e-6)
+        close("y", &colour::forward(&x, Some(&colours()), true), &y, &size_of(&y), 1e-6)?;
+        close("dx", &colour::backward(&dy, &y, Some(&colours()), true), &dx, &size_of(&dx), 1e-6)
     });
     table.case("to_rgb adapter", || {
         close("y", &run(&x, y.shape, |rig, x, y| op.forward(&mut rig.rec, x, y))?, &y, &size_of(&y), 16.0)?;
@@ -97,7 +100,7 @@ fn transforms() {
         let draw = golden.vec(&format!("{prefix}/draw"));
         let fill = if let Transform::Pad { value, .. } = transform { value as f32 } else { 0.0 };
         let settings = Settings { image_side: 24, transforms: Transforms(vec![transform]), ..Settings::default() };
-        let map = maps_of(&settings, 224, [0.0; 6], |_| [draw[0], draw[1]])[0];
+        let map = maps_of(&settings, NETWORK, [0.0; 6], |_| [draw[0], draw[1]])[0];
         let op = AffineWarp { interpolation: Interpolation::Bilinear, fill: vec![fill; 3], normalize: None };
         let warp = |input: &Tensor, shape: [usize; 4], backward: bool| {
             run(input, shape, |rig, from, to| {

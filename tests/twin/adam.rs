@@ -3,7 +3,7 @@
 //! m += (1 − beta1)·(dx − m);  v = beta2·v + (1 − beta2)·dx²
 //! x −= decay·(x − towards[channel]) + lr / (1 − beta1^t) · m / (sqrt(v) / sqrt(1 − beta2^t) + eps);  then, if asked, x = clamp(x, 0, 1)
 //!
-//! where both sides have the x of before the step. x, dx, m, v: as many elements each, in planes of three channels in turn.
+//! where both sides have the x of before the step. x, dx, m, v: as many elements each, in planes of each channel in turn.
 
 /// The constants of a run.
 #[derive(Clone, Copy, Debug)]
@@ -14,7 +14,8 @@ pub(crate) struct Adam {
     pub(crate) eps: f64,
     pub(crate) clamp: bool,
     pub(crate) decay: f64,
-    pub(crate) towards: [f64; 3],
+    /// A value for each channel.
+    pub(crate) towards: &'static [f64],
     /// Elements of a plane.
     pub(crate) plane: usize,
 }
@@ -22,7 +23,7 @@ pub(crate) struct Adam {
 impl Default for Adam {
     /// PyTorch's betas and eps, the paper's rate.
     fn default() -> Self {
-        Self { lr: 0.05, beta1: 0.9, beta2: 0.999, eps: 1e-8, clamp: false, decay: 0.0, towards: [0.0; 3], plane: 1 }
+        Self { lr: 0.05, beta1: 0.9, beta2: 0.999, eps: 1e-8, clamp: false, decay: 0.0, towards: &[0.0], plane: 1 }
     }
 }
 
@@ -34,7 +35,7 @@ impl Adam {
         for i in 0..x.len() {
             m[i] += (1.0 - self.beta1) * (dx[i] - m[i]);
             v[i] = self.beta2 * v[i] + (1.0 - self.beta2) * dx[i] * dx[i];
-            let decayed = self.decay * (x[i] - self.towards[i / self.plane % 3]);
+            let decayed = self.decay * (x[i] - self.towards[i / self.plane % self.towards.len()]);
             x[i] -= decayed + rate * m[i] / (v[i].sqrt() / root + self.eps);
             if self.clamp {
                 x[i] = x[i].clamp(0.0, 1.0);

@@ -50,12 +50,6 @@ impl Correlator {
         self.image
     }
 
-    /// Their height.
-    #[doc(hidden)]
-    pub(crate) fn side(&self) -> usize {
-        self.image.height
-    }
-
     /// Every tensor for up to a batch of images, `[N,C,H,W]` each. Blocks.
     fn outputs(&mut self, pixels: &[f32]) -> Result<Vec<Vec<f32>>> {
         self.activations.run(pixels)?;

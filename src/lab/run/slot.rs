@@ -90,16 +90,16 @@ impl RunSlot {
 
 /// An image to start from.
 pub(crate) struct Start {
-    /// `[3,H,W]` in `[0,1]`.
+    /// `[C,H,W]` in `[0,1]`.
     pub(crate) pixels: Arc<[f32]>,
     /// The SHA-256 of its file.
     pub(crate) sha256: String,
 }
 
 /// Reads the image that the settings start from, if they name one.
-pub(crate) fn start(settings: &Settings, config: Option<&Config>, side: usize) -> Result<Option<Start>> {
+pub(crate) fn start(settings: &Settings, config: Option<&Config>, network: &Network) -> Result<Option<Start>> {
     let Some(path) = settings.init_image() else { return Ok(None) };
-    let pixels = preprocess(path, side)?;
+    let pixels = preprocess(path, settings.image(network.image()))?;
     let sha256 = File::open(path).and_then(sha256_of).map_err(Error::io("read", path))?;
     if let Some(config) = config {
         config.check_init(&sha256, path)?;

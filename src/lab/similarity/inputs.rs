@@ -7,9 +7,10 @@ use crate::bounded::read_at_most;
 use crate::method::draws::uniform_image;
 use crate::networks::Network;
 use crate::picture::preprocess;
+use crate::shape::ImageSpec;
 use crate::tensor_file::Tensors;
 use crate::{Error, Result};
-use image::{ImageBuffer, Rgb, imageops};
+use image::{ImageBuffer, Luma, imageops};
 use serde::Serialize;
 
 use crate::lab::run::folder::{PIXELS, RECORD};
@@ -48,7 +49,7 @@ pub(crate) struct Prototype {
     pub(crate) folder: PathBuf,
     pub(crate) class: usize,
     pub(crate) seed: u64,
-    /// `[3,H,W]`, in the form that the network gets.
+    /// `[C,H,W]`, in the form that the network gets.
     pub(crate) pixels: Vec<f32>,
 }
 
@@ -146,7 +147,7 @@ fn pixels(path: &Path, network: &Network) -> Result<Vec<f32>> {
 /// An image that is measured beside a class's prototypes.
 pub(crate) struct Control {
     pub(crate) name: String,
-    /// `[3,H,W]`.
+    /// `[C,H,W]`.
     pub(crate) pixels: Vec<f32>,
 }
 
@@ -215,8 +216,14 @@ fn one_of_each(folder: &str, classes: &[usize], network: &Network, shown: Pixels
 }
 
 /// The controls of a class: uniform noise, flat grey, the mean image, the mean image blurred, and the given ones.
-pub(crate) fn controls(class: usize, seed: u64, mean: &[f32], side: usize, given: &[GivenControl]) -> Vec<Control> {
-    let made = [uniform_image(seed, class, mean.len()), vec![0.5; mean.len()], mean.to_vec(), blurred(mean, side)];
+pub(crate) fn controls(
+    class: usize,
+    seed: u64,
+    mean: &[f32],
+    image: ImageSpec,
+    given: &[GivenControl],
+) -> Vec<Control> {
+    let made = [uniform_image(seed, class, mean.len()), vec![0.5; mean.len()], mean.to_vec(), blurred(mean, image)];
     let own = CONTROLS.iter().zip(made).map(|(&name, pixels)| Control { name: name.to_owned(), pixels });
     let given = given.iter().map(|control| {
         let pixels = match &control.of {
@@ -228,12 +235,13 @@ pub(crate) fn controls(class: usize, seed: u64, mean: &[f32], side: usize, given
     own.chain(given).collect()
 }
 
-/// A Gaussian blur.
-fn blurred(chw: &[f32], side: usize) -> Vec<f32> {
-    let plane = side * side;
-    let interleaved = (0..chw.len()).map(|at| chw[at % 3 * plane + at / 3]).collect();
-    let picture: ImageBuffer<Rgb<f32>, Vec<f32>> =
-        ImageBuffer::from_raw(side as u32, side as u32, interleaved).expect("three channels of side x side");
-    let blurred = imageops::blur(&picture, side as f32 * BLUR).into_raw();
-    (0..3).flat_map(|channel| blurred[channel..].iter().step_by(3).copied().collect::<Vec<_>>()).collect()
+/// A Gaussian blur of each channel.
+fn blurred(chw: &[f32], image: ImageSpec) -> Vec<f32> {
+    let (width, height) = (image.width as u32, image.height as u32);
+    let channel = |values: &[f32]| {
+        let channel: ImageBuffer<Luma<f32>, Vec<f32>> =
+            ImageBuffer::from_raw(width, height, values.to_vec()).expect("a plane of the image");
+        imageops::blur(&channel, width.max(height) as f32 * BLUR).into_raw()
+    };
+    chw.chunks(image.height * image.width).flat_map(channel).collect()
 }

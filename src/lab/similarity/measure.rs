@@ -16,6 +16,7 @@ use crate::lab::top::top;
 use crate::networks::{Network, Semantics};
 use crate::picture::{jpeg, png, preprocess};
 use crate::report::{ClassPictures, Pictures, similarity_files};
+use crate::shape::ImageSpec;
 use crate::{Error, Result};
 use serde_json::{Map, Value, json};
 
@@ -105,8 +106,8 @@ impl Measurement<'_> {
         observer.tell(Event::CountingEnded);
         let measured = measured?;
         let similarity = self.similarity(&measured, correlator.layers());
-        let side = correlator.side();
-        let classes = measured.iter().map(|measured| measured.pictures(side)).collect::<Result<_>>()?;
+        let image = correlator.image();
+        let classes = measured.iter().map(|measured| measured.pictures(image)).collect::<Result<_>>()?;
         write_files(self.out, &similarity_files(&similarity, &Pictures { classes })?)?;
         Ok(similarity)
     }
@@ -135,8 +136,8 @@ impl Measurement<'_> {
     ) -> Result<Measured<'a>> {
         let ranks = natural.mean.ranks(correlator.layers())?;
         let targets = Targets::Mean(&ranks);
-        let (seed, side) = (self.choice.seed, correlator.side());
-        let controls = controls(class, seed, &natural.mean.pixels, side, self.controls);
+        let (seed, image) = (self.choice.seed, correlator.image());
+        let controls = controls(class, seed, &natural.mean.pixels, image, self.controls);
         let own = prototypes.iter().map(|prototype| prototype.pixels.as_slice());
         let pixels: Vec<&[f32]> = own.chain(controls.iter().map(|control| control.pixels.as_slice())).collect();
         let mut observed = Vec::new();
@@ -233,15 +234,15 @@ impl Measured<'_> {
     }
 
     /// The images for the report.
-    fn pictures(&self, side: usize) -> Result<ClassPictures> {
-        let prototypes = self.prototypes.iter().map(|prototype| png(&prototype.pixels, side));
-        let controls = self.controls.iter().map(|control| Ok((control.name.clone(), png(&control.pixels, side)?)));
+    fn pictures(&self, image: ImageSpec) -> Result<ClassPictures> {
+        let prototypes = self.prototypes.iter().map(|prototype| png(&prototype.pixels, image));
+        let controls = self.controls.iter().map(|control| Ok((control.name.clone(), png(&control.pixels, image)?)));
         // Unreadable files were skipped.
-        let natural = self.natural.examples.iter().filter_map(|path| preprocess(path, side).ok());
+        let natural = self.natural.examples.iter().filter_map(|path| preprocess(path, image).ok());
         Ok(ClassPictures {
             prototypes: prototypes.collect::<Result<_>>()?,
             controls: controls.collect::<Result<_>>()?,
-            natural: natural.take(EXAMPLES).map(|pixels| jpeg(&pixels, side)).collect::<Result<_>>()?,
+            natural: natural.take(EXAMPLES).map(|pixels| jpeg(&pixels, image)).collect::<Result<_>>()?,
         })
     }
 }

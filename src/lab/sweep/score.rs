@@ -140,8 +140,8 @@ impl Scorer<'_> {
 
     /// Makes the prototypes of every class, sorted by class and seed.
     fn make(&self, settings: &Settings) -> Result<Vec<Made>> {
-        let side = settings.image_side as usize;
-        let init = settings.init_image().map(|path| preprocess(path, side).map(Arc::from)).transpose()?;
+        let image = settings.image(self.network.image());
+        let init = settings.init_image().map(|path| preprocess(path, image).map(Arc::from)).transpose()?;
         let sides: Vec<usize> = (0..self.sides.len()).collect();
         let wanted = wanted(&sides, settings.seed, self.seeds)?;
         let mut made = Vec::new();

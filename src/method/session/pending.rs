@@ -37,12 +37,12 @@ impl<T> Pending<T> {
 }
 
 impl Session {
-    /// Records a copy of each image's pixels, `[3,H,W]`, unclamped, after the steps recorded so far. It copies nothing else.
+    /// Records a copy of each image's pixels, `[C,H,W]`, unclamped, after the steps recorded so far. It copies nothing else.
     ///
     /// # Errors
     /// If the device has no memory for the copy.
     pub fn record_images(&self, encoder: &mut wgpu::CommandEncoder) -> Result<Pending<Vec<Vec<f32>>>> {
-        self.record_rows(encoder, self.state.image.id, self.shape.image_len())
+        self.record_rows(encoder, self.state.image.id, self.image.len())
     }
 
     /// Records a forward pass without transforms and a copy of each image's logits, `[K]`, after the steps recorded so far.
