@@ -4,10 +4,10 @@
 #import lib/sink
 
 struct Params {
-    channels: u32,   // C
-    first: u32,      // channel of y at which x begins
-    stored: u32,     // channels of y
-    plane: u32,      // H*W
+    channels: u32,        // C
+    channel_offset: u32,  // channel of y at which x begins
+    channel_stride: u32,  // channels of y
+    plane: u32,           // H*W
     sink: u32,
 }
 
@@ -22,7 +22,7 @@ const WORKGROUP: u32 = 64;
 // Places in x and in y.
 fn places(id: vec3u) -> vec2u {
     let in_x = id.z * params.channels + id.y;
-    let in_y = id.z * params.stored + params.first + id.y;
+    let in_y = id.z * params.channel_stride + params.channel_offset + id.y;
     return vec2u(in_x, in_y) * params.plane + id.x;
 }
 

@@ -7,12 +7,12 @@
 
 struct Params {
     channels: u32,
-    first: u32,      // channel at which x or y begins
-    stored: u32,     // channels of an image that are stored where x or y is
-    quads: u32,      // ceil(C/4)
-    plane: u32,      // H*W
-    relu: u32,       // unpack: 1: y = max(y, 0), last
-    sink: u32,       // unpack
+    channel_offset: u32,  // channel at which x or y begins
+    channel_stride: u32,  // channels of an image that are stored where x or y is
+    quads: u32,           // ceil(C/4)
+    plane: u32,           // H*W
+    relu: u32,            // unpack: 1: y = max(y, 0), last
+    sink: u32,            // unpack
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -26,7 +26,7 @@ fn pack(@builtin(global_invocation_id) id: vec3u) {
     if id.x >= params.plane {
         return;
     }
-    let first = id.z * params.stored + params.first + 4u * id.y;
+    let first = id.z * params.channel_stride + params.channel_offset + 4u * id.y;
     var v = vec4f();
     for (var k = 0u; k < 4u; k++) {
         if 4u * id.y + k < params.channels {
@@ -42,7 +42,7 @@ fn unpack(@builtin(global_invocation_id) id: vec3u) {
         return;
     }
     let v = textureLoad(texels, texel((id.z * params.quads + id.y) * params.plane + id.x));
-    let first = id.z * params.stored + params.first + 4u * id.y;
+    let first = id.z * params.channel_stride + params.channel_offset + 4u * id.y;
     for (var k = 0u; k < 4u; k++) {
         if 4u * id.y + k < params.channels {
             let at = (first + k) * params.plane + id.x;

@@ -147,15 +147,15 @@ impl Case {
         assert!(off <= self.gradient, "gradient: {off:.1e}");
     }
 
-    /// Ten steps of a variant with the golden's pixels and warps.
-    fn first_steps(&self, variant: &ConvAlgorithm) {
-        let name = variant.name;
+    /// Ten steps, made in a way, with the golden's pixels and warps.
+    fn first_steps(&self, way: &FirstSteps) {
+        let name = way.name;
         let golden = |key: &str| self.golden.vec(&format!("steps/{name}/{key}"));
         let job = Job { class: self.class, seed: 0, init: Some(PIXELS.as_slice().into()) };
         let warps = Given(self.golden.vec("steps/theta"));
         let parts = Overrides { warps: Some(Box::new(warps)), ..Overrides::default() };
         let mut session =
-            Session::with_overrides(&CONTEXT, &self.network, &variant.settings(), &[job], parts).expect("a plan");
+            Session::with_overrides(&CONTEXT, &self.network, &way.settings(), &[job], parts).expect("a plan");
         session.advance(1).expect("a step");
         // Adam's first moment after one step is (1 − beta1) times the gradient.
         let m = &session.states().expect("a readback")[0].m;
@@ -170,7 +170,7 @@ impl Case {
         let nothing = self.golden.number(&format!("steps/{name}/gradient_norm")) < 1e-9;
         assert!(off <= most || nothing, "{name}: gradient of the first step: {off:.1e}");
 
-        session.advance(variant.settings().total_steps() as usize).expect("the other steps");
+        session.advance(way.settings().total_steps() as usize).expect("the other steps");
         let history = &session.histories()[0];
         let [loss, loss_hf, logit] = ["loss", "loss_hf", "logit"].map(|name| history.column(name));
         let mut wrong = Vec::new();
@@ -181,7 +181,7 @@ impl Case {
             let strayed = single.iter().zip(&want).map(|(single, want)| (single - want).abs()).fold(0.0, f64::max);
             for (step, (&got, want)) in got.iter().zip(want).enumerate() {
                 let off = (f64::from(got) - want).abs();
-                let allowed = LOSSES * want.abs() + if step < variant.exact_steps { 0.0 } else { 10.0 * strayed };
+                let allowed = LOSSES * want.abs() + if step < way.exact_steps { 0.0 } else { 10.0 * strayed };
                 let line = format!(
                     "{name} {what} {step}: {got} for {want:.6}, {:.1e} off, allowed {:.1e}",
                     off / want.abs(),
@@ -204,7 +204,7 @@ impl Case {
 }
 
 /// A way to run the first steps, as in `tests/golden/networks.py`.
-struct ConvAlgorithm {
+struct FirstSteps {
     name: &'static str,
     hf: (TvForm, f64),
     warp: (Interpolation, Fill),
@@ -215,7 +215,7 @@ struct ConvAlgorithm {
     exact_steps: usize,
 }
 
-impl ConvAlgorithm {
+impl FirstSteps {
     fn settings(&self) -> Settings {
         Settings {
             steps: 10,
@@ -237,7 +237,7 @@ impl ConvAlgorithm {
 
 const PAPER: (f64, f64) = (0.05, 1e-8);
 const BILINEAR: (Interpolation, Fill) = (Interpolation::Bilinear, Fill::Mean);
-const MAIN: ConvAlgorithm = ConvAlgorithm {
+const MAIN: FirstSteps = FirstSteps {
     name: "main",
     hf: (TvForm::L1Sum, 0.05),
     warp: BILINEAR,
@@ -245,16 +245,16 @@ const MAIN: ConvAlgorithm = ConvAlgorithm {
     baseline_steps: 0,
     exact_steps: 1,
 };
-const NO_HF: ConvAlgorithm = ConvAlgorithm { name: "no_hf", hf: (TvForm::L1Sum, 0.0), ..MAIN };
-const BASELINE: ConvAlgorithm = ConvAlgorithm {
+const NO_HF: FirstSteps = FirstSteps { name: "no_hf", hf: (TvForm::L1Sum, 0.0), ..MAIN };
+const BASELINE: FirstSteps = FirstSteps {
     name: "baseline",
     hf: (TvForm::L1, 1.0),
     warp: (Interpolation::Nearest, Fill::Black),
     baseline_steps: 2,
     ..MAIN
 };
-const SMOOTH: ConvAlgorithm =
-    ConvAlgorithm { name: "smooth", hf: (TvForm::L2, 1000.0), adam: (0.005, 0.1), exact_steps: usize::MAX, ..MAIN };
+const SMOOTH: FirstSteps =
+    FirstSteps { name: "smooth", hf: (TvForm::L2, 1000.0), adam: (0.005, 0.1), exact_steps: usize::MAX, ..MAIN };
 
 /// The golden's maps, six numbers a step.
 struct Given(Vec<f64>);

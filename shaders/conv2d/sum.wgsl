@@ -5,14 +5,14 @@
 #import lib/sink
 
 struct Params {
-    len: u32,        // N*M*YH*YW
+    len: u32,             // N*M*YH*YW
     slices: u32,
-    plane: u32,      // YH*YW
-    channels: u32,   // M
-    first: u32,      // channel at which y begins
-    stored: u32,     // channels of an image that are stored where y is
-    bias: u32,       // 1: add b[m]
-    relu: u32,       // 1: y = max(y, 0), last
+    plane: u32,           // YH*YW
+    channels: u32,        // M
+    channel_offset: u32,  // channel at which y begins
+    channel_stride: u32,  // channels of an image that are stored where y is
+    bias: u32,            // 1: add b[m]
+    relu: u32,            // 1: y = max(y, 0), last
     sink: u32,
 }
 
@@ -37,7 +37,7 @@ fn sum(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups
     if params.bias != 0u {
         out += b[channel];
     }
-    let to = (image * params.stored + params.first + channel) * params.plane + i - plane * params.plane;
+    let to = (image * params.channel_stride + params.channel_offset + channel) * params.plane + i - plane * params.plane;
     out = sink(out, to);
     if params.relu != 0u {
         out = rectified(out);

@@ -10,21 +10,21 @@
 alias Element = f32;
 
 struct Params {
-    channels: u32,   // of x for `input`, of y for `output`
-    first: u32,      // channel at which x or y begins
-    stored: u32,     // channels of an image that are stored where x or y is
-    images: u32,     // that go through together
+    channels: u32,        // of x for `input`, of y for `output`
+    channel_offset: u32,  // channel at which x or y begins
+    channel_stride: u32,  // channels of an image that are stored where x or y is
+    images: u32,          // that go through together
     first_image: u32,
     x_h: u32,
     x_w: u32,
-    top: i32,        // padding before x
+    top: i32,             // padding before x
     left: i32,
     tiles_h: u32,
     tiles_w: u32,
     y_h: u32,
     y_w: u32,
-    bias: u32,       // 1: add b[m]
-    relu: u32,       // 1: y = max(y, 0), last
+    bias: u32,            // 1: add b[m]
+    relu: u32,            // 1: y = max(y, 0), last
     sink: u32,
 }
 
@@ -52,7 +52,7 @@ fn spot_of(at: u32, size: u32) -> Spot {
     let tile = at - above * tiles;
     let row = tile / params.tiles_w;
     let corner = size * vec2u(row, tile - row * params.tiles_w);
-    return Spot(at, len, at < len, channel, image * params.stored + params.first + channel, corner);
+    return Spot(at, len, at < len, channel, image * params.channel_stride + params.channel_offset + channel, corner);
 }
 
 // An element of x or of the zeros around it.

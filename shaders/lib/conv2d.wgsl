@@ -9,28 +9,28 @@
 #import lib/nan
 
 struct Params {
-    rows: u32,         // M: channels of y, times fold_h*fold_w
-    y_channels: u32,   // of y
-    y_first: u32,      // channel at which y begins
-    y_stored: u32,     // channels of an image that are stored where y is
-    terms: u32,        // taps of all phases * C: length of a column of w
-    channels: u32,     // C: channels of x
-    x_first: u32,      // as y_first and y_stored
-    x_stored: u32,
-    images: u32,       // N
+    rows: u32,              // M: channels of y, times fold_h*fold_w
+    y_channels: u32,        // of y
+    y_channel_offset: u32,  // channel at which y begins
+    y_channel_stride: u32,  // channels of an image that are stored where y is
+    terms: u32,             // taps of all phases * C: length of a column of w
+    channels: u32,          // C: channels of x
+    x_channel_offset: u32,  // as y_channel_offset and y_channel_stride
+    x_channel_stride: u32,
+    images: u32,            // N
     x_h: u32,
     x_w: u32,
     y_h: u32,
     y_w: u32,
     x_step_h: u32,
     x_step_w: u32,
-    y_step_h: u32,     // how far apart a phase's rows are in y
+    y_step_h: u32,          // how far apart a phase's rows are in y
     y_step_w: u32,
-    fold_h: u32,       // residues among the rows of the product; 1 where they are phases
+    fold_h: u32,            // residues among the rows of the product; 1 where they are phases
     fold_w: u32,
     phases: u32,
-    bias: u32,         // 1: add b[m]
-    relu: u32,         // 1: y = max(y, 0), last
+    bias: u32,              // 1: add b[m]
+    relu: u32,              // 1: y = max(y, 0), last
     sink: u32,
 }
 
@@ -84,7 +84,7 @@ fn column_of(index: u32, phase: Phase) -> Column {
     let pw = p % phase.w;
     let row = ph * params.x_step_h;
     let col = pw * params.x_step_w;
-    let base = phase.x_base + (n * params.x_stored + params.x_first) * params.x_h * params.x_w + row * params.x_w + col;
+    let base = phase.x_base + (n * params.x_channel_stride + params.x_channel_offset) * params.x_h * params.x_w + row * params.x_w + col;
     let y_row = phase.row0 + ph * params.y_step_h;
     let y_col = phase.col0 + pw * params.y_step_w;
     return Column(base, i32(row), i32(col), n, y_row, y_col, phase.y_base, live);
@@ -128,7 +128,7 @@ fn place(column: Column, row: Row) -> vec2u {
     let y_row = column.y_row + row.down;
     let y_col = column.y_col + row.right;
     let live = column.live && row.channel < params.y_channels && y_row < params.y_h && y_col < params.y_w;
-    let channel = column.image * params.y_stored + params.y_first + row.channel;
+    let channel = column.image * params.y_channel_stride + params.y_channel_offset + row.channel;
     let at = column.y_base + (channel * params.y_h + y_row) * params.y_w + y_col;
     return vec2u(at, u32(live));
 }

@@ -72,7 +72,7 @@ impl Op for GlobalAvgPool2d {
                 Some(id) => id,
                 None => cx.rec.table("zero texel", Layout::Texels, vec![0; 4]),
             };
-            let [add, mask] = epilogue.bind(spare, dx.stored());
+            let [add, mask] = epilogue.bind(spare, dx.stored_len());
             let kernel = Kernel::new("global_avg_pool2d_texels", "backward").with("SINK", epilogue.flags());
             let bindings = [dy.bind("dy"), dx.bind("y"), add, mask];
             let (params, grid) = (Self::texels_params(dx.shape), texels::grid(dx));

@@ -124,7 +124,7 @@ impl Op for LocalResponseNorm {
         let ((dx, epilogue), dy) = (cx.gradient(0), cx.dy);
         self.check(label, x, dx)?;
         self.check(label, x, dy)?;
-        let [add, mask] = epilogue.bind(x.id, dx.stored());
+        let [add, mask] = epilogue.bind(x.id, dx.stored_len());
         let texels = dx.format == Format::Texels;
         let out = dx.bind(if texels { "y" } else { "dx" });
         let bindings = [dy.bind("dy"), x.bind("x"), out, add, mask];

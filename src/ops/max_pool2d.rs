@@ -103,8 +103,8 @@ impl Op for MaxPool2d {
         let (x, label) = (only(self.name(), cx.label, xs)?, cx.label);
         same("max_pool2d", label, ["y", "the output"], y.shape, self.output(label, &[x.shape])?)?;
         self.check_format(label, x, y)?;
-        let argmax = cx.rec.transient(format!("{label} argmax"), y.stored());
-        let bindings = [x.bind("x"), y.bind("y"), ("argmax", argmax, y.stored())];
+        let argmax = cx.rec.transient(format!("{label} argmax"), y.stored_len());
+        let bindings = [x.bind("x"), y.bind("y"), ("argmax", argmax, y.stored_len())];
         let flops = (y.shape.len() * self.kernel[0] * self.kernel[1]) as u64;
         if y.format == Format::Texels {
             let (kernel, params) = (self.kernel("max_pool2d_texels", "forward"), self.texels_params(x.shape, y.shape));
@@ -121,8 +121,8 @@ impl Op for MaxPool2d {
         let ((dx, epilogue), dy, label) = (cx.gradient(0), cx.dy, cx.label);
         same("max_pool2d", label, ["dy", "the output"], dy.shape, self.output(label, &[dx.shape])?)?;
         self.check_format(label, dy, dx)?;
-        let chosen = ("chosen", only(self.name(), label, cx.saved)?, dy.stored());
-        let [add, mask] = epilogue.bind(dy.id, dx.stored());
+        let chosen = ("chosen", only(self.name(), label, cx.saved)?, dy.stored_len());
+        let [add, mask] = epilogue.bind(dy.id, dx.stored_len());
         let flops = (dy.shape.len() * self.kernel[0] * self.kernel[1]) as u64;
         if dx.format == Format::Texels {
             let blocks = dx.shape.h().div_ceil(2) * dx.shape.w().div_ceil(2);

@@ -6,7 +6,7 @@ use crate::gpu::{Grid, Kernel, Layout, MAX_WORKGROUPS, Recording};
 
 crate::params! {
     /// Mirrors `Params` of shaders/texels.wgsl.
-    struct TexelsParams { channels: u32, first: u32, stored: u32, quads: u32, plane: u32, relu: u32, sink: u32 }
+    struct TexelsParams { channels: u32, channel_offset: u32, channel_stride: u32, quads: u32, plane: u32, relu: u32, sink: u32 }
 }
 
 crate::params! {
@@ -16,11 +16,11 @@ crate::params! {
 
 /// The parameters; x is the tensor in a buffer.
 fn params(x: Tensor, relu: bool, epilogue: GradEpilogue) -> TexelsParams {
-    let [first, stored] = x.slice();
+    let [channel_offset, channel_stride] = x.offset_and_stride();
     TexelsParams {
         channels: x.shape.c() as u32,
-        first,
-        stored,
+        channel_offset,
+        channel_stride,
         quads: x.shape.c().div_ceil(4) as u32,
         plane: x.shape.plane_len() as u32,
         relu: u32::from(relu),
@@ -85,7 +85,7 @@ pub(super) fn finish_texels(
     epilogue: GradEpilogue,
 ) -> Result<()> {
     same("texels_sink", label, ["x", "y"], x.shape, y.shape)?;
-    let [add, mask] = epilogue.bind(x.id, x.stored());
+    let [add, mask] = epilogue.bind(x.id, x.stored_len());
     let (quads, plane) = (x.shape.c().div_ceil(4) as u32, x.shape.plane_len() as u32);
     let kernel = Kernel::new("texels_sink", "forward").with("SINK", epilogue.flags());
     let bindings = [x.bind("x"), y.bind("y"), add, mask];

@@ -7,24 +7,24 @@
 #import lib/conv2d_phase
 
 struct Params {
-    row_quads: u32,  // ceil(M/4)
-    terms: u32,      // taps of all phases * 4*quads
-    quads: u32,      // ceil(C/4)
-    x_first: u32,    // quad at which x begins
-    x_stored: u32,   // quads of an image that are stored where x is
+    row_quads: u32,         // ceil(M/4)
+    terms: u32,             // taps of all phases * 4*quads
+    quads: u32,             // ceil(C/4)
+    x_channel_offset: u32,  // quad at which x begins
+    x_channel_stride: u32,  // quads of an image that are stored where x is
     x_h: u32,
     x_w: u32,
-    plane: u32,      // from one quad of channels to the next in x
+    plane: u32,             // from one quad of channels to the next in x
     x_step_h: u32,
     x_step_w: u32,
-    y_quads: u32,    // quads of rows, but for folds
-    y_first: u32,    // as x_first and x_stored
-    y_stored: u32,
+    y_quads: u32,           // quads of rows, but for folds
+    y_channel_offset: u32,  // as x_channel_offset and x_channel_stride
+    y_channel_stride: u32,
     y_h: u32,
     y_w: u32,
-    y_step_h: u32,   // how far apart a phase's rows are in y
+    y_step_h: u32,          // how far apart a phase's rows are in y
     y_step_w: u32,
-    fold_w: u32,     // residues along a row among the rows of the product; 1 where they are phases
+    fold_w: u32,            // residues along a row among the rows of the product; 1 where they are phases
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -61,7 +61,7 @@ fn multiply(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id
             let p = column - image * positions;
             let row = p / max(phase.w, 1u);
             let col = p - row * phase.w;
-            base[j] = (image * params.x_stored + params.x_first) * plane;
+            base[j] = (image * params.x_channel_stride + params.x_channel_offset) * plane;
             spot[j] = vec2i(vec2u(row * params.x_step_h, col * params.x_step_w));
             to[j] = vec3u(image, phase.row0 + row * params.y_step_h, phase.col0 + col * params.y_step_w);
         }
@@ -137,7 +137,7 @@ fn multiply(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id
                         let y_row = to[j].y + down;
                         let y_col = to[j].z + fold - down * params.fold_w;
                         if y_row < params.y_h && y_col < params.y_w {
-                            let plane_of_y = to[j].x * params.y_stored + params.y_first + quad;
+                            let plane_of_y = to[j].x * params.y_channel_stride + params.y_channel_offset + quad;
                             let at = (plane_of_y * params.y_h + y_row) * params.y_w + y_col;
                             store(at, sink(sum + bias, at));
                         }

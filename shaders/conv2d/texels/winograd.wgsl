@@ -9,14 +9,14 @@
 alias Element = vec4f;
 
 struct Params {
-    quads: u32,      // of x for `input`, of y for `output`
-    first: u32,      // quad at which x or y begins
-    stored: u32,     // quads of an image that are stored where x or y is
-    images: u32,     // that go through together
+    quads: u32,           // of x for `input`, of y for `output`
+    channel_offset: u32,  // quad at which x or y begins
+    channel_stride: u32,  // quads of an image that are stored where x or y is
+    images: u32,          // that go through together
     first_image: u32,
     x_h: u32,
     x_w: u32,
-    top: i32,        // padding before x
+    top: i32,             // padding before x
     left: i32,
     tiles_h: u32,
     tiles_w: u32,
@@ -29,7 +29,7 @@ struct Params {
 
 // The plane of x or y that an invocation is for.
 fn plane_of(id: vec3u) -> u32 {
-    return (id.z + params.first_image) * params.stored + params.first + id.y;
+    return (id.z + params.first_image) * params.channel_stride + params.channel_offset + id.y;
 }
 
 // An element of x or of the zeros around it.

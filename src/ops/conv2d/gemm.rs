@@ -12,7 +12,7 @@ use crate::shape::Shape;
 crate::params! {
     /// Mirrors `Params` of shaders/lib/conv2d.wgsl.
     pub(super) struct Conv2dParams {
-        rows: u32, y_channels: u32, y_first: u32, y_stored: u32, terms: u32, channels: u32, x_first: u32, x_stored: u32,
+        rows: u32, y_channels: u32, y_channel_offset: u32, y_channel_stride: u32, terms: u32, channels: u32, x_channel_offset: u32, x_channel_stride: u32,
         images: u32, x_h: u32, x_w: u32, y_h: u32, y_w: u32,
         x_step_h: u32, x_step_w: u32, y_step_h: u32, y_step_w: u32, fold_h: u32, fold_w: u32, phases: u32,
         bias: u32, relu: u32, sink: u32,
@@ -112,17 +112,18 @@ impl ImplicitGemm {
     /// The parameters of the shader, without the epilogue.
     pub(super) fn params(&self, x: Tensor, y: Tensor) -> Conv2dParams {
         let [x_step, y_step] = self.steps;
-        let ([x_first, x_stored], [y_first, y_stored]) = (x.slice(), y.slice());
+        let ([x_channel_offset, x_channel_stride], [y_channel_offset, y_channel_stride]) =
+            (x.offset_and_stride(), y.offset_and_stride());
         let (x, y) = (x.shape, y.shape);
         Conv2dParams {
             rows: self.rows() as u32,
             y_channels: y.c() as u32,
-            y_first,
-            y_stored,
+            y_channel_offset,
+            y_channel_stride,
             terms: self.terms() as u32,
             channels: self.channels[1] as u32,
-            x_first,
-            x_stored,
+            x_channel_offset,
+            x_channel_stride,
             images: x.n() as u32,
             x_h: x.h() as u32,
             x_w: x.w() as u32,

@@ -9,7 +9,7 @@ use crate::gpu::{Grid, Kernel, Layout, Recording, TensorId};
 crate::params! {
     /// Mirrors `Params` of shaders/conv2d/sum.wgsl.
     struct SumParams {
-        len: u32, slices: u32, plane: u32, channels: u32, first: u32, stored: u32, bias: u32, relu: u32, sink: u32,
+        len: u32, slices: u32, plane: u32, channels: u32, channel_offset: u32, channel_stride: u32, bias: u32, relu: u32, sink: u32,
     }
 }
 
@@ -36,16 +36,16 @@ impl Pass<'_> {
         let partial = rec.transient(format!("{name} partial"), slices * y_len);
         bindings.push(("y", partial, slices * y_len));
         // The partial sums fill their tensor.
-        let [first, stored] = y.slice();
-        (params.y_first, params.y_stored) = (0, y.shape.c() as u32);
+        let [channel_offset, channel_stride] = y.offset_and_stride();
+        (params.y_channel_offset, params.y_channel_stride) = (0, y.shape.c() as u32);
         rec.dispatch(&name, kernel, &bindings, &params, grid, self.flops())?;
         let params = SumParams {
             len: y_len as u32,
             slices: slices as u32,
             plane: y.shape.plane_len() as u32,
             channels: y.shape.c() as u32,
-            first,
-            stored,
+            channel_offset,
+            channel_stride,
             bias: params.bias,
             relu: params.relu,
             sink: params.sink,

@@ -13,7 +13,7 @@ use crate::ops::{Format, GradEpilogue, Tensor, pack, unpack};
 crate::params! {
     /// Mirrors `Params` of shaders/conv2d/texels/winograd.wgsl.
     struct WinogradParams {
-        quads: u32, first: u32, stored: u32, images: u32, first_image: u32, x_h: u32, x_w: u32, top: i32, left: i32, tiles_h: u32,
+        quads: u32, channel_offset: u32, channel_stride: u32, images: u32, first_image: u32, x_h: u32, x_w: u32, top: i32, left: i32, tiles_h: u32,
         tiles_w: u32, y_h: u32, y_w: u32,
     }
 }
@@ -21,8 +21,8 @@ crate::params! {
 crate::params! {
     /// Mirrors `Params` of shaders/conv2d/texels/product.wgsl.
     struct ProductParams {
-        row_quads: u32, terms: u32, quads: u32, x_first: u32, x_stored: u32, x_h: u32, x_w: u32, plane: u32,
-        x_step_h: u32, x_step_w: u32, y_quads: u32, y_first: u32, y_stored: u32, y_h: u32, y_w: u32, y_step_h: u32, y_step_w: u32, fold_w: u32,
+        row_quads: u32, terms: u32, quads: u32, x_channel_offset: u32, x_channel_stride: u32, x_h: u32, x_w: u32, plane: u32,
+        x_step_h: u32, x_step_w: u32, y_quads: u32, y_channel_offset: u32, y_channel_stride: u32, y_h: u32, y_w: u32, y_step_h: u32, y_step_w: u32, fold_w: u32,
     }
 }
 
@@ -112,8 +112,8 @@ impl Pass<'_> {
     }
 
     fn direct(&self, rec: &mut Recording) -> Result<()> {
-        let y = (self.y.id, self.y.stored());
-        self.product_of(rec, &self.phases(), (self.x.id, self.x.stored()), y, None)
+        let y = (self.y.id, self.y.stored_len());
+        self.product_of(rec, &self.phases(), (self.x.id, self.x.stored_len()), y, None)
     }
 
     /// Takes as many images per turn as have their tiles in a processor's cache.
@@ -135,12 +135,12 @@ impl Pass<'_> {
         let tiles = self.tiles(tile);
         let columns = images.len() * tiles[0] * tiles[1];
         let (x_quads, y_quads) = (self.x_quads(), self.y_quads());
-        let [first, stored] = self.x.slice();
+        let [channel_offset, channel_stride] = self.x.offset_and_stride();
         let [top, left] = first_tap(&self.gemm.phases[0]).0.map(|d| -d);
         let params = WinogradParams {
             quads: x_quads as u32,
-            first,
-            stored,
+            channel_offset,
+            channel_stride,
             images: images.len() as u32,
             first_image: images.start as u32,
             x_h: x.h() as u32,
@@ -172,10 +172,10 @@ impl Pass<'_> {
         let sum = self.transient(rec, "product", tile.elements() * y_quads * columns);
         self.product_of(rec, &elements, (tiled.id, tiled.len), (sum.id, sum.len), Some((tile, images.len())))?;
 
-        let (b, [add, mask]) = (self.texel_bias(rec), self.epilogue.bind(sum.id, self.y.stored()));
+        let (b, [add, mask]) = (self.texel_bias(rec), self.epilogue.bind(sum.id, self.y.stored_len()));
         let bindings = [sum.bind("x"), self.y.bind_stored("y"), b, add, mask];
-        let [first, stored] = self.y.slice();
-        let params = WinogradParams { quads: y_quads as u32, first, stored, ..params };
+        let [channel_offset, channel_stride] = self.y.offset_and_stride();
+        let params = WinogradParams { quads: y_quads as u32, channel_offset, channel_stride, ..params };
         let kernel = self.with_epilogue(kernel(tile.output()));
         rec.dispatch(&self.stage("untile"), kernel, &bindings, &params, grid(y_quads), 0)
     }
@@ -220,21 +220,22 @@ impl Pass<'_> {
         let taps: usize = phases.iter().map(|p| p.taps[0] * p.taps[1]).sum();
         let terms = 4 * self.x_quads() * taps;
         let (shape, x_step) = (self.x.shape, self.gemm.steps[0]);
-        let ([x_first, x_stored], [y_first, y_stored]) = (self.x.slice(), self.y.slice());
+        let ([x_channel_offset, x_channel_stride], [y_channel_offset, y_channel_stride]) =
+            (self.x.offset_and_stride(), self.y.offset_and_stride());
         let params = ProductParams {
             row_quads: row_quads as u32,
             terms: terms as u32,
             quads: self.x_quads() as u32,
-            x_first,
-            x_stored,
+            x_channel_offset,
+            x_channel_stride,
             x_h: shape.h() as u32,
             x_w: shape.w() as u32,
             plane: if tile.is_some() { columns } else { shape.plane_len() } as u32,
             x_step_h: x_step[0] as u32,
             x_step_w: x_step[1] as u32,
             y_quads: self.y_quads() as u32,
-            y_first,
-            y_stored,
+            y_channel_offset,
+            y_channel_stride,
             y_h: self.y.shape.h() as u32,
             y_w: self.y.shape.w() as u32,
             y_step_h: self.gemm.steps[1][0] as u32,
@@ -248,7 +249,7 @@ impl Pass<'_> {
         let (tile_quads, tile_columns) = (evenly(row_quads), evenly(columns.div_ceil(8)));
         let w = self.texel_weights(rec, tile_quads, terms, tile);
         let epilogue = if tile.is_some() { GradEpilogue::default() } else { self.epilogue };
-        let [add, mask] = epilogue.bind(x, self.y.stored());
+        let [add, mask] = epilogue.bind(x, self.y.stored_len());
         let table = self.phase_table(rec, phases);
         let bindings = [("x", x, x_len), w.bind("w"), table, self.texel_bias(rec), ("y", y, y_len), add, mask];
         let kernel = Kernel::new("conv2d/texels/product", "multiply")

@@ -12,7 +12,7 @@ use crate::gpu::{Grid, Kernel, Layout, Recording, TensorId};
 crate::params! {
     /// Mirrors `Params` of shaders/conv2d/winograd.wgsl.
     struct TilesParams {
-        channels: u32, first: u32, stored: u32, images: u32, first_image: u32, x_h: u32, x_w: u32, top: i32, left: i32,
+        channels: u32, channel_offset: u32, channel_stride: u32, images: u32, first_image: u32, x_h: u32, x_w: u32, top: i32, left: i32,
         tiles_h: u32, tiles_w: u32, y_h: u32, y_w: u32, bias: u32, relu: u32, sink: u32,
     }
 }
@@ -46,12 +46,12 @@ impl Pass<'_> {
         let (x, y, elements) = (self.x.shape, self.y.shape, tile.elements());
         let tiles = self.tiles(tile);
         let columns = images.len() * tiles[0] * tiles[1];
-        let [first, stored] = self.x.slice();
+        let [channel_offset, channel_stride] = self.x.offset_and_stride();
         let [top, left] = self.gemm.phases[0].taps[0].map(|d| -d);
         let params = TilesParams {
             channels: x.c() as u32,
-            first,
-            stored,
+            channel_offset,
+            channel_stride,
             images: images.len() as u32,
             first_image: images.start as u32,
             x_h: x.h() as u32,
@@ -78,8 +78,8 @@ impl Pass<'_> {
         let flops = self.flops() / x.n().max(1) as u64 * images.len() as u64;
         self.elements_product(rec, tile, columns, flops, (tiled, elements * x_len), (sums, elements * y_len))?;
 
-        let [first, stored] = self.y.slice();
-        let params = TilesParams { channels: y.c() as u32, first, stored, ..params };
+        let [channel_offset, channel_stride] = self.y.offset_and_stride();
+        let params = TilesParams { channels: y.c() as u32, channel_offset, channel_stride, ..params };
         let mut bindings = vec![("x", sums, elements * y_len), self.y.bind_stored("y")];
         bindings.extend(self.epilogue(rec, sums));
         let kernel = Kernel::new("conv2d/winograd", tile.output());
@@ -101,12 +101,12 @@ impl Pass<'_> {
         let params = Conv2dParams {
             rows: rows as u32,
             y_channels: rows as u32,
-            y_first: 0,
-            y_stored: rows as u32,
+            y_channel_offset: 0,
+            y_channel_stride: rows as u32,
             terms: terms as u32,
             channels: channels as u32,
-            x_first: 0,
-            x_stored: channels as u32,
+            x_channel_offset: 0,
+            x_channel_stride: channels as u32,
             images: 1,
             x_h: 1,
             x_w: count,
