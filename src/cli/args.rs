@@ -17,7 +17,7 @@ use crate::lab::run::folder::Existing;
 #[command(next_help_heading = "Network")]
 pub(crate) struct NetworkArgs {
     /// A safetensors or PyTorch file with torchvision's tensor names; or `imagenet`, the weights of --model that
-    /// `protogpu weights pull` fetched [default: a built-in network]
+    /// `protogpu weights pull` downloaded [default: a built-in network]
     #[arg(long, value_name = "FILE|imagenet")]
     pub(crate) weights: Option<PathBuf>,
     #[arg(long, value_name = "NAME", help = model_help())]
@@ -59,14 +59,14 @@ pub(crate) struct TakenArgs {
     /// else the architecture's]
     #[arg(long, value_name = "1|255|X", allow_negative_numbers = true, value_parser = range)]
     pub(crate) input_range: Option<f32>,
-    /// The mean to subtract from each channel, as many numbers as there are channels, in units of that range [default: likewise]
+    /// The mean to subtract from each channel, in units of that range; one number per channel [default: as of --input-range]
     #[arg(long, value_name = "R,G,B", allow_hyphen_values = true, value_parser = mean)]
     pub(crate) input_mean: Option<PerChannel>,
-    /// The standard deviation to divide each channel by after that, as many numbers [default: likewise]
+    /// The standard deviation to divide each channel by after that; one number per channel [default: as of --input-range]
     #[arg(long, value_name = "R,G,B", allow_hyphen_values = true, value_parser = std)]
     pub(crate) input_std: Option<PerChannel>,
-    /// Whether torchvision's `transform_input` follows, from ImageNet's mean and standard deviation to 0.5 and 0.5 [default:
-    /// likewise]
+    /// Whether torchvision's `transform_input` follows, from ImageNet's mean and standard deviation to 0.5 and 0.5 [default: as
+    /// of --input-range]
     #[arg(long, value_name = "BOOL")]
     pub(crate) transform_input: Option<bool>,
 }
@@ -137,7 +137,7 @@ pub(crate) struct EngineArgs {
 #[derive(clap::Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Adapter")]
 pub(crate) struct AdapterArgs {
-    /// The adapter's index or a part of its name, see `protogpu adapters` [default: the fastest kind]
+    /// The adapter, by its index or a part of its name, which `protogpu adapters` lists [default: the fastest kind]
     #[arg(long, value_name = "INDEX|NAME")]
     pub(crate) adapter: Option<String>,
 }
@@ -152,7 +152,7 @@ impl ValueEnum for TuneFor {
             Self::Image => {
                 ("image", "For one image, whatever the batch: an image has the same bits alone and in any batch")
             }
-            Self::Batch => ("batch", "For the batch at hand: faster, but an image's bits depend on its batch size"),
+            Self::Batch => ("batch", "For the run's batch: faster, but an image's bits depend on its batch size"),
             Self::Off => ("off", "A fixed choice of kernels"),
         };
         Some(PossibleValue::new(name).help(help))
@@ -162,8 +162,7 @@ impl ValueEnum for TuneFor {
 /// How kernels are chosen.
 #[derive(clap::Args, Clone, Copy, Debug)]
 pub(crate) struct TuneArgs {
-    /// Use the kernels that are fastest on this adapter, timed in the first run and kept: for one image, for the batch at
-    /// hand, or off
+    /// Time the kernels in the first run on this adapter and keep the fastest: for one image, for the run's batch, or off
     #[arg(
         long,
         value_name = "FOR",

@@ -4,7 +4,8 @@ use crate::method::objective::GRAMMAR;
 
 pub(crate) const TOP: &str = "\
 protogpu keeps downloaded weights, tuned kernels and compiled pipelines in the user's cache folder, or in the folder that \
-PROTOGPU_CACHE names. PROTOGPU_PIPELINES=off turns the compiled pipelines off, PROTOGPU_TUNE=off the tuning.
+PROTOGPU_CACHE names. With PROTOGPU_PIPELINES=off it keeps no compiled \
+pipelines, and with PROTOGPU_TUNE=off it times no kernels.
 
 Exit codes: 0 for success, 2 for wrong usage or input, 1 for failures, 130 after Ctrl-C.";
 
@@ -15,30 +16,30 @@ Examples:
   protogpu run --class umbrella,moth --seed 7
       Two prototypes, in ./out/14_umbrella_seed7 and ./out/8_moth_seed7
   protogpu run --class all
-      One of every class; out/index.html and out/contact.png show all of them
+      A prototype of every class; out/index.html and out/contact.png show all of them
   protogpu run --class 0..4,moth --seeds 3 --animate
       Seeds 0 to 2 of each of six classes (a range includes both ends), each with prototype.apng
   protogpu run --weights checkpoint.pth --class goldfish
-      Your own network: a ResNet-18, a GoogLeNet or an InceptionV1 with torchvision's tensor names
+      Your own network: a ResNet or an InceptionV1 with torchvision's tensor names
   protogpu run --weights imagenet --model googlenet --class goldfish
-      torchvision's weights, which `protogpu weights pull googlenet` fetches
+      torchvision's weights, which `protogpu weights pull googlenet` downloads
   protogpu run --weights tuned.pth --class 2 --input-mean 0,0,0 --input-std 1,1,1
       A network that was trained on raw pixels
   protogpu run --weights checkpoint.pth --class goldfish --resume
       Continue after Ctrl-C or a crash; the bits are those of an uninterrupted run
   protogpu run --preset lucent --class moth --lr 0.02
-      Lucent's spectrum and transforms, with another learning rate; `protogpu presets` lists all settings
+      Lucent's spectrum and transforms, with another learning rate; `protogpu presets lucent` prints its settings
   protogpu run --preset paper-strict --class moth
-      The paper to the letter; the defaults differ from it
+      The paper's method, from which the defaults differ
   protogpu run --config out/1_goldfish_seed0/run.json --out again
       The same prototype again: the same bits on the same adapter and driver
   protogpu run --objective channel:layer3.1:17 --objective channel:layer3.1:18
       Two channels, in ./out/channel_layer3.1_17_seed0 and so on; layers after the last module are not computed
   protogpu run --objective '0.7*logit:moth - 0.3*logit:butterfly'
-      A weighted sum
+      A weighted sum of two logits
 
-Each prototype's folder holds prototype.png, prototype.safetensors (the pixels as floats, unclamped),
-run.json (every setting, the losses, the final top 5) and checkpoint.safetensors.
+Each prototype's folder holds prototype.png, prototype.safetensors (the pixels as floats, unclamped), \
+run.json (all settings, the losses, the final top 5) and checkpoint.safetensors. \
 If one prototype fails, the reason is written to failed.txt in its folder and the rest continue; the exit code is 1.
 
 The logit and probability of a step are those of the transformed image; the final top 5 is that of the untransformed image.";
@@ -47,9 +48,9 @@ pub(crate) const INDEX: &str = "\
 Example:
   protogpu index out
 
-A run of several prototypes does this at its end. index.html shows every finished prototype in DIR, whichever run made it, and those
-that failed. It links to their folders and needs no other file. contact.png has at most 4096 pixels a side: it shrinks many
-prototypes, and leaves out the last ones if there are more than about 2700.";
+A run of several prototypes ends with this. index.html shows all prototypes in DIR, of all runs, and the failures. It links to their \
+folders. contact.png has at most 4096 pixels a side: it shrinks many prototypes, and leaves out the last if there are more than about \
+2700.";
 
 pub(crate) const REGULARIZATION_STRIP: &str = "\
 Examples:
@@ -58,8 +59,8 @@ Examples:
   protogpu regularization-strip --weights checkpoint.pth --class goldfish --count 4
   protogpu regularization-strip --objective channel:layer3.1:17
 
-The weight of the total variation, the weight decay and the reach of the warps (rotation, shift and scale) grow in equal parts from nothing to
-the values of --preset or of the options. Each prototype's folder has its run.json.";
+The weight of the total variation, the weight decay and the reach of the warps (rotation, shift and scale) grow in equal parts, from nothing to \
+the values of the preset or the options. Each prototype's folder has its run.json.";
 
 /// For `run`, with the grammar of objectives.
 pub(crate) fn run() -> String {
@@ -93,7 +94,7 @@ pub(crate) const MEAN: &str = "\
 Example:
   protogpu activations mean imagenette/train --class 'golf ball' --out golf_ball.safetensors
 
-The file holds one tensor per distinct module output and the mean image as `pixels`. Its metadata has the SHA-256 of the weights,
+The file holds one tensor per distinct module output and the mean image as `pixels`. Its metadata has the SHA-256 of the weights, \
 the input that the network expects, and the list of images with their SHA-256.";
 
 pub(crate) const GRADIENT: &str = "\
@@ -104,7 +105,7 @@ pub(crate) const MODELS: &str = "\
 Example:
   protogpu models --json
 
-`protogpu weights inspect FILE` prints the same about any file, and the input that the network expects.";
+`protogpu weights inspect FILE` prints the same about any file, and the input that its network expects.";
 
 pub(crate) const PRESETS: &str = "\
 Examples:
@@ -126,8 +127,8 @@ Examples:
   protogpu weights pull resnet18 --from resnet18-f37072fd.pth
       On an offline machine: copy the file across and pass it with --from
 
-Files go to the user's cache folder, or to the folder that PROTOGPU_CACHE names.
-Proxies come from HTTPS_PROXY, HTTP_PROXY and ALL_PROXY; NO_PROXY lists hosts that need none.
+Files go to the user's cache folder, or to the folder that PROTOGPU_CACHE names. \
+Proxies come from HTTPS_PROXY, HTTP_PROXY and ALL_PROXY; NO_PROXY lists hosts that need none. \
 A download that broke off continues where it stopped.";
 
 pub(crate) const CONVERT: &str = "\
@@ -144,43 +145,43 @@ Examples:
   protogpu similarity --prototype out/574_golf_ball_seed0 --images imagenette/val --out report --control dog=dog.jpg
   protogpu similarity --prototype runs/paper --control lucent=runs/lucent --images imagenette/val --out report
 
-Open report/report.html. The numbers are Spearman's rank correlations with the mean activations of natural images of the
+Open report/report.html. The numbers are Spearman's rank correlations with the mean activations of natural images of the \
 class, layer by layer. Read them beside those of the controls, which are in the same table.";
 
 pub(crate) const STUDY: &str = "\
 Examples:
   protogpu study --demo
-      The three planted biases: their prototypes, and what each bias is worth, in ./study/report.html
+      The three planted biases: their prototypes, and how much the network depends on each bias, in ./study/report.html
   protogpu study --class mortarboard --class 'academic gown' --images gowns/lighter --images gowns/darker --weights imagenet
       The paper's question about people in academic gowns: accuracy and mean probability per folder, and whether they differ
   protogpu study --class umbrella --images badge/014_umbrella --images no-badge/014_umbrella --paired \
 --prototype out/14_umbrella_seed0
       The same images with and without a cue, paired by file name, beside the prototype that suggested the cue
 
-Open report.html in the folder of --out. Each --images folder is one group, including its subfolders. Accuracies are compared by Fisher's exact
+Open report.html in the folder of --out. Each --images folder is one group, including its subfolders. Accuracies are compared by Fisher's exact \
 test, or McNemar's with --paired, and mean probabilities by permutations; p-values are corrected for multiple testing (Holm).";
 
 pub(crate) const SWEEP: &str = "\
 Examples:
   protogpu sweep --images imagenette/val --out sweep --set tv_weight=0.01,0.02,0.05 --set fill=mean,black
-      Six points, each with all classes of the folder, ranked by path similarity
+      Six points, each with a prototype of every class in the folder, ranked by path similarity
   protogpu sweep --images imagenette/val --out sweep --set 'scale=0.7,1.3;0.5,1.5'
-      Separate values that contain commas by semicolons; a single such value ends with one: 'fill=0.5,0.5,0.5;'
+      Separate values that contain commas by semicolons; end a single such value with one: 'fill=0.5,0.5,0.5;'
   protogpu sweep --images imagenette/val --out table3 --preset table3 --class goldfish
       The paper's 125 affine protocols
 
   protogpu sweep --images imagenette/val --out part1 --set lr=0.02,0.05 --shard 1/2
   protogpu sweep merge part1 part2 --out whole
-      In parts on different machines, and the parts merged
+      Half of the points each on two machines, then merged
 
-The same command continues after an interruption. OUT/points has a file per finished point, named by its values.";
+Run the same command again after an interruption, and it continues. OUT/points has a file per finished point, named by its values.";
 
 pub(crate) const SWEEP_MERGE: &str = "\
 Example:
   protogpu sweep merge part1 part2 part3 --out whole
 
-Parts must share grid, settings, weights and images. Several parts may have the same point if it is identical. The result has the
-same files as a single sweep.";
+Parts must share grid, settings, weights and images. If several parts have the same point, they must agree. The result has \
+the same files as a single sweep.";
 
 pub(crate) const BENCH: &str = "\
 Examples:
@@ -190,9 +191,10 @@ Examples:
       One image, with the time of every dispatch
   protogpu bench --weights checkpoint.pth --batch 4,16 --json
 
-Kernels are chosen as for `protogpu run`, see --tune.
-The clock times steps; the adapter's timestamps time kernels, one dispatch at a time. GFLOP/s count the operations that the mathematics
-needs, GB/s the extent of each binding once. Both are compared with peak rates measured at the start: a copy of 128 MiB, and
+`bench` uses the kernels that `protogpu run` would use; see --tune.
+
+It times steps by the clock, and kernels by the adapter's timestamps, one dispatch at a time. GFLOP/s count the operations that the \
+mathematics needs, and GB/s each bound buffer once. Both are compared with peak rates, measured at the start: a copy of 128 MiB, and \
 multiply-adds in registers. benches/README.md explains the limits of these numbers.";
 
 pub(crate) const TUNE: &str = "\
@@ -202,6 +204,6 @@ Examples:
   protogpu tune --batch 8
       For `protogpu run --batch 8 --tune batch`
 
-For each direction of each convolution, tune times every kernel that fits, and chooses the fastest whose output stays within
-1e-3 of a plain sum's with these weights. The user's cache folder, or the folder that PROTOGPU_CACHE names, keeps the choices for this
-adapter, driver and version. A run records its kernels in run.json, and a replay uses the recorded ones.";
+For each direction of each convolution, tune times every kernel that fits. It keeps the fastest one whose output stays within 1e-3 of a \
+plain sum with these weights. The choices for this adapter, driver and version are kept in the user's cache folder, or in the folder that \
+PROTOGPU_CACHE names. A run records its kernels in run.json, and a replay uses the recorded ones.";

@@ -17,14 +17,13 @@ pub(crate) struct MethodArgs {
     /// Settings to start from: paper, paper-strict, lucent, or a JSON file of settings; `protogpu presets` shows them
     #[arg(long, value_name = "NAME|FILE.json")]
     pub(crate) preset: Option<Preset>,
-    /// Steps of the prototype stage `[512]`
+    /// Steps of the prototype stage [512]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub(crate) steps: Option<u32>,
     /// Adam's learning rate [0.05]
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     lr: Option<f64>,
-    /// The last part of the steps, as a fraction, over which the learning rate falls linearly towards 0; 0 keeps it constant
-    /// `[1]`
+    /// The fraction of the steps, at the end, over which the learning rate falls linearly towards 0; 0 keeps it constant [1]
     #[arg(long, alias = "anneal", value_name = "SHARE", allow_negative_numbers = true)]
     lr_decay_fraction: Option<f64>,
     /// Adam's decay rate of the first moment [0.9]
@@ -39,21 +38,21 @@ pub(crate) struct MethodArgs {
     /// Adam's decoupled weight decay, towards the network's mean colour [0]
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     weight_decay: Option<f64>,
-    /// Maximise a weighted sum of terms in place of a class, see below; repeat it for several prototypes [class]
+    /// Maximise a weighted sum of terms instead of a class, see below; repeat it for several prototypes [class]
     #[arg(long = "objective", id = "objective", value_name = "OBJECTIVE", allow_hyphen_values = true)]
     pub(crate) objectives: Vec<Objective>,
     /// What Adam changes: pixels, or fourier, a spectrum of decorrelated colours followed by a sigmoid [pixels]
     #[arg(long, value_name = "WHAT")]
     parameterization: Option<Parameterization>,
-    /// Longer side of the image, an even number; the other follows from the network's images, whose size the image is resized to
-    /// `[224]`
+    /// Longer side of the image, an even number; the other side follows from the network's input, to which the image is resized
+    /// [224]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     image_side: Option<u32>,
-    /// Transforms of the image in each step, in order and separated by commas, or none: `affine` (see --rotation, --translate, --scale,
-    /// --interpolation, --fill), `pad PIXELS VALUE`, `jitter PIXELS`, `scale FACTOR...`, `rotate DEGREES...` [affine]
+    /// Transforms of the image in each step, in order and separated by commas, or none: affine (see --rotation, --translate, --scale,
+    /// --interpolation, --fill), pad PIXELS VALUE, jitter PIXELS, scale FACTOR..., rotate DEGREES... [affine]
     #[arg(long, value_name = "LIST")]
     transforms: Option<Transforms>,
-    /// Rotate by up to this many degrees, in either direction `[180]`
+    /// Rotate by up to this many degrees, in either direction [180]
     #[arg(long, value_name = "DEGREES", allow_negative_numbers = true)]
     rotation: Option<f64>,
     /// Shift by up to this fraction of the width and height [0.5]
@@ -72,8 +71,8 @@ pub(crate) struct MethodArgs {
     /// channel [black]
     #[arg(long, value_name = "COLOUR", allow_hyphen_values = true)]
     fill: Option<Fill>,
-    /// The weight w in the loss -logit + w * logsumexp(logits): 0 maximises the class's logit, 1 its log-probability; without
-    /// effect on an --objective [0.9]
+    /// The weight w in the loss -logit + w * logsumexp(logits): 0 maximises the class's logit, 1 its log-probability; for --class
+    /// only [0.9]
     #[arg(long, alias = "rivals", value_name = "W", allow_negative_numbers = true)]
     pub(crate) logsumexp_weight: Option<f64>,
     /// The total variation, a penalty on differences between adjacent pixels: l1, l2, l1-sum or isotropic [l1-sum]
@@ -82,28 +81,28 @@ pub(crate) struct MethodArgs {
     /// Weight of the total variation [0.04]
     #[arg(long, alias = "hf-weight", value_name = "W", allow_negative_numbers = true)]
     tv_weight: Option<f64>,
-    /// The fraction of that weight in the first step, from which it rises linearly to all of it in the last `[0]`
+    /// The fraction of that weight in the first step; it rises linearly to all of it in the last [0]
     #[arg(long, alias = "hf-start", value_name = "SHARE", allow_negative_numbers = true)]
     tv_start: Option<f64>,
-    /// The baseline stage minimises the variance of: softmax or logits [softmax]
+    /// What the baseline stage minimises the variance of: softmax or logits [softmax]
     #[arg(long, alias = "pv-form", value_name = "FORM")]
     baseline_form: Option<BaselineForm>,
-    /// Weight of the baseline stage's loss `[1]`
+    /// Weight of the baseline stage's loss [1]
     #[arg(long, alias = "pv-weight", value_name = "W", allow_negative_numbers = true)]
     baseline_weight: Option<f64>,
-    /// Steps of the baseline stage, before the prototype stage `[0]`
+    /// Steps of the baseline stage, before the prototype stage [0]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     baseline_steps: Option<u32>,
-    /// Reset Adam after the baseline stage [true]
+    /// Whether Adam's moments start at zero again after the baseline stage [true]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     baseline_reset: Option<bool>,
-    /// Clamp the pixels to `[0,1]` after each step [false]
+    /// Whether to clamp the pixels to 0..1 after each step [false]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     clamp: Option<bool>,
-    /// Start from uniform noise or from a picture: uniform, or an image file [uniform]
+    /// Start from uniform noise or from an image: uniform, or an image file [uniform]
     #[arg(long, value_name = "uniform|IMAGE")]
     init: Option<Init>,
-    /// Seed of every random draw `[0]`
+    /// Seed of every random draw [0]
     #[arg(long, value_name = "S", allow_negative_numbers = true)]
     seed: Option<u64>,
     #[command(flatten)]

@@ -138,9 +138,9 @@ impl Models {
         }
         for row in &self.published {
             let state = match (row.pulled, &row.network) {
-                (_, Some(_)) => "fetched",
-                (true, None) => "fetched, but unusable",
-                (false, _) => "not fetched",
+                (_, Some(_)) => "downloaded",
+                (true, None) => "downloaded, but unusable",
+                (false, _) => "not downloaded",
             };
             let _ = writeln!(text, "{}, {state}\n  about       {}", row.name, row.about);
             text.push_str(&row.network.as_ref().map(Held::text).unwrap_or_default());
@@ -152,7 +152,7 @@ impl Models {
             }
             if row.network.is_none() {
                 let anew = if row.pulled { " --force" } else { "" };
-                let _ = writeln!(text, "  fetch       {}{anew}", row.pull);
+                let _ = writeln!(text, "  download    {}{anew}", row.pull);
             }
             let _ = writeln!(text, "  use         {}\n", row.options);
         }

@@ -104,7 +104,7 @@ pub(crate) fn tell(told: Note<'_>, quiet: bool) {
         Note::NoGallery(error) => {
             (true, format!("warning: index.html and contact.png were not written: {}", words(error)))
         }
-        Note::Fetching(url) => (false, format!("fetching {url}")),
+        Note::Fetching(url) => (false, format!("downloading {url}")),
         Note::BrokeOff { url, bytes, reason } => {
             (false, format!("{url} broke off after {bytes} bytes ({reason}); resuming"))
         }

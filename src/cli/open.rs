@@ -94,7 +94,7 @@ impl TakenArgs {
         if !embedded::NAMES.contains(&name) {
             let (name, names) = (name.escape_debug(), embedded::NAMES.join(", "));
             return Err(Error::input(format!(
-                "there is no built-in network `{name}`, only {names}; `protogpu models` lists these and those to fetch"
+                "there is no built-in network `{name}`, only {names}; `protogpu models` lists these and those to download"
             )));
         }
         self.refuse_architecture(&format!("the embedded {name}"))?;

@@ -14,6 +14,7 @@ use super::run_report::{failures_text, report, throughput_text};
 use super::terminal::{FAILURE, INTERRUPTED, note, print, print_json};
 use crate::gpu::Context;
 use crate::lab::gallery::{Pictures, rebuild};
+use crate::lab::kernels::TuneFor;
 use crate::lab::observer::{Event, Note, Observer};
 use crate::lab::run::animation::frame_steps;
 use crate::lab::run::batch::Run;
@@ -166,8 +167,10 @@ impl RunArgs {
         let choices = match fresh {
             0 => fixed,
             _ => {
-                let batch = batch_len(fresh, size(&fixed)?);
-                self.tune.wanted().choices(context, network, batch, recorded, observer)?
+                let tune = self.tune.wanted();
+                // Other trials do not depend on the batch.
+                let batch = if tune == TuneFor::Batch { batch_len(fresh, size(&fixed)?) } else { 1 };
+                tune.choices(context, network, batch, recorded, observer)?
             }
         };
         let most = size(&choices)?;

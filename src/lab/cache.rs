@@ -86,7 +86,7 @@ pub(crate) fn imagenet(model: &str) -> Result<PathBuf> {
         return Ok(path);
     }
     Err(Error::input(format!(
-        "the ImageNet weights of {model} are missing ({}): `protogpu weights pull {model}` fetches them",
+        "the ImageNet weights of {model} are missing ({}): `protogpu weights pull {model}` downloads them",
         path.display()
     )))
 }

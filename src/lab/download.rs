@@ -110,7 +110,8 @@ impl<'a> Download<'a> {
             ),
             arrived => (format!("{reason} after {arrived} bytes, which are kept"), "; the same command resumes"),
         };
-        Error::io("fetch", Path::new(self.url))(io::Error::new(io::ErrorKind::ConnectionAborted, text)).advised(advice)
+        Error::io("download", Path::new(self.url))(io::Error::new(io::ErrorKind::ConnectionAborted, text))
+            .advised(advice)
     }
 
     /// The version of the received bytes, if the server can send the rest.
@@ -151,7 +152,7 @@ impl<'a> Download<'a> {
         let rest = response.body().content_length();
         let bytes = rest.map(|rest| rest.saturating_add(arrived));
         let too_long =
-            |bytes: u64| Error::input(format!("{} has {bytes} bytes; at most {MAX_BYTES} are fetched", self.url));
+            |bytes: u64| Error::input(format!("{} has {bytes} bytes; at most {MAX_BYTES} are downloaded", self.url));
         if let Some(bytes) = bytes.filter(|&bytes| bytes > MAX_BYTES) {
             return Err(too_long(bytes).into());
         }
@@ -226,10 +227,10 @@ impl<'a> Download<'a> {
         let url = self.url;
         if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
             let answer = io::Error::new(io::ErrorKind::ConnectionRefused, format!("the server answers {status}"));
-            return Error::io("fetch", Path::new(url))(answer)
+            return Error::io("download", Path::new(url))(answer)
                 .advised(": try later, or another source with {from} URL|FILE");
         }
-        Error::input(format!("cannot fetch {url}: the server answers {status}"))
+        Error::input(format!("cannot download {url}: the server answers {status}"))
             .advised("; use another source with {from} URL|FILE")
     }
 }

@@ -17,7 +17,7 @@ pub(crate) enum TuneFor {
     /// For one image, whatever the batch: an image has the same bits alone and in any batch.
     #[default]
     Image,
-    /// For the batch at hand: faster, but an image's bits depend on its batch size.
+    /// For the run's batch: faster, but an image's bits depend on its batch size.
     Batch,
     /// A fixed choice of kernels.
     Off,

@@ -1,4 +1,4 @@
-//! Published weights: fetched, verified, converted and kept.
+//! Downloads published weights, verifies and converts them.
 
 use std::fs::File;
 use std::io;
@@ -121,7 +121,7 @@ fn lock(folder: &Path) -> Result<File> {
         Ok(()) => {}
         Err(std::fs::TryLockError::WouldBlock) => {
             let folder = folder.display();
-            return Err(Error::input(format!("another protogpu is fetching weights into {folder}: wait for it")));
+            return Err(Error::input(format!("another protogpu is downloading weights into {folder}: wait for it")));
         }
         Err(std::fs::TryLockError::Error(source)) => return Err(cannot(source)),
     }

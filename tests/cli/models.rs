@@ -55,13 +55,13 @@ fn what_is_built_in_and_what_can_be_fetched_is_listed() {
     assert_eq!(row["pull"], "protogpu weights pull googlenet");
     assert_eq!(row["options"], "--weights imagenet --model googlenet");
     let (text, _) = succeeds(&mut place.protogpu(&["models"]));
-    for line in ["resnet18, built in\n", "googlenet, not fetched\n", "  use         --model resnet18\n"] {
+    for line in ["resnet18, built in\n", "googlenet, not downloaded\n", "  use         --model resnet18\n"] {
         assert!(text.contains(line), "no `{line}` in {text}");
     }
     assert!(place.cached().is_empty());
     let unknown = "there is no built-in network `vgg`, only resnet18";
     refuses(place.folder.path(), &["run", "--model", "vgg"], unknown);
-    refuses(place.folder.path(), &["run", "--model", "vgg"], "; `protogpu models` lists these and those to fetch");
+    refuses(place.folder.path(), &["run", "--model", "vgg"], "; `protogpu models` lists these and those to download");
     let args = ["run", "--model", "vgg", "--weights", "imagenet"];
     refuses(place.folder.path(), &args, "only of resnet18, googlenet; see `protogpu models`");
 }
@@ -79,8 +79,8 @@ fn files_that_cannot_be_used_are_told_in_their_rows() {
         assert!(row["problem"].as_str().unwrap().contains(expected) && row.get("width").is_none(), "{row}");
     }
     let (text, _) = succeeds(&mut place.protogpu(&["models"]));
-    assert_eq!(text.matches(", fetched, but unusable\n").count(), 2, "{text}");
-    assert!(text.contains("  fetch       protogpu weights pull resnet18 --force\n"), "{text}");
+    assert_eq!(text.matches(", downloaded, but unusable\n").count(), 2, "{text}");
+    assert!(text.contains("  download    protogpu weights pull resnet18 --force\n"), "{text}");
     assert!(text.contains("resnet18, built in\n"), "{text}");
 }
 

@@ -16,7 +16,7 @@ fn a_file_is_fetched_verified_converted_and_found() {
     let runs = ["run", "--weights", "imagenet", "--model", "resnet18", "--class", "4", "--dry-run"];
     let cure = "the ImageNet weights of resnet18 are missing (";
     place.refuses(&mut place.protogpu(&runs), cure);
-    place.refuses(&mut place.protogpu(&runs), "): `protogpu weights pull resnet18` fetches them");
+    place.refuses(&mut place.protogpu(&runs), "): `protogpu weights pull resnet18` downloads them");
     let server = Server::new(|_, request| server::file(request, ETAG, &FILE));
     let (stdout, stderr) = succeeds(&mut place.pull(&server.url("resnet18.pth")));
     place.has_weights();
@@ -24,7 +24,7 @@ fn a_file_is_fetched_verified_converted_and_found() {
     for line in [&source, "  licence  unknown: this is not the file that torchvision publishes\n", HASH.as_str()] {
         assert!(stdout.contains(line), "{stdout}");
     }
-    assert!(stderr.starts_with("fetching http://127.0.0.1:"), "{stderr}");
+    assert!(stderr.starts_with("downloading http://127.0.0.1:"), "{stderr}");
     let requests = server.requests();
     assert_eq!((requests.len(), &requests[0].line[..]), (1, "GET /resnet18.pth"));
     assert!(requests[0].headers["user-agent"].starts_with("protogpu/"), "{requests:?}");
@@ -106,7 +106,7 @@ fn a_server_that_goes_away_is_asked_again_by_the_next_command() {
     place.has_weights();
     // Nobody listens there.
     let url = "http://127.0.0.1:9/w";
-    fails(place.pull(url).arg("--force"), "cannot fetch http://127.0.0.1:9/w: ");
+    fails(place.pull(url).arg("--force"), "cannot download http://127.0.0.1:9/w: ");
     fails(
         place.pull(url).arg("--force"),
         "download the file on another machine, copy it across, and pass it with --from FILE",
@@ -183,14 +183,17 @@ fn errors_of_servers_are_told() {
     let place = Place::new();
     let status = |status: &'static str| Server::new(move |_, _| answer(status, &[], 9, b"<html>..."));
     let server = status("404 Not Found");
-    let expected = format!("cannot fetch {}: the server answers 404 Not Found", server.url("w"));
+    let expected = format!("cannot download {}: the server answers 404 Not Found", server.url("w"));
     place.refuses(&mut place.pull(&server.url("w")), &expected);
     place.refuses(&mut place.pull(&status("403 Forbidden").url("w")), "answers 403 Forbidden; use another source with");
     // Not asked for.
     place.refuses(&mut place.pull(&status("206 Partial Content").url("w")), "answers 206 Partial Content");
     fails(&mut place.pull(&status("503 Service Unavailable").url("w")), "answers 503 Service Unavailable: try later");
-    fails(&mut place.pull(&Server::new(|_, _| Vec::new()).url("w")), "cannot fetch http://127.0.0.1:");
-    fails(&mut place.pull(&Server::new(|_, _| b"hello\r\n\r\n".to_vec()).url("w")), "cannot fetch http://127.0.0.1:");
+    fails(&mut place.pull(&Server::new(|_, _| Vec::new()).url("w")), "cannot download http://127.0.0.1:");
+    fails(
+        &mut place.pull(&Server::new(|_, _| b"hello\r\n\r\n".to_vec()).url("w")),
+        "cannot download http://127.0.0.1:",
+    );
     assert!(place.cached().is_empty());
 }
 
@@ -214,7 +217,7 @@ fn lies_about_the_length_are_noticed() {
     place.refuses(&mut place.pull(&server.url("w")), "sent another file: its sha256 is ");
     // Longer than anything, said and unsaid.
     let server = Server::new(|_, _| answer("200 OK", &[], 1 << 40, b"PK"));
-    place.refuses(&mut place.pull(&server.url("w")), "has 1099511627776 bytes; at most 268435456 are fetched");
+    place.refuses(&mut place.pull(&server.url("w")), "has 1099511627776 bytes; at most 268435456 are downloaded");
 }
 
 #[test]
@@ -308,7 +311,7 @@ fn the_cache_is_used_by_one_process_at_a_time_and_tidied() {
     let place = Place::new();
     let lock = std::fs::File::create(place.cache.path().join(".lock")).unwrap();
     lock.lock().unwrap();
-    place.refuses(&mut place.pull("w.pth"), "another protogpu is fetching weights into ");
+    place.refuses(&mut place.pull("w.pth"), "another protogpu is downloading weights into ");
     drop(lock);
     std::fs::write(place.folder.path().join("w.pth"), &*FILE).unwrap();
     // What a process that was killed had written aside.

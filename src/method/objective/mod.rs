@@ -46,13 +46,15 @@ UNIT       logit:CLASS            the class's logit
            logodds:CLASS/CLASS    the first logit minus the second
            channel:MODULE:C       mean of channel C over all positions
            neuron:MODULE:C[@Y,X]  channel C at row Y and column X, or at the centre
-           direction:MODULE:V     mean over all positions of the dot product with V, which is [V0,V1,...] or a
-                                  safetensors file with one tensor; V has one number per channel
+           direction:MODULE:V     mean over all positions of the dot product with V, which is
+                                  [V0,V1,...] or a safetensors file with one tensor; V has one
+                                  number per channel
            layer:MODULE           mean of the squares of the module's output (DeepDream)
-           diversity:MODULE       minus the mean cosine similarity between the module's Gram matrix and those of the
-                                  other images of the batch
-CLASS      an index, a WordNet id or a name; in quotes if it contains : * or a quote, or + or - after a space
-MODULE     a name that `protogpu modules` lists, with its channels and extents; its output is what a hook copies";
+           diversity:MODULE       minus the mean cosine similarity between the module's Gram matrix
+                                  and those of the other images of the batch
+CLASS      an index, a WordNet id or a name; in quotes if it contains :, *, a quote, or a space
+           before + or -
+MODULE     a name that `protogpu modules` lists; the module's output, as a hook would copy it";
 
 /// Longest folder name, as of classes.
 const MAX_SLUG: usize = 64;
