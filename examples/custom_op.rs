@@ -15,9 +15,9 @@ use protogpu::{Error, Result, Shape, params};
 /// The op binds storage buffers by the names that they have here. `flat_index` and `WORKGROUP` come from the import.
 const LEAKY_RELU: &str = "
 #import lib/index
-#import lib/sink
+#import lib/epilogue
 
-struct Params { len: u32, leak: f32, sink: u32 }
+struct Params { len: u32, leak: f32, epilogue: u32 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<f32>;
@@ -38,14 +38,14 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
 fn backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
     let i = flat_index(id, groups);
     if i < params.len {
-        dx[i] = sink(dy[i] * select(params.leak, 1.0, x[i] > 0.0), i);
+        dx[i] = epilogue(dy[i] * select(params.leak, 1.0, x[i] > 0.0), i);
     }
 }
 ";
 
 params! {
     /// Mirrors `Params` above. The plan compares names and offsets.
-    struct LeakyReluParams { len: u32, leak: f32, sink: u32 }
+    struct LeakyReluParams { len: u32, leak: f32, epilogue: u32 }
 }
 
 /// max(x, 0), with a gradient that leaks where x is negative.
@@ -65,7 +65,7 @@ impl Op for LeakyRelu {
 
     fn forward(&self, cx: &mut Forward<'_>, xs: &[Tensor], y: Tensor) -> Result<Saved> {
         let (x, len) = (xs[0], y.shape.len());
-        let params = LeakyReluParams { len: len as u32, leak: self.leak, sink: 0 };
+        let params = LeakyReluParams { len: len as u32, leak: self.leak, epilogue: 0 };
         let kernel = CustomKernel::new("leaky_relu", LEAKY_RELU, "forward");
         cx.rec.dispatch_custom(cx.label, kernel, &[x.bind("x"), y.bind("y")], &params, Grid::Each(len), len as u64)?;
         Ok(Saved::new())
@@ -75,7 +75,7 @@ impl Op for LeakyRelu {
     fn backward(&self, cx: &mut Backward<'_>) -> Result<()> {
         let (dx, epilogue) = cx.gradient(0);
         let (x, len) = (cx.xs[0], dx.shape.len());
-        let params = LeakyReluParams { len: len as u32, leak: self.leak, sink: epilogue.flags() };
+        let params = LeakyReluParams { len: len as u32, leak: self.leak, epilogue: epilogue.flags() };
         let [add, mask] = epilogue.bind(x.id, len);
         let bindings = [cx.dy.bind("dy"), x.bind("x"), dx.bind("dx"), add, mask];
         let kernel = CustomKernel::new("leaky_relu", LEAKY_RELU, "backward");

@@ -1,14 +1,14 @@
 // concat: one input of a concatenation along the channels. forward: x goes to its channels of y; backward: dx = its channels of dy.
 // x, dx: [N,C,H,W]; y, dy: [N,STORED,H,W]. x, y, z of the grid are the place in the plane, the channel and the image.
 // Memory-bound, 8 B an element; not needed where a convolution writes to its channels in place.
-#import lib/sink
+#import lib/epilogue
 
 struct Params {
     channels: u32,        // C
     channel_offset: u32,  // channel of y at which x begins
     channel_stride: u32,  // channels of y
     plane: u32,           // H*W
-    sink: u32,
+    epilogue: u32,
 }
 
 const WORKGROUP: u32 = 64;
@@ -38,6 +38,6 @@ fn forward(@builtin(global_invocation_id) id: vec3u) {
 fn backward(@builtin(global_invocation_id) id: vec3u) {
     if id.x < params.plane {
         let at = places(id);
-        dx[at.x] = sink(dy[at.y], at.x);
+        dx[at.x] = epilogue(dy[at.y], at.x);
     }
 }

@@ -1,12 +1,12 @@
 // global_avg_pool2d: y[n,c] = mean of x[n,c,:,:]; dx = dy / (H*W) everywhere. x: [N,C,H,W], y: [N,C,1,1].
 // Memory-bound, 4 B an element.
 #import lib/index
-#import lib/sink
+#import lib/epilogue
 
 struct Params {
     planes: u32,     // N*C
     plane: u32,      // H*W
-    sink: u32,
+    epilogue: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -32,6 +32,6 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
 fn backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
     let i = flat_index(id, groups);
     if i < params.planes * params.plane {
-        dx[i] = sink(dy[i / params.plane] / f32(params.plane), i);
+        dx[i] = epilogue(dy[i / params.plane] / f32(params.plane), i);
     }
 }

@@ -46,5 +46,5 @@ fn backward(@builtin(global_invocation_id) id: vec3u) {
         }
     }
     let to = (id.z * params.quads + id.y) * params.plane + id.x;
-    store(to, sink(v, to));
+    store(to, epilogue(v, to));
 }

@@ -1,13 +1,13 @@
 // linear: y[n,o] = sum over c of w[o,c] * x[n,c] + b[o]; dx[n,c] = sum over o of w[o,c] * dy[n,o].
 // x: [N,C], y: [N,O], w: [O,C], wt: its transpose [C,O]. Memory-bound at small N, 4 B a weight.
 #import lib/index
-#import lib/sink
+#import lib/epilogue
 
 struct Params {
     images: u32,
     inputs: u32,     // C
     outputs: u32,    // O
-    sink: u32,
+    epilogue: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -46,5 +46,5 @@ fn backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) g
     for (var o = 0u; o < params.outputs; o++) {
         sum += w[o * params.inputs + c] * dy[n * params.outputs + o];
     }
-    dx[i] = sink(sum, i);
+    dx[i] = epilogue(sum, i);
 }

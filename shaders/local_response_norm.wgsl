@@ -2,7 +2,7 @@
 // dx[c] = dy[c]*scale[c]^-beta - 2*alpha*beta/size * x[c] * sum of dy[j]*x[j]*scale[j]^(-beta-1) over the j whose window has c.
 // All [N,C,H,W]. x, y, z of the grid are the place in the plane, the channel and the image. Memory-bound.
 #import lib/nan
-#import lib/sink
+#import lib/epilogue
 
 struct Params {
     channels: u32,
@@ -12,7 +12,7 @@ struct Params {
     alpha: f32,      // divided by the window's size
     beta: f32,
     k: f32,
-    sink: u32,
+    epilogue: u32,
 }
 
 const WORKGROUP: u32 = 64;
@@ -64,5 +64,5 @@ fn backward(@builtin(global_invocation_id) id: vec3u) {
     }
     let at = place(id, id.y);
     let v = dy[at] * power(scale(id, id.y), -params.beta) - 2.0 * params.alpha * params.beta * x[at] * sum;
-    dx[at] = sink(v, at);
+    dx[at] = epilogue(v, at);
 }

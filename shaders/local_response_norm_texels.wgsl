@@ -104,5 +104,5 @@ fn backward(@builtin(global_invocation_id) id: vec3u) {
     let after = quad_of_dy(id, q + 1u) * d * power(scale(v, d, e), exponent);
     let sum = window_sum(before, dv * v * own, after, AFTER, BEFORE);
     let at = place(id, q);
-    store(at, sink(dv * own * s - 2.0 * params.alpha * params.beta * v * sum, at));
+    store(at, epilogue(dv * own * s - 2.0 * params.alpha * params.beta * v * sum, at));
 }

@@ -4,7 +4,7 @@
 // Memory-bound; the backward gathers, so that no two invocations write one element.
 #import lib/index
 #import lib/nan
-#import lib/sink
+#import lib/epilogue
 
 struct Params {
     channels: u32,
@@ -14,7 +14,7 @@ struct Params {
     ow: u32,
     pad_top: u32,
     pad_left: u32,
-    sink: u32,
+    epilogue: u32,
 }
 
 // Constants, so that neither loops nor divisions depend on a load.
@@ -87,5 +87,5 @@ fn backward(@builtin(global_invocation_id) id: vec3u) {
         }
     }
     let i = plane * params.h * params.w + q;
-    dx[i] = sink(sum, i);
+    dx[i] = epilogue(sum, i);
 }

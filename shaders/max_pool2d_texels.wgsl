@@ -98,7 +98,7 @@ fn backward(@builtin(global_invocation_id) id: vec3u) {
         let at = vec2u(x_row + k / 2u, x_col + k % 2u);
         if at.x < params.h && at.y < params.w {
             let to = ((id.z * params.quads + id.y) * params.h + at.x) * params.w + at.y;
-            store(to, sink(sum[k], to));
+            store(to, epilogue(sum[k], to));
         }
     }
 }

@@ -1,11 +1,11 @@
 // relu: y = max(x, 0); dx = dy * [x > 0]. x, y: [N,C,H,W]. Memory-bound, 8 B an element forward.
 #import lib/index
 #import lib/nan
-#import lib/sink
+#import lib/epilogue
 
 struct Params {
     len: u32,
-    sink: u32,
+    epilogue: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -26,6 +26,6 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
 fn backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
     let i = flat_index(id, groups);
     if i < params.len {
-        dx[i] = sink(select(0.0, dy[i], x[i] > 0.0), i);
+        dx[i] = epilogue(select(0.0, dy[i], x[i] > 0.0), i);
     }
 }

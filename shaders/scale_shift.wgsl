@@ -1,13 +1,13 @@
 // scale_shift: y = x * scale[c] + shift[c]; dx = dy * scale[c]. Batch norm at inference and normalize are both this, with
 // scale and shift computed once in f64 (`src/ops/scale_shift.rs`). x, y: [N,C,H,W]. Memory-bound, 8 B an element.
 #import lib/index
-#import lib/sink
+#import lib/epilogue
 
 struct Params {
     len: u32,
     channels: u32,
     plane: u32,      // H*W
-    sink: u32,
+    epilogue: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -35,6 +35,6 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
 fn backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
     let i = flat_index(id, groups);
     if i < params.len {
-        dx[i] = sink(dy[i] * scale[channel_of(i)], i);
+        dx[i] = epilogue(dy[i] * scale[channel_of(i)], i);
     }
 }

@@ -1,10 +1,10 @@
 // silu: y = x * s, s = 1 / (1 + exp(-x)); dx = dy * s * (1 + x * (1 - s)). x, y: any shape. Memory-bound, 8 B an element forward.
 #import lib/index
-#import lib/sink
+#import lib/epilogue
 
 struct Params {
     len: u32,
-    sink: u32,
+    epilogue: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -32,6 +32,6 @@ fn backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) g
     let i = flat_index(id, groups);
     if i < params.len {
         let s = sigmoid(x[i]);
-        dx[i] = sink(dy[i] * s * (1.0 + x[i] * (1.0 - s)), i);
+        dx[i] = epilogue(dy[i] * s * (1.0 + x[i] * (1.0 - s)), i);
     }
 }

@@ -1,8 +1,8 @@
-// texels: pack: packed [N,ceil(C/4),H,W] of vec4f in a texture, from x [N,C,H,W]. unpack: the way back, y = relu(sink(texels)).
+// texels: pack: packed [N,ceil(C/4),H,W] of vec4f in a texture, from x [N,C,H,W]. unpack: the way back, y = relu(epilogue(texels)).
 // x and y are all channels of what is stored, or some.
 // x, y, z of the grid are the position in the plane, the quad of channels and the image. Memory-bound.
 #import lib/nan
-#import lib/sink
+#import lib/epilogue
 #import lib/texel
 
 struct Params {
@@ -12,7 +12,7 @@ struct Params {
     quads: u32,           // ceil(C/4)
     plane: u32,           // H*W
     relu: u32,            // unpack: 1: y = max(y, 0), last
-    sink: u32,            // unpack
+    epilogue: u32,            // unpack
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -46,7 +46,7 @@ fn unpack(@builtin(global_invocation_id) id: vec3u) {
     for (var k = 0u; k < 4u; k++) {
         if 4u * id.y + k < params.channels {
             let at = (first + k) * params.plane + id.x;
-            var out = sink(v[k], at);
+            var out = epilogue(v[k], at);
             if params.relu != 0u {
                 out = rectified(out);
             }

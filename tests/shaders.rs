@@ -206,24 +206,24 @@ fn every_op(algorithms: &[ConvAlgorithm]) -> Recording {
 fn images(r: &mut Recorder, algorithms: &[ConvAlgorithm]) {
     let shape = [2, 3, 6, 8];
     let [x, y, z, dy, dx] = [0; 5].map(|_| r.tensor(shape));
-    let sink = GradEpilogue { add: Some(z.id), mask: Some(x.id) };
+    let epilogue = GradEpilogue { add: Some(z.id), mask: Some(x.id) };
     let conv = Conv2d::new(vec![0.5; 81], [3, 3, 3, 3], Some(vec![0.5; 3].into()), [1, 1], [1; 4]);
     let fused = conv.absorb(&Fusable::Add).and_then(|op| op.absorb(&Fusable::Relu)).expect("a residual and a relu");
     for &algorithm in algorithms {
         forward_by(algorithm, &mut r.rec, &*fused, &[x, z], y).expect("conv2d");
-        backward_by(algorithm, &mut r.rec, &conv, dy, (dx, sink)).expect("conv2d");
+        backward_by(algorithm, &mut r.rec, &conv, dy, (dx, epilogue)).expect("conv2d");
     }
     for op in ACTIVATIONS {
-        both_ways(r, *op, x, y, (dx, sink));
+        both_ways(r, *op, x, y, (dx, epilogue));
     }
     forward(&mut r.rec, &Add, &[x, z], y).expect("add");
-    both_ways(r, &ScaleShift(ChannelAffine::new(vec![1.0; 3], vec![0.0; 3])), x, y, (dx, sink));
-    both_ways(r, &NORM, x, y, (dx, sink));
+    both_ways(r, &ScaleShift(ChannelAffine::new(vec![1.0; 3], vec![0.0; 3])), x, y, (dx, epilogue));
+    both_ways(r, &NORM, x, y, (dx, epilogue));
     let part = r.tensor([2, 8, 6, 8]).channels(4, 3).expect("three of eight");
-    both_ways(r, &Concat, x, part, (dx, sink));
+    both_ways(r, &Concat, x, part, (dx, epilogue));
     let (half, mean, logits) = (r.tensor([2, 3, 3, 4]), r.tensor([2, 3, 1, 1]), r.tensor([2, 10, 1, 1]));
-    both_ways(r, &POOL, x, half, (dx, sink));
-    both_ways(r, &GlobalAvgPool2d, x, mean, (dx, sink));
+    both_ways(r, &POOL, x, half, (dx, epilogue));
+    both_ways(r, &GlobalAvgPool2d, x, mean, (dx, epilogue));
     let (fc, dmean) = (Linear { w: vec![0.5; 30].into(), b: vec![0.5; 10].into() }, r.tensor([2, 3, 1, 1]));
     both_ways(r, &fc, mean, logits, (dmean, GradEpilogue::default()));
 }
@@ -238,14 +238,14 @@ fn both_ways(r: &mut Recorder, op: &dyn Op, x: Tensor, y: Tensor, into: (Tensor,
 fn texels(r: &mut Recorder) {
     let [x, y] =
         [[2, 3, 6, 8], [2, 3, 3, 4]].map(|shape| Tensor::transient_texels(&mut r.rec, "texels", Shape::from(shape)));
-    let sink = GradEpilogue { add: Some(x.id), mask: Some(x.id) };
+    let epilogue = GradEpilogue { add: Some(x.id), mask: Some(x.id) };
     let dx = Tensor::transient_texels(&mut r.rec, "dx", x.shape);
-    both_ways(r, &POOL, x, y, (dx, sink));
+    both_ways(r, &POOL, x, y, (dx, epilogue));
     let y = Tensor::transient_texels(&mut r.rec, "y", x.shape);
-    both_ways(r, &NORM, x, y, (dx, sink));
+    both_ways(r, &NORM, x, y, (dx, epilogue));
     let mean = r.tensor([2, 3, 1, 1]);
-    both_ways(r, &GlobalAvgPool2d, x, mean, (dx, sink));
-    finish_gradient(&mut r.rec, "sink", x, dx, sink).expect("texels_sink");
+    both_ways(r, &GlobalAvgPool2d, x, mean, (dx, epilogue));
+    finish_gradient(&mut r.rec, "epilogue", x, dx, epilogue).expect("finish_texels");
 }
 
 fn step(r: &mut Recorder) {

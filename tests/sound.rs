@@ -72,8 +72,8 @@ fn tensors_of_another_recording_are_refused() {
     let ours = Tensor::new(foreign, shape);
     refused(forward(&mut rec, &Relu, &[Tensor::new(x, shape)], ours), why);
     refused(Tensor::new(x, Shape::new(2, 1, 1, 2)).images(&mut rec, 0..1), why);
-    let sink = GradEpilogue { add: Some(x), mask: None };
-    refused(backward(&mut rec, &Relu, ours, (&[ours], &[]), &[(ours, sink)]), why);
+    let epilogue = GradEpilogue { add: Some(x), mask: None };
+    refused(backward(&mut rec, &Relu, ours, (&[ours], &[]), &[(ours, epilogue)]), why);
 }
 
 #[test]
@@ -142,20 +142,20 @@ fn ops_refuse_shapes_that_cannot_be() {
         let t = Tensor::new(tensor, Shape::from(extents));
         let mut texels = t;
         texels.format = Format::Texels;
-        let sink = GradEpilogue::default();
+        let epilogue = GradEpilogue::default();
         let norm = LocalResponseNorm { size: 5, alpha: 1e-4, beta: 0.75, k: 1.0 };
         let pool = MaxPool2d { kernel: [1, 1], stride: [1, 1], pad: [0; 4], ceil_mode: false };
         let one = Tensor::new(tensor, Shape::new(1, 1, 1, 1));
         let results = [
             ("relu", forward(&mut rec, &Relu, &[t], t).map(drop)),
-            ("relu backward", backward(&mut rec, &Relu, t, (&[t], &[]), &[(t, sink)])),
+            ("relu backward", backward(&mut rec, &Relu, t, (&[t], &[]), &[(t, epilogue)])),
             ("add", forward(&mut rec, &Add, &[t, t], t).map(drop)),
             ("lrn", forward(&mut rec, &norm, &[t], t).map(drop)),
             ("pool", forward(&mut rec, &pool, &[t], t).map(drop)),
-            ("avg", backward(&mut rec, &GlobalAvgPool2d, one, (&[t], &[]), &[(t, sink)])),
+            ("avg", backward(&mut rec, &GlobalAvgPool2d, one, (&[t], &[]), &[(t, epilogue)])),
             ("pack", pack(&mut rec, "", t).map(|_| ())),
-            ("unpack", unpack(&mut rec, "", texels, t, sink, false)),
-            ("finish", finish_gradient(&mut rec, "", texels, texels, sink)),
+            ("unpack", unpack(&mut rec, "", texels, t, epilogue, false)),
+            ("finish", finish_gradient(&mut rec, "", texels, texels, epilogue)),
         ];
         for (op, result) in results {
             // Nothing to do is done: only packing no image is allowed.
@@ -170,12 +170,12 @@ fn ops_refuse_tensors_that_are_not_alike() {
     let mut rec = Recording::new();
     let (small, large) = (Shape::new(1, 4, 2, 2), Shape::new(1, 4, 4, 4));
     let (x, y) = (Tensor::transient_texels(&mut rec, "x", small), Tensor::kept(&mut rec, "y", large));
-    let sink = GradEpilogue::default();
-    refused(unpack(&mut rec, "", x, y, sink, false), "x is [1,4,2,2] but y is [1,4,4,4]");
+    let epilogue = GradEpilogue::default();
+    refused(unpack(&mut rec, "", x, y, epilogue, false), "x is [1,4,2,2] but y is [1,4,4,4]");
     let z = Tensor::transient_texels(&mut rec, "z", large);
-    refused(finish_gradient(&mut rec, "", x, z, sink), "x is [1,4,2,2] but y is [1,4,4,4]");
+    refused(finish_gradient(&mut rec, "", x, z, epilogue), "x is [1,4,2,2] but y is [1,4,4,4]");
     for op in ACTIVATIONS {
-        let (short, dx) = (Tensor::kept(&mut rec, "short", small), (y, sink));
+        let (short, dx) = (Tensor::kept(&mut rec, "short", small), (y, epilogue));
         refused(forward(&mut rec, *op, &[short], y), "x is [1,4,2,2] but y is [1,4,4,4]");
         refused(backward(&mut rec, *op, y, (&[short], &[]), &[dx]), "is [1,4,4,4]");
         refused(forward(&mut rec, *op, &[], y), "takes 1 inputs, not 0");

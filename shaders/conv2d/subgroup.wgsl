@@ -1,7 +1,7 @@
 // conv2d for subgroups of eight lanes: a subgroup computes 4*ROW_GROUPS rows x 64 columns of the product.
 // A lane keeps eight columns of x and its share of w; shuffles hand each vec4 of w to all lanes, so that no value is
 // loaded twice and no workgroup memory or barrier is needed. Compute-bound: 2*M*C*taps*P FLOP.
-#import lib/sink
+#import lib/epilogue
 #import lib/conv2d
 
 override ROW_GROUPS: u32 = 8;

@@ -1,8 +1,8 @@
-// conv2d sum: y = relu(sink(sum of partial sums + b)), for products that are computed in slices. One invocation an element of
+// conv2d sum: y = relu(epilogue(sum of partial sums + b)), for products that are computed in slices. One invocation an element of
 // y [N,M,YH,YW], which is all channels of what is stored or some; partial: [slices] of y alone. Memory-bound.
 #import lib/index
 #import lib/nan
-#import lib/sink
+#import lib/epilogue
 
 struct Params {
     len: u32,             // N*M*YH*YW
@@ -13,7 +13,7 @@ struct Params {
     channel_stride: u32,  // channels of an image that are stored where y is
     bias: u32,            // 1: add b[m]
     relu: u32,            // 1: y = max(y, 0), last
-    sink: u32,
+    epilogue: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -38,7 +38,7 @@ fn sum(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups
         out += b[channel];
     }
     let to = (image * params.channel_stride + params.channel_offset + channel) * params.plane + i - plane * params.plane;
-    out = sink(out, to);
+    out = epilogue(out, to);
     if params.relu != 0u {
         out = rectified(out);
     }

@@ -4,7 +4,7 @@
 // x: [N,C,H,W], between: [elements][C][N*tiles], y: [N,M,YH,YW]; x and y are all channels of what is stored, or some.
 #import lib/index
 #import lib/nan
-#import lib/sink
+#import lib/epilogue
 #import lib/winograd
 
 alias Element = f32;
@@ -25,7 +25,7 @@ struct Params {
     y_w: u32,
     bias: u32,            // 1: add b[m]
     relu: u32,            // 1: y = max(y, 0), last
-    sink: u32,
+    epilogue: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -77,7 +77,7 @@ fn put(spot: Spot, i: u32, j: u32, sum: f32) {
     if params.bias != 0u {
         out += b[spot.channel];
     }
-    out = sink(out, to);
+    out = epilogue(out, to);
     if params.relu != 0u {
         out = rectified(out);
     }

@@ -1,7 +1,7 @@
 // conv2d for any adapter: a workgroup computes 64 rows x 64 columns of the product, 4 x 4 an invocation, sixteen terms of
 // the sum at a time through workgroup memory (8 KiB). Compute-bound: 2*M*C*taps*P FLOP.
 // Where y is small and the sum is long, `multiply_part` computes SLICES partial sums beside each other, and conv2d/sum adds them.
-#import lib/sink
+#import lib/epilogue
 #import lib/conv2d
 
 const DEPTH: u32 = 16;

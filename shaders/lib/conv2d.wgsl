@@ -31,7 +31,7 @@ struct Params {
     phases: u32,
     bias: u32,              // 1: add b[m]
     relu: u32,              // 1: y = max(y, 0), last
-    sink: u32,
+    epilogue: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -144,7 +144,7 @@ fn store(column: Column, row: Row, value: f32) {
     if params.bias != 0u {
         out += b[row.channel];
     }
-    out = sink(out, at);
+    out = epilogue(out, at);
     if params.relu != 0u {
         out = rectified(out);
     }

@@ -10,7 +10,7 @@ use crate::shape::Shape;
 
 crate::params! {
     /// Mirrors `Params` of shaders/concat.wgsl.
-    struct ConcatParams { channels: u32, channel_offset: u32, channel_stride: u32, plane: u32, sink: u32 }
+    struct ConcatParams { channels: u32, channel_offset: u32, channel_stride: u32, plane: u32, epilogue: u32 }
 }
 
 /// `torch.cat` along the channels, over `[N,C,H,W]` in buffers.
@@ -112,5 +112,5 @@ fn check(label: &str, names: [&str; 2], a: Tensor, b: Tensor) -> Result<()> {
 fn params(part: Tensor, epilogue: GradEpilogue) -> ConcatParams {
     let [channel_offset, channel_stride] = part.offset_and_stride();
     let (channels, plane) = (part.shape.c() as u32, part.shape.plane_len() as u32);
-    ConcatParams { channels, channel_offset, channel_stride, plane, sink: epilogue.flags() }
+    ConcatParams { channels, channel_offset, channel_stride, plane, epilogue: epilogue.flags() }
 }

@@ -9,7 +9,7 @@ use crate::shape::Shape;
 
 crate::params! {
     /// Mirrors `Params` of shaders/global_avg_pool2d.wgsl.
-    struct GlobalAvgPool2dParams { planes: u32, plane: u32, sink: u32 }
+    struct GlobalAvgPool2dParams { planes: u32, plane: u32, epilogue: u32 }
 }
 
 crate::params! {
@@ -23,7 +23,11 @@ pub struct GlobalAvgPool2d;
 
 impl GlobalAvgPool2d {
     fn params(x: Shape, epilogue: GradEpilogue) -> GlobalAvgPool2dParams {
-        GlobalAvgPool2dParams { planes: (x.n() * x.c()) as u32, plane: x.plane_len() as u32, sink: epilogue.flags() }
+        GlobalAvgPool2dParams {
+            planes: (x.n() * x.c()) as u32,
+            plane: x.plane_len() as u32,
+            epilogue: epilogue.flags(),
+        }
     }
 
     fn texels_params(x: Shape) -> TexelsParams {
@@ -73,7 +77,7 @@ impl Op for GlobalAvgPool2d {
                 None => cx.rec.table("zero texel", Layout::Texels, vec![0; 4]),
             };
             let [add, mask] = epilogue.bind(spare, dx.stored_len());
-            let kernel = Kernel::new("global_avg_pool2d_texels", "backward").with("SINK", epilogue.flags());
+            let kernel = Kernel::new("global_avg_pool2d_texels", "backward").with("EPILOGUE", epilogue.flags());
             let bindings = [dy.bind("dy"), dx.bind("y"), add, mask];
             let (params, grid) = (Self::texels_params(dx.shape), texels::grid(dx));
             return cx.rec.dispatch(label, kernel, &bindings, &params, grid, len as u64);

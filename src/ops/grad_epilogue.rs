@@ -2,7 +2,7 @@
 
 use crate::gpu::TensorId;
 
-/// How a backward kernel writes the gradient of its input: `dx = (v + add) * [mask > 0]`, see `shaders/lib/sink.wgsl`.
+/// How a backward kernel writes the gradient of its input: `dx = (v + add) * [mask > 0]`, see `shaders/lib/epilogue.wgsl`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct GradEpilogue {
     /// The gradient that other consumers of the input delivered before.
@@ -17,7 +17,7 @@ impl GradEpilogue {
         self.add.is_none() && self.mask.is_none()
     }
 
-    /// The value of `params.sink` for a kernel that imports `lib/sink`.
+    /// The value of `params.epilogue` for a kernel that imports `lib/epilogue`.
     pub fn flags(self) -> u32 {
         u32::from(self.add.is_some()) | u32::from(self.mask.is_some()) << 1
     }
@@ -26,6 +26,6 @@ impl GradEpilogue {
     pub fn bind(self, spare: TensorId, len: usize) -> [(&'static str, TensorId, usize); 2] {
         let part =
             |name, tensor: Option<TensorId>| (name, tensor.unwrap_or(spare), if tensor.is_some() { len } else { 0 });
-        [part("sink_add", self.add), part("sink_mask", self.mask)]
+        [part("epilogue_add", self.add), part("epilogue_mask", self.mask)]
     }
 }

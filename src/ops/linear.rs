@@ -9,7 +9,7 @@ use crate::shape::Shape;
 
 crate::params! {
     /// Mirrors `Params` of shaders/linear.wgsl.
-    struct LinearParams { images: u32, inputs: u32, outputs: u32, sink: u32 }
+    struct LinearParams { images: u32, inputs: u32, outputs: u32, epilogue: u32 }
 }
 
 /// `torch.nn.functional.linear`: `y[n,o] = Σ_c w[o,c] x[n,c] + b[o]`. x: `[N,C,1,1]`, y: `[N,O,1,1]`.
@@ -31,7 +31,7 @@ impl Linear {
             return Err(shape_error("linear", label, what));
         }
         let images = x.shape.n() as u32;
-        Ok(LinearParams { images, inputs: inputs as u32, outputs: outputs as u32, sink: epilogue.flags() })
+        Ok(LinearParams { images, inputs: inputs as u32, outputs: outputs as u32, epilogue: epilogue.flags() })
     }
 }
 

@@ -14,7 +14,7 @@ use crate::shape::Shape;
 crate::params! {
     /// Mirrors `Params` of shaders/local_response_norm.wgsl.
     struct LocalResponseNormParams {
-        channels: u32, plane: u32, before: u32, after: u32, alpha: f32, beta: f32, k: f32, sink: u32,
+        channels: u32, plane: u32, before: u32, after: u32, alpha: f32, beta: f32, k: f32, epilogue: u32,
     }
 }
 
@@ -66,7 +66,7 @@ impl LocalResponseNorm {
             alpha: self.alpha / self.size as f32,
             beta: self.beta,
             k: self.k,
-            sink: epilogue.flags(),
+            epilogue: epilogue.flags(),
         }
     }
 
@@ -130,7 +130,7 @@ impl Op for LocalResponseNorm {
         let bindings = [dy.bind("dy"), x.bind("x"), out, add, mask];
         let flops = (x.shape.len() * (4 * self.size + 6)) as u64;
         if texels {
-            let kernel = self.texels_kernel("backward").with("SINK", epilogue.flags());
+            let kernel = self.texels_kernel("backward").with("EPILOGUE", epilogue.flags());
             return cx.rec.dispatch(label, kernel, &bindings, &self.texels_params(dx.shape), texels::grid(dx), flops);
         }
         let (kernel, params) = (Kernel::new("local_response_norm", "backward"), self.params(dx.shape, epilogue));

@@ -10,7 +10,7 @@ use crate::shape::{Pad, Shape, window_out, window_out_ceil};
 crate::params! {
     /// Mirrors `Params` of shaders/max_pool2d.wgsl.
     struct MaxPool2dParams {
-        channels: u32, h: u32, w: u32, oh: u32, ow: u32, pad_top: u32, pad_left: u32, sink: u32,
+        channels: u32, h: u32, w: u32, oh: u32, ow: u32, pad_top: u32, pad_left: u32, epilogue: u32,
     }
 }
 
@@ -60,7 +60,7 @@ impl MaxPool2d {
             ow: y.w() as u32,
             pad_top: self.pad[0] as u32,
             pad_left: self.pad[1] as u32,
-            sink: epilogue.flags(),
+            epilogue: epilogue.flags(),
         }
     }
 
@@ -128,7 +128,7 @@ impl Op for MaxPool2d {
             let blocks = dx.shape.h().div_ceil(2) * dx.shape.w().div_ceil(2);
             let grid = Grid::Planes { planes: dx.shape.n(), h: dx.shape.c().div_ceil(4), w: blocks };
             let bindings = [dy.bind("x"), chosen, dx.bind("y"), add, mask];
-            let kernel = self.kernel("max_pool2d_texels", "backward").with("SINK", epilogue.flags());
+            let kernel = self.kernel("max_pool2d_texels", "backward").with("EPILOGUE", epilogue.flags());
             return cx.rec.dispatch(label, kernel, &bindings, &self.texels_params(dx.shape, dy.shape), grid, flops);
         }
         let bindings = [dy.bind("dy"), chosen, dx.bind("dx"), add, mask];

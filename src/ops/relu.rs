@@ -7,7 +7,7 @@ use crate::shape::Shape;
 
 crate::params! {
     /// Mirrors `Params` of shaders/relu.wgsl.
-    struct ReluParams { len: u32, sink: u32 }
+    struct ReluParams { len: u32, epilogue: u32 }
 }
 
 /// `torch.nn.functional.relu`.
@@ -27,7 +27,7 @@ impl Op for Relu {
         let x = only(self.name(), cx.label, xs)?;
         same("relu", cx.label, ["x", "y"], x.shape, y.shape)?;
         let len = x.shape.len();
-        let params = ReluParams { len: len as u32, sink: 0 };
+        let params = ReluParams { len: len as u32, epilogue: 0 };
         let bindings = [x.bind("x"), y.bind("y")];
         cx.rec.dispatch(cx.label, Kernel::new("relu", "forward"), &bindings, &params, Grid::Each(len), len as u64)?;
         Ok(Saved::new())
@@ -56,7 +56,7 @@ pub(super) fn mask(
     same("relu", label, ["dy", "x"], dy.shape, x.shape)?;
     same("relu", label, ["dy", "dx"], dy.shape, dx.shape)?;
     let len = x.shape.len();
-    let params = ReluParams { len: len as u32, sink: epilogue.flags() };
+    let params = ReluParams { len: len as u32, epilogue: epilogue.flags() };
     let [add, mask] = epilogue.bind(x.id, len);
     let bindings = [x.bind("x"), dy.bind("dy"), dx.bind("dx"), add, mask];
     rec.dispatch(label, Kernel::new("relu", "backward"), &bindings, &params, Grid::Each(len), len as u64)

@@ -10,7 +10,7 @@ use crate::shape::Shape;
 
 crate::params! {
     /// Mirrors `Params` of shaders/scale_shift.wgsl.
-    struct ScaleShiftParams { len: u32, channels: u32, plane: u32, sink: u32 }
+    struct ScaleShiftParams { len: u32, channels: u32, plane: u32, epilogue: u32 }
 }
 
 /// A [`ChannelAffine`] as an op, over `[N,C,H,W]`.
@@ -33,7 +33,7 @@ impl ScaleShift {
             len: x.len() as u32,
             channels: x.c() as u32,
             plane: x.plane_len() as u32,
-            sink: epilogue.flags(),
+            epilogue: epilogue.flags(),
         }
     }
 

@@ -7,7 +7,7 @@ use crate::shape::Shape;
 
 crate::params! {
     /// Mirrors `Params` of shaders/silu.wgsl.
-    struct SiluParams { len: u32, sink: u32 }
+    struct SiluParams { len: u32, epilogue: u32 }
 }
 
 /// `torch.nn.functional.silu`.
@@ -27,7 +27,7 @@ impl Op for Silu {
         let x = only(self.name(), cx.label, xs)?;
         same("silu", cx.label, ["x", "y"], x.shape, y.shape)?;
         let len = x.shape.len();
-        let params = SiluParams { len: len as u32, sink: 0 };
+        let params = SiluParams { len: len as u32, epilogue: 0 };
         let bindings = [x.bind("x"), y.bind("y")];
         let (kernel, flops) = (Kernel::new("silu", "forward"), 4 * len as u64);
         cx.rec.dispatch(cx.label, kernel, &bindings, &params, Grid::Each(len), flops)?;
@@ -40,7 +40,7 @@ impl Op for Silu {
         same("silu", cx.label, ["x", "dx"], x.shape, dx.shape)?;
         same("silu", cx.label, ["dy", "dx"], cx.dy.shape, dx.shape)?;
         let len = dx.shape.len();
-        let params = SiluParams { len: len as u32, sink: epilogue.flags() };
+        let params = SiluParams { len: len as u32, epilogue: epilogue.flags() };
         let [add, mask] = epilogue.bind(x.id, len);
         let bindings = [x.bind("x"), cx.dy.bind("dy"), dx.bind("dx"), add, mask];
         cx.rec.dispatch(cx.label, Kernel::new("silu", "backward"), &bindings, &params, Grid::Each(len), 8 * len as u64)

@@ -6,12 +6,12 @@ use crate::gpu::{Grid, Kernel, Layout, MAX_WORKGROUPS, Recording};
 
 crate::params! {
     /// Mirrors `Params` of shaders/texels.wgsl.
-    struct TexelsParams { channels: u32, channel_offset: u32, channel_stride: u32, quads: u32, plane: u32, relu: u32, sink: u32 }
+    struct TexelsParams { channels: u32, channel_offset: u32, channel_stride: u32, quads: u32, plane: u32, relu: u32, epilogue: u32 }
 }
 
 crate::params! {
-    /// Mirrors `Params` of shaders/texels_sink.wgsl.
-    struct TexelsSinkParams { quads: u32, plane: u32 }
+    /// Mirrors `Params` of shaders/finish_texels.wgsl.
+    struct FinishTexelsParams { quads: u32, plane: u32 }
 }
 
 /// The parameters; x is the tensor in a buffer.
@@ -24,7 +24,7 @@ fn params(x: Tensor, relu: bool, epilogue: GradEpilogue) -> TexelsParams {
         quads: x.shape.c().div_ceil(4) as u32,
         plane: x.shape.plane_len() as u32,
         relu: u32::from(relu),
-        sink: epilogue.flags(),
+        epilogue: epilogue.flags(),
     }
 }
 
@@ -84,10 +84,10 @@ pub(super) fn finish_texels(
     y: Tensor,
     epilogue: GradEpilogue,
 ) -> Result<()> {
-    same("texels_sink", label, ["x", "y"], x.shape, y.shape)?;
+    same("finish_texels", label, ["x", "y"], x.shape, y.shape)?;
     let [add, mask] = epilogue.bind(x.id, x.stored_len());
     let (quads, plane) = (x.shape.c().div_ceil(4) as u32, x.shape.plane_len() as u32);
-    let kernel = Kernel::new("texels_sink", "forward").with("SINK", epilogue.flags());
+    let kernel = Kernel::new("finish_texels", "forward").with("EPILOGUE", epilogue.flags());
     let bindings = [x.bind("x"), y.bind("y"), add, mask];
-    rec.dispatch(label, kernel, &bindings, &TexelsSinkParams { quads, plane }, grid(x), 0)
+    rec.dispatch(label, kernel, &bindings, &FinishTexelsParams { quads, plane }, grid(x), 0)
 }

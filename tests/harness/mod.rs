@@ -166,7 +166,7 @@ impl Rig {
     }
 
     /// What is added to a gradient and what masks it, in a format.
-    pub(crate) fn sink(&mut self, format: Format, [add, mask]: [Option<&Tensor>; 2]) -> Outcome<GradEpilogue> {
+    pub(crate) fn epilogue(&mut self, format: Format, [add, mask]: [Option<&Tensor>; 2]) -> Outcome<GradEpilogue> {
         let mut part = |label, x: Option<&Tensor>| -> Outcome<Option<TensorId>> {
             x.map(|x| self.input_as(format, label, x).map(|t| t.id)).transpose()
         };
@@ -244,10 +244,10 @@ pub(crate) fn run_term(term: &dyn LossTerm, weight: f32, x: &Tensor, before: Opt
 }
 
 /// The combinations of a [`protogpu::ops::GradEpilogue`]: whether something is added, whether it is masked.
-pub(crate) const SINKS: [[bool; 2]; 4] = [[false, false], [true, false], [false, true], [true, true]];
+pub(crate) const EPILOGUES: [[bool; 2]; 4] = [[false, false], [true, false], [false, true], [true, true]];
 
-/// `dx = (v + add)·[mask > 0]`, each if it is there: what shaders/lib/sink.wgsl says.
-pub(crate) fn sunk(v: &Tensor, add: Option<&Tensor>, mask: Option<&Tensor>) -> Tensor {
+/// `dx = (v + add)·[mask > 0]`, each if it is there: what shaders/lib/epilogue.wgsl says.
+pub(crate) fn finished(v: &Tensor, add: Option<&Tensor>, mask: Option<&Tensor>) -> Tensor {
     let added = add.map_or_else(|| v.clone(), |add| v.zip(add, |v, add| v + add));
     mask.map_or_else(|| added.clone(), |mask| added.zip(mask, |v, mask| if mask > 0.0 { v } else { 0.0 }))
 }
@@ -258,6 +258,6 @@ pub(crate) fn by(extents: &[usize]) -> String {
 }
 
 /// `+add+mask`, or nothing.
-pub(crate) fn sink_name([add, mask]: [bool; 2]) -> String {
+pub(crate) fn epilogue_name([add, mask]: [bool; 2]) -> String {
     format!("{}{}", if add { " +add" } else { "" }, if mask { " +mask" } else { "" })
 }

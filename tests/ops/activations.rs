@@ -4,7 +4,8 @@
 use protogpu::ops::{ACTIVATIONS, Format, Op};
 
 use crate::tests::harness::{
-    self, Outcome, Rig, SINKS, Table, batch_independent, by, close, exact, gradient, images, sink_name, sunk,
+    self, EPILOGUES, Outcome, Rig, Table, batch_independent, by, close, epilogue_name, exact, finished, gradient,
+    images,
 };
 use crate::tests::twin::Tensor;
 use crate::tests::twin::activations::{self, Activation};
@@ -25,7 +26,7 @@ fn backward(op: &dyn Op, dy: &Tensor, x: &Tensor, parts: [Option<&Tensor>; 2]) -
     let (y, dx) = (rig.output("y", dy.shape), rig.output("dx", dy.shape));
     let (dy, x) = (rig.input("dy", dy), rig.input("x", x));
     let saved = harness::forward(&mut rig.rec, op, &[x], y)?;
-    let epilogue = rig.sink(Format::Nchw, parts)?;
+    let epilogue = rig.epilogue(Format::Nchw, parts)?;
     harness::backward(&mut rig.rec, op, dy, (&[x], &saved), &[(dx, epilogue)])?;
     rig.run()?.read(dx)
 }
@@ -48,10 +49,10 @@ fn cases(op: &dyn Op, twin: &Activation) {
         table.case(format!("forward {}", by(&shape)), || {
             near("y", twin, &forward(op, &x)?, &twin.forward(&x), &abs(&x))
         });
-        for [adds, masks] in SINKS {
-            table.case(format!("backward {}{}", by(&shape), sink_name([adds, masks])), || {
+        for [adds, masks] in EPILOGUES {
+            table.case(format!("backward {}{}", by(&shape), epilogue_name([adds, masks])), || {
                 let parts = [adds.then_some(&add), masks.then_some(&mask)];
-                let want = sunk(&twin.backward(&dy, &x), parts[0], parts[1]);
+                let want = finished(&twin.backward(&dy, &x), parts[0], parts[1]);
                 let terms = dy.zip(&x, |dy, x| dy.abs() * (1.0 + x.abs())).zip(&add, |v, add| v + add.abs());
                 near("dx", twin, &backward(op, &dy, &x, parts)?, &want, &terms)
             });

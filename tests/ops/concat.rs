@@ -5,7 +5,7 @@ use protogpu::ops::{self, Concat, GradEpilogue, Op};
 use protogpu::{Result, Shape};
 
 use crate::tests::harness::{
-    self, Outcome, Rig, SINKS, Table, batch_independent, by, exact, images, refused, sink_name, sunk,
+    self, EPILOGUES, Outcome, Rig, Table, batch_independent, by, epilogue_name, exact, finished, images, refused,
 };
 use crate::tests::twin::random::Random;
 use crate::tests::twin::{Tensor, concat};
@@ -45,7 +45,7 @@ fn backward(
     let mut into = Vec::new();
     for (i, &c) in channels.iter().enumerate() {
         let dx = rig.output("dx", [n, c, h, w]);
-        into.push((dx, rig.sink(ops::Format::Nchw, [adds.map(|t| &t[i]), masks.map(|t| &t[i])])?));
+        into.push((dx, rig.epilogue(ops::Format::Nchw, [adds.map(|t| &t[i]), masks.map(|t| &t[i])])?));
     }
     let dxs: Vec<ops::Tensor> = into.iter().map(|(dx, _)| *dx).collect();
     harness::backward(&mut rig.rec, &Concat, dy, (&dxs, &[]), &into)?;
@@ -64,11 +64,11 @@ fn concat() {
             exact("y", &forward(&xs)?, &concat::forward(&xs))
         });
         let dy = Random(4).tensor([n, channels.iter().sum(), h, w], -1.0, 1.0);
-        for sink @ [add, mask] in SINKS {
-            table.case(format!("backward {name}{}", sink_name(sink)), || {
+        for epilogue @ [add, mask] in EPILOGUES {
+            table.case(format!("backward {name}{}", epilogue_name(epilogue)), || {
                 let got = backward(&dy, channels, add.then_some(&adds[..]), mask.then_some(&masks[..]))?;
                 for (i, (dx, want)) in got.iter().zip(concat::backward(&dy, channels)).enumerate() {
-                    let want = sunk(&want, add.then_some(&adds[i]), mask.then_some(&masks[i]));
+                    let want = finished(&want, add.then_some(&adds[i]), mask.then_some(&masks[i]));
                     exact(&format!("dx {i}"), dx, &want.map(|v| f64::from(v as f32)))?;
                 }
                 Ok(())

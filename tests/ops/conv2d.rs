@@ -6,8 +6,8 @@ use protogpu::Shape;
 use protogpu::ops::{Conv2d, ConvAlgorithm, Direction, Format, Fusable, Op, TexelsAlgorithm, Tile};
 
 use crate::tests::harness::{
-    self, Outcome, Rig, SINKS, Table, adjoint, bare, batch_independent, by, close, exact, gpu, gradient, images, on,
-    root, sink_name, sunk,
+    self, EPILOGUES, Outcome, Rig, Table, adjoint, bare, batch_independent, by, close, epilogue_name, exact, finished,
+    gpu, gradient, images, on, root,
 };
 use crate::tests::twin::random::Random;
 use crate::tests::twin::{Tensor, conv2d};
@@ -125,14 +125,14 @@ impl Case {
         formats: [Format; 2],
         dy: &Tensor,
         algorithm: ConvAlgorithm,
-        sink: [Option<&Tensor>; 2],
+        epilogue: [Option<&Tensor>; 2],
     ) -> Outcome<Tensor> {
         let mut rig = Rig::default();
         let dy_slot = rig.input_as(formats[0], "dy", dy)?;
         let [_, c, h, w] = self.x.shape;
         let dx = rig.output_as(formats[1], "dx", [dy.shape[0], c, h, w]);
-        let sink = rig.sink(formats[1], sink)?;
-        harness::backward_by(algorithm, &mut rig.rec, &self.conv(true), dy_slot, (dx, sink))?;
+        let epilogue = rig.epilogue(formats[1], epilogue)?;
+        harness::backward_by(algorithm, &mut rig.rec, &self.conv(true), dy_slot, (dx, epilogue))?;
         rig.run()?.read(dx)
     }
 
@@ -280,7 +280,7 @@ fn central_differences() {
 }
 
 #[test]
-fn epilogues_and_sinks() {
+fn epilogues_forward_and_backward() {
     run_epilogues();
 }
 
@@ -298,18 +298,18 @@ fn run_epilogues() {
             let named: String = parts.iter().filter(|p| p.0).map(|p| p.1).collect();
             table.case(format!("forward {}{named}", case.name(algorithm)), || {
                 let with = Parts { bias, residual: adds.then_some(&residual), relu, ..Parts::default() };
-                let sum = sunk(&case.twin_forward(&case.x, bias), with.residual, None);
+                let sum = finished(&case.twin_forward(&case.x, bias), with.residual, None);
                 let want = if relu { sum.map(|y| y.max(0.0)) } else { sum };
                 let size = magnitudes.twin_forward(&magnitudes.x, bias).map(|y| y + 4.0);
                 close("y", &case.forward(&case.x, algorithm, with)?, &want, &size, case.k())
             });
         }
-        for [adds, masks] in SINKS {
-            table.case(format!("backward {}{}", case.name(algorithm), sink_name([adds, masks])), || {
+        for [adds, masks] in EPILOGUES {
+            table.case(format!("backward {}{}", case.name(algorithm), epilogue_name([adds, masks])), || {
                 let (add, mask) = (adds.then_some(&add), masks.then_some(&mask));
                 let dx = case.backward(&case.dy, algorithm, add, mask)?;
                 let size = magnitudes.twin_backward().map(|dx| dx + 1.0);
-                close("dx", &dx, &sunk(&case.twin_backward(), add, mask), &size, case.k())
+                close("dx", &dx, &finished(&case.twin_backward(), add, mask), &size, case.k())
             });
         }
     }
@@ -347,16 +347,16 @@ fn texels_in_and_out() {
             table.case(format!("forward {name}"), || {
                 let formats = [x_format, y_format];
                 let with = Parts { formats, bias: true, residual: Some(&residual), relu: true };
-                let want = sunk(&case.twin_forward(&case.x, true), with.residual, None).map(|y| y.max(0.0));
+                let want = finished(&case.twin_forward(&case.x, true), with.residual, None).map(|y| y.max(0.0));
                 let size = magnitudes.twin_forward(&magnitudes.x, true).map(|y| y + 4.0);
                 close("y", &case.forward(&case.x, algorithm, with)?, &want, &size, k)
             });
-            for [adds, masks] in SINKS {
-                table.case(format!("backward {name}{}", sink_name([adds, masks])), || {
-                    let sink = [adds.then_some(&add), masks.then_some(&mask)];
-                    let dx = case.backward_as([x_format, y_format], &case.dy, algorithm, sink)?;
+            for [adds, masks] in EPILOGUES {
+                table.case(format!("backward {name}{}", epilogue_name([adds, masks])), || {
+                    let epilogue = [adds.then_some(&add), masks.then_some(&mask)];
+                    let dx = case.backward_as([x_format, y_format], &case.dy, algorithm, epilogue)?;
                     let size = magnitudes.twin_backward().map(|dx| dx + 1.0);
-                    close("dx", &dx, &sunk(&case.twin_backward(), sink[0], sink[1]), &size, k)
+                    close("dx", &dx, &finished(&case.twin_backward(), epilogue[0], epilogue[1]), &size, k)
                 });
             }
         }

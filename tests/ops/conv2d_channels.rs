@@ -125,9 +125,9 @@ fn reading_some_channels() {
                     let whole = rig.input_as(format, "dy", &surrounded(&case.dy, place, nan))?;
                     let dy = whole.channels(place[0], case.dy.shape[1])?;
                     let dx = rig.output_as(format, "dx", case.x.shape);
-                    let sink = rig.sink(format, [Some(&add), Some(&mask)])?;
-                    harness::backward_by(algorithm, &mut rig.rec, &case.conv(true), dy, (dx, sink))?;
-                    let want = crate::tests::harness::sunk(&case.twin_backward(), Some(&add), Some(&mask));
+                    let epilogue = rig.epilogue(format, [Some(&add), Some(&mask)])?;
+                    harness::backward_by(algorithm, &mut rig.rec, &case.conv(true), dy, (dx, epilogue))?;
+                    let want = crate::tests::harness::finished(&case.twin_backward(), Some(&add), Some(&mask));
                     let size = magnitudes.twin_backward().map(|dx| dx + 1.0);
                     close("dx", &rig.run()?.read(dx)?, &want, &size, k)
                 });

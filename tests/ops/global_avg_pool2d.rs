@@ -3,8 +3,8 @@
 use protogpu::ops::{Format, GlobalAvgPool2d};
 
 use crate::tests::harness::{
-    self, Outcome, Rig, SINKS, Table, adjoint, batch_independent, by, close, format_name, formats, gradient, images,
-    root, sink_name, sunk,
+    self, EPILOGUES, Outcome, Rig, Table, adjoint, batch_independent, by, close, epilogue_name, finished, format_name,
+    formats, gradient, images, root,
 };
 use crate::tests::twin::random::Random;
 use crate::tests::twin::{Tensor, avg_pool2d};
@@ -19,8 +19,8 @@ fn forward(format: Format, x: &Tensor) -> Outcome<Tensor> {
 fn backward(format: Format, dy: &Tensor, x_shape: [usize; 4], [add, mask]: [Option<&Tensor>; 2]) -> Outcome<Tensor> {
     let mut rig = Rig::default();
     let (dy, dx) = (rig.input("dy", dy), rig.output_as(format, "dx", x_shape));
-    let sink = rig.sink(format, [add, mask])?;
-    harness::backward(&mut rig.rec, &GlobalAvgPool2d, dy, (&[dx], &[]), &[(dx, sink)])?;
+    let epilogue = rig.epilogue(format, [add, mask])?;
+    harness::backward(&mut rig.rec, &GlobalAvgPool2d, dy, (&[dx], &[]), &[(dx, epilogue)])?;
     rig.run()?.read(dx)
 }
 
@@ -39,10 +39,10 @@ fn global_avg_pool2d() {
         let size = avg_pool2d::forward(&x.map(f64::abs));
         table.case(format!("forward {name}"), || close("y", &forward(format, &x)?, &avg_pool2d::forward(&x), &size, k));
         let size = avg_pool2d::backward(&dy.map(f64::abs), shape);
-        for [adds, masks] in SINKS {
-            table.case(format!("backward {name}{}", sink_name([adds, masks])), || {
+        for [adds, masks] in EPILOGUES {
+            table.case(format!("backward {name}{}", epilogue_name([adds, masks])), || {
                 let (add, mask) = (adds.then_some(&add), masks.then_some(&mask));
-                let want = sunk(&avg_pool2d::backward(&dy, shape), add, mask);
+                let want = finished(&avg_pool2d::backward(&dy, shape), add, mask);
                 let size = if adds { size.map(|d| d + 1.0) } else { size.clone() };
                 close("dx", &backward(format, &dy, shape, [add, mask])?, &want, &size, 3.0)
             });

@@ -3,7 +3,8 @@
 use protogpu::ops::{GradEpilogue, Linear};
 
 use crate::tests::harness::{
-    self, Outcome, Rig, SINKS, Table, adjoint, batch_independent, close, gradient, images, root, sink_name, sunk,
+    self, EPILOGUES, Outcome, Rig, Table, adjoint, batch_independent, close, epilogue_name, finished, gradient, images,
+    root,
 };
 use crate::tests::twin::random::Random;
 use crate::tests::twin::{Tensor, linear};
@@ -23,8 +24,9 @@ fn backward(op: &Linear, dy: &Tensor, add: Option<&Tensor>, mask: Option<&Tensor
     let mut rig = Rig::default();
     let inputs = op.w.len() / op.b.len();
     let (dy, dx) = (rig.input("dy", dy), rig.output("dx", [dy.shape[0], inputs, 1, 1]));
-    let sink = GradEpilogue { add: add.map(|t| rig.input("add", t).id), mask: mask.map(|t| rig.input("mask", t).id) };
-    harness::backward(&mut rig.rec, op, dy, (&[dx], &[]), &[(dx, sink)])?;
+    let epilogue =
+        GradEpilogue { add: add.map(|t| rig.input("add", t).id), mask: mask.map(|t| rig.input("mask", t).id) };
+    harness::backward(&mut rig.rec, op, dy, (&[dx], &[]), &[(dx, epilogue)])?;
     rig.run()?.read(dx)
 }
 
@@ -44,10 +46,10 @@ fn linear() {
             close("y", &forward(&op(&w, &b), &x)?, &linear::forward(&x, &w, &b), &size, root(c))
         });
         let size = linear::backward(&dy.map(f64::abs), &w_size);
-        for [adds, masks] in SINKS {
-            table.case(format!("backward {name}{}", sink_name([adds, masks])), || {
+        for [adds, masks] in EPILOGUES {
+            table.case(format!("backward {name}{}", epilogue_name([adds, masks])), || {
                 let (add, mask) = (adds.then_some(&add), masks.then_some(&mask));
-                let want = sunk(&linear::backward(&dy, &w), add, mask);
+                let want = finished(&linear::backward(&dy, &w), add, mask);
                 close("dx", &backward(&op(&w, &b), &dy, add, mask)?, &want, &size.map(|d| d + 1.0), root(o))
             });
         }

@@ -3,8 +3,8 @@
 use protogpu::ops::{self, Format};
 
 use crate::tests::harness::{
-    self, Outcome, Rig, SINKS, Table, batch_independent, by, close, exact, format_name, formats, gradient, images,
-    refused, root, sink_name, sunk,
+    self, EPILOGUES, Outcome, Rig, Table, batch_independent, by, close, epilogue_name, exact, finished, format_name,
+    formats, gradient, images, refused, root,
 };
 use crate::tests::twin::local_response_norm::{self as twin, LocalResponseNorm};
 use crate::tests::twin::random::Random;
@@ -56,8 +56,8 @@ fn backward(
     let mut rig = Rig::default();
     let [dy, x] = [rig.input_as(format, "dy", dy)?, rig.input_as(format, "x", x)?];
     let dx = rig.output_as(format, "dx", x.shape.nchw());
-    let sink = rig.sink(format, [add, mask])?;
-    harness::backward(&mut rig.rec, &op(p), dy, (&[x], &[]), &[(dx, sink)])?;
+    let epilogue = rig.epilogue(format, [add, mask])?;
+    harness::backward(&mut rig.rec, &op(p), dy, (&[x], &[]), &[(dx, epilogue)])?;
     rig.run()?.read(dx)
 }
 
@@ -100,10 +100,10 @@ fn check(table: &mut Table, shape: [usize; 4], p: LocalResponseNorm) {
         let size = magnitude(&dy, &x, p).map(|dx| dx + 1.0);
         // Two powers, the farther of which is beta + 1, in a sum over the window.
         let k = power(p, beta.abs() + 1.0) + root(p.size);
-        for [adds, masks] in SINKS {
-            table.case(format!("backward {name}{}", sink_name([adds, masks])), || {
+        for [adds, masks] in EPILOGUES {
+            table.case(format!("backward {name}{}", epilogue_name([adds, masks])), || {
                 let parts = [adds.then_some(&add), masks.then_some(&mask)];
-                let want = sunk(&twin::backward(&dy, &x, &p), parts[0], parts[1]);
+                let want = finished(&twin::backward(&dy, &x, &p), parts[0], parts[1]);
                 close("dx", &backward(format, [&dy, &x], p, parts)?, &want, &size, k)
             });
         }
@@ -200,8 +200,12 @@ fn what_it_does_not_know() {
             let (x, y, dy) = (tensor(formats & 1 != 0), tensor(formats & 2 != 0), tensor(formats & 1 != 0));
             let norm = op(LocalResponseNorm { size, ..STRONG });
             refused("forward", harness::forward(&mut rec, &norm, &[x], y), "with a window of")?;
-            let sink = ops::GradEpilogue::default();
-            refused("backward", harness::backward(&mut rec, &norm, dy, (&[x], &[]), &[(y, sink)]), "with a window of")
+            let epilogue = ops::GradEpilogue::default();
+            refused(
+                "backward",
+                harness::backward(&mut rec, &norm, dy, (&[x], &[]), &[(y, epilogue)]),
+                "with a window of",
+            )
         });
     }
     table.finish();

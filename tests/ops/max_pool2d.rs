@@ -4,8 +4,8 @@ use protogpu::Shape;
 use protogpu::ops::{Format, MaxPool2d, Op};
 
 use crate::tests::harness::{
-    self, Outcome, Rig, SINKS, Table, batch_independent, by, close, exact, format_name, formats, gradient, images,
-    root, sink_name, sunk,
+    self, EPILOGUES, Outcome, Rig, Table, batch_independent, by, close, epilogue_name, exact, finished, format_name,
+    formats, gradient, images, root,
 };
 use crate::tests::twin::max_pool2d::{self, Window};
 use crate::tests::twin::random::Random;
@@ -98,8 +98,8 @@ fn backward(
     };
     let (dy, dx) = (rig.input_as(format, "dy", dy)?, rig.output_as(format, "dx", x_shape));
     let argmax = rig.words("argmax", &words);
-    let sink = rig.sink(format, [add, mask])?;
-    harness::backward(&mut rig.rec, &op(window), dy, (&[dx], &[argmax]), &[(dx, sink)])?;
+    let epilogue = rig.epilogue(format, [add, mask])?;
+    harness::backward(&mut rig.rec, &op(window), dy, (&[dx], &[argmax]), &[(dx, epilogue)])?;
     rig.run()?.read(dx)
 }
 
@@ -135,10 +135,10 @@ fn windows() {
         // An element is the maximum of at most one window a tap.
         let k = root(window.kernel[0] * window.kernel[1]);
         let size = max_pool2d::backward(&dy.map(f64::abs), &argmax, shape).map(|d| d + 1.0);
-        for [adds, masks] in SINKS {
-            table.case(format!("backward {name}{}", sink_name([adds, masks])), || {
+        for [adds, masks] in EPILOGUES {
+            table.case(format!("backward {name}{}", epilogue_name([adds, masks])), || {
                 let (add, mask) = (adds.then_some(&add), masks.then_some(&mask));
-                let want = sunk(&max_pool2d::backward(&dy, &argmax, shape), add, mask);
+                let want = finished(&max_pool2d::backward(&dy, &argmax, shape), add, mask);
                 close("dx", &backward(format, &dy, &argmax, shape, window, [add, mask])?, &want, &size, k)
             });
         }

@@ -3,7 +3,8 @@
 use protogpu::ops::{ChannelAffine, GradEpilogue, ScaleShift};
 
 use crate::tests::harness::{
-    self, Outcome, Rig, SINKS, Table, adjoint, batch_independent, by, close, gradient, images, sink_name, sunk,
+    self, EPILOGUES, Outcome, Rig, Table, adjoint, batch_independent, by, close, epilogue_name, finished, gradient,
+    images,
 };
 use crate::tests::twin::batch_norm::{self, BatchNorm};
 use crate::tests::twin::random::Random;
@@ -22,8 +23,9 @@ fn forward(op: &ScaleShift, x: &Tensor) -> Outcome<Tensor> {
 fn backward(op: &ScaleShift, dy: &Tensor, add: Option<&Tensor>, mask: Option<&Tensor>) -> Outcome<Tensor> {
     let mut rig = Rig::default();
     let (dy, dx) = (rig.input("dy", dy), rig.output("dx", dy.shape));
-    let sink = GradEpilogue { add: add.map(|t| rig.input("add", t).id), mask: mask.map(|t| rig.input("mask", t).id) };
-    harness::backward(&mut rig.rec, op, dy, (&[dx], &[]), &[(dx, sink)])?;
+    let epilogue =
+        GradEpilogue { add: add.map(|t| rig.input("add", t).id), mask: mask.map(|t| rig.input("mask", t).id) };
+    harness::backward(&mut rig.rec, op, dy, (&[dx], &[]), &[(dx, epilogue)])?;
     rig.run()?.read(dx)
 }
 
@@ -55,10 +57,10 @@ fn batch_norm() {
         table.case(format!("forward batch_norm {}", by(&shape)), || {
             close("y", &forward(&op, &x)?, &batch_norm::forward(&x, &p), &size, K)
         });
-        for [adds, masks] in SINKS {
-            table.case(format!("backward batch_norm {}{}", by(&shape), sink_name([adds, masks])), || {
+        for [adds, masks] in EPILOGUES {
+            table.case(format!("backward batch_norm {}{}", by(&shape), epilogue_name([adds, masks])), || {
                 let (add, mask) = (adds.then_some(&add), masks.then_some(&mask));
-                let want = sunk(&batch_norm::backward(&dy, &p), add, mask);
+                let want = finished(&batch_norm::backward(&dy, &p), add, mask);
                 close("dx", &backward(&op, &dy, add, mask)?, &want, &size, K)
             });
         }

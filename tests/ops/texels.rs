@@ -1,8 +1,8 @@
-//! texels: packing and unpacking exactly, with the sink and the relu of the way back.
+//! texels: packing and unpacking exactly, with the epilogue and the relu of the way back.
 
 use protogpu::ops::{self, Format};
 
-use crate::tests::harness::{Outcome, Rig, SINKS, Table, by, exact, formats, sink_name, sunk};
+use crate::tests::harness::{EPILOGUES, Outcome, Rig, Table, by, epilogue_name, exact, finished, formats};
 use crate::tests::twin::Tensor;
 use crate::tests::twin::random::Random;
 
@@ -17,15 +17,15 @@ fn there_and_back() {
         let mut random = Random(1);
         // Sums and differences of these are exact.
         let [x, add, mask] = [0; 3].map(|_| random.tensor(shape, -8.0, 8.0).map(f64::round));
-        for ([adds, masks], relu) in SINKS.into_iter().flat_map(|sink| [(sink, false), (sink, true)]) {
+        for ([adds, masks], relu) in EPILOGUES.into_iter().flat_map(|epilogue| [(epilogue, false), (epilogue, true)]) {
             let relu_name = if relu { " relu" } else { "" };
-            let name = format!("{}{}{relu_name}", by(&shape), sink_name([adds, masks]));
+            let name = format!("{}{}{relu_name}", by(&shape), epilogue_name([adds, masks]));
             let parts = [adds.then_some(&add), masks.then_some(&mask)];
-            let kept = sunk(&x, parts[0], parts[1]);
+            let kept = finished(&x, parts[0], parts[1]);
             let want = if relu { kept.map(|v| v.max(0.0)) } else { kept.clone() };
             table.case(format!("unpack {name}"), || exact("y", &unpack(&x, parts, relu)?, &want));
             if !relu {
-                table.case(format!("sink {name}"), || exact("y", &sink(&x, parts)?, &kept));
+                table.case(format!("epilogue {name}"), || exact("y", &epilogue(&x, parts)?, &kept));
             }
         }
     }
@@ -35,15 +35,15 @@ fn there_and_back() {
 fn unpack(x: &Tensor, parts: [Option<&Tensor>; 2], relu: bool) -> Outcome<Tensor> {
     let mut rig = Rig::default();
     let (texels, y) = (rig.input_as(Format::Texels, "x", x)?, rig.output("y", x.shape));
-    let sink = rig.sink(Format::Nchw, parts)?;
-    ops::unpack(&mut rig.rec, "unpack", texels, y, sink, relu)?;
+    let epilogue = rig.epilogue(Format::Nchw, parts)?;
+    ops::unpack(&mut rig.rec, "unpack", texels, y, epilogue, relu)?;
     rig.run()?.read(y)
 }
 
-fn sink(x: &Tensor, parts: [Option<&Tensor>; 2]) -> Outcome<Tensor> {
+fn epilogue(x: &Tensor, parts: [Option<&Tensor>; 2]) -> Outcome<Tensor> {
     let mut rig = Rig::default();
     let (texels, y) = (rig.input_as(Format::Texels, "x", x)?, rig.output_as(Format::Texels, "y", x.shape));
-    let sink = rig.sink(Format::Texels, parts)?;
-    ops::finish_gradient(&mut rig.rec, "sink", texels, y, sink)?;
+    let epilogue = rig.epilogue(Format::Texels, parts)?;
+    ops::finish_gradient(&mut rig.rec, "epilogue", texels, y, epilogue)?;
     rig.run()?.read(y)
 }

@@ -1,7 +1,8 @@
 // conv2d product: y[m,p] = sum over taps t and channels c of w[t,c,m] * x[c,p*step+t], for subgroups of eight.
 // A subgroup computes 4*ROW_GROUPS rows x 8*COLUMNS columns. A lane fetches four channels of each of its columns, and its
 // share of w, which shuffles hand to all lanes. x: [N,C/4,H,W], w: [M/tile][taps*C][ROW_GROUPS], texels of four rows;
-// y: [N,M/4,YH,YW], with bias, sink and relu; x and y are all quads of what is stored, or some. Of Winograd's elements (FLAT) y is plain sums: [elements][M/4][columns].
+// y: [N,M/4,YH,YW], with bias, epilogue and relu; x and y are all quads of what is stored, or some. Of Winograd's elements (FLAT)
+// y is plain sums: [elements][M/4][columns].
 // Compute-bound: 2*M*C*taps*P FLOP.
 #import lib/texels
 #import lib/conv2d_phase
@@ -139,7 +140,7 @@ fn multiply(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id
                         if y_row < params.y_h && y_col < params.y_w {
                             let plane_of_y = to[j].x * params.y_channel_stride + params.y_channel_offset + quad;
                             let at = (plane_of_y * params.y_h + y_row) * params.y_w + y_col;
-                            store(at, sink(sum + bias, at));
+                            store(at, epilogue(sum + bias, at));
                         }
                     }
                 }

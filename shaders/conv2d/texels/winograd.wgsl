@@ -49,7 +49,7 @@ fn corner_of(tile: u32, size: u32) -> vec2u {
 fn put(id: vec3u, row: u32, col: u32, v: vec4f) {
     if row < params.y_h && col < params.y_w {
         let to = (plane_of(id) * params.y_h + row) * params.y_w + col;
-        store(to, sink(v, to));
+        store(to, epilogue(v, to));
     }
 }
 

@@ -56,7 +56,7 @@ pub(super) fn create(
             fill_of.insert(buffer, make.as_ref());
         }
     }
-    let mut place = |(i, (&len, &layout)): (usize, (&usize, &Layout))| {
+    let mut allocate = |(i, (&len, &layout)): (usize, (&usize, &Layout))| {
         let label = label_of.get(&i).copied().unwrap_or_default();
         let constant = fill_of.get(&i).map(|make| make()).transpose()?;
         let words = layout.words(len);
@@ -68,7 +68,7 @@ pub(super) fn create(
             Layout::Texels => texture(context, label, len, constant, contents, errors),
         }
     };
-    memory.buffer_len.iter().zip(&memory.buffer_layout).enumerate().map(&mut place).collect()
+    memory.buffer_len.iter().zip(&memory.buffer_layout).enumerate().map(&mut allocate).collect()
 }
 
 fn buffer(

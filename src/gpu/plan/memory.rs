@@ -54,9 +54,9 @@ impl Memory {
         for (i, tensor, life) in transient {
             let free = |lives: &[(usize, usize)]| lives.iter().all(|l| l.1 < life.0 || life.1 < l.0);
             match shared.iter_mut().find(|s| s.layout == tensor.layout && free(&s.lives)) {
-                Some(place) => {
-                    buffer_of[i] = Some(place.buffer);
-                    place.lives.push(life);
+                Some(found) => {
+                    buffer_of[i] = Some(found.buffer);
+                    found.lives.push(life);
                 }
                 None => {
                     let buffer = own(tensor.len, tensor.layout);

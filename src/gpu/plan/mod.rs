@@ -39,7 +39,7 @@ pub struct PlanOptions {
 pub struct Plan {
     context: Context,
     recording: Recording,
-    places: Vec<Allocation>,
+    allocations: Vec<Allocation>,
     memory: Memory,
     guard: u64,
     steps: Vec<Step>,
@@ -86,12 +86,12 @@ impl Plan {
         let contents = InitialContents { guard, poison: options.poison };
         let mut errors = Errors::default();
         // Makes and uploads constants while the driver compiles.
-        let places = allocation::create(context, &recording, &memory, contents, &mut errors);
+        let allocations = allocation::create(context, &recording, &memory, contents, &mut errors);
         compiling.await?;
-        let places = places?;
+        let allocations = allocations?;
         let (params, offsets) = create_params(context, &recording, &mut errors)?;
         let mut plan =
-            Self { context: context.clone(), recording, places, memory, guard, steps: Vec::new(), _params: None };
+            Self { context: context.clone(), recording, allocations, memory, guard, steps: Vec::new(), _params: None };
         for (command, offset) in plan.recording.commands.iter().zip(offsets) {
             plan.steps.push(plan.step(command, &params, offset, &mut errors)?);
         }
@@ -160,13 +160,13 @@ impl Plan {
             Some((self.buffer_index(binding.tensor)?, written))
         };
         for (i, binding) in command.bindings.iter().enumerate() {
-            let Some((place, true)) = used(binding) else { continue };
+            let Some((written, true)) = used(binding) else { continue };
             let label = &self.recording.desc(binding.tensor).label;
             if self.is_constant(binding.tensor) {
                 return Err(format!("`{}` would write `{label}`, which is a constant", binding.name));
             }
             let mut others = command.bindings.iter().enumerate().filter(|&(j, _)| j != i).map(|(_, other)| other);
-            if let Some(other) = others.find(|other| used(other).is_some_and(|(at, _)| at == place)) {
+            if let Some(other) = others.find(|other| used(other).is_some_and(|(at, _)| at == written)) {
                 return Err(format!("`{}` writes `{label}`, which is bound to `{}` as well", binding.name, other.name));
             }
         }
@@ -184,8 +184,8 @@ impl Plan {
     }
 
     fn resource(&self, tensor: TensorId) -> wgpu::BindingResource<'_> {
-        let index = self.buffer_index(tensor).expect("a bound tensor has a place");
-        match &self.places[index] {
+        let index = self.buffer_index(tensor).expect("a bound tensor has a buffer");
+        match &self.allocations[index] {
             Allocation::Texture(view) => wgpu::BindingResource::TextureView(view),
             Allocation::Buffer(buffer) => {
                 // The binding includes the sentinels after the tensor: adapters drop writes past the end of a binding, and no
@@ -211,12 +211,12 @@ impl Plan {
     /// offset in the tensor that it is part of.
     pub fn buffer(&self, tensor: TensorId) -> Option<&wgpu::Buffer> {
         let index = self.buffer_index(tensor)?;
-        if self.is_constant(tensor) { None } else { self.places[index].buffer() }
+        if self.is_constant(tensor) { None } else { self.allocations[index].buffer() }
     }
 
     /// [`Plan::buffer`] for any tensor, to read it.
     pub(super) fn source(&self, tensor: TensorId) -> Option<&wgpu::Buffer> {
-        self.places[self.buffer_index(tensor)?].buffer()
+        self.allocations[self.buffer_index(tensor)?].buffer()
     }
 
     /// The device on which the plan was made.
@@ -338,7 +338,7 @@ impl Plan {
             if matches!(desc.storage, Storage::View { .. }) {
                 continue;
             }
-            let Some(buffer) = self.memory.buffer_of[i].and_then(|b| self.places[b].buffer()) else { continue };
+            let Some(buffer) = self.memory.buffer_of[i].and_then(|b| self.allocations[b].buffer()) else { continue };
             let mut encoder = self.context.device().create_command_encoder(&Default::default());
             let readback = Readback::record(&self.context, &mut encoder, &[(buffer, 0, buffer.size())])?;
             self.context.queue().submit([encoder.finish()]);

@@ -23,7 +23,7 @@ pub(crate) const SOURCES: &[(&str, &str)] = sources![
     "lib/nan",
     "lib/reduce",
     "lib/feature_row",
-    "lib/sink",
+    "lib/epilogue",
     "lib/clock",
     "lib/softmax",
     "lib/term",
@@ -48,6 +48,7 @@ pub(crate) const SOURCES: &[(&str, &str)] = sources![
     "conv2d/workgroup",
     "diversity",
     "feature",
+    "finish_texels",
     "global_avg_pool2d",
     "global_avg_pool2d_texels",
     "history",
@@ -64,7 +65,6 @@ pub(crate) const SOURCES: &[(&str, &str)] = sources![
     "scale_shift",
     "silu",
     "texels",
-    "texels_sink",
     "total_variation",
 ];
 

@@ -15,7 +15,7 @@ crate::params! {
         rows: u32, y_channels: u32, y_channel_offset: u32, y_channel_stride: u32, terms: u32, channels: u32, x_channel_offset: u32, x_channel_stride: u32,
         images: u32, x_h: u32, x_w: u32, y_h: u32, y_w: u32,
         x_step_h: u32, x_step_w: u32, y_step_h: u32, y_step_w: u32, fold_h: u32, fold_w: u32, phases: u32,
-        bias: u32, relu: u32, sink: u32,
+        bias: u32, relu: u32, epilogue: u32,
     }
 }
 
@@ -138,7 +138,7 @@ impl ImplicitGemm {
             phases: self.phases.len() as u32,
             bias: 0,
             relu: 0,
-            sink: 0,
+            epilogue: 0,
         }
     }
 

@@ -9,7 +9,7 @@ use crate::gpu::{Grid, Kernel, Layout, Recording, TensorId};
 crate::params! {
     /// Mirrors `Params` of shaders/conv2d/sum.wgsl.
     struct SumParams {
-        len: u32, slices: u32, plane: u32, channels: u32, channel_offset: u32, channel_stride: u32, bias: u32, relu: u32, sink: u32,
+        len: u32, slices: u32, plane: u32, channels: u32, channel_offset: u32, channel_stride: u32, bias: u32, relu: u32, epilogue: u32,
     }
 }
 
@@ -22,7 +22,7 @@ impl Pass<'_> {
         let mut params = Conv2dParams {
             bias: u32::from(self.has_bias()),
             relu: u32::from(self.relu),
-            sink: self.epilogue.flags(),
+            epilogue: self.epilogue.flags(),
             ..gemm.params(x, y)
         };
         let columns = (x.shape.n() * gemm.columns()).div_ceil(TILE_COLUMNS).max(1);
@@ -48,7 +48,7 @@ impl Pass<'_> {
             channel_stride,
             bias: params.bias,
             relu: params.relu,
-            sink: params.sink,
+            epilogue: params.epilogue,
         };
         let mut bindings = vec![("partial", partial, slices * y_len), y.bind_stored("y")];
         bindings.extend(self.epilogue(rec, x.id));

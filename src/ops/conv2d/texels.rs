@@ -181,7 +181,7 @@ impl Pass<'_> {
     }
 
     fn with_epilogue(&self, kernel: Kernel) -> Kernel {
-        kernel.with("SINK", self.epilogue.flags()).with("RELU", u32::from(self.relu))
+        kernel.with("EPILOGUE", self.epilogue.flags()).with("RELU", u32::from(self.relu))
     }
 
     fn phases(&self) -> Vec<Phase> {
@@ -257,7 +257,7 @@ impl Pass<'_> {
             .with("COLUMNS", tile_columns as u32)
             .with("FLAT", u32::from(tile.is_some()))
             .with("SINGLE", u32::from(self.x_quads() == 1))
-            .with("SINK", epilogue.flags())
+            .with("EPILOGUE", epilogue.flags())
             .with("RELU", u32::from(self.relu && tile.is_none()));
         let groups = [columns.div_ceil(8 * tile_columns).max(1), row_quads.div_ceil(tile_quads), phases.len()];
         let flops = self.flops() / self.images().max(1) as u64 * images as u64;

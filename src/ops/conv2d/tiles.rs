@@ -13,7 +13,7 @@ crate::params! {
     /// Mirrors `Params` of shaders/conv2d/winograd.wgsl.
     struct TilesParams {
         channels: u32, channel_offset: u32, channel_stride: u32, images: u32, first_image: u32, x_h: u32, x_w: u32, top: i32, left: i32,
-        tiles_h: u32, tiles_w: u32, y_h: u32, y_w: u32, bias: u32, relu: u32, sink: u32,
+        tiles_h: u32, tiles_w: u32, y_h: u32, y_w: u32, bias: u32, relu: u32, epilogue: u32,
     }
 }
 
@@ -64,7 +64,7 @@ impl Pass<'_> {
             y_w: y.w() as u32,
             bias: u32::from(self.has_bias()),
             relu: u32::from(self.relu),
-            sink: self.epilogue.flags(),
+            epilogue: self.epilogue.flags(),
         };
         let name = self.name();
         let stage = |stage: &str| format!("{name} {stage}");
@@ -121,7 +121,7 @@ impl Pass<'_> {
             phases: elements as u32,
             bias: 0,
             relu: 0,
-            sink: 0,
+            epilogue: 0,
         };
         let phase = |e: usize| [e, 1, 0, 0, 1, columns, e * channels * columns, e * rows * columns].map(|v| v as u32);
         let taps = std::iter::repeat_n(0, 4 * elements);
@@ -131,7 +131,7 @@ impl Pass<'_> {
         let w = self.elements_weights(rec, tile, terms);
         let x = ("x", tiled, tiled_len);
         // The last stage has the epilogue, so no part of it applies here.
-        let spare = [("b", tiled, 0), ("sink_add", tiled, 0), ("sink_mask", tiled, 0)];
+        let spare = [("b", tiled, 0), ("epilogue_add", tiled, 0), ("epilogue_mask", tiled, 0)];
         let mut bindings = vec![x, w, ("table", table, table_len), ("y", sums, sums_len)];
         bindings.extend(spare);
         let grid = Grid::Workgroups([columns.div_ceil(TILE_COLUMNS), rows.div_ceil(TILE_ROWS), elements]);

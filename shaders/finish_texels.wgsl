@@ -1,4 +1,4 @@
-// texels_sink: y = sink(x), texel by texel: the sum and the mask of lib/texels without an op before them. x, y, z of the grid
+// finish_texels: y = epilogue(x), texel by texel: the sum and the mask of lib/texels without an op before them. x, y, z of the grid
 // are the position in the plane, the quad of channels and the image. Memory-bound.
 #import lib/texels
 
@@ -13,6 +13,6 @@ struct Params {
 fn forward(@builtin(global_invocation_id) id: vec3u) {
     if id.x < params.plane {
         let i = (id.z * params.quads + id.y) * params.plane + id.x;
-        store(i, sink(load(i), i));
+        store(i, epilogue(load(i), i));
     }
 }
