@@ -79,6 +79,11 @@ impl Error {
         Self::Input(message.into())
     }
 
+    /// An [`Error::NotFinite`] of an optimisation, with advice.
+    pub(crate) fn diverged(what: impl Into<String>) -> Self {
+        Self::NotFinite(what.into()).advised(": try a smaller {lr} or other weights")
+    }
+
     /// For `map_err`: an [`Error::Io`] of this action on this path.
     pub fn io<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(std::io::Error) -> Self + 'a {
         move |source| Self::Io { action, path: path.to_path_buf(), source }

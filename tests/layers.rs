@@ -209,6 +209,28 @@ fn nothing_below_lab_knows_files_threads_or_the_clock() {
     assert_eq!(doings("ops/relu.rs", "let a = profile::now(); Profile::new()"), Vec::<String>::new());
 }
 
+/// What reads and writes no file, not even through the functions that are there for it.
+const WITHOUT_FILES: &[&str] = &["gpu/", "ops/", "graph/", "networks/", "method/", "analysis/", "report/", "world/"];
+
+/// The crate's own functions on files.
+const ON_FILES: &[&str] = &["read_at_most", "read_text_at_most", "write_atomically"];
+
+fn file_function(code: &str) -> Option<&&str> {
+    ON_FILES.iter().find(|function| without_tests(code).contains(**function))
+}
+
+#[test]
+fn the_method_and_all_around_it_read_no_file() {
+    let sources = sources();
+    let pure = sources.iter().filter(|(file, _)| WITHOUT_FILES.iter().any(|place| file.starts_with(place)));
+    let faults: Vec<String> = pure
+        .filter(|(file, _)| !file.ends_with("tests.rs"))
+        .filter_map(|(file, code)| Some(format!("{file} calls {}", file_function(code)?)))
+        .collect();
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    assert!(file_function("read_at_most(path, 5, \"preset\")").is_some() && file_function("read_me()").is_none());
+}
+
 /// The line in which code names an option.
 fn option_in(code: &str) -> Option<&str> {
     let names_one = |line: &&str| {
@@ -219,13 +241,28 @@ fn option_in(code: &str) -> Option<&str> {
     without_tests(code).lines().find(names_one)
 }
 
-/// Nothing in lab knows an option: its errors name fields.
+/// Whose errors name fields, and no options: `cli` words them.
+const WITHOUT_OPTIONS: &[&str] = &[
+    "gpu/",
+    "ops/",
+    "graph/",
+    "tuning/",
+    "picture/",
+    "networks/",
+    "method/",
+    "analysis/",
+    "report/",
+    "world/",
+    "lab/",
+];
+
 #[test]
-fn lab_names_no_option() {
+fn what_is_below_cli_names_no_option() {
     let sources = sources();
-    let lab = sources.iter().filter(|(file, _)| file.starts_with("lab/"));
-    let faults: Vec<String> = lab.filter_map(|(file, code)| Some(format!("{file}: {}", option_in(code)?))).collect();
+    let below = sources.iter().filter(|(file, _)| WITHOUT_OPTIONS.iter().any(|place| file.starts_with(place)));
+    let faults: Vec<String> = below.filter_map(|(file, code)| Some(format!("{file}: {}", option_in(code)?))).collect();
     assert!(faults.is_empty(), "{}", faults.join("\n"));
+    assert!(option_in("\"try a smaller --lr\"").is_some() && option_in("i--; a -- b").is_none());
 }
 
 #[test]

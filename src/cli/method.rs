@@ -8,6 +8,7 @@ use crate::method::{
 };
 use crate::{Error, Result};
 
+use crate::lab::presets;
 use crate::lab::run::record::Config;
 
 /// The settings given as options. The others come from the configuration file or the preset.
@@ -149,7 +150,7 @@ impl MethodArgs {
             (None, Some(config)) => config.preset()?,
             (preset, _) => preset,
         };
-        let mut settings = preset.unwrap_or(Preset::Paper).settings()?;
+        let mut settings = presets::settings(&preset.unwrap_or(Preset::Paper))?;
         if let Some(config) = config {
             settings = config.apply(&settings)?;
         }

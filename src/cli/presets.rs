@@ -1,7 +1,8 @@
 //! `protogpu presets`: named settings to start from.
 
 use crate::Result;
-use crate::method::Preset;
+use crate::lab::presets;
+use crate::method::{Preset, Settings};
 
 use super::terminal::print;
 
@@ -19,14 +20,15 @@ impl PresetsArgs {
     pub(crate) fn run(&self) -> Result<()> {
         let text = match &self.preset {
             None => Preset::BUILTIN.iter().map(|preset| format!("{preset:8} {}\n", preset.summary())).collect(),
-            Some(preset @ Preset::File(_)) => {
-                let settings = preset.settings()?;
+            Some(Preset::File(path)) => {
+                let file = presets::read(path)?;
+                let settings = file.settings()?;
                 settings.validate()?;
                 // A file starts from a built-in preset, not from another file.
-                let settings = crate::method::Settings { preset: preset.base()?, ..settings };
+                let settings = Settings { preset: file.base().clone(), ..settings };
                 serde_json::to_string_pretty(&settings).expect("settings are plain data") + "\n"
             }
-            Some(preset) => preset.text()?,
+            Some(builtin) => builtin.text().unwrap_or_default().to_owned(),
         };
         print(&text)
     }

@@ -17,6 +17,7 @@ pub(crate) mod mean_activations;
 pub(crate) mod observer;
 pub(crate) mod pictures;
 pub(crate) mod pipelines;
+pub(crate) mod presets;
 pub(crate) mod pull;
 pub(crate) mod run;
 pub(crate) mod similarity;

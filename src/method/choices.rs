@@ -46,7 +46,7 @@ impl FromStr for Preset {
             "paper-strict" | "letter" => Ok(Self::PaperStrict),
             "lucent" => Ok(Self::Lucent),
             path if path.ends_with(".json") => Ok(Self::File(path.into())),
-            "table3" => Err(Error::input("`table3` is a grid of settings, for `protogpu sweep --preset table3`")),
+            "table3" => Err(Error::input("`table3` is a grid of settings, for `protogpu sweep`")),
             _ => Err(Error::input(format!(
                 "`{text}` is not paper, paper-strict, lucent or a file name that ends in .json"
             ))),

@@ -10,7 +10,7 @@ pub mod losses;
 mod microbatch;
 pub mod objective;
 pub mod parameterization;
-mod presets;
+pub(crate) mod presets;
 mod schedule;
 mod session;
 pub mod settings;

@@ -14,11 +14,7 @@ fn a_printed_preset_is_a_file_to_start_from() {
     let mine = succeeds(folder.path(), &["presets", "mine.json"]);
     assert!(mine.contains("\"lr\": 0.25") && mine.contains("\"parameterization\": \"fourier\""), "{mine}");
     assert!(mine.contains("\"preset\": \"lucent\""), "{mine}");
-    refuses(
-        folder.path(),
-        &["presets", "table3"],
-        "`table3` is a grid of settings, for `protogpu sweep --preset table3`",
-    );
+    refuses(folder.path(), &["presets", "table3"], "`table3` is a grid of settings, for `protogpu sweep`");
     refuses(folder.path(), &["run", "--preset", "poster"], "`poster` is not paper, paper-strict, lucent or a file");
     refuses(folder.path(), &["run", "--preset", "none.json"], "none.json");
     fs::write(folder.path().join("far.json"), r#"{"rotation": 200}"#).unwrap();

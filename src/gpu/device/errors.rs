@@ -60,7 +60,7 @@ impl Errors {
 fn refused(doing: &str, error: wgpu::Error) -> Error {
     match error {
         wgpu::Error::OutOfMemory { .. } => Error::OutOfMemory(format!(
-            "the adapter ran out of memory while {doing}: use a smaller --batch, or close other programs"
+            "the adapter ran out of memory while {doing}: use a smaller batch, or close other programs"
         )),
         error => Error::Device(format!("while {doing}: {error}")),
     }

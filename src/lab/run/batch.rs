@@ -219,7 +219,7 @@ impl Batch<'_> {
     /// Fails the images whose losses are no longer finite.
     fn leave_failed(&mut self, session: &Session) {
         let failures = session.failures();
-        self.each(step_of(session), |_, at| failures[at].clone().map_or(Ok(()), |why| Err(Error::NotFinite(why))));
+        self.each(step_of(session), |_, at| failures[at].clone().map_or(Ok(()), |why| Err(Error::diverged(why))));
     }
 
     /// The state of the batch. Images whose state is not finite fail, because no run can continue from such a checkpoint.
@@ -232,8 +232,7 @@ impl Batch<'_> {
                 return Ok(());
             }
             let title = slot.request.long_title();
-            Err(Error::NotFinite(format!("the prototype of {title} is no longer finite after step {step}"))
-                .advised(": try a smaller {lr} or other weights"))
+            Err(Error::diverged(format!("the prototype of {title} is no longer finite after step {step}")))
         });
         Ok(states)
     }

@@ -1,12 +1,18 @@
 //! What a run should make: classes, or other objectives.
 
+use std::path::Path;
+
 use crate::Result;
+use crate::bounded::read_at_most;
 use crate::method::objective::ResolvedObjective;
 use crate::method::{Objective, Settings};
 use crate::networks::Network;
 
 use super::classes::classes;
 use super::record::{ClassRecord, Config};
+
+/// Larger files are not directions: one with 2,048 channels has 8 KiB.
+const MAX_DIRECTION_BYTES: u64 = 1 << 20;
 
 /// What one prototype maximises.
 #[derive(Clone, Debug)]
@@ -64,8 +70,9 @@ impl Request {
     }
 
     fn of_objective(objective: &Objective, network: &Network) -> Result<Self> {
+        let read = |path: &Path| read_at_most(path, MAX_DIRECTION_BYTES, "direction");
+        let objective = objective.with_files(read)?;
         let resolved = objective.resolve(network)?;
-        let objective = objective.pinned()?;
         Ok(Self { class: 0, name: objective.to_string(), slug: objective.slug(), objective, resolved })
     }
 

@@ -161,8 +161,8 @@ impl Scorer<'_> {
                 let loss = session.histories()[at].loss().last().copied().unwrap_or_default();
                 if !pixels.iter().chain(&logits).chain([&loss]).all(|x| x.is_finite()) {
                     let name = self.network.labels().name(class);
-                    return Err(Error::NotFinite(format!(
-                        "the prototype of class {class} ({name}), seed {seed}, is no longer finite: try a smaller lr"
+                    return Err(Error::diverged(format!(
+                        "the prototype of class {class} ({name}), seed {seed}, is no longer finite"
                     )));
                 }
                 made.push(Made { side, seed, pixels, logits, loss });

@@ -132,7 +132,7 @@ impl Parser<'_> {
         if !self.eat('[') {
             let file = self.name("a direction: [V0,V1,...] or a file", Some('#'), true)?;
             let sha256 = self.eat('#').then(|| self.sha256()).transpose()?;
-            return Ok(Direction::File(file.value.into(), sha256));
+            return Ok(Direction::File { path: file.value.into(), sha256, numbers: None });
         }
         let mut numbers = Vec::new();
         loop {

@@ -1,20 +1,17 @@
 //! An objective held against a network: classes, modules, channels and places that are there.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use super::Objective;
 use super::pointed::Fault;
 use super::term::{At, Direction, Unit};
-use crate::bounded::read_at_most;
 use crate::digest::sha256_hex;
 use crate::graph::NodeId;
 use crate::networks::{Network, Semantics};
 use crate::shape::Shape;
 use crate::tensor_file::Tensors;
 use crate::{Error, Result};
-
-/// Larger files hold no direction: one of 2,048 channels has 8 KiB.
-const MAX_FILE_BYTES: u64 = 1 << 20;
 
 /// What of a class counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,7 +107,8 @@ impl Objective {
     /// The objective's terms in a network.
     ///
     /// # Errors
-    /// If a class, module, channel, place or direction is not there; the message says what is, and points into the text.
+    /// If a class, module, channel, place or direction is not there; the message says what is, and points into the text. A direction
+    /// that is a file is there after [`Objective::with_files`].
     pub fn resolve(&self, network: &Network) -> Result<ResolvedObjective> {
         self.terms_in(network).map_err(|fault| fault.pointed(&self.text))
     }
@@ -124,21 +122,28 @@ impl Objective {
         class.map_err(|fault| fault.pointed(&self.text))
     }
 
-    /// The same objective, in which each file of a direction comes with the SHA-256 that it has now: for a record.
+    /// The same objective with the numbers of each direction that is a file, and the SHA-256 of that file, for a record. `read` reads
+    /// a file.
     ///
     /// # Errors
-    /// If a file cannot be read.
-    pub fn pinned(&self) -> Result<Self> {
-        let mut pinned = self.clone();
-        for term in &mut pinned.terms {
-            if let Unit::Direction(_, At { value: Direction::File(path, sha256), at }) = &mut term.unit {
-                let bytes = read_at_most(path, MAX_FILE_BYTES, "direction")
-                    .map_err(|error| Fault::new(*at, error.to_string()).pointed(&self.text))?;
-                *sha256 = Some(sha256_hex(bytes));
+    /// If a file cannot be read, has another SHA-256 than the objective says, or does not hold a single tensor.
+    pub fn with_files(&self, read: impl Fn(&Path) -> Result<Vec<u8>>) -> Result<Self> {
+        let mut read_in = self.clone();
+        for term in &mut read_in.terms {
+            if let Unit::Direction(_, At { value: Direction::File { path, sha256, numbers }, at }) = &mut term.unit {
+                let fault = |what: String| Fault::new(*at, what).pointed(&self.text);
+                let bytes = read(path).map_err(|error| fault(error.to_string()))?;
+                let found = sha256_hex(&bytes);
+                let about = |what: String| fault(format!("{}: {what}", path.display()));
+                if let Some(wanted) = sha256.as_ref().filter(|&wanted| *wanted != found) {
+                    return Err(about(format!("the file has changed (sha256 {found}, not {wanted})")));
+                }
+                let tensor = Tensors::from_bytes(&bytes).and_then(Tensors::only);
+                *numbers = Some(tensor.map_err(|error| about(error.to_string()))?.1.into());
+                *sha256 = Some(found);
             }
         }
-        pinned.text = pinned.to_string();
-        Ok(pinned)
+        Ok(read_in)
     }
 
     fn terms_in(&self, network: &Network) -> std::result::Result<ResolvedObjective, Fault> {
@@ -226,17 +231,10 @@ fn neuron(
 
 fn direction(module: &str, shape: Shape, from: &At<Direction>) -> std::result::Result<Arc<[f32]>, Fault> {
     let fault = |what: String| Fault::new(from.at, what);
-    let numbers = match &from.value {
-        Direction::Numbers(numbers) => numbers.clone(),
-        Direction::File(path, sha256) => {
-            let about = |what: String| fault(format!("{}: {what}", path.display()));
-            let bytes = read_at_most(path, MAX_FILE_BYTES, "direction").map_err(|error| fault(error.to_string()))?;
-            let found = sha256_hex(&bytes);
-            if let Some(wanted) = sha256.as_ref().filter(|&wanted| *wanted != found) {
-                return Err(about(format!("the file has changed (sha256 {found}, not {wanted})")));
-            }
-            Tensors::from_bytes(&bytes).and_then(Tensors::only).map_err(|error| about(error.to_string()))?.1
-        }
+    let numbers: Arc<[f32]> = match &from.value {
+        Direction::Numbers(numbers) => numbers.as_slice().into(),
+        Direction::File { numbers: Some(numbers), .. } => Arc::clone(numbers),
+        Direction::File { path, .. } => return Err(fault(format!("the file {} was not read", path.display()))),
     };
     if numbers.len() != shape.c() {
         return Err(fault(format!(
@@ -248,5 +246,5 @@ fn direction(module: &str, shape: Shape, from: &At<Direction>) -> std::result::R
     if numbers.iter().all(|&number| number == 0.0) {
         return Err(fault("the direction is all zeros".into()));
     }
-    Ok(numbers.into())
+    Ok(numbers)
 }

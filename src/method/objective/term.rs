@@ -1,6 +1,7 @@
 //! The terms of an objective as data.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// An objective has no more terms: each takes a pass or two over a module's output.
 pub(super) const MAX_TERMS: usize = 32;
@@ -32,8 +33,13 @@ pub(super) enum Unit {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Direction {
     Numbers(Vec<f32>),
-    /// A file, and the SHA-256 that it must have.
-    File(PathBuf, Option<String>),
+    File {
+        path: PathBuf,
+        /// The SHA-256 that the file must have.
+        sha256: Option<String>,
+        /// Its numbers, once it is read.
+        numbers: Option<Arc<[f32]>>,
+    },
 }
 
 /// A part of the text with the place of its first character, which does not count in comparisons.

@@ -1,4 +1,4 @@
-//! Reading, writing and resolving.
+//! Parsing, writing and resolving objectives.
 
 use proptest::prelude::*;
 
@@ -11,7 +11,7 @@ fn parsed(text: &str) -> Objective {
     text.parse().unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// The message's first line, and the character that the caret points at.
+/// The first line of the message, and the character above the caret.
 fn fault(error: Error) -> (String, Option<char>) {
     assert!(error.is_input());
     let message = error.to_string();
@@ -114,7 +114,7 @@ fn what_a_network_lacks_is_named() {
         ("prob:moth", "none of the 5 classes is called `moth`", 'm'),
         ("direction:conv1:[1,2]", "conv1 has 8 channels, but the direction has 2 numbers", '['),
         ("direction:conv1:[0,0,0,0,0,0,0,0]", "the direction is all zeros", '['),
-        ("direction:conv1:missing.safetensors", "cannot read missing.safetensors", 'm'),
+        ("direction:conv1:some.safetensors", "the file some.safetensors was not read", 's'),
     ] {
         let (what, pointed) = fault(parsed(text).resolve(&network).expect_err(text));
         assert!(what.starts_with(expected) && pointed == Some(at), "{text}: {what} at {pointed:?}");
@@ -143,22 +143,24 @@ fn units_are_resolved() {
 
 #[test]
 fn a_direction_of_a_file_is_held_to_its_bytes() {
-    let (network, folder) = (network(), tempfile::tempdir().unwrap());
-    let path = folder.path().join("v.safetensors");
-    let write = |numbers: &[f32]| {
-        std::fs::write(&path, TensorFile::default().tensor("v", &[numbers.len()], numbers).to_bytes()).unwrap();
-    };
-    write(&[1.0; 8]);
-    let objective = parsed(&format!("direction:conv1:\"{}\"", path.display()));
-    let pinned = objective.pinned().unwrap();
-    assert_eq!(pinned.resolve(&network).unwrap(), objective.resolve(&network).unwrap());
-    assert_eq!(parsed(&pinned.to_string()), pinned);
-    write(&[2.0; 8]);
-    assert!(fault(pinned.resolve(&network).unwrap_err()).0.contains("the file has changed (sha256 "));
-    assert!(objective.resolve(&network).is_ok());
+    let network = network();
+    let file = |numbers: &[f32]| TensorFile::default().tensor("v", &[numbers.len()], numbers).to_bytes();
+    let ones = file(&[1.0; 8]);
+    let objective = parsed("direction:conv1:v.safetensors");
+    let with = |objective: &Objective, bytes: &[u8]| objective.with_files(|_| Ok(bytes.to_vec()));
+    let read = with(&objective, &ones).unwrap();
+    let numbers = read.resolve(&network).unwrap().features.remove(0).feature;
+    assert_eq!(numbers, ModuleUnit::Direction([1.0; 8].into()));
+    let recorded = parsed(&read.to_string());
+    assert_eq!(recorded.to_string(), format!("direction:conv1:v.safetensors#{}", sha256_hex(&ones)));
+    assert_eq!(with(&recorded, &ones).unwrap(), read);
+    let others = file(&[2.0; 8]);
+    assert!(fault(with(&recorded, &others).unwrap_err()).0.contains("the file has changed (sha256 "));
+    assert!(with(&objective, &others).is_ok());
     let two = TensorFile::default().tensor("v", &[1], &[1.0]).tensor("w", &[1], &[1.0]).to_bytes();
-    std::fs::write(&path, two).unwrap();
-    assert!(fault(objective.resolve(&network).unwrap_err()).0.contains("it holds 2 tensors, where one is expected"));
+    assert!(fault(with(&objective, &two).unwrap_err()).0.contains("it holds 2 tensors, where one is expected"));
+    let missing = objective.with_files(|path| Err(Error::input(format!("cannot read {}", path.display()))));
+    assert_eq!(fault(missing.unwrap_err()), ("cannot read v.safetensors".to_owned(), Some('v')));
 }
 
 #[test]
@@ -208,13 +210,13 @@ fn slugs_are_names_of_folders() {
             "{slug}"
         );
     }
-    // What a name of a folder cannot have tells them apart all the same.
+    // Differences that a folder's name cannot express still give different slugs.
     let mut slugs = ["蝶", "蛾", "\"a b\"", "a_b", "a-b", "A_b", "\"..\"", "\"'\""]
         .map(|name| parsed(&format!("logit:{name}")).slug());
     assert!(slugs.iter().all(|slug| slug.starts_with("logit_") && slug.is_ascii()), "{slugs:?}");
     slugs.sort();
     assert!(slugs.windows(2).all(|pair| pair[0] != pair[1]), "{slugs:?}");
-    // Those that are cut are told apart by what was cut.
+    // So do differences in the part that is cut.
     let slugs = ["3", "4"].map(|last| parsed(&(vec!["logit:123"; 20].join(" + ") + last)).slug());
     assert!(slugs[0] != slugs[1] && slugs.iter().all(|slug| slug.len() == 64), "{slugs:?}");
 }

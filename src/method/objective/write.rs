@@ -52,7 +52,7 @@ impl fmt::Display for Direction {
                 let numbers: Vec<String> = numbers.iter().map(f32::to_string).collect();
                 write!(f, "[{}]", numbers.join(","))
             }
-            Self::File(path, sha256) => {
+            Self::File { path, sha256, .. } => {
                 f.write_str(&quoted(&path.to_string_lossy()))?;
                 sha256.as_ref().map_or(Ok(()), |sha256| write!(f, "#{sha256}"))
             }

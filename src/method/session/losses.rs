@@ -46,11 +46,9 @@ impl Session {
                         true => format!("class {}", self.jobs[image].class),
                         false => self.objectives[image].to_string(),
                     };
-                    let why = format!(
-                        "the loss of {of}, seed {seed} became {loss} at step {step}: try a smaller --lr or other weights"
-                    );
+                    let why = format!("the loss of {of}, seed {seed} became {loss} at step {step}");
                     if !self.isolate {
-                        return Err(Error::NotFinite(why));
+                        return Err(Error::diverged(why));
                     }
                     self.failures[image] = Some(why);
                     continue;
