@@ -23,7 +23,7 @@ named! {
     }
 }
 
-/// The image that a network takes where its file says nothing else.
+/// The images of a network whose file does not describe them.
 pub(super) const RGB_224: ImageSpec = ImageSpec { channels: 3, height: 224, width: 224 };
 
 impl Architecture {
@@ -37,13 +37,12 @@ impl Architecture {
         }
     }
 
-    /// The name and shape of every tensor in a network for RGB images, of this width (channels of its first convolution) and
-    /// number of classes.
+    /// The name and shape of every tensor in a network for RGB images. `width` is the number of channels of its first convolution.
     pub fn manifest(self, width: usize, classes: usize) -> Vec<(String, Vec<usize>)> {
         Builder::manifest(self.definition().layers, Sizes { file: None, image: RGB_224, width, classes })
     }
 
-    /// Channels of the images that a file's network takes: those of its first convolution if they make a picture, else 3.
+    /// The channels of the images of a file's network: those of its first convolution if an image can have as many, else 3.
     pub(super) fn image_channels(self, weights: &Weights) -> usize {
         let first = weights.shape(self.definition().sized_by[0]).and_then(|shape| shape.get(1)).copied();
         first.filter(|channels| matches!(channels, 1 | 4)).unwrap_or(RGB_224.channels)

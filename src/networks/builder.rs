@@ -17,15 +17,15 @@ pub(super) const NORMALIZE: &str = "normalize";
 /// More channels or classes than any network has; keeps arithmetic on a hostile file's shapes small.
 const MOST: usize = 1 << 20;
 
-/// The first extent of a tensor, or 0; never so large that sums of some overflow.
+/// The first extent of a tensor, or 0; limited, so that sums do not overflow.
 pub(super) fn extent(weights: &Weights, name: &str) -> usize {
     weights.shape(name).and_then(|shape| shape.first()).copied().unwrap_or(0).min(MOST)
 }
 
-/// How large the layers are.
+/// The sizes of the layers.
 #[derive(Clone, Copy)]
 pub(super) struct Sizes<'a> {
-    /// A file whose tensors say how many channels single layers have.
+    /// The file whose tensors determine the channels of some layers.
     pub(super) file: Option<&'a Weights>,
     /// The network's input.
     pub(super) image: ImageSpec,
@@ -61,7 +61,7 @@ pub(super) struct Conv {
     pub(super) bias: bool,
 }
 
-/// What building with weights takes and gives.
+/// The weights to build from, and the graph so far.
 struct Building<'a> {
     weights: &'a Weights,
     graph: Graph,
@@ -70,7 +70,7 @@ struct Building<'a> {
 pub(super) struct Builder<'a> {
     sizes: Sizes<'a>,
     manifest: Vec<(String, Vec<usize>)>,
-    /// Absent where only the manifest is wanted.
+    /// `None` to collect only the manifest.
     building: Option<Building<'a>>,
     modules: Vec<Module>,
 }
@@ -126,7 +126,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Notes that the network has this tensor, and reads it. Empty where there are no weights to read.
+    /// Adds a tensor to the manifest, and reads its values; without weights, there are none.
     fn tensor(&mut self, name: String, shape: &[usize]) -> Result<Vec<f32>> {
         let values = match &self.building {
             None => Vec::new(),
@@ -185,7 +185,7 @@ impl<'a> Builder<'a> {
         self.push(name, x.channels, Relu, &[x])
     }
 
-    /// A square max pool that is a module.
+    /// A max pool with a square window, as a module.
     pub(super) fn max_pool(&mut self, name: &str, x: Layer, pool: MaxPool2d) -> Result<Layer> {
         let y = self.push(name, x.channels, pool, &[x])?;
         self.module(name, y);
@@ -211,7 +211,7 @@ impl<'a> Builder<'a> {
         self.push(name, inputs.iter().map(|x| x.channels).sum(), Concat, inputs)
     }
 
-    /// A fully connected layer on an input of one pixel.
+    /// A fully connected layer over `[N,C,1,1]`.
     fn linear(&mut self, name: &str, x: Layer, outputs: usize) -> Result<Layer> {
         let w = self.tensor(format!("{name}.weight"), &[outputs, x.channels])?.into();
         let b = self.tensor(format!("{name}.bias"), &[outputs])?.into();
@@ -228,7 +228,7 @@ impl<'a> Builder<'a> {
         self.modules.push(Module { name: name.to_owned(), snapshot: snapshot.node, alias: alias.node });
     }
 
-    /// A module of modules: shows what `inside` gives, and comes before the modules that `inside` adds.
+    /// A module that contains others: it shows the output of `inside`, and comes before the modules that `inside` adds.
     pub(super) fn container(&mut self, name: &str, inside: impl FnOnce(&mut Self) -> Result<Layer>) -> Result<Layer> {
         let at = self.modules.len();
         let y = inside(self)?;
@@ -237,7 +237,7 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// Square windows, stride and padding of a max pool.
+/// A max pool with square window, stride and padding.
 pub(super) fn square_pool(kernel: usize, stride: usize, pad: usize, ceil_mode: bool) -> MaxPool2d {
     MaxPool2d { kernel: [kernel; 2], stride: [stride; 2], pad: [pad; 4], ceil_mode }
 }

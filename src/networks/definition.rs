@@ -1,14 +1,14 @@
-//! What sets architectures apart.
+//! The differences between architectures.
 
 use super::builder::Layers;
 use super::preprocessing::Preprocessing;
 
-/// Everything that sets an architecture apart from the others.
+/// Everything that distinguishes one architecture from the others.
 pub(super) struct Definition {
     /// Its layers, from normalised pixels to the input of the last, fully connected layer. Run without weights, they give
     /// the names and shapes of all tensors; run with weights, the graph.
     pub(super) layers: Layers,
-    /// The preprocessing that published weights were trained with.
+    /// The preprocessing of the published weights.
     pub(super) preprocessing: fn() -> Preprocessing,
     /// The weights whose first extents are the width and the number of classes. The first one's second extent is the number of
     /// channels of an image.

@@ -1,4 +1,4 @@
-//! The preprocessing that weights expect: what their file says, and otherwise what is usual for their architecture.
+//! The preprocessing that weights expect: from their file, or else the usual one for their architecture.
 
 use super::architecture::Architecture;
 use super::preprocessing::Preprocessing;
@@ -7,18 +7,18 @@ use crate::suggest::shown;
 use crate::weights::Weights;
 
 impl Preprocessing {
-    /// What an architecture's published weights expect. Those are for three channels; for any other number it is
-    /// `Preprocessing::identity`.
+    /// The preprocessing that the published weights of an architecture expect. They take three channels. For any other number of
+    /// channels, it is `Preprocessing::identity`.
     pub fn usual(architecture: Architecture, channels: usize) -> Self {
         let usual = (architecture.definition().preprocessing)();
         if usual.mean.len() == channels { usual } else { Self::identity(channels) }
     }
 
-    /// What the metadata of weights says under the keys `range`, `mean`, `std` and `transform_input`, each in JSON. A key that is
-    /// missing has its usual value.
+    /// The preprocessing in the metadata of weights: the keys `range`, `mean`, `std` and `transform_input`, each in JSON. A missing
+    /// key has its usual value.
     ///
     /// # Errors
-    /// If one holds another kind of value, or fails [`Preprocessing::check`].
+    /// If a key holds another kind of value, or the result fails [`Preprocessing::check`].
     pub fn of(weights: &Weights, architecture: Architecture) -> Result<Self> {
         fn said<T: serde::de::DeserializeOwned>(weights: &Weights, key: &str, usual: T) -> Result<T> {
             let Some(text) = weights.metadata().get(key) else { return Ok(usual) };

@@ -60,7 +60,7 @@ pub(super) const INCEPTION_V1: Definition = Definition {
     ignored_heads: AUXILIARY,
 };
 
-/// The number of channels at another width where the standard network has `standard`.
+/// The number of channels at another width, for a layer that has `standard` channels in the standard network.
 fn scaled(standard: usize, width: usize) -> usize {
     ((standard * width + WIDTH / 2) / WIDTH).max(1)
 }
@@ -126,7 +126,7 @@ impl Builder<'_> {
         Ok(y)
     }
 
-    /// Four branches side by side: 1x1; 1x1 then 3x3; 1x1 then what the paper calls 5x5; a pool then 1x1.
+    /// Four branches side by side: 1x1; 1x1 then 3x3; 1x1 then 5x5 (in torchvision 3x3); a pool then 1x1.
     fn block(&mut self, kind: Kind, block: &str, x: Layer, channels: [usize; 6]) -> Result<Layer> {
         let [one, reduced3, three, reduced5, five, pooled] = channels;
         let at = |branch: &str| format!("{block}.{branch}");

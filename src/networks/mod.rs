@@ -57,10 +57,10 @@ impl Network {
         Self::inspected(weights, &inspection)
     }
 
-    /// The same, with a given architecture instead of the detected one.
+    /// [`Network::from_weights`] with a given architecture in place of the detected one.
     ///
     /// # Errors
-    /// As [`Network::from_weights`].
+    /// Those of [`Network::from_weights`].
     pub fn from_weights_as(weights: Weights, architecture: Architecture) -> Result<Self> {
         let inspection = Inspection::against(architecture, &weights);
         Self::inspected(weights, &inspection)
@@ -203,7 +203,7 @@ impl Network {
     }
 }
 
-/// The images that a file's network takes: 224 x 224 pixels, unless the metadata has `image_size`, `[height, width]` in JSON.
+/// The images of a file's network: 224 x 224 pixels, unless the metadata has `image_size`, `[height, width]` in JSON.
 fn image_of(weights: &Weights, architecture: Architecture) -> Result<ImageSpec> {
     let channels = architecture.image_channels(weights);
     let Some(text) = weights.metadata().get("image_size") else { return Ok(ImageSpec { channels, ..RGB_224 }) };

@@ -4,7 +4,7 @@ use crate::graph::NodeId;
 use crate::named::named;
 
 named! {
-    /// What a forward hook keeps of a module's output.
+    /// How a forward hook keeps the output of a module.
     Semantics {
         /// A copy, made at the hook.
         Snapshot = "snapshot",

@@ -1,4 +1,4 @@
-//! What a network does to pixels before its first layer.
+//! The operations on pixels before the first layer of a network.
 
 use std::fmt;
 
@@ -16,9 +16,9 @@ const IMAGENET_STD: [f32; 3] = [0.229, 0.224, 0.225];
 pub struct Preprocessing {
     /// The value of a full pixel: 1 in torchvision, 255 in Caffe.
     pub range: f32,
-    /// Subtracted from each channel, red first, in units of `range`.
+    /// The number subtracted from each channel, red first, in units of `range`.
     pub mean: Vec<f32>,
-    /// Then each channel is divided by its value here.
+    /// The number by which each channel is then divided.
     pub std: Vec<f32>,
     /// Whether torchvision's `transform_input` follows, which turns ImageNet's mean and standard deviation into 0.5 and 0.5:
     /// `x · std/0.5 + (mean − 0.5)/0.5`, for weights that were made for such inputs. It needs three channels.
@@ -26,23 +26,23 @@ pub struct Preprocessing {
 }
 
 impl Preprocessing {
-    /// Of torchvision's ResNets, which take three channels.
+    /// That of torchvision's ResNets, which take three channels.
     pub fn imagenet() -> Self {
         let (mean, std) = (IMAGENET_MEAN.to_vec(), IMAGENET_STD.to_vec());
         Self { range: 1.0, mean, std, transform_input: false }
     }
 
-    /// Of BVLC's GoogLeNet, which takes three channels.
+    /// That of BVLC's GoogLeNet, which takes three channels.
     pub fn caffe() -> Self {
         Self { range: 255.0, mean: vec![123.0, 117.0, 104.0], std: vec![1.0; 3], transform_input: false }
     }
 
-    /// Pixels as they are.
+    /// No operation: the first layer reads the pixels.
     pub(crate) fn identity(channels: usize) -> Self {
         Self { range: 1.0, mean: vec![0.0; channels], std: vec![1.0; channels], transform_input: false }
     }
 
-    /// Whether this suits images of so many channels.
+    /// Checks that this suits images with `channels` channels.
     ///
     /// # Errors
     /// If there is not one mean and one standard deviation a channel, or as [`Preprocessing::check`].
@@ -57,10 +57,12 @@ impl Preprocessing {
         self.check()
     }
 
+    /// Checks the numbers.
+    ///
     /// # Errors
-    /// If the means are not as many as the standard deviations, or not three although `transform_input` follows; a mean is not
-    /// finite; the range or a standard deviation is not a positive number; or they are so far apart that they leave no difference
-    /// between pixels.
+    /// If there are more means than standard deviations or fewer; `transform_input` follows and there are not three; a mean is not
+    /// finite; the range or a standard deviation is not a positive number; or the numbers are so far apart that all pixels become
+    /// the same.
     pub fn check(&self) -> Result<()> {
         let positive = |v: f32| v.is_normal() && v > 0.0;
         let channels = self.mean.len();
@@ -92,7 +94,7 @@ impl Preprocessing {
         serde_json::to_string(self).expect("numbers are plain data")
     }
 
-    /// All of it as one op.
+    /// The factor and addend of each channel.
     pub(crate) fn normalize(&self) -> ChannelAffine {
         let each = |(c, (&mean, &std)): (usize, (&f32, &f32))| {
             let [range, mean, std] = [self.range, mean, std].map(f64::from);
@@ -107,7 +109,7 @@ impl Preprocessing {
         ChannelAffine::new(scale, shift)
     }
 
-    /// The colour in `[0,1]` that subtracting the mean makes zero, one value a channel.
+    /// The colour in `[0,1]` that becomes zero when the mean is subtracted, one value per channel.
     pub(crate) fn mean_colour(&self) -> Vec<f32> {
         self.mean.iter().map(|mean| mean / self.range).collect()
     }

@@ -23,7 +23,7 @@ const BN_EPS: f64 = 1e-5;
 /// Output channels of a bottleneck for each of its planes.
 const EXPANSION: usize = 4;
 
-/// The stem, four stages of so many blocks each, and the pool over all positions.
+/// The stem, four stages with `counts` blocks, and the pool over all positions.
 fn layers<'a>(b: &mut Builder<'a>, x: Layer, block: Block<'a>, counts: [usize; 4]) -> Result<Layer> {
     let conv1 = b.unbiased_conv("conv1", x, b.width(), 7, 2)?;
     let bn1 = b.batch_norm("bn1", conv1, BN_EPS)?;

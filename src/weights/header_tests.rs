@@ -1,9 +1,9 @@
-//! Files that lie, and what is said about them.
+//! Damaged and hostile files, and their error messages.
 
 use super::*;
 use proptest::prelude::*;
 
-/// A file with this header, whatever it says, and so many bytes of data.
+/// A file with this header, valid or not, and this many bytes of data.
 fn file_with(header: &str, data_len: usize) -> Vec<u8> {
     let mut file = (header.len() as u64).to_le_bytes().to_vec();
     file.extend_from_slice(header.as_bytes());

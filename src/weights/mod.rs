@@ -224,7 +224,7 @@ impl Weights {
     }
 }
 
-/// Names and sizes, not ten million numbers.
+/// Shows names and sizes, and not ten million numbers.
 impl fmt::Debug for Weights {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Weights")

@@ -1,4 +1,4 @@
-//! Pickles by hand, each a few instructions.
+//! Handwritten pickles of a few instructions each.
 
 use super::*;
 use proptest::prelude::*;
@@ -158,7 +158,7 @@ fn pairs_make_a_dictionary_as_python_2_wrote_them() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 4096, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// No instructions make it panic, in whatever order.
+    /// No sequence of instructions makes it panic.
     #[test]
     fn arbitrary_instructions_never_panic(parts in prop::collection::vec(prop::sample::select(vec![
         &b"N"[..], b"\x88", b"K\x01", b"K\x02", b"U\x01a", b"(", b")", b"\x85", b"\x86", b"\x87", b"t", b"]", b"}", b"a",

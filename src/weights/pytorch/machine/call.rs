@@ -29,7 +29,7 @@ impl Machine<'_> {
         String::from_utf8(line).or_else(|_| damaged("the name of an object is not UTF-8"))
     }
 
-    /// The one place that decides what a pickle may ask for.
+    /// The only code that decides which objects a pickle may ask for.
     fn name(&mut self, module: &str, name: &str) -> Done {
         match Global::of(module, name) {
             Some(global) => self.push(Value::Global(global)),
@@ -76,7 +76,7 @@ impl Machine<'_> {
         }
     }
 
-    /// Of nothing, or of pairs, as Python 2 wrote it.
+    /// An empty one, or one made of pairs, as Python 2 wrote it.
     fn ordered_dict(&mut self, pairs: Option<Id>) -> Done {
         let Some(pairs) = pairs else { return self.push(Value::Dict(Vec::new())) };
         let pair = |&id: &Id| match self.values.items(id) {
@@ -92,7 +92,7 @@ impl Machine<'_> {
         self.push(Value::Dict(entries))
     }
 
-    /// Attributes of a container or tensor, which are not kept: `_metadata` of a state dict, options of a namespace.
+    /// Drops the attributes of a container or tensor: `_metadata` of a state dict, options of a namespace.
     pub(super) fn build(&mut self) -> Done {
         let _state = self.pop()?;
         match self.values.get(self.top()?) {
@@ -101,8 +101,8 @@ impl Machine<'_> {
         }
     }
 
-    /// What is kept beside the pickle: `("storage", kind, key, device, elements)`, and in the older format whether it is
-    /// a part of another storage.
+    /// An object outside the pickle: `("storage", kind, key, device, elements)`. In the older format, a sixth part says whether it
+    /// is a part of another storage.
     pub(super) fn persistent(&mut self) -> Done {
         let id = self.pop()?;
         let (what, kind, key, len, view) = match *self.values.tuple(id).unwrap_or_default() {
@@ -131,7 +131,7 @@ impl Machine<'_> {
 fn rebuilt(machine: &Machine, arguments: &[Id]) -> Option<Tensor> {
     let &[storage, offset, size, stride, ref rest @ ..] = arguments else { return None };
     let values = &machine.values;
-    // After gradient and hooks come marks that change values when they are read: conjugated, negated.
+    // After gradient and hooks come marks that change how values are read: conjugated, negated.
     if rest.get(2).is_some_and(|&marks| marks != INERT && values.dict(marks) != Some(&[])) {
         return None;
     }
