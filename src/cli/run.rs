@@ -160,7 +160,8 @@ impl RunArgs {
     ) -> Result<(ConvAlgorithms, usize)> {
         let recorded = config.and_then(|config| config.recorded.as_ref()).map(|recorded| &recorded.kernels);
         let open = slots.iter().filter(|slot| slot.is_open()).count();
-        let size = |choices: &ConvAlgorithms| self.batch.of(open, context, choices, network, settings);
+        let objective = &slots[0].request.resolved;
+        let size = |choices: &ConvAlgorithms| self.batch.of(open, context, choices, network, settings, objective);
         let fixed = ConvAlgorithms::fixed(context.capabilities());
         // Resumed prototypes keep their kernels.
         let fresh = slots.iter().filter(|slot| slot.is_open() && slot.begun.is_none()).count();
@@ -182,9 +183,10 @@ impl RunArgs {
         let context = self.engine.adapter.open()?;
         let adapter = adapter_record(context.info());
         let choices = ConvAlgorithms::fixed(context.capabilities());
-        let settings = &wanted[0].0.settings(settings);
-        let n = batch_len(wanted.len(), self.batch.of(wanted.len(), &context, &choices, network, settings)?);
-        let summary = Session::summary(&choices, network, settings, n)?;
+        let (settings, objective) = (&wanted[0].0.settings(settings), &wanted[0].0.resolved);
+        let most = self.batch.of(wanted.len(), &context, &choices, network, settings, objective)?;
+        let n = batch_len(wanted.len(), most);
+        let summary = Session::summary_towards(objective, &choices, network, settings, n)?;
         let steps = settings.total_steps();
         let mut requests: Vec<&Request> = wanted.iter().map(|(request, _)| request).collect();
         requests.dedup_by(|a, b| a.is(b));

@@ -152,27 +152,41 @@ impl Session {
     /// # Errors
     /// If network and settings do not fit.
     pub fn summary(choices: &ConvAlgorithms, network: &Network, settings: &Settings, n: usize) -> Result<Summary> {
+        Self::summary_towards(&settings.objective.resolve(network)?, choices, network, settings, n)
+    }
+
+    /// The same, if the objective is resolved already.
+    pub(crate) fn summary_towards(
+        objective: &ResolvedObjective,
+        choices: &ConvAlgorithms,
+        network: &Network,
+        settings: &Settings,
+        n: usize,
+    ) -> Result<Summary> {
         if n == 0 {
             return Err(Error::input("batch size must be at least 1"));
         }
         let mut rec = Recording::new();
         let window = WINDOW.min(settings.total_steps() as usize);
-        let aim = settings.objective.resolve(network)?;
-        let terms = Terms::new(network, settings, vec![0; n], vec![aim; n], Vec::new())?;
+        let terms = Terms::new(network, settings, vec![0; n], vec![objective.clone(); n], Vec::new())?;
         step::record(&mut rec, choices, network, settings, &terms, n, window)?;
         Ok(Summary::new(&rec))
     }
 
     fn start(&mut self) -> Result<()> {
         let image = self.settings.image(self.image);
-        let start = |job: &Job| match (self.settings.parameterization, &job.init) {
-            (Parameterization::Pixels, Some(pixels)) => Ok(pixels.to_vec()),
-            (Parameterization::Pixels, None) => Ok(uniform_image(job.seed, job.class, image.len())),
-            (Parameterization::Fourier, Some(pixels)) => spectrum_of(pixels, image),
-            (Parameterization::Fourier, None) => Ok(normal_spectrum(job.seed, job.class, image)),
-        };
-        let parameters: Vec<Vec<f32>> = self.jobs.iter().map(start).collect::<Result<_>>()?;
-        self.write_parameters(&parameters.concat())
+        let mut parameters = Vec::new();
+        for job in &self.jobs {
+            match (self.settings.parameterization, &job.init) {
+                (Parameterization::Pixels, Some(pixels)) => parameters.extend_from_slice(pixels),
+                (Parameterization::Pixels, None) => {
+                    parameters.extend(uniform_image(job.seed, job.class, image.len()));
+                }
+                (Parameterization::Fourier, Some(pixels)) => parameters.extend(spectrum_of(pixels, image)?),
+                (Parameterization::Fourier, None) => parameters.extend(normal_spectrum(job.seed, job.class, image)),
+            }
+        }
+        self.write_parameters(&parameters)
     }
 
     /// Uploads what Adam moves, and makes the images of it.

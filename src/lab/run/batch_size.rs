@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use crate::Result;
 use crate::gpu::Context;
+use crate::method::objective::ResolvedObjective;
 use crate::method::{MICROBATCH_IN_SOFTWARE, Session, Settings};
 use crate::networks::Network;
 use crate::ops::ConvAlgorithms;
@@ -47,6 +48,7 @@ impl BatchSize {
         choices: &ConvAlgorithms,
         network: &Network,
         settings: &Settings,
+        objective: &ResolvedObjective,
     ) -> Result<usize> {
         match self {
             Self::Of(size) => Ok(size.min(images).max(1)),
@@ -55,7 +57,7 @@ impl BatchSize {
                 // On a software adapter, a larger batch is not faster, and its first image is done later.
                 let useful = if context.is_software() { MICROBATCH_IN_SOFTWARE } else { MOST };
                 largest(images.clamp(1, useful), |size| {
-                    let summary = Session::summary(choices, network, settings, size)?;
+                    let summary = Session::summary_towards(objective, choices, network, settings, size)?;
                     Ok(summary.fits(context) && most.is_none_or(|most| summary.memory_bytes <= most))
                 })
             }
@@ -121,7 +123,8 @@ mod tests {
         let network = crate::networks::embedded::default().unwrap();
         let (context, settings) = (Context::noop(), Settings { steps: 2, ..Settings::default() });
         let choices = ConvAlgorithms::fixed(context.capabilities());
-        let size = |images| BatchSize::Auto.of(images, &context, &choices, &network, &settings).unwrap();
+        let class = settings.objective.resolve(&network).unwrap();
+        let size = |images| BatchSize::Auto.of(images, &context, &choices, &network, &settings, &class).unwrap();
         assert_eq!((size(1), size(3)), (1, 3));
         assert!(!context.is_software() || size(MOST) == MICROBATCH_IN_SOFTWARE);
         let fits = |n| Session::summary(&choices, &network, &settings, n).unwrap().fits(&context);

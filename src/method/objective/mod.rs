@@ -50,8 +50,8 @@ UNIT       logit:CLASS            the class's logit
                                   [V0,V1,...] or a safetensors file with one tensor; V has one
                                   number per channel
            layer:MODULE           mean of the squares of the module's output (DeepDream)
-           diversity:MODULE       minus the mean cosine similarity between the module's Gram matrix
-                                  and those of the other images of the batch
+           diversity:MODULE       minus the mean cosine similarity of the module's Gram matrix
+                                  with those of the other images of the batch
 CLASS      an index, a WordNet id or a name; in quotes if it contains :, *, a quote, or a space
            before + or -
 MODULE     a name that `protogpu modules` lists; the module's output, as a hook would copy it";
