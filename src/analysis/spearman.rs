@@ -2,13 +2,13 @@
 //!
 //! Everything up to the last division is exact, in integers. Among n sorted values, a group of equal values has positions
 //! s to e − 1 and mean rank (s + 1 + e) / 2. Doubled and centred, this is c = 2·rank − (n + 1) = s + e − n: a whole number of
-//! magnitude at most n − 1. Over all values, c sums to 0. With a and b the values of c on the two sides, ρ = Σab / √(Σa²·Σb²).
+//! magnitude at most n − 1. Over all values, c sums to 0. With a and b the values of c of the two vectors, ρ = Σab / √(Σa²·Σb²).
 //!
 //! **Nothing overflows** with n ≤ 2²⁷: c fits in i32, a sum of cs in i64 (2²⁷·2²⁷ = 2⁵⁴), and each of Σab, Σa², Σb² is at most
 //! n(n² − 1) / 3 < 2⁸⁰ and fits in i128. So the loops use wrapping operations, which avoids the checks of a debug build.
 //!
 //! After a ReLU, most values are 0. Their group needs no sorting, only its size and position. The other values are sorted together with
-//! the other side's c as companions, so nothing has to be looked up later. Key and companion fit in 64 bits, which allows a radix sort.
+//! the other vector's c as companions, so nothing has to be looked up later. Key and companion fit in 64 bits, which allows a radix sort.
 
 use crate::error::{Error, Result};
 
@@ -45,7 +45,7 @@ struct Sorted<'a> {
     positive: &'a [u64],
 }
 
-/// Σab and Σb² of the groups so far.
+/// Σab and Σb² over the groups so far.
 #[derive(Default)]
 struct Sums {
     ab: i128,

@@ -1,8 +1,8 @@
-//! A run's state between two steps, as `checkpoint.safetensors` keeps it.
+//! The state of a run between two steps: the contents of `checkpoint.safetensors`.
 //!
-//! Together with the weights it determines every later step bit for bit: random draws are keyed by the step's number and
-//! need no state. The settings travel along, so that a run is not resumed by mistake with others; only the number of
-//! steps may differ, where no step made so far depended on how many follow.
+//! Together with the weights, it determines all later steps bit by bit. Random draws have no state, because they depend on the step's
+//! number. The checkpoint contains the settings, so that a run does not continue with others by mistake. Only the number of steps may
+//! differ, if no finished step depended on it.
 
 use std::collections::BTreeMap;
 
@@ -15,56 +15,55 @@ use crate::ops::{AdamRow, ConvAlgorithm};
 use crate::tensor_file::{TensorFile, Tensors};
 use crate::{Error, Result};
 
-/// The first line of metadata, with the version of the layout.
+/// The name and version of the layout.
 const FORMAT: &str = "protogpu checkpoint 1";
 
-/// Longer lists of kernels are none: a network has some hundred lines.
+/// Longer lists of kernels are refused: a network has a few hundred lines.
 const MAX_KERNELS_BYTES: usize = 1 << 20;
 
-/// More columns no history has.
+/// More columns are refused.
 const MAX_COLUMNS: usize = 1 << 10;
 
-/// A run's state after `history.len()` steps.
+/// The state of a run after `history.len()` steps.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Checkpoint {
     /// The class that the image is optimised for.
     pub class: usize,
-    /// What the run is made with.
+    /// The settings.
     pub settings: Settings,
-    /// SHA-256 of the weights' file.
+    /// SHA-256 of the weights file.
     pub weights_sha256: String,
-    /// What the network was taken to expect of its input; none in checkpoints of before that was kept, which are of networks
-    /// taken as their files say.
+    /// The preprocessing of the network's input. Older checkpoints do not have it; their networks used that of the weights file.
     pub input: Option<Preprocessing>,
     /// The adapter and driver that made the steps.
     pub adapter: String,
-    /// What computes each direction of each convolution, see [`crate::ops::ConvAlgorithms`].
+    /// The algorithm of each direction of each convolution, see [`crate::ops::ConvAlgorithms`].
     pub kernels: BTreeMap<String, ConvAlgorithm>,
-    /// `[C,H,W]`.
+    /// The shape of the image, `[C,H,W]`.
     pub shape: [usize; 3],
     /// The image.
     pub image: Vec<f32>,
-    /// What the image is made of, where that is not the image itself, see [`ImageState::parameters`](super::ImageState).
+    /// The parameters, if they are not the image itself, see [`ImageState::parameters`](super::ImageState).
     pub parameters: Option<Vec<f32>>,
     /// Adam's first moment.
     pub m: Vec<f32>,
     /// Adam's second moment.
     pub v: Vec<f32>,
-    /// What the steps so far reported.
+    /// The losses so far.
     pub history: History,
 }
 
 impl Checkpoint {
     /// Steps done.
     pub fn step(&self) -> u32 {
-        // Settings limit the steps to far less, and a file that claims more is refused.
+        // Settings allow far fewer steps, and a file with more is refused.
         self.history.len() as u32
     }
 
-    /// The file's bytes.
+    /// The bytes of the file.
     ///
     /// # Panics
-    /// If pixels or moments are not as many as their shapes say.
+    /// If the number of pixels or moments is not that of their shape.
     pub fn to_bytes(&self) -> Vec<u8> {
         let settings = serde_json::to_string(&self.settings).expect("settings are plain numbers and names");
         let mut file = TensorFile::default()
@@ -99,10 +98,10 @@ impl Checkpoint {
         file.to_bytes()
     }
 
-    /// Reads bytes of unknown origin.
+    /// Reads the bytes of such a file, which are not trusted.
     ///
     /// # Errors
-    /// [`Error::Input`] if they are no checkpoint of this version, or hold what no run writes.
+    /// [`Error::Input`] if they are not a checkpoint of this version, or have values that no run writes.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         let mut tensors = Tensors::from_bytes(bytes)?;
         let format = tensors.metadata("format")?;
@@ -154,14 +153,14 @@ impl Checkpoint {
         Ok(Self { class, settings, weights_sha256, input, adapter, kernels, shape, image, parameters, m, v, history })
     }
 
-    /// Whether a run of this class, settings and network may go on from here.
+    /// Checks that a run with this class, settings and network may continue from here.
     ///
     /// # Errors
-    /// If not, with everything that differs.
+    /// If not, with all differences.
     pub fn check_continues(&self, class: usize, settings: &Settings, network: &Network) -> Result<()> {
         let same_steps = Settings { steps: self.settings.steps, ..settings.clone() };
         let differences = same_steps.differences(&self.settings, "now", "in the checkpoint");
-        // In advice, a brace begins the name of a field.
+        // In advice, a single brace begins the name of a field.
         let mut differences: Vec<String> = differences.iter().map(|text| text.replace('{', "{{")).collect();
         if class != self.class {
             differences.push(format!("the class is {class} now but {} in the checkpoint", self.class));
@@ -190,12 +189,12 @@ impl Checkpoint {
     }
 }
 
-/// What a step of these settings is made with.
+/// Adam's row and the weights of the terms at a step.
 fn scheduled(settings: &Settings, network: &Network, step: u64) -> (AdamRow, Vec<f32>) {
     (adam_row(settings, step), weights_of(settings, network, step))
 }
 
-/// The columns of a history of which a checkpoint does not say which it has.
+/// The columns of a checkpoint that does not name them.
 fn usual_columns(settings: &Settings) -> &'static [&'static str] {
     if settings.objective.is_class() {
         &["loss", "loss_hf", "logit", "probability"]
@@ -204,7 +203,7 @@ fn usual_columns(settings: &Settings) -> &'static [&'static str] {
     }
 }
 
-/// The names of columns, from text of unknown origin.
+/// The names of columns from a file, which is not trusted.
 fn columns_of(text: &str) -> Result<Vec<String>> {
     let names: Vec<String> =
         serde_json::from_str(text).map_err(|source| Error::input(format!("metadata `columns`: {source}")))?;
@@ -261,7 +260,7 @@ mod tests {
         of_a_channel.history =
             History::from_columns(["loss", "loss_hf", "objective"].map(|name| (name, vec![1.0, 2.0])).into());
         assert_eq!(Checkpoint::from_bytes(&of_a_channel.to_bytes()).unwrap(), of_a_channel);
-        // The usual columns are not named, as in checkpoints of before a history had names; others are.
+        // The usual columns are not named, as in older checkpoints; others are.
         assert!(Tensors::from_bytes(&bytes).unwrap().optional_metadata("columns").is_none());
         let mut with_more = checkpoint.clone();
         with_more.history =
@@ -348,7 +347,7 @@ mod tests {
         let expected = "the network's input is RGB 0..1, mean 123 117 104 now but RGB 0..255, mean 123 117 104 in \
                         the checkpoint";
         assert_eq!(refused(3, settings.clone(), &brighter), expected);
-        // One of before inputs were kept is of what the weights themselves say.
+        // An older checkpoint without an input had that of the weights file.
         let older = Checkpoint { input: None, ..checkpoint.clone() };
         older.check_continues(3, &settings, &network).unwrap();
         assert_eq!(older.check_continues(3, &settings, &brighter).unwrap_err().to_string(), expected);

@@ -1,4 +1,4 @@
-//! The choices among [`Settings`](super::settings::Settings), each with one name for Rust, JSON and the command line.
+//! The types of single [`Settings`](super::settings::Settings). A choice has the same name in JSON and on the command line.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -11,18 +11,18 @@ use crate::named::{as_string, named};
 pub use crate::ops::Interpolation;
 use crate::{Error, Result};
 
-/// What settings start from.
+/// Named settings that others start from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Preset {
-    /// The method of the paper; what it leaves open, and some of what it does not, by measurement (`docs/defaults.md`).
+    /// The method of the paper. Where the paper leaves a choice, and in a few other places, measurements decided (`docs/defaults.md`).
     Paper,
-    /// The paper to the letter, where it says something; its open points plain: every step warps, learning rate and penalty stay what
-    /// they are, and the logit alone is maximised.
+    /// The method exactly as the paper states it, with the plainest choice where it leaves one: every step warps, learning rate and
+    /// penalty are constant, and only the logit is maximised.
     PaperStrict,
-    /// Lucent's defaults: a spectrum of 128 pixels to a side, its transforms, and no regularisation.
+    /// Lucent's defaults: a spectrum for an image of 128 x 128 pixels, Lucent's transforms, and no regularisation.
     Lucent,
-    /// A JSON file of settings, laid over the preset that it names under `preset`, or over the paper's.
+    /// A JSON file of settings. The others come from the preset that it names under `preset`, or from `paper`.
     File(PathBuf),
 }
 
@@ -57,11 +57,11 @@ impl FromStr for Preset {
 as_string!(Preset);
 
 named! {
-    /// What is optimised.
+    /// What Adam changes.
     Parameterization {
         /// The image's pixels.
         Pixels = "pixels",
-        /// The image's spectrum, of decorrelated colours, with a sigmoid behind.
+        /// The image's spectrum. A sigmoid follows; three channels are decorrelated.
         Fourier = "fourier",
     }
 }
@@ -81,7 +81,7 @@ named! {
 }
 
 named! {
-    /// What the baseline stage takes the variance of, over the classes.
+    /// The quantity whose variance over the classes the baseline stage minimises.
     BaselineForm {
         /// The probabilities.
         Softmax = "softmax",
@@ -90,23 +90,23 @@ named! {
     }
 }
 
-/// What the warp shows where it leaves the picture.
+/// The colour outside the image, which a warp may show.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Fill {
-    /// Black: zero before normalising, as when the warp comes first.
+    /// Black: 0 before the image is normalised, as if the warp came before normalisation.
     Black,
-    /// The network's mean colour: zero after normalising, as when the warp comes last.
+    /// The network's mean colour: 0 after the image is normalised, as if the warp came after normalisation.
     Mean,
     /// A colour in `[0,1]`, one value per channel of the network's images.
     Colour(Vec<f32>),
 }
 
 impl Fill {
-    /// Whether a colour lies within `[0,1]`.
+    /// Checks that a colour lies within `[0,1]`.
     ///
     /// # Errors
-    /// If not; the message names it.
+    /// If it does not. The message names it.
     pub fn validate(&self) -> Result<()> {
         match self {
             Self::Colour(colour) if !colour.iter().all(|value| (0.0..=1.0).contains(value)) => {
@@ -170,9 +170,9 @@ as_string!(Fill);
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Init {
-    /// Noise: every pixel drawn from U[0,1), or every number of a spectrum from a normal distribution.
+    /// Noise: uniform in [0,1) for pixels, normal for a spectrum.
     Uniform,
-    /// A picture file. One that is called `uniform` is reached as `./uniform`.
+    /// An image file. Write `./uniform` for a file called `uniform`.
     Image(PathBuf),
 }
 

@@ -1,11 +1,12 @@
-//! Every random draw, from integers and counters alone: the same on every machine, and for any step without the ones before.
+//! All random draws. They depend only on integers and counters, so they are the same on every machine, and the draws of a step do not
+//! need those of earlier steps.
 //!
 //! The generator is ChaCha with 8 rounds. Its 32-byte key is `b"protogpu"`, then seed, class and purpose, each a
 //! little-endian `u64`; its 64-bit stream number is the step; its block counter starts at 0. The 32-bit words are used
 //! in order. A word `u` becomes the number `(u >> 8)·2⁻²⁴` of [0,1), which is exact in `f32`.
 //!
-//! What follows from a draw is computed in `f64`, with the sine and cosine of the `libm` crate, since those of the
-//! standard library differ in the last bits between platforms.
+//! Values are computed from draws in `f64`, with sine and cosine from the `libm` crate, because those of the standard library differ
+//! in the last bits between platforms.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -13,7 +14,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use super::settings::Settings;
 use super::transforms::Transform;
 
-/// What a stream of draws is for, the last word of the key.
+/// The purpose of a stream of draws, which is the last word of its key.
 #[derive(Clone, Copy)]
 enum Purpose {
     Warp = 0,
@@ -48,18 +49,18 @@ impl Draws {
     }
 }
 
-/// `len` pixels from U[0,1), in the order of the tensor: the start of an optimisation.
+/// `len` uniform pixels in [0,1), in the order of the tensor: the start of an optimisation.
 pub fn uniform_image(seed: u64, class: usize, len: usize) -> Vec<f32> {
     let mut draws = Draws::new(Purpose::UniformImage, seed, class, 0);
     (0..len).map(|_| draws.unit()).collect()
 }
 
-/// `len` numbers of the standard normal distribution, two from each pair of uniform ones (Box and Muller, 1958).
+/// `len` numbers from the standard normal distribution, two from each pair of uniform numbers (Box and Muller, 1958).
 pub(super) fn normal_numbers(seed: u64, class: usize, len: usize) -> Vec<f64> {
     let mut draws = Draws::new(Purpose::NormalSpectrum, seed, class, 0);
     let mut numbers = Vec::with_capacity(len + 1);
     while numbers.len() < len {
-        // From (0,1], of which there is a logarithm.
+        // In (0,1], where the logarithm is finite.
         let radius = libm::sqrt(-2.0 * libm::log(1.0 - f64::from(draws.unit())));
         let angle = std::f64::consts::TAU * f64::from(draws.unit());
         numbers.extend([radius * libm::cos(angle), radius * libm::sin(angle)]);
@@ -68,10 +69,10 @@ pub(super) fn normal_numbers(seed: u64, class: usize, len: usize) -> Vec<f64> {
     numbers
 }
 
-/// What a transform draws at a step, `at` being its place in the list, which has a stream of its own: so that one transform does not
-/// move another's draws. Jitter: pixels to the right and downwards; scale: the factor; rotate: the angle in degrees.
+/// The draws of a transform at a step. Jitter: pixels to the right and downwards; scale: the factor; rotate: the angle in degrees.
+/// Each index `at` in the list of transforms has its own stream, so a transform does not change the draws of the others.
 pub fn draw_transform(transform: &Transform, at: usize, seed: u64, class: usize, step: u64) -> [f64; 2] {
-    // Far fewer steps and transforms than the stream's 64 bits.
+    // There are at most 16 transforms, and far fewer than 2^56 steps.
     let mut draws = Draws::new(Purpose::Transform, seed, class, step << 8 | at as u64);
     let mut below = |count: usize| (f64::from(draws.unit()) * count as f64) as usize;
     match transform {
@@ -94,8 +95,8 @@ pub struct Warp {
     pub scale: f64,
 }
 
-/// The warp of a step, or none. Each draw is made whether its range is empty or not, so that one setting does not move another's
-/// draws.
+/// The warp of a step, or the identity. Every value is drawn even if its range is empty, so a setting does not change the draws of
+/// the others.
 pub fn draw_warp(settings: &Settings, seed: u64, class: usize, step: u64, width: usize, height: usize) -> Warp {
     let mut draws = Draws::new(Purpose::Warp, seed, class, step);
     let angle_deg = draws.between(-settings.rotation, settings.rotation);
@@ -140,8 +141,8 @@ mod tests {
         Settings { warp_probability: 1.0, ..Settings::default() }
     }
 
-    /// The values are part of the format: a change here changes every recorded run. They were computed by an independent
-    /// implementation of what this module's documentation says.
+    /// The values are part of the format: a change here changes every recorded run. An independent implementation of this module's
+    /// documentation computed them.
     #[test]
     fn draws_are_pinned() {
         let image = uniform_image(7, 3, 4).map_bits();
@@ -174,7 +175,7 @@ mod tests {
         let turned = drawn(&angles, 2);
         let counts = [-3.0, 0.0, 5.0].map(|angle| count(&turned, angle));
         assert_eq!(counts.iter().sum::<usize>(), 2000);
-        // Standard deviations of about 20: 0 stands there twice.
+        // 0 is listed twice. The standard deviations are about 20.
         assert!(counts[0].abs_diff(500) < 100 && counts[1].abs_diff(1000) < 100, "{counts:?}");
         let jitter = drawn(&Transform::Jitter(4), 0);
         for axis in [0, 1] {
@@ -247,7 +248,7 @@ mod tests {
         let warped = (0..2000).filter(|&step| drawn(0.25, step) != Warp::IDENTITY).collect::<Vec<_>>();
         // The standard deviation is 19.
         assert!(warped.len().abs_diff(500) < 80, "{}", warped.len());
-        // By the same warps as if all were, and all of these with a higher probability.
+        // A warped step has the same warp at any probability, and a higher probability warps all of these steps too.
         assert!(
             warped.iter().all(|&step| drawn(0.25, step) == drawn(1.0, step) && drawn(0.5, step) == drawn(1.0, step))
         );
@@ -258,11 +259,11 @@ mod tests {
     fn theta_does_what_it_says() {
         let shift = Warp { tx: 3.0, ty: -2.0, ..Warp::IDENTITY };
         assert_eq!(at(shift.theta(10, 8), 5.0, 4.0), [2.0, 6.0]);
-        // The centre stays, and the scale is about it: twice as large means half a pixel of input for one of output.
+        // The centre stays. At twice the size, one output pixel is half an input pixel wide.
         let double = Warp { scale: 2.0, ..Warp::IDENTITY };
         assert_eq!(at(double.theta(9, 5), 4.0, 2.0), [4.0, 2.0]);
         assert_eq!(at(double.theta(9, 5), 6.0, 2.0), [5.0, 2.0]);
-        // A quarter turn clockwise: what is shown on the right was at the top.
+        // A quarter turn clockwise: the right edge of the output shows the top of the input.
         let turn = Warp { angle_deg: 90.0, ..Warp::IDENTITY };
         let [px, py] = at(turn.theta(5, 5), 4.0, 2.0);
         assert!((px - 2.0).abs() < 1e-6 && py.abs() < 1e-6, "{px} {py}");

@@ -1,4 +1,4 @@
-//! What each step reported: a column for the loss, and one for each name that a term of it has.
+//! Losses and other values of every step so far, in named columns.
 
 use std::borrow::Cow;
 
@@ -7,38 +7,39 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 /// The name of the column that every history has.
 pub(super) const LOSS: &str = "loss";
 
-/// What each step so far reported, one entry a step in each column: `loss`, which was minimised, then those of its terms.
+/// The values of every step so far, one entry per step in each column: first `loss`, which is minimised, then the columns of its
+/// terms.
 ///
-/// `loss_hf` is the total variation before its weight; `logit` and `probability` are those of the class on the transformed image; where
-/// another objective is maximised, `objective` is its value.
+/// `loss_hf` is the total variation before it is weighted. `logit` and `probability` are those of the class on the transformed image.
+/// For other objectives, `objective` is the value of the objective.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct History {
     columns: Vec<(Cow<'static, str>, Vec<f32>)>,
 }
 
 impl History {
-    /// Of no step yet, with these columns beside the loss.
+    /// An empty history with these columns and the loss.
     pub(super) fn new(names: &[Cow<'static, str>]) -> Self {
         let names = std::iter::once(Cow::Borrowed(LOSS)).chain(names.iter().cloned());
         Self { columns: names.map(|name| (name, Vec::new())).collect() }
     }
 
-    /// From columns of one length, the loss first.
+    /// A history from columns of equal length, the loss first.
     pub fn from_columns(columns: Vec<(impl Into<Cow<'static, str>>, Vec<f32>)>) -> Self {
         Self { columns: columns.into_iter().map(|(name, values)| (name.into(), values)).collect() }
     }
 
-    /// Its columns, with their names.
+    /// The columns with their names.
     pub fn columns(&self) -> impl Iterator<Item = (&str, &[f32])> {
         self.columns.iter().map(|(name, values)| (&**name, &values[..]))
     }
 
-    /// A column; empty if there is none of this name.
+    /// The column with this name; empty if there is none.
     pub fn column(&self, name: &str) -> &[f32] {
         self.columns().find(|(of, _)| *of == name).map_or(&[], |(_, values)| values)
     }
 
-    /// The loss that was minimised.
+    /// The loss.
     pub fn loss(&self) -> &[f32] {
         self.column(LOSS)
     }
@@ -48,18 +49,18 @@ impl History {
         self.columns.first().map_or(0, |(_, values)| values.len())
     }
 
-    /// Whether no step was made yet.
+    /// Whether there is no step yet.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Whether it has the columns of another, each of so many steps.
+    /// Whether it has the same columns as `other`, each with `steps` entries.
     pub(super) fn fits(&self, other: &Self, steps: u64) -> bool {
         self.columns().map(|(name, _)| name).eq(other.columns().map(|(name, _)| name))
             && self.columns().all(|(_, values)| values.len() as u64 == steps)
     }
 
-    /// Appends a step: the loss, then the columns.
+    /// Appends a step: the loss, then the other columns.
     pub(super) fn push(&mut self, row: &[f32]) {
         for ((_, values), value) in self.columns.iter_mut().zip(row) {
             values.push(*value);

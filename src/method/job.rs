@@ -1,4 +1,4 @@
-//! What is asked for: which class, from which start.
+//! The request for one image: its class and its start.
 
 use std::sync::Arc;
 
@@ -11,13 +11,14 @@ use crate::shape::ImageSpec;
 pub struct Job {
     /// Index of the class.
     pub class: usize,
-    /// Seed of the start and of the warps.
+    /// Seed of the start and of the transforms.
     pub seed: u64,
-    /// Pixels to start from, `[C,H,W]` in `[0,1]` of [`Settings::image`](super::Settings::image); noise if `None`.
+    /// Pixels to start from, `[C,H,W]` in `[0,1]`, of the shape of [`Settings::image`](super::Settings::image). `None` starts from
+    /// noise.
     pub init: Option<Arc<[f32]>>,
 }
 
-/// Whether a network can make these, from starts like `image`.
+/// Checks that the network has the classes of all jobs, and that initial images have the shape `image`.
 pub(super) fn check_jobs(network: &Network, image: ImageSpec, jobs: &[Job]) -> Result<()> {
     if jobs.is_empty() {
         return Err(Error::input("there are no jobs: give at least one"));

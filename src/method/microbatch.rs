@@ -1,5 +1,5 @@
-//! Microbatches: images of a batch that go through transforms and network together, one microbatch after the other, so that their
-//! activations take the same memory.
+//! Microbatches: parts of a batch that go through transforms and network one after the other, so that they share the memory for
+//! activations.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -12,44 +12,44 @@ use crate::gpu::{Recording, TensorId, VIEW_ALIGN};
 use crate::ops::{ChannelAffine, Tensor};
 use crate::shape::{ImageSpec, Shape};
 
-/// On a processor, the most images that go through the network together: with more, what a layer leaves for the next is no longer in
-/// its caches when that begins, and on some an image then costs more than alone.
+/// The largest microbatch on a software adapter. With more images, the output of a layer no longer fits in the processor's caches
+/// when the next layer reads it; on some processors an image then takes longer than alone.
 pub const MICROBATCH_IN_SOFTWARE: usize = 8;
 
-/// Some images of a batch, and the tensors of theirs that outlive a step.
+/// Some images of a batch, and their tensors that outlive a step.
 pub(super) struct Microbatch {
-    /// Which images of the batch.
+    /// The images' indices in the batch.
     pub(super) images: Range<usize>,
-    /// `[window,n]` maps of each transform.
+    /// For each transform, maps `[window,n]`.
     pub(super) maps: Vec<TensorId>,
-    /// `[window,n]` rows: the loss, and the terms' columns.
+    /// Rows `[window,n]`: the loss, and the columns of the terms.
     pub(super) history: TensorId,
     /// The names of the columns.
     pub(super) names: Vec<Cow<'static, str>>,
 }
 
-/// What a microbatch goes through.
+/// The parts of a step that every microbatch goes through.
 pub(super) struct Through<'a> {
     pub(super) terms: &'a Terms,
-    /// The network as far as the terms need it, the clock, and the terms' weights.
+    /// The network up to the last node that the terms read, the clock, and the weights of the terms.
     pub(super) step: Step<'a>,
     pub(super) settings: &'a Settings,
-    /// What the warp shows beyond the picture.
+    /// The colour outside the image, one value per channel.
     pub(super) fill: Vec<f32>,
-    /// What the last transform does to what it writes.
+    /// Normalisation, which the last transform applies to its output.
     pub(super) normalize: Option<ChannelAffine>,
     /// The network's images.
     pub(super) network: ImageSpec,
 }
 
 impl Through<'_> {
-    /// The images of a batch in microbatches: all in one, but on a processor; and in one where an objective is about all.
+    /// The microbatches of a batch. A graphics card gets the whole batch at once, and so does a term that compares images.
     pub(super) fn split(&self, batch: Shape) -> Vec<Range<usize>> {
         let software = self.step.choices.capabilities().prefers_texels();
         split(batch, if software && !self.terms.compare_images() { MICROBATCH_IN_SOFTWARE } else { batch.n() })
     }
 
-    /// Appends all that lies between the batch's images `x` and their gradient `dx` for some of them, and writes their losses down.
+    /// For some images of the batch, appends the commands from the images `x` to their gradient `dx`, and those that write the history.
     pub(super) fn record(
         &self,
         rec: &mut Recording,
@@ -70,8 +70,8 @@ impl Through<'_> {
     }
 }
 
-/// As few microbatches as there can be of at most `most` images, and as even as they can be; a single one where a view cannot begin
-/// with every image that it would have to.
+/// As few microbatches of at most `most` images as possible, of even sizes. A view must begin at a multiple of [`VIEW_ALIGN`]; if the
+/// first images of microbatches would not, the batch stays whole.
 fn split(batch: Shape, most: usize) -> Vec<Range<usize>> {
     let n = batch.n();
     let len = n.div_ceil(n.div_ceil(most));
@@ -90,7 +90,7 @@ mod tests {
         assert_eq!(lens(9, 224), [5, 4]);
         assert_eq!(lens(17, 224), [6, 6, 5]);
         assert_eq!(lens(64, 224), [8; 8]);
-        // 8 pictures of 3 x 30 x 30 are 21,600 numbers, no multiple of 64; 16 of 3 x 2 x 2 in eights are 96.
+        // 8 images of 3 x 30 x 30 have 21,600 elements, and 8 of 3 x 2 x 2 have 96: neither is a multiple of 64.
         assert_eq!([lens(16, 30), lens(16, 2)], [[16], [16]]);
         assert_eq!(split(Shape::new(10, 3, 224, 224), 8), [0..5, 5..10]);
     }

@@ -1,4 +1,4 @@
-//! The prototype loop: what it is made with, what it draws, and what it leaves behind.
+//! The prototype loop: settings, random draws, the loss, the session that makes steps, and checkpoints.
 
 pub mod checkpoint;
 pub mod choices;

@@ -1,8 +1,8 @@
-//! What Adam moves, and how an image is made of it: the pixels themselves, or Lucent's spectrum.
+//! The parameters that Adam changes, and the image that they make: pixels are the image itself, a spectrum is Lucent's.
 //!
-//! A spectrum has decorrelated colours: `image = sigmoid(M · irfft2(scale · spectrum) / 4)` with the orthonormal transform, and
-//! `scale = 1 / max(f, 1/side)` for a frequency of f cycles per pixel and the image's longer side (`lucent.optvis.param`). Only three
-//! channels are decorrelated; for others M is the identity.
+//! A spectrum makes the image `sigmoid(M · irfft2(scale · spectrum) / 4)`, with the orthonormal transform and
+//! `scale = 1 / max(f, 1/side)`, where f is the frequency in cycles per pixel and `side` the image's longer side
+//! (`lucent.optvis.param`). M decorrelates the colours of an image with three channels; with other channels, it is the identity.
 
 use super::choices::Parameterization;
 use super::draws::normal_numbers;
@@ -12,16 +12,16 @@ use crate::gpu::Recording;
 use crate::ops::{Colour, Irfft2, MAX_FFT_SIDE, Tensor};
 use crate::shape::{ImageSpec, Shape};
 
-/// The standard deviation of a spectrum's numbers at the start.
+/// The standard deviation of the initial spectrum.
 const START: f64 = 0.01;
 
-/// What an image is divided by before the sigmoid.
+/// The divisor before the sigmoid.
 const CONTRAST: f64 = 4.0;
 
-/// Where a picture's spectrum is asked for, pixels keep this distance from 0 and 1, which no sigmoid reaches.
+/// The distance that pixels keep from 0 and 1, which a sigmoid does not reach, before their spectrum is computed.
 const MARGIN: f64 = 1e-3;
 
-/// Lucid's square root of the colours' covariance in ImageNet, before its columns' largest norm is made 1.
+/// Lucid's square root of the covariance of ImageNet's colours, before it is scaled so that the largest norm of a column is 1.
 const COLOURS: [[f64; 3]; 3] = [[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]];
 
 fn colours() -> [[f64; 3]; 3] {
@@ -30,9 +30,9 @@ fn colours() -> [[f64; 3]; 3] {
     COLOURS.map(|row| row.map(|v| v / largest))
 }
 
-/// What a number of the spectrum is multiplied by.
+/// The factor for an element of the spectrum.
 fn scale([h, w]: [usize; 2], row: usize, column: usize) -> f64 {
-    // Rows past the middle are negative frequencies.
+    // Rows beyond the middle have negative frequencies.
     let cycles = |index: usize, side: usize| (index as f64).min(side as f64 - index as f64) / side as f64;
     let frequency = libm::hypot(cycles(row, h), cycles(column, w));
     1.0 / frequency.max(1.0 / h.max(w) as f64) / CONTRAST
@@ -52,14 +52,14 @@ impl Fourier {
         Ok(Self { irfft2, colour: Colour { matrix, sigmoid: true } })
     }
 
-    /// image = what the spectrum makes.
+    /// Appends the commands from the spectrum to the image.
     pub(super) fn forward(&self, rec: &mut Recording, spectrum: Tensor, image: Tensor) -> Result<()> {
         let decorrelated = Tensor::transient(rec, "decorrelated", image.shape);
         self.irfft2.forward(rec, spectrum, decorrelated)?;
         self.colour.forward(rec, decorrelated, image)
     }
 
-    /// The gradient to the spectrum, from that to the image.
+    /// Appends the commands from the image's gradient to that of the spectrum, `ds`.
     pub(super) fn backward(&self, rec: &mut Recording, dimage: Tensor, image: Tensor, ds: Tensor) -> Result<()> {
         let decorrelated = Tensor::transient(rec, "ddecorrelated", image.shape);
         self.colour.backward(rec, dimage, image, decorrelated)?;
@@ -68,7 +68,7 @@ impl Fourier {
 }
 
 impl Settings {
-    /// The shape of what Adam moves, for n images of a network.
+    /// The shape of the parameters of `n` images; `network` are the network's images.
     pub(super) fn parameters(&self, network: ImageSpec, n: usize) -> Shape {
         let image = self.image(network).batch(n);
         match self.parameterization {
@@ -78,22 +78,24 @@ impl Settings {
     }
 }
 
-/// The numbers that the spectrum of an image starts from, `[C,H,2·(W/2+1)]` in pairs (re, im): normal, of standard deviation 0.01.
+/// The initial spectrum of an image, `[C,H,2·(W/2+1)]` in pairs (re, im): normal, with standard deviation 0.01.
 pub fn normal_spectrum(seed: u64, class: usize, image: ImageSpec) -> Vec<f32> {
     let len = Irfft2::spectrum(image.batch(1)).len();
     normal_numbers(seed, class, len).into_iter().map(|v| (START * v) as f32).collect()
 }
 
-/// The spectrum that makes a picture, `[C,H,W]` in `[0,1]`, whose pixels are first brought a little off black and white.
+/// The spectrum of an image, `[C,H,W]` in `[0,1]`. Pixels closer than 0.001 to 0 or 1 are moved away first.
 ///
 /// # Errors
-/// If the picture is of another size, or a spectrum makes no such pictures.
+/// If the number of pixels is not that of `image`, or a side is odd or above [`MAX_FFT_SIDE`].
 pub fn spectrum_of(pixels: &[f32], image: ImageSpec) -> Result<Vec<f32>> {
     let ImageSpec { channels, height, width } = image;
     let fits = |side: usize| side.is_multiple_of(2) && (2..=MAX_FFT_SIDE).contains(&side);
     if pixels.len() != image.len() || ![height, width].into_iter().all(fits) {
         let count = pixels.len();
-        return Err(Error::input(format!("a spectrum of an image of {image} does not make one of {count} values")));
+        return Err(Error::input(format!(
+            "{count} values are not an image of {image} with even sides of at most {MAX_FFT_SIDE} pixels, and have no spectrum"
+        )));
     }
     let plane = height * width;
     let logit = |v: f32| {
@@ -112,7 +114,8 @@ pub fn spectrum_of(pixels: &[f32], image: ImageSpec) -> Result<Vec<f32>> {
     Ok(spectra.map(|v| v as f32).collect())
 }
 
-/// The orthonormal spectrum of one channel by plain sums, less the scale: once a run, a second at most for the sides in use.
+/// The orthonormal spectrum of one channel, divided by the scale. It uses plain sums, which take at most a second per run for usual
+/// sides.
 fn rfft2(x: &[f64], [h, w]: [usize; 2]) -> Vec<f64> {
     let columns = w / 2 + 1;
     let (down, across) = (roots(h), roots(w));
@@ -176,7 +179,7 @@ mod tests {
 
     #[test]
     fn scales_fall_with_the_frequency() {
-        // The lowest frequencies are capped; a row from the end is as low as one from the start.
+        // The lowest frequencies are capped. The last row has the frequency of the second one.
         let scale8 = |row, column| scale([8, 8], row, column);
         assert_eq!(scale8(0, 0), 8.0 / 4.0);
         assert_eq!(scale8(1, 0), 8.0 / 4.0);

@@ -1,4 +1,4 @@
-//! What differs from step to step beside the weights of the losses, worked out beforehand: Adam's step size and bias corrections, the warps.
+//! Values that differ between steps and are computed in advance: the stage, Adam's step size and bias corrections, the transforms.
 
 use super::draws::{draw_transform, draw_warp};
 use super::losses::{Moment, Stage};
@@ -16,7 +16,7 @@ impl Settings {
     }
 }
 
-/// Adam's row of a step, counted from 0 through both stages.
+/// Adam's row for a step, counted from 0 through both stages.
 pub(super) fn adam_row(settings: &Settings, step: u64) -> AdamRow {
     let baseline = u64::from(settings.baseline_steps);
     let fresh = settings.baseline_reset && step >= baseline;
@@ -30,24 +30,23 @@ pub(super) fn adam_row(settings: &Settings, step: u64) -> AdamRow {
     }
 }
 
-/// The learning rate at a step of either stage: whole, until it falls evenly over the last `lr_decay_fraction · steps` steps, so that a step
-/// after the last would have none.
+/// The learning rate at a step, counted through both stages. It is constant, then falls linearly over the last
+/// `lr_decay_fraction · steps` steps, and would reach 0 one step after the last.
 fn learning_rate(settings: &Settings, step: u64) -> f64 {
     let falling = settings.lr_decay_fraction * f64::from(settings.steps);
     let left = u64::from(settings.total_steps()).saturating_sub(step) as f64;
     if left < falling { settings.lr * left / falling } else { settings.lr }
 }
 
-/// Where the warps of `affine` come from: for each image and step the six numbers of shaders/affine_warp.wgsl.
+/// A source of warps for the transform `affine`: six numbers for each image and step, as shaders/affine_warp.wgsl takes them.
 pub trait Warps: Send {
-    /// The warp of an image of the batch at a step.
+    /// The warp of an image at a step.
     fn theta(&self, image: usize, step: u64) -> [f32; 6];
 }
 
-/// Where what the other transforms draw comes from.
+/// A source of draws for the other transforms.
 pub trait TransformDraws: Send {
-    /// What the transform at a place of [`Settings::transforms`] draws for an image of the batch at a step, see
-    /// [`draw_transform`].
+    /// The draws for an image at a step of the transform with this index in [`Settings::transforms`], see [`draw_transform`].
     fn draw(&self, image: usize, step: u64, transform: usize) -> [f64; 2];
 }
 
@@ -56,7 +55,7 @@ pub trait TransformDraws: Send {
 pub(super) struct Drawn {
     pub(super) settings: Settings,
     pub(super) keys: Vec<(u64, usize)>,
-    /// `[height, width]` of the image that `affine` takes.
+    /// `[height, width]` of the image that `affine` warps.
     pub(super) size: [usize; 2],
 }
 

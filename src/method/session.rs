@@ -1,4 +1,4 @@
-//! The prototype loop on a device: many images at once, each with its own class, seed, warps and Adam state.
+//! The prototype loop on a device: a batch of images, each with its own class, seed, transforms and Adam state.
 
 #[cfg(feature = "native")]
 mod blocking;
@@ -29,36 +29,37 @@ use crate::shape::ImageSpec;
 pub use losses::Losses;
 pub use pending::Pending;
 
-/// What an image's optimisation goes on from.
+/// The state of an image between two steps.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ImageState {
-    /// Pixels, `[C,H,W]` of the network's images, unclamped.
+    /// The pixels, `[C,H,W]`, of the size of the network's images, unclamped.
     pub image: Vec<f32>,
-    /// What Adam moves and the image is made of, unless that is the image itself: a spectrum, `[C,H,2·(W/2+1)]` in pairs (re, im),
-    /// or pixels of another size.
+    /// The parameters that Adam changes, if they are not the image itself: a spectrum, `[C,H,2·(W/2+1)]` in pairs (re, im), or pixels
+    /// of another size.
     pub parameters: Option<Vec<f32>>,
-    /// Adam's first moment, as many numbers as it moves.
+    /// Adam's first moment, of the parameters' length.
     pub m: Vec<f32>,
     /// Adam's second moment.
     pub v: Vec<f32>,
 }
 
 impl ImageState {
-    /// What Adam moves.
+    /// The parameters that Adam changes.
     pub fn parameters(&self) -> &[f32] {
         self.parameters.as_ref().unwrap_or(&self.image)
     }
 }
 
-/// Steps of a submission unless [`Session::submit_at_most`] says otherwise: few enough for a responsive desktop and any driver's
-/// watchdog on all but the slowest adapters.
+/// The default number of steps in a submission, see [`Session::submit_at_most`]. On all but the slowest adapters, so few keep a desktop
+/// responsive and stay below every driver's time limit.
 const SUBMISSION: usize = 16;
 
-/// A batch of images on their way to prototypes.
+/// The optimisation of a batch of images.
 ///
-/// [`Session::prepare`], `record` and `record_losses`, `record_images`, `record_logits` and `record_states` never wait for the adapter: they
-/// record into a host's encoder, and what was asked for is taken when it has arrived. `Session::new`, `advance`, `images`, `logits`,
-/// `states` and `profile` are the same for native programs that may wait.
+/// Programs that may wait call `Session::new`, `advance`, and `images`, `logits` or `states`.
+///
+/// [`Session::prepare`], `record`, `record_losses`, `record_images`, `record_logits` and `record_states` never wait for the adapter. They
+/// record into the host's encoder, and the host takes the results when they have arrived.
 pub struct Session {
     context: Context,
     plan: Plan,
@@ -74,25 +75,25 @@ pub struct Session {
     image: ImageSpec,
     /// Steps recorded or submitted so far, over both stages.
     step: u64,
-    /// The step with which the window on the adapter begins, and the window's length.
+    /// The first step of the schedule's window on the adapter, and the window's length.
     window: (u64, usize),
-    /// Losses that have been read back, of so many steps; an image that failed has fewer.
+    /// The losses that have been read back, of `read_steps` steps; fewer if the image failed.
     histories: Vec<History>,
     read_steps: u64,
-    /// Why images are no longer numbers, where that does not end the batch.
+    /// For each image, why it failed, if it did.
     failures: Vec<Option<String>>,
     isolate: bool,
-    /// The most steps of one submission.
+    /// The most steps in one submission.
     submission: usize,
 }
 
 impl Session {
-    /// Plans everything for a batch, compiles its kernels, and uploads weights and starting images. Nothing waits for the adapter;
-    /// packing the weights takes its time. `overrides` may bring warps, convolutions or objectives of one's own choice.
+    /// Plans a batch, compiles its kernels, and uploads weights and initial images. It does not wait for the adapter, but packing the
+    /// weights takes processor time. `overrides` replaces parts of the method.
     ///
     /// # Errors
-    /// If there is no job, a class or starting image does not fit the network, a setting makes no sense, or the adapter
-    /// has not enough memory.
+    /// If there is no job, a class or initial image does not suit the network, a setting is invalid, or the adapter does not have
+    /// enough memory.
     pub async fn prepare(
         context: &Context,
         network: &Network,
@@ -110,7 +111,9 @@ impl Session {
             {
                 resolved
             }
-            Some(_) => return Err(Error::input("the resolved objectives are not of one form, one for each image")),
+            Some(_) => {
+                return Err(Error::input("there must be one resolved objective for each image, all of the same form"));
+            }
             None => resolve_all(network, &objectives, jobs.len())?,
         };
         let mut rec = Recording::new();
@@ -147,10 +150,10 @@ impl Session {
         Ok(session)
     }
 
-    /// What a batch of `n` with the settings' objective would do and take; needs no device.
+    /// The work and memory of a batch of `n` images with the settings' objective. It needs no device.
     ///
     /// # Errors
-    /// If network and settings do not fit.
+    /// If `n` is 0, or the settings do not suit the network.
     pub fn summary(choices: &ConvAlgorithms, network: &Network, settings: &Settings, n: usize) -> Result<Summary> {
         Self::summary_towards(&settings.objective.resolve(network)?, choices, network, settings, n)
     }
@@ -189,7 +192,7 @@ impl Session {
         self.write_parameters(&parameters)
     }
 
-    /// Uploads what Adam moves, and makes the images of it.
+    /// Uploads the parameters and makes the images from them.
     fn write_parameters(&self, parameters: &[f32]) -> Result<()> {
         self.plan.write(self.state.parameters.id, parameters)?;
         if self.state.parameters.id != self.state.image.id {
@@ -198,15 +201,15 @@ impl Session {
         Ok(())
     }
 
-    /// Goes on from states saved at `step`, with the losses up to there.
+    /// Continues from states saved at `step`, with the losses up to there.
     ///
     /// # Errors
-    /// If their number or lengths do not fit, or the step lies past the end.
+    /// If the number of states or their lengths do not fit, or `step` is beyond the last step.
     pub fn load(&mut self, step: u64, states: &[ImageState], histories: Vec<History>) -> Result<()> {
         let len = self.state.parameters.shape.image_len();
         let fits = |s: &ImageState| [s.parameters(), &s.m[..], &s.v].iter().all(|part| part.len() == len);
         let fresh = History::new(self.state.names());
-        // At the beginning there may be none.
+        // At step 0, histories may be empty.
         let histories: Vec<History> =
             histories.into_iter().map(|h| if h == History::default() { fresh.clone() } else { h }).collect();
         let complete = |h: &History| h.fits(&fresh, step);
@@ -245,23 +248,22 @@ impl Session {
         &self.jobs
     }
 
-    /// Each image's losses, as far as they have been read back and up to where they are numbers.
+    /// Each image's losses that have been read back, up to the step at which the image failed.
     pub fn histories(&self) -> &[History] {
         &self.histories
     }
 
-    /// For each image why it is no longer of numbers, with [`Overrides::isolate`]; such an image means nothing.
+    /// With [`Overrides::isolate`]: for each image, why it failed, if it did. The pixels of a failed image have no meaning.
     pub fn failures(&self) -> &[Option<String>] {
         &self.failures
     }
 
-    /// The commands of the sections `step` and `evaluate`, for counting: plain data, with which no step can be made that
-    /// this session would not know of.
+    /// The commands of the sections `step` and `evaluate`, as plain data for counting.
     pub fn recording(&self) -> &Recording {
         self.plan.recording()
     }
 
-    /// Uploads the next window of the schedule if the last one is used up, and gives the steps that are ready.
+    /// Uploads the next window of the schedule if the last one is used up, and returns the number of steps left in the window.
     fn ready(&mut self) -> Result<usize> {
         let (begin, len) = self.window;
         if self.step < begin + len as u64 {
@@ -286,18 +288,18 @@ impl Session {
         Ok(len)
     }
 
-    /// What the transforms do to an image at a step.
+    /// The maps of the transforms for an image at a step.
     fn maps(&self, image: usize, step: u64) -> Vec<Map> {
         let theta = self.warps.theta(image, step);
         maps_of(&self.settings, self.image, theta, |transform| self.draws.draw(image, step, transform))
     }
 
-    /// Records up to `steps` steps into a host's encoder and gives how many: fewer at the end of the run and of a stretch of
-    /// 512 steps, none until the losses of a finished stretch were taken, since the next writes over them. What was
-    /// recorded before must have been submitted.
+    /// Records up to `steps` steps into a host's encoder, and returns their number. It is smaller at the end of the run and of every 512
+    /// steps. After these, it is 0 until the host has taken the losses, because the next steps overwrite them. Submit the commands
+    /// recorded so far before the next call.
     ///
     /// # Errors
-    /// If the device refuses the stretch's schedule.
+    /// If the device cannot take the schedule of the next steps.
     pub fn record(&mut self, encoder: &mut wgpu::CommandEncoder, steps: usize) -> Result<usize> {
         let stretch_ends = self.step == self.window.0 + self.window.1 as u64;
         if self.step == self.total_steps() || stretch_ends && self.read_steps < self.step {
@@ -311,15 +313,15 @@ impl Session {
         Ok(count)
     }
 
-    /// The pixels of the whole batch, `[N,C,H,W]` of f32, unclamped.
+    /// The pixels of the batch, `[N,C,H,W]` in f32, unclamped.
     pub fn image_buffer(&self) -> &wgpu::Buffer {
         self.plan.buffer(self.state.image.id).expect("the image is kept")
     }
 
-    /// A texture that shows one image of the batch; record its update after the steps.
+    /// A texture that shows one image of the batch. Record its update after the steps.
     ///
     /// # Errors
-    /// If there is no such image, or it has not 1, 3 or 4 channels.
+    /// If there is no such image, or the images do not have 1, 3 or 4 channels.
     pub fn image_texture(&self, image: usize) -> Result<ImageTexture> {
         if image >= self.jobs.len() {
             let count = self.jobs.len();
@@ -329,23 +331,23 @@ impl Session {
     }
 }
 
-/// What a [`Session`] takes in place of its own.
+/// Parts of a [`Session`] that replace or extend its own.
 #[derive(Default)]
 pub struct Overrides {
-    /// Which kernels compute the convolutions; the fixed choice if `None`. See [`crate::tuning`].
+    /// The algorithms of the convolutions; a fixed choice if `None`. See [`crate::tuning`].
     pub choices: Option<ConvAlgorithms>,
-    /// An objective for each job in place of the settings', all of one form: they may differ in their numbers, that is in
-    /// weights, classes, channels, places and directions.
+    /// An objective for each job, in place of the settings' objective. They may differ only in numbers: weights, classes, channels,
+    /// positions and directions.
     pub objectives: Option<Vec<Objective>>,
-    /// The same objectives resolved in the network, where that is done already.
+    /// The same objectives, if they are resolved already.
     pub resolved: Option<Vec<ResolvedObjective>>,
-    /// Warps in place of the drawn ones.
+    /// Warps in place of random ones.
     pub warps: Option<Box<dyn Warps>>,
-    /// What transforms other than the warp draw, in place of the method's own draws.
+    /// Draws of the other transforms, in place of random ones.
     pub transform_draws: Option<Box<dyn TransformDraws>>,
-    /// Terms of the loss beside the settings' own.
+    /// More terms of the loss.
     pub terms: Vec<Arc<dyn LossTerm>>,
-    /// Whether the other images go on when one's loss is no longer a number, which [`Session::failures`] then tells,
-    /// in place of an error that ends the batch.
+    /// Whether the others continue if the loss of an image becomes NaN or infinite. [`Session::failures`] then has the reason. If not,
+    /// such a loss is an error that ends the batch.
     pub isolate: bool,
 }

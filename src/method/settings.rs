@@ -1,7 +1,7 @@
-//! Every choice of the method in one plain struct: what the paper fixes, and what it leaves open.
+//! All settings of the method in one plain struct.
 //!
-//! The field names are the command line's options with underscores, and the keys of a settings file. Numbers are `f64`
-//! here, so that what is written to `run.json` is what was typed; the engine rounds each to `f32` once.
+//! The fields have the names of the command line's options, with underscores, and of the keys in a settings file. Numbers are `f64`, so
+//! `run.json` has them as they were typed; each is rounded to `f32` once, when it is used.
 
 use std::path::PathBuf;
 
@@ -19,68 +19,67 @@ use crate::ops::MAX_FFT_SIDE;
 use crate::shape::ImageSpec;
 use crate::{Error, Result};
 
-/// The most steps of one run, which bounds the memory for its losses.
+/// The most steps of a run. This limits the memory for its losses.
 pub const MAX_STEPS: u32 = 1_000_000;
 
-/// What a prototype is made with. [`Settings::default`] is [`Preset::Paper`], whose values stand in presets/paper.json.
+/// The settings of a prototype. The default is [`Preset::Paper`]; presets/paper.json has its values.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
     /// The preset that the other values started from.
     pub preset: Preset,
     /// Steps of the prototype stage.
     pub steps: u32,
-    /// Adam's learning rate, in pixels of `[0,1]` or numbers of a spectrum.
+    /// Adam's learning rate, in the unit of pixels in `[0,1]` or of the spectrum.
     pub lr: f64,
-    /// The share of the prototype stage, at its end, over which the learning rate falls on a straight line towards 0. 0: constant,
-    /// as the paper has it.
+    /// The last part of the prototype stage, as a fraction, over which the learning rate falls linearly towards 0. With 0 it is
+    /// constant, as in the paper.
     #[serde(default, alias = "anneal")]
     pub lr_decay_fraction: f64,
-    /// Adam's decay of the first moment.
+    /// Adam's decay rate of the first moment.
     pub beta1: f64,
-    /// Adam's decay of the second moment.
+    /// Adam's decay rate of the second moment.
     pub beta2: f64,
-    /// Added to the root of the second moment.
+    /// Adam's epsilon, which is added to the root of the second moment.
     pub eps: f64,
-    /// Adam's decoupled weight decay, towards the colour that the network's normalising makes 0; of a spectrum, towards 0.
+    /// Adam's decoupled weight decay. It pulls pixels towards the network's mean colour, and a spectrum towards 0.
     #[serde(default)]
     pub weight_decay: f64,
-    /// What is maximised; older files have none and mean the class.
+    /// The objective to maximise. Files without it mean the class.
     #[serde(default)]
     pub objective: Objective,
-    /// What Adam moves: pixels, or a spectrum.
+    /// What Adam changes: pixels or a spectrum.
     #[serde(default = "pixels")]
     pub parameterization: Parameterization,
-    /// The longer side of the image in pixels, see [`Settings::image`]; the network gets it resized to its own size.
+    /// The longer side of the image in pixels, see [`Settings::image`]. The network gets the image resized.
     #[serde(default = "network_side")]
     pub image_side: u32,
-    /// What the image goes through in each step before the network sees it.
+    /// The transforms of the image in each step, before it reaches the network.
     #[serde(default)]
     pub transforms: Transforms,
-    /// The angle is drawn between minus and plus this, in degrees.
+    /// The largest rotation by the warp in either direction, in degrees.
     pub rotation: f64,
-    /// The shift is drawn between minus and plus this share of the width, and of the height.
+    /// The largest shift by the warp in either direction, as a fraction of the width and of the height.
     pub translate: f64,
-    /// The scale is drawn between these two.
+    /// The smallest and the largest scale of the warp.
     pub scale: [f64; 2],
-    /// The probability of a step that it warps; otherwise the network sees the image as it is.
+    /// The probability that a step warps the image.
     #[serde(default = "one")]
     pub warp_probability: f64,
-    /// How the warp samples between pixels.
+    /// How the warp samples the image.
     pub interpolation: Interpolation,
-    /// What the warp shows where it leaves the picture.
+    /// What the warp shows outside the image.
     pub fill: Fill,
-    /// How much of the other classes' rise is subtracted: `L_c = −logit + logsumexp_weight · log Σ exp(logits)`. 0 maximises the
-    /// logit, as the paper does, 1 the log-probability. An objective of other terms has none.
+    /// The weight w in the class's loss `−logit + w · log Σ exp(logits)`. 0 maximises the logit, as in the paper, and 1 the
+    /// log-probability. It has no effect on other objectives.
     #[serde(default, alias = "rivals")]
     pub logsumexp_weight: f64,
-    /// The form of the penalty on differences between adjacent pixels.
+    /// The form of the total variation, a penalty on differences between adjacent pixels.
     #[serde(alias = "hf_form")]
     pub tv_form: TvForm,
-    /// The weight of that penalty.
+    /// The weight of the total variation in the last step.
     #[serde(alias = "hf_weight")]
     pub tv_weight: f64,
-    /// The share of that weight that the first step has; the others follow on a straight line up to the whole at the last. 1: the
-    /// same throughout.
+    /// The fraction of that weight in the first step, from which the weight rises linearly. With 1 it is constant.
     #[serde(default = "one", alias = "hf_start")]
     pub tv_start: f64,
     /// The form of the baseline stage's loss.
@@ -91,15 +90,15 @@ pub struct Settings {
     pub baseline_weight: f64,
     /// Steps of the baseline stage, before the prototype stage.
     pub baseline_steps: u32,
-    /// Whether Adam's moments and step count start anew after the baseline stage.
+    /// Whether Adam's moments and step count are reset after the baseline stage.
     pub baseline_reset: bool,
-    /// Whether pixels are clamped to `[0,1]` after each step.
+    /// Whether each step clamps the pixels to `[0,1]`.
     pub clamp: bool,
     /// Where the optimisation starts.
     pub init: Init,
     /// The seed of every random draw.
     pub seed: u64,
-    /// The options of regularisers that have no fields here. No other keys are left for a file.
+    /// The options of regularisers without a field here. Keys of files that are neither are unknown.
     #[serde(flatten)]
     pub regularizers: Regularizers,
 }
@@ -110,10 +109,10 @@ impl Settings {
         self.baseline_steps.saturating_add(self.steps)
     }
 
-    /// Whether every value makes sense.
+    /// Checks every value by itself.
     ///
     /// # Errors
-    /// [`Error::Setting`] if one does not: the field, its value and what it must be.
+    /// [`Error::Setting`] with the field, its value and what it must be.
     pub fn validate(&self) -> Result<()> {
         check((1..=MAX_STEPS).contains(&self.steps), "steps", self.steps, "from 1 to 1000000")?;
         check(self.baseline_steps <= MAX_STEPS, "baseline_steps", self.baseline_steps, "from 0 to 1000000")?;
@@ -184,10 +183,11 @@ impl Settings {
         self.fill.validate()
     }
 
-    /// These settings with the keys of a settings file laid over them. Whether the values make sense is [`Settings::validate`]'s part.
+    /// These settings with the values of a settings file in place of its own. [`Settings::validate`] checks the values.
     ///
     /// # Errors
-    /// If a key is unknown, a value unfit for it, or a setting there twice, under its name and its former name. The message names them.
+    /// If a key is unknown, a value has the wrong type, or a setting occurs twice, under its name and its former name. The message
+    /// names them.
     pub fn overlay(&self, keys: &Map<String, Value>) -> Result<Self> {
         to_current(keys.clone())?;
         let mut merged = self.to_map();
@@ -206,7 +206,7 @@ impl Settings {
         Ok(settings)
     }
 
-    /// As they are written down: every setting by its name.
+    /// All settings by name, as in files.
     pub fn to_map(&self) -> Map<String, Value> {
         match serde_json::to_value(self) {
             Ok(Value::Object(map)) => map,
@@ -214,19 +214,20 @@ impl Settings {
         }
     }
 
-    /// A setting by its name as it is written down, whether [`Settings::to_map`] has it or it has its default.
+    /// The value of the setting with this name, including options that [`Settings::to_map`] leaves out because they have their
+    /// default.
     pub fn value(&self, name: &str) -> Option<Value> {
         let option = |option: &losses::TermOption| self.regularizers.get(option.name).into();
         self.to_map().get(name).cloned().or_else(|| losses::options().find(|of| of.name == name).map(option))
     }
 
-    /// SHA-256 of the settings as JSON, in lower-case hexadecimal. It is taken of the former names of settings, so that equal
-    /// settings have one digest, whichever version made a file.
+    /// SHA-256 of the settings as JSON, in lower-case hexadecimal. The JSON has the settings' former names, so that equal settings
+    /// have the same digest in files of every version.
     pub fn digest(&self) -> String {
         sha256_hex(Value::Object(to_former(self.to_map())).to_string().as_bytes())
     }
 
-    /// The settings in which `self` and `other` differ, each as `lr is 0.1 here but 0.05 there`.
+    /// The differences between `self` and `other`, each as `lr is 0.1 here but 0.05 there`.
     pub fn differences(&self, other: &Self, here: &str, there: &str) -> Vec<String> {
         let mut names: Vec<String> = self.to_map().into_iter().map(|(name, _)| name).collect();
         let more: Vec<String> =
@@ -238,19 +239,19 @@ impl Settings {
             .collect()
     }
 
-    /// The image that Adam changes for a network of images like `network`: of as many channels and the same aspect ratio, its longer
-    /// side `image_side`, its shorter one rounded to an even number.
+    /// The image to optimise for a network with the images `network`. It has the same channels and aspect ratio. Its longer side is
+    /// `image_side`; the other is rounded to an even number.
     pub fn image(&self, network: ImageSpec) -> ImageSpec {
         let (side, longest) = (self.image_side as usize, network.height.max(network.width).max(1));
         let extent = |of: usize| 2 * ((side * of + longest) / (2 * longest)).max(1);
         ImageSpec { channels: network.channels, height: extent(network.height), width: extent(network.width) }
     }
 
-    /// Whether these settings suit a network of such images, as [`Settings::validate`] cannot see.
+    /// Checks that these settings suit a network with the images `network`.
     ///
     /// # Errors
-    /// If the network's images are less than two pixels high or wide, the transforms make such images or too large ones, or the fill
-    /// has a value for other channels than theirs.
+    /// If the images are less than two pixels high or wide, the transforms may make an image too small or too large, or the fill has
+    /// values for another number of channels.
     pub fn check_image(&self, network: ImageSpec) -> Result<()> {
         if network.height.min(network.width) < 2 {
             return Err(Error::input(format!("the network's images are {network}, but must be at least 2x2 pixels")));
@@ -260,7 +261,7 @@ impl Settings {
         self.transforms.check([height, width])
     }
 
-    /// The image that the run starts from, if it is one.
+    /// The image file to start from, if there is one.
     pub fn init_image(&self) -> Option<&PathBuf> {
         match &self.init {
             Init::Uniform => None,
@@ -269,25 +270,25 @@ impl Settings {
     }
 }
 
-/// What older files mean that name no parameterization.
+/// The parameterization of older files, which do not name one.
 fn pixels() -> Parameterization {
     Parameterization::Pixels
 }
 
-/// What older files mean that name no side.
+/// The side of older files, which do not name one.
 fn network_side() -> u32 {
     224
 }
 
-/// What older files mean that do not name a share or a probability.
+/// The value of a fraction or probability that older files do not name.
 fn one() -> f64 {
     1.0
 }
 
-/// Numbers with more characters are told with an exponent.
+/// Longer numbers are written with an exponent.
 const LONGEST_NUMBER: usize = 20;
 
-/// Whether the number is above 0 and stays so, and finite, in the precision of the GPU.
+/// Whether the number is positive and finite, also as `f32`.
 fn positive(x: f64) -> bool {
     x as f32 > 0.0 && (x as f32).is_finite()
 }
@@ -297,7 +298,7 @@ fn check(ok: bool, field: &'static str, value: impl std::fmt::Display, must: &st
         return Ok(());
     }
     let text = value.to_string();
-    // Hundreds of digits say no more than their number does.
+    // Such as 1e300, which has 301 digits.
     let value = match text.parse::<f64>() {
         Ok(number) if text.len() > LONGEST_NUMBER => format!("{number:e}"),
         _ => text,

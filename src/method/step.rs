@@ -1,4 +1,4 @@
-//! One step of the method, and the evaluation of the image, as commands.
+//! The commands of a step, and of the evaluation of the image.
 
 use std::borrow::Cow;
 
@@ -16,30 +16,30 @@ use crate::networks::Network;
 use crate::ops::{Adam, AdamRow, AffineWarp, Clock, ConvAlgorithms, Interpolation, Schedule, Tensor, words};
 use crate::shape::ImageSpec;
 
-/// Most steps whose schedule and losses are on the adapter at once.
+/// The most steps whose schedule and losses are on the adapter at once.
 pub(super) const WINDOW: usize = 512;
 
 /// The tensors that outlive a step.
 pub(super) struct State {
-    /// What Adam moves: the image's pixels, or its spectrum.
+    /// The parameters that Adam changes.
     pub(super) parameters: Tensor,
-    /// The image as the network sees it where nothing is transformed: what the parameters make, resized if its side is another.
-    /// The parameters themselves where these are such pixels.
+    /// The image that the parameters make, resized to the network's size, without transforms. It is the same tensor as the parameters
+    /// if these are pixels of that size.
     pub(super) image: Tensor,
     pub(super) m: Tensor,
     pub(super) v: Tensor,
     /// The rows of a window, and the step within it.
     pub(super) schedule: Schedule,
-    /// `[terms,window]`: the terms' weights.
+    /// The terms' weights, `[terms,window]`.
     pub(super) weights: TensorId,
-    /// All images, in their order.
+    /// Together they have all images, in order.
     pub(super) microbatches: Vec<Microbatch>,
-    /// `[N, K, 1, 1]`; there after the section `evaluate`, until the next step.
+    /// `[N,K,1,1]`; valid after the section `evaluate`, until the next step.
     pub(super) logits: Tensor,
 }
 
 impl State {
-    /// What the microbatches' histories hold of an image at a step of the window: the loss, then the columns.
+    /// The row of an image at a step of the window, from the microbatches' histories: the loss, then the other columns.
     pub(super) fn recorded<'a>(&self, histories: &'a [Vec<f32>], step: usize, image: usize) -> &'a [f32] {
         let holds = |microbatch: &Microbatch| microbatch.images.contains(&image);
         let which = self.microbatches.iter().position(holds).expect("each image is in a microbatch");
@@ -48,19 +48,19 @@ impl State {
         &history[at..at + row]
     }
 
-    /// The names of the columns.
+    /// The names of the columns, without the loss.
     pub(super) fn names(&self) -> &[Cow<'static, str>] {
         &self.microbatches[0].names
     }
 }
 
-/// What lies between the parameters and the images.
+/// The way from the parameters to the images.
 struct Making {
     fourier: Option<Fourier>,
     parameters: Tensor,
-    /// `[N,C,H,W]` of the settings' image.
+    /// `[N,C,H,W]`, of the size that the settings say.
     made: Tensor,
-    /// The same at the network's size.
+    /// `made`, resized to the network's size.
     image: Tensor,
 }
 
@@ -78,12 +78,12 @@ impl Making {
         })
     }
 
-    /// Whether there is anything to do.
+    /// Whether the images are other tensors than the parameters.
     fn is_needed(&self) -> bool {
         self.parameters.id != self.image.id
     }
 
-    /// The images of the parameters.
+    /// Appends the commands from the parameters to the images.
     fn forward(&self, rec: &mut Recording) -> Result<()> {
         if let Some(fourier) = &self.fourier {
             fourier.forward(rec, self.parameters, self.made)?;
@@ -95,13 +95,13 @@ impl Making {
         let [from, to] = [self.made, self.image].map(|x| [x.shape.h(), x.shape.w()]);
         let maps: Vec<f32> = std::iter::repeat_n(resize(from, to), n).flatten().collect();
         let maps = rec.table("maps to the network's size", Layout::Words, words(&maps));
-        // It holds for every step: the first.
+        // A single map, for every step.
         let first = Clock { step: rec.table("step 0", Layout::Words, vec![0]), steps: 1 };
         let resize = AffineWarp { interpolation: Interpolation::Bilinear, fill: vec![0.0; channels], normalize: None };
         resize.forward(rec, self.made, maps, first, self.image)
     }
 
-    /// The gradient to the parameters, from that to the image that they make.
+    /// Appends the commands from the gradient of `made` to that of the parameters, and returns the latter.
     fn backward(&self, rec: &mut Recording, dmade: Tensor) -> Result<Tensor> {
         let Some(fourier) = &self.fourier else { return Ok(dmade) };
         let ds = Tensor::transient(rec, "dspectrum", self.parameters.shape);
@@ -110,8 +110,8 @@ impl Making {
     }
 }
 
-/// Appends the sections `step` and `evaluate` for `n` images, and `make`, after which the
-/// image is that of the parameters, as it is after every step; empty where they are the same.
+/// Appends the sections `step` and `evaluate` for `n` images. If images and parameters are different tensors, it also appends `make`,
+/// which makes the images from the parameters as every step does.
 pub(super) fn record(
     rec: &mut Recording,
     choices: &ConvAlgorithms,
@@ -122,7 +122,7 @@ pub(super) fn record(
     window: usize,
 ) -> Result<State> {
     let graph = network.graph().fused()?;
-    // The last transform normalizes as it writes; the image that is evaluated is not transformed.
+    // The last transform normalises its output. The evaluation does not transform the image.
     let aimed = terms.graph(network, &graph)?;
     let (normalize, aimed) = aimed.without_normalize().map_or((None, aimed.clone()), |(n, g)| (Some(n), g));
     settings.check_image(network.image())?;
@@ -145,7 +145,7 @@ pub(super) fn record(
     }
     let dparameters = making.backward(rec, dmade)?;
     let (beta1, beta2, eps, clamp) = (settings.beta1, settings.beta2, settings.eps, settings.clamp);
-    // A spectrum has no colour to go towards but that of no spectrum at all.
+    // A spectrum decays towards 0.
     let towards = if settings.parameterization == Parameterization::Pixels { mean } else { vec![0.0; mean.len()] };
     Adam { beta1, beta2, eps, clamp, towards }.step(rec, dparameters, [parameters, m, v], schedule)?;
     making.forward(rec)?;

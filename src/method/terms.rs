@@ -1,4 +1,4 @@
-//! The terms of a run, what they read of the network, and their part of a step as commands.
+//! The terms of a run: which there are, what they read, and their commands.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -12,18 +12,18 @@ use crate::graph::{Graph, NodeId, Retain};
 use crate::networks::Network;
 use crate::ops::{Clock, ConvAlgorithms, Format, GradEpilogue, Tensor, unpack};
 
-/// All terms of a batch, in the order in which their losses are added up.
+/// All terms of a batch, in the order in which their losses are added.
 pub(super) struct Terms {
     terms: Vec<(Arc<dyn LossTerm>, Vec<Source>)>,
-    /// The nodes that they read.
+    /// The nodes that the terms read, each once.
     nodes: Vec<NodeId>,
 }
 
 impl Terms {
-    /// The baseline, the objective, the regularisers that settings ask for, and those of the host.
+    /// The baseline, the objective, the regularisers of the settings, and the terms of the host.
     ///
     /// # Errors
-    /// If one reads what the network does not have, or both the image and nodes.
+    /// If a term reads a module that the network does not have, or both the image and nodes.
     pub(super) fn new(
         network: &Network,
         settings: &Settings,
@@ -41,7 +41,7 @@ impl Terms {
         for term in all {
             let sources = term.reads(network)?;
             if sources.is_empty() || sources.len() > 1 && sources.contains(&Source::Image) {
-                let what = "a term reads the image alone, or one node of the network or more";
+                let what = "a term must read either the image, or one or more nodes of the network";
                 return Err(Error::input(format!("{}: {what}", term.name())));
             }
             for source in &sources {
@@ -56,7 +56,7 @@ impl Terms {
         Ok(Self { terms, nodes })
     }
 
-    /// The network as far as the terms read it; `fused` is the whole of it, fused.
+    /// The fused network up to the last node that a term reads; `fused` is the whole network, fused.
     pub(super) fn graph(&self, network: &Network, fused: &Graph) -> Result<Graph> {
         let whole = network.graph();
         if self.nodes == [whole.output()] {
@@ -65,17 +65,17 @@ impl Terms {
         whole.truncated(&self.nodes).fused()
     }
 
-    /// Whether all images must go through the network together.
+    /// Whether a term compares images, so that all must go through the network together.
     pub(super) fn compare_images(&self) -> bool {
         self.terms.iter().any(|(term, _)| term.compares_images())
     }
 
-    /// Number of terms.
+    /// The number of terms.
     pub(super) fn len(&self) -> usize {
         self.terms.len()
     }
 
-    /// The weights of a stretch of steps, `[terms,window]`, of which it may be the beginning.
+    /// The weights at some steps, `[terms,window]`; those of missing steps at the end are 0.
     pub(super) fn weights(&self, settings: &Settings, steps: Range<u64>, window: usize) -> Vec<f32> {
         let row = |term: &Arc<dyn LossTerm>| -> Vec<f32> {
             let mut row: Vec<f32> = steps.clone().map(|step| term.weight(settings.moment(step)) as f32).collect();
@@ -85,7 +85,7 @@ impl Terms {
         self.terms.iter().flat_map(|(term, _)| row(term)).collect()
     }
 
-    /// Room for the values of some images, `x` being the images and `graph` what [`Terms::graph`] gave.
+    /// A ledger for the values of the images `x`.
     pub(super) fn ledger(&self, step: &Step, rec: &mut Recording, x: Tensor) -> Result<Ledger> {
         let shape = |source: &Source| match source {
             Source::Image => x.shape,
@@ -96,14 +96,13 @@ impl Terms {
         Ledger::new(rec, step.clock, step.weights, x.shape.n(), &columns.collect::<Vec<_>>())
     }
 
-    /// Where a node of the network is in what [`Terms::graph`] gave, maybe without its first node.
+    /// The node of `graph`, from [`Terms::graph`], that corresponds to a node of the network. `graph` may lack its first node.
     fn in_graph(&self, graph: &Graph, node: NodeId) -> NodeId {
         let at = self.nodes.iter().position(|of| *of == node);
         at.and_then(|at| graph.outputs().get(at).copied()).unwrap_or(graph.output())
     }
 
-    /// Appends the network's forward, the terms on its nodes, and its backward, for what the network is shown; gives the gradient of
-    /// that.
+    /// Appends the network's forward, the terms on its nodes, and its backward. Returns the gradient of `input`.
     pub(super) fn through_network(
         &self,
         step: &Step,
@@ -113,7 +112,7 @@ impl Terms {
         input: Tensor,
     ) -> Result<Tensor> {
         let acts = step.graph.record_forward(rec, step.choices, input, Retain::Needed)?;
-        // Of each node that is read: it, its output in a buffer, and the gradient of that once a term has delivered one.
+        // For each node that was read: the node, its output in a buffer, and the gradient, once a term has delivered one.
         let mut open: Vec<(NodeId, Tensor, Option<Tensor>)> = Vec::new();
         for (i, (term, sources)) in self.terms.iter().enumerate() {
             let mut reads = Vec::new();
@@ -141,7 +140,7 @@ impl Terms {
         step.graph.record_backward_of(rec, step.choices, &acts, &seeds)
     }
 
-    /// Appends the terms on the image, whose gradient `dx` holds that of the others.
+    /// Appends the terms on the image. They add to its gradient `dx`, which has the gradients of the other terms.
     pub(super) fn on_image(
         &self,
         rec: &mut Recording,
@@ -164,25 +163,24 @@ fn baseline(settings: &Settings) -> Option<Arc<dyn LossTerm>> {
     (settings.baseline_steps > 0).then(|| Arc::new(term) as Arc<dyn LossTerm>)
 }
 
-/// The regularisers that settings ask for: the total variation, whose column is there whatever its weight, then those of the
-/// table.
+/// The regularisers of the settings: the total variation, which has its column even if its weight is 0, then those of the table.
 fn regularizers(settings: &Settings, network: &Network) -> impl Iterator<Item = Arc<dyn LossTerm>> {
     let Settings { tv_form: form, tv_weight: weight, tv_start: start, .. } = *settings;
     let variation: Arc<dyn LossTerm> = Arc::new(TotalVariation { form, weight, start });
     std::iter::once(variation).chain(settings.regularizers.terms(network).map(Arc::from))
 }
 
-/// The weights at a step of the terms that settings alone decide, which are all but a host's: what goes on from a checkpoint must have
-/// had the same.
+/// The weights at a step of the baseline and the regularisers, which depend on settings. A run continues from a checkpoint only if they
+/// were the same.
 pub(super) fn weights_of(settings: &Settings, network: &Network, step: u64) -> Vec<f32> {
     let at = settings.moment(step);
     let terms = baseline(settings).into_iter().chain(regularizers(settings, network));
     terms.map(|term| term.weight(at) as f32).collect()
 }
 
-/// What a step's terms are recorded with.
+/// What the terms of a step share.
 pub(super) struct Step<'a> {
-    /// What [`Terms::graph`] gave, maybe without its first node.
+    /// From [`Terms::graph`], perhaps without its first node.
     pub(super) graph: &'a Graph,
     pub(super) choices: &'a ConvAlgorithms,
     pub(super) clock: Clock,
@@ -190,7 +188,7 @@ pub(super) struct Step<'a> {
     pub(super) weights: TensorId,
 }
 
-/// A tensor as `[N,C,H,W]` in a buffer.
+/// A tensor in a buffer, unpacked from texels if necessary.
 fn in_buffer(rec: &mut Recording, label: &str, x: Tensor) -> Result<Tensor> {
     if x.format == Format::Nchw {
         return Ok(x);

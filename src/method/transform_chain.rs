@@ -1,5 +1,5 @@
-//! The transforms between the image and the network as commands, and their maps of a step. Each is an affine map of its own, from
-//! extents to extents, sampled bilinearly: what Lucent composes is no single map, since every part fills and cuts.
+//! The commands of the transforms, and their maps at a step. Each transform is an affine map with its own sizes. They are not merged into
+//! a single map, because each one cuts and fills.
 
 use super::draws::Warp;
 use super::settings::Settings;
@@ -9,7 +9,7 @@ use crate::gpu::{Recording, TensorId};
 use crate::ops::{AffineWarp, ChannelAffine, Clock, Interpolation, Tensor};
 use crate::shape::{ImageSpec, Shape};
 
-/// A map of one image at one step, see [`AffineWarp::row`].
+/// The map of an image at a step, see [`AffineWarp::row`].
 pub(crate) type Map = [f32; AffineWarp::ROW];
 
 struct Stage {
@@ -20,13 +20,13 @@ struct Stage {
     size: [usize; 2],
 }
 
-/// What an image goes through, with what is needed to record it.
+/// The transforms of a microbatch, with their kernels and tensors.
 pub(super) struct Chain {
     stages: Vec<Stage>,
 }
 
 impl Chain {
-    /// For `n` images and `window` steps. The last stage normalizes and has the size of the network's images.
+    /// The chain for `n` images and `window` steps. Its last stage normalises, and its output has the size of the network's images.
     pub(super) fn new(
         rec: &mut Recording,
         settings: &Settings,
@@ -59,12 +59,12 @@ impl Chain {
         Ok(Self { stages })
     }
 
-    /// Where the maps of each stage are.
+    /// The tensors with the maps of each stage.
     pub(super) fn maps(&self) -> Vec<TensorId> {
         self.stages.iter().map(|stage| stage.maps).collect()
     }
 
-    /// What the network sees of the images.
+    /// Appends the transforms of the images, and returns the network's input.
     pub(super) fn forward(&self, rec: &mut Recording, image: Tensor, clock: Clock) -> Result<Tensor> {
         let mut x = image;
         for stage in &self.stages {
@@ -75,7 +75,7 @@ impl Chain {
         Ok(x)
     }
 
-    /// The gradient to the images, from that to what the network sees.
+    /// Appends the commands from the gradient of the network's input, `dseen`, to that of the images.
     pub(super) fn backward(&self, rec: &mut Recording, dseen: Tensor, clock: Clock, dimage: Tensor) -> Result<()> {
         let mut dy = dseen;
         for (at, stage) in self.stages.iter().enumerate().rev() {
@@ -94,8 +94,8 @@ fn with_size(shape: Shape, [height, width]: [usize; 2]) -> Shape {
     Shape::new(shape.n(), shape.c(), height, width)
 }
 
-/// Whether a resize must follow the transforms, which gives the image the network's size and normalizes it. The paper's warp does
-/// both where the image has that size already.
+/// Whether a resize follows the transforms. It gives the image the network's size and normalises it. If the last transform is `affine`
+/// and the image has that size already, the warp normalises and no resize is needed.
 fn resizes(settings: &Settings, network: ImageSpec) -> bool {
     let ImageSpec { height, width, .. } = settings.image(network);
     let last = settings.transforms.0.last();
@@ -104,7 +104,7 @@ fn resizes(settings: &Settings, network: ImageSpec) -> bool {
     !(last == Some(&Transform::Affine) && has_size)
 }
 
-/// From corner to corner, `align_corners` in PyTorch; both `[height, width]`.
+/// A resize from corner to corner (`align_corners` in PyTorch); both sizes are `[height, width]`.
 pub(super) fn resize(from: [usize; 2], to: [usize; 2]) -> Map {
     let [step_y, step_x] = [0, 1].map(|axis| step_between(from[axis], to[axis]));
     AffineWarp::row([step_x, 0.0, 0.0, 0.0, step_y, 0.0], from, to)
@@ -114,7 +114,8 @@ fn step_between(from: usize, to: usize) -> f32 {
     ((from - 1) as f64 / (to - 1) as f64) as f32
 }
 
-/// The maps of an image at a step, one a stage: `warp` is what `affine` does, and `draw` gives the two numbers of each transform.
+/// The maps of an image at a step, one per stage. `theta` is the warp of `affine`, and `draw` returns the two draws of the transform with
+/// this index.
 pub(crate) fn maps_of(
     settings: &Settings,
     network: ImageSpec,
@@ -139,7 +140,7 @@ pub(crate) fn maps_of(
                 let [start_y, start_x] = [-(step_y * scaled[0].pad as f32), -(step_x * scaled[1].pad as f32)];
                 ([step_x, 0.0, start_x, 0.0, step_y, start_y], scaled.map(Scaled::side))
             }
-            // The warp turns clockwise.
+            // A warp turns clockwise.
             Transform::Rotate(_) => {
                 let [height, width] = size;
                 (Warp { angle_deg: -first, ..Warp::IDENTITY }.theta(width, height), size)

@@ -1,7 +1,7 @@
-//! What an image goes through before the network sees it: a list, each entry one step of preprocessing with its own random draw.
+//! Transforms of the image in each step, before it reaches the network: a list, each entry with its own random draws.
 //!
 //! An entry is text, as on the command line and in settings: `affine`, `pad 12 0.5`, `jitter 8`, `scale 0.9 1 1.1`, `rotate -10 0 10`. All but
-//! `affine` are Lucent's (`lucent.optvis.transform`), with its conventions for extents and for what lies beyond the image.
+//! `affine` are Lucent's (`lucent.optvis.transform`), with its rules for sizes and for the colour outside the image.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -12,35 +12,35 @@ use serde::{Deserialize, Serialize};
 use crate::named::as_string;
 use crate::{Error, Result};
 
-/// The smallest and largest scale that a warp may draw. The adjoint of the warp visits about `scale²` output pixels for
-/// each input pixel, so the upper end bounds a step's work.
+/// The smallest and the largest scale. The adjoint of a warp visits about `scale²` output pixels for each input pixel, so the upper limit
+/// also limits the work of a step.
 pub(super) const SCALE_LIMITS: [f64; 2] = [0.05, 20.0];
 
-/// The longest side that an image may have on the way, which bounds memory.
+/// The longest side of a transformed image. This limits memory.
 const MAX_SIDE: usize = 2048;
 
-/// The most transforms, and the most values of one.
+/// The most transforms, and the most values of a transform.
 const MAX_TRANSFORMS: usize = 16;
 const MAX_VALUES: usize = 256;
 
-/// One step of preprocessing.
+/// A transform.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Transform {
-    /// The paper's warp: rotated, scaled and shifted as the settings of these names say.
+    /// The paper's warp: rotates, scales and shifts, see the settings with these names.
     Affine,
-    /// So many pixels of a value in `[0,1]` on every side.
+    /// Adds pixels on every side.
     Pad {
-        /// How many.
+        /// The number of pixels.
         pixels: usize,
-        /// Their value.
+        /// Their value in `[0,1]`, for every channel.
         value: f64,
     },
-    /// Shifted to the right and downwards by 0 to d − 1 pixels each; zeros come in.
+    /// Shifts by 0 to d − 1 pixels to the right and downwards. The new pixels are 0.
     Jitter(usize),
-    /// Resized by one of these factors, corner to corner; where it becomes smaller, zeros around it.
+    /// Resizes by one of these factors, corner to corner. A smaller image is surrounded by zeros.
     Scale(Vec<f64>),
-    /// Turned about the centre by one of these angles in degrees, anticlockwise; zeros come in.
+    /// Turns about the centre by one of these angles in degrees, anticlockwise. The new pixels are 0.
     Rotate(Vec<f64>),
 }
 
@@ -62,7 +62,7 @@ impl Transform {
         }
     }
 
-    /// The sides that an image of one of these sides may have afterwards.
+    /// The possible lengths of a side after the transform, given those before it.
     fn sides(&self, before: &BTreeSet<usize>) -> BTreeSet<usize> {
         match self {
             Self::Affine | Self::Jitter(_) | Self::Rotate(_) => before.clone(),
@@ -74,7 +74,7 @@ impl Transform {
     }
 }
 
-/// What [`Transform::Scale`] makes of a side: an image of `inner` pixels between `pad` zeros.
+/// A side after [`Transform::Scale`]: `inner` pixels of the image, with `pad` zeros before and after.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Scaled {
     pub(super) inner: usize,
@@ -87,7 +87,7 @@ impl Scaled {
     }
 }
 
-/// Lucent rounds up the size and the zeros on one side, so that the whole may grow by one.
+/// Scales a side as Lucent does, which rounds up both numbers. So the side may grow by one pixel.
 pub(super) fn scaled(side: usize, scale: f64) -> Scaled {
     let inner = (scale * side as f64).ceil() as usize;
     Scaled { inner, pad: side.saturating_sub(inner).div_ceil(2) }
@@ -149,10 +149,11 @@ impl Default for Transforms {
 }
 
 impl Transforms {
-    /// Whether the list makes sense for images of `[height, width]`.
+    /// Checks the list for images of `[height, width]`.
     ///
     /// # Errors
-    /// If not, with what is wrong.
+    /// If the list or one of its values is out of range, `affine` follows a transform with a random size, or an image could become too
+    /// small or too large.
     pub fn check(&self, size: [usize; 2]) -> Result<()> {
         if self.0.len() > MAX_TRANSFORMS {
             return Err(Error::input(format!("has {} entries, and {MAX_TRANSFORMS} is the most", self.0.len()))
@@ -162,13 +163,13 @@ impl Transforms {
         self.sizes(size).map(drop)
     }
 
-    /// The largest `[height, width]` that an image may have, before the first transform and after each.
+    /// The largest possible `[height, width]`, before the first transform and after each.
     pub(super) fn sizes(&self, [height, width]: [usize; 2]) -> Result<Vec<[usize; 2]>> {
         let (widths, heights) = (self.sides(width, "wide")?, self.sides(height, "high")?);
         Ok(heights.into_iter().zip(widths).map(|(height, width)| [height, width]).collect())
     }
 
-    /// The longest that one side of an image may be, before the first transform and after each.
+    /// The largest possible length of one side, before the first transform and after each.
     fn sides(&self, side: usize, measure: &str) -> Result<Vec<usize>> {
         let mut possible = BTreeSet::from([side]);
         let mut longest = vec![side];
@@ -181,7 +182,7 @@ impl Transforms {
             let smallest = possible.first().copied().unwrap_or(0);
             possible = transform.sides(&possible);
             let most = possible.last().copied().unwrap_or(0);
-            // Of a single pixel there is no way from corner to corner.
+            // A single pixel has no corners to resize between.
             let inner = |scales: &Vec<f64>| scales.iter().map(|&scale| scaled(smallest, scale).inner).min();
             let least = if let Transform::Scale(scales) = transform { inner(scales).unwrap_or(0) } else { smallest };
             if least < 2 || most > MAX_SIDE {
@@ -260,7 +261,7 @@ mod tests {
 
     #[test]
     fn sides_are_lucents() {
-        // Of 152: 136.8 becomes 137 between 8 zeros, 167.2 becomes 168.
+        // 0.9 · 152 = 136.8 becomes 137, with 8 zeros on each side; 1.1 · 152 = 167.2 becomes 168.
         assert_eq!(scaled(152, 0.9), Scaled { inner: 137, pad: 8 });
         assert_eq!(scaled(152, 1.0), Scaled { inner: 152, pad: 0 });
         assert_eq!(scaled(152, 1.1), Scaled { inner: 168, pad: 0 });

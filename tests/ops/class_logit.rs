@@ -100,7 +100,7 @@ fn class_logit() {
     table.case("a class that is not there", || {
         let z = Random(5).tensor([2, 10, 1, 1], -4.0, 4.0);
         refused("class 10", step(&z, &[3, 10], None), "there is no class 10 of 10")?;
-        refused("one class", step(&z, &[3], None), "it knows 1 images, not 0..2")
+        refused("one class", step(&z, &[3], None), "it has values for 1 images, not for images 0..2")
     });
     table.finish();
 }

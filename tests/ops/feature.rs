@@ -129,8 +129,8 @@ fn feature() {
     });
     table.case("a place that is not there", || {
         let x = Random(1).tensor([1, 3, 4, 5], -1.0, 1.0);
-        refused("a channel", step(&x, &[Unit::Channel(3)], &[1.0], None), "without a place 0 in channel 3")?;
-        refused("a place", step(&x, &[Unit::Neuron([2, 4, 0])], &[1.0], None), "without a place 20 in channel 2")
+        refused("a channel", step(&x, &[Unit::Channel(3)], &[1.0], None), "which has no position 0 in channel 3")?;
+        refused("a place", step(&x, &[Unit::Neuron([2, 4, 0])], &[1.0], None), "which has no position 20 in channel 2")
     });
     table.finish();
 }

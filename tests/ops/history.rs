@@ -109,9 +109,9 @@ fn history() {
     table.case("names and room", || {
         let mut rig = Rig::default();
         let twice = [vec![Column::named("a")], vec![Column::named("a")]];
-        refused("one name twice", rig.ledger(2, &twice, &[vec![1.0], vec![1.0]], 0), "are called `a`")?;
+        refused("one name twice", rig.ledger(2, &twice, &[vec![1.0], vec![1.0]], 0), "`a` names two columns")?;
         let of_the_loss = [vec![Column::named("loss")]];
-        refused("the loss's name", rig.ledger(2, &of_the_loss, &[vec![1.0]], 0), "are called `loss`")?;
+        refused("the loss's name", rig.ledger(2, &of_the_loss, &[vec![1.0]], 0), "`loss` names two columns")?;
         let (ledger, _) = rig.ledger(2, &[vec![Column::hidden().in_partials(3)]], &[vec![1.0]], 0)?;
         refused("more values", ledger.slot(0).values(2, 4), "there is room for 3")?;
         refused("more images", ledger.slot(0).values(3, 3), "there is room for 3")

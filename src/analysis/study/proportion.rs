@@ -1,8 +1,7 @@
-//! Shares: how many of some pictures, with its interval, and whether two of them differ.
+//! Shares of images with confidence intervals, and tests for a difference between two shares.
 //!
-//! Accuracies come close to 0 and 1 and groups may be small, where a normal approximation puts limits beyond 1 and finds
-//! differences that chance makes. So intervals are Wilson's and tests are exact: Fisher's for groups of different pictures,
-//! McNemar's for pairs.
+//! Accuracies are often close to 0 or 1 and groups may be small. There, a normal approximation gives limits beyond 1 and calls chance
+//! differences real. So intervals are Wilson's and tests are exact: Fisher's for groups of different images, McNemar's for pairs.
 
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{Binomial, Discrete, Hypergeometric};
@@ -10,7 +9,7 @@ use statrs::distribution::{Binomial, Discrete, Hypergeometric};
 /// The 97.5 % quantile of the standard normal distribution: every interval is one of 95 %.
 const Z: f64 = 1.959_963_984_540_054;
 
-/// A value with the limits of its 95 % interval.
+/// A value with its 95 % interval.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Interval {
     /// The value.

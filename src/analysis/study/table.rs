@@ -329,7 +329,7 @@ mod tests {
 
     const RESAMPLING: Resampling = Resampling { count: 199, seed: 1 };
 
-    /// Pictures `0`, `1` and so on, by what each is taken for; classes 1 and 2 are asked for.
+    /// Images `0`, `1` and so on, given the likeliest class of each. The requested classes are 1 and 2.
     fn group(name: &str, tops: &[usize]) -> Group {
         let answer = |(number, &top): (usize, &usize)| Answer {
             picture: number.to_string(),
@@ -363,7 +363,7 @@ mod tests {
         assert_eq!((first.class.as_str(), first.pairs), ("class 1", None));
         assert_eq!(first.accuracy.interval.value, 2.0 / 7.0);
         assert_eq!(first.accuracy.p, fisher(Count { hits: 2, of: 7 }, Count { hits: 0, of: 3 }));
-        // One class has no others to be any of.
+        // With a single class, there is no row for any of them.
         let mut alone = group("a", &[2, 0]);
         alone.answers.iter_mut().for_each(|answer| answer.probabilities = answer.probabilities.split_off(1));
         let asked = Asked { title: String::new(), classes: &[2], groups: &[alone], paired: false };
@@ -379,7 +379,7 @@ mod tests {
         let found = &whole.comparisons[0];
         assert_eq!((found.pairs, found.accuracy.p), (Some(4), pairs.mcnemar()));
         assert_eq!(found.accuracy.interval, pairs.difference());
-        // In another order, and without the second picture's partner.
+        // In another order, and without the partner of the second image.
         groups[1].answers.reverse();
         assert_eq!(part(&groups, true).comparisons, whole.comparisons);
         groups[1].answers.remove(2);

@@ -54,7 +54,7 @@ pub(crate) fn percent(share: f64) -> String {
 
 /// A difference of shares in points: `+31.0`.
 pub(crate) fn points(difference: f64) -> String {
-    // Adding 0 makes a plus of minus nothing.
+    // Adding 0 turns -0.0 into 0.0, which is written with a plus.
     let points = (difference * 1000.0).round() / 10.0 + 0.0;
     format!("{points:+.1}").replace('-', "\u{2212}")
 }

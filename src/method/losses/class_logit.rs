@@ -1,4 +1,4 @@
-//! class_logit: the loss of the paper, minus the logit of each image's class, or its log-probability, or what lies between.
+//! class_logit: minus the logit of each image's class, as in the paper, minus its log-probability, or a loss between the two.
 
 use std::ops::Range;
 
@@ -13,12 +13,12 @@ crate::params! {
     struct ClassLogitParams { term: TermParams, classes: u32, logsumexp_weight: f32 }
 }
 
-/// `L = −z_c + r log Σ exp z` of the logits z and each image's class c. Its columns are the class's logit and probability.
+/// `L = −z_c + w log Σ exp z`, with the logits z and each image's class c. Its columns are the logit and the probability of the class.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ClassLogit {
-    /// The class of each image of the batch.
+    /// The class of each image in the batch.
     pub classes: Vec<usize>,
-    /// r: 0 maximises the class's logit, 1 its log-probability.
+    /// w: 0 maximises the class's logit, 1 its log-probability.
     pub logsumexp_weight: f64,
 }
 
@@ -61,24 +61,26 @@ impl LossTerm for ClassLogit {
     }
 }
 
-/// What a term says that is given other sources than it reads.
+/// The error of a term with a single source that gets other sources.
 pub(super) fn one_source(name: &str) -> Error {
-    Error::input(format!("{name}: it reads one source"))
+    Error::input(format!("{name}: expected exactly one source"))
 }
 
-/// Images and classes of logits `[N,K,1,1]`, if there are such.
+/// The numbers of images and classes of logits, `[N,K,1,1]`.
 pub(super) fn logits(name: &str, read: Read, images: &Range<usize>) -> Result<(usize, usize)> {
     let [n, c, h, w] = read.nchw(name)?;
     let classes = c * h * w;
     if classes == 0 || n != images.len() {
         let (x, count) = (read.x.shape, images.len());
-        return Err(Error::input(format!("{name}: logits is {x}, for {count} images of one class or more")));
+        return Err(Error::input(format!(
+            "{name}: logits are {x}, but must be [{count},K,1,1] with at least one class"
+        )));
     }
     Ok((n, classes))
 }
 
-/// What a term has for some images.
+/// The values for some images, from those for all.
 pub(super) fn of_images<'a, T>(name: &str, all: &'a [T], images: &Range<usize>) -> Result<&'a [T]> {
-    let missing = || Error::input(format!("{name}: it knows {} images, not {images:?}", all.len()));
+    let missing = || Error::input(format!("{name}: it has values for {} images, not for images {images:?}", all.len()));
     all.get(images.clone()).ok_or_else(missing)
 }

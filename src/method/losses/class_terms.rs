@@ -1,4 +1,4 @@
-//! class_terms: weighted logits, probabilities and log-probabilities, value and gradient; the part of an objective on the logits.
+//! class_terms: weighted logits, probabilities and log-probabilities, the part of an objective on the logits; value and gradient.
 
 use super::class_logit::logits;
 use super::{Read, Slot, TermParams};
@@ -10,30 +10,30 @@ crate::params! {
     struct ClassTermsParams { term: TermParams, classes: u32, terms: u32 }
 }
 
-/// A term on a class; mirrors `ClassRow` of shaders/class_terms.wgsl.
+/// A term on a class. Mirrors `ClassRow` of shaders/class_terms.wgsl.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
 pub struct ClassRow {
-    /// What the term is multiplied by.
+    /// The term's weight.
     pub weight: f32,
     /// The class.
     pub class: u32,
-    /// 0: its logit, 1: its probability, 2: the logarithm of that.
+    /// 0: its logit; 1: its probability; 2: the logarithm of its probability.
     pub form: u32,
 }
 
-/// A sum of terms on classes, `[N,T]`: each image has as many, of its own numbers.
+/// Sums of terms on classes, `[N,T]`: each image has T terms of its own.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ClassTerms {
-    /// Those of all images, one image after the other.
+    /// The terms of the first image, then those of the next.
     pub rows: Vec<ClassRow>,
 }
 
 impl ClassTerms {
-    /// Leaves `−Σ w f` and `Σ w f`, and delivers `−weight · Σ w df/dz`.
+    /// Writes `−Σ w f` and `Σ w f` to the slot, and delivers the gradient `−weight · Σ w df/dz`.
     ///
     /// # Errors
-    /// If there is no such class, or shapes differ.
+    /// If a class does not exist, or shapes do not fit.
     pub fn step(&self, rec: &mut Recording, label: &str, read: Read, slot: &Slot) -> Result<()> {
         let [n, ..] = read.nchw("class_terms")?;
         let (n, classes) = logits("class_terms", read, &(0..n))?;

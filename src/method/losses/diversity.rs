@@ -1,4 +1,4 @@
-//! diversity: how unlike the Gram matrices of a batch's images are, value and gradient. The one term in which images meet.
+//! diversity: how much the Gram matrices of a batch's images differ; value and gradient. No other term compares images.
 
 use super::feature::{FeatureRow, constant, planes, total};
 use super::{Read, Slot, TermParams};
@@ -10,16 +10,16 @@ crate::params! {
     struct DiversityParams { term: TermParams, images: u32, channels: u32, plane: u32 }
 }
 
-/// Minus the mean cosine similarity of an image's Gram matrix with those of the others.
+/// Minus the mean cosine similarity between an image's Gram matrix and those of the other images.
 #[derive(Clone, Copy, Debug)]
 pub struct Diversity;
 
 impl Diversity {
-    /// Adds `−w f` and `w f` to what the slot holds, each image by its weight w, and delivers `−weight · w df/dx` with the other images
-    /// held still. `first`: the slot holds nothing yet. x: `[N,C,H,W]`.
+    /// Adds `−w f` and `w f` to the slot, with each image's weight w, and delivers the gradient `−weight · w df/dx`, in which the other
+    /// images are constant. `first`: the slot is empty. x: `[N,C,H,W]`.
     ///
     /// # Errors
-    /// If there is only one image, or shapes differ.
+    /// If there is only one image, or shapes do not fit.
     pub fn record(
         self,
         rec: &mut Recording,
@@ -32,10 +32,10 @@ impl Diversity {
         let (x, [n, c, h, w]) = (read.x, read.nchw("diversity")?);
         let wrong = |what: String| Err(Error::input(format!("diversity ({label}): {what}")));
         if n < 2 {
-            return wrong("it needs at least two images in the batch, but there is one".into());
+            return wrong("the batch has one image, but it needs at least two images to compare".into());
         }
         if weights.len() != n {
-            return wrong(format!("x is {}, for {} images", x.shape, weights.len()));
+            return wrong(format!("x is {}, but there are {} weights", x.shape, weights.len()));
         }
         let matrices = n * c * c;
         let grams = ("grams", rec.transient(format!("{label} grams"), matrices), matrices);

@@ -1,4 +1,4 @@
-//! feature: a term of an objective on a module's output, value and gradient: a channel, a neuron, a direction, a layer.
+//! feature: a term of an objective on a module's output (a channel, a neuron, a direction or a layer); value and gradient.
 
 use super::{Read, Slot, TermParams};
 use crate::error::{Error, Result};
@@ -10,28 +10,28 @@ crate::params! {
     struct FeatureParams { term: TermParams, channels: u32, plane: u32, partials: u32, first: u32 }
 }
 
-/// What of a module's output counts, for each image of a batch in its own channel, place or direction.
+/// The part of a module's output that counts. Each image of a batch has its own channel, position or direction.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Feature {
     /// The mean of a channel.
     Channel,
     /// One element.
     Neuron,
-    /// The mean over all places of the dot product with a vector, `[N,C]`.
+    /// The mean over all positions of the dot product with a vector, `[N,C]`.
     Direction(Vec<f32>),
     /// The mean of all squares.
     Layer,
 }
 
-/// An image's numbers; mirrors `FeatureRow` of shaders/lib/feature_row.wgsl.
+/// The numbers of an image. Mirrors `FeatureRow` of shaders/lib/feature_row.wgsl.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
 pub struct FeatureRow {
-    /// What the term is multiplied by.
+    /// The term's weight.
     pub weight: f32,
     /// The channel.
     pub channel: u32,
-    /// The place in its plane, row by row.
+    /// The position in the channel's plane, row by row.
     pub place: u32,
 }
 
@@ -46,11 +46,11 @@ impl Feature {
         Kernel::new("feature", entry).with("UNIT", unit)
     }
 
-    /// Adds `−w f` and `w f` to what the slot holds, each image by its row, and delivers `−weight · w df/dx`. `first`: the slot holds
-    /// nothing yet. x: `[N,C,H,W]`.
+    /// Adds `−w f` and `w f` to the slot, with each image's row, and delivers the gradient `−weight · w df/dx`. `first`: the slot is
+    /// empty. x: `[N,C,H,W]`.
     ///
     /// # Errors
-    /// If shapes differ, or a row names a channel or a place that is not there.
+    /// If shapes do not fit, or a row has a channel or position outside of x.
     pub fn record(
         &self,
         rec: &mut Recording,
@@ -68,7 +68,7 @@ impl Feature {
                 let (_, id, len) = constant(rec, label, "directions", bytemuck::cast_slice(v));
                 ("v", id, len)
             }
-            // Bound, but not read.
+            // The kernel does not read it.
             _ => ("v", x.id, 0),
         };
         let params = FeatureParams {
@@ -94,22 +94,22 @@ impl Feature {
         let [n, c, h, w] = extents;
         let wrong = |what: String| Err(Error::input(format!("feature ({label}): {what}")));
         if rows.len() != n {
-            return wrong(format!("x is {x}, for {} images", rows.len()));
+            return wrong(format!("x is {x}, but there are {} rows", rows.len()));
         }
         let missing = |row: &&FeatureRow| row.channel as usize >= c || row.place as usize >= h * w;
         if let Some(FeatureRow { channel, place, .. }) = rows.iter().find(missing) {
-            return wrong(format!("x is {x}, without a place {place} in channel {channel}"));
+            return wrong(format!("x is {x}, which has no position {place} in channel {channel}"));
         }
         match self {
             Self::Direction(v) if v.len() != n * c => {
-                wrong(format!("x is {x}, and the directions have {} numbers", v.len()))
+                wrong(format!("x is {x}, but the directions have {} numbers", v.len()))
             }
             _ => Ok(extents),
         }
     }
 }
 
-/// A binding of words that never change.
+/// The binding of a table.
 pub(super) fn constant(
     rec: &mut Recording,
     label: &str,
@@ -119,12 +119,12 @@ pub(super) fn constant(
     (name, rec.table(format!("{label} {name}"), Layout::Words, words.to_vec()), words.len())
 }
 
-/// One invocation an element: place, channel and image are x, y and z of the grid.
+/// One invocation per element: position, channel and image are x, y and z of the grid.
 pub(super) fn planes(x: Shape) -> Grid {
     Grid::Planes { planes: x.n(), h: x.c(), w: x.plane_len() }
 }
 
-/// Adds `weight · Σ partial[n]` to an objective's values. `first`: there is nothing in them yet. partial: `[N,P]`.
+/// Adds `weight · Σ partial[n]` to an objective's values. `first`: they are empty. partial: `[N,P]`.
 pub(super) fn total(
     rec: &mut Recording,
     label: &str,

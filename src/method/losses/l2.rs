@@ -1,4 +1,4 @@
-//! l2: how far the pixels are from the network's mean colour, which a warp past the border shows as nothing.
+//! l2: the mean squared distance of the pixels from the network's mean colour.
 
 use std::ops::Range;
 
@@ -15,10 +15,10 @@ crate::params! {
     struct L2Params { term: TermParams, channels: u32, h: u32, w: u32, scale: f32 }
 }
 
-/// The mean of the squared distances of an image's pixels from a colour, of the prototype stage. Its column is `loss_l2`.
+/// The mean squared distance of an image's pixels from a colour, in the prototype stage. Its column is `loss_l2`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct L2 {
-    /// The colour, a number a channel.
+    /// The colour, one value per channel.
     pub colour: Vec<f32>,
     /// The weight.
     pub weight: f64,
@@ -47,7 +47,7 @@ impl LossTerm for L2 {
         Ok(vec![Source::Image])
     }
 
-    /// One partial sum a row of a channel.
+    /// One partial sum per row of a channel.
     fn columns(&self, sources: &[Shape]) -> Vec<Column> {
         vec![Column::named("loss_l2").in_partials(sources.iter().map(|x| x.c() * x.h()).sum())]
     }
@@ -61,7 +61,7 @@ impl LossTerm for L2 {
         let [n, c, h, w] = read.nchw(self.name())?;
         if self.colour.len() != c {
             return Err(Error::input(format!(
-                "l2: x is {}, and the colour has {} channels",
+                "l2: x is {}, but the colour has {} channels",
                 read.x.shape,
                 self.colour.len()
             )));

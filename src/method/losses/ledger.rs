@@ -1,4 +1,4 @@
-//! What a step leaves behind for each image: the loss, and the columns that its terms have in a history.
+//! The values that a step writes for each image: the loss, and the columns of its terms in the history.
 
 use std::borrow::Cow;
 
@@ -12,7 +12,7 @@ crate::params! {
     struct HistoryParams { term: TermParams, images: u32, terms: u32, columns: u32, row: u32 }
 }
 
-/// Names of other tensors in the files that keep a history.
+/// Names of other tensors in files with a history.
 const RESERVED: [&str; 5] = ["loss", "image", "parameters", "m", "v"];
 
 /// Mirrors `Column` of shaders/history.wgsl.
@@ -25,34 +25,34 @@ struct ColumnRow {
     place: u32,
 }
 
-/// A number that a term leaves for each image and step, as one or more partial sums.
+/// A value of a term for each image and step, in one or more partial sums.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Column {
-    /// Its name in a history and in files; `None`: it is not kept.
+    /// Its name in the history and in files; `None` if it is not kept.
     pub name: Option<Cow<'static, str>>,
-    /// How many partial sums it is left as.
+    /// The number of partial sums.
     pub partials: usize,
 }
 
 impl Column {
-    /// A column of a history.
+    /// A column of the history, in one part.
     pub fn named(name: impl Into<Cow<'static, str>>) -> Self {
         Self { name: Some(name.into()), partials: 1 }
     }
 
-    /// A value that counts but is not kept.
+    /// A value that the history does not keep.
     pub fn hidden() -> Self {
         Self { name: None, partials: 1 }
     }
 
-    /// The same, left as so many partial sums.
+    /// The same column in this many partial sums.
     #[must_use]
     pub fn in_partials(self, partials: usize) -> Self {
         Self { partials, ..self }
     }
 }
 
-/// The values of all terms at a step, and the history that they are written to.
+/// The values of all terms at a step, and the history.
 #[derive(Clone, Debug)]
 pub struct Ledger {
     clock: Clock,
@@ -62,19 +62,19 @@ pub struct Ledger {
     /// `[N,stride]`.
     values: TensorId,
     stride: usize,
-    /// Where the values of each term begin, and how many these are.
+    /// For each term, the position of its first value, and the number of its values.
     places: Vec<[usize; 2]>,
     columns: Vec<ColumnRow>,
     names: Vec<Cow<'static, str>>,
-    /// `[steps,N,1 + names]`: the loss, then what [`Ledger::names`] says.
+    /// `[steps,N,1 + names]`: the loss, then the columns of [`Ledger::names`].
     pub history: TensorId,
 }
 
 impl Ledger {
-    /// For `images` images and the columns of each term, the first of which is the term's loss. weights: `[terms,steps]`.
+    /// A ledger for `images` images and the columns of each term, the first of which is the term's loss. weights: `[terms,steps]`.
     ///
     /// # Errors
-    /// If two columns have one name, or one that a file keeps for something else.
+    /// If two columns have the same name, or a column has the name of another tensor in files.
     pub fn new(
         rec: &mut Recording,
         clock: Clock,
@@ -95,7 +95,7 @@ impl Ledger {
                 stride += column.partials;
             }
         }
-        // The terms' losses come first, in the order in which they are added up.
+        // The losses of the terms come first, in the order in which they are added.
         let mut names = Vec::new();
         let mut placed = |(row, name): (ColumnRow, Option<Cow<'static, str>>)| {
             names.extend(name.clone());
@@ -104,32 +104,34 @@ impl Ledger {
         let columns = losses.into_iter().chain(others).map(&mut placed).collect();
         let taken = |(i, name): (usize, &Cow<'static, str>)| RESERVED.contains(&&**name) || names[..i].contains(name);
         if let Some((_, name)) = names.iter().enumerate().find(|&named| taken(named)) {
-            return Err(Error::input(format!("two columns of a history are called `{name}`")));
+            return Err(Error::input(format!(
+                "`{name}` names two columns of the history, or another tensor of its files"
+            )));
         }
         let values = rec.transient("values", images * stride);
         let history = rec.kept("history", clock.rows(images * (1 + names.len())));
         Ok(Self { clock, images, weights, values, stride, places, columns, names, history })
     }
 
-    /// The names of what is kept beside the loss, in order.
+    /// The names of the columns after the loss, in order.
     pub fn names(&self) -> &[Cow<'static, str>] {
         &self.names
     }
 
-    /// Numbers of an image and step.
+    /// The number of values in a row of the history.
     pub fn row(&self) -> usize {
         1 + self.names.len()
     }
 
-    /// The place of a term.
+    /// The slot of a term.
     ///
     /// # Panics
-    /// If there are not so many.
+    /// If there is no term with this index.
     pub fn slot(&self, term: usize) -> Slot {
         self.part(term, self.places[term])
     }
 
-    /// What begins at a value and has so many, with the weights of a term.
+    /// A slot of `count` values from `first` on, with the weights of a term.
     fn part(&self, term: usize, [first, count]: [usize; 2]) -> Slot {
         let steps = self.clock.count();
         let [at, values, stride] = [term, first, self.stride].map(|n| n as u32);
@@ -142,10 +144,10 @@ impl Ledger {
         }
     }
 
-    /// Appends what writes the step's row of the history, when all terms have left their values.
+    /// Appends the command that writes the step's row of the history. It comes after all terms.
     ///
     /// # Errors
-    /// If a tensor is shorter than what it holds.
+    /// If a tensor is too short.
     pub fn write(&self, rec: &mut Recording) -> Result<()> {
         let Self { images, stride, .. } = *self;
         let all = self.part(0, [0, stride]);
@@ -161,7 +163,7 @@ impl Ledger {
     }
 }
 
-/// Appends what moves the clock on by one step.
+/// Appends the command that advances the clock by a step.
 ///
 /// # Errors
 /// If the clock has no element.

@@ -1,8 +1,8 @@
-//! The loss is a weighted sum of terms. Each is one file here: what it reads, its value and gradient, and its weight at a step.
+//! The terms of the loss, which is their weighted sum. Each file has one: what it reads, its value and gradient, and its weight at a step.
 //!
-//! To add a regulariser: its shader beside `shaders/total_variation.wgsl`, its file here with its options, a line of the table in
-//! `regularizers.rs`; its twin and its cases. Settings, command line, schedule, history and files follow from these.
-//! A host brings its own with [`Overrides::terms`](super::Overrides).
+//! A new regulariser needs a shader, a file here with its options, an entry in the table of `regularizers.rs`, a twin and test cases.
+//! Settings, command line, schedule, history and files follow from these. A host adds its own terms with
+//! [`Overrides::terms`](super::Overrides).
 
 mod class_logit;
 mod class_terms;

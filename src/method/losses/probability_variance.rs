@@ -1,4 +1,4 @@
-//! probability_variance: how unequal the classes are, which the baseline stage makes small (the paper's `L_pv`).
+//! probability_variance: the variance over the classes, which the baseline stage minimises (the paper's `L_pv`).
 
 use std::ops::Range;
 
@@ -15,10 +15,10 @@ crate::params! {
     struct ProbabilityVarianceParams { term: TermParams, classes: u32, of_logits: u32 }
 }
 
-/// The variance over the classes, of the baseline stage alone.
+/// The variance over the classes. It counts in the baseline stage only.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ProbabilityVariance {
-    /// The variance of what.
+    /// The quantity whose variance it is.
     pub form: BaselineForm,
     /// The weight in the baseline stage.
     pub weight: f64,

@@ -1,4 +1,4 @@
-//! The regularisers that settings may ask for, as a table: whatever takes settings as text takes its options from here.
+//! The table of regularisers. Settings files, the command line and sweeps take their options from it.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use super::l2::L2;
 use super::term::{LossTerm, Regularizer, TermOption};
 use crate::networks::Network;
 
-/// All, in the order in which their losses are added up.
+/// All regularisers, in the order in which their losses are added.
 const REGULARIZERS: &[Regularizer] = &[L2::REGULARIZER];
 
 /// The options of all regularisers.
@@ -17,13 +17,13 @@ pub(crate) fn options() -> impl Iterator<Item = &'static TermOption> {
     REGULARIZERS.iter().flat_map(|regularizer| regularizer.options)
 }
 
-/// What settings say of the options of regularisers. Only what differs from the default is kept, and written to files.
+/// The values of the regularisers' options in settings. Values equal to the default are not kept and not written to files.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct Regularizers(BTreeMap<&'static str, f64>);
 
 impl Regularizers {
-    /// The terms that these values ask for.
+    /// The terms for these values.
     pub(in crate::method) fn terms(&self, network: &Network) -> impl Iterator<Item = Box<dyn LossTerm>> {
         REGULARIZERS.iter().filter_map(|regularizer| {
             let values: Vec<f64> = regularizer.options.iter().map(|option| self.get(option.name)).collect();
@@ -31,13 +31,13 @@ impl Regularizers {
         })
     }
 
-    /// The value of an option; 0 if there is none of this name.
+    /// The value of an option; 0 if there is no option with this name.
     pub fn get(&self, name: &str) -> f64 {
         let default = || options().find(|option| option.name == name).map_or(0.0, |option| option.default);
         self.0.get(name).copied().unwrap_or_else(default)
     }
 
-    /// Sets an option, if there is one of this name.
+    /// Sets an option, if there is one with this name.
     pub fn set(&mut self, name: &str, value: f64) {
         if let Some(option) = options().find(|option| option.name == name) {
             self.0.insert(option.name, value);

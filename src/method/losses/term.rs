@@ -1,4 +1,4 @@
-//! A term of the loss: what it reads, which values it reports, and when it counts.
+//! The trait of a term, and the types that it uses.
 
 use std::ops::Range;
 
@@ -12,40 +12,40 @@ use crate::shape::Shape;
 
 /// A term of the loss. Its kernels `#import lib/term`.
 pub trait LossTerm: Send + Sync {
-    /// What it is called in errors and labels.
+    /// The name in errors and labels.
     fn name(&self) -> &str;
 
-    /// What it reads: the image alone, or outputs of nodes. A node may come twice; gradients are delivered in this order.
+    /// The sources that it reads: either the image, or outputs of nodes. A node may occur twice. Gradients are delivered in this order.
     ///
     /// # Errors
     /// If the network has no such module.
     fn reads(&self, network: &Network) -> Result<Vec<Source>>;
 
-    /// The values that it leaves for an image, for sources of these shapes. The first is its loss, before the weight.
+    /// The values that it writes for each image, given the shapes of its sources. The first is its loss, without the weight.
     fn columns(&self, sources: &[Shape]) -> Vec<Column>;
 
-    /// What its loss and gradient are multiplied by at a step.
+    /// The weight of its loss and gradient at a step.
     fn weight(&self, at: Moment) -> f64;
 
-    /// Appends what leaves its values and delivers the weighted gradient to each source, for some images of the batch: those of the
-    /// sources' tensors.
+    /// Appends the commands that write its values and deliver the weighted gradient to each source. `images` are the indices in the
+    /// batch of the images in the sources.
     ///
     /// # Errors
-    /// If the sources' shapes do not fit.
+    /// If the shapes of the sources do not fit.
     fn record(&self, rec: &mut Recording, slot: &Slot, images: Range<usize>, sources: &[Read]) -> Result<()>;
 
-    /// Whether it compares the images that are made at once, so that all of them must go through the network together.
+    /// Whether it compares images, so that the whole batch must go through the network together.
     fn compares_images(&self) -> bool {
         false
     }
 }
 
-/// What a term reads.
+/// A tensor that a term reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// The image `[N,C,H,W]` as the parameters make it, before any transform.
+    /// The image before all transforms, `[N,C,H,W]`.
     Image,
-    /// The output of a node of the network, of the transformed image.
+    /// The output of a node of the network for the transformed image.
     Node(NodeId),
 }
 
@@ -55,31 +55,31 @@ impl Source {
         Self::Node(network.graph().output())
     }
 
-    /// What a module shows.
+    /// The output of a module.
     ///
     /// # Errors
-    /// If there is none of this name.
+    /// If there is no module with this name.
     pub fn module(network: &Network, name: &str) -> Result<Self> {
         Ok(Self::Node(network.module(name)?.node(Semantics::Snapshot)))
     }
 }
 
-/// A source's values and gradient at a step, both `[N,C,H,W]` in buffers.
+/// The values and the gradient of a source, both `[N,C,H,W]` in buffers.
 #[derive(Clone, Copy, Debug)]
 pub struct Read {
     /// The values.
     pub x: Tensor,
-    /// Where the gradient goes.
+    /// The gradient.
     pub dx: Tensor,
-    /// Whether dx holds what other terms delivered, to which this one's is added; otherwise it is written.
+    /// Whether to add to dx, which has the gradients of other terms, instead of writing it.
     pub accumulates: bool,
 }
 
 impl Read {
-    /// `[N,C,H,W]` of both, for a term that takes such a source.
+    /// The extents `[N,C,H,W]` of both.
     ///
     /// # Errors
-    /// If they have other shapes than one another, or another rank.
+    /// If their shapes differ or do not have rank 4; `name` is the term.
     pub fn nchw(&self, name: &str) -> Result<[usize; 4]> {
         let (x, dx) = (self.x.shape, self.dx.shape);
         if x != dx || x.rank() != 4 {
@@ -88,29 +88,29 @@ impl Read {
         Ok(x.nchw())
     }
 
-    /// A kernel as it must be for this source: what `deliver` of shaders/lib/term.wgsl does.
+    /// The kernel, specialised so that `deliver` of shaders/lib/term.wgsl adds or writes as this source needs.
     #[must_use]
     pub fn custom_kernel(&self, kernel: CustomKernel) -> CustomKernel {
         if self.accumulates { kernel.with("ACCUMULATES", 1) } else { kernel }
     }
 
-    /// [`Read::custom_kernel`] of a kernel of the crate.
+    /// [`Read::custom_kernel`] for a kernel of the crate.
     #[must_use]
     pub(crate) fn kernel(&self, kernel: Kernel) -> Kernel {
         if self.accumulates { kernel.with("ACCUMULATES", 1) } else { kernel }
     }
 }
 
-/// A part of a run.
+/// A stage of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// Before the prototype: the classes become equally probable.
+    /// Comes first: the classes become equally probable.
     Baseline,
-    /// The prototype.
+    /// The objective is maximised.
     Prototype,
 }
 
-/// Which step it is.
+/// A step within its stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Moment {
     /// The stage.
@@ -122,33 +122,33 @@ pub struct Moment {
 }
 
 impl Moment {
-    /// How far the stage has come: 0 at its first step, 1 at its last.
+    /// The progress of the stage: 0 at its first step, 1 at its last.
     pub fn share(self) -> f64 {
         let last = self.steps.saturating_sub(1).max(1);
         self.step.min(last) as f64 / last as f64
     }
 
-    /// `weight` in the prototype stage, nothing before.
+    /// `weight` in the prototype stage, 0 before.
     pub fn in_prototype(self, weight: f64) -> f64 {
         if self.stage == Stage::Prototype { weight } else { 0.0 }
     }
 }
 
-/// A term that settings ask for by numbers: its options, and the term that they make.
+/// A term with options among the settings.
 pub(crate) struct Regularizer {
-    /// The numbers that settings have for it.
+    /// Its options.
     pub(crate) options: &'static [TermOption],
-    /// The term, if the values of its options, in their order, ask for it in this network.
+    /// Makes the term from the values of its options, in their order; `None` if they turn it off.
     pub(crate) of: fn(&[f64], &Network) -> Option<Box<dyn LossTerm>>,
 }
 
-/// A number of a regulariser: a key of settings files, and an option of the command line.
+/// An option of a regulariser: a key in settings files, and an option of the command line.
 #[derive(Debug)]
 pub(crate) struct TermOption {
     /// The key, such as `l2_weight`.
     pub(crate) name: &'static str,
-    /// Its value where settings do not say.
+    /// Its value in settings without the key.
     pub(crate) default: f64,
-    /// What it is, for people.
+    /// The help text.
     pub(crate) about: &'static str,
 }

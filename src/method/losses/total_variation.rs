@@ -1,4 +1,4 @@
-//! total_variation: how much neighbouring pixels differ, in four forms (the paper's `L_hf`).
+//! total_variation: how much adjacent pixels differ, in four forms (the paper's `L_hf`).
 
 use std::ops::Range;
 
@@ -15,14 +15,14 @@ crate::params! {
     struct TotalVariationParams { term: TermParams, channels: u32, h: u32, w: u32, scale_u: f32, scale_v: f32 }
 }
 
-/// The penalty on differences between adjacent pixels of an image, of the prototype stage. Its column is `loss_hf`.
+/// The penalty on differences between adjacent pixels of an image, in the prototype stage. Its column is `loss_hf`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TotalVariation {
     /// The form.
     pub form: TvForm,
-    /// The weight at the end of the stage.
+    /// The weight in the last step of the stage.
     pub weight: f64,
-    /// The share of the weight that the first step has; it grows evenly from there.
+    /// The fraction of the weight in the first step, from which the weight rises linearly.
     pub start: f64,
 }
 
@@ -47,7 +47,7 @@ impl LossTerm for TotalVariation {
         Ok(vec![Source::Image])
     }
 
-    /// One partial sum a row of a channel.
+    /// One partial sum per row of a channel.
     fn columns(&self, sources: &[Shape]) -> Vec<Column> {
         vec![Column::named("loss_hf").in_partials(sources.iter().map(|x| x.c() * x.h()).sum())]
     }

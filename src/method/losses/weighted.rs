@@ -1,4 +1,4 @@
-//! The objectives of a batch as one term of the loss: minus a weighted sum of what classes and modules show.
+//! The objectives of a batch as one term of the loss: minus a weighted sum of values of classes and modules.
 
 use std::ops::Range;
 
@@ -10,13 +10,13 @@ use crate::method::objective::resolve::{self, FeatureTerm, Form, LogitTerm, Reso
 use crate::networks::Network;
 use crate::shape::Shape;
 
-/// Objectives of one form, one for each image of the batch, none of which is the class's.
+/// One objective for each image of the batch, all of the same form. None is [`Objective::class`](crate::method::Objective::class).
 pub(in crate::method) struct Weighted {
     pub(in crate::method) objectives: Vec<ResolvedObjective>,
 }
 
 impl Weighted {
-    /// That of the first image: the others have as many terms of the same kinds.
+    /// The objective of the first image. The others have the same kinds of terms.
     fn form(&self) -> Option<&ResolvedObjective> {
         self.objectives.first()
     }
@@ -27,7 +27,7 @@ impl LossTerm for Weighted {
         "objective"
     }
 
-    /// The logits, if a term is on them, then the module of each other term.
+    /// The logits, if a term reads them, then the module of each other term.
     fn reads(&self, network: &Network) -> Result<Vec<Source>> {
         let Some(form) = self.form() else { return Ok(Vec::new()) };
         let logits = (!form.logits.is_empty()).then(|| Source::logits(network));
@@ -67,7 +67,7 @@ impl LossTerm for Weighted {
     }
 }
 
-/// A term on a module, one for each image.
+/// Appends a term on a module, which each image has with its own numbers.
 fn feature(
     rec: &mut Recording,
     label: &str,

@@ -1,4 +1,4 @@
-//! Objectives built in code: constructors of single terms, and their sums. Text is the other way to the same terms.
+//! Objectives built in code: constructors of single terms, and sums of them. The same terms can be parsed from text.
 
 use std::ops::{Add, Mul, Neg, Sub};
 
@@ -7,13 +7,12 @@ use super::pointed::Fault;
 use super::term::{At, Direction, MAX_TERMS, Term, Unit};
 use super::write::written;
 
-/// A part that no text was read for; [`Objective::of`] says where it stands in the text that is written.
+/// A part that does not come from text. [`Objective::of`] sets its position in the text that is written.
 fn at<T>(value: T) -> At<T> {
     At { value, at: 0 }
 }
 
-/// Classes are named by index, WordNet id or name; modules as `protogpu modules` lists them. Whether a network has them is seen when the
-/// objective is resolved.
+/// Classes are given by index, WordNet id or name, modules by name. [`Objective::resolve`] checks that a network has them.
 impl Objective {
     /// A class's logit.
     pub fn logit(class: impl Into<String>) -> Self {
@@ -30,32 +29,32 @@ impl Objective {
         Self::unit(Unit::LogProbability(at(class.into())))
     }
 
-    /// How much a class's logit is above that of another.
+    /// The logit of a class minus that of another.
     pub fn log_odds(class: impl Into<String>, against: impl Into<String>) -> Self {
         Self::unit(Unit::LogOdds(at(class.into()), at(against.into())))
     }
 
-    /// The mean of a module's channel over all places.
+    /// The mean of a module's channel over all positions.
     pub fn channel(module: impl Into<String>, channel: usize) -> Self {
         Self::unit(Unit::Channel(at(module.into()), at(channel)))
     }
 
-    /// A module's channel at a row and column; at the centre if there is none.
+    /// A module's channel at a row and column, or at the centre for `None`.
     pub fn neuron(module: impl Into<String>, channel: usize, place: Option<[usize; 2]>) -> Self {
         Self::unit(Unit::Neuron(at(module.into()), at(channel), place.map(|place| place.map(at))))
     }
 
-    /// The mean over all places of the dot product with a vector, which has a number for each channel of the module.
+    /// The mean over all positions of the dot product with a vector, which has one number per channel of the module.
     pub fn direction(module: impl Into<String>, vector: impl Into<Vec<f32>>) -> Self {
         Self::unit(Unit::Direction(at(module.into()), at(Direction::Numbers(vector.into()))))
     }
 
-    /// The mean of the squares of all that a module shows.
+    /// The mean of the squares of a module's output.
     pub fn layer(module: impl Into<String>) -> Self {
         Self::unit(Unit::Layer(at(module.into())))
     }
 
-    /// Minus the mean cosine similarity of the module's Gram matrix with those of the other images of the batch.
+    /// Minus the mean cosine similarity between the module's Gram matrix and those of the other images of the batch.
     pub fn diversity(module: impl Into<String>) -> Self {
         Self::unit(Unit::Diversity(at(module.into())))
     }
@@ -64,7 +63,7 @@ impl Objective {
         Self::of(vec![Term { weight: 1.0, unit }])
     }
 
-    /// The objective with these terms, whose errors point at the terms in the text that it is written as.
+    /// The objective with these terms. Errors point at a term in the written text.
     fn of(mut terms: Vec<Term>) -> Self {
         let (text, begins) = written(&terms);
         for (term, begin) in terms.iter_mut().zip(begins) {
@@ -73,7 +72,7 @@ impl Objective {
         Self { text, terms }
     }
 
-    /// What reading refuses in a text and code can build all the same.
+    /// Checks what the parser refuses in text, because code can build it too.
     pub(super) fn check(&self) -> Result<(), Fault> {
         let begins = written(&self.terms).1;
         for (term, &begin) in self.terms.iter().zip(&begins) {
@@ -81,13 +80,13 @@ impl Objective {
             let finite = |v: &[f32]| v.iter().all(|number| number.is_finite());
             match &term.unit {
                 Unit::Class if self.terms.len() > 1 || term.weight != 1.0 => {
-                    return wrong("`class` stands alone: name the classes of a sum, as in logit:goldfish");
+                    return wrong("`class` cannot be part of a sum: name the class, as in logit:goldfish");
                 }
                 Unit::Direction(_, At { value: Direction::Numbers(v), .. }) if !finite(v) => {
                     return wrong("a direction has a number that is not finite");
                 }
                 _ if !(term.weight as f32).is_normal() => {
-                    return wrong("the weight must be a number other than 0 that the adapter's numbers hold");
+                    return wrong("the weight must be a number other than 0 that fits into 32 bits");
                 }
                 _ => {}
             }
@@ -100,7 +99,7 @@ impl Objective {
 }
 
 impl Unit {
-    /// Says that all of it stands at a character of the text.
+    /// Sets the position of all parts to a character of the text.
     fn move_to(&mut self, to: usize) {
         match self {
             Self::Class => {}

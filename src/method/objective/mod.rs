@@ -1,7 +1,7 @@
-//! The objective that the prototype stage maximises, as text: `0.7*logit:goldfish - 0.3*channel:layer3.1:17`.
+//! The objective that the prototype stage maximises, as in `0.7*logit:goldfish - 0.3*channel:layer3.1:17`.
 //!
-//! Plain data: `parse` reads the text, [`Display`](fmt::Display) writes it back, `resolve` looks its classes and modules up in a
-//! network, and `record` turns the result into commands.
+//! `term` has its terms as plain data, `parse` reads them from text, `write` writes them, `build` makes them in code, and `resolve` looks
+//! up classes and modules in a network.
 
 mod build;
 mod parse;
@@ -26,18 +26,18 @@ use crate::digest::sha256_hex;
 use crate::named::as_string;
 use crate::{Error, Result};
 
-/// A weighted sum of terms. The loss of the prototype stage is its negative.
+/// A weighted sum of terms, which the prototype stage maximises.
 ///
-/// [`GRAMMAR`] has the grammar. Two objectives are equal if their terms are, whatever text they came from.
+/// [`GRAMMAR`] describes the text. Two objectives are equal if their terms are equal, whatever their text.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Objective {
-    /// As it was typed, for errors that point into it.
+    /// The text as it was typed. Errors point into it.
     text: String,
     terms: Vec<Term>,
 }
 
-/// The grammar, for people.
+/// The grammar of the text, for help pages.
 pub const GRAMMAR: &str = "\
 OBJECTIVE  [-]TERM, then any number of + TERM or - TERM, with spaces around + and -
 TERM       [WEIGHT*]UNIT, such as 0.5*logit:goldfish
@@ -56,11 +56,11 @@ CLASS      an index, a WordNet id or a name; in quotes if it contains :, *, a qu
            before + or -
 MODULE     a name that `protogpu modules` lists; the module's output, as a hook would copy it";
 
-/// Longest folder name, as of classes.
+/// The longest folder name, as for classes.
 const MAX_SLUG: usize = 64;
 
 impl Objective {
-    /// The job's class: the paper's logit where `Settings::logsumexp_weight` is 0.
+    /// The objective of the paper: the logit of each job's class, less `Settings::logsumexp_weight` times `log Σ exp(logits)`.
     pub fn class() -> Self {
         Self { text: "class".into(), terms: vec![Term { weight: 1.0, unit: Unit::Class }] }
     }
@@ -70,7 +70,7 @@ impl Objective {
         matches!(self.terms[..], [Term { unit: Unit::Class, .. }])
     }
 
-    /// The class of an objective that is one class's logit and nothing else, which is the paper's for that class.
+    /// The class, if the objective is the logit of a class and nothing else.
     fn lone_logit(&self) -> Option<&At<String>> {
         match &self.terms[..] {
             [Term { weight, unit: Unit::Logit(class) }] if *weight == 1.0 => Some(class),
@@ -78,8 +78,8 @@ impl Objective {
         }
     }
 
-    /// A folder name: lower-case letters, digits, `.` and `_`, at most 64 of them. Where that is cut off, or leaves out what may tell
-    /// objectives apart, such as capitals, hyphens in names, quotes and other scripts, it ends with eight digits of a digest.
+    /// A folder name of at most 64 lower-case letters, digits, `.` and `_`. If it is cut, or leaves out differences between objectives
+    /// (capitals, hyphens in names, quotes, other scripts), it ends with eight digits of a digest.
     pub fn slug(&self) -> String {
         let (text, mut slug, mut lossy) = (self.to_string(), String::new(), false);
         for c in text.chars() {

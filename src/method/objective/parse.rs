@@ -1,4 +1,4 @@
-//! From text to terms: recursive descent over characters, with the place of whatever may turn out wrong later.
+//! Parses text into terms by recursive descent over characters. Terms remember their positions, for later errors.
 
 use super::pointed::Fault;
 use super::term::{At, Direction, MAX_TERMS, Term, Unit};
@@ -6,7 +6,7 @@ use super::write::in_module;
 use crate::Result;
 use crate::suggest::{near_misses, shown};
 
-/// Longer texts are none: a direction of 2,048 numbers has some 25,000 characters.
+/// Longer texts are refused. A direction with 2,048 numbers has about 25,000 characters.
 const MAX_CHARS: usize = 1 << 16;
 
 const UNITS: [&str; 9] =
@@ -57,7 +57,7 @@ impl Parser<'_> {
             terms.push(self.term(negative)?);
             if let Some(i) = terms.iter().position(|term| term.unit == Unit::Class) {
                 let at = if i == 0 { first } else { begin };
-                return Err(Fault::new(at, "`class` stands alone: name the classes of a sum, as in logit:goldfish"));
+                return Err(Fault::new(at, "`class` cannot be part of a sum: name the class, as in logit:goldfish"));
             }
         }
     }
@@ -79,7 +79,10 @@ impl Parser<'_> {
         let word: String = self.take(|c| c.is_ascii_alphanumeric() || c == '_');
         if word == "class" && self.peek() != Some(':') {
             if weight != 1.0 || negative {
-                return Err(Fault::new(begin, "`class` stands alone: name the class, as in 0.5*logit:goldfish"));
+                return Err(Fault::new(
+                    begin,
+                    "`class` cannot have a weight: name the class, as in 0.5*logit:goldfish",
+                ));
             }
             return Ok(Term { weight, unit: Unit::Class });
         }
@@ -91,7 +94,7 @@ impl Parser<'_> {
         Ok(Term { weight: if negative { -weight } else { weight }, unit })
     }
 
-    /// What follows the colon.
+    /// The part after the colon.
     fn unit(&mut self, word: &str) -> Parsed<Unit> {
         Ok(match word {
             "logit" => Unit::Logit(self.class(None)?),
@@ -170,7 +173,7 @@ impl Parser<'_> {
             }
             text += &self.take(|c| c.is_ascii_digit());
         }
-        let weight = text.parse::<f64>().map_err(|_| Fault::new(at, format!("`{}` is no number", shown(&text))))?;
+        let weight = text.parse::<f64>().map_err(|_| Fault::new(at, format!("`{}` is not a number", shown(&text))))?;
         match (weight as f32).is_normal() {
             true => Ok(weight),
             false if weight == 0.0 => Err(Fault::new(at, "a weight of 0 has no effect: drop the term")),
@@ -184,7 +187,7 @@ impl Parser<'_> {
         if text.is_empty() {
             return Err(Fault::new(at, format!("expected {what}, a whole number")));
         }
-        // Too many digits for a number are more than any module has as well.
+        // A number that does not fit is larger than any module, too.
         Ok(At { value: text.parse().unwrap_or(usize::MAX), at })
     }
 
@@ -207,7 +210,7 @@ impl Parser<'_> {
         self.name("a class", end, false)
     }
 
-    /// A name in quotes, or up to `end`, the end of the text, or a + or - after a space. An index ends with its digits.
+    /// A name in quotes, or up to `end`, a + or - after a space, or the end of the text. An index ends after its digits.
     fn name(&mut self, what: &str, end: Option<char>, file: bool) -> Parsed<At<String>> {
         let at = self.at;
         if let Some(quote @ ('"' | '\'')) = self.peek() {

@@ -1,11 +1,11 @@
-//! Errors that show a text and point at one of its characters.
+//! Errors that show a text and point at a character.
 
 use crate::Error;
 
-/// Characters that are shown to each side.
+/// The number of characters that are shown on each side.
 const AROUND: usize = 48;
 
-/// What is wrong at a character of a text, counted from 0.
+/// An error at a character of a text, counted from 0.
 #[derive(Debug)]
 pub(super) struct Fault {
     pub(super) at: usize,
@@ -17,7 +17,7 @@ impl Fault {
         Self { at, what: what.into() }
     }
 
-    /// The message, the text on a line of its own, and a caret below the character.
+    /// The message, then a line with the text, then a caret below the character.
     pub(super) fn pointed(self, text: &str) -> Error {
         let chars: Vec<char> = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         let at = self.at.min(chars.len());

@@ -1,4 +1,4 @@
-//! An objective held against a network: classes, modules, channels and places that are there.
+//! Resolves an objective in a network: looks up its classes and modules, and checks channels and positions.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::shape::Shape;
 use crate::tensor_file::Tensors;
 use crate::{Error, Result};
 
-/// What of a class counts.
+/// The value of a class that a term uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::method) enum Form {
     Logit,
@@ -29,11 +29,11 @@ pub(in crate::method) struct LogitTerm {
     pub(in crate::method) weight: f64,
 }
 
-/// What of a module counts.
+/// The part of a module's output that a term uses.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::method) enum ModuleUnit {
     Channel(usize),
-    /// A channel, and a place in its plane.
+    /// A channel, and a position in its plane.
     Neuron(usize, usize),
     Direction(Arc<[f32]>),
     Layer,
@@ -48,19 +48,19 @@ pub(in crate::method) struct FeatureTerm {
     pub(in crate::method) weight: f64,
 }
 
-/// An objective's terms as a network has them.
+/// The terms of an objective, resolved in a network.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ResolvedObjective {
-    /// Those on the logits; of [`Objective::class`] none.
+    /// The terms on the logits; none for [`Objective::class`].
     pub(in crate::method) logits: Vec<LogitTerm>,
-    /// Those on modules.
+    /// The terms on modules.
     pub(in crate::method) features: Vec<FeatureTerm>,
     /// Whether it is [`Objective::class`].
     pub(in crate::method) class: bool,
 }
 
 impl ResolvedObjective {
-    /// Whether two objectives differ in numbers only (weights, classes, channels, places), so that one plan computes both.
+    /// Whether two objectives differ only in numbers (weights, classes, channels, positions, directions). One plan then computes both.
     pub fn same_form(&self, other: &Self) -> bool {
         let logits = |all: &Self| all.logits.iter().map(|term| term.form).collect::<Vec<_>>();
         let kind = |term: &FeatureTerm| (term.node, std::mem::discriminant(&term.feature));
@@ -68,21 +68,21 @@ impl ResolvedObjective {
         self.class == other.class && logits(self) == logits(other) && features(self) == features(other)
     }
 
-    /// Whether it is the paper's, the logit of each job's class.
+    /// Whether it is [`Objective::class`].
     pub fn is_class(&self) -> bool {
         self.class
     }
 
-    /// Whether it takes the images that are made at once apart, so that each depends on the others.
+    /// Whether it has a `diversity` term, so that each image depends on the others in its batch.
     pub fn is_diverse(&self) -> bool {
         self.features.iter().any(|term| term.feature == ModuleUnit::Diversity)
     }
 }
 
-/// The objectives of a batch, one for each of `jobs`, held against a network.
+/// Resolves the objectives of a batch, one for each of `jobs` images.
 ///
 /// # Errors
-/// If one does not fit the network, or they are not of one form.
+/// If an objective does not suit the network, or they do not have the same form.
 pub(in crate::method) fn resolve_all(
     network: &Network,
     objectives: &[Objective],
@@ -104,29 +104,28 @@ pub(in crate::method) fn resolve_all(
 }
 
 impl Objective {
-    /// The objective's terms in a network.
+    /// Resolves the objective in a network. Call [`Objective::with_files`] first if a direction is a file.
     ///
     /// # Errors
-    /// If a class, module, channel, place or direction is not there; the message says what is, and points into the text. A direction
-    /// that is a file is there after [`Objective::with_files`].
+    /// If a class, module, channel or position does not exist, or a direction does not suit its module. The message points into the
+    /// text.
     pub fn resolve(&self, network: &Network) -> Result<ResolvedObjective> {
         self.terms_in(network).map_err(|fault| fault.pointed(&self.text))
     }
 
-    /// The class whose logit it is, if it is one class's logit and nothing else: the paper's objective for that class.
+    /// The class, if the objective is the logit of a class and nothing else.
     ///
     /// # Errors
-    /// If there is no such class.
+    /// If the network does not have the class.
     pub fn lone_class(&self, network: &Network) -> Result<Option<usize>> {
         let class = self.lone_logit().map(|name| class_of(network, name)).transpose();
         class.map_err(|fault| fault.pointed(&self.text))
     }
 
-    /// The same objective with the numbers of each direction that is a file, and the SHA-256 of that file, for a record. `read` reads
-    /// a file.
+    /// The same objective with the contents of its direction files, and their SHA-256 for records. `read` reads a file.
     ///
     /// # Errors
-    /// If a file cannot be read, has another SHA-256 than the objective says, or does not hold a single tensor.
+    /// If a file cannot be read, does not have the SHA-256 in the objective, or does not contain exactly one tensor.
     pub fn with_files(&self, read: impl Fn(&Path) -> Result<Vec<u8>>) -> Result<Self> {
         let mut read_in = self.clone();
         for term in &mut read_in.terms {
@@ -169,7 +168,7 @@ impl Objective {
                     logit(Form::LogProbability, name, weight)?;
                     continue;
                 }
-                // log(p/q) of two classes is the difference of their logits.
+                // For two probabilities p and q, log(p/q) is the difference of the logits.
                 Unit::LogOdds(of, against) => {
                     logit(Form::Logit, of, weight)?;
                     logit(Form::Logit, against, -weight)?;
@@ -207,7 +206,7 @@ fn node_of(network: &Network, module: &At<String>) -> std::result::Result<(NodeI
     Ok((node, network.graph().node(node).shape))
 }
 
-/// A number below how many there are.
+/// The number, if it is below `count`.
 fn within(number: &At<usize>, count: usize, has: &str, what: &str) -> std::result::Result<usize, Fault> {
     if number.value < count {
         return Ok(number.value);

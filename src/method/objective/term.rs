@@ -3,20 +3,20 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// An objective has no more terms: each takes a pass or two over a module's output.
+/// The most terms of an objective. Each takes one or two passes over a module's output.
 pub(super) const MAX_TERMS: usize = 32;
 
-/// One term.
+/// A weighted term.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Term {
     pub(super) weight: f64,
     pub(super) unit: Unit,
 }
 
-/// What a term is about.
+/// The value of a term.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Unit {
-    /// The job's own class: its logit, less the part of `log Σ exp(logits)` that `Settings::logsumexp_weight` says; stands alone.
+    /// The objective of the paper for the job's class, see [`Objective::class`](super::Objective::class). It is always the only term.
     Class,
     Logit(At<String>),
     Probability(At<String>),
@@ -29,20 +29,20 @@ pub(super) enum Unit {
     Diversity(At<String>),
 }
 
-/// Where a direction comes from.
+/// A direction in the space of a module's channels.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Direction {
     Numbers(Vec<f32>),
     File {
         path: PathBuf,
-        /// The SHA-256 that the file must have.
+        /// The required SHA-256 of the file.
         sha256: Option<String>,
-        /// Its numbers, once it is read.
+        /// The numbers, once the file is read.
         numbers: Option<Arc<[f32]>>,
     },
 }
 
-/// A part of the text with the place of its first character, which does not count in comparisons.
+/// A part of the text, and the position of its first character. Comparisons ignore the position.
 #[derive(Clone, Debug)]
 pub(super) struct At<T> {
     pub(super) value: T,

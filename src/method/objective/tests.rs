@@ -66,7 +66,7 @@ fn bad_texts_are_pointed_at() {
         ("0.5 logit:1", "expected * between the weight", Some('l')),
         ("0*logit:1", "a weight of 0 has no effect", Some('0')),
         ("1e99*logit:1", "does not fit into 32 bits", Some('1')),
-        ("1.2.3*logit:1", "`1.2.3` is no number", Some('1')),
+        ("1.2.3*logit:1", "`1.2.3` is not a number", Some('1')),
         ("1 * 2 * logit:1", "`2` is none of", Some('2')),
         ("logit:moth+logit:2", "put spaces around the + or - between terms", Some(':')),
         ("logit:moth -", "expected one of", None),
@@ -80,9 +80,9 @@ fn bad_texts_are_pointed_at() {
         ("direction:layer1:[1,two]", "expected a number of the direction", Some('t')),
         ("direction:layer1:[1;2]", "expected , and another number", Some(';')),
         ("direction:layer1:x#12", "expected a SHA-256", Some('1')),
-        ("class + logit:1", "`class` stands alone", Some('c')),
-        ("logit:1 + class", "`class` stands alone", Some('c')),
-        ("2*class", "`class` stands alone", Some('2')),
+        ("class + logit:1", "`class` cannot be part of a sum", Some('c')),
+        ("logit:1 + class", "`class` cannot be part of a sum", Some('c')),
+        ("2*class", "`class` cannot have a weight", Some('2')),
         (&format!("logit:1 + {long}*logit:2"), "does not fit into", Some('9')),
     ] {
         let (what, pointed) = fault(text.parse::<Objective>().expect_err(text));
@@ -184,7 +184,7 @@ fn code_builds_what_text_says() {
     for (built, expected, at) in [
         (one() - 2.0 * Objective::channel("layer3.1", 256), "layer3.1 has 32 channels", '2'),
         (one() + Objective::logit("moth"), "none of the 5 classes is called `moth`", 'l'),
-        (one() + Objective::class(), "`class` stands alone", 'c'),
+        (one() + Objective::class(), "`class` cannot be part of a sum", 'c'),
         (0.0 * one(), "the weight must be a number other than 0", '0'),
         (one() + f64::NAN * Objective::layer("layer1"), "the weight must be a number", 'N'),
         (Objective::direction("conv1", [f32::NAN; 8]), "a direction has a number that is not finite", 'd'),

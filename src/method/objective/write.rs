@@ -1,10 +1,10 @@
-//! From terms to text: what `parse` reads.
+//! Writes terms as text that `parse` reads.
 
 use std::fmt;
 
 use super::term::{At, Direction, Term, Unit};
 
-/// Terms as text, and the character with which each begins.
+/// The text of terms, and the position at which each begins.
 pub(super) fn written(terms: &[Term]) -> (String, Vec<usize>) {
     let (mut text, mut begins) = (String::new(), Vec::new());
     for (i, Term { weight, unit }) in terms.iter().enumerate() {
@@ -60,21 +60,21 @@ impl fmt::Display for Direction {
     }
 }
 
-/// Whether a module's name may have this character without quotes.
+/// Whether this character of a module's name needs no quotes.
 pub(super) fn in_module(c: char) -> bool {
     c.is_alphanumeric() || c == '_' || c == '.'
 }
 
-/// A module's name as it may stand in an objective: as it is, or in quotes.
+/// A module's name, in quotes if necessary.
 fn module(name: &str) -> String {
     if name.chars().all(in_module) { name.to_owned() } else { in_quotes(name) }
 }
 
-/// The same of a class or a file.
+/// The name of a class or file, in quotes if necessary.
 fn quoted(name: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || matches!(c, ' ' | '_' | '.' | ',');
     let starts = name.starts_with(|c: char| c.is_alphabetic()) || name.bytes().all(|b| b.is_ascii_digit());
-    // A hyphen belongs to a word that stands before it.
+    // A hyphen directly after a letter belongs to the name.
     let hyphens = |(i, c): (usize, char)| c == '-' && name[..i].ends_with(|c: char| c.is_alphabetic());
     if starts && !name.ends_with(' ') && name.char_indices().all(|(i, c)| plain(c) || hyphens((i, c))) {
         return name.to_owned();

@@ -1,4 +1,4 @@
-//! A session for programs that may wait: each function stands on one that does not.
+//! The functions of a session that wait for the adapter. Each is built on one that does not.
 
 use super::{ImageState, Overrides, Pending, Session, WINDOW};
 use crate::error::{Error, Result};
@@ -8,7 +8,7 @@ use crate::method::settings::Settings;
 use crate::networks::Network;
 
 impl Session {
-    /// [`Session::prepare`] with the settings' own choices, waited for.
+    /// [`Session::prepare`] without overrides, which waits.
     ///
     /// # Errors
     /// As [`Session::prepare`].
@@ -16,7 +16,7 @@ impl Session {
         Self::with_overrides(context, network, settings, jobs, Overrides::default())
     }
 
-    /// [`Session::prepare`], waited for.
+    /// [`Session::prepare`], which waits.
     ///
     /// # Errors
     /// As [`Session::prepare`].
@@ -30,7 +30,7 @@ impl Session {
         pollster::block_on(Self::prepare(context, network, settings, jobs, overrides))
     }
 
-    /// Does `steps` steps, or as many as are left, waits for them and reads their losses.
+    /// Makes `steps` steps, or as many as are left, waits for them and reads their losses.
     ///
     /// # Errors
     /// If a loss becomes NaN or infinite, or the device is lost.
@@ -51,21 +51,21 @@ impl Session {
         Ok(())
     }
 
-    /// Sets how many steps [`Session::advance`] submits together, at least one. A submission should take about a tenth of a second: short
-    /// enough for a responsive desktop, long enough for the wait between submissions not to matter. Results do not depend on it.
+    /// Sets how many steps [`Session::advance`] submits at once, at least one. A submission should take about a tenth of a second: short
+    /// enough for a responsive desktop, and long compared with the wait between submissions. Results do not depend on it.
     pub fn submit_at_most(&mut self, steps: usize) {
         self.submission = steps.clamp(1, WINDOW);
     }
 
-    /// Does one step with a timestamp around every dispatch, waits for it and reads its losses. It counts as every other.
+    /// Makes one step with a timestamp around every dispatch, waits for it and reads its losses. It is a step like the others.
     ///
     /// # Errors
-    /// If the adapter has no timestamps or all steps are made; otherwise as [`Session::advance`].
+    /// If the adapter has no timestamps or no step is left, or as [`Session::advance`].
     pub fn profile(&mut self) -> Result<Vec<KernelTime>> {
         if self.step == self.total_steps() {
             return Err(Error::input(format!("all {} steps are done: none is left to profile", self.step)));
         }
-        // Before the next stretch writes over those of the last.
+        // The next window overwrites the losses of the last one.
         self.read_losses()?;
         self.ready()?;
         let times = self.plan.profile("step")?;
@@ -74,7 +74,7 @@ impl Session {
         Ok(times)
     }
 
-    /// Reads the losses that are not read yet; waits for them.
+    /// Waits for the losses that were not read yet, and reads them.
     pub(super) fn read_losses(&mut self) -> Result<()> {
         if self.read_steps == self.step {
             return Ok(());
@@ -85,7 +85,7 @@ impl Session {
         self.append(&losses.readback.wait()?, losses.window, losses.end)
     }
 
-    /// [`Session::record_states`] of the steps submitted so far, submitted and waited for.
+    /// The states after the steps submitted so far. Waits; see [`Session::record_states`].
     ///
     /// # Errors
     /// If the device is lost.
@@ -93,7 +93,7 @@ impl Session {
         self.wait_for(Self::record_states)
     }
 
-    /// [`Session::record_images`] of the steps submitted so far, submitted and waited for.
+    /// The images after the steps submitted so far. Waits; see [`Session::record_images`].
     ///
     /// # Errors
     /// If the device is lost.
@@ -101,7 +101,7 @@ impl Session {
         self.wait_for(Self::record_images)
     }
 
-    /// [`Session::record_logits`] of the steps submitted so far, submitted and waited for.
+    /// The logits of the images after the steps submitted so far. Waits; see [`Session::record_logits`].
     ///
     /// # Errors
     /// If the device is lost.

@@ -1,10 +1,10 @@
-//! Losses on their way from the adapter to the histories.
+//! Reads losses from the adapter into the histories.
 
 use super::Session;
 use crate::error::{Error, Result};
 use crate::gpu::Readback;
 
-/// Losses on their way back, see [`Session::record_losses`].
+/// Losses that the adapter delivers, see [`Session::record_losses`].
 pub struct Losses {
     pub(super) readback: Readback,
     pub(super) window: u64,
@@ -12,26 +12,26 @@ pub struct Losses {
 }
 
 impl Session {
-    /// Records a copy of the losses of the steps recorded so far, which [`Session::take_losses`] delivers when the
-    /// encoder was submitted and the device polled.
+    /// Records a copy of the losses of the steps recorded so far. Once the encoder is submitted and the device polled,
+    /// [`Session::take_losses`] takes them.
     pub fn record_losses(&self, encoder: &mut wgpu::CommandEncoder) -> Losses {
         let histories: Vec<_> = self.state.microbatches.iter().map(|microbatch| microbatch.history).collect();
         let readback = self.plan.record_read(encoder, &histories).expect("the losses are kept");
         Losses { readback, window: self.window.0, end: self.step }
     }
 
-    /// Appends losses that have arrived to [`Session::histories`]; `false` if they have not. Never blocks.
+    /// Appends the losses to [`Session::histories`] and returns `true`, or `false` if they have not arrived. Never blocks.
     ///
     /// # Errors
-    /// If a loss is NaN or infinite (the message names the step and the class), or the device is lost. The session has then come
-    /// to its end, and the histories of images before the one at fault may be a step longer.
+    /// If a loss is NaN or infinite (the message names the step and the class), or the device is lost. The session is then unusable,
+    /// and the histories of images before the failed one may be a step longer.
     pub fn take_losses(&mut self, losses: &mut Losses) -> Result<bool> {
         let Some(parts) = losses.readback.try_take()? else { return Ok(false) };
         self.append(&parts, losses.window, losses.end)?;
         Ok(true)
     }
 
-    /// Appends the losses up to a step; `window` is the step with which the histories begin.
+    /// Appends the losses of the steps before `end`; `window` is the first step of `histories`.
     pub(super) fn append(&mut self, histories: &[Vec<f32>], window: u64, end: u64) -> Result<()> {
         for step in self.read_steps.max(window)..end {
             for image in 0..self.jobs.len() {

@@ -1,27 +1,27 @@
-//! Images, logits and states on their way from the adapter.
+//! Reads images, logits and states from the adapter.
 
 use super::{ImageState, Session};
 use crate::error::Result;
 use crate::gpu::{Readback, TensorId};
 
-/// What a session was asked for, from the moment at which the encoder with the copies is submitted.
+/// A value that the adapter delivers after the encoder with its copy is submitted.
 ///
-/// [`Pending::try_take`] asks whether it has arrived, and [`Pending::read`] is a future.
+/// [`Pending::try_take`] checks whether it has arrived, and [`Pending::read`] is a future.
 pub struct Pending<T> {
     readback: Readback,
     of_parts: Box<dyn Fn(Vec<Vec<f32>>) -> T + Send + Sync>,
 }
 
 impl<T> Pending<T> {
-    /// Gives it if it has arrived. Never blocks; the device must be polled by its owner.
+    /// The value, if it has arrived. Never blocks; the device's owner must poll the device.
     ///
     /// # Errors
-    /// If the device is lost, the encoder was dropped instead of submitted, or it was taken before.
+    /// If the device is lost, the encoder was dropped instead of submitted, or the value was taken before.
     pub fn try_take(&mut self) -> Result<Option<T>> {
         Ok(self.readback.try_take()?.map(&self.of_parts))
     }
 
-    /// Gives it when it is there. On native platforms the device must be polled by its owner meanwhile.
+    /// The value, when it arrives. On native platforms, the device's owner must poll the device meanwhile.
     ///
     /// # Errors
     /// If the device is lost, or the encoder was dropped instead of submitted.
@@ -29,7 +29,7 @@ impl<T> Pending<T> {
         Ok((self.of_parts)(self.readback.read().await?))
     }
 
-    /// Gives it; waits for everything submitted.
+    /// The value, after waiting for all submitted work.
     #[cfg(feature = "native")]
     pub(super) fn wait(self) -> Result<T> {
         Ok((self.of_parts)(self.readback.wait()?))
@@ -55,14 +55,14 @@ impl Session {
         self.record_rows(encoder, self.state.logits.id, self.state.logits.shape.c())
     }
 
-    /// Records a copy of each image's pixels, what they are made of and Adam's state, after the steps recorded so far.
+    /// Records a copy of each image's pixels, parameters and Adam's moments, after the steps recorded so far.
     ///
     /// # Errors
     /// If the device has no memory for the copy.
     pub fn record_states(&self, encoder: &mut wgpu::CommandEncoder) -> Result<Pending<Vec<ImageState>>> {
         let state = &self.state;
         let tensors = [state.image, state.m, state.v, state.parameters];
-        // The parameters are read only where they are no image.
+        // The parameters are read only if they are not the image.
         let made = state.parameters.id != state.image.id;
         let count = if made { 4 } else { 3 };
         let ids: Vec<TensorId> = tensors[..count].iter().map(|t| t.id).collect();
@@ -77,7 +77,7 @@ impl Session {
         Ok(Pending { readback, of_parts: Box::new(of_parts) })
     }
 
-    /// Records a copy of a tensor of `len` elements an image.
+    /// Records a copy of a tensor with `len` elements per image.
     fn record_rows(
         &self,
         encoder: &mut wgpu::CommandEncoder,
