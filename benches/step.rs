@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput};
 use protogpu::gpu::{AdapterChoice, Context, Summary, describe_adapter};
-use protogpu::method::{Job, Session, Settings, settings};
+use protogpu::method::{Job, MAX_STEPS, Session, Settings};
 use protogpu::networks::{Architecture, Network};
 use protogpu::ops::ConvAlgorithms;
 
@@ -30,7 +30,7 @@ fn main() {
 fn bench(criterion: &mut Criterion, context: &Context, network: &Network, batch: usize) {
     // The most steps that there can be: a measurement must not come to the end of a run.
     // Every step is the same work, and its loss of the same terms.
-    let settings = Settings { steps: settings::MAX_STEPS, tv_start: 1.0, warp_probability: 1.0, ..Settings::default() };
+    let settings = Settings { steps: MAX_STEPS, tv_start: 1.0, warp_probability: 1.0, ..Settings::default() };
     let choices = ConvAlgorithms::fixed(context.capabilities());
     let summary: Summary = Session::summary(&choices, network, &settings, batch).expect("a plan");
     let flops = summary.sections.iter().filter(|s| s.name == "step").map(|s| s.flops).sum();

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::drive::{Pace, drive};
 use super::observer::Nobody;
 use crate::gpu::{Context, KernelTime, KernelTotal, PeakRates, Summary};
-use crate::method::{Job, Overrides, Session, Settings, settings};
+use crate::method::{Job, MAX_STEPS, Overrides, Session, Settings};
 use crate::networks::Network;
 use crate::ops::{ConvAlgorithm, ConvAlgorithms};
 use crate::{Error, Result};
@@ -112,7 +112,7 @@ pub(crate) fn measure(
     peak: &PeakRates,
 ) -> Result<Measured> {
     // So every step does the same work, and its loss has the same terms.
-    let settings = Settings { steps: settings::MAX_STEPS, tv_start: 1.0, warp_probability: 1.0, ..Settings::default() };
+    let settings = Settings { steps: MAX_STEPS, tv_start: 1.0, warp_probability: 1.0, ..Settings::default() };
     let plan = Session::summary(choices, network, &settings, batch)?;
     let job = |i: usize| Job { class: i % network.classes(), seed: i as u64, init: None };
     let jobs: Vec<Job> = (0..batch).map(job).collect();

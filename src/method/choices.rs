@@ -200,7 +200,7 @@ impl FromStr for Init {
 as_string!(Init);
 
 /// Numbers separated by commas.
-pub fn numbers<T: FromStr>(text: &str) -> Option<Vec<T>> {
+pub(crate) fn numbers<T: FromStr>(text: &str) -> Option<Vec<T>> {
     text.split(',').map(|part| part.trim().parse().ok()).collect()
 }
 

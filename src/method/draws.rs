@@ -50,7 +50,7 @@ impl Draws {
 }
 
 /// `len` uniform pixels in [0,1), in the order of the tensor: the start of an optimisation.
-pub fn uniform_image(seed: u64, class: usize, len: usize) -> Vec<f32> {
+pub(crate) fn uniform_image(seed: u64, class: usize, len: usize) -> Vec<f32> {
     let mut draws = Draws::new(Purpose::UniformImage, seed, class, 0);
     (0..len).map(|_| draws.unit()).collect()
 }
@@ -69,9 +69,9 @@ pub(super) fn normal_numbers(seed: u64, class: usize, len: usize) -> Vec<f64> {
     numbers
 }
 
-/// The draws of a transform at a step. Jitter: pixels to the right and downwards; scale: the factor; rotate: the angle in degrees.
-/// Each index `at` in the list of transforms has its own stream, so a transform does not change the draws of the others.
-pub fn draw_transform(transform: &Transform, at: usize, seed: u64, class: usize, step: u64) -> [f64; 2] {
+/// The draws of a transform at a step, see [`TransformDraws`](super::TransformDraws). Each index `at` in the list of transforms has its
+/// own stream, so a transform does not change the draws of the others.
+pub(super) fn draw_transform(transform: &Transform, at: usize, seed: u64, class: usize, step: u64) -> [f64; 2] {
     // There are at most 16 transforms, and far fewer than 2^56 steps.
     let mut draws = Draws::new(Purpose::Transform, seed, class, step << 8 | at as u64);
     let mut below = |count: usize| (f64::from(draws.unit()) * count as f64) as usize;
@@ -97,7 +97,7 @@ pub struct Warp {
 
 /// The warp of a step, or the identity. Every value is drawn even if its range is empty, so a setting does not change the draws of
 /// the others.
-pub fn draw_warp(settings: &Settings, seed: u64, class: usize, step: u64, width: usize, height: usize) -> Warp {
+pub(super) fn draw_warp(settings: &Settings, seed: u64, class: usize, step: u64, width: usize, height: usize) -> Warp {
     let mut draws = Draws::new(Purpose::Warp, seed, class, step);
     let angle_deg = draws.between(-settings.rotation, settings.rotation);
     let reach_x = settings.translate * width as f64;

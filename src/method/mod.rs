@@ -1,23 +1,23 @@
 //! The prototype loop: settings, random draws, the loss, the session that makes steps, and checkpoints.
 
-pub mod checkpoint;
-pub mod choices;
-pub mod draws;
+mod checkpoint;
+pub(crate) mod choices;
+pub(crate) mod draws;
 pub(crate) mod former_names;
 mod history;
 mod job;
 pub mod losses;
 mod microbatch;
 pub mod objective;
-pub mod parameterization;
+pub(crate) mod parameterization;
 pub(crate) mod presets;
 mod schedule;
 mod session;
-pub mod settings;
+mod settings;
 mod step;
 mod terms;
 pub(crate) mod transform_chain;
-pub mod transforms;
+mod transforms;
 
 pub use checkpoint::Checkpoint;
 pub use choices::{BaselineForm, Fill, Init, Interpolation, Parameterization, Preset, TvForm};
@@ -29,5 +29,5 @@ pub use microbatch::MICROBATCH_IN_SOFTWARE;
 pub use objective::Objective;
 pub use schedule::{TransformDraws, Warps};
 pub use session::{ImageState, Losses, Overrides, Pending, Session};
-pub use settings::Settings;
+pub use settings::{MAX_STEPS, Settings};
 pub use transforms::{Transform, Transforms};

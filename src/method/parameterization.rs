@@ -79,7 +79,7 @@ impl Settings {
 }
 
 /// The initial spectrum of an image, `[C,H,2·(W/2+1)]` in pairs (re, im): normal, with standard deviation 0.01.
-pub fn normal_spectrum(seed: u64, class: usize, image: ImageSpec) -> Vec<f32> {
+pub(super) fn normal_spectrum(seed: u64, class: usize, image: ImageSpec) -> Vec<f32> {
     let len = Irfft2::spectrum(image.batch(1)).len();
     normal_numbers(seed, class, len).into_iter().map(|v| (START * v) as f32).collect()
 }
@@ -88,7 +88,7 @@ pub fn normal_spectrum(seed: u64, class: usize, image: ImageSpec) -> Vec<f32> {
 ///
 /// # Errors
 /// If the number of pixels is not that of `image`, or a side is odd or above [`MAX_FFT_SIDE`].
-pub fn spectrum_of(pixels: &[f32], image: ImageSpec) -> Result<Vec<f32>> {
+pub(crate) fn spectrum_of(pixels: &[f32], image: ImageSpec) -> Result<Vec<f32>> {
     let ImageSpec { channels, height, width } = image;
     let fits = |side: usize| side.is_multiple_of(2) && (2..=MAX_FFT_SIDE).contains(&side);
     if pixels.len() != image.len() || ![height, width].into_iter().all(fits) {

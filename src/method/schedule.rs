@@ -46,7 +46,8 @@ pub trait Warps: Send {
 
 /// A source of draws for the other transforms.
 pub trait TransformDraws: Send {
-    /// The draws for an image at a step of the transform with this index in [`Settings::transforms`], see [`draw_transform`].
+    /// The two draws for an image at a step of the transform with this index in [`Settings::transforms`]. Jitter: pixels to the right and
+    /// downwards. Scale: the factor, then 0. Rotate: the angle in degrees, then 0. Others: zeros.
     fn draw(&self, image: usize, step: u64, transform: usize) -> [f64; 2];
 }
 

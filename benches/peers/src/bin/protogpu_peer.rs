@@ -47,7 +47,7 @@ impl Peer for Protogpu {
         let network = Network::from_weights(Weights::open(&input.weights)?)?;
         let settings = Settings {
             // More than anyone asks for.
-            steps: protogpu::method::settings::MAX_STEPS,
+            steps: protogpu::method::MAX_STEPS,
             lr: input.lr,
             beta1: input.beta1,
             beta2: input.beta2,
