@@ -1,7 +1,7 @@
-//! A term of the loss from outside of the crate, with WGSL of its own. `cargo run --example custom_loss`
+//! A loss term from outside the crate, with its own WGSL. `cargo run --example custom_loss`
 //!
-//! It makes what a module shows sparse, by the mean of its absolute values, beside the class's logit. Its value becomes a column of the
-//! history.
+//! The term makes the output of a module sparse: it adds the mean of the absolute values to the loss. Its value becomes a column of
+//! the history.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use protogpu::method::{Job, Overrides, Session, Settings};
 use protogpu::networks::{Network, embedded};
 use protogpu::{Result, Shape, params};
 
-/// One workgroup an image. Weight, values and gradient go through `lib/term`.
+/// One workgroup per image. `lib/term` has the weight, and stores values and gradient.
 const SPARSITY: &str = "
 #import lib/reduce
 #import lib/term
@@ -43,7 +43,7 @@ params! {
     struct SparsityParams { term: TermParams, len: u32 }
 }
 
-/// The mean of the absolute values of what a module shows.
+/// The mean of the absolute values of a module's output.
 struct Sparsity {
     module: &'static str,
     weight: f64,

@@ -1,8 +1,8 @@
-//! protogpu inside of another wgpu program: the host's device, the host's encoder, the host's frame loop.
+//! protogpu inside another wgpu program, with the host's device, command encoder and frame loop.
 //! `cargo run --example embed [STEPS]`
 //!
-//! Every frame the host clears its screen, records a few steps of the optimisation into the same encoder, and shows the
-//! image as it then is. Losses arrive some frames later. Nothing in the loop waits for the adapter.
+//! In every frame, the host clears its screen, records a few steps of the optimisation into the same encoder, and shows the
+//! image. Losses arrive some frames later. Nothing in the loop waits for the adapter.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -14,7 +14,7 @@ use protogpu::networks::embedded;
 
 const STEPS_A_FRAME: usize = 2;
 const SCREEN: wgpu::Extent3d = wgpu::Extent3d { width: 320, height: 240, depth_or_array_layers: 1 };
-/// Frames that may be on their way to the adapter: what a window's vsync does otherwise.
+/// The most frames in flight. In a window, vsync limits them.
 const FRAMES_IN_FLIGHT: u32 = 2;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -22,7 +22,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (device, queue) = pollster::block_on(hosts_device())?;
     let screen = hosts_screen(&device);
 
-    // All that the guest asks for is a device and a queue.
+    // The guest needs only a device and a queue.
     let context = Context::from_device(device.clone(), queue.clone());
     let network = embedded::default()?;
     let settings = Settings { steps, ..Settings::default() };
@@ -35,7 +35,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let in_flight = Arc::new(AtomicU32::new(0));
     let mut frames = 0;
     while session.histories()[0].len() < steps as usize {
-        // Callbacks run here and return at once; losses are there or not.
+        // Runs callbacks and returns at once. Losses may or may not have arrived.
         device.poll(wgpu::PollType::Poll)?;
         if let Some(losses) = &mut asked
             && session.take_losses(losses)?
@@ -53,7 +53,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         clear(&mut encoder, &screen);
         session.record(&mut encoder, STEPS_A_FRAME)?;
         image.record(&mut encoder);
-        // A host with a pipeline of its own would bind `image.view()`, or `session.image_buffer()` for the raw floats.
+        // A host with its own pipeline would bind `image.view()`, or `session.image_buffer()` for the raw floats.
         show(&mut encoder, image.texture(), &screen);
         if asked.is_none() {
             asked = Some(session.record_losses(&mut encoder));
@@ -68,7 +68,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     println!("{steps} steps in {frames} frames");
 
-    // What the network makes of the image: asked for, and taken when it has arrived.
+    // The logits of the image: requested now, and taken when they have arrived.
     let mut encoder = device.create_command_encoder(&Default::default());
     let mut asked = session.record_logits(&mut encoder)?;
     queue.submit([encoder.finish()]);
@@ -83,7 +83,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     save(&device, &queue, &screen)
 }
 
-/// As any host makes it. Subgroups are optional; where they are enabled, protogpu uses them.
+/// As any host would request it. protogpu uses subgroups if they are enabled, but does not need them.
 async fn hosts_device() -> Result<(wgpu::Device, wgpu::Queue), Box<dyn std::error::Error>> {
     let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
     let adapter = instance.request_adapter(&Default::default()).await?;
@@ -123,7 +123,7 @@ fn clear(encoder: &mut wgpu::CommandEncoder, screen: &wgpu::Texture) {
     });
 }
 
-/// The image in the middle of the screen.
+/// Copies the image to the middle of the screen.
 fn show(encoder: &mut wgpu::CommandEncoder, image: &wgpu::Texture, screen: &wgpu::Texture) {
     let [x, y] = [(SCREEN.width - image.width()) / 2, (SCREEN.height - image.height()) / 2];
     let mut there = screen.as_image_copy();
@@ -131,7 +131,7 @@ fn show(encoder: &mut wgpu::CommandEncoder, image: &wgpu::Texture, screen: &wgpu
     encoder.copy_texture_to_texture(image.as_image_copy(), there, image.size());
 }
 
-/// Writes screen.png. The loop is over, so here the host waits.
+/// Writes screen.png. After the loop, the host may wait.
 fn save(device: &wgpu::Device, queue: &wgpu::Queue, screen: &wgpu::Texture) -> Result<(), Box<dyn std::error::Error>> {
     let bytes_per_row = 4 * SCREEN.width;
     let pixels = device.create_buffer(&wgpu::BufferDescriptor {

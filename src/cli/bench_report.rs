@@ -86,7 +86,7 @@ fn step_text(times: &StepTimes) -> String {
     let _ =
         writeln!(text, "rate      {rate:.2} steps/s, {images:.2} image-steps/s, {gflop:.1} GFLOP/s, {of_peak} of peak");
     if *steps_per_sample > 1 {
-        let _ = writeln!(text, "alone     {:.2} ms for a single step that is waited for", times.single_step_ms);
+        let _ = writeln!(text, "alone     {:.2} ms for a single step by itself", times.single_step_ms);
     }
     text
 }

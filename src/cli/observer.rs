@@ -120,7 +120,7 @@ fn counting(what: Counted<'_>, done: u64, total: Option<u64>) -> Option<Progress
         return None;
     }
     let (prefix, template) = match what {
-        Counted::Pictures => ("pictures", "{prefix} {bar:24} {pos}/{len}, {per_sec}, {eta} left"),
+        Counted::Pictures => ("images", "{prefix} {bar:24} {pos}/{len}, {per_sec}, {eta} left"),
         Counted::Drawings => ("drawing", "{prefix} {bar:24} {pos}/{len}, {per_sec}, {eta} left"),
         Counted::Bytes(url) => (
             url.rsplit('/').next().unwrap_or(url),

@@ -65,7 +65,7 @@ impl StripArgs {
             && let StripEnd::Cancelled(step) = self.make(&mut strip, &full, launched)?
         {
             let out = self.out.display();
-            note(&format!("stopped after step {step} of a prototype; {out} keeps the state, and --resume continues"));
+            note(&format!("stopped after step {step} of a prototype; the state is in {out}, and --resume continues"));
             return Ok(INTERRUPTED.into());
         }
         let (path, record) = strip.write()?;

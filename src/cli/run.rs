@@ -107,7 +107,7 @@ impl RunArgs {
         // All requests of a run have plans of the same size as the first.
         let settings = requests[0].settings(&settings);
         if slots.iter().all(|slot| slot.finished) {
-            terminal.note("everything is finished already");
+            terminal.note("all prototypes are finished already");
             if self.animate && !slots.iter().all(|slot| slot.folder.animation().is_file()) {
                 terminal.note("prototypes made without --animate have no animation; --force makes them again");
             }
@@ -142,7 +142,7 @@ impl RunArgs {
             Done::All(throughput) => self.report(&mut slots, Some(throughput), &terminal),
             Done::Cancelled(step) => {
                 let (total, out) = (settings.total_steps(), self.out.display());
-                note(&format!("stopped after step {step} of {total}; {out} keeps the state, and --resume continues"));
+                note(&format!("stopped after step {step} of {total}; the state is in {out}, and --resume continues"));
                 Ok(INTERRUPTED.into())
             }
         }
@@ -195,7 +195,7 @@ impl RunArgs {
                 requests.iter().filter_map(|request| request.class()).map(|class| class.index).collect();
             let objectives: Vec<String> = requests.iter().map(|request| request.objective.to_string()).collect();
             let plan = json!({"adapter": adapter, "network": format!("{network:?}"), "classes": classes,
-                "objectives": objectives, "per_class": self.seeds, "batch": n, "steps": steps, "plan": summary});
+                "objectives": objectives, "seeds": self.seeds, "batch": n, "steps": steps, "plan": summary});
             print_json(&plan)?;
         } else {
             let description = &adapter.description;
@@ -233,7 +233,7 @@ impl RunArgs {
             && recorded.adapter.description != *adapter
         {
             let other = &recorded.adapter.description;
-            terminal.note(&format!("the configuration was recorded on {other}: the bits will differ"));
+            terminal.note(&format!("the run of the configuration ran on {other}: the bits will differ"));
         }
         for slot in slots {
             let Some(begun) = &slot.begun else { continue };

@@ -128,7 +128,7 @@ impl SimilarityArgs {
         match measurement.run(&context, &terminal) {
             Err(Error::Cancelled) => {
                 let kept = measurement.kept();
-                note(&format!("stopped; {} keeps what is finished, and the same command continues", kept.display()));
+                note(&format!("stopped; the finished work is in {}, and the same command continues", kept.display()));
                 Ok(INTERRUPTED.into())
             }
             Err(error) => Err(error),

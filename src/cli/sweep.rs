@@ -177,7 +177,7 @@ impl SweepArgs {
         match self.make(&request, &plan, &points, done, &terminal) {
             Err(Error::Cancelled) => {
                 note(&format!(
-                    "stopped; {} keeps the finished points and means, and the same command continues",
+                    "stopped; the finished points and mean activations are in {}, and the same command continues",
                     out.display()
                 ));
                 Ok(INTERRUPTED.into())

@@ -55,7 +55,7 @@ impl SynthArgs {
             return print_json(&json!({"world": about, "without_bias": without}));
         }
         let count = order.classes.len();
-        print(&format!("{out}: {written} pictures of {count} classes, listed in {out}/pictures.csv\n"))
+        print(&format!("{out}: {written} images of {count} classes, listed in {out}/pictures.csv\n"))
     }
 
     fn class_indices(&self) -> Result<Vec<usize>> {

@@ -68,7 +68,7 @@ impl TuneArgs {
     fn show(&self, network: &crate::networks::Network, choices: &ConvAlgorithms, file: &TuningFile) -> Result<()> {
         let path = file.path().display();
         let line = |(key, algorithm): (String, crate::ops::ConvAlgorithm)| {
-            let how = if key.parse().is_ok_and(|key| choices.knows(&key)) { "" } else { "(fixed choice: not tried)" };
+            let how = if key.parse().is_ok_and(|key| choices.knows(&key)) { "" } else { "(fixed choice: not timed)" };
             vec![key, algorithm.to_string(), how.to_owned()]
         };
         let chosen = network.graph().fused()?.chosen(choices);

@@ -62,7 +62,7 @@ impl PullArgs {
         if self.quiet {
             return Ok(());
         }
-        let how = if *fetched { "verified and converted" } else { "there already" };
+        let how = if *fetched { "verified and converted" } else { "existed already" };
         let (model, path) = (published.model, path.display());
         print(&format!(
             "{}\n  source   {source}\n           sha256 {source_sha256}\n  licence  {licence}\n  file     {path} ({how})\n  \

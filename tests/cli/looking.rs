@@ -12,7 +12,7 @@ fn pictures() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let args = ["world", "--out", "w", "--per-class", "1", "--seed", "5", "--class", "cactus,lighthouse"];
     let text = succeeds(folder.path(), &args);
-    assert!(text.starts_with("w: 2 pictures of 2 classes"), "{text}");
+    assert!(text.starts_with("w: 2 images of 2 classes"), "{text}");
     folder
 }
 

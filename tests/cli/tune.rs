@@ -34,7 +34,7 @@ fn kept(folder: &Path) -> PathBuf {
 fn trials_are_kept_and_shown() {
     let folder = tempfile::tempdir().unwrap();
     let [before, _] = says(&mut tuned(folder.path(), &["tune", "--show"]));
-    assert!(before.contains("(fixed choice: not tried)") && before.contains("nothing is kept yet in"), "{before}");
+    assert!(before.contains("(fixed choice: not timed)") && before.contains("nothing is kept yet in"), "{before}");
     let [told, _] = says(&mut tuned(folder.path(), &["tune", "--json"]));
     let told: Value = serde_json::from_str(&told).unwrap();
     assert_eq!(told["file"].as_str().map(PathBuf::from), Some(kept(folder.path())));
@@ -44,7 +44,7 @@ fn trials_are_kept_and_shown() {
         assert_eq!(trial["chosen"], told["kernels"][trial["key"].as_str().unwrap()], "{trial}");
     }
     let [shown, _] = says(&mut tuned(folder.path(), &["tune", "--show"]));
-    assert!(shown.contains("3x3 s1x1 p1,1,1,1 16>16 on 56x56 forward") && !shown.contains("not tried"), "{shown}");
+    assert!(shown.contains("3x3 s1x1 p1,1,1,1 16>16 on 56x56 forward") && !shown.contains("not timed"), "{shown}");
     refuses(folder.path(), &["tune", "--batch", "0"], "invalid value '0' for '--batch <N>'");
     refuses(folder.path(), &["run", "--tune", "always"], "invalid value 'always' for '--tune <FOR>'");
 }
