@@ -60,10 +60,10 @@ impl Through<'_> {
         let (n, clock, terms) = (images.len(), self.step.clock, self.terms);
         let [x, dx] = [x.images(rec, images.clone())?, dx.images(rec, images.clone())?];
         let chain = Chain::new(rec, self.settings, self.network, &self.fill, self.normalize.clone(), [n, clock.steps])?;
-        let seen = chain.forward(rec, x, clock)?;
+        let input = chain.forward(rec, x, clock)?;
         let ledger = terms.ledger(&self.step, rec, x)?;
-        let dseen = terms.through_network(&self.step, rec, &ledger, images.clone(), seen)?;
-        chain.backward(rec, dseen, clock, dx)?;
+        let dinput = terms.through_network(&self.step, rec, &ledger, images.clone(), input)?;
+        chain.backward(rec, dinput, clock, dx)?;
         terms.on_image(rec, &ledger, images.clone(), [x, dx])?;
         ledger.write(rec)?;
         Ok(Microbatch { images, maps: chain.maps(), history: ledger.history, names: ledger.names().to_vec() })

@@ -67,7 +67,7 @@ pub struct Session {
     settings: Settings,
     jobs: Vec<Job>,
     objectives: Vec<Objective>,
-    aims: Vec<ResolvedObjective>,
+    resolved: Vec<ResolvedObjective>,
     terms: Terms,
     warps: Box<dyn Warps>,
     draws: Box<dyn TransformDraws>,
@@ -105,7 +105,7 @@ impl Session {
         let image = settings.image(network.image());
         check_jobs(network, image, jobs)?;
         let objectives = overrides.objectives.unwrap_or_else(|| vec![settings.objective.clone(); jobs.len()]);
-        let aims = match overrides.resolved {
+        let resolved = match overrides.resolved {
             Some(resolved)
                 if resolved.len() == jobs.len() && resolved.iter().all(|one| one.same_form(&resolved[0])) =>
             {
@@ -120,7 +120,7 @@ impl Session {
         let window = WINDOW.min(settings.total_steps() as usize);
         let choices = overrides.choices.unwrap_or_else(|| ConvAlgorithms::fixed(context.capabilities()));
         let classes = jobs.iter().map(|job| job.class).collect();
-        let terms = Terms::new(network, settings, classes, aims.clone(), overrides.terms)?;
+        let terms = Terms::new(network, settings, classes, resolved.clone(), overrides.terms)?;
         let state = step::record(&mut rec, &choices, network, settings, &terms, jobs.len(), window)?;
         let plan = Plan::prepare(context, rec).await?;
         let keys = jobs.iter().map(|job| (job.seed, job.class)).collect();
@@ -134,7 +134,7 @@ impl Session {
             settings: settings.clone(),
             jobs: jobs.to_vec(),
             objectives,
-            aims,
+            resolved,
             terms,
             warps: overrides.warps.unwrap_or_else(|| Box::new(drawn.clone())),
             draws: overrides.transform_draws.unwrap_or_else(|| Box::new(drawn)),

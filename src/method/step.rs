@@ -123,8 +123,8 @@ pub(super) fn record(
 ) -> Result<State> {
     let graph = network.graph().fused()?;
     // The last transform normalises its output. The evaluation does not transform the image.
-    let aimed = terms.graph(network, &graph)?;
-    let (normalize, aimed) = aimed.without_normalize().map_or((None, aimed.clone()), |(n, g)| (Some(n), g));
+    let truncated = terms.graph(network, &graph)?;
+    let (normalize, truncated) = truncated.without_normalize().map_or((None, truncated.clone()), |(n, g)| (Some(n), g));
     settings.check_image(network.image())?;
     let mean = network.preprocessing().mean_colour();
     let fill = settings.fill.channels(&mean)?;
@@ -138,7 +138,7 @@ pub(super) fn record(
     rec.section("step");
     let dmade = Tensor::transient(rec, "dimage", made.shape);
     let mut microbatches = Vec::new();
-    let step = Step { graph: &aimed, choices, clock, weights };
+    let step = Step { graph: &truncated, choices, clock, weights };
     let through = Through { terms, step, settings, fill, normalize, network: network.image() };
     for images in through.split(made.shape) {
         microbatches.push(through.record(rec, images, made, dmade)?);

@@ -75,9 +75,9 @@ impl Chain {
         Ok(x)
     }
 
-    /// Appends the commands from the gradient of the network's input, `dseen`, to that of the images.
-    pub(super) fn backward(&self, rec: &mut Recording, dseen: Tensor, clock: Clock, dimage: Tensor) -> Result<()> {
-        let mut dy = dseen;
+    /// Appends the commands from the gradient of the network's input, `dinput`, to that of the images.
+    pub(super) fn backward(&self, rec: &mut Recording, dinput: Tensor, clock: Clock, dimage: Tensor) -> Result<()> {
+        let mut dy = dinput;
         for (at, stage) in self.stages.iter().enumerate().rev() {
             let dx = match at.checked_sub(1) {
                 None => dimage,

@@ -91,16 +91,16 @@ pub(in crate::method) fn resolve_all(
     if objectives.len() != jobs {
         return Err(Error::input(format!("there are {} objectives for {jobs} images", objectives.len())));
     }
-    let aims = objectives.iter().map(|objective| objective.resolve(network)).collect::<Result<Vec<_>>>()?;
-    for (aim, objective) in aims.iter().zip(objectives) {
-        if !aim.same_form(&aims[0]) {
+    let resolved = objectives.iter().map(|objective| objective.resolve(network)).collect::<Result<Vec<_>>>()?;
+    for (one, objective) in resolved.iter().zip(objectives) {
+        if !one.same_form(&resolved[0]) {
             let first = &objectives[0];
             return Err(Error::input(format!(
                 "`{objective}` and `{first}` cannot share a batch: their terms may differ only in numbers"
             )));
         }
     }
-    Ok(aims)
+    Ok(resolved)
 }
 
 impl Objective {

@@ -42,7 +42,7 @@ impl Session {
                 let loss = row[0];
                 if !loss.is_finite() {
                     let seed = self.jobs[image].seed;
-                    let of = match self.aims[image].is_class() {
+                    let of = match self.resolved[image].is_class() {
                         true => format!("class {}", self.jobs[image].class),
                         false => self.objectives[image].to_string(),
                     };
