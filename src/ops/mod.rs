@@ -1,7 +1,8 @@
 //! One file per op: its shapes, FLOPs and dispatches, forward then backward. The backward computes the gradient of the input, and
 //! none of the weights.
 //!
-//! An op appends to a [`Recording`](crate::gpu::Recording) and knows nothing about networks. Each backward kernel writes through a [`GradEpilogue`].
+//! An op appends to a [`Recording`](crate::gpu::Recording) and knows nothing about networks. Each backward kernel writes through
+//! a [`GradEpilogue`].
 
 mod adam;
 mod add;

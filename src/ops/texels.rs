@@ -6,7 +6,9 @@ use crate::gpu::{Grid, Kernel, Layout, MAX_WORKGROUPS, Recording};
 
 crate::params! {
     /// Mirrors `Params` of shaders/texels.wgsl.
-    struct TexelsParams { channels: u32, channel_offset: u32, channel_stride: u32, quads: u32, plane: u32, relu: u32, epilogue: u32 }
+    struct TexelsParams {
+        channels: u32, channel_offset: u32, channel_stride: u32, quads: u32, plane: u32, relu: u32, epilogue: u32,
+    }
 }
 
 crate::params! {

@@ -12,10 +12,10 @@ use crate::shape::Shape;
 crate::params! {
     /// Mirrors `Params` of shaders/lib/conv2d.wgsl.
     pub(super) struct Conv2dParams {
-        rows: u32, y_channels: u32, y_channel_offset: u32, y_channel_stride: u32, terms: u32, channels: u32, x_channel_offset: u32, x_channel_stride: u32,
-        images: u32, x_h: u32, x_w: u32, y_h: u32, y_w: u32,
-        x_step_h: u32, x_step_w: u32, y_step_h: u32, y_step_w: u32, fold_h: u32, fold_w: u32, phases: u32,
-        bias: u32, relu: u32, epilogue: u32,
+        rows: u32, y_channels: u32, y_channel_offset: u32, y_channel_stride: u32, terms: u32, channels: u32,
+        x_channel_offset: u32, x_channel_stride: u32, images: u32, x_h: u32, x_w: u32, y_h: u32, y_w: u32,
+        x_step_h: u32, x_step_w: u32, y_step_h: u32, y_step_w: u32, fold_h: u32, fold_w: u32, phases: u32, bias: u32,
+        relu: u32, epilogue: u32,
     }
 }
 

@@ -9,7 +9,8 @@ use crate::gpu::{Grid, Kernel, Layout, Recording, TensorId};
 crate::params! {
     /// Mirrors `Params` of shaders/conv2d/sum.wgsl.
     struct SumParams {
-        len: u32, slices: u32, plane: u32, channels: u32, channel_offset: u32, channel_stride: u32, bias: u32, relu: u32, epilogue: u32,
+        len: u32, slices: u32, plane: u32, channels: u32, channel_offset: u32, channel_stride: u32, bias: u32,
+        relu: u32, epilogue: u32,
     }
 }
 

@@ -13,16 +13,17 @@ use crate::ops::{Format, GradEpilogue, Tensor, pack, unpack};
 crate::params! {
     /// Mirrors `Params` of shaders/conv2d/texels/winograd.wgsl.
     struct WinogradParams {
-        quads: u32, channel_offset: u32, channel_stride: u32, images: u32, first_image: u32, x_h: u32, x_w: u32, top: i32, left: i32, tiles_h: u32,
-        tiles_w: u32, y_h: u32, y_w: u32,
+        quads: u32, channel_offset: u32, channel_stride: u32, images: u32, first_image: u32, x_h: u32, x_w: u32,
+        top: i32, left: i32, tiles_h: u32, tiles_w: u32, y_h: u32, y_w: u32,
     }
 }
 
 crate::params! {
     /// Mirrors `Params` of shaders/conv2d/texels/product.wgsl.
     struct ProductParams {
-        row_quads: u32, terms: u32, quads: u32, x_channel_offset: u32, x_channel_stride: u32, x_h: u32, x_w: u32, plane: u32,
-        x_step_h: u32, x_step_w: u32, y_quads: u32, y_channel_offset: u32, y_channel_stride: u32, y_h: u32, y_w: u32, y_step_h: u32, y_step_w: u32, fold_w: u32,
+        row_quads: u32, terms: u32, quads: u32, x_channel_offset: u32, x_channel_stride: u32, x_h: u32, x_w: u32,
+        plane: u32, x_step_h: u32, x_step_w: u32, y_quads: u32, y_channel_offset: u32, y_channel_stride: u32, y_h: u32,
+        y_w: u32, y_step_h: u32, y_step_w: u32, fold_w: u32,
     }
 }
 

@@ -12,8 +12,8 @@ use crate::gpu::{Grid, Kernel, Layout, Recording, TensorId};
 crate::params! {
     /// Mirrors `Params` of shaders/conv2d/winograd.wgsl.
     struct TilesParams {
-        channels: u32, channel_offset: u32, channel_stride: u32, images: u32, first_image: u32, x_h: u32, x_w: u32, top: i32, left: i32,
-        tiles_h: u32, tiles_w: u32, y_h: u32, y_w: u32, bias: u32, relu: u32, epilogue: u32,
+        channels: u32, channel_offset: u32, channel_stride: u32, images: u32, first_image: u32, x_h: u32, x_w: u32,
+        top: i32, left: i32, tiles_h: u32, tiles_w: u32, y_h: u32, y_w: u32, bias: u32, relu: u32, epilogue: u32,
     }
 }
 
