@@ -31,8 +31,8 @@ pub(crate) struct StudyArgs {
     #[arg(long, conflicts_with_all = ["classes", "images", "paired", "weights", "labels"])]
     demo: bool,
     /// With --demo, images to draw per class, each with and without its bias [default: 200]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=100_000))]
-    pictures: Option<u32>,
+    #[arg(long, alias = "pictures", value_name = "N", value_parser = clap::value_parser!(u32).range(2..=100_000))]
+    images_per_class: Option<u32>,
     /// With --demo, steps per prototype [default: as `protogpu run`]
     #[arg(long, value_name = "N")]
     steps: Option<u32>,
@@ -60,13 +60,13 @@ pub(crate) struct StudyArgs {
 impl StudyArgs {
     /// Measures, writes the report and prints a summary.
     pub(crate) fn run(&self) -> Result<ExitCode> {
-        if !self.demo && (self.pictures.is_some() || self.steps.is_some()) {
-            return Err(Error::input("--pictures and --steps apply to --demo only: add --demo, or drop them"));
+        if !self.demo && (self.images_per_class.is_some() || self.steps.is_some()) {
+            return Err(Error::input("--images-per-class and --steps apply to --demo only: add --demo, or drop them"));
         }
         let given = Given::find(&self.prototypes)?;
         let network = self.engine.network.or_recorded(given.weights()?).open()?;
         let subject = match self.demo {
-            true => Subject::Demo { pictures: self.pictures.unwrap_or(200), steps: self.steps },
+            true => Subject::Demo { pictures: self.images_per_class.unwrap_or(200), steps: self.steps },
             false => Subject::Folders { classes: &self.classes, images: &self.images, paired: self.paired },
         };
         let request = StudyRequest {

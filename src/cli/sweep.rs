@@ -61,8 +61,8 @@ pub(crate) struct SweepArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     different: Option<u32>,
     /// Seed that selects the images
-    #[arg(long, value_name = "S", default_value_t = 0)]
-    pictures_seed: u64,
+    #[arg(long, alias = "pictures-seed", value_name = "S", default_value_t = 0)]
+    images_seed: u64,
     /// What a hook on a module keeps: a copy of its output, or a reference, whose contents later in-place operations overwrite
     #[arg(long = "hook", alias = "semantics", value_name = "copy|reference", value_parser = hook(), default_value = "copy")]
     semantics: Semantics,
@@ -150,7 +150,7 @@ impl SweepArgs {
                 folder: &folder,
                 per_class: self.per_class as usize,
                 different: self.different.map(|n| n as usize),
-                seed: self.pictures_seed,
+                seed: self.images_seed,
                 leave_one_out: false,
             },
             classes: &classes_with_pictures(&self.classes, &network, &folder)?,

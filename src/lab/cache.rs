@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::{Error, Result};
 use etcetera::{BaseStrategy, choose_base_strategy};
 
-/// What `weights` says for the published weights.
+/// The value of `weights` that stands for the published weights.
 pub(crate) const IMAGENET: &str = "imagenet";
 
 /// The variable that names another folder.

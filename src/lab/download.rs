@@ -19,7 +19,7 @@ use super::observer::{Counted, Event, Note, Observer};
 
 /// The longest download, five times the longest published file.
 const MAX_BYTES: u64 = 256 << 20;
-/// The most attempts in which nothing arrives.
+/// The most attempts. An attempt in which nothing arrives is the last.
 const ATTEMPTS: u32 = 5;
 /// After this long without a byte, the transfer has broken off.
 const SILENCE: Duration = Duration::from_secs(30);

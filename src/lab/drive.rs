@@ -20,8 +20,8 @@ pub(crate) enum Ended {
     Cancelled,
 }
 
-/// Makes the remaining steps in stretches. A stretch ends when the pace says so, and at `next_stop(step)`. `after` runs after each
-/// stretch, and returns whether to go on.
+/// Makes the remaining steps in stretches. A stretch ends when the pace says so, and no later than at `next_stop(step)`. `after` runs
+/// after each stretch, and returns whether to continue.
 ///
 /// # Errors
 /// If the device fails, if a loss is not finite in a batch that does not isolate its images, or if `after` fails.

@@ -75,13 +75,13 @@ fn bad_input_is_refused_with_the_cure() {
         (&["study", "--demo", "--class", "umbrella"], "cannot be used with"),
         (&["study", "--demo", "--weights", "w.safetensors"], "cannot be used with"),
         (&["study", "--demo", "--steps", "0"], "--steps is 0, but must be"),
-        (&["study", "--demo", "--pictures", "1"], "invalid value '1' for '--pictures <N>'"),
+        (&["study", "--demo", "--images-per-class", "1"], "invalid value '1' for '--images-per-class <N>'"),
         (&["study", "--demo", "--out", "earlier"], "earlier already has a report: choose another --out"),
         (
             &["study", "--demo", "--prototype", "others"],
             "--demo needs the classes of the synthetic images, but w has no umbrella",
         ),
-        (&[&asked[..], &["--steps", "3"]].concat(), "--pictures and --steps apply to --demo only"),
+        (&[&asked[..], &["--steps", "3"]].concat(), "--images-per-class and --steps apply to --demo only"),
         (&[&asked[..], &["--images", "one", "--paired"]].concat(), "is in none but not in one"),
         (&[&asked[..], &["--out", "earlier"]].concat(), "earlier already has a report: choose another --out"),
         (&[&asked[..], &["--out", "none/00000.png"]].concat(), "none/00000.png is not a folder"),
@@ -177,7 +177,7 @@ fn is_a_report(folder: &Path, plot: &str, pictures: usize) {
 fn the_demo_reveals_the_planted_biases() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
-    let demo = ["study", "--demo", "--steps", "2", "--pictures", "10", "--resamples", "199"];
+    let demo = ["study", "--demo", "--steps", "2", "--images-per-class", "10", "--resamples", "199"];
     let text = succeeds(at, &demo);
     let study: Value = serde_json::from_slice(&std::fs::read(at.join("study/study.json")).unwrap()).unwrap();
     let parts = study["parts"].as_array().unwrap();
