@@ -1,5 +1,5 @@
-//! What must not change what a graph computes: fusing it, writing its concatenations in place, the convolutions' kernels, the
-//! rest of the batch. With small graphs that have what is hard about concatenations, and with narrow networks.
+//! A graph computes the same function when it is fused, when concatenations are written in place, with any kernels for convolutions,
+//! and with any other images in the batch. Tested on small graphs with difficult concatenations, and on narrow networks.
 
 use std::sync::{Arc, LazyLock};
 
@@ -31,7 +31,7 @@ fn relative(got: &[f64], want: &[f64]) -> f64 {
     norm(&difference) / norm(want)
 }
 
-/// A graph's commands, with the tensors of its input, output, output's gradient and input's gradient.
+/// The commands of a graph, with four tensors: its input, its output, and the gradients of the output and of the input.
 fn recorded(graph: &Graph, choices: &ConvAlgorithms, keep: Retain, batch: usize) -> Result<(Recording, [Tensor; 4])> {
     let mut rec = Recording::new();
     let of_batch = |id| graph.node(id).shape.with_batch(batch);
@@ -58,7 +58,7 @@ fn evaluate(graph: &Graph, choices: &ConvAlgorithms, keep: Retain, batch: usize)
     Ok([y, read(dx)?])
 }
 
-/// Two ways to compute the same, each with its own order of sums.
+/// Fails unless two results agree that were computed with sums in different orders.
 fn same_function(what: &str, a: &[Vec<f64>; 2], b: &[Vec<f64>; 2]) {
     let [output, gradient] = [relative(&a[0], &b[0]), relative(&a[1], &b[1])];
     println!("{what}: output {output:.1e}, gradient {gradient:.1e}");
@@ -66,7 +66,7 @@ fn same_function(what: &str, a: &[Vec<f64>; 2], b: &[Vec<f64>; 2]) {
     assert!(gradient <= GRADIENT, "{what}: gradient {gradient:.1e}");
 }
 
-/// Over workgroups alone, over subgroups, over texels: those that this adapter runs.
+/// Workgroups alone, subgroups, and texels: those that this adapter runs.
 fn capabilities() -> Vec<(&'static str, Capabilities)> {
     let own = CONTEXT.capabilities();
     let buffers = Capabilities { texels: false, ..own };
@@ -118,10 +118,10 @@ impl Layers {
     }
 }
 
-/// A small graph, and how many inputs of its concatenations are copied once it is fused.
+/// A small graph, and how many inputs of its concatenations are copied after it was fused.
 type Small = (&'static str, usize, fn(&mut Layers, NodeId) -> NodeId);
 
-/// Each begins with a unit of eight channels, and what it ends with is read by a convolution.
+/// Each begins with a unit of eight channels. A convolution reads the node that it returns.
 const SMALL: [Small; 11] = [
     ("units in place", 0, |g, x| {
         let branches = [("a", 4, 1), ("b", 8, 3), ("c", 12, 5), ("d", 4, 1)].map(|(n, c, k)| g.unit(n, x, c, k));
@@ -189,7 +189,7 @@ fn built(layers: fn(&mut Layers, NodeId) -> NodeId) -> Graph {
     let input = g.0.input();
     let x = g.unit("first", input, 8, 3);
     let x = layers(&mut g, x);
-    // Two read what came of it.
+    // Two nodes read the output.
     let ends = [g.unit("end 1", x, 6, 3), g.unit("end 2", x, 6, 1)];
     g.0.push("sum", Add, &ends).expect("a sum");
     g.0
@@ -216,7 +216,7 @@ fn concatenations() {
     }
 }
 
-/// Where the concatenation is what the graph gives.
+/// A concatenation as the output of the graph.
 #[test]
 fn a_concatenation_at_the_end() {
     let mut g = Layers(Graph::new(Shape::new(1, 5, 9, 7)));
@@ -231,7 +231,7 @@ fn a_concatenation_at_the_end() {
     }
 }
 
-/// A network of a quarter of the width, for what needs no golden.
+/// A network of a quarter of the width, for tests without a golden.
 fn narrow(architecture: Architecture) -> Network {
     // Few units in many layers: with the seeds before, rounding tips a ReLU of ResNet-50 that moves its gradient by a hundredth.
     let seed = if architecture == Architecture::ResNet50 { 4 } else { 0 };
@@ -310,8 +310,8 @@ of_networks! {
     inception_v1: InceptionV1, [142, 85];
 }
 
-/// On every kind of adapter, of which none need be here: each branch of each block writes in place, and between pixels and
-/// what the last layer reads nothing leaves texels.
+/// For every kind of adapter, without needing one: each branch of each block writes in place, and between the pixels and the last
+/// layer, nothing leaves texels.
 #[test]
 fn every_branch_of_every_block_is_in_place() {
     let kinds = [(None, false), (Some(8), false), (Some(8), true)];
@@ -322,7 +322,7 @@ fn every_branch_of_every_block_is_in_place() {
             let choices = ConvAlgorithms::fixed(capabilities);
             let (rec, _) = recorded(&fused, &choices, Retain::Needed, 1).expect("commands");
             assert_eq!(count(&rec, "concat"), 0, "{architecture}: inputs that are copied");
-            // The pixels' way in, and their gradient's way out; into and out of the last layer, both ways.
+            // One conversion for the pixels and one for their gradient; and those into and out of the last layer, forward and backward.
             let between = if capabilities.texels { 2 + 4 } else { 0 };
             assert_eq!(count(&rec, "texels"), between, "{architecture}: between buffers and texels");
         }
@@ -332,8 +332,8 @@ fn every_branch_of_every_block_is_in_place() {
     }
 }
 
-/// Constants go by what they are made of and not by labels: networks with layers of the same names, in one recording, each
-/// have weights of their own.
+/// Constants are identified by their sources and not by labels: two networks with the same layer names in one recording keep their
+/// own weights.
 #[test]
 fn networks_in_one_recording_keep_their_weights() {
     let network = |architecture, seed| Network::generated(architecture, 16, 15, seed).expect("a network");
@@ -346,7 +346,7 @@ fn networks_in_one_recording_keep_their_weights() {
         let record = |network: &Network| {
             let graph = network.graph().fused().expect("a graph");
             let acts = graph.record_forward(&mut rec, &choices, x, Retain::Needed).expect("commands");
-            // What another network reads and writes must not take its place.
+            // Keep a copy, so that no tensor of another network takes its memory.
             let y = acts.of(graph.output());
             let kept = Tensor::kept(&mut rec, "logits", y.shape);
             forward(&mut rec, &Concat, &[y], kept).expect("a copy");
@@ -389,7 +389,7 @@ fn layers_of_one_name_keep_their_weights() {
     }
 }
 
-/// Ops of images say so; an activation takes any rank, forward and backward.
+/// Ops on images refuse other ranks; an activation takes any rank, forward and backward.
 #[test]
 fn ops_say_which_rank_they_take() {
     let mut graph = Graph::new(Shape::of(&[1, 4, 6]).expect("a shape"));
@@ -435,7 +435,7 @@ fn dilation_and_groups_are_refused_by_name() {
     }
 }
 
-/// What a host may do wrong is told, and does not wait for ever.
+/// A mistake of a host is an error, and not an endless wait.
 #[test]
 fn what_cannot_be_read_back_is_an_error() {
     let mut rec = Recording::new();
@@ -452,7 +452,7 @@ fn what_cannot_be_read_back_is_an_error() {
     assert!(error.contains("before the encoder with its copies was submitted"), "{error}");
 }
 
-/// A readback arrives by any of three ways, through buffers that are used again without one reading another's elements.
+/// A readback arrives in each of three ways, and reused buffers do not mix up the elements of two.
 #[test]
 fn what_is_read_back_is_what_was_there() {
     let mut rec = Recording::new();
@@ -463,7 +463,7 @@ fn what_is_read_back_is_what_was_there() {
         for (i, &tensor) in tensors.iter().enumerate() {
             plan.write(tensor, &values(round, i)).expect("it fits");
         }
-        // Several on their way at once, in buffers of their own.
+        // Several at once, each in its own buffer.
         let later = |i: usize| plan.read_later(&[tensors[i], tensors[2]]).expect("it has a buffer");
         let [waited, mut asked, awaited, dropped] = [0, 1, 0, 1].map(later);
         let want = |i: usize| vec![values(round, i), values(round, 2)];

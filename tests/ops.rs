@@ -1,5 +1,5 @@
 //! Every op on the adapter: forward and backward against the twins, gradients against central differences, adjoints, and
-//! the same bits for an image whatever batch it is in. One file and one table an op; see `harness`.
+//! the same bits for an image in any batch. One file and one table per op; see `harness`.
 
 #[path = "ops/activations.rs"]
 mod activations;

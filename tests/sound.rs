@@ -1,6 +1,6 @@
-//! Safe code cannot reach a kernel of the crate with other parameters than its op gives it, nor bind, write or read what is not
-//! there: each public function that takes a tensor or a shape, misused, gives an error. The argument as a whole is at the head of
-//! `src/gpu/device/compile.rs`. Nothing here computes, so no adapter is needed.
+//! Misuses each public function that takes a tensor or a shape, and expects an error. So safe code cannot give a kernel of the crate
+//! other parameters than its op does, nor bind, write or read elements that do not exist. The top of `src/gpu/device/compile.rs` has
+//! the complete argument. Nothing here computes, so no adapter is needed.
 
 #[path = "harness/record.rs"]
 mod record;
@@ -26,7 +26,7 @@ fn copy() -> CustomKernel {
     CustomKernel::new("copy", COPY, "main")
 }
 
-/// Appends `y = x` over so many elements of each.
+/// Appends `y = x` over this many elements of each.
 fn record_copy(rec: &mut Recording, x: (TensorId, usize), y: (TensorId, usize), grid: Grid) -> Result<()> {
     rec.dispatch_custom("copy", copy(), &[("x", x.0, x.1), ("y", y.0, y.1)], &NoParams, grid, 0)
 }
@@ -39,14 +39,14 @@ fn copying() -> (Plan, [TensorId; 2]) {
     (Plan::new(&Context::noop(), rec).expect("a plan"), [x, y])
 }
 
-/// That a call was refused, with this in the message.
+/// Fails unless a call was refused with this text.
 #[track_caller]
 fn refused<T>(result: Result<T>, part: &str) {
     let said = result.err().expect("it should be refused").to_string();
     assert!(said.contains(part), "`{said}` does not say `{part}`");
 }
 
-/// What a plan says to a recording of one custom dispatch.
+/// Fails unless a plan refuses a recording with this text.
 #[track_caller]
 fn unplanned(rec: Recording, part: &str) {
     refused(Plan::new(&Context::noop(), rec), part);
@@ -56,7 +56,7 @@ fn unplanned(rec: Recording, part: &str) {
 fn tensors_of_another_recording_are_refused() {
     let (plan, [x, _]) = copying();
     let mut rec = Recording::new();
-    // As many tensors as the plan has, so that the numbers alone would do.
+    // As many tensors as the plan has, so that the indices alone would be valid.
     let [foreign, _] = ["a", "b"].map(|label| rec.kept(label, 4));
     let why = "belongs to another recording";
     refused(rec.view(x, 0, 4), why);
@@ -114,7 +114,7 @@ fn a_plan_refuses_what_a_custom_kernel_cannot_have() {
     record_copy(&mut rec, (x, 4), (y, 4), Grid::Each(4)).expect("it fits");
     unplanned(rec, "one is a texture, one is a buffer");
 
-    // A type of a fixed length that is longer than its tensor.
+    // A type with a fixed length, longer than its tensor.
     let fixed = COPY.replace("array<f32>", "array<f32, 100>");
     let mut rec = Recording::new();
     let [x, y] = ["x", "y"].map(|label| rec.kept(label, 99));
@@ -132,7 +132,7 @@ fn a_write_fits_its_tensor() {
     plan.write(y, &[1.0f32; 4]).expect("it fits");
 }
 
-/// Shapes whose products wrap around, or that have no element, reach no kernel of any op.
+/// Ops refuse shapes whose products wrap around, and shapes without elements.
 #[test]
 fn ops_refuse_shapes_that_cannot_be() {
     let wrapping = [1 << 33, 1 << 31, 1, 1];
@@ -158,7 +158,7 @@ fn ops_refuse_shapes_that_cannot_be() {
             ("finish", finish_gradient(&mut rec, "", texels, texels, epilogue)),
         ];
         for (op, result) in results {
-            // Nothing to do is done: only packing no image is allowed.
+            // With no image there is nothing to do; only packing allows that.
             let packs_nothing = op == "pack" && extents.contains(&0);
             assert!(result.is_err() || packs_nothing, "{op} took {extents:?}");
         }
@@ -180,7 +180,7 @@ fn ops_refuse_tensors_that_are_not_alike() {
         refused(backward(&mut rec, *op, y, (&[short], &[]), &[dx]), "is [1,4,4,4]");
         refused(forward(&mut rec, *op, &[], y), "takes 1 inputs, not 0");
     }
-    // A slice whose shape was changed: five channels from the fourth of eight on.
+    // Some channels, with a changed shape: five channels from the fourth of eight on.
     let mut grown = Tensor::kept(&mut rec, "slice", Shape::new(1, 8, 1, 1)).channels(4, 4).expect("four of eight");
     grown.shape = Shape::new(1, 5, 1, 1);
     let conv = conv([5, 1, 1, 1], [1, 1], [0; 4]);
@@ -222,13 +222,13 @@ fn convolutions_and_pools_refuse_windows_and_algorithms_that_cannot_be() {
     ] {
         refused(op.output("", &[x.shape]), "does not fit");
     }
-    // Weights whose number wraps around to that of none.
+    // The number of weights wraps around to 0.
     refused(conv([1 << 33, 1 << 31, 1, 1], [1, 1], [0; 4]).output("", &[x.shape]), "0 weights");
     for (kernel, pad) in [([huge, 1], [huge - 1, 0, huge - 1, 0]), ([0, 0], [0; 4])] {
         let pool = MaxPool2d { kernel, stride: [1, 1], pad, ceil_mode: true };
         assert!(pool.output("", &[x.shape]).is_err(), "{kernel:?}");
     }
-    // Nothing but padding.
+    // A window that lies in the padding entirely.
     let pool = MaxPool2d { kernel: [2, 2], stride: [1, 1], pad: [1; 4], ceil_mode: false };
     refused(pool.output("", &[Shape::new(1, 1, 0, 4)]), "does not fit");
 }

@@ -1,4 +1,4 @@
-//! Trials of kernels: what they make known, what a file keeps of it, and that an image does not depend on either.
+//! Trials of kernels: they make algorithms known, a file keeps these, and an image in a batch depends on neither.
 
 use std::fs;
 use std::sync::LazyLock;

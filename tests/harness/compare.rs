@@ -6,17 +6,18 @@ use super::Outcome;
 use crate::tests::twin::Tensor;
 use crate::tests::twin::check::central_differences;
 
-/// Two units in the last place's half: what one operation in f32 errs by is at most half of it, relative to its result.
+/// The distance between neighbouring f32 values near 1. One operation errs by at most half of it, relative to its result.
 const EPS: f64 = f32::EPSILON as f64;
 
-/// The factor k for a sum of `terms`: n rounding errors of at most ε/2 each, of a partial sum that is at most the sum of the
-/// magnitudes, walk about √n·ε/2 far in whatever order they come. Twice that, and two more for what is added afterwards.
+/// The factor k for a sum of `terms`. Each of n additions errs by at most ε/2 of a partial sum, which is at most the sum of the
+/// magnitudes. In any order, these errors add up like a random walk, to about √n·ε/2. The factor allows twice that, and counts
+/// two terms more, for later additions.
 pub(crate) fn root(terms: usize) -> f64 {
     (terms as f64 + 2.0).sqrt()
 }
 
-/// Fails unless |got − want| ≤ k·ε·magnitude in every element, and names the worst. `magnitude` is what was added up to
-/// make the element, all of it positive, so that the tolerance is as small as each element deserves.
+/// Fails unless |got − want| ≤ k·ε·magnitude in every element, and names the worst. `magnitude` is the sum of the absolute values
+/// of the terms of each element, so that each has the smallest tolerance that it needs.
 pub(crate) fn close(what: &str, got: &Tensor, want: &Tensor, magnitude: &Tensor, k: f64) -> Outcome {
     assert_eq!((got.shape, want.shape), (want.shape, magnitude.shape), "{what}");
     let excess = |i: usize| {
@@ -36,7 +37,7 @@ pub(crate) fn close(what: &str, got: &Tensor, want: &Tensor, magnitude: &Tensor,
     .into())
 }
 
-/// Fails unless got = want in every element, a NaN being equal to a NaN.
+/// Fails unless got = want in every element. NaN equals NaN here.
 pub(crate) fn exact(what: &str, got: &Tensor, want: &Tensor) -> Outcome {
     assert_eq!(got.shape, want.shape, "{what}");
     let same = |a: f64, b: f64| a == b || a.is_nan() && b.is_nan();
@@ -46,7 +47,7 @@ pub(crate) fn exact(what: &str, got: &Tensor, want: &Tensor) -> Outcome {
     }
 }
 
-/// Fails unless it is an error that says this.
+/// Fails unless the result is an error with this text.
 pub(crate) fn refused<T, E: Display>(what: &str, outcome: Result<T, E>, part: &str) -> Outcome {
     match outcome {
         Err(e) if e.to_string().contains(part) => Ok(()),
@@ -65,21 +66,21 @@ pub(crate) fn adjoint([dy, y]: [&Tensor; 2], [dx, x]: [&Tensor; 2], magnitude: f
     Err(format!("⟨dy, Jx⟩ = {forward} but ⟨Jᵀdy, x⟩ = {backward}, more than {bound:.1e} apart").into())
 }
 
-/// dx from the adapter against central differences of `f`, the twin's forward under a random weighting. Their own error is
-/// near 1e-10 for values of order 1: a tenth added to each magnitude leaves 1e-8 for it.
+/// Compares dx from the adapter with central differences of `f`, the twin's forward under a random weighting. These err by about
+/// 1e-10 for values near 1; a tenth added to each magnitude allows 1e-8 for that.
 pub(crate) fn gradient(dx: &Tensor, x: &Tensor, magnitude: &Tensor, k: f64, f: impl Fn(&Tensor) -> f64) -> Outcome {
     let want = central_differences(x, 1e-5, f);
     close("dx against central differences", dx, &want, &magnitude.map(|m| m + 0.1), k)
 }
 
-/// These images of a batch.
+/// Some images of a batch.
 pub(crate) fn images(batch: &Tensor, which: &[usize]) -> Tensor {
     let [_, c, h, w] = batch.shape;
     let image = |&n: &usize| batch.data[n * c * h * w..(n + 1) * c * h * w].iter().copied();
     Tensor::new([which.len(), c, h, w], which.iter().flat_map(image).collect())
 }
 
-/// Runs a batch of three, then each image alone, and wants the same bits.
+/// Runs a batch of three, then each image alone, and fails unless the bits are the same.
 pub(crate) fn batch_independent(run: impl Fn(&[usize]) -> Outcome<Vec<Tensor>>) -> Outcome {
     let together = run(&[0, 1, 2])?;
     for n in 0..3 {

@@ -1,7 +1,7 @@
 //! Runs single ops on the adapter, compares them with their twins, and keeps a table of cases that lists every failure.
 //!
-//! Every plan surrounds its tensors with sentinels and begins with NaN in all of them, so that a write outside of an output
-//! or a read of what nobody wrote shows. `PROTOGPU_CASE=<part of a name> cargo test --lib tests::ops` reruns what it matches.
+//! Every plan surrounds its tensors with sentinels and fills them with NaN first. This shows writes outside an output, and reads of
+//! elements that nothing wrote. `PROTOGPU_CASE=<part of a name> cargo test --lib tests::ops` runs only the matching cases.
 
 mod compare;
 mod record;
@@ -23,15 +23,15 @@ pub(crate) use table::Table;
 
 use crate::tests::twin::Tensor;
 
-/// What a case comes to.
+/// The result of a case.
 pub(crate) type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
 thread_local! {
-    /// What [`on`] says to use in place of the own context.
+    /// The context that [`on`] sets in place of the shared one.
     static INSTEAD: Cell<Option<&'static Context>> = const { Cell::new(None) };
 }
 
-/// The adapter, opened once: its pipelines are compiled at their first use. Without one these tests fail, they do not skip.
+/// The adapter, opened once for all tests. Without one, these tests fail; they are not skipped.
 pub(crate) fn gpu() -> &'static Context {
     static GPU: OnceLock<Context> = OnceLock::new();
     INSTEAD.get().unwrap_or_else(|| {
@@ -48,7 +48,7 @@ pub(crate) fn on(context: &'static Context, run: impl FnOnce()) {
     INSTEAD.set(None);
 }
 
-/// The same adapter as a host opens it that asks for nothing: no features, and WebGPU's default limits.
+/// The same adapter, as opened by a host that asks for no features and WebGPU's default limits.
 pub(crate) fn bare() -> &'static Context {
     static BARE: OnceLock<Context> = OnceLock::new();
     BARE.get_or_init(|| {
@@ -63,7 +63,7 @@ pub(crate) fn bare() -> &'static Context {
     })
 }
 
-/// The formats that ops with kernels for texels are tested in; texels only where this adapter uses them.
+/// The formats in which to test ops with kernels for texels; texels only if this adapter uses them.
 pub(crate) fn formats() -> Vec<Format> {
     if gpu().capabilities().prefers_texels() {
         return vec![Format::Nchw, Format::Texels];
@@ -80,12 +80,12 @@ pub(crate) fn format_name(format: Format) -> &'static str {
     }
 }
 
-/// A recording and what its tensors begin with.
+/// A recording, and the first contents of its tensors.
 #[derive(Default)]
 pub(crate) struct Rig {
     pub(crate) rec: Recording,
     writes: Vec<(TensorId, Vec<u32>)>,
-    /// Outputs that are texels, and where they are unpacked to.
+    /// Outputs in texels, and the tensors into which they are unpacked.
     unpacked: Vec<[ops::Tensor; 2]>,
 }
 
@@ -96,7 +96,7 @@ impl Rig {
         Ok(if format == Format::Texels { ops::pack(&mut self.rec, label, tensor)? } else { tensor })
     }
 
-    /// [`Rig::output`] in a format; [`Ready::read`] gives it as any other.
+    /// [`Rig::output`] in a format. [`Ready::read`] reads it like any other.
     pub(crate) fn output_as(&mut self, format: Format, label: &str, shape: [usize; 4]) -> ops::Tensor {
         let plain = self.output(label, shape);
         if format == Format::Nchw {
@@ -107,7 +107,7 @@ impl Rig {
         texels
     }
 
-    /// [`Rig::input_as`] for what an op changes in part.
+    /// [`Rig::input_as`] for a tensor that an op changes in part.
     pub(crate) fn changed_as(&mut self, format: Format, label: &str, x: &Tensor) -> Outcome<ops::Tensor> {
         let plain = self.input(label, x);
         if format == Format::Nchw {
@@ -119,7 +119,7 @@ impl Rig {
         Ok(texels)
     }
 
-    /// A tensor with these elements, all of them exact as f32: otherwise the twin would compute with other inputs.
+    /// A tensor with these elements. All must be exact as f32, or the twin would compute with other inputs.
     pub(crate) fn input(&mut self, label: &str, x: &Tensor) -> ops::Tensor {
         let inexact = x.data.iter().find(|&&v| f64::from(v as f32) != v && !v.is_nan());
         assert_eq!(inexact, None, "{label}: not a value of f32");
@@ -153,7 +153,7 @@ impl Rig {
         Ok((Ledger::new(&mut self.rec, clock, weights, images, terms)?, clock))
     }
 
-    /// A source of a term, with a gradient that holds what came before, or nothing.
+    /// A source of a term, with a gradient that holds an earlier delivery or nothing.
     pub(crate) fn source(&mut self, x: &Tensor, before: Option<&Tensor>) -> Read {
         let dx = before.map(|before| self.input("dx", before));
         let dx = dx.unwrap_or_else(|| self.output("dx", x.shape));
@@ -165,7 +165,7 @@ impl Rig {
         ops::Tensor::kept(&mut self.rec, label, Shape::from(shape))
     }
 
-    /// What is added to a gradient and what masks it, in a format.
+    /// The epilogue of a gradient, with its tensors in a format.
     pub(crate) fn epilogue(&mut self, format: Format, [add, mask]: [Option<&Tensor>; 2]) -> Outcome<GradEpilogue> {
         let mut part = |label, x: Option<&Tensor>| -> Outcome<Option<TensorId>> {
             x.map(|x| self.input_as(format, label, x).map(|t| t.id)).transpose()
@@ -201,7 +201,7 @@ pub(crate) struct Ready {
 }
 
 impl Ready {
-    /// Every command once, then a look at all sentinels.
+    /// Runs every command once, then checks all sentinels.
     pub(crate) fn step(&self) -> Outcome {
         self.plan.submit("step", 1);
         Ok(self.plan.check_sentinels()?)
@@ -212,7 +212,7 @@ impl Ready {
         Ok(Tensor::from_f32(tensor.shape.nchw(), &self.plan.read(plain.id)?))
     }
 
-    /// What a step wrote to the history: `[N,R,1,1]`.
+    /// The rows that a step wrote to the history: `[N,R,1,1]`.
     pub(crate) fn history(&self, ledger: &Ledger, images: usize, step: usize) -> Outcome<Tensor> {
         let len = images * ledger.row();
         let all = self.plan.read(ledger.history)?;
@@ -225,13 +225,13 @@ impl Ready {
     }
 }
 
-/// Those of an objective: the loss, and the objective's value.
+/// The columns of an objective: the loss, and its value.
 pub(crate) fn objective_columns() -> Vec<Column> {
     vec![Column::hidden(), Column::named("objective")]
 }
 
-/// `[history, dx]` of a term that reads one source, at the second of two steps: the first would show if the clock were not read.
-/// The history has the weighted loss and the term's columns.
+/// `[history, dx]` of a term that reads one source, at the second of two steps; a kernel that ignores the clock would use the
+/// first. The history has the weighted loss and the columns of the term.
 pub(crate) fn run_term(term: &dyn LossTerm, weight: f32, x: &Tensor, before: Option<&Tensor>) -> Outcome<[Tensor; 2]> {
     let mut rig = Rig::default();
     let (n, read) = (x.shape[0], rig.source(x, before));
@@ -246,7 +246,7 @@ pub(crate) fn run_term(term: &dyn LossTerm, weight: f32, x: &Tensor, before: Opt
 /// The combinations of a [`protogpu::ops::GradEpilogue`]: whether something is added, whether it is masked.
 pub(crate) const EPILOGUES: [[bool; 2]; 4] = [[false, false], [true, false], [false, true], [true, true]];
 
-/// `dx = (v + add)·[mask > 0]`, each if it is there: what shaders/lib/epilogue.wgsl says.
+/// `dx = (v + add)·[mask > 0]`, each part if it is there, as in shaders/lib/epilogue.wgsl.
 pub(crate) fn finished(v: &Tensor, add: Option<&Tensor>, mask: Option<&Tensor>) -> Tensor {
     let added = add.map_or_else(|| v.clone(), |add| v.zip(add, |v, add| v + add));
     mask.map_or_else(|| added.clone(), |mask| added.zip(mask, |v, mask| if mask > 0.0 { v } else { 0.0 }))

@@ -1,4 +1,4 @@
-//! A table of named cases that runs to its end and then lists what failed.
+//! A table of named cases that runs to its end and then lists the failures.
 
 use std::fmt::Display;
 
@@ -14,7 +14,7 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// An empty table; `PROTOGPU_CASE` says which cases to run.
+    /// An empty table. `PROTOGPU_CASE` selects the cases to run.
     pub(crate) fn new(op: &'static str) -> Self {
         Self::only(op, std::env::var("PROTOGPU_CASE").ok())
     }
@@ -23,7 +23,7 @@ impl Table {
         Self { op, only, ran: 0, passed_over: 0, failures: Vec::new() }
     }
 
-    /// Runs the case `<op>.<name>`, unless another is asked for.
+    /// Runs the case `<op>.<name>`, unless others are selected.
     pub(crate) fn case(&mut self, name: impl Display, check: impl FnOnce() -> Outcome) {
         let name = format!("{}.{name}", self.op);
         if self.only.as_ref().is_some_and(|only| !name.contains(only.as_str())) {

@@ -1,5 +1,5 @@
-//! Every activation of the library, by its twin: forward, backward with each epilogue, central differences, batches, NaN; and
-//! large enough once to fold the dispatch into two dimensions.
+//! Every activation against its twin: forward, backward with each epilogue, central differences, batches, NaN; and one shape that is
+//! large enough to fold the dispatch into two dimensions.
 
 use protogpu::ops::{ACTIVATIONS, Format, Op};
 
@@ -31,7 +31,7 @@ fn backward(op: &dyn Op, dy: &Tensor, x: &Tensor, parts: [Option<&Tensor>; 2]) -
     rig.run()?.read(dx)
 }
 
-/// As near as the twin says; `magnitude` is that of the terms.
+/// Compares with the tolerance of the twin. `magnitude` is that of the terms.
 fn near(what: &str, twin: &Activation, got: &Tensor, want: &Tensor, magnitude: &Tensor) -> Outcome {
     if twin.k == 0.0 {
         return exact(what, got, &want.map(|v| f64::from(v as f32)));

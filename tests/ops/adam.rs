@@ -46,7 +46,7 @@ fn run(p: &adam::Adam, x: &Tensor, dx: &[Tensor]) -> Outcome<Vec<Tensor>> {
     [x, m, v].map(|t| ready.read(t)).into_iter().collect()
 }
 
-/// x, m and v by the twin, and what each adds up: |x| and every step's Σ|m| over its root.
+/// x, m and v by the twin, and the sums of magnitudes for each: |x|, and for every step Σ|m| over its root.
 fn twin(p: &adam::Adam, x: &Tensor, dx: &[Tensor]) -> [[Tensor; 2]; 3] {
     let zero = Tensor::zeros(x.shape);
     let (mut x, mut m, mut v) = (x.clone(), zero.clone(), zero.clone());
@@ -86,7 +86,7 @@ fn adam() {
         let x = random.tensor(shape, 0.0, 1.0);
         let mut dx: Vec<Tensor> = (0..STEPS).map(|_| random.tensor(shape, -1.0, 1.0)).collect();
         for dx in &mut dx {
-            // A pixel that nothing pulls at stays where it is; others are pulled at very weakly and strongly.
+            // One pixel has no gradient and does not move; others have very small and large ones.
             dx.data[0] = 0.0;
             dx.data[1] *= f64::from(2.0_f32.powi(-20));
             dx.data[2] *= 1024.0;

@@ -1,4 +1,4 @@
-//! add: exact. Both gradients are dy itself, so there is nothing backward to run.
+//! add: exact. Both gradients are dy itself, so the backward runs nothing.
 
 use protogpu::ops::Add;
 
@@ -19,7 +19,7 @@ fn add() {
     for shape in [[1, 7, 3, 3], [2, 2, 4, 4], [1, 5, 13, 1], [3, 2, 7, 5]] {
         let mut random = Random(1);
         let [x, z] = [0; 2].map(|_| random.tensor(shape, -1.0, 1.0));
-        // A sum of two f32 is exact in f64, so one rounding to f32 is what the adapter must give.
+        // A sum of two f32 is exact in f64, so the adapter must give its rounding to f32.
         let want = add::forward(&x, &z).map(|y| f64::from(y as f32));
         table.case(format!("forward {}", by(&shape)), || exact("y", &sum(&x, &z)?, &want));
         if shape[0] == 3 {

@@ -15,7 +15,7 @@ fn twin(interpolation: Interpolation) -> affine_warp::Interpolation {
     }
 }
 
-/// The maps of the step, after those of a step before it that would show if the clock were not read.
+/// The maps of the step, after those of an earlier step, which a kernel that ignores the clock would use.
 fn theta_words(theta: &[Theta], x: [usize; 2], y: [usize; 2]) -> Vec<u32> {
     let before = std::iter::repeat_n(f32::NAN.to_bits(), AffineWarp::ROW * theta.len());
     let row = |theta: &Theta| AffineWarp::row(theta.map(|v| v as f32), x, y).map(f32::to_bits);
@@ -221,7 +221,7 @@ fn normalize_in_the_same_kernel() {
     table.finish();
 }
 
-/// An image that is smaller than its tensor, on its way to another extent: what lies beyond is never seen, and never written but as 0.
+/// An image that is smaller than its tensor, warped to another extent: nothing beyond it is read, and only zeros are written there.
 struct Between {
     /// Extents of the tensors, and of the image within them.
     tensors: [[usize; 2]; 2],
@@ -254,7 +254,7 @@ impl Between {
         rig.run()?.read(output)
     }
 
-    /// What of a tensor is image: the rest is `beyond`.
+    /// Keeps the image in a tensor, and sets the rest to `beyond`.
     fn within(t: &Tensor, [h, w]: [usize; 2], beyond: f64) -> Tensor {
         let mut out = t.clone();
         for [n, c, y, x] in t.indices().filter(|[.., y, x]| *y >= h || *x >= w) {
@@ -306,7 +306,7 @@ fn other_extents() {
         let want_dx = affine_warp::backward(&grown(&dy, 0.0, y_image), &thetas, way);
         let want_dx = Between::within(&cut(&want_dx, case.x_shape()), x_image, 0.0);
         let (k, k_back) = (k_forward(&thetas, case.x_shape()), k_backward(&thetas, case.x_shape()));
-        // NaN beyond the image must not be seen.
+        // The kernel must not read NaN beyond the image.
         let (x, dy) = (Between::within(&x, x_image, f64::NAN), Between::within(&dy, y_image, f64::NAN));
         table.case(format!("forward {name}"), || {
             close("y", &case.run(0, &x, fill as f32)?, &want, &want.map(|_| 1.0), k)

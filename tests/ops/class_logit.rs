@@ -30,7 +30,7 @@ fn twin_history(z: &Tensor, class: &[usize]) -> Tensor {
     rows(z, |n, z| [WEIGHT * loss[n], z[class[n]], softmax(z)[class[n]]])
 }
 
-/// What is added up in it; log Σ exp z is the largest z and at most log K more.
+/// The sum of magnitudes in it; log Σ exp z is at least the largest z, and at most log K more.
 fn history_size(z: &Tensor, class: &[usize]) -> Tensor {
     rows(z, |n, z| {
         let high = z.iter().fold(0.0, |high: f64, z| high.max(z.abs()));

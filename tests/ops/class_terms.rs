@@ -7,7 +7,7 @@ use crate::tests::twin::Tensor;
 use crate::tests::twin::class_terms::{self as twin, Form, Term};
 use crate::tests::twin::random::Random;
 
-/// As of class_logit: exp may err by 19 units in the last place, in numerator and denominator alike.
+/// As in class_logit: exp may err by 19 units in the last place, in numerator and denominator alike.
 const K: f64 = 64.0;
 
 /// history `[N,2,1,1]`, the weighted loss and the objective; and dx.
@@ -43,7 +43,7 @@ fn class_terms() {
     let forms = [Form::Logit, Form::Probability, Form::LogProbability];
     for [n, k] in [[2, 10], [3, 63], [1, 64], [2, 65], [3, 1000], [1, 1]] {
         let z = Random(k as u64).tensor([n, k, 1, 1], -4.0, 4.0);
-        // Each form alone, then several of which two are about one class.
+        // Each form alone, then several forms, two of them for one class.
         let alone = forms.map(|form| vec![(1.5, k / 2, form)]);
         let sum = vec![
             (0.75, 0, Form::Logit),

@@ -1,4 +1,4 @@
-//! colour: the matrix, the sigmoid, and what goes back.
+//! colour: the matrix, the sigmoid, and the gradient.
 
 use protogpu::ops::Colour;
 
@@ -9,7 +9,7 @@ use crate::tests::twin::colour::{self, Matrix};
 use crate::tests::twin::random::Random;
 use crate::tests::twin::{Tensor, check};
 
-/// Exact as f32, of no symmetry.
+/// Exact as f32, without symmetry.
 static MATRIX: Matrix = [[0.5, 0.25, -1.0], [2.0, 0.0, -0.125], [0.75, -0.5, 0.0625]];
 
 /// The matrix if there are three channels.
@@ -47,7 +47,7 @@ fn colour() {
         let ones = Tensor::filled(shape, 8.0);
         for sigmoid in [false, true] {
             let name = format!("{}{}", by(&shape), if sigmoid { " sigmoid" } else { "" });
-            // What the backward reads must be exact as f32 in both.
+            // Adapter and twin read the same y in the backward, so it must be exact as f32.
             let y = colour::forward(&x, matrix(&x), sigmoid).map(|v| f64::from(v as f32));
             table.case(format!("forward {name}"), || {
                 close("y", &forward(&x, sigmoid)?, &colour::forward(&x, matrix(&x), sigmoid), &ones, K)

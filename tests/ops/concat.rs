@@ -1,4 +1,4 @@
-//! concat: exact, one input at a time into its channels of one tensor; and which channels of a tensor there are.
+//! concat: exact, each input into its channels of one tensor; and valid ranges of channels.
 
 use protogpu::gpu::Recording;
 use protogpu::ops::{self, Concat, GradEpilogue, Op};
@@ -33,7 +33,7 @@ fn forward(xs: &[&Tensor]) -> Outcome<Tensor> {
     rig.run()?.read(y)
 }
 
-/// The gradient of each input, with what is added to each and what masks it.
+/// The gradient of each input, with its epilogue.
 fn backward(
     dy: &Tensor,
     channels: &[usize],
@@ -88,7 +88,7 @@ fn concat() {
     table.finish();
 }
 
-/// Channels of channels; and what nobody writes keeps its values.
+/// Channels of channels; channels that nothing writes keep their values.
 #[test]
 fn channels_of_channels() {
     let mut table = Table::new("concat");
@@ -122,7 +122,7 @@ fn what_it_does_not_take() {
         for (first, count) in [(7, 4), (11, 0), (0, 11), (usize::MAX, 2)] {
             none(whole.channels(first, count))?;
         }
-        // Of the channels of a part, not of the whole.
+        // Counted in the part, not in the whole.
         none(whole.channels(2, 4)?.channels(3, 2))?;
         // Texels begin with a quad and end with one, or with the last.
         for (first, count) in [(2, 4), (1, 9), (0, 6), (4, 3), (8, 4)] {

@@ -34,15 +34,15 @@ const GEOMETRIES: [Geometry; 22] = [
     ([2, 3, 9, 11], [6, 3, 3, 3], [2, 2], [1; 4]),
     ([2, 2, 8, 10], [5, 2, 3, 3], [2, 2], [0; 4]),
     ([2, 4, 7, 10], [7, 4, 1, 1], [2, 2], [0; 4]),
-    // Windows smaller than the stride, and than one stride only.
+    // Windows smaller than both strides, and than one of them.
     ([2, 3, 11, 13], [4, 3, 2, 2], [3, 4], [1, 0, 0, 2]),
     ([1, 2, 9, 8], [3, 2, 1, 5], [4, 2], [0, 3, 1, 2]),
-    // Around the eight channels from which the backward takes each residue by itself: fewer are folded into rows.
+    // Around eight channels: with fewer, the backward folds residues into rows.
     ([2, 7, 9, 8], [5, 7, 3, 2], [2, 3], [1, 0, 2, 1]),
     ([2, 8, 9, 8], [5, 8, 3, 2], [2, 3], [1, 0, 2, 1]),
     ([2, 9, 8, 11], [6, 9, 3, 3], [2, 2], [1; 4]),
     ([1, 11, 7, 10], [4, 11, 1, 1], [2, 2], [0; 4]),
-    // Residues that no position has.
+    // Residues without a position.
     ([2, 9, 1, 6], [5, 9, 3, 3], [2, 2], [1; 4]),
     // Fewer rows than strides; padding wider than the window; a window as large as x.
     ([3, 2, 1, 6], [3, 2, 1, 3], [2, 2], [0, 1, 0, 1]),
@@ -90,13 +90,13 @@ impl Case {
         op
     }
 
-    /// All that this adapter runs and that fit the geometry.
+    /// The algorithms that this adapter runs and that fit the geometry.
     pub(super) fn algorithms(&self) -> Vec<ConvAlgorithm> {
         let key = self.conv(false).key(Shape::from(self.x.shape), Direction::Forward);
         algorithms().into_iter().filter(|v| v.fits(&key)).collect()
     }
 
-    /// y of these images, with the parts of the epilogue that are asked for.
+    /// y for these images, with some parts of the epilogue.
     pub(super) fn forward(&self, x: &Tensor, algorithm: ConvAlgorithm, with: Parts) -> Outcome<Tensor> {
         let mut rig = Rig::default();
         let x_slot = rig.input_as(with.formats[0], "x", x)?;
@@ -144,14 +144,14 @@ impl Case {
         conv2d::backward(&self.dy, &self.w, self.x.shape, self.stride, self.pad)
     }
 
-    /// The same with every number positive: what each sum adds up.
+    /// The same with the absolute value of every number, for sums of magnitudes.
     pub(super) fn magnitudes(&self) -> Self {
         let abs = |t: &Tensor| t.map(f64::abs);
         let b = self.b.iter().map(|b| b.abs()).collect();
         Self { x: abs(&self.x), w: abs(&self.w), dy: abs(&self.dy), b, stride: self.stride, pad: self.pad }
     }
 
-    /// √(C·KH·KW), or √(O·KH·KW) for the way back.
+    /// √(C·KH·KW), or √(O·KH·KW) for the backward, whichever is larger.
     pub(super) fn k(&self) -> f64 {
         let [o, c, kh, kw] = self.w.shape;
         root(o.max(c) * kh * kw)
@@ -186,7 +186,7 @@ pub(super) fn name_of(algorithm: ConvAlgorithm) -> String {
     }
 }
 
-/// All that this adapter runs.
+/// The algorithms that this adapter runs.
 pub(super) fn algorithms() -> Vec<ConvAlgorithm> {
     let subgroup = [1, 2, 4, 8].map(|row_groups| ConvAlgorithm::Subgroup { row_groups });
     let mut algorithms = [1, 3].map(|slices| ConvAlgorithm::Workgroup { slices }).to_vec();
@@ -206,7 +206,7 @@ pub(super) fn algorithms() -> Vec<ConvAlgorithm> {
     algorithms
 }
 
-/// By how much a algorithm's rounding exceeds that of a plain sum: the largest entries of Winograd's matrices.
+/// The rounding errors of an algorithm relative to those of a plain sum: the largest entries of Winograd's matrices.
 pub(super) fn growth(algorithm: ConvAlgorithm) -> f64 {
     match algorithm {
         ConvAlgorithm::Winograd(tile) | ConvAlgorithm::Texels(TexelsAlgorithm::Winograd(tile)) => match tile {
@@ -316,7 +316,7 @@ fn run_epilogues() {
     table.finish();
 }
 
-/// Where a convolution's neighbours are texels too: all that is stored goes through other kernels than in a buffer.
+/// A convolution between neighbours in texels: its kernels store to textures and not to buffers.
 #[test]
 fn texels_in_and_out() {
     if !gpu().capabilities().prefers_texels() {

@@ -1,5 +1,5 @@
-//! conv2d with some channels of a larger tensor for x, y or dy: what a branch of a concatenation writes in place, and reads its
-//! gradient from. Every algorithm, in every format.
+//! conv2d with some channels of a larger tensor as x, y or dy. A branch of a concatenation writes to such a y, and reads such a dy.
+//! Every algorithm, in every format.
 
 use protogpu::Shape;
 use protogpu::gpu::Recording;
@@ -10,8 +10,8 @@ use crate::tests::harness::{self, Outcome, Rig, Table, close, exact, format_name
 use crate::tests::twin::random::Random;
 use crate::tests::twin::{Tensor, concat};
 
-/// 3x3 windows, which Winograd's tiles take too; a window as large as nothing; strides with residues as phases, and as rows.
-/// Channels out are no multiple of four in the first two.
+/// 3x3 windows, which Winograd's tiles take too; a 1x1 window; strides with residues as phases, and as rows. In the first two, the
+/// number of output channels is no multiple of four.
 const GEOMETRIES: [Geometry; 4] = [
     ([2, 5, 7, 9], [6, 5, 3, 3], [1, 1], [1; 4]),
     ([2, 4, 5, 6], [3, 4, 1, 1], [1, 1], [0; 4]),
@@ -19,7 +19,7 @@ const GEOMETRIES: [Geometry; 4] = [
     ([2, 3, 9, 7], [4, 3, 5, 3], [2, 1], [2, 1, 1, 0]),
 ];
 
-/// How many channels are before and after those that the convolution has; of texels whole quads, and none after a part of one.
+/// How many channels lie before and after those of the convolution. For texels, whole quads before; none after an incomplete quad.
 fn around(format: Format, channels: usize) -> Vec<[usize; 2]> {
     match format {
         Format::Nchw => vec![[3, 2], [0, 1]],
@@ -28,7 +28,7 @@ fn around(format: Format, channels: usize) -> Vec<[usize; 2]> {
     }
 }
 
-/// Each algorithm with the formats that it is over.
+/// Each algorithm with its formats.
 fn formats_of(case: &Case) -> Vec<(ConvAlgorithm, Format)> {
     let texels = |v: &ConvAlgorithm| matches!(v, ConvAlgorithm::Texels(_)).then_some(Format::Texels);
     case.algorithms()
@@ -48,13 +48,13 @@ fn nan(shape: [usize; 4]) -> Tensor {
     Tensor::filled(shape, f64::NAN)
 }
 
-/// The tensor before, among and after the channels that the convolution has.
+/// The parts of the tensor before, in and after the channels of the convolution.
 fn split(whole: &Tensor, [before, after]: [usize; 2]) -> [Tensor; 3] {
     let middle = whole.shape[1] - before - after;
     concat::backward(whole, &[before, middle, after]).try_into().expect("three parts")
 }
 
-/// The whole that y is written to, which begins as `whole`.
+/// The whole tensor after y was written to it. It begins as `whole`.
 fn forward(
     case: &Case,
     algorithm: ConvAlgorithm,
@@ -98,7 +98,7 @@ fn forward_into_some_channels() {
     table.finish();
 }
 
-/// The other channels are NaN, of which one would spoil all that reads it.
+/// The other channels are NaN, so that reading any of them spoils the result.
 #[test]
 fn reading_some_channels() {
     let mut table = Table::new("conv2d");
@@ -153,7 +153,7 @@ fn what_is_refused() {
                 refused("residual", residual, "conv2d (conv2d): a residual is not added")?;
                 let dx = harness::backward_by(algorithm, &mut rec, &conv, x, (part, plain));
                 refused("dx", dx, "conv2d (conv2d): the gradient is not written")?;
-                // All channels are the tensor.
+                // All channels are the whole tensor.
                 let all = x.channels(0, 4)?;
                 harness::forward_by(algorithm, &mut rec, &*fused, &[x, x], all)?;
                 harness::backward_by(algorithm, &mut rec, &conv, x, (all, plain))?;

@@ -1,4 +1,4 @@
-//! conv2d in the shapes of networks: how far each algorithm is from its twin, and batches that go through in turns.
+//! conv2d in the shapes of networks: the error of each algorithm, and batches that are processed in turns.
 
 use protogpu::Shape;
 use protogpu::gpu::Recording;
@@ -8,8 +8,8 @@ use super::conv2d::{Case, Parts, name_of};
 use crate::tests::harness::{self, Table, batch_independent, images};
 use crate::tests::twin::Tensor;
 
-/// How far each algorithm is from the f64 twin, relative to the largest output, for a network's 3x3 windows: printed, and
-/// bounded far below the 1e-3 that a module's activation may differ by.
+/// The largest difference of each algorithm from the f64 twin, relative to the largest output, for the 3x3 windows of networks. It is
+/// printed, and must be far below 1e-3, the tolerance for the activation of a module.
 #[test]
 fn errors_of_a_networks_shapes() {
     let mut table = Table::new("conv2d");
@@ -37,7 +37,7 @@ fn errors_of_a_networks_shapes() {
     table.finish();
 }
 
-/// So many tiles that Winograd's stages take the images in turns.
+/// Enough tiles that Winograd's stages take the images in turns.
 #[test]
 fn images_in_turns() {
     let mut table = Table::new("conv2d");

@@ -39,7 +39,7 @@ fn diversity() {
             let [values, _] = step(&x, None)?;
             let row = |(f, w): (f64, f64)| [-0.5 * w * f, w * f];
             let want = twin::forward(&x).into_iter().zip(WEIGHTS).flat_map(row).collect();
-            // ⟨|G|, |G|⟩ in place of ⟨G, G⟩: how much larger what is added up is than the lengths that it is divided by.
+            // ⟨|G|, |G|⟩ / ⟨G, G⟩: the ratio of the sum of magnitudes to the lengths in the denominator.
             let (large, grams) = (twin::grams(&x.map(f64::abs)), twin::grams(&x));
             let most = large.dot(&large) / grams.dot(&grams);
             let size = Tensor::filled([n, 2, 1, 1], 2.0 * most);
@@ -55,7 +55,7 @@ fn diversity() {
             table.case(format!("differences {name}"), || {
                 let [_, dx] = step(&x, None)?;
                 for (image, weight) in WEIGHTS.into_iter().enumerate().take(n) {
-                    // The others held still.
+                    // The other images are constant.
                     let f = |own: &Tensor| {
                         let mut all = x.clone();
                         all.data[image * c * h * w..(image + 1) * c * h * w].copy_from_slice(&own.data);

@@ -12,7 +12,7 @@ use crate::tests::twin::random::Random;
 /// Exact as f32, and one of each sign.
 const WEIGHTS: [f64; 3] = [0.75, -2.0, 1.0];
 
-/// `[history, dx]`; the term is added up twice, to its own and to what came `before`.
+/// `[history, dx]`. The term is recorded twice: dx has its gradient twice, plus `before`.
 fn step(x: &Tensor, units: &[Unit], weights: &[f64], before: Option<&Tensor>) -> Outcome<[Tensor; 2]> {
     let mut rig = Rig::default();
     let [n, _, _, w] = x.shape;

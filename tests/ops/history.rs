@@ -1,4 +1,4 @@
-//! history: the losses of each step in their place, what they add up to, and the clock.
+//! history: the losses of each step in their row, their sum, and the clock.
 
 use protogpu::gpu::{CustomKernel, Grid, NoParams};
 use protogpu::method::losses::{Column, tick};
@@ -33,7 +33,7 @@ fn run(values: &Tensor, partials: usize) -> Outcome<(Tensor, u32)> {
     if names != ["second", "third", "beside"] {
         return Err(format!("{names:?}").into());
     }
-    // What the terms would do.
+    // In place of the terms.
     let (_, to, len) = ledger.slot(0).values(n, 1)?;
     assert_eq!(len, values.data.len());
     let left = rig.input("what terms left", values);
@@ -62,7 +62,7 @@ fn leave(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grou
 }
 ";
 
-/// `[history, what it adds up]`.
+/// `[history, sums of magnitudes]`.
 fn twin(values: &Tensor) -> [Tensor; 2] {
     let (mut want, mut size) = (Vec::new(), Vec::new());
     for step in 0..STEPS {

@@ -1,5 +1,5 @@
-//! What is in a buffer leads no kernel outside of its tensors: neither the clock, nor classes, channels, places, or the extents of a
-//! map. Each counts as the nearest that is there, bit for bit, and the sentinels around every tensor survive.
+//! The contents of a buffer never lead a kernel outside its tensors: neither the clock, nor classes, channels, positions, or the
+//! extents of a map. A kernel clamps each to the nearest valid value, bit for bit, and the sentinels around every tensor survive.
 
 use protogpu::gpu::{TensorId, bytemuck};
 use protogpu::method::TvForm;
@@ -12,7 +12,7 @@ use crate::tests::harness::{Outcome, Ready, Rig, Table, exact, objective_columns
 use crate::tests::twin::Tensor;
 use crate::tests::twin::random::Random;
 
-/// Two steps; what lies past them would show, as NaN where it is not zero.
+/// Two steps. Rows past them would show, because they are NaN or zero.
 const STEPS: usize = 2;
 
 /// A term's weights at them.
@@ -20,18 +20,18 @@ fn weights() -> Vec<f32> {
     vec![0.5, 0.75]
 }
 
-/// What a kernel's variable is bound to.
+/// The tensor bound to a variable of a kernel.
 fn bound(ready: &Ready, name: &str) -> TensorId {
     ready.plan.recording().commands().iter().find_map(|command| command.tensor(name)).expect("a kernel binds it")
 }
 
-/// Clocks that are past the end, by one and by far.
+/// Clocks one past the end, and far past it.
 const CLOCKS: [u32; 3] = [STEPS as u32, 1 << 30, u32::MAX];
 
-/// What a kernel makes of its numbers.
+/// Runs a kernel with a number, and returns its results.
 type Run<'a> = &'a dyn Fn(u32) -> Outcome<Vec<Tensor>>;
 
-/// Whether all of `hostile` do what `nearest` does.
+/// Checks that each of `hostile` gives the results of `nearest`.
 fn counts_as(table: &mut Table, name: &str, nearest: u32, hostile: &[u32], run: Run) {
     for &value in hostile {
         table.case(format!("{name} {value:#x}"), || {
@@ -68,7 +68,7 @@ fn terms(class: u32, clock: u32) -> Outcome<Vec<Tensor>> {
     Ok(vec![ready.history(&ledger, 2, 0)?, ready.history(&ledger, 2, 1)?, ready.read(read.dx)?])
 }
 
-/// Histories, and last the gradient: that at a place that is not there is that of nothing.
+/// The histories, then the gradient: a position that does not exist has none.
 fn neuron(place: u32, clock: u32) -> Outcome<Vec<Tensor>> {
     let mut rig = Rig::default();
     let read = rig.source(&Random(1).tensor([2, 3, 4, 5], -1.0, 1.0), None);
@@ -102,7 +102,7 @@ fn pixels(clock: u32) -> Outcome<Vec<Tensor>> {
     [read.x, read.dx, m, v].map(|tensor| ready.read(tensor)).into_iter().chain(histories).collect()
 }
 
-/// The table of columns, which is a constant that nobody should write.
+/// The table of columns, a constant to which nothing should write.
 fn columns(words: [u32; 4]) -> Outcome<Vec<Tensor>> {
     let mut rig = Rig::default();
     let (ledger, _) = rig.ledger(2, &[vec![Column::named("a").in_partials(3)]], &[weights()], 1)?;
@@ -114,7 +114,7 @@ fn columns(words: [u32; 4]) -> Outcome<Vec<Tensor>> {
     Ok(vec![ready.history(&ledger, 2, 1)?])
 }
 
-/// Forward and backward under maps of which the last image's may say anything.
+/// Forward and backward under maps; that of the last image may hold anything.
 fn warp(map: [f32; AffineWarp::ROW], clock: u32) -> Outcome<Vec<Tensor>> {
     let mut random = Random(1);
     let (x, dy) = (random.tensor([2, 3, 6, 7], -1.0, 1.0), random.tensor([2, 3, 5, 4], -1.0, 1.0));
@@ -190,7 +190,7 @@ fn maps_stay_within_their_images() {
             got.iter().zip(&want).try_for_each(|(got, want)| exact("tensors", got, want))
         });
     }
-    // What these make of an image nobody can say; they return, and the sentinels survive.
+    // The result with these is undefined, but the kernel returns, and the sentinels survive.
     for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 3e38, -3e38, 0.0] {
         for at in 0..AffineWarp::ROW {
             let mut map = with([6.0, 7.0, 5.0, 4.0]);

@@ -1,4 +1,4 @@
-//! local_response_norm: windows that are wider than the channels, that lean to one side, and that hang over quads of channels.
+//! local_response_norm: windows wider than the channels, asymmetric windows, and windows across quads of channels.
 
 use protogpu::ops::{self, Format};
 
@@ -13,7 +13,7 @@ use crate::tests::twin::{Tensor, indices};
 /// Around one, two and sixteen quads of texels.
 const CHANNELS: [usize; 10] = [1, 2, 3, 4, 5, 7, 8, 9, 13, 65];
 
-/// Of one channel; even, so that one channel more is before than after; as far as texels know, and farther.
+/// One channel; even sizes, with one channel more before than after; the largest size for texels, and a larger one.
 const SIZES: [usize; 7] = [1, 2, 3, 4, 5, 9, 11];
 
 /// Inputs lie in [−32, 32): a multiple of 2⁻¹⁸, exact as f32. With this alpha squares add up to 10 and norms halve or more.
@@ -34,7 +34,7 @@ fn op(p: LocalResponseNorm) -> ops::LocalResponseNorm {
     ops::LocalResponseNorm { size: p.size, alpha, beta, k }
 }
 
-/// The numbers that the op has, which are of f32.
+/// The numbers as the op holds them, in f32.
 fn rounded(p: LocalResponseNorm) -> LocalResponseNorm {
     let [alpha, beta, k] = [p.alpha, p.beta, p.k].map(|v| f64::from(v as f32));
     LocalResponseNorm { alpha, beta, k, ..p }
@@ -72,7 +72,7 @@ fn power(p: LocalResponseNorm, beta: f64) -> f64 {
     3.0 + 2.8 * beta.abs() + 4.5 * beta.abs() * most + beta.abs() * root(p.size) + 2.0
 }
 
-/// What backward adds up: |dy|·s^−beta and the sum over the window, which the twin subtracts from it.
+/// The sum of magnitudes in the backward: |dy|·s^−beta, and the sum over the window, which the twin subtracts from it.
 fn magnitude(dy: &Tensor, x: &Tensor, p: LocalResponseNorm) -> Tensor {
     let [dy, x] = [dy, x].map(|t| t.map(f64::abs));
     let own = dy.zip(&twin::forward(&x, &p).zip(&x, |y, x| y / x), |dy, scale| dy * scale);
@@ -154,7 +154,7 @@ fn differences_and_batch() {
     table.finish();
 }
 
-/// A NaN is in all that its channel normalises, and nowhere else: other images, places and channels are free of it.
+/// A NaN spreads to all values that its channel normalises, and to no other image, position or channel.
 #[test]
 fn nan_stays_in_its_window() {
     let mut table = Table::new("local_response_norm");

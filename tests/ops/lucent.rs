@@ -11,7 +11,7 @@ use crate::tests::twin::colour;
 use crate::tests::twin::golden::Golden;
 use crate::tests::twin::irfft2;
 
-/// What the images are resized to in the end.
+/// The size of the images after the last resize.
 const NETWORK: ImageSpec = ImageSpec { channels: 3, height: 224, width: 224 };
 
 /// Lucid's colours, the largest norm of a column made 1.
@@ -32,7 +32,7 @@ fn size_of(x: &Tensor) -> Tensor {
     x.map(|x| x.abs() + rms)
 }
 
-/// What an op makes of a tensor.
+/// Runs an op on a tensor, and returns its output.
 fn run(
     input: &Tensor,
     shape: [usize; 4],

@@ -1,4 +1,4 @@
-//! max_pool2d: y and argmax exactly, ties, NaN, and windows that hang over the end.
+//! max_pool2d: y and argmax exactly, ties, NaN, and windows that extend past the end.
 
 use protogpu::Shape;
 use protogpu::ops::{Format, MaxPool2d, Op};
@@ -60,7 +60,7 @@ fn forward(format: Format, x: &Tensor, window: Window) -> Outcome<(Tensor, Vec<u
     Ok((ready.read(y)?, places))
 }
 
-/// Where the window of an element of y begins in x.
+/// The position in x at which the window of an element of y begins.
 fn corner(window: Window, [_, _, oh, ow]: [usize; 4]) -> [isize; 2] {
     let along = |at: usize, axis: usize| (at * window.stride[axis]) as isize - window.pad[axis] as isize;
     [along(oh, 0), along(ow, 1)]
@@ -71,7 +71,7 @@ fn byte_of([_, c, h, w]: [usize; 4], [n, channel, oh, ow]: [usize; 4]) -> (usize
     (((n * c.div_ceil(4) + channel / 4) * h + oh) * w + ow, 8 * (channel % 4))
 }
 
-/// Places in the plane of x as places in the window, in bytes.
+/// Positions in the plane of x as positions in the window, in bytes.
 fn bytes_of(argmax: &[usize], y_shape: [usize; 4], x_shape: [usize; 4], window: Window) -> Vec<u32> {
     let [n, c, h, w] = y_shape;
     let mut words = vec![0; n * c.div_ceil(4) * h * w];
@@ -103,7 +103,7 @@ fn backward(
     rig.run()?.read(dx)
 }
 
-/// Values of which many are equal, so that the first maximum matters.
+/// Values with many ties, so that the first maximum matters.
 fn with_ties(shape: [usize; 4]) -> Tensor {
     Random(7).tensor(shape, 0.0, 3.0).map(f64::floor)
 }
@@ -132,7 +132,7 @@ fn windows() {
         }
         let (y, argmax) = max_pool2d::forward(&x, window);
         let dy = random.tensor(y.shape, -1.0, 1.0);
-        // An element is the maximum of at most one window a tap.
+        // An element is the maximum of at most one window per tap.
         let k = root(window.kernel[0] * window.kernel[1]);
         let size = max_pool2d::backward(&dy.map(f64::abs), &argmax, shape).map(|d| d + 1.0);
         for [adds, masks] in EPILOGUES {

@@ -1,4 +1,4 @@
-//! The harness itself, seen red: what it is there to catch, it catches and names.
+//! Tests of the harness itself: it catches and names the errors for which it is made.
 
 use protogpu::gpu::{CustomKernel, Grid};
 use protogpu::ops::Relu;
@@ -12,7 +12,7 @@ protogpu::params! {
     struct WriteParams { at: u32 }
 }
 
-/// Writes one element, wherever it is told to.
+/// Writes one element, at any index.
 const WRITE: &str = "
 struct Params { at: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
@@ -24,7 +24,7 @@ fn write() {
 }
 ";
 
-/// A kernel that writes `y[at]` of 10 elements; what y is afterwards.
+/// y of 10 elements, after a kernel wrote `y[at]`.
 fn write_at(at: u32, x: &Tensor) -> Outcome<Tensor> {
     let mut rig = Rig::default();
     let (x, y) = (rig.input("x", x), rig.output("the output", [1, 2, 1, 5]));
@@ -57,7 +57,7 @@ fn what_is_not_written_is_nan() {
     assert!(said.starts_with("y: 9 of 10 elements differ") && said.contains("NaN but should be 1.5"), "{said}");
 }
 
-/// relu on the adapter, then one element spoilt by a hundred times what it may err by.
+/// relu on the adapter, with one element changed by a hundred times its tolerance.
 fn spoilt() -> [Tensor; 2] {
     let x = Random(1).tensor([2, 3, 5, 7], 0.0, 1.0).map(|v| f64::from(v as f32 + 0.5));
     let mut rig = Rig::default();

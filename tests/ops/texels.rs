@@ -1,4 +1,4 @@
-//! texels: packing and unpacking exactly, with the epilogue and the relu of the way back.
+//! texels: packing and unpacking, exactly, with the epilogue and the ReLU of unpacking.
 
 use protogpu::ops::{self, Format};
 

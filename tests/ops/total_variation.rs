@@ -89,7 +89,7 @@ fn differences_and_batch() {
     let before = random.tensor(shape, -1.0, 1.0);
     for (form, twin) in FORMS {
         let name = format!("{form} {}", by(&shape));
-        // Each image's value has the weight w_hf: what the schedule gives it is the weighting.
+        // The value of each image, times the weight that the schedule gives.
         table.case(format!("differences {name}"), || {
             let dx = accumulated(&x, form, &Tensor::zeros(shape))?;
             let f = |x: &Tensor| W_HF * total_variation::forward(x, twin).iter().sum::<f64>();
