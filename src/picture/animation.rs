@@ -1,15 +1,14 @@
-//! Animated PNGs. Every browser shows them, in all colours and without loss, while a GIF has
-//! 256 colours.
+//! Animated PNGs. Every browser shows them, in all colours and without loss. A GIF would have 256 colours.
 
 use image::RgbImage;
 
 use crate::error::{Error, Result};
 
-/// An animated PNG of `count` images of one size, each shown for `frame_ms` milliseconds and the last for `last_ms`, in a
-/// loop. A program without support for animations shows the last one.
+/// An animated PNG with `count` images of equal size, in a loop. Each shows for `frame_ms` milliseconds, the last for `last_ms`. Programs
+/// without support for animations show the last image.
 ///
 /// # Errors
-/// If there are no images, their sizes differ, or getting one fails.
+/// If there are no images, their sizes differ, or `picture` fails.
 pub(crate) fn animation(
     count: usize,
     frame_ms: u16,
@@ -29,7 +28,7 @@ pub(crate) fn animation(
     encoder.set_filter(png::Filter::Adaptive);
     let frames = u32::try_from(count).map_err(|_| Error::input(format!("{count} images are too many to animate")))?;
     encoder.set_animated(frames, 0).map_err(failed)?;
-    // The image for other programs comes before the animation and is not part of it.
+    // The image for programs without support comes before the animation and is not part of it.
     encoder.set_sep_def_img(true).map_err(failed)?;
     let mut writer = encoder.write_header().map_err(failed)?;
     writer.write_image_data(last.as_raw()).map_err(failed)?;

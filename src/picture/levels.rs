@@ -1,10 +1,10 @@
-//! A picture between its file and its numbers.
+//! Images in 8 bits, between files and numbers.
 
 use image::{ExtendedColorType, ImageEncoder};
 
 use crate::error::{Error, Result};
 
-/// A picture in 8 bits, channels last.
+/// An image in 8 bits, channels last.
 #[derive(Clone)]
 pub(super) struct Levels {
     pub(super) channels: usize,
@@ -14,7 +14,7 @@ pub(super) struct Levels {
 }
 
 impl Levels {
-    /// Writes it with an encoder.
+    /// Writes the image with an encoder.
     pub(super) fn encode(&self, encoder: impl ImageEncoder) -> Result<()> {
         let colour = match self.channels {
             1 => ExtendedColorType::L8,

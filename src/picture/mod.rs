@@ -27,27 +27,27 @@ use levels::Levels;
 
 /// The longest accepted side, in pixels.
 const MAX_SIDE: u32 = 16384;
-/// The most memory of a decoded image, and the largest accepted file, in bytes.
+/// The largest accepted file, and the most memory for a decoded image, in bytes.
 const MAX_BYTES: u64 = 512 << 20;
-/// The shortest accepted side, in pixels; a network cannot use less.
+/// The shortest accepted side, in pixels.
 const MIN_SIDE: usize = 8;
 /// The JPEG quality of images in reports, in percent.
 const JPEG_QUALITY: u8 = 85;
-/// The accepted formats, recognised by content.
+/// The accepted formats. The content of a file determines its format.
 const FORMATS: [ImageFormat; 6] =
     [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::WebP, ImageFormat::Bmp, ImageFormat::Gif, ImageFormat::Tiff];
 
-/// Reads a PNG, JPEG, WebP, BMP, GIF (its first frame) or TIFF picture as 8-bit RGB, like Pillow's `convert("RGB")`:
-/// transparency is dropped (not blended), grey becomes three equal channels, 16 bits lose their lower half, CMYK is
-/// multiplied out, and the orientation a camera noted is not applied. Colour profiles are not applied either.
+/// Reads a PNG, JPEG, WebP, BMP, GIF (its first frame) or TIFF image as 8-bit RGB, like Pillow's `convert("RGB")`: it drops transparency
+/// without blending, makes three equal channels of grey, drops the lower half of 16 bits, and multiplies CMYK out. It ignores the
+/// camera's orientation and colour profiles.
 ///
-/// Two differences: 16-bit grey is scaled like other 16-bit pictures, where Pillow clips it at 255; and a JPEG's values
-/// differ by a level or two where the decoders round differently (over 400 photographs 0.2 on average, 5 at most).
+/// There are two differences from Pillow. 16-bit grey is scaled like other 16-bit images, where Pillow clips it at 255. JPEG decoders
+/// round differently, which changes values by a level or two (over 400 photographs 0.2 on average, 5 at most).
 ///
-/// The content determines the format, not the name. At most 16384 pixels per side and 512 MiB are accepted.
+/// The content of the file determines its format, not its name. It may have up to 16384 pixels per side and 512 MiB.
 ///
 /// # Errors
-/// [`Error::Io`] if the file cannot be read; [`Error::Input`] if it is no such picture, is too large or is cut short.
+/// [`Error::Io`] if the file cannot be read; [`Error::Input`] if it is not such an image, is too large or is cut short.
 pub(crate) fn read(path: impl AsRef<Path>) -> Result<RgbImage> {
     let Levels { height, width, values, .. } = read_levels(path.as_ref(), 3)?;
     Ok(RgbImage::from_raw(width as u32, height as u32, values).expect("three values a pixel"))
@@ -81,7 +81,7 @@ fn decode(bytes: &[u8]) -> Result<DynamicImage, String> {
     })
 }
 
-/// As Pillow's `convert`: to `L` for 1 channel, `RGB` for 3, `RGBA` for 4.
+/// Converts as Pillow does: to `L` for 1 channel, `RGB` for 3, `RGBA` for 4.
 fn to_levels(decoded: DynamicImage, channels: usize) -> Result<Levels, String> {
     let [height, width] = [decoded.height() as usize, decoded.width() as usize];
     let is_16_bit = match decoded {
@@ -94,7 +94,7 @@ fn to_levels(decoded: DynamicImage, channels: usize) -> Result<Levels, String> {
         | DynamicImage::ImageRgba16(_) => true,
         _ => false,
     };
-    // The upper half of 16 bits, as Pillow does, where `image` would round.
+    // Pillow takes the upper half of 16 bits; the crate `image` would round.
     let upper = |values: Vec<u16>| values.into_iter().map(|value| (value >> 8) as u8).collect();
     let values: Vec<u8> = match (channels, is_16_bit) {
         (4, false) => decoded.into_rgba8().into_raw(),
@@ -110,14 +110,14 @@ fn to_levels(decoded: DynamicImage, channels: usize) -> Result<Levels, String> {
     Ok(Levels { channels, height, width, values })
 }
 
-/// ITU-R 601-2 luma in fixed point, as Pillow computes it; of three equal levels it is that level.
+/// ITU-R 601-2 luma in fixed point, as Pillow computes it. The luma of three equal levels is that level.
 fn luma([r, g, b]: [u8; 3]) -> u8 {
     ((u32::from(r) * 19595 + u32::from(g) * 38470 + u32::from(b) * 7471 + 0x8000) >> 16) as u8
 }
 
-/// Whether a JPEG file ends before its picture does. What lies behind the picture, such as a phone's film of it, may be anything; so
-/// segments are followed from the first to the end of the picture, by their lengths, and a scan's data, in which 0xFF is always
-/// escaped, to the next marker.
+/// Whether a JPEG file ends before its image does. Anything may follow the image, such as a phone's video. So this follows the segments
+/// from the first to the end of the image, by their lengths. The data of a scan, in which 0xFF is always escaped, ends at the next
+/// marker.
 fn is_jpeg_cut_short(bytes: &[u8]) -> bool {
     const END_OF_IMAGE: u8 = 0xd9;
     let mut at = 2;
@@ -126,7 +126,7 @@ fn is_jpeg_cut_short(bytes: &[u8]) -> bool {
         let Some(&marker) = bytes.get(at + 1) else { return true };
         match marker {
             END_OF_IMAGE => return false,
-            // An escaped 0xFF, a restart or a number, which have no length.
+            // An escaped 0xFF, or a marker without a length.
             0x00 | 0x01 | 0xd0..=0xd8 => at += 2,
             // Padding.
             0xff => at += 1,
@@ -139,15 +139,16 @@ fn is_jpeg_cut_short(bytes: &[u8]) -> bool {
     true
 }
 
-/// Reads a picture as a network's input `image`: `[C,H,W]` (row-major, channels first) in [0, 1], not yet normalised. The content
-/// determines the format, not the name. As in Pillow's `convert`, one channel is grey, three are RGB, four are RGBA, which is opaque where the file has no transparency.
+/// Reads an image for a network that takes `image`: `[C,H,W]` in [0, 1], not yet normalised. One channel is grey, three are RGB, four are
+/// RGBA, converted as Pillow's `convert` does. RGBA is opaque if the file has no transparency. The content of the file determines its
+/// format, not its name.
 ///
-/// As torchvision's evaluation transform: the picture is resized until it just covers `round(H · 256/224)` x `round(W · 256/224)`
-/// pixels, bilinear and antialiased, as Pillow does it (to the bit, or within one level of 255: its versions differ), and the
-/// centre of H x W is kept. A picture that is already H x W is taken as it is.
+/// The image is resized and cropped as by torchvision's evaluation transform: it is resized until it just covers
+/// `round(H · 256/224)` x `round(W · 256/224)` pixels, then the central H x W pixels are kept. An image of H x W pixels is kept as it
+/// is. Resizing is bilinear and antialiased, equal to Pillow's up to one level of 255, by which Pillow's versions differ.
 ///
 /// # Errors
-/// [`Error::Io`] if the file cannot be read; [`Error::Input`] if it is not a PNG, JPEG, WebP, BMP, GIF or TIFF picture, is cut short or
+/// [`Error::Io`] if the file cannot be read; [`Error::Input`] if it is not a PNG, JPEG, WebP, BMP, GIF or TIFF image, is cut short, is
 /// larger than 16384 pixels per side or 512 MiB, or has a side shorter than 8 pixels.
 pub fn preprocess(path: impl AsRef<Path>, image: ImageSpec) -> Result<Vec<f32>> {
     let path = path.as_ref();
@@ -173,21 +174,21 @@ fn resize_and_crop(picture: &Levels, crop: [usize; 2]) -> Levels {
     if [height, width] == crop {
         return picture.clone();
     }
-    // round(side * 8/7), in integers; a half cannot occur.
+    // round(side · 8/7) in integers. There are no halves to round.
     let [h, w] = crop.map(|side| (side * 8 + 3) / 7);
     let resized = if width * h >= height * w { [h, h * width / height] } else { [w * height / width, w] };
     let origin = [0, 1].map(|axis| crop_origin(resized[axis], crop[axis]));
     resample::resized_crop(picture, resized, origin, crop)
 }
 
-/// `round((len - side) / 2)`, halves to even, as Python rounds.
+/// `round((len − side) / 2)`, with halves to even as in Python.
 fn crop_origin(len: usize, side: usize) -> usize {
     let twice = len - side;
     let half = twice / 2;
     if twice % 2 == 1 && half % 2 == 1 { half + 1 } else { half }
 }
 
-/// An 8-bit picture as a network's input, `[3,H,W]` in [0, 1].
+/// An 8-bit image as pixels `[3,H,W]` in [0, 1].
 pub(crate) fn to_chw(picture: &RgbImage) -> Vec<f32> {
     channels_first(picture.as_raw(), 3)
 }
@@ -197,10 +198,11 @@ fn channels_first(values: &[u8], channels: usize) -> Vec<f32> {
     (0..channels).flat_map(channel).collect()
 }
 
-/// `[C,H,W]` values as a picture: clipped to [0, 1], rounded to 8 bits.
+/// The image of `[C,H,W]` values, clipped to [0, 1] and rounded to 8 bits.
 ///
 /// # Errors
-/// [`Error::Input`] if there are not as many values as `image` has, or it is no picture; [`Error::NotFinite`] if one is NaN.
+/// [`Error::Input`] if the number of values is not that of `image`, or `image` does not have 1, 3 or 4 channels; [`Error::NotFinite`] if a
+/// value is NaN.
 fn encodable(chw: &[f32], image: ImageSpec) -> Result<Levels> {
     let ImageSpec { channels, height, width } = image;
     let is_picture = matches!(channels, 1 | 3 | 4)
@@ -221,7 +223,7 @@ fn encodable(chw: &[f32], image: ImageSpec) -> Result<Levels> {
     Ok(Levels { channels, height, width, values })
 }
 
-/// `[C,H,W]` values as an RGB picture, clipped to [0, 1] and rounded to 8 bits: what [`read`] gives of their PNG file.
+/// The RGB image of `[C,H,W]` values, clipped to [0, 1] and rounded to 8 bits. [`read`] returns the same for their PNG file.
 ///
 /// # Errors
 /// As [`png()`].
@@ -231,19 +233,20 @@ pub(crate) fn to_rgb8(chw: &[f32], image: ImageSpec) -> Result<RgbImage> {
     Ok(RgbImage::from_raw(width as u32, height as u32, rgb).expect("three levels a pixel"))
 }
 
-/// `[C,H,W]` values as the bytes of a PNG file, clipped to [0, 1] and rounded to 8 bits. One channel gives a grey picture, three an
-/// RGB one, four an RGBA one.
+/// The bytes of a PNG file of `[C,H,W]` values, clipped to [0, 1] and rounded to 8 bits. One channel makes a grey image, three make an
+/// RGB image, four an RGBA image.
 ///
 /// # Errors
-/// [`Error::Input`] if there are not as many values as `image` has, or it is no picture; [`Error::NotFinite`] if one is NaN.
+/// [`Error::Input`] if the number of values is not that of `image`, or `image` does not have 1, 3 or 4 channels; [`Error::NotFinite`] if a
+/// value is NaN.
 pub fn png(chw: &[f32], image: ImageSpec) -> Result<Vec<u8>> {
     let mut png = Vec::new();
     encodable(chw, image)?.encode(PngEncoder::new(&mut png))?;
     Ok(png)
 }
 
-/// The same as the bytes of a JPEG file, in which a photograph takes a tenth of the bytes that it takes as PNG. JPEG knows no
-/// transparency: a fourth channel is dropped.
+/// The bytes of a JPEG file, which for a photograph has a tenth of the size of a PNG file. JPEG has no transparency, so a fourth channel
+/// is dropped.
 ///
 /// # Errors
 /// As [`png()`].
@@ -255,13 +258,13 @@ pub(crate) fn jpeg(chw: &[f32], image: ImageSpec) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Writes `[C,H,W]` values as a PNG file, as [`png()`] encodes them, whole or not at all.
+/// Writes the PNG file of `[C,H,W]` values, see [`png()`]. The file is written completely or not at all.
 ///
 /// # Errors
 /// As [`png()`] and [`write_atomically`].
 #[cfg(feature = "native")]
 pub fn write_png(path: impl AsRef<Path>, chw: &[f32], image: ImageSpec) -> Result<()> {
-    // Into memory first: an error of the disk then keeps its kind.
+    // Encoded in memory first, so that disk errors keep their kind.
     let png = png(chw, image)?;
     write_atomically(path, |out| out.write_all(&png))
 }

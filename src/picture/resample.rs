@@ -1,16 +1,16 @@
-//! Bilinear resizing with antialiasing, as in Pillow on 8-bit images, computed only for the part that is kept.
+//! Bilinear resizing with antialiasing, as in Pillow on 8-bit images, for the part of the result that is kept.
 //!
-//! Output pixel `o` of `out` lies over the input at `centre = (o + ½)·in/out`; input pixels weigh by a triangle of
-//! half-width `support = max(in/out, 1)` around it, so that shrinking averages over everything it covers. Columns
-//! first, then rows, each rounded to 8 bits, with weights in fixed point: this makes it equal to the bit. Newer versions
-//! of Pillow do the rows first for some sizes, which moves some values by one level of 255.
+//! Output pixel `o` of `out` has its centre at `(o + ½)·in/out` in the input. The weights of input pixels are a triangle of half-width
+//! `support = max(in/out, 1)` around it, so a smaller image averages over all input pixels. Columns come first, then rows. Both are
+//! rounded to 8 bits, and weights are in fixed point, so results are equal to Pillow's bit by bit. Newer versions of Pillow do the rows
+//! first for some sizes, which changes some values by one level of 255.
 
 use super::levels::Levels;
 
-/// Fractional bits of a weight: 32, less 8 for the pixel and 2 to spare.
+/// The fractional bits of a weight: 32, minus 8 for the pixel and 2 spare bits.
 const WEIGHT_BITS: u32 = 22;
 
-/// The input pixels of one output pixel.
+/// The input pixels for an output pixel, and their weights.
 struct Taps {
     first: usize,
     weights: Vec<i32>,
@@ -21,7 +21,7 @@ impl Taps {
         let scale = in_len as f64 / out_len as f64;
         let support = scale.max(1.0);
         let centre = (output as f64 + 0.5) * scale;
-        // `as` clips negative values to 0, as intended.
+        // `as` turns negative values into 0.
         let first = (centre - support + 0.5) as usize;
         let end = ((centre + support + 0.5) as usize).min(in_len);
         let triangle = |input: usize| (1.0 - ((input as f64 - centre + 0.5) / support).abs()).max(0.0);
@@ -31,7 +31,7 @@ impl Taps {
         Self { first, weights: weights.iter().map(fixed).collect() }
     }
 
-    /// One output value of `input`, whose values for this channel are `stride` apart and begin at `offset`.
+    /// An output value from `input`, in which the values of the channel begin at `offset` and are `stride` apart.
     fn apply(&self, input: &[u8], offset: usize, stride: usize) -> u8 {
         let values = input[offset + self.first * stride..].iter().step_by(stride);
         let weighted = values.zip(&self.weights).map(|(&value, &weight)| i32::from(value) * weight);
@@ -40,10 +40,10 @@ impl Taps {
     }
 }
 
-/// The `[height, width]` pixels from `[top, left]` on of `picture` resized to `resized`.
+/// Resizes `picture` to `resized`, and returns the `[height, width]` pixels from `[top, left]` on.
 ///
-/// Only these are computed and held, at most `width` columns of the input's height: a picture of 16384x8 does not become one of
-/// 524288x256 on the way.
+/// It computes only these, and holds at most `width` columns of the input's height. So an image of 16384x8 never takes the memory of
+/// 524288x256 pixels.
 pub(super) fn resized_crop(picture: &Levels, resized: [usize; 2], origin: [usize; 2], crop: [usize; 2]) -> Levels {
     let Levels { channels, height: in_height, width: in_width, .. } = *picture;
     let taps = |axis: usize, in_len| -> Vec<Taps> {

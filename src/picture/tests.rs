@@ -1,4 +1,4 @@
-//! Against Pillow and torchvision: `tests/golden/pictures.py` says how the expected pictures were made.
+//! Compares with Pillow and torchvision; `tests/golden/pictures.py` made the expected images.
 
 use std::path::PathBuf;
 
@@ -17,8 +17,8 @@ fn difference(a: &RgbImage, b: &RgbImage) -> (u8, f64) {
 
 #[test]
 fn every_form_is_read_as_pillow_reads_it() {
-    // The second number is how far apart the decoders are at most, in levels of 255. libjpeg and the decoder here round
-    // differently in the inverse DCT and when they enlarge the colour planes: 0.27 on average for 4:2:0.
+    // The second number is the largest difference between the decoders, in levels of 255. libjpeg and this decoder round differently in
+    // the inverse DCT and when they enlarge the colour planes: 0.27 on average for 4:2:0.
     let cases = [
         ("rgba.png", 0),
         ("grey_alpha.png", 0),
@@ -49,8 +49,8 @@ fn every_form_is_read_as_pillow_reads_it() {
 
 #[test]
 fn resizing_and_cropping_are_torchvisions_to_the_bit() {
-    // Pillow used to do the columns first, always; the version that made these does the rows first for some sizes, among
-    // them this one, which moves a quarter of the values by one level.
+    // Earlier versions of Pillow always did the columns first. The version that made these files does the rows first for some sizes.
+    // For this one, a quarter of the values changes by one level.
     let rows_first = ("tall", 24);
     for case in ["wide", "tall"].into_iter().flat_map(|name| [24, 32, 56].map(|side| (name, side))) {
         let (name, side) = case;
@@ -62,7 +62,7 @@ fn resizing_and_cropping_are_torchvisions_to_the_bit() {
     }
 }
 
-/// A picture of any size whose values say where they come from.
+/// An image of any size, whose values show their position.
 fn gradient(width: u32, height: u32) -> RgbImage {
     RgbImage::from_fn(width, height, |x, y| image::Rgb([(x * 7) as u8, (y * 11) as u8, (x + y) as u8]))
 }
@@ -151,7 +151,7 @@ fn pictures_cut_short_are_errors() {
         for kept in [whole.len() / 3, whole.len() / 2, whole.len() - 20] {
             assert!(decode(&whole[..kept]).is_err(), "{name}: {kept} of {} bytes are accepted", whole.len());
         }
-        // What some programs append is no harm.
+        // Some programs append data.
         for more in [&b"\0\0 and more"[..], b"\xff\xd9 a film \xff\xda"] {
             assert!(decode(&[&whole[..], more].concat()).is_ok(), "{name}");
         }
@@ -188,7 +188,7 @@ fn values_become_levels_and_files() {
     assert!(!folder.path().join("nan.png").exists());
 }
 
-/// A picture of 2 rows and 3 columns is written with its own number of channels, and read back to the bit.
+/// An image of 2 rows and 3 columns is written with its number of channels, and read back bit by bit.
 #[test]
 fn grey_and_transparent_pictures_are_written_as_such() {
     let folder = tempfile::tempdir().unwrap();
@@ -212,7 +212,7 @@ fn grey_and_transparent_pictures_are_written_as_such() {
     }
 }
 
-/// What Pillow's `convert("L")` and `convert("RGBA")` give for these colours.
+/// Pillow's `convert("L")` and `convert("RGBA")` give these values.
 #[test]
 fn colours_become_grey_and_opaque() {
     let folder = tempfile::tempdir().unwrap();
@@ -226,7 +226,7 @@ fn colours_become_grey_and_opaque() {
     assert!(error.ends_with("cannot be read as 2 channels; there are pictures of 1, 3 and 4"), "{error}");
 }
 
-/// Rows and columns are scaled alike, and the centre is kept, whatever the shape asked for.
+/// Rows and columns have the same scale, and the centre is kept, for any shape.
 #[test]
 fn pictures_are_cropped_to_any_shape() {
     let folder = tempfile::tempdir().unwrap();
@@ -240,7 +240,7 @@ fn pictures_are_cropped_to_any_shape() {
         let level = |channel: usize, row: usize, column: usize| {
             255.0 * f64::from(values[(channel * height + row) * width + column])
         };
-        // Source pixels an output pixel takes: the smaller scale that covers both sides.
+        // Source pixels per output pixel: the smaller scale that covers both sides.
         let scale = (64.0 * 7.0 / 8.0 / height as f64).min(112.0 * 7.0 / 8.0 / width as f64);
         let middle = [level(0, height / 2, width / 2) / 2.0, level(1, height / 2, width / 2)];
         let corner = [level(0, height / 2, width / 2 - 8) / 2.0, level(1, height / 2 - 4, width / 2)];
