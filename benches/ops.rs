@@ -67,13 +67,15 @@ struct Rig {
     rec: Recording,
     writes: Vec<(TensorId, Vec<u32>)>,
     outputs: Vec<TensorId>,
+    /// Inputs and outputs of the op that are texels.
+    texels: Vec<Tensor>,
 }
 
 impl Rig {
     fn new() -> Self {
         let mut rec = Recording::new();
         rec.section("before");
-        Self { rec, writes: Vec::new(), outputs: Vec::new() }
+        Self { rec, writes: Vec::new(), outputs: Vec::new(), texels: Vec::new() }
     }
 
     /// A tensor of numbers in [-1,1).
@@ -100,11 +102,17 @@ impl Rig {
         y
     }
 
-    /// What follows an op where tensors are texels: y becomes something to look at, and its inputs get a reader: without one
-    /// the op's own tensors might take their place, and the op is repeated.
+    /// Notes the inputs and the output of an op, for [`Rig::end`].
     fn leave(&mut self, inputs: &[Tensor], y: Tensor) -> Result<()> {
+        self.texels.extend(inputs.iter().chain([&y]).filter(|x| x.format == Format::Texels));
+        Ok(())
+    }
+
+    /// Appends the section `after`, which unpacks tensors in texels: the output to be checked, and the inputs so that no other
+    /// tensor takes their memory while the op is repeated.
+    fn end(&mut self) -> Result<()> {
         self.rec.section("after");
-        for &x in inputs.iter().chain([&y]).filter(|x| x.format == Format::Texels) {
+        for x in std::mem::take(&mut self.texels) {
             let seen = self.room(Format::Nchw, x.shape.nchw());
             unpack(&mut self.rec, "output", x, seen, GradEpilogue::default(), false)?;
         }
@@ -158,7 +166,7 @@ impl Bench {
     ) {
         let rig = || {
             let mut rig = Rig::new();
-            record(&mut rig).unwrap_or_else(|e| panic!("{group}/{name}: {e}"));
+            record(&mut rig).and_then(|()| rig.end()).unwrap_or_else(|e| panic!("{group}/{name}: {e}"));
             rig
         };
         let sections = protogpu::gpu::Summary::new(&rig().rec).sections;
