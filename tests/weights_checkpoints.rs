@@ -72,10 +72,7 @@ fn what_was_done_is_said() {
         ("legacy_shared", vec![]),
         ("zip_f64", vec!["8 tensors of double precision (F64) were rounded to F32".to_owned()]),
         ("zip_entries", vec![left_out("`version`, `extra`, `history`")]),
-        (
-            "zip_averaged",
-            vec!["the tensors are those under `model`; there are more under `model_ema`: choose with --key".into()],
-        ),
+        ("zip_averaged", vec!["the tensors are those under `model`; there are more under `model_ema`".into()]),
         (
             "legacy_checkpoint",
             vec![
@@ -114,7 +111,7 @@ fn what_is_not_read_is_refused_by_name() {
         ("zip_list", "holds no state dict, a dictionary of tensors; what was saved is no dictionary"),
         ("zip_os_system", hostile),
         ("zip_os_system_protocol4", hostile),
-        ("zip_two_networks", "holds several state dicts, under `generator`, `discriminator`: choose with --key"),
+        ("zip_two_networks", "holds several state dicts, under `generator`, `discriminator`: choose one with `key`"),
         ("zip_whole_module", "asks for the Python object `torch.nn.modules.linear.Linear`"),
     ];
     assert_eq!(cases.map(|case| case.0.to_owned()).to_vec(), names(false));

@@ -81,7 +81,7 @@ fn a_key_is_asked_for_and_taken() {
     assert!(convert("zip_averaged.pth", &[]) != convert("zip_averaged.pth", &["--key", "model_ema"]));
     std::fs::remove_file(folder.path().join("out")).unwrap();
     let args = ["weights", "convert", &corpus("zip_two_networks.pth"), "out"];
-    refuses(folder.path(), &args, "under `generator`, `discriminator`: choose with --key");
+    refuses(folder.path(), &args, "under `generator`, `discriminator`: choose one with --key");
 }
 
 #[test]

@@ -38,7 +38,7 @@ pub(super) fn read(source: &str, file: &[u8], key: Option<&str>) -> Result<Found
     let fail = |what: String| Error::input(format!("{source}: {what}"));
     let archive = archive::open(file).map_err(fail)?;
     let mut notes = Vec::new();
-    let dict = find(&archive, key, &mut notes).map_err(fail)?;
+    let dict = find(&archive, key, &mut notes, fail)?;
     let tensors = tensors_of(&archive, dict, &mut notes).map_err(fail)?;
     let mut tensors: BTreeMap<String, View> = tensors
         .into_iter()
@@ -63,7 +63,7 @@ pub(super) fn read(source: &str, file: &[u8], key: Option<&str>) -> Result<Found
 }
 
 /// Finds the state dict: the value of `key`, else the object itself, else the value of a usual key.
-fn find(archive: &Archive, key: Option<&str>, notes: &mut Vec<String>) -> Result<Id, String> {
+fn find(archive: &Archive, key: Option<&str>, notes: &mut Vec<String>, fail: impl Fn(String) -> Error) -> Result<Id> {
     let root = archive.root;
     let values = &archive.values;
     if let Some(key) = key {
@@ -72,13 +72,14 @@ fn find(archive: &Archive, key: Option<&str>, notes: &mut Vec<String>) -> Result
             false => descend(archive, dict, DEEPEST).map(|(_, dict)| dict),
         };
         let found = values.entry(root, key).and_then(below);
-        return found.ok_or_else(|| format!("has no tensors under `{}`; {}", shown(key), what_is_there(archive)));
+        let missing = || fail(format!("has no tensors under `{}`; {}", shown(key), what_is_there(archive)));
+        return found.ok_or_else(missing);
     }
     if let Some((path, dict)) = descend(archive, root, DEEPEST) {
         let mut note = format!("the tensors are those under `{}`", shown(&path.join(".")));
         let others: Vec<String> = state_dicts(archive).into_iter().filter(|key| *key != path[0]).collect();
         if !others.is_empty() {
-            note += &format!("; there are more under {}: choose with --key", list(&others));
+            note += &format!("; there are more under {}", list(&others));
         }
         notes.push(note);
         return Ok(dict);
@@ -89,10 +90,13 @@ fn find(archive: &Archive, key: Option<&str>, notes: &mut Vec<String>) -> Result
     match state_dicts(archive).as_slice() {
         [only] => {
             notes.push(format!("the tensors are those under `{}`", shown(only)));
-            values.entry(root, only).ok_or_else(|| "is damaged".into())
+            values.entry(root, only).ok_or_else(|| fail("is damaged".into()))
         }
-        [] => Err(format!("holds no state dict, a dictionary of tensors; {}", what_is_there(archive))),
-        several => Err(format!("holds several state dicts, under {}: choose with --key", list(several))),
+        [] => Err(fail(format!("holds no state dict, a dictionary of tensors; {}", what_is_there(archive)))),
+        several => {
+            let what = format!("holds several state dicts, under {}", list(several));
+            Err(fail(what).advised(": choose one with {key}"))
+        }
     }
 }
 
