@@ -138,9 +138,12 @@ impl Moment {
 pub(crate) struct Regularizer {
     /// Its options.
     pub(crate) options: &'static [TermOption],
-    /// Makes the term from the values of its options, in their order; `None` if they turn it off.
-    pub(crate) of: fn(&[f64], &Network) -> Option<Box<dyn LossTerm>>,
+    /// Makes the term.
+    pub(crate) of: OfOptions,
 }
+
+/// Makes a term from the values of its options, in their order; `None` if they turn it off.
+type OfOptions = fn(&[f64], &Network) -> Option<Box<dyn LossTerm>>;
 
 /// An option of a regulariser: a key in settings files, and an option of the command line.
 #[derive(Debug)]
