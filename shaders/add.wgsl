@@ -1,9 +1,11 @@
-// add: y = x + z; both gradients are dy itself, so there is no backward kernel. x, y, z: [N,C,H,W].
+// add: y = x + z, or max(x + z, 0); both gradients are dy itself, so there is no backward kernel. x, y, z: [N,C,H,W].
 // Memory-bound, 12 B an element.
 #import lib/index
+#import lib/nan
 
 struct Params {
     len: u32,
+    relu: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -15,6 +17,7 @@ struct Params {
 fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
     let i = flat_index(id, groups);
     if i < params.len {
-        y[i] = x[i] + z[i];
+        let sum = x[i] + z[i];
+        y[i] = select(sum, rectified(sum), params.relu != 0u);
     }
 }

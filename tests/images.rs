@@ -63,7 +63,7 @@ fn settings() -> Vec<Settings> {
         Settings { image_side: 48, ..fourier },
         lucent,
     ];
-    all.iter_mut().for_each(|settings| settings.regularizers.set("l2_weight", 0.5));
+    all.iter_mut().for_each(|settings| settings.regularizers.set_json("l2_weight", &0.5.into()).expect("an option"));
     all
 }
 

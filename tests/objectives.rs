@@ -101,6 +101,49 @@ fn values_and_gradients_are_pytorchs() {
     assert!(count >= 11 && wrong.is_empty(), "{count} objectives: {wrong:#?}");
 }
 
+/// The distance from the statistics that batch norms keep, and the gradient of all of the loss.
+#[test]
+fn natural_statistics_are_pytorchs() {
+    let golden = Golden::open("natural_statistics");
+    let number = |key: &str| golden.metadata(key).expect("a number").parse::<f64>().expect("a number");
+    let pixels = generated("pixels", &[2, 3, 224, 224], 0);
+    let job = |image: &[f32]| Job { class: number("class") as usize, seed: 0, init: Some(image.into()) };
+    let jobs: Vec<Job> = pixels.chunks(3 * 224 * 224).map(job).collect();
+    let (mut wrong, mut count) = (Vec::new(), 0);
+    for architecture in [Architecture::ResNet18, Architecture::GoogLeNet] {
+        let network = Network::generated(architecture, 64, 1000, 0).expect("a network");
+        for form in golden.children(&format!("{architecture}/")) {
+            let key = format!("{architecture}/{form}");
+            let (name, side) = form.split_once(' ').unwrap_or((&form, "both"));
+            let mut settings = Settings { logsumexp_weight: 0.0, ..still("class") };
+            for (option, value) in [
+                ("natural_weight", number("weight").into()),
+                ("natural_form", name.into()),
+                ("natural_side", side.into()),
+            ] {
+                settings.regularizers.set_json(option, &value).expect("an option");
+            }
+            let mut session = Session::new(&CONTEXT, &network, &settings, &jobs).expect("a plan");
+            session.advance(1).expect("a step");
+            let values: Vec<f64> = session.histories().iter().map(|h| f64::from(h.column("loss_natural")[0])).collect();
+            let states = session.states().expect("a readback");
+            let gradient: Vec<f64> = states.iter().flat_map(|state| &state.m).map(|m| f64::from(*m) / 0.1).collect();
+            let want = golden.vec(&format!("{key}/gradient"));
+            let want_norm = golden.number(&format!("{key}/gradient_norm"));
+            let sampled: Vec<f64> =
+                sample_indices(gradient.len(), want.len()).into_iter().map(|i| gradient[i]).collect();
+            let value = relative(&values, &golden.vec(&format!("{key}/value")));
+            let off = relative(&sampled, &want).max((norm(&gradient) - want_norm).abs() / want_norm);
+            println!("{key}: value {value:.1e}, gradient {off:.1e}");
+            if !(value <= VALUES && off <= GRADIENT) {
+                wrong.push(format!("{key}: value {value:.1e}, gradient {off:.1e}"));
+            }
+            count += 1;
+        }
+    }
+    assert!(count == 10 && wrong.is_empty(), "{count} forms: {wrong:#?}");
+}
+
 /// A network of a quarter of the width.
 fn narrow(architecture: Architecture) -> Network {
     Network::generated(architecture, 16, 15, 0).expect("a network")

@@ -45,6 +45,8 @@ mod local_response_norm;
 mod lucent;
 #[path = "ops/max_pool2d.rs"]
 mod max_pool2d;
+#[path = "ops/natural_statistics.rs"]
+mod natural_statistics;
 #[path = "ops/probability_variance.rs"]
 mod probability_variance;
 #[path = "ops/red.rs"]

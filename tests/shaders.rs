@@ -9,8 +9,9 @@ use std::path::Path;
 use protogpu::Shape;
 use protogpu::gpu::{Access, Context, CustomKernel, Grid, Kernel, Plan, Recording, SOURCES, Source, reflect};
 use protogpu::method::losses::{
-    ClassLogit, ClassRow, ClassTerms, Column, Diversity, Feature, FeatureRow, L2, Ledger, LossTerm,
-    ProbabilityVariance, Read, TotalVariation, tick,
+    ClassLogit, ClassRow, ClassTerms, Column, Diversity, Feature, FeatureRow, L2, Ledger, LossTerm, NaturalChannel,
+    NaturalForm, NaturalLayer, NaturalSide, NaturalStatistics, ProbabilityVariance, Read, Source as Of, TotalVariation,
+    tick,
 };
 use protogpu::method::{BaselineForm, TvForm};
 use protogpu::ops::{
@@ -245,6 +246,10 @@ fn texels(r: &mut Recorder) {
     both_ways(r, &NORM, x, y, (dx, epilogue));
     let mean = r.tensor([2, 3, 1, 1]);
     both_ways(r, &GlobalAvgPool2d, x, mean, (dx, epilogue));
+    both_ways(r, ACTIVATIONS[0], x, y, (dx, epilogue));
+    forward(&mut r.rec, &Add, &[x, y], dx).expect("add");
+    let clock = Clock { step: r.rec.kept("clock", 1), steps: 3 };
+    term(r, clock, &natural_statistics(3, NaturalForm::Norms, NaturalSide::Both), [x, dx], false);
     finish_gradient(&mut r.rec, "epilogue", x, dx, epilogue).expect("finish_texels");
 }
 
@@ -264,6 +269,13 @@ fn step(r: &mut Recorder) {
     }
     for accumulates in [false, true] {
         term(r, clock, &L2 { colour: vec![0.5; 3], weight: 1.0 }, [x, dx], accumulates);
+        for (form, side) in [
+            (NaturalForm::Norms, NaturalSide::Both),
+            (NaturalForm::LayerRatios, NaturalSide::Below),
+            (NaturalForm::Relative, NaturalSide::Above),
+        ] {
+            term(r, clock, &natural_statistics(3, form, side), [x, dx], accumulates);
+        }
         for form in [BaselineForm::Softmax, BaselineForm::Logits] {
             term(r, clock, &ProbabilityVariance { form, weight: 1.0 }, [logits, dlogits], accumulates);
         }
@@ -277,6 +289,12 @@ fn step(r: &mut Recorder) {
 fn ledger(r: &mut Recorder, clock: Clock, columns: Vec<Column>) -> Ledger {
     let weights = r.rec.kept("weights", 3);
     Ledger::new(&mut r.rec, clock, weights, 2, &[columns]).expect("a ledger")
+}
+
+fn natural_statistics(channels: usize, form: NaturalForm, side: NaturalSide) -> NaturalStatistics {
+    let channel = NaturalChannel { mean: 0.0, variance: 1.0, mean_scale: 1.0, variance_scale: 1.0 };
+    let layers = vec![NaturalLayer { source: Of::Image, channels: vec![channel; channels].into() }];
+    NaturalStatistics { layers, form, side, weight: 1.0, mean_weight: 1.0, variance_weight: 1.0 }
 }
 
 fn term(r: &mut Recorder, clock: Clock, term: &dyn LossTerm, [x, dx]: [Tensor; 2], accumulates: bool) {
@@ -367,7 +385,7 @@ fn every_op_plans_on_a_device_with_default_limits() {
 
 protogpu::params! {
     /// The same fields as shaders/add.wgsl has, but one.
-    struct OtherParams { length: u32 }
+    struct OtherParams { length: u32, relu: u32 }
 }
 
 #[test]
@@ -376,7 +394,14 @@ fn a_struct_that_is_not_mirrored_is_named() {
     let [x, z, y] = [0; 3].map(|_| r.tensor([1, 2, 3, 4]));
     let bindings = [x.bind("x"), z.bind("z"), y.bind("y")];
     let kernel = Kernel::new("add", "forward");
-    r.rec.dispatch("add", kernel, &bindings, &OtherParams { length: 24 }, Grid::Each(24), 24).expect("the lengths fit");
+    r.rec
+        .dispatch("add", kernel, &bindings, &OtherParams { length: 24, relu: 0 }, Grid::Each(24), 24)
+        .expect("the lengths fit");
     let said = Plan::new(&Context::noop(), r.rec).err().expect("`len` is not `length`").to_string();
-    assert!(said.contains(r#"`params` is [("len", 0)] in the shader but [("length", 0)] in Rust"#), "{said}");
+    assert!(
+        said.contains(
+            r#"`params` is [("len", 0), ("relu", 4)] in the shader but [("length", 0), ("relu", 4)] in Rust"#
+        ),
+        "{said}"
+    );
 }

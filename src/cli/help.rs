@@ -29,6 +29,8 @@ Examples:
       Continue after Ctrl-C or a crash; the bits are those of an uninterrupted run
   protogpu run --preset lucent --class moth --lr 0.02
       Lucent's spectrum and transforms, with another learning rate; `protogpu presets lucent` prints its settings
+  protogpu run --preset natural --class moth
+      Activations close to those of photographs: more of what a class looks like, at a fourth more time per step
   protogpu run --preset paper-strict --class moth
       The paper's method, from which the defaults differ
   protogpu run --config out/1_goldfish_seed0/run.json --out again

@@ -1,7 +1,7 @@
 //! Every setting of the method as an option.
 
 use crate::method::choices::numbers;
-use crate::method::losses::{self, TermOption};
+use crate::method::losses::{self, OptionKind, OptionValue, TermOption};
 use crate::method::{
     BaselineForm, Fill, Init, Interpolation, Objective, Parameterization, Preset, Settings, Transform, Transforms,
     TvForm,
@@ -15,7 +15,7 @@ use crate::lab::run::record::Config;
 #[derive(clap::Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Method (in brackets: the default, which is --preset paper)")]
 pub(crate) struct MethodArgs {
-    /// Settings to start from: paper, paper-strict, lucent, or a JSON file of settings; `protogpu presets` shows them
+    /// Settings to start from: paper, paper-strict, natural, lucent, or a JSON file of settings; `protogpu presets` shows them
     #[arg(long, value_name = "NAME|FILE.json")]
     pub(crate) preset: Option<Preset>,
     /// Steps of the prototype stage [512]
@@ -112,11 +112,22 @@ pub(crate) struct MethodArgs {
 
 /// The options of the table of regularisers.
 #[derive(Clone, Debug, Default)]
-struct RegularizerArgs(Vec<(&'static str, f64)>);
+struct RegularizerArgs(Vec<(&'static str, OptionValue)>);
 
 impl clap::FromArgMatches for RegularizerArgs {
     fn from_arg_matches(matches: &clap::ArgMatches) -> Result<Self, clap::Error> {
-        let given = |option: &'static TermOption| matches.get_one(option.name).map(|value| (option.name, *value));
+        let given = |option: &'static TermOption| {
+            let value = match option.kind {
+                OptionKind::Number(_) => matches.get_one(option.name).copied().map(OptionValue::Number),
+                OptionKind::Name(names) => {
+                    let given = matches.get_one::<String>(option.name);
+                    given
+                        .and_then(|given| names.iter().find(|name| *given == **name))
+                        .map(|name| OptionValue::Name(name))
+                }
+            };
+            value.map(|value| (option.name, value))
+        };
         Ok(Self(losses::options().filter_map(given).collect()))
     }
 
@@ -129,11 +140,22 @@ impl clap::FromArgMatches for RegularizerArgs {
 impl clap::Args for RegularizerArgs {
     fn augment_args(command: clap::Command) -> clap::Command {
         losses::options().fold(command, |command, option| {
-            let TermOption { name, default, about } = option;
+            let TermOption { name, kind, about } = option;
             // Kept for as long as the program runs, as clap asks.
             let long: &'static str = name.replace('_', "-").leak();
-            let arg = clap::Arg::new(*name).long(long).help(format!("{about} [{default}]"));
-            command.arg(arg.value_name("X").allow_negative_numbers(true).value_parser(clap::value_parser!(f64)))
+            let arg = clap::Arg::new(*name).long(long);
+            command.arg(match kind {
+                OptionKind::Number(default) => arg
+                    .help(format!("{about} [{default}]"))
+                    .value_name("X")
+                    .allow_negative_numbers(true)
+                    .value_parser(clap::value_parser!(f64)),
+                OptionKind::Name(names) => arg
+                    .help(format!("{about} [{}]", names[0]))
+                    .value_name("NAME")
+                    .hide_possible_values(true)
+                    .value_parser(clap::builder::PossibleValuesParser::new(*names)),
+            })
         })
     }
 
@@ -317,7 +339,11 @@ mod tests {
             init: Init::Image("x.png".into()),
             seed: u64::MAX,
             regularizers: losses::options().fold(Regularizers::default(), |mut all, option| {
-                all.set(option.name, option.default + 0.5);
+                let other = match option.kind {
+                    OptionKind::Number(default) => OptionValue::Number(default + 0.5),
+                    OptionKind::Name(names) => OptionValue::Name(names[1]),
+                };
+                all.set(option.name, other);
                 all
             }),
         };

@@ -33,8 +33,8 @@ impl Graph {
         self.record_backward_of(rec, algorithms, acts, &[(self.output(), dy)])
     }
 
-    /// [`Graph::record_backward`] from the gradients of several nodes, each node once, in buffers. Every node must lead to one of
-    /// them.
+    /// [`Graph::record_backward`] from the gradients of several nodes, each node once, in buffers or in the formats of the outputs.
+    /// Every node must lead to one of them.
     ///
     /// # Errors
     /// If a gradient does not have the shape of its output, or a node leads to none of them.
@@ -48,11 +48,16 @@ impl Graph {
         let count = self.nodes.len();
         let mut gradients = Sums { graph: self, acts, sum: vec![None; count], open: self.consumers() };
         seeds.iter().for_each(|(id, _)| gradients.open[id.0] += 1);
+        // Where a node has one consumer, the seed comes first: then the kernel of the consumer adds it. Of two numbers the sum is the
+        // same in either order.
+        let consumers = self.consumers();
+        let (first, later): (Vec<_>, Vec<_>) = seeds.iter().partition(|(id, _)| consumers[id.0] == 1);
+        for &(id, dy) in first {
+            gradients.seed(rec, id, dy)?;
+        }
         for id in (1..count).rev().map(NodeId) {
-            if let Some(&(_, dy)) = seeds.iter().find(|(of, _)| *of == id) {
-                let texels = acts.of(id).format == Format::Texels;
-                let dy = if texels { pack(rec, &self.node(id).name, dy)? } else { dy };
-                gradients.deliver(rec, id, dy)?;
+            if let Some(&&(_, dy)) = later.iter().find(|(of, _)| *of == id) {
+                gradients.seed(rec, id, dy)?;
             }
             let Some(dy) = gradients.sum[id.0].filter(|_| gradients.open[id.0] == 0) else {
                 let name = &self.node(id).name;
@@ -134,6 +139,13 @@ impl Sums<'_> {
         let dx = self.fresh(rec, to);
         self.sum[to.0] = Some(dx);
         (dx, epilogue)
+    }
+
+    /// Takes the gradient that a node begins with, in a buffer or in the format of its output.
+    fn seed(&mut self, rec: &mut Recording, to: NodeId, dy: Tensor) -> Result<()> {
+        let texels = self.acts.of(to).format == Format::Texels;
+        let dy = if texels { pack(rec, &self.graph.node(to).name, dy)? } else { dy };
+        self.deliver(rec, to, dy)
     }
 
     /// Takes a finished tensor. Appends a kernel only if there is something to add or a mask.

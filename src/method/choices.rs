@@ -20,6 +20,8 @@ pub enum Preset {
     /// The method exactly as the paper states it, with the plainest choice where it leaves one: every step warps, learning rate and
     /// penalty are constant, and only the logit is maximised.
     PaperStrict,
+    /// The method of the paper, with activations held close to those of photographs by the statistics that batch norms keep.
+    Natural,
     /// Lucent's defaults: a spectrum for an image of 128 x 128 pixels, Lucent's transforms, and no regularisation.
     Lucent,
     /// A JSON file of settings. The others come from the preset that it names under `preset`, or from `paper`.
@@ -31,6 +33,7 @@ impl fmt::Display for Preset {
         match self {
             Self::Paper => f.pad("paper"),
             Self::PaperStrict => f.pad("paper-strict"),
+            Self::Natural => f.pad("natural"),
             Self::Lucent => f.pad("lucent"),
             Self::File(path) => path.display().fmt(f),
         }
@@ -44,11 +47,12 @@ impl FromStr for Preset {
         match text {
             "paper" => Ok(Self::Paper),
             "paper-strict" | "letter" => Ok(Self::PaperStrict),
+            "natural" => Ok(Self::Natural),
             "lucent" => Ok(Self::Lucent),
             path if path.ends_with(".json") => Ok(Self::File(path.into())),
             "table3" => Err(Error::input("`table3` is a grid of settings, for `protogpu sweep`")),
             _ => Err(Error::input(format!(
-                "`{text}` is not paper, paper-strict, lucent or a file name that ends in .json"
+                "`{text}` is not paper, paper-strict, natural, lucent or a file name that ends in .json"
             ))),
         }
     }

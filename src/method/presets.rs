@@ -11,7 +11,7 @@ use crate::{Error, Result};
 
 impl Preset {
     /// Those that are built in.
-    pub const BUILTIN: [Self; 3] = [Self::Paper, Self::PaperStrict, Self::Lucent];
+    pub const BUILTIN: [Self; 4] = [Self::Paper, Self::PaperStrict, Self::Natural, Self::Lucent];
 
     /// One line that describes it.
     pub fn summary(&self) -> &'static str {
@@ -19,6 +19,9 @@ impl Preset {
             Self::Paper => "Prototype Generation: pixels, a random affine warp in half of the steps, total variation",
             Self::PaperStrict => {
                 "the paper to the letter: a warp in every step, constant learning rate and penalty, the logit alone"
+            }
+            Self::Natural => {
+                "activations close to those of photographs, by the statistics of batch norms; less total variation"
             }
             Self::Lucent => {
                 "Lucent's defaults: a Fourier spectrum with decorrelated colours, five transforms, no penalty"
@@ -32,6 +35,7 @@ impl Preset {
         match self {
             Self::Paper => Some(include_str!("presets/paper.json")),
             Self::PaperStrict => Some(include_str!("presets/paper-strict.json")),
+            Self::Natural => Some(include_str!("presets/natural.json")),
             Self::Lucent => Some(include_str!("presets/lucent.json")),
             Self::File(_) => None,
         }
@@ -108,8 +112,9 @@ mod tests {
             let text = preset.text().unwrap();
             let places: Vec<_> = keys.keys().map(|key| text.find(&format!("\n  \"{key}\": "))).collect();
             assert!(places.iter().all(Option::is_some), "{preset}: {places:?} of {keys:?}");
+            // Beside them, only options of regularisers that differ from the default.
             let found: Map<String, Value> = serde_json::from_str(text).unwrap();
-            assert_eq!(found.len(), keys.len());
+            assert_eq!(found.len(), settings.to_map().len());
             assert_eq!(preset.to_string().parse::<Preset>().unwrap(), preset);
         }
     }
@@ -133,11 +138,15 @@ mod tests {
             ..Settings::default()
         };
         assert_eq!(Preset::PaperStrict.settings().unwrap(), strict);
+        let mut natural =
+            Settings { preset: Preset::Natural, tv_weight: 0.006, warp_probability: 0.3, ..Settings::default() };
+        natural.regularizers.set_json("natural_weight", &1.0.into()).unwrap();
+        assert_eq!(Preset::Natural.settings().unwrap(), natural);
         for (text, expected) in [
             ("[]", "not a JSON object of settings: invalid type"),
             (
                 r#"{"preset": "mine.json"}"#,
-                "its `preset` is \"mine.json\", but a file starts from paper or paper-strict or lucent",
+                "its `preset` is \"mine.json\", but a file starts from paper or paper-strict or natural or lucent",
             ),
             (r#"{"preset": 3}"#, "its `preset` is 3, but"),
             (r#"{"learning_rate": 3}"#, "unknown setting `learning_rate`"),

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::choices::{BaselineForm, Fill, Init, Interpolation, Parameterization, Preset, TvForm};
 use super::former_names::{current, to_current, to_former};
-use super::losses::{self, Regularizers};
+use super::losses::{self, OptionValue, Regularizers};
 use super::objective::Objective;
 use super::transforms::{SCALE_LIMITS, Transforms};
 use crate::digest::sha256_hex;
@@ -177,8 +177,9 @@ impl Settings {
             check(weight >= 0.0 && (weight as f32).is_finite(), option, weight, "a finite number, at least 0")?;
         }
         for option in losses::options() {
-            let weight = self.regularizers.get(option.name);
-            check(weight >= 0.0 && (weight as f32).is_finite(), option.name, weight, "a finite number, at least 0")?;
+            if let Some(OptionValue::Number(x)) = self.regularizers.value(option.name) {
+                check(x >= 0.0 && (x as f32).is_finite(), option.name, x, "a finite number, at least 0")?;
+            }
         }
         self.fill.validate()
     }
@@ -194,7 +195,7 @@ impl Settings {
         let mut settings = self.clone();
         for (key, value) in keys {
             let name = current(key);
-            if !merged.contains_key(name) && !losses::options().any(|option| option.name == name) {
+            if !merged.contains_key(name) && losses::option(name).is_none() {
                 let options = losses::options().map(|option| option.name);
                 let known: Vec<&str> = merged.keys().map(String::as_str).chain(options).collect();
                 return Err(Error::input(format!("unknown setting `{key}`; the settings are {}", known.join(", "))));
@@ -217,8 +218,8 @@ impl Settings {
     /// The value of the setting with this name, including options that [`Settings::to_map`] leaves out because they have their
     /// default.
     pub fn value(&self, name: &str) -> Option<Value> {
-        let option = |option: &losses::TermOption| self.regularizers.get(option.name).into();
-        self.to_map().get(name).cloned().or_else(|| losses::options().find(|of| of.name == name).map(option))
+        let json = |value| serde_json::to_value(value).expect("a number or a name");
+        self.to_map().get(name).cloned().or_else(|| self.regularizers.value(name).map(json))
     }
 
     /// SHA-256 of the settings as JSON, in lower-case hexadecimal. The JSON has the settings' former names, so that equal settings

@@ -102,6 +102,11 @@ impl Terms {
         at.and_then(|at| graph.outputs().get(at).copied()).unwrap_or(graph.output())
     }
 
+    /// How often terms read a node.
+    fn readers(&self, node: NodeId) -> usize {
+        self.terms.iter().flat_map(|(_, sources)| sources).filter(|source| **source == Source::Node(node)).count()
+    }
+
     /// Appends the network's forward, the terms on its nodes, and its backward. Returns the gradient of `input`.
     pub(super) fn through_network(
         &self,
@@ -123,13 +128,15 @@ impl Terms {
                 let at = match open.iter().position(|(of, ..)| *of == id) {
                     Some(at) => at,
                     None => {
-                        open.push((id, in_buffer(rec, name, acts.of(id))?, None));
+                        let as_it_is = term.takes_texels() && self.readers(node) == 1;
+                        let x = if as_it_is { acts.of(id) } else { in_buffer(rec, name, acts.of(id))? };
+                        open.push((id, x, None));
                         open.len() - 1
                     }
                 };
                 let (_, x, dx) = &mut open[at];
                 let accumulates = dx.is_some();
-                let dx = *dx.get_or_insert_with(|| Tensor::transient(rec, &format!("{name} d"), x.shape));
+                let dx = *dx.get_or_insert_with(|| x.like(rec, &format!("{name} d")));
                 reads.push(Read { x: *x, dx, accumulates });
             }
             if !reads.is_empty() {

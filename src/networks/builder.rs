@@ -1,7 +1,9 @@
 //! Builds a network layer by layer. The same calls describe and build: without weights they collect the name and shape of
 //! every tensor, with weights they read those tensors and make the graph.
 
-use super::modules::Module;
+use std::sync::Arc;
+
+use super::modules::{Module, Norm};
 use super::preprocessing::Preprocessing;
 use crate::error::{Error, Result};
 use crate::graph::{Graph, NodeId};
@@ -61,6 +63,13 @@ pub(super) struct Conv {
     pub(super) bias: bool,
 }
 
+/// What building with weights gives.
+pub(super) struct Built {
+    pub(super) graph: Graph,
+    pub(super) modules: Vec<Module>,
+    pub(super) norms: Vec<Norm>,
+}
+
 /// The weights to build from, and the graph so far.
 struct Building<'a> {
     weights: &'a Weights,
@@ -73,12 +82,13 @@ pub(super) struct Builder<'a> {
     /// `None` to collect only the manifest.
     building: Option<Building<'a>>,
     modules: Vec<Module>,
+    norms: Vec<Norm>,
 }
 
 impl<'a> Builder<'a> {
     /// The name and shape of every tensor.
     pub(super) fn manifest(layers: Layers, sizes: Sizes<'a>) -> Vec<(String, Vec<usize>)> {
-        let mut b = Self { sizes, manifest: Vec::new(), building: None, modules: Vec::new() };
+        let mut b = Self { sizes, manifest: Vec::new(), building: None, modules: Vec::new(), norms: Vec::new() };
         let unused = ChannelAffine::new([], []);
         b.network(layers, unused).expect("without weights nothing can fail");
         b.manifest
@@ -93,12 +103,13 @@ impl<'a> Builder<'a> {
         sizes: Sizes<'a>,
         weights: &'a Weights,
         preprocessing: &Preprocessing,
-    ) -> Result<(Graph, Vec<Module>)> {
+    ) -> Result<Built> {
         let building = Building { weights, graph: Graph::new(sizes.image.batch(1)) };
-        let mut b = Self { sizes, manifest: Vec::new(), building: Some(building), modules: Vec::new() };
+        let mut b =
+            Self { sizes, manifest: Vec::new(), building: Some(building), modules: Vec::new(), norms: Vec::new() };
         b.network(layers, preprocessing.normalize())?;
         let Building { graph, .. } = b.building.expect("it was there when the layers were built");
-        Ok((graph, b.modules))
+        Ok(Built { graph, modules: b.modules, norms: b.norms })
     }
 
     /// From pixels to logits. The root module comes first and shows the logits.
@@ -177,8 +188,14 @@ impl<'a> Builder<'a> {
                 "`{name}.running_var` is {value} at {i}, but a variance cannot be negative"
             )));
         }
-        let op = ScaleShift(ChannelAffine::batch_norm(&weight, &bias, &mean, &var, eps));
-        self.push(name, x.channels, op, &[x])
+        let affine = ChannelAffine::batch_norm(&weight, &bias, &mean, &var, eps);
+        let scale = Arc::clone(&affine.scale);
+        let y = self.push(name, x.channels, ScaleShift(affine), &[x])?;
+        if self.building.is_some() {
+            let [shift, mean, variance] = [bias, mean, var].map(Arc::from);
+            self.norms.push(Norm { name: name.to_owned(), node: y.node, scale, shift, mean, variance });
+        }
+        Ok(y)
     }
 
     pub(super) fn relu(&mut self, name: impl Into<String>, x: Layer) -> Result<Layer> {

@@ -16,11 +16,11 @@ use std::sync::Arc;
 
 pub use architecture::Architecture;
 pub(crate) use inspect::Inspection;
-pub use modules::{Module, Semantics};
+pub use modules::{Module, Norm, Semantics};
 pub use preprocessing::Preprocessing;
 
 use architecture::RGB_224;
-use builder::{Builder, Sizes};
+use builder::{Builder, Built, Sizes};
 
 use crate::error::{Error, Result};
 use crate::graph::Graph;
@@ -40,6 +40,7 @@ pub struct Network {
     preprocessing: Preprocessing,
     graph: Graph,
     modules: Vec<Module>,
+    norms: Vec<Norm>,
     labels: Labels,
     weights: Arc<Weights>,
 }
@@ -81,8 +82,9 @@ impl Network {
         let image = image_of(&weights, architecture)?;
         let (width, classes) = (inspection.width, inspection.classes);
         let sizes = Sizes { file: Some(&weights), image, width, classes };
-        let (graph, modules) = Builder::build(architecture.definition().layers, sizes, &weights, &preprocessing)?;
-        let network = Self { architecture, preprocessing, graph, modules, labels, weights: Arc::new(weights) };
+        let Built { graph, modules, norms } =
+            Builder::build(architecture.definition().layers, sizes, &weights, &preprocessing)?;
+        let network = Self { architecture, preprocessing, graph, modules, norms, labels, weights: Arc::new(weights) };
         network.check_labels(&network.labels)?;
         Ok(network)
     }
@@ -157,6 +159,11 @@ impl Network {
     /// All named modules, in the order of torchvision's `named_modules()`, the root first.
     pub fn modules(&self) -> &[Module] {
         &self.modules
+    }
+
+    /// Its batch norms, in order.
+    pub fn norms(&self) -> &[Norm] {
+        &self.norms
     }
 
     /// The module with this name.

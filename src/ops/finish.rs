@@ -11,7 +11,7 @@ use crate::gpu::Recording;
 /// If the tensors do not fit, or the epilogue has no part.
 pub fn finish_gradient(rec: &mut Recording, label: &str, dy: Tensor, dx: Tensor, epilogue: GradEpilogue) -> Result<()> {
     if dy.format == Format::Texels {
-        return texels::finish_texels(rec, label, dy, dx, epilogue);
+        return texels::finish_texels(rec, label, dy, dx, epilogue, false);
     }
     match epilogue {
         GradEpilogue { mask: Some(mask), .. } => relu::mask(rec, label, dy, Tensor::new(mask, dy.shape), dx, epilogue),

@@ -1,6 +1,7 @@
 //! relu: `y = max(x, 0)`, `dx = dy · [x > 0]`.
 
-use super::{Backward, Forward, Fusable, GradEpilogue, Op, Saved, Tensor, only, same};
+use super::texels::{PlaneParams, finish_texels, grid};
+use super::{Backward, Format, Formats, Forward, Fusable, GradEpilogue, Op, Saved, Tensor, only, same};
 use crate::error::Result;
 use crate::gpu::{Grid, Kernel, Recording};
 use crate::shape::Shape;
@@ -25,6 +26,10 @@ impl Op for Relu {
 
     fn forward(&self, cx: &mut Forward<'_>, xs: &[Tensor], y: Tensor) -> Result<Saved> {
         let x = only(self.name(), cx.label, xs)?;
+        if x.format == Format::Texels {
+            finish_texels(cx.rec, cx.label, x, y, GradEpilogue::default(), true)?;
+            return Ok(Saved::new());
+        }
         same("relu", cx.label, ["x", "y"], x.shape, y.shape)?;
         let len = x.shape.len();
         let params = ReluParams { len: len as u32, epilogue: 0 };
@@ -36,7 +41,18 @@ impl Op for Relu {
     fn backward(&self, cx: &mut Backward<'_>) -> Result<()> {
         let x = only(self.name(), cx.label, cx.xs)?;
         let (dx, epilogue) = cx.gradient(0);
-        mask(cx.rec, cx.label, cx.dy, x, dx, epilogue)
+        if x.format == Format::Nchw {
+            return mask(cx.rec, cx.label, cx.dy, x, dx, epilogue);
+        }
+        same("relu", cx.label, ["x", "dx"], x.shape, dx.shape)?;
+        let [add, mask] = epilogue.bind(x.id, x.stored_len());
+        let bindings = [x.bind("x"), cx.dy.bind("dy"), dx.bind("y"), add, mask];
+        let kernel = Kernel::new("relu_texels", "backward").with("EPILOGUE", epilogue.flags());
+        cx.rec.dispatch(cx.label, kernel, &bindings, &PlaneParams::of(x), grid(x), 0)
+    }
+
+    fn formats(&self, _in_place: bool) -> Formats {
+        Formats::alike(true)
     }
 
     fn as_fusable(&self) -> Option<Fusable> {

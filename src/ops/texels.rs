@@ -12,8 +12,14 @@ crate::params! {
 }
 
 crate::params! {
-    /// Mirrors `Params` of shaders/finish_texels.wgsl.
-    struct FinishTexelsParams { quads: u32, plane: u32 }
+    /// Mirrors `Params` of shaders/finish_texels.wgsl and relu_texels.wgsl.
+    pub(super) struct PlaneParams { quads: u32, plane: u32 }
+}
+
+impl PlaneParams {
+    pub(super) fn of(x: Tensor) -> Self {
+        Self { quads: x.shape.c().div_ceil(4) as u32, plane: x.shape.plane_len() as u32 }
+    }
 }
 
 /// The parameters; x is the tensor in a buffer.
@@ -78,18 +84,19 @@ pub fn unpack(
     rec.dispatch(&format!("{label} unpack"), Kernel::new("texels", "unpack"), &bindings, &params, grid(x), 0)
 }
 
-/// `y = epilogue(x)`: all are texels.
+/// `y = relu(epilogue(x))`, the relu only if `relu`: all are texels.
 pub(super) fn finish_texels(
     rec: &mut Recording,
     label: &str,
     x: Tensor,
     y: Tensor,
     epilogue: GradEpilogue,
+    relu: bool,
 ) -> Result<()> {
     same("finish_texels", label, ["x", "y"], x.shape, y.shape)?;
     let [add, mask] = epilogue.bind(x.id, x.stored_len());
-    let (quads, plane) = (x.shape.c().div_ceil(4) as u32, x.shape.plane_len() as u32);
     let kernel = Kernel::new("finish_texels", "forward").with("EPILOGUE", epilogue.flags());
+    let kernel = if relu { kernel.with("RELU", 1) } else { kernel };
     let bindings = [x.bind("x"), y.bind("y"), add, mask];
-    rec.dispatch(label, kernel, &bindings, &FinishTexelsParams { quads, plane }, grid(x), 0)
+    rec.dispatch(label, kernel, &bindings, &PlaneParams::of(x), grid(x), 0)
 }

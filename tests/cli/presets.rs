@@ -2,6 +2,9 @@
 
 use std::fs;
 
+use protogpu::networks::Architecture;
+use protogpu::weights::Weights;
+
 use crate::binary::{refuses, results, succeeds};
 
 #[test]
@@ -15,7 +18,11 @@ fn a_printed_preset_is_a_file_to_start_from() {
     assert!(mine.contains("\"lr\": 0.25") && mine.contains("\"parameterization\": \"fourier\""), "{mine}");
     assert!(mine.contains("\"preset\": \"lucent\""), "{mine}");
     refuses(folder.path(), &["presets", "table3"], "`table3` is a grid of settings, for `protogpu sweep`");
-    refuses(folder.path(), &["run", "--preset", "poster"], "`poster` is not paper, paper-strict, lucent or a file");
+    refuses(
+        folder.path(),
+        &["run", "--preset", "poster"],
+        "`poster` is not paper, paper-strict, natural, lucent or a file",
+    );
     refuses(folder.path(), &["run", "--preset", "none.json"], "none.json");
     fs::write(folder.path().join("far.json"), r#"{"rotation": 200}"#).unwrap();
     for option in ["--preset", "--config"] {
@@ -45,4 +52,19 @@ fn a_spectrum_is_resumed_and_repeated_to_the_bit() {
             assert!(files(out)[std::path::Path::new(name)] == whole[std::path::Path::new(name)], "{out}/{name}");
         }
     }
+}
+
+/// Weights whose batch norms are folded know nothing of photographs: a run that asks for that says so.
+#[test]
+fn natural_statistics_need_norms_that_keep_them() {
+    let folder = tempfile::tempdir().unwrap();
+    succeeds(folder.path(), &["run", "--preset", "natural", "--class", "moth", "--steps", "2", "--out", "natural"]);
+    let record = fs::read_to_string(folder.path().join("natural/8_moth_seed0/run.json")).unwrap();
+    assert!(record.contains("\"natural_weight\": 1.0") && record.contains("\"loss_natural\""), "{record}");
+    let weights = Weights::generated(&Architecture::InceptionV1.manifest(16, 10), 0).unwrap();
+    weights.write(folder.path().join("inception.safetensors")).unwrap();
+    let args = ["run", "--weights", "inception.safetensors", "--class", "1", "--natural-weight", "2"];
+    let why =
+        "--natural-weight is 2, but inception.safetensors has no statistics of photographs: no layer has a batch norm";
+    refuses(folder.path(), &args, why);
 }

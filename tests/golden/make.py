@@ -25,6 +25,7 @@ import torchvision
 
 from lucent import make_lucent
 from method import SEED
+from natural_statistics import make_natural_statistics
 from networks import (make_googlenet, make_imagenette_top1, make_imagenette_top1_inception_v1, make_inception_v1, make_inception_v1_bvlc,
                       make_resnet18, make_resnet18_imagenet, make_resnet34, make_resnet50)  # fmt: skip
 from objectives import make_objectives
@@ -34,6 +35,7 @@ HERE = Path(__file__).resolve().parent
 GOLDENS = {  # file: (function, whether it needs --shared)
     "ops.safetensors": (make_ops, False),
     "lucent.safetensors": (make_lucent, False),
+    "natural_statistics.safetensors": (make_natural_statistics, False),
     "objectives.safetensors": (make_objectives, False),
     "resnet18.safetensors": (make_resnet18, False),
     "resnet18_imagenet.safetensors": (make_resnet18_imagenet, True),

@@ -160,6 +160,15 @@ impl Rig {
         Read { x: self.input("x", x), dx, accumulates: before.is_some() }
     }
 
+    fn run_term(mut self, term: &dyn LossTerm, weight: f32, n: usize, read: Read) -> Outcome<[Tensor; 2]> {
+        let columns = term.columns(&[read.x.shape]);
+        let (ledger, _) = self.ledger(n, &[columns], &[vec![f32::NAN, weight]], 1)?;
+        term.record(&mut self.rec, &ledger.slot(0), 0..n, &[read])?;
+        ledger.write(&mut self.rec)?;
+        let ready = self.run()?;
+        Ok([ready.history(&ledger, n, 1)?, ready.read(read.dx)?])
+    }
+
     /// A tensor that begins as NaN.
     pub(crate) fn output(&mut self, label: &str, shape: [usize; 4]) -> ops::Tensor {
         ops::Tensor::kept(&mut self.rec, label, Shape::from(shape))
@@ -234,13 +243,16 @@ pub(crate) fn objective_columns() -> Vec<Column> {
 /// first. The history has the weighted loss and the columns of the term.
 pub(crate) fn run_term(term: &dyn LossTerm, weight: f32, x: &Tensor, before: Option<&Tensor>) -> Outcome<[Tensor; 2]> {
     let mut rig = Rig::default();
-    let (n, read) = (x.shape[0], rig.source(x, before));
-    let columns = term.columns(&[read.x.shape]);
-    let (ledger, _) = rig.ledger(n, &[columns], &[vec![f32::NAN, weight]], 1)?;
-    term.record(&mut rig.rec, &ledger.slot(0), 0..n, &[read])?;
-    ledger.write(&mut rig.rec)?;
-    let ready = rig.run()?;
-    Ok([ready.history(&ledger, n, 1)?, ready.read(read.dx)?])
+    let read = rig.source(x, before);
+    rig.run_term(term, weight, x.shape[0], read)
+}
+
+/// The same in texels, for a term that takes them.
+pub(crate) fn run_term_over_texels(term: &dyn LossTerm, weight: f32, x: &Tensor) -> Outcome<[Tensor; 2]> {
+    let mut rig = Rig::default();
+    let dx = rig.output_as(Format::Texels, "dx", x.shape);
+    let read = Read { x: rig.input_as(Format::Texels, "x", x)?, dx, accumulates: false };
+    rig.run_term(term, weight, x.shape[0], read)
 }
 
 /// The combinations of a [`protogpu::ops::GradEpilogue`]: whether something is added, whether it is masked.

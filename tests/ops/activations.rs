@@ -1,11 +1,11 @@
 //! Every activation against its twin: forward, backward with each epilogue, central differences, batches, NaN; and one shape that is
 //! large enough to fold the dispatch into two dimensions.
 
-use protogpu::ops::{ACTIVATIONS, Format, Op};
+use protogpu::ops::{ACTIVATIONS, Format, Op, TEXELS_MAX_PLANE};
 
 use crate::tests::harness::{
-    self, EPILOGUES, Outcome, Rig, Table, batch_independent, by, close, epilogue_name, exact, finished, gradient,
-    images,
+    self, EPILOGUES, Outcome, Rig, Table, batch_independent, by, close, epilogue_name, exact, finished, format_name,
+    formats, gradient, images,
 };
 use crate::tests::twin::Tensor;
 use crate::tests::twin::activations::{self, Activation};
@@ -14,19 +14,19 @@ use crate::tests::twin::random::Random;
 /// 63, 64 and 65 elements, odd and all different; then more than 65,535 workgroups of 64.
 const SHAPES: [[usize; 4]; 5] = [[1, 7, 3, 3], [2, 2, 4, 4], [1, 5, 13, 1], [3, 2, 7, 5], [1, 1, 2049, 2048]];
 
-fn forward(op: &dyn Op, x: &Tensor) -> Outcome<Tensor> {
+fn forward(op: &dyn Op, format: Format, x: &Tensor) -> Outcome<Tensor> {
     let mut rig = Rig::default();
-    let (x, y) = (rig.input("x", x), rig.output("y", x.shape));
+    let (x, y) = (rig.input_as(format, "x", x)?, rig.output_as(format, "y", x.shape));
     harness::forward(&mut rig.rec, op, &[x], y)?;
     rig.run()?.read(y)
 }
 
-fn backward(op: &dyn Op, dy: &Tensor, x: &Tensor, parts: [Option<&Tensor>; 2]) -> Outcome<Tensor> {
+fn backward(op: &dyn Op, format: Format, dy: &Tensor, x: &Tensor, parts: [Option<&Tensor>; 2]) -> Outcome<Tensor> {
     let mut rig = Rig::default();
-    let (y, dx) = (rig.output("y", dy.shape), rig.output("dx", dy.shape));
-    let (dy, x) = (rig.input("dy", dy), rig.input("x", x));
+    let (y, dx) = (rig.output_as(format, "y", dy.shape), rig.output_as(format, "dx", dy.shape));
+    let (dy, x) = (rig.input_as(format, "dy", dy)?, rig.input_as(format, "x", x)?);
     let saved = harness::forward(&mut rig.rec, op, &[x], y)?;
-    let epilogue = rig.epilogue(Format::Nchw, parts)?;
+    let epilogue = rig.epilogue(format, parts)?;
     harness::backward(&mut rig.rec, op, dy, (&[x], &saved), &[(dx, epilogue)])?;
     rig.run()?.read(dx)
 }
@@ -39,44 +39,45 @@ fn near(what: &str, twin: &Activation, got: &Tensor, want: &Tensor, magnitude: &
     close(what, got, want, magnitude, twin.k)
 }
 
-fn cases(op: &dyn Op, twin: &Activation) {
+fn cases(op: &dyn Op, format: Format, twin: &Activation) {
     let mut table = Table::new(twin.name);
+    let over = format_name(format);
     let abs = |t: &Tensor| t.map(f64::abs);
-    for shape in SHAPES {
+    for shape in SHAPES.into_iter().filter(|[.., h, w]| format == Format::Nchw || h * w <= TEXELS_MAX_PLANE) {
         let mut random = Random(1);
         let [mut x, dy, add, mask] = [4.0, 1.0, 1.0, 1.0].map(|most| random.tensor(shape, -most, most));
         x.data[1] = 0.0;
-        table.case(format!("forward {}", by(&shape)), || {
-            near("y", twin, &forward(op, &x)?, &twin.forward(&x), &abs(&x))
+        table.case(format!("forward {}{over}", by(&shape)), || {
+            near("y", twin, &forward(op, format, &x)?, &twin.forward(&x), &abs(&x))
         });
         for [adds, masks] in EPILOGUES {
-            table.case(format!("backward {}{}", by(&shape), epilogue_name([adds, masks])), || {
+            table.case(format!("backward {}{over}{}", by(&shape), epilogue_name([adds, masks])), || {
                 let parts = [adds.then_some(&add), masks.then_some(&mask)];
                 let want = finished(&twin.backward(&dy, &x), parts[0], parts[1]);
                 let terms = dy.zip(&x, |dy, x| dy.abs() * (1.0 + x.abs())).zip(&add, |v, add| v + add.abs());
-                near("dx", twin, &backward(op, &dy, &x, parts)?, &want, &terms)
+                near("dx", twin, &backward(op, format, &dy, &x, parts)?, &want, &terms)
             });
         }
     }
     let mut random = Random(2);
     let [x, dy] = [0; 2].map(|_| random.tensor([3, 2, 5, 3], -1.0, 1.0));
-    table.case("differences 3x2x5x3", || {
+    table.case(format!("differences 3x2x5x3{over}"), || {
         let weighted = |x: &Tensor| dy.dot(&twin.forward(x));
-        gradient(&backward(op, &dy, &x, [None; 2])?, &x, &abs(&dy), twin.k.max(1.0), weighted)
+        gradient(&backward(op, format, &dy, &x, [None; 2])?, &x, &abs(&dy), twin.k.max(1.0), weighted)
     });
-    table.case("batch 3x2x5x3", || {
+    table.case(format!("batch 3x2x5x3{over}"), || {
         batch_independent(|n| {
             let (x, dy) = (images(&x, n), images(&dy, n));
-            Ok(vec![forward(op, &x)?, backward(op, &dy, &x, [Some(&dy), Some(&x)])?])
+            Ok(vec![forward(op, format, &x)?, backward(op, format, &dy, &x, [Some(&dy), Some(&x)])?])
         })
     });
-    table.case("nan", || {
-        let y = forward(op, &Tensor::new([1, 1, 1, 3], vec![1.0, f64::NAN, -1.0]))?;
+    table.case(format!("nan{over}"), || {
+        let y = forward(op, format, &Tensor::new([1, 1, 1, 3], vec![1.0, f64::NAN, -1.0]))?;
         exact("which are NaN", &y.map(|v| f64::from(v.is_nan())), &Tensor::new(y.shape, vec![0.0, 1.0, 0.0]))
     });
-    table.case("far from zero", || {
+    table.case(format!("far from zero{over}"), || {
         let x = Tensor::new([1, 1, 1, 4], [-1e30f32, -100.0, 100.0, 1e30].map(f64::from).into());
-        near("y", twin, &forward(op, &x)?, &twin.forward(&x), &abs(&x))
+        near("y", twin, &forward(op, format, &x)?, &twin.forward(&x), &abs(&x))
     });
     table.finish();
 }
@@ -86,5 +87,8 @@ fn activations() {
     let names: Vec<&str> = ACTIVATIONS.iter().map(|op| op.name()).collect();
     let twins: Vec<&str> = activations::ACTIVATIONS.iter().map(|twin| twin.name).collect();
     assert_eq!(names, twins, "each activation and its twin");
-    ACTIVATIONS.iter().zip(activations::ACTIVATIONS).for_each(|(op, twin)| cases(*op, twin));
+    for (op, twin) in ACTIVATIONS.iter().zip(activations::ACTIVATIONS) {
+        let takes = |format: &Format| *format == Format::Nchw || op.formats(false).texels;
+        formats().into_iter().filter(takes).for_each(|format| cases(*op, format, twin));
+    }
 }

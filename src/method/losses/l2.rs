@@ -3,7 +3,8 @@
 use std::ops::Range;
 
 use super::class_logit::one_source;
-use super::term::{Regularizer, TermOption};
+use super::option::{OptionKind, TermOption};
+use super::term::Regularizer;
 use super::{Column, LossTerm, Moment, Read, Slot, Source, TermParams};
 use crate::error::{Error, Result};
 use crate::gpu::{Grid, Kernel, Layout, Recording, bytemuck};
@@ -28,11 +29,11 @@ impl L2 {
     pub(super) const REGULARIZER: Regularizer = Regularizer {
         options: &[TermOption {
             name: "l2_weight",
-            default: 0.0,
+            kind: OptionKind::Number(0.0),
             about: "Weight of the mean squared distance of the pixels from the network's mean colour",
         }],
         of: |values, network| {
-            let weight = values[0];
+            let weight = values[0].number();
             (weight > 0.0).then(|| Box::new(Self { colour: network.preprocessing().mean_colour(), weight }) as Box<_>)
         },
     };

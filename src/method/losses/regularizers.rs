@@ -4,58 +4,75 @@ use std::collections::BTreeMap;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 
 use super::l2::L2;
-use super::term::{LossTerm, Regularizer, TermOption};
+use super::natural_statistics::NaturalStatistics;
+use super::option::{OptionValue, TermOption};
+use super::term::{LossTerm, Regularizer};
 use crate::networks::Network;
 
 /// All regularisers, in the order in which their losses are added.
-const REGULARIZERS: &[Regularizer] = &[L2::REGULARIZER];
+const REGULARIZERS: &[Regularizer] = &[L2::REGULARIZER, NaturalStatistics::REGULARIZER];
 
 /// The options of all regularisers.
 pub(crate) fn options() -> impl Iterator<Item = &'static TermOption> {
     REGULARIZERS.iter().flat_map(|regularizer| regularizer.options)
 }
 
+/// The option of this name.
+pub(crate) fn option(name: &str) -> Option<&'static TermOption> {
+    options().find(|option| option.name == name)
+}
+
 /// The values of the regularisers' options in settings. Values equal to the default are not kept and not written to files.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(transparent)]
-pub struct Regularizers(BTreeMap<&'static str, f64>);
+pub struct Regularizers(BTreeMap<&'static str, OptionValue>);
 
 impl Regularizers {
     /// The terms for these values.
     pub(in crate::method) fn terms(&self, network: &Network) -> impl Iterator<Item = Box<dyn LossTerm>> {
         REGULARIZERS.iter().filter_map(|regularizer| {
-            let values: Vec<f64> = regularizer.options.iter().map(|option| self.get(option.name)).collect();
+            let values: Vec<OptionValue> = regularizer.options.iter().map(|option| self.of(option)).collect();
             (regularizer.of)(&values, network)
         })
     }
 
-    /// The value of an option; 0 if there is no option with this name.
-    pub fn get(&self, name: &str) -> f64 {
-        let default = || options().find(|option| option.name == name).map_or(0.0, |option| option.default);
-        self.0.get(name).copied().unwrap_or_else(default)
+    fn of(&self, option: &TermOption) -> OptionValue {
+        self.0.get(option.name).copied().unwrap_or_else(|| option.kind.default())
     }
 
-    /// Sets an option, if there is one with this name.
-    pub fn set(&mut self, name: &str, value: f64) {
-        if let Some(option) = options().find(|option| option.name == name) {
-            self.0.insert(option.name, value);
-            self.0.retain(|of, value| *of != option.name || *value != option.default);
+    /// The value of an option, if there is one of this name.
+    pub(crate) fn value(&self, name: &str) -> Option<OptionValue> {
+        option(name).map(|option| self.of(option))
+    }
+
+    /// Sets an option, if there is one of this name.
+    pub(crate) fn set(&mut self, name: &str, value: OptionValue) {
+        if let Some(TermOption { name, kind, .. }) = option(name) {
+            self.0.insert(name, value);
+            self.0.retain(|of, value| of != name || *value != kind.default());
         }
+    }
+
+    /// Sets an option as a settings file does, such as `l2_weight` to 0.5.
+    ///
+    /// # Errors
+    /// If there is no option of this name, or it does not take the value.
+    pub fn set_json(&mut self, name: &str, value: &Value) -> Result<(), String> {
+        let option = option(name).ok_or_else(|| format!("unknown field `{name}`"))?;
+        let value = option.kind.read(value).map_err(|wrong| format!("`{name}` {wrong}"))?;
+        self.set(name, value);
+        Ok(())
     }
 }
 
 impl<'de> Deserialize<'de> for Regularizers {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut this = Self::default();
-        for (name, value) in BTreeMap::<String, serde_json::Value>::deserialize(deserializer)? {
-            if !options().any(|option| option.name == name) {
-                return Err(D::Error::custom(format!("unknown field `{name}`")));
-            }
-            let number =
-                value.as_f64().ok_or_else(|| D::Error::custom(format!("`{name}` is {value}, not a number")))?;
-            this.set(&name, number);
+        for (name, value) in BTreeMap::<String, Value>::deserialize(deserializer)? {
+            this.set_json(&name, &value).map_err(D::Error::custom)?;
         }
         Ok(this)
     }

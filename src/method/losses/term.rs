@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::option::{OptionValue, TermOption};
 use super::{Column, Slot};
 use crate::error::{Error, Result};
 use crate::gpu::{CustomKernel, Kernel, Recording};
@@ -33,6 +34,12 @@ pub trait LossTerm: Send + Sync {
     /// # Errors
     /// If the shapes of the sources do not fit.
     fn record(&self, rec: &mut Recording, slot: &Slot, images: Range<usize>, sources: &[Read]) -> Result<()>;
+
+    /// Whether its kernels read texels and write their gradient as such. It then gets a node's output in the format that the graph has it
+    /// in, if no other term reads that node, and never adds to the gradient of another.
+    fn takes_texels(&self) -> bool {
+        false
+    }
 
     /// Whether it compares images, so that the whole batch must go through the network together.
     fn compares_images(&self) -> bool {
@@ -143,15 +150,4 @@ pub(crate) struct Regularizer {
 }
 
 /// Makes a term from the values of its options, in their order; `None` if they turn it off.
-type OfOptions = fn(&[f64], &Network) -> Option<Box<dyn LossTerm>>;
-
-/// An option of a regulariser: a key in settings files, and an option of the command line.
-#[derive(Debug)]
-pub(crate) struct TermOption {
-    /// The key, such as `l2_weight`.
-    pub(crate) name: &'static str,
-    /// Its value in settings without the key.
-    pub(crate) default: f64,
-    /// The help text.
-    pub(crate) about: &'static str,
-}
+type OfOptions = fn(&[OptionValue], &Network) -> Option<Box<dyn LossTerm>>;
