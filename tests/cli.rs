@@ -16,6 +16,8 @@ mod imagenette;
 mod inputs;
 #[path = "cli/interrupted.rs"]
 mod interrupted;
+#[path = "cli/judge.rs"]
+mod judge;
 #[path = "cli/looking.rs"]
 mod looking;
 #[path = "cli/many.rs"]

@@ -1,4 +1,4 @@
-//! Analysis of a network: classification, activations, gradients, rank correlation, path similarity, and comparisons
+//! Analysis of a network: classification, activations, gradients, rank correlation, path similarity, judges, and comparisons
 //! between groups of images.
 //!
 //! Pixels are `[N,C,H,W]` in `[0,1]`, before normalising.
@@ -6,6 +6,8 @@
 mod activations;
 mod classify;
 mod gradient;
+#[cfg(feature = "cli")]
+pub(crate) mod judge;
 #[cfg(feature = "cli")]
 pub(crate) mod similarity;
 mod spearman;

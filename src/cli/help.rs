@@ -150,6 +150,19 @@ Examples:
 Open report/report.html. The numbers are Spearman's rank correlations with the mean activations of natural images of the \
 class, layer by layer. Read them beside those of the controls, which are in the same table.";
 
+pub(crate) const JUDGE: &str = "\
+Examples:
+  protogpu judge --prototype out --with other.safetensors
+      How often another network recognises the prototypes in out/
+  protogpu judge --prototype out --with a.safetensors --with b.pth --images imagenette/val --images-per-class 40
+      Two judges, and photographs of the same classes beside the prototypes
+  protogpu judge --prototype runs/a runs/b --with googlenet
+      Two folders, compared by a built-in network
+
+Open report.html in the folder of --out. A class counts as recognised (top 1) if no other class has an equal or higher logit. The judge's \
+class is the one with the same WordNet id if both networks have ImageNet's classes, otherwise the one with the same name. Classes that the \
+judge does not have are listed, and count nowhere. A judge with the weights that made a prototype is no stranger to it, and is marked.";
+
 pub(crate) const STUDY: &str = "\
 Examples:
   protogpu study --demo

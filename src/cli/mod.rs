@@ -14,6 +14,7 @@ mod grid_method;
 mod help;
 mod index;
 mod interrupt;
+mod judge;
 mod method;
 mod models;
 mod modules;
@@ -67,6 +68,7 @@ enum Command {
     #[command(subcommand)]
     Weights(weights::WeightsCommand),
     Similarity(Box<similarity::SimilarityArgs>),
+    Judge(judge::JudgeArgs),
     Study(Box<study::StudyArgs>),
     Sweep(Box<sweep::SweepArgs>),
     #[command(alias = "world")]
@@ -101,6 +103,7 @@ fn dispatch(command: Command, launched: Instant) -> Result<ExitCode> {
         Command::Presets(args) => done(args.run()),
         Command::Weights(command) => done(command.run()),
         Command::Similarity(args) => args.run(),
+        Command::Judge(args) => args.run(),
         Command::Study(args) => args.run(),
         Command::Sweep(args) => args.run(),
         Command::Synth(args) => done(args.run()),

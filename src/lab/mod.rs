@@ -12,6 +12,7 @@ pub(crate) mod download;
 pub(crate) mod drive;
 pub(crate) mod gallery;
 pub(crate) mod gradient;
+pub(crate) mod judge;
 pub(crate) mod kernels;
 pub(crate) mod mean_activations;
 pub(crate) mod observer;

@@ -6,6 +6,9 @@
 mod contact_sheet;
 mod files;
 mod gallery;
+mod judge;
+mod judge_csv;
+mod judge_page;
 mod page;
 mod pictures;
 pub(crate) mod plot;
@@ -21,6 +24,7 @@ pub(crate) mod sweep;
 
 pub(crate) use contact_sheet::ContactSheet;
 pub(crate) use gallery::{Gallery, NotShown, Shown, gallery_files};
-pub(crate) use pictures::{ClassPictures, PartPictures, Pictures};
+pub(crate) use judge::judge_files;
+pub(crate) use pictures::{ClassPictures, PartPictures, Pictures, PrototypePicture};
 pub(crate) use similarity::similarity_files;
 pub(crate) use study::{StudyReport, study_files};

@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 const TEMPLATES: &[(&str, &str)] = &[
     ("base.html", include_str!("base.html")),
     ("gallery.html", include_str!("gallery.html")),
+    ("judge.html", include_str!("judge.html")),
     ("similarity.html", include_str!("similarity.html")),
     ("study.html", include_str!("study.html")),
     ("sweep.html", include_str!("sweep/sweep.html")),

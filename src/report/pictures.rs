@@ -26,3 +26,12 @@ pub(crate) struct PartPictures {
     /// A few images of each group.
     pub(crate) groups: Vec<Vec<Vec<u8>>>,
 }
+
+/// A prototype that judges saw.
+pub(crate) struct PrototypePicture {
+    pub(crate) folder: String,
+    /// The name of its class.
+    pub(crate) class: String,
+    /// The bytes of a PNG or JPEG file.
+    pub(crate) file: Vec<u8>,
+}

@@ -1,0 +1,293 @@
+//! How networks recognise images of a class that they did not make: a judge's rank and probability of the class, and their summaries.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::similarity::Likely;
+use super::softmax;
+use super::study::Interval;
+use super::study::proportion::Count;
+use crate::labels::{Label, Labels};
+use crate::{Error, Result};
+
+/// Every judge's table.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Judgement {
+    /// The layout's name and version.
+    pub(crate) format: String,
+    pub(crate) judges: Vec<JudgeRow>,
+    pub(crate) settings: Map<String, Value>,
+    /// Images and folders that were left out, with the reasons.
+    pub(crate) skipped: Vec<String>,
+}
+
+/// A judge with its table.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct JudgeRow {
+    /// The weights file, or the name of an embedded network.
+    pub(crate) weights: String,
+    pub(crate) sha256: String,
+    pub(crate) architecture: String,
+    /// One for each given folder.
+    pub(crate) groups: Vec<GroupRow>,
+}
+
+/// The prototypes of one given folder as a judge sees them.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct GroupRow {
+    pub(crate) folder: String,
+    /// The number of prototypes whose class the judge knows and that it made itself. If any, it is no stranger.
+    pub(crate) made: usize,
+    /// `None` if the judge knows none of the classes.
+    pub(crate) prototypes: Option<Recognition>,
+    /// Photographs of the same classes; `None` without any.
+    pub(crate) photographs: Option<Recognition>,
+    /// The prototypes' mean probability divided by that of the photographs.
+    pub(crate) ratio: Option<f64>,
+    pub(crate) classes: Vec<ClassRow>,
+    /// The classes that the judge does not know. Their prototypes count nowhere else.
+    pub(crate) unmapped: Vec<Unmapped>,
+    /// Each prototype.
+    pub(crate) each: Vec<PrototypeRow>,
+}
+
+/// One class of a group.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct ClassRow {
+    /// The judge's index of the class.
+    pub(crate) index: usize,
+    /// The judge's name of the class.
+    pub(crate) name: String,
+    pub(crate) prototypes: Option<Recognition>,
+    pub(crate) photographs: Option<Recognition>,
+    pub(crate) ratio: Option<f64>,
+}
+
+/// A class that a judge does not know.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct Unmapped {
+    pub(crate) name: String,
+    /// The number of its prototypes.
+    pub(crate) prototypes: usize,
+    pub(crate) reason: String,
+}
+
+/// A prototype as a judge sees it.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct PrototypeRow {
+    pub(crate) folder: String,
+    #[serde(flatten)]
+    pub(crate) seen: Seen,
+    /// The judge's likeliest classes.
+    pub(crate) top: Vec<Likely>,
+}
+
+/// An image of a class as a judge sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub(crate) struct Seen {
+    /// The judge's index of the class.
+    pub(crate) class: usize,
+    /// 1 + the number of larger logits + half the number of other equal ones.
+    pub(crate) rank: f64,
+    /// The softmax probability of the class.
+    pub(crate) probability: f64,
+}
+
+impl Seen {
+    /// The rank and probability of `class` in its image's logits `[K]`.
+    pub(crate) fn of(logits: &[f32], class: usize) -> Self {
+        let own = logits[class];
+        let above = |&z: &f32| match z.partial_cmp(&own) {
+            Some(std::cmp::Ordering::Less) => 0.0,
+            Some(std::cmp::Ordering::Equal) => 0.5,
+            // A NaN puts the class last, never first.
+            _ => 1.0,
+        };
+        let others = logits.iter().enumerate().filter(|&(index, _)| index != class);
+        let rank = 1.0 + others.map(|(_, z)| above(z)).sum::<f64>();
+        Self { class, rank, probability: softmax(logits)[class] }
+    }
+}
+
+/// How well a judge recognises a set of images.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub(crate) struct Recognition {
+    pub(crate) images: usize,
+    /// The share of images whose class has rank 1, with Wilson's 95 % interval. A class that shares the first place does not count.
+    pub(crate) top1: Interval,
+    /// The same for ranks up to 5.
+    pub(crate) top5: Interval,
+    /// The mean probability of the class.
+    pub(crate) probability: f64,
+    /// The mean rank of the class.
+    pub(crate) rank: f64,
+}
+
+impl Recognition {
+    /// `None` for no image.
+    fn of<'a>(seen: impl Iterator<Item = &'a Seen> + Clone) -> Option<Self> {
+        let of = seen.clone().count();
+        let share = |k: f64| Count { hits: seen.clone().filter(|seen| seen.rank <= k).count(), of }.wilson();
+        let mean = |value: fn(&Seen) -> f64| seen.clone().map(value).sum::<f64>() / of as f64;
+        (of > 0).then(|| Self {
+            images: of,
+            top1: share(1.0),
+            top5: share(5.0),
+            probability: mean(|seen| seen.probability),
+            rank: mean(|seen| seen.rank),
+        })
+    }
+}
+
+impl GroupRow {
+    /// The table of a group from its prototypes, and from photographs, of which those of other classes are ignored.
+    pub(crate) fn of(
+        folder: String,
+        made: usize,
+        each: Vec<PrototypeRow>,
+        photographs: &[Seen],
+        unmapped: Vec<Unmapped>,
+        labels: &Labels,
+    ) -> Self {
+        let seen = || each.iter().map(|one| &one.seen);
+        let mut indices: Vec<usize> = seen().map(|seen| seen.class).collect();
+        indices.sort_unstable();
+        indices.dedup();
+        let class = |&index: &usize| {
+            let of_class = |seen: &&Seen| seen.class == index;
+            let prototypes = Recognition::of(seen().filter(of_class));
+            let photographs = Recognition::of(photographs.iter().filter(of_class));
+            let name = labels.name(index).to_owned();
+            ClassRow { index, name, prototypes, photographs, ratio: ratio(prototypes, photographs) }
+        };
+        let prototypes = Recognition::of(seen());
+        let beside = Recognition::of(photographs.iter().filter(|seen| indices.contains(&seen.class)));
+        Self {
+            folder,
+            made,
+            prototypes,
+            photographs: beside,
+            ratio: ratio(prototypes, beside),
+            classes: indices.iter().map(class).collect(),
+            unmapped,
+            each,
+        }
+    }
+}
+
+fn ratio(prototypes: Option<Recognition>, photographs: Option<Recognition>) -> Option<f64> {
+    prototypes.zip(photographs).map(|(a, b)| a.probability / b.probability).filter(|ratio| ratio.is_finite())
+}
+
+/// The index of a class in a judge's labels: the class of the same WordNet id if the judge's classes have such ids too, otherwise
+/// the class of the same name. If several have the name, it is the one at the same index.
+///
+/// # Errors
+/// [`Error::Input`] with the reason, if the judge does not have the class, or has several of its name.
+pub(crate) fn counterpart(index: usize, class: &Label, judge: &Labels) -> Result<usize> {
+    let judges = || (0..judge.len()).filter_map(|index| Some((index, judge.get(index)?)));
+    let has_ids = judges().any(|(_, label)| label.wnid.is_some());
+    if let Some(wnid) = class.wnid.as_ref().filter(|_| has_ids) {
+        let found = judges().find(|(_, label)| label.wnid.as_ref() == Some(wnid));
+        return found
+            .map(|(index, _)| index)
+            .ok_or_else(|| Error::input(format!("no class has the WordNet id {wnid}")));
+    }
+    if judge.get(index).is_some_and(|label| label.name == class.name) {
+        return Ok(index);
+    }
+    let mut named = judges().filter(|(_, label)| label.name == class.name).map(|(index, _)| index);
+    match (named.next(), named.next()) {
+        (Some(index), None) => Ok(index),
+        // `find` takes a number for an index.
+        (None, _) if class.name.trim().bytes().all(|b| b.is_ascii_digit()) => {
+            Err(Error::input(format!("no class is called `{}`", class.name)))
+        }
+        _ => judge.find(&class.name),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn label(wnid: Option<&str>, name: &str) -> Label {
+        Label { wnid: wnid.map(str::to_owned), name: name.to_owned() }
+    }
+
+    fn names(names: &[&str]) -> Labels {
+        Labels::from_names(names.iter().map(|&name| name.to_owned()).collect()).unwrap()
+    }
+
+    #[test]
+    fn ranks_count_larger_logits_and_half_the_ties() {
+        let rank = |logits: &[f32], class| Seen::of(logits, class).rank;
+        let logits = [1.0, 3.0, 3.0, 0.0, 3.0, 2.0];
+        assert_eq!([0, 1, 2, 3, 4, 5].map(|class| rank(&logits, class)), [5.0, 2.0, 2.0, 6.0, 2.0, 4.0]);
+        // A network that tells nothing apart recognises nothing.
+        assert_eq!(rank(&[0.0; 11], 0), 6.0);
+        assert_eq!([rank(&[f32::NAN; 3], 0), rank(&[1.0, f32::NAN, 0.0], 0)], [3.0, 2.0]);
+        let seen = Seen::of(&[0.0, libm::logf(3.0)], 1);
+        assert!(seen.rank == 1.0 && (seen.probability - 0.75).abs() < 1e-7, "{seen:?}");
+    }
+
+    #[test]
+    fn shares_have_wilsons_intervals() {
+        let ranks = [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.5, 9.0];
+        let seen = ranks.map(|rank| Seen { class: 0, rank, probability: 1.0 / rank });
+        let all = Recognition::of(seen.iter()).unwrap();
+        // statsmodels' proportion_confint(8, 10, method="wilson") and (9, 10).
+        let known = [(all.top1, [0.8, 0.490_162, 0.943_318]), (all.top5, [0.9, 0.595_850, 0.982_124])];
+        for (Interval { value, low, high }, expected) in known {
+            for (got, expected) in [value, low, high].into_iter().zip(expected) {
+                assert!((got - expected).abs() < 1e-6, "{got} {expected}");
+            }
+        }
+        assert_eq!((all.images, all.rank), (10, 1.85));
+        assert!((all.probability - (8.0 + 1.0 / 1.5 + 1.0 / 9.0) / 10.0).abs() < 1e-12);
+        assert_eq!(Recognition::of([].iter()), None);
+    }
+
+    #[test]
+    fn classes_are_mapped_by_wordnet_id() {
+        let imagenet = Labels::imagenet();
+        for (name, wnid, index) in [("crane", "n02012849", 134), ("crane", "n03126707", 517)] {
+            assert_eq!(counterpart(7, &label(Some(wnid), name), &imagenet).unwrap(), index);
+        }
+        // Another name of the same class, and a class that only shares a name.
+        assert_eq!(counterpart(7, &label(Some("n01440764"), "Schleie"), &imagenet).unwrap(), 0);
+        let error = counterpart(7, &label(Some("n00000001"), "tench"), &imagenet).unwrap_err().to_string();
+        assert_eq!(error, "no class has the WordNet id n00000001");
+    }
+
+    #[test]
+    fn other_classes_are_mapped_by_name() {
+        let judge = names(&["cat", "Golden_Retriever", "crane", "crane", "8", "7"]);
+        assert_eq!(counterpart(9, &label(Some("n02123045"), "cat"), &judge).unwrap(), 0);
+        assert_eq!(counterpart(0, &label(None, "golden retriever"), &judge).unwrap(), 1);
+        assert_eq!(counterpart(3, &label(None, "crane"), &judge).unwrap(), 3);
+        assert!(counterpart(0, &label(None, "crane"), &judge).unwrap_err().to_string().contains("2 classes"));
+        assert_eq!(counterpart(0, &label(None, "tench"), &Labels::imagenet()).unwrap(), 0);
+        // A name that is a number is a name.
+        assert_eq!(counterpart(7, &label(None, "7"), &judge).unwrap(), 5);
+        assert_eq!(counterpart(3, &label(None, "3"), &judge).unwrap_err().to_string(), "no class is called `3`");
+    }
+
+    #[test]
+    fn a_group_has_photographs_of_its_own_classes_only() {
+        let seen = |class, rank, probability| Seen { class, rank, probability };
+        let each = [seen(2, 1.0, 0.9), seen(1, 3.0, 0.3)].map(|seen| PrototypeRow {
+            folder: String::new(),
+            seen,
+            top: Vec::new(),
+        });
+        let photographs = [seen(2, 1.0, 0.5), seen(0, 9.0, 0.0), seen(2, 6.0, 0.1)];
+        let unmapped = vec![Unmapped { name: "key".into(), prototypes: 1, reason: "no class".into() }];
+        let group = GroupRow::of("out".into(), 0, each.into(), &photographs, unmapped, &names(&["a", "b", "c"]));
+        let (prototypes, beside) = (group.prototypes.unwrap(), group.photographs.unwrap());
+        assert_eq!((prototypes.images, beside.images, group.unmapped.len()), (2, 2, 1));
+        assert!((group.ratio.unwrap() - 2.0).abs() < 1e-12);
+        let classes: Vec<_> = group.classes.iter().map(|row| (row.index, &row.name[..], row.ratio)).collect();
+        assert_eq!(classes, [(1, "b", None), (2, "c", Some(0.9 / 0.3))]);
+    }
+}

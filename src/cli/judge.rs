@@ -1,0 +1,146 @@
+//! `protogpu judge`: how often networks that did not make prototypes recognise them.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use super::args::{AdapterArgs, PrintArgs};
+use super::interrupt;
+use super::observer::Terminal;
+use super::terminal::{INTERRUPTED, note, print, print_json, table};
+use crate::analysis::judge::{ClassRow, GroupRow, Judgement, Recognition, Unmapped};
+use crate::analysis::study::Interval;
+use crate::lab::judge::{Inputs, JudgeRequest, Photographs};
+use crate::{Error, Result};
+use serde_json::{Value, json};
+
+/// Measure how often other networks recognise prototypes
+#[derive(clap::Args, Debug)]
+#[command(after_help = super::help::JUDGE)]
+pub(crate) struct JudgeArgs {
+    /// Folders of prototypes made by `protogpu run`, or folders of such folders; each has its own rows
+    #[arg(long = "prototype", value_name = "FOLDER", required = true, num_args = 1..)]
+    prototypes: Vec<PathBuf>,
+    /// The weights of judges, as --weights of the other commands takes them, or names of built-in networks
+    #[arg(long = "with", value_name = "FILE|NAME", required = true, num_args = 1..)]
+    judges: Vec<PathBuf>,
+    /// Photographs to judge beside the prototypes, one folder per class, named by the class's index, WordNet id or name
+    #[arg(long, value_name = "DIR")]
+    images: Option<PathBuf>,
+    /// Photographs per class
+    #[arg(long, value_name = "N", default_value_t = 100, requires = "images", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    images_per_class: u32,
+    /// Seed that selects the photographs
+    #[arg(long, value_name = "S", default_value_t = 0, requires = "images")]
+    seed: u64,
+    /// The folder for the report
+    #[arg(long, value_name = "DIR", default_value = "judge")]
+    out: PathBuf,
+    /// Images per batch
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
+    batch: u16,
+    /// Replace an earlier report
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    print: PrintArgs,
+    #[command(flatten)]
+    adapter: AdapterArgs,
+}
+
+impl JudgeArgs {
+    /// Judges, writes the report and prints a summary.
+    pub(crate) fn run(&self) -> Result<ExitCode> {
+        let per_class = self.images_per_class as usize;
+        let photographs = self.images.as_deref().map(|images| Photographs { images, per_class, seed: self.seed });
+        let inputs = Inputs::find(&self.prototypes, photographs)?;
+        let about = |images: &PathBuf| json!({"images": images.display().to_string(), "per_class": per_class, "seed": self.seed});
+        let request = JudgeRequest {
+            inputs: &inputs,
+            judges: &self.judges,
+            photographs: self.images.as_ref().map_or(Value::Null, about),
+            batch: self.batch.into(),
+            out: &self.out,
+            force: self.force,
+        };
+        request.check()?;
+        let (context, terminal) = (self.adapter.open()?, Terminal::new(self.print.quiet));
+        interrupt::listen()?;
+        match request.run(&context, &terminal) {
+            Err(Error::Cancelled) => {
+                note("stopped; nothing was written");
+                Ok(INTERRUPTED.into())
+            }
+            Err(error) => Err(error),
+            Ok(judgement) => self.report(&judgement, &terminal),
+        }
+    }
+
+    fn report(&self, judgement: &Judgement, terminal: &Terminal) -> Result<ExitCode> {
+        if self.print.json {
+            print_json(judgement)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        for line in &judgement.skipped {
+            terminal.note(&format!("skipped: {line}"));
+        }
+        if !self.print.quiet {
+            print(&format!("{}{}\n", shown(judgement), self.out.join("report.html").display()))?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// The summary as text: a table for each judge and folder.
+fn shown(judgement: &Judgement) -> String {
+    let mut text = String::new();
+    for judge in &judgement.judges {
+        for group in &judge.groups {
+            text += &format!("{} on {}{}\n", judge.weights, group.folder, stranger(group));
+            let header = ["", "", "images", "top 1", "top 5", "probability", "rank", "ratio"];
+            let mut rows = vec![header.map(str::to_owned).to_vec()];
+            for ClassRow { index, name, prototypes, photographs, ratio } in &group.classes {
+                rows.extend(of_class(&format!("{index} {name}"), *prototypes, *photographs, *ratio));
+            }
+            rows.extend(of_class("all", group.prototypes, group.photographs, group.ratio));
+            text += &table(&rows);
+            for Unmapped { name, prototypes, reason } in &group.unmapped {
+                text += &format!("unmapped: {name} (prototypes: {prototypes}): {reason}\n");
+            }
+            text += "\n";
+        }
+    }
+    text
+}
+
+/// Whether the judge made the prototypes itself.
+fn stranger(group: &GroupRow) -> String {
+    match group.made {
+        0 => String::new(),
+        made if made == group.each.len() => " (made them)".to_owned(),
+        made => format!(" (made {made} of {})", group.each.len()),
+    }
+}
+
+/// The rows of prototypes and photographs, as far as there are any.
+fn of_class(
+    name: &str,
+    prototypes: Option<Recognition>,
+    photographs: Option<Recognition>,
+    ratio: Option<f64>,
+) -> Vec<Vec<String>> {
+    let row = |name: &str, kind: &str, recognition: Option<Recognition>, ratio: Option<f64>| {
+        let Recognition { images, top1, top5, probability, rank } = recognition?;
+        let mut row = vec![name.to_owned(), kind.to_owned(), images.to_string(), share(top1), share(top5)];
+        row.extend([format!("{probability:.3}"), format!("{rank:.1}")]);
+        row.push(ratio.map_or_else(String::new, |ratio| format!("{ratio:.2}")));
+        Some(row)
+    };
+    let rows = [row(name, "prototypes", prototypes, ratio), row("", "photographs", photographs, None)];
+    rows.into_iter().flatten().collect()
+}
+
+/// `80.0 % [49.0, 94.3]`
+fn share(Interval { value, low, high }: Interval) -> String {
+    let [value, low, high] = [value, low, high].map(|share| share * 100.0);
+    format!("{value:.1} % [{low:.1}, {high:.1}]")
+}

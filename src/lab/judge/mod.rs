@@ -1,0 +1,7 @@
+//! Judges: how well networks recognise prototypes that others made, beside photographs.
+
+mod inputs;
+mod measure;
+
+pub(crate) use inputs::{Inputs, Photographs};
+pub(crate) use measure::JudgeRequest;
