@@ -81,7 +81,7 @@ fn a_binding_is_within_its_tensor_and_can_be_counted() {
     let mut rec = Recording::new();
     let (short, long) = (rec.kept("short", 3), rec.kept("long", usize::MAX));
     refused(record_copy(&mut rec, (short, 4), (long, 4), Grid::Each(4)), "`x` needs 4 elements but `short` has 3");
-    refused(record_copy(&mut rec, (long, 1 << 32), (short, 3), Grid::Each(3)), "`x` has more than 2147483648 elements");
+    refused(record_copy(&mut rec, (long, 1 << 32), (short, 3), Grid::Each(3)), "`x` has more than 2147483647 elements");
     refused(rec.view(short, 0, 4), "no view of 4 elements from 0 on");
     refused(rec.view(long, usize::MAX - 63, 128), "no view");
 }
@@ -230,5 +230,5 @@ fn convolutions_and_pools_refuse_windows_and_algorithms_that_cannot_be() {
     }
     // A window that lies in the padding entirely.
     let pool = MaxPool2d { kernel: [2, 2], stride: [1, 1], pad: [1; 4], ceil_mode: false };
-    refused(pool.output("", &[Shape::new(1, 1, 0, 4)]), "does not fit");
+    refused(pool.output("", &[Shape::new(1, 1, 0, 4)]), "must have between 1 and");
 }

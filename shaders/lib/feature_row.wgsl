@@ -1,4 +1,4 @@
-// feature_row: what each image asks of a module. Rows mirror `FeatureRow` in src/ops/feature.rs.
+// feature_row: what each image asks of a module. Rows mirror `FeatureRow` in src/method/losses/feature.rs.
 struct FeatureRow {
     weight: f32,
     channel: u32,

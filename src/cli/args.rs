@@ -59,14 +59,14 @@ pub(crate) struct TakenArgs {
     /// else the architecture's]
     #[arg(long, value_name = "1|255|X", allow_negative_numbers = true, value_parser = range)]
     pub(crate) input_range: Option<f32>,
-    /// The mean to subtract from each channel, in units of that range; one number per channel [default: as of --input-range]
+    /// The mean to subtract from each channel, in units of that range; one number per channel [default: see --input-range]
     #[arg(long, value_name = "R,G,B", allow_hyphen_values = true, value_parser = mean)]
     pub(crate) input_mean: Option<PerChannel>,
-    /// The standard deviation to divide each channel by after that; one number per channel [default: as of --input-range]
+    /// The standard deviation to divide each channel by after that; one number per channel [default: see --input-range]
     #[arg(long, value_name = "R,G,B", allow_hyphen_values = true, value_parser = std)]
     pub(crate) input_std: Option<PerChannel>,
-    /// Whether torchvision's `transform_input` follows, from ImageNet's mean and standard deviation to 0.5 and 0.5 [default: as
-    /// of --input-range]
+    /// Apply torchvision's `transform_input` afterwards, which replaces ImageNet's mean and standard deviation by 0.5 and 0.5 [default: see
+    /// --input-range]
     #[arg(long, value_name = "BOOL")]
     pub(crate) transform_input: Option<bool>,
 }

@@ -19,7 +19,7 @@ pub(crate) struct GradientArgs {
     /// The class: index, WordNet id or name
     #[arg(long, value_name = "CLASS")]
     class: String,
-    /// The safetensors file to write: `gradient` `[1,3,224,224]` for pixels in `[0,1]`, and `logits`
+    /// The safetensors file to write: `gradient` `[1,C,H,W]` for pixels in `[0,1]`, and `logits`
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
     /// Also draw the gradient; grey means zero

@@ -30,7 +30,7 @@ Examples:
   protogpu run --preset lucent --class moth --lr 0.02
       Lucent's spectrum and transforms, with another learning rate; `protogpu presets lucent` prints its settings
   protogpu run --preset natural --class moth
-      Activations close to those of photographs: more of what a class looks like, at a fourth more time per step
+      Keeps activations close to those of photographs, so more of the class's usual appearance shows; a step takes about a quarter longer
   protogpu run --preset paper-strict --class moth
       The paper's method, from which the defaults differ
   protogpu run --config out/1_goldfish_seed0/run.json --out again

@@ -45,8 +45,7 @@ pub(crate) struct MethodArgs {
     /// What Adam changes: pixels, or fourier, a spectrum of decorrelated colours followed by a sigmoid [pixels]
     #[arg(long, value_name = "WHAT")]
     parameterization: Option<Parameterization>,
-    /// Longer side of the image, an even number; the other side follows from the network's input, to which the image is resized
-    /// [224]
+    /// Longer side of the image, an even number; the image keeps the aspect ratio of the network's input and is resized to it `[224]`
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     image_side: Option<u32>,
     /// Transforms of the image in each step, in order and separated by commas, or none: affine (see --rotation, --translate, --scale,
@@ -85,7 +84,7 @@ pub(crate) struct MethodArgs {
     /// The fraction of that weight in the first step; it rises linearly to all of it in the last [0]
     #[arg(long, alias = "hf-start", value_name = "SHARE", allow_negative_numbers = true)]
     tv_start: Option<f64>,
-    /// What the baseline stage minimises the variance of: softmax or logits [softmax]
+    /// Minimise the variance of the probabilities (softmax) or of the logits in the baseline stage [softmax]
     #[arg(long, alias = "pv-form", value_name = "FORM")]
     baseline_form: Option<BaselineForm>,
     /// Weight of the baseline stage's loss [1]

@@ -57,7 +57,7 @@ pub(crate) struct SweepArgs {
     /// Images per class, for the mean activations and for the comparison with them
     #[arg(long = "images-per-class", alias = "per-class", value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
     per_class: u32,
-    /// Images of other classes to compare [default: as many as of the class]
+    /// Images of other classes to compare [default: the number of --images-per-class]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     different: Option<u32>,
     /// Seed that selects the images

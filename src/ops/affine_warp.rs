@@ -32,6 +32,9 @@ pub struct AffineWarp {
     pub normalize: Option<ChannelAffine>,
 }
 
+/// The longest side of x and of y.
+const MAX_SIDE: usize = 1 << 24;
+
 impl AffineWarp {
     /// The length of the map of one image at one step.
     pub const ROW: usize = 10;
@@ -49,6 +52,11 @@ impl AffineWarp {
         let [.., y_h, y_w] = nchw("affine_warp", label, y.shape)?.map(|n| n as u32);
         if y.shape.nchw()[..2] != x.shape.nchw()[..2] {
             let what = format!("N and C are those of {} in x but of {} in y", x.shape, y.shape);
+            return Err(shape_error("affine_warp", label, what));
+        }
+        // The kernel reads sides from maps, as f32, which are exact up to here.
+        if [x.shape, y.shape].iter().any(|of| [of.h(), of.w()].iter().any(|side| !(1..=MAX_SIDE).contains(side))) {
+            let what = format!("x is {} and y {}, but sides must be from 1 to {MAX_SIDE}", x.shape, y.shape);
             return Err(shape_error("affine_warp", label, what));
         }
         let nearest = u32::from(self.interpolation == Interpolation::Nearest);

@@ -44,7 +44,8 @@ impl Op for Relu {
         if x.format == Format::Nchw {
             return mask(cx.rec, cx.label, cx.dy, x, dx, epilogue);
         }
-        same("relu", cx.label, ["x", "dx"], x.shape, dx.shape)?;
+        same("relu", cx.label, ["dy", "x"], cx.dy.shape, x.shape)?;
+        same("relu", cx.label, ["dy", "dx"], cx.dy.shape, dx.shape)?;
         let [add, mask] = epilogue.bind(x.id, x.stored_len());
         let bindings = [x.bind("x"), cx.dy.bind("dy"), dx.bind("y"), add, mask];
         let kernel = Kernel::new("relu_texels", "backward").with("EPILOGUE", epilogue.flags());

@@ -12,7 +12,7 @@ pub struct TensorId {
 }
 
 /// The most elements of a tensor: shaders count in u32, and rounding up to whole workgroups must not wrap around.
-pub(crate) const MAX_ELEMENTS: usize = 1 << 31;
+pub(crate) const MAX_ELEMENTS: usize = (1 << 31) - 1;
 
 /// The origin and the lifetime of the elements of a tensor.
 #[derive(Clone)]

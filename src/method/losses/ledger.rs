@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::slot::{Slot, TermParams};
 use crate::error::{Error, Result};
-use crate::gpu::{Grid, Kernel, Layout, NoParams, Recording, TensorId, bytemuck};
+use crate::gpu::{Grid, Kernel, Layout, MAX_ELEMENTS, NoParams, Recording, TensorId, bytemuck};
 use crate::ops::Clock;
 
 crate::params! {
@@ -82,18 +82,24 @@ impl Ledger {
         images: usize,
         terms: &[Vec<Column>],
     ) -> Result<Self> {
-        let (mut places, mut stride) = (Vec::new(), 0);
+        let (mut places, mut stride) = (Vec::new(), 0usize);
         let (mut losses, mut others) = (Vec::new(), Vec::new());
         for (term, columns) in terms.iter().enumerate() {
-            let own: usize = columns.iter().map(|column| column.partials).sum();
-            places.push([stride, own]);
+            let first = stride;
             for (i, column) in columns.iter().enumerate() {
                 let list = if i == 0 { &mut losses } else { &mut others };
                 let weight = if i == 0 { 1 + term as u32 } else { 0 };
                 let row = ColumnRow { first: stride as u32, count: column.partials as u32, weight, place: 0 };
                 list.push((row, column.name.clone()));
-                stride += column.partials;
+                stride = stride.saturating_add(column.partials);
             }
+            places.push([first, stride - first]);
+        }
+        // A sum that saturates is among those that are refused, so that no smaller place was rounded.
+        if images.saturating_mul(stride) > MAX_ELEMENTS {
+            return Err(Error::input(format!(
+                "the terms write {stride} values for each of {images} images, more than {MAX_ELEMENTS} in all"
+            )));
         }
         // The losses of the terms come first, in the order in which they are added.
         let mut names = Vec::new();

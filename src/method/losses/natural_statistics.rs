@@ -71,7 +71,7 @@ pub struct NaturalChannel {
 pub struct NaturalLayer {
     /// Where its values are: `[N,C,H,W]`.
     pub source: Source,
-    /// What its C channels are for photographs.
+    /// The natural statistics of its C channels.
     pub channels: Arc<[NaturalChannel]>,
 }
 
@@ -98,7 +98,7 @@ impl NaturalStatistics {
             TermOption {
                 name: "natural_weight",
                 kind: OptionKind::Number(0.0),
-                about: "Weight of the distance between the activations' means and variances and those of photographs, which batch norms keep",
+                about: "Weight of the penalty on activations whose channel means and variances differ from those in the network's batch norms",
             },
             TermOption {
                 name: "natural_form",
@@ -261,6 +261,10 @@ impl LossTerm for NaturalStatistics {
     }
 
     fn record(&self, rec: &mut Recording, slot: &Slot, _: Range<usize>, sources: &[Read]) -> Result<()> {
+        if sources.len() != self.layers.len() {
+            let (name, count) = (self.name(), sources.len());
+            return Err(Error::input(format!("{name}: {count} sources for {} layers", self.layers.len())));
+        }
         sources.iter().enumerate().try_for_each(|(i, &read)| self.layer(rec, slot, i, read))
     }
 }
