@@ -1,6 +1,6 @@
-//! natural_statistics: how far the activations are from those of photographs, by each channel's mean and variance over the positions of
-//! one image. The second half of the method's aim: "while keeping the model's internal activations close to the distribution of natural
-//! inputs". The sum of norms is that of DeepInversion (Yin et al. 2020, equation 4), here for each image by itself.
+//! natural_statistics: the distance of activations from those of photographs, by the mean and the variance of each channel over the
+//! positions of one image. It is the second half of the method's aim: "while keeping the model's internal activations close to the
+//! distribution of natural inputs". The sum of norms is that of DeepInversion (Yin et al. 2020, equation 4), for each image separately.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ crate::params! {
 }
 
 named! {
-    /// How the differences of a layer's channels add up to the layer's loss. μ and σ² are those of photographs, before the norm.
+    /// The loss of a layer. μ and σ² are the running mean and variance of its batch norm, so mean and var are those of the norm's input.
     NaturalForm {
         /// `‖mean − μ‖₂ + ‖var − σ²‖₂`.
         Norms = "norms",
@@ -51,7 +51,7 @@ named! {
     }
 }
 
-/// A channel's natural statistics in the units of x, and what differences from them are multiplied by. Mirrors `Natural` of
+/// A channel's natural statistics in the units of x, and the factors of differences from them. Mirrors `Natural` of
 /// shaders/natural_statistics.wgsl.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
@@ -69,13 +69,13 @@ pub struct NaturalChannel {
 /// A layer whose activations are compared.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NaturalLayer {
-    /// Where its values are: `[N,C,H,W]`.
+    /// Its output, `[N,C,H,W]`.
     pub source: Source,
     /// The natural statistics of its C channels.
     pub channels: Arc<[NaturalChannel]>,
 }
 
-/// The sum over layers of how far each image's channels are from natural ones, of the prototype stage. Its column is `loss_natural`.
+/// The sum over layers of the distance of an image's channels from natural ones, in the prototype stage. Its column is `loss_natural`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NaturalStatistics {
     /// The layers.
@@ -134,14 +134,9 @@ impl NaturalStatistics {
         let layer =
             |norm: &Norm| NaturalLayer { source: Source::Node(norm.node()), channels: natural(norm, form).into() };
         let [mean_weight, variance_weight] = within.map(|weight| weight.number() as f32);
-        Self {
-            layers: network.norms().iter().map(layer).collect(),
-            form,
-            side: side.parse().expect("one of its names"),
-            weight,
-            mean_weight,
-            variance_weight,
-        }
+        let norms = network.norms();
+        let layers = if norms.iter().all(is_folded) { Vec::new() } else { norms.iter().map(layer).collect() };
+        Self { layers, form, side: side.parse().expect("one of its names"), weight, mean_weight, variance_weight }
     }
 
     fn layer(&self, rec: &mut Recording, slot: &Slot, i: usize, read: Read) -> Result<()> {
@@ -167,7 +162,7 @@ impl NaturalStatistics {
             variance_weight: self.variance_weight,
         };
         let (x, len) = (read.x.bind("x"), read.x.shape.len() as u64);
-        // Channels side by side, and the shader and name of the gradient.
+        // The groups of channels, the shader, and its variable for the gradient.
         let (groups, shader, dx) = match read.x.format {
             Format::Nchw => (c, "natural_statistics", "dx"),
             Format::Texels => (c.div_ceil(4), "natural_statistics_texels", "y"),
@@ -193,8 +188,8 @@ impl NaturalStatistics {
     }
 }
 
-/// A norm's statistics as those of its output `y = (x − μ) · scale + β`, whose channels have mean β and variance `σ² scale²` where x has
-/// mean μ and variance σ². A channel that the norm makes constant has no distance: nothing in y says what x was.
+/// The statistics of a norm's output `y = (x − μ) · scale + β`. If x has mean μ and variance σ², y has mean β and variance `σ² scale²`.
+/// A channel with a scale of 0 does not count, because y says nothing about its x.
 fn natural(norm: &Norm, form: NaturalForm) -> Vec<NaturalChannel> {
     let root_of_squares = |values: &mut dyn Iterator<Item = f64>| values.map(|v| v * v).sum::<f64>().sqrt();
     let variances = || norm.variance.iter().map(|&v| f64::from(v));
@@ -219,7 +214,7 @@ fn natural(norm: &Norm, form: NaturalForm) -> Vec<NaturalChannel> {
     (0..norm.variance.len()).map(channel).collect()
 }
 
-/// Whether a norm keeps nothing of photographs.
+/// Whether a norm says nothing about photographs.
 fn is_folded(norm: &Norm) -> bool {
     norm.mean.iter().all(|mean| *mean == 0.0) && norm.variance.iter().all(|variance| *variance == 1.0)
 }
@@ -230,14 +225,12 @@ impl LossTerm for NaturalStatistics {
     }
 
     fn reads(&self, network: &Network) -> Result<Vec<Source>> {
-        let missing = if self.layers.is_empty() {
-            Some("no layer has a batch norm")
-        } else if network.norms().iter().all(is_folded) {
-            Some("every batch norm has mean 0 and variance 1, as when norms are folded into other layers")
-        } else {
-            None
-        };
-        if let Some(why) = missing {
+        if self.layers.is_empty() {
+            let why = if network.norms().is_empty() {
+                "no layer has a batch norm"
+            } else {
+                "every batch norm has mean 0 and variance 1, as when norms are folded into other layers"
+            };
             let (weight, file) = (self.weight, network.weights().name());
             return Err(Error::input(format!(
                 "is {weight}, but {file} has no statistics of photographs: {why}; use weights as training left them"
