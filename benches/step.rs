@@ -31,8 +31,8 @@ fn bench(criterion: &mut Criterion, context: &Context, network: &Network, batch:
     // The most steps that there can be: a measurement must not come to the end of a run.
     // Every step is the same work, and its loss of the same terms.
     let settings = Settings { steps: MAX_STEPS, tv_start: 1.0, warp_probability: 1.0, ..Settings::default() };
-    let choices = ConvAlgorithms::fixed(context.capabilities());
-    let summary: Summary = Session::summary(&choices, network, &settings, batch).expect("a plan");
+    let algorithms = ConvAlgorithms::fixed(context.capabilities());
+    let summary: Summary = Session::summary(&algorithms, network, &settings, batch).expect("a plan");
     let flops = summary.sections.iter().filter(|s| s.name == "step").map(|s| s.flops).sum();
     let mut group = criterion.benchmark_group("step");
     group.throughput(Throughput::Elements(flops)).sampling_mode(SamplingMode::Flat).sample_size(10);

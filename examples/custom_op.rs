@@ -175,9 +175,9 @@ fn run(context: &Context, graph: &Graph, x: &[f32], dy: &[f32]) -> Result<(Vec<f
     let mut rec = Recording::new();
     let input = Tensor::kept(&mut rec, "x", graph.node(graph.input()).shape);
     let seed = Tensor::kept(&mut rec, "dy", graph.node(graph.output()).shape);
-    let choices = ConvAlgorithms::fixed(context.capabilities());
-    let acts = graph.record_forward(&mut rec, &choices, input, Retain::All)?;
-    let dinput = graph.record_backward(&mut rec, &choices, &acts, seed)?;
+    let algorithms = ConvAlgorithms::fixed(context.capabilities());
+    let acts = graph.record_forward(&mut rec, &algorithms, input, Retain::All)?;
+    let dinput = graph.record_backward(&mut rec, &algorithms, &acts, seed)?;
     let plan = Plan::new(context, rec)?;
     plan.write(input.id, x)?;
     plan.write(seed.id, dy)?;

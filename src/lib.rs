@@ -119,8 +119,8 @@
 //!
 //! let mut rec = Recording::new();
 //! let x = Tensor::kept(&mut rec, "x", Shape::new(1, 1, 2, 2));
-//! let choices = ConvAlgorithms::fixed(context.capabilities());
-//! let outputs = graph.record_forward(&mut rec, &choices, x, Retain::All)?;
+//! let algorithms = ConvAlgorithms::fixed(context.capabilities());
+//! let outputs = graph.record_forward(&mut rec, &algorithms, x, Retain::All)?;
 //! let plan = Plan::new(&context, rec)?;
 //! plan.write(x.id, &[1.0_f32, 2.0, 3.0, 4.0])?;
 //! plan.submit("step", 1);

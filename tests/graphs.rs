@@ -32,22 +32,27 @@ fn relative(got: &[f64], want: &[f64]) -> f64 {
 }
 
 /// The commands of a graph, with four tensors: its input, its output, and the gradients of the output and of the input.
-fn recorded(graph: &Graph, choices: &ConvAlgorithms, keep: Retain, batch: usize) -> Result<(Recording, [Tensor; 4])> {
+fn recorded(
+    graph: &Graph,
+    algorithms: &ConvAlgorithms,
+    keep: Retain,
+    batch: usize,
+) -> Result<(Recording, [Tensor; 4])> {
     let mut rec = Recording::new();
     let of_batch = |id| graph.node(id).shape.with_batch(batch);
     let x = Tensor::kept(&mut rec, "pixels", of_batch(graph.input()));
     let dy = Tensor::kept(&mut rec, "dlogits", of_batch(graph.output()));
     rec.section("forward");
-    let acts = graph.record_forward(&mut rec, choices, x, keep)?;
+    let acts = graph.record_forward(&mut rec, algorithms, x, keep)?;
     rec.section("backward");
-    let dx = graph.record_backward(&mut rec, choices, &acts, dy)?;
+    let dx = graph.record_backward(&mut rec, algorithms, &acts, dy)?;
     let y = acts.of(graph.output());
     Ok((rec, [x, y, dy, dx]))
 }
 
 /// The output, and the gradient of its sum under fixed weights.
-fn evaluate(graph: &Graph, choices: &ConvAlgorithms, keep: Retain, batch: usize) -> Result<[Vec<f64>; 2]> {
-    let (rec, [x, y, dy, dx]) = recorded(graph, choices, keep, batch)?;
+fn evaluate(graph: &Graph, algorithms: &ConvAlgorithms, keep: Retain, batch: usize) -> Result<[Vec<f64>; 2]> {
+    let (rec, [x, y, dy, dx]) = recorded(graph, algorithms, keep, batch)?;
     let plan = Plan::new(&CONTEXT, rec)?;
     plan.write(x.id, &generated("pixels", x.shape.extents(), 0))?;
     plan.write(dy.id, &generated("dlogits", &[dy.shape.len()], 0))?;
@@ -205,12 +210,12 @@ fn concatenations() {
         let want = evaluate(&graph, &plain, Retain::All, 2).expect("a run");
         assert!(want.iter().all(|values| norm(values) > 0.1), "{name}: all but nothing");
         for (what, capabilities) in capabilities() {
-            let choices = ConvAlgorithms::fixed(capabilities);
+            let algorithms = ConvAlgorithms::fixed(capabilities);
             for (how, graph) in [("unfused", &graph), ("fused", &fused)] {
-                let got = evaluate(graph, &choices, Retain::Needed, 2).expect("a run");
+                let got = evaluate(graph, &algorithms, Retain::Needed, 2).expect("a run");
                 same_function(&format!("{name}, {what}, {how}"), &got, &want);
             }
-            let (rec, _) = recorded(&fused, &choices, Retain::Needed, 2).expect("commands");
+            let (rec, _) = recorded(&fused, &algorithms, Retain::Needed, 2).expect("commands");
             assert_eq!(count(&rec, "concat"), 2 * copied, "{name}, {what}: inputs that are copied, both ways");
         }
     }
@@ -246,8 +251,8 @@ fn fusing_changes_nothing(architecture: Architecture, want: [usize; 2]) {
     let fused = network.graph().fused().expect("a graph");
     let nodes = [network.graph(), &fused].map(|graph| graph.nodes().len());
     assert_eq!(nodes, want);
-    let choices = ConvAlgorithms::fixed(CONTEXT.capabilities());
-    let [a, b] = [network.graph(), &fused].map(|graph| evaluate(graph, &choices, Retain::Needed, 1).expect("a run"));
+    let algorithms = ConvAlgorithms::fixed(CONTEXT.capabilities());
+    let [a, b] = [network.graph(), &fused].map(|graph| evaluate(graph, &algorithms, Retain::Needed, 1).expect("a run"));
     same_function("fused", &a, &b);
 }
 
@@ -319,8 +324,8 @@ fn every_branch_of_every_block_is_in_place() {
         let network = Network::generated(architecture, width, 15, 0).expect("a network");
         let fused = network.graph().fused().expect("a graph");
         for capabilities in kinds.map(|(subgroup_size, texels)| Capabilities { subgroup_size, texels }) {
-            let choices = ConvAlgorithms::fixed(capabilities);
-            let (rec, _) = recorded(&fused, &choices, Retain::Needed, 1).expect("commands");
+            let algorithms = ConvAlgorithms::fixed(capabilities);
+            let (rec, _) = recorded(&fused, &algorithms, Retain::Needed, 1).expect("commands");
             assert_eq!(count(&rec, "concat"), 0, "{architecture}: inputs that are copied");
             // One conversion for the pixels and one for their gradient; and those into and out of the last layer, forward and backward.
             let between = if capabilities.texels { 2 + 4 } else { 0 };
@@ -339,13 +344,13 @@ fn networks_in_one_recording_keep_their_weights() {
     let network = |architecture, seed| Network::generated(architecture, 16, 15, seed).expect("a network");
     let networks =
         [network(Architecture::ResNet18, 0), network(Architecture::ResNet18, 1), network(Architecture::GoogLeNet, 0)];
-    let choices = ConvAlgorithms::fixed(CONTEXT.capabilities());
+    let algorithms = ConvAlgorithms::fixed(CONTEXT.capabilities());
     let logits = |networks: &[Network]| -> Vec<Vec<f32>> {
         let mut rec = Recording::new();
         let x = Tensor::kept(&mut rec, "pixels", networks[0].graph().node(NodeId(0)).shape);
         let record = |network: &Network| {
             let graph = network.graph().fused().expect("a graph");
-            let acts = graph.record_forward(&mut rec, &choices, x, Retain::Needed).expect("commands");
+            let acts = graph.record_forward(&mut rec, &algorithms, x, Retain::Needed).expect("commands");
             // Keep a copy, so that no tensor of another network takes its memory.
             let y = acts.of(graph.output());
             let kept = Tensor::kept(&mut rec, "logits", y.shape);
@@ -381,8 +386,8 @@ fn layers_of_one_name_keep_their_weights() {
         graph
     };
     for (what, capabilities) in capabilities() {
-        let choices = ConvAlgorithms::fixed(capabilities);
-        let run = |graph: &Graph| evaluate(graph, &choices, Retain::Needed, 1).expect("a run");
+        let algorithms = ConvAlgorithms::fixed(capabilities);
+        let run = |graph: &Graph| evaluate(graph, &algorithms, Retain::Needed, 1).expect("a run");
         let [own, same] = [["a", "b", "c", "d"], ["a"; 4]].map(|names| graph(names).fused().expect("a graph"));
         assert_eq!(run(&own), run(&same), "{what}: names change nothing");
         same_function(what, &run(&same), &run(&graph(["a"; 4])));

@@ -150,11 +150,11 @@ fn narrow(architecture: Architecture) -> Network {
 }
 
 /// The outputs of a graph's ends one after the other, and the gradient of their sum under fixed weights.
-fn looked_at(graph: &Graph, choices: &ConvAlgorithms, keep: Retain) -> Result<[Vec<f64>; 2]> {
+fn looked_at(graph: &Graph, algorithms: &ConvAlgorithms, keep: Retain) -> Result<[Vec<f64>; 2]> {
     let mut rec = Recording::new();
     let x = Tensor::kept(&mut rec, "pixels", graph.node(graph.input()).shape);
     rec.section("forward");
-    let acts = graph.record_forward(&mut rec, choices, x, keep)?;
+    let acts = graph.record_forward(&mut rec, algorithms, x, keep)?;
     let (mut seeds, mut outputs) = (Vec::new(), Vec::new());
     for (i, &end) in graph.outputs().iter().enumerate() {
         let y = acts.of(end);
@@ -166,7 +166,7 @@ fn looked_at(graph: &Graph, choices: &ConvAlgorithms, keep: Retain) -> Result<[V
         outputs.push(out);
         seeds.push((end, Tensor::kept(&mut rec, &format!("seed {i}"), y.shape)));
     }
-    let dx = graph.record_backward_of(&mut rec, choices, &acts, &seeds)?;
+    let dx = graph.record_backward_of(&mut rec, algorithms, &acts, &seeds)?;
     let dpixels = Tensor::kept(&mut rec, "dpixels", dx.shape);
     forward(&mut rec, &Concat, &[dx], dpixels)?;
     let plan = Plan::new(&CONTEXT, rec)?;

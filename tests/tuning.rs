@@ -23,21 +23,21 @@ fn fixed() -> ConvAlgorithms {
 /// For every convolution the last of its candidates: not the fixed choice, which is the first.
 fn others(network: &Network) -> ConvAlgorithms {
     let graph = network.graph().fused().expect("a graph");
-    let mut choices = fixed();
+    let mut algorithms = fixed();
     for key in graph.convolutions().flat_map(|convolution| convolution.keys) {
         let candidates = ConvAlgorithm::candidates(CONTEXT.capabilities(), &key);
-        choices.set(key, *candidates.last().expect("at least one"));
+        algorithms.set(key, *candidates.last().expect("at least one"));
     }
-    choices
+    algorithms
 }
 
 #[test]
 fn trials_make_every_convolution_known() {
     let graph = network().graph().fused().expect("a graph");
-    let (mut choices, mut trials) = (fixed(), Vec::new());
-    tune(&CONTEXT, &graph, 1, &mut choices, |trial| trials.push(trial.clone())).expect("trials");
-    let chosen = graph.chosen(&choices);
-    assert_eq!(choices.all(), chosen, "what is known is what is used");
+    let (mut algorithms, mut trials) = (fixed(), Vec::new());
+    tune(&CONTEXT, &graph, 1, &mut algorithms, |trial| trials.push(trial.clone())).expect("trials");
+    let chosen = graph.chosen(&algorithms);
+    assert_eq!(algorithms.all(), chosen, "what is known is what is used");
     assert!(!trials.is_empty());
     for trial in &trials {
         assert!(
@@ -47,7 +47,7 @@ fn trials_make_every_convolution_known() {
         let sound = |c: &protogpu::tuning::Candidate| c.time_ms > 0.0 && c.time_ms.is_finite() && c.difference < 1e-3;
         assert!(trial.candidates.iter().all(sound), "{trial:?}");
     }
-    tune(&CONTEXT, &graph, 1, &mut choices, |trial| panic!("{} was known", trial.key)).expect("nothing to do");
+    tune(&CONTEXT, &graph, 1, &mut algorithms, |trial| panic!("{} was known", trial.key)).expect("nothing to do");
 }
 
 #[test]
@@ -55,9 +55,9 @@ fn a_file_keeps_them_and_others_are_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = TuningFile::new(&folder.path().join("new"), &CONTEXT, 1);
     assert_eq!(file.read(&CONTEXT).expect("no file is no error"), fixed());
-    let choices = others(&network());
-    file.write(&choices).expect("it is written, and its folder made");
-    assert_eq!(file.read(&CONTEXT).expect("it reads"), choices);
+    let algorithms = others(&network());
+    file.write(&algorithms).expect("it is written, and its folder made");
+    assert_eq!(file.read(&CONTEXT).expect("it reads"), algorithms);
     assert_ne!(TuningFile::new(folder.path(), &CONTEXT, 8).path().file_name(), file.path().file_name());
 
     let text = fs::read_to_string(file.path()).expect("text");
@@ -81,9 +81,9 @@ fn a_file_keeps_them_and_others_are_refused() {
 }
 
 /// Pixels and the class's probability after a few steps.
-fn prototype(network: &Network, choices: ConvAlgorithms, jobs: &[Job], steps: usize) -> Vec<(Vec<f32>, f32)> {
+fn prototype(network: &Network, algorithms: ConvAlgorithms, jobs: &[Job], steps: usize) -> Vec<(Vec<f32>, f32)> {
     let settings = Settings { steps: steps as u32, ..Settings::default() };
-    let parts = Overrides { choices: Some(choices), ..Overrides::default() };
+    let parts = Overrides { algorithms: Some(algorithms), ..Overrides::default() };
     let mut session = Session::with_overrides(&CONTEXT, network, &settings, jobs, parts).expect("a plan");
     session.advance(steps).expect("steps");
     let logits = session.logits().expect("logits");
@@ -104,10 +104,10 @@ fn job(class: usize, seed: u64) -> Job {
 fn an_image_does_not_know_its_batch_whatever_was_chosen() {
     let network = network();
     let jobs = [job(1, 0), job(4, 3), job(1, 9)];
-    for choices in [fixed(), others(&network)] {
-        let together = prototype(&network, choices.clone(), &jobs, 3);
+    for algorithms in [fixed(), others(&network)] {
+        let together = prototype(&network, algorithms.clone(), &jobs, 3);
         for (job, in_batch) in jobs.iter().zip(&together) {
-            let alone = prototype(&network, choices.clone(), std::slice::from_ref(job), 3);
+            let alone = prototype(&network, algorithms.clone(), std::slice::from_ref(job), 3);
             assert!(alone[0] == *in_batch, "class {}, seed {}", job.class, job.seed);
         }
     }
@@ -117,7 +117,7 @@ fn an_image_does_not_know_its_batch_whatever_was_chosen() {
 fn choices_change_rounding_and_nothing_else() {
     let network = protogpu::networks::embedded::default().expect("the embedded network");
     let jobs = [job(14, 0)];
-    let made = [fixed(), others(&network)].map(|choices| prototype(&network, choices, &jobs, 64));
+    let made = [fixed(), others(&network)].map(|algorithms| prototype(&network, algorithms, &jobs, 64));
     let [a, b] = [&made[0][0], &made[1][0]];
     println!("probability {} and {}", a.1, b.1);
     assert!((a.1 - b.1).abs() < 0.02, "{} and {}", a.1, b.1);

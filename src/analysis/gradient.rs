@@ -32,14 +32,14 @@ pub fn gradient(context: &Context, network: &Network, pixels: &[f32], class: usi
     }
     // Nothing is fused: folding a batch norm rounds the weights once more, and if that flips a ReLU, the gradient jumps.
     let graph = network.graph();
-    let choices = ConvAlgorithms::plain(context.capabilities());
+    let algorithms = ConvAlgorithms::plain(context.capabilities());
     let mut rec = Recording::new();
     let input = Tensor::kept(&mut rec, "pixels", one);
     let dlogits = Tensor::kept(&mut rec, "dlogits", Shape::new(1, classes, 1, 1));
     rec.section("evaluate");
-    let acts = graph.record_forward(&mut rec, &choices, input, Retain::Needed)?;
+    let acts = graph.record_forward(&mut rec, &algorithms, input, Retain::Needed)?;
     rec.section("gradient");
-    let dinput = graph.record_backward(&mut rec, &choices, &acts, dlogits)?;
+    let dinput = graph.record_backward(&mut rec, &algorithms, &acts, dlogits)?;
     let plan = Plan::new(context, rec)?;
     let mut seed = vec![0.0f32; classes];
     seed[class] = 1.0;

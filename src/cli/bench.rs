@@ -93,8 +93,8 @@ impl BenchArgs {
         let effort = Effort { steps: self.steps, seconds: self.seconds };
         let (mut batches, terminal) = (Vec::new(), Terminal::new(self.json));
         for &batch in &self.batches {
-            let choices = self.tune.wanted().choices(context, network, batch.into(), None, &terminal)?;
-            let measured = measure(context, network, &choices, batch.into(), effort, &report.yardstick)?;
+            let algorithms = self.tune.wanted().algorithms(context, network, batch.into(), None, &terminal)?;
+            let measured = measure(context, network, &algorithms, batch.into(), effort, &report.yardstick)?;
             self.show(&batch_text(&measured, self.kernels))?;
             batches.push(measured);
         }

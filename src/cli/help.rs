@@ -220,5 +220,5 @@ Examples:
       For `protogpu run --batch 8 --tune batch`
 
 For each direction of each convolution, tune times every kernel that fits. It keeps the fastest one whose output stays within 1e-3 of a \
-plain sum with these weights. The choices for this adapter, driver and version are kept in the user's cache folder, or in the folder that \
+plain sum with these weights. The algorithms for this adapter, driver and version are kept in the user's cache folder, or in the folder that \
 PROTOGPU_CACHE names. A run records its kernels in run.json, and a replay uses the recorded ones.";

@@ -84,7 +84,7 @@ impl StripArgs {
         let weights = self.engine.network.record(network);
         let adapter = adapter_record(context.info());
         terminal.note(&format!("{network:?}, on {}", adapter.description));
-        let choices = self.tune.wanted().choices(&context, network, 1, None, &terminal)?;
+        let algorithms = self.tune.wanted().algorithms(&context, network, 1, None, &terminal)?;
         interrupt::listen()?;
         strip.make(&Run {
             context: &context,
@@ -93,7 +93,7 @@ impl StripArgs {
             start: start.as_ref(),
             weights: &weights,
             adapter: &adapter,
-            choices: &choices,
+            algorithms: &algorithms,
             snapshot_every: None,
             frames: &[],
             checkpoint_every: CHECKPOINT_EVERY,

@@ -118,7 +118,7 @@ impl RunArgs {
         let context = self.engine.adapter.open()?;
         let adapter = adapter_record(context.info());
         self.introduce(&network, &slots, &adapter, config.as_ref(), &terminal);
-        let (choices, most) = self.kernels(&context, &network, &settings, &slots, config.as_ref(), &terminal)?;
+        let (algorithms, most) = self.kernels(&context, &network, &settings, &slots, config.as_ref(), &terminal)?;
         check_diverse(&slots, most)?;
         interrupt::listen()?;
         let bytes = network.image().len();
@@ -130,7 +130,7 @@ impl RunArgs {
             start: start.as_ref(),
             weights: &weights,
             adapter: &adapter,
-            choices: &choices,
+            algorithms: &algorithms,
             snapshot_every: self.snapshot_every.map(NonZeroU32::get),
             frames: &frames,
             checkpoint_every: self.checkpoint_every.get(),
@@ -161,32 +161,32 @@ impl RunArgs {
         let recorded = config.and_then(|config| config.recorded.as_ref()).map(|recorded| &recorded.kernels);
         let open = slots.iter().filter(|slot| slot.is_open()).count();
         let objective = &slots[0].request.resolved;
-        let size = |choices: &ConvAlgorithms| self.batch.of(open, context, choices, network, settings, objective);
+        let size = |algorithms: &ConvAlgorithms| self.batch.of(open, context, algorithms, network, settings, objective);
         let fixed = ConvAlgorithms::fixed(context.capabilities());
         // Resumed prototypes keep their kernels.
         let fresh = slots.iter().filter(|slot| slot.is_open() && slot.begun.is_none()).count();
-        let choices = match fresh {
+        let algorithms = match fresh {
             0 => fixed,
             _ => {
                 let tune = self.tune.wanted();
                 // Other trials do not depend on the batch.
                 let batch = if tune == TuneFor::Batch { batch_len(fresh, size(&fixed)?) } else { 1 };
-                tune.choices(context, network, batch, recorded, observer)?
+                tune.algorithms(context, network, batch, recorded, observer)?
             }
         };
-        let most = size(&choices)?;
-        Ok((choices, most))
+        let most = size(&algorithms)?;
+        Ok((algorithms, most))
     }
 
     /// Prints the plan of one batch.
     fn dry_run(&self, network: &Network, settings: &Settings, wanted: &[(Request, u64)]) -> Result<ExitCode> {
         let context = self.engine.adapter.open()?;
         let adapter = adapter_record(context.info());
-        let choices = ConvAlgorithms::fixed(context.capabilities());
+        let algorithms = ConvAlgorithms::fixed(context.capabilities());
         let (settings, objective) = (&wanted[0].0.settings(settings), &wanted[0].0.resolved);
-        let most = self.batch.of(wanted.len(), &context, &choices, network, settings, objective)?;
+        let most = self.batch.of(wanted.len(), &context, &algorithms, network, settings, objective)?;
         let n = batch_len(wanted.len(), most);
-        let summary = Session::summary_towards(objective, &choices, network, settings, n)?;
+        let summary = Session::summary_towards(objective, &algorithms, network, settings, n)?;
         let steps = settings.total_steps();
         let mut requests: Vec<&Request> = wanted.iter().map(|(request, _)| request).collect();
         requests.dedup_by(|a, b| a.is(b));

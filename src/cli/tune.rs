@@ -39,7 +39,7 @@ impl TuneArgs {
         let (batch, started) = (usize::from(self.batch), Instant::now());
         let file = TuningFile::new(&cache::folder()?, &context, batch);
         let mut trials = Vec::new();
-        let choices = match self.show {
+        let algorithms = match self.show {
             true => file.read(&context)?,
             false => {
                 let terminal = Terminal::new(false);
@@ -49,14 +49,14 @@ impl TuneArgs {
         let seconds = started.elapsed().as_secs_f64();
         let adapter = describe_adapter(context.info());
         if self.json {
-            let kernels = network.graph().fused()?.chosen(&choices);
+            let kernels = network.graph().fused()?.chosen(&algorithms);
             let path = file.path().to_string_lossy();
             return print_json(&json!({"adapter": adapter, "network": format!("{network:?}"), "batch": batch,
                 "file": path, "seconds": seconds, "trials": trials, "kernels": kernels}));
         }
         print(&format!("{network:?}, batch of {batch}, on {adapter}\n\n"))?;
         if self.show {
-            return self.show(&network, &choices, &file);
+            return self.show(&network, &algorithms, &file);
         }
         let head = ["convolution", "chosen", "candidates: ms, difference"].map(String::from).to_vec();
         let rows: Vec<Vec<String>> = std::iter::once(head).chain(trials.iter().map(row)).collect();
@@ -65,13 +65,14 @@ impl TuneArgs {
         print(&format!("\n{count} trials in {seconds:.1} s, kept in {}\n", file.path().display()))
     }
 
-    fn show(&self, network: &crate::networks::Network, choices: &ConvAlgorithms, file: &TuningFile) -> Result<()> {
+    fn show(&self, network: &crate::networks::Network, algorithms: &ConvAlgorithms, file: &TuningFile) -> Result<()> {
         let path = file.path().display();
         let line = |(key, algorithm): (String, crate::ops::ConvAlgorithm)| {
-            let how = if key.parse().is_ok_and(|key| choices.knows(&key)) { "" } else { "(fixed choice: not timed)" };
+            let how =
+                if key.parse().is_ok_and(|key| algorithms.knows(&key)) { "" } else { "(fixed choice: not timed)" };
             vec![key, algorithm.to_string(), how.to_owned()]
         };
-        let chosen = network.graph().fused()?.chosen(choices);
+        let chosen = network.graph().fused()?.chosen(algorithms);
         let rows: Vec<Vec<String>> = chosen.into_iter().map(line).collect();
         print(&table(&rows))?;
         let state = if file.path().exists() { "from" } else { "nothing is kept yet in" };

@@ -106,18 +106,18 @@ pub(crate) struct Row {
 pub(crate) fn measure(
     context: &Context,
     network: &Network,
-    choices: &ConvAlgorithms,
+    algorithms: &ConvAlgorithms,
     batch: usize,
     effort: Effort,
     peak: &PeakRates,
 ) -> Result<Measured> {
     // So every step does the same work, and its loss has the same terms.
     let settings = Settings { steps: MAX_STEPS, tv_start: 1.0, warp_probability: 1.0, ..Settings::default() };
-    let plan = Session::summary(choices, network, &settings, batch)?;
+    let plan = Session::summary(algorithms, network, &settings, batch)?;
     let job = |i: usize| Job { class: i % network.classes(), seed: i as u64, init: None };
     let jobs: Vec<Job> = (0..batch).map(job).collect();
-    let convolutions = network.graph().fused()?.chosen(choices);
-    let parts = Overrides { choices: Some(choices.clone()), ..Overrides::default() };
+    let convolutions = network.graph().fused()?.chosen(algorithms);
+    let parts = Overrides { algorithms: Some(algorithms.clone()), ..Overrides::default() };
     let outcome = match Session::with_overrides(context, network, &settings, &jobs, parts) {
         Ok(mut session) => {
             let warm = warm_up(&mut session)?;

@@ -25,7 +25,7 @@ pub(crate) enum TuneFor {
 
 impl TuneFor {
     /// The algorithms for a network: those of a record if there is one, otherwise the fastest, timed now or earlier.
-    pub(crate) fn choices(
+    pub(crate) fn algorithms(
         self,
         context: &Context,
         network: &Network,
@@ -42,11 +42,11 @@ impl TuneFor {
             Self::Batch => batch,
         };
         let (started, mut convolutions) = (Instant::now(), 0);
-        let choices = remembered(context, network, batch, false, observer, |_| convolutions += 1)?;
+        let algorithms = remembered(context, network, batch, false, observer, |_| convolutions += 1)?;
         if convolutions > 0 {
             observer.note(Note::KernelsTried { convolutions, seconds: started.elapsed().as_secs_f64() });
         }
-        Ok(choices)
+        Ok(algorithms)
     }
 }
 
@@ -65,13 +65,13 @@ pub(crate) fn remembered(
         Ok(file) if !anew => file.read(context).inspect_err(warn).ok(),
         _ => None,
     };
-    let mut choices = kept.unwrap_or_else(|| ConvAlgorithms::fixed(context.capabilities()));
-    let before = choices.clone();
-    tune(context, &network.graph().fused()?, batch, &mut choices, report)?;
-    if choices != before
-        && let Err(error) = file.and_then(|file| file.write(&choices))
+    let mut algorithms = kept.unwrap_or_else(|| ConvAlgorithms::fixed(context.capabilities()));
+    let before = algorithms.clone();
+    tune(context, &network.graph().fused()?, batch, &mut algorithms, report)?;
+    if algorithms != before
+        && let Err(error) = file.and_then(|file| file.write(&algorithms))
     {
         observer.note(Note::KernelsNotKept(&error));
     }
-    Ok(choices)
+    Ok(algorithms)
 }

@@ -45,7 +45,7 @@ pub(super) struct Through<'a> {
 impl Through<'_> {
     /// The microbatches of a batch. A graphics card gets the whole batch at once, and so does a term that compares images.
     pub(super) fn split(&self, batch: Shape) -> Vec<Range<usize>> {
-        let software = self.step.choices.capabilities().prefers_texels();
+        let software = self.step.algorithms.capabilities().prefers_texels();
         split(batch, if software && !self.terms.compare_images() { MICROBATCH_IN_SOFTWARE } else { batch.n() })
     }
 

@@ -118,10 +118,10 @@ impl Session {
         };
         let mut rec = Recording::new();
         let window = WINDOW.min(settings.total_steps() as usize);
-        let choices = overrides.choices.unwrap_or_else(|| ConvAlgorithms::fixed(context.capabilities()));
+        let algorithms = overrides.algorithms.unwrap_or_else(|| ConvAlgorithms::fixed(context.capabilities()));
         let classes = jobs.iter().map(|job| job.class).collect();
         let terms = Terms::new(network, settings, classes, resolved.clone(), overrides.terms)?;
-        let state = step::record(&mut rec, &choices, network, settings, &terms, jobs.len(), window)?;
+        let state = step::record(&mut rec, &algorithms, network, settings, &terms, jobs.len(), window)?;
         let plan = Plan::prepare(context, rec).await?;
         let keys = jobs.iter().map(|job| (job.seed, job.class)).collect();
         let drawn = Drawn { settings: settings.clone(), keys, size: [image.height, image.width] };
@@ -154,14 +154,14 @@ impl Session {
     ///
     /// # Errors
     /// If `n` is 0, or the settings do not suit the network.
-    pub fn summary(choices: &ConvAlgorithms, network: &Network, settings: &Settings, n: usize) -> Result<Summary> {
-        Self::summary_towards(&settings.objective.resolve(network)?, choices, network, settings, n)
+    pub fn summary(algorithms: &ConvAlgorithms, network: &Network, settings: &Settings, n: usize) -> Result<Summary> {
+        Self::summary_towards(&settings.objective.resolve(network)?, algorithms, network, settings, n)
     }
 
     /// The same, if the objective is resolved already.
     pub(crate) fn summary_towards(
         objective: &ResolvedObjective,
-        choices: &ConvAlgorithms,
+        algorithms: &ConvAlgorithms,
         network: &Network,
         settings: &Settings,
         n: usize,
@@ -172,7 +172,7 @@ impl Session {
         let mut rec = Recording::new();
         let window = WINDOW.min(settings.total_steps() as usize);
         let terms = Terms::new(network, settings, vec![0; n], vec![objective.clone(); n], Vec::new())?;
-        step::record(&mut rec, choices, network, settings, &terms, n, window)?;
+        step::record(&mut rec, algorithms, network, settings, &terms, n, window)?;
         Ok(Summary::new(&rec))
     }
 
@@ -335,7 +335,7 @@ impl Session {
 #[derive(Default)]
 pub struct Overrides {
     /// The algorithms of the convolutions; a fixed choice if `None`. See [`crate::tuning`].
-    pub choices: Option<ConvAlgorithms>,
+    pub algorithms: Option<ConvAlgorithms>,
     /// An objective for each job, in place of the settings' objective. They may differ only in numbers: weights, classes, channels,
     /// positions and directions.
     pub objectives: Option<Vec<Objective>>,

@@ -55,7 +55,7 @@ impl State {
 }
 
 /// The way from the parameters to the images.
-struct Making {
+struct Rendering {
     fourier: Option<Fourier>,
     parameters: Tensor,
     /// `[N,C,H,W]`, of the size that the settings say.
@@ -64,7 +64,7 @@ struct Making {
     image: Tensor,
 }
 
-impl Making {
+impl Rendering {
     fn new(rec: &mut Recording, settings: &Settings, network: ImageSpec, n: usize) -> Result<Self> {
         let own = settings.image(network);
         let image = Tensor::kept(rec, "image", network.batch(n));
@@ -114,7 +114,7 @@ impl Making {
 /// which makes the images from the parameters as every step does.
 pub(super) fn record(
     rec: &mut Recording,
-    choices: &ConvAlgorithms,
+    algorithms: &ConvAlgorithms,
     network: &Network,
     settings: &Settings,
     terms: &Terms,
@@ -128,8 +128,8 @@ pub(super) fn record(
     settings.check_image(network.image())?;
     let mean = network.preprocessing().mean_colour();
     let fill = settings.fill.channels(&mean)?;
-    let making = Making::new(rec, settings, network.image(), n)?;
-    let Making { parameters, made, image, .. } = making;
+    let rendering = Rendering::new(rec, settings, network.image(), n)?;
+    let Rendering { parameters, made, image, .. } = rendering;
     let [m, v] = ["m", "v"].map(|name| Tensor::kept(rec, name, parameters.shape));
     let clock = Clock { step: rec.kept("clock", 1), steps: window };
     let weights = rec.kept("weights", terms.len() * window);
@@ -138,24 +138,24 @@ pub(super) fn record(
     rec.section("step");
     let dmade = Tensor::transient(rec, "dimage", made.shape);
     let mut microbatches = Vec::new();
-    let step = Step { graph: &truncated, choices, clock, weights };
+    let step = Step { graph: &truncated, algorithms, clock, weights };
     let through = Through { terms, step, settings, fill, normalize, network: network.image() };
     for images in through.split(made.shape) {
         microbatches.push(through.record(rec, images, made, dmade)?);
     }
-    let dparameters = making.backward(rec, dmade)?;
+    let dparameters = rendering.backward(rec, dmade)?;
     let (beta1, beta2, eps, clamp) = (settings.beta1, settings.beta2, settings.eps, settings.clamp);
     // A spectrum decays towards 0.
     let towards = if settings.parameterization == Parameterization::Pixels { mean } else { vec![0.0; mean.len()] };
     Adam { beta1, beta2, eps, clamp, towards }.step(rec, dparameters, [parameters, m, v], schedule)?;
-    making.forward(rec)?;
+    rendering.forward(rec)?;
     tick(rec, clock)?;
 
     rec.section("evaluate");
-    let logits = graph.record_forward(rec, choices, image, Retain::Needed)?.of(graph.output());
-    if making.is_needed() {
+    let logits = graph.record_forward(rec, algorithms, image, Retain::Needed)?.of(graph.output());
+    if rendering.is_needed() {
         rec.section("make");
-        making.forward(rec)?;
+        rendering.forward(rec)?;
     }
     Ok(State { parameters, image, m, v, schedule, weights, microbatches, logits })
 }

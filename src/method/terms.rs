@@ -116,7 +116,7 @@ impl Terms {
         images: Range<usize>,
         input: Tensor,
     ) -> Result<Tensor> {
-        let acts = step.graph.record_forward(rec, step.choices, input, Retain::Needed)?;
+        let acts = step.graph.record_forward(rec, step.algorithms, input, Retain::Needed)?;
         // For each node that was read: the node, its output in a buffer, and the gradient, once a term has delivered one.
         let mut open: Vec<(NodeId, Tensor, Option<Tensor>)> = Vec::new();
         for (i, (term, sources)) in self.terms.iter().enumerate() {
@@ -144,7 +144,7 @@ impl Terms {
             }
         }
         let seeds: Vec<_> = open.into_iter().filter_map(|(id, _, dx)| dx.map(|dx| (id, dx))).collect();
-        step.graph.record_backward_of(rec, step.choices, &acts, &seeds)
+        step.graph.record_backward_of(rec, step.algorithms, &acts, &seeds)
     }
 
     /// Appends the terms on the image. They add to its gradient `dx`, which has the gradients of the other terms.
@@ -189,7 +189,7 @@ pub(super) fn weights_of(settings: &Settings, network: &Network, step: u64) -> V
 pub(super) struct Step<'a> {
     /// From [`Terms::graph`], perhaps without its first node.
     pub(super) graph: &'a Graph,
-    pub(super) choices: &'a ConvAlgorithms,
+    pub(super) algorithms: &'a ConvAlgorithms,
     pub(super) clock: Clock,
     /// `[terms,steps]`.
     pub(super) weights: TensorId,

@@ -30,7 +30,7 @@ pub(crate) struct Run<'a> {
     pub(crate) start: Option<&'a Start>,
     pub(crate) weights: &'a WeightsRecord,
     pub(crate) adapter: &'a AdapterRecord,
-    pub(crate) choices: &'a ConvAlgorithms,
+    pub(crate) algorithms: &'a ConvAlgorithms,
     pub(crate) snapshot_every: Option<u32>,
     /// The steps that become frames of an animation; empty without one.
     pub(crate) frames: &'a [u32],
@@ -89,15 +89,16 @@ impl Run<'_> {
         let init = self.start.map(|start| start.pixels.clone());
         let job = |slot: &&mut RunSlot| Job { class: slot.request.class, seed: slot.settings.seed, init: init.clone() };
         let jobs: Vec<Job> = slots.iter().map(job).collect();
-        let choices = match found.first() {
+        let algorithms = match found.first() {
             // Resumed prototypes keep their kernels.
             Some(checkpoint) => ConvAlgorithms::known(self.context.capabilities(), checkpoint.kernels.clone()),
-            None => self.choices.clone(),
+            None => self.algorithms.clone(),
         };
-        let kernels = self.network.graph().fused()?.chosen(&choices);
+        let kernels = self.network.graph().fused()?.chosen(&algorithms);
         let objectives = Some(slots.iter().map(|slot| slot.request.objective.clone()).collect());
         let resolved = Some(slots.iter().map(|slot| slot.request.resolved.clone()).collect());
-        let parts = Overrides { choices: Some(choices), objectives, resolved, isolate: true, ..Overrides::default() };
+        let parts =
+            Overrides { algorithms: Some(algorithms), objectives, resolved, isolate: true, ..Overrides::default() };
         let mut session = Session::with_overrides(self.context, self.network, self.settings, &jobs, parts)?;
         let step = found.first().map_or(0, |checkpoint| checkpoint.step());
         if !found.is_empty() {

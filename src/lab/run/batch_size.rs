@@ -45,7 +45,7 @@ impl BatchSize {
         self,
         images: usize,
         context: &Context,
-        choices: &ConvAlgorithms,
+        algorithms: &ConvAlgorithms,
         network: &Network,
         settings: &Settings,
         objective: &ResolvedObjective,
@@ -57,7 +57,7 @@ impl BatchSize {
                 // On a software adapter, a larger batch is not faster, and its first image is done later.
                 let useful = if context.is_software() { MICROBATCH_IN_SOFTWARE } else { MOST };
                 largest(images.clamp(1, useful), |size| {
-                    let summary = Session::summary_towards(objective, choices, network, settings, size)?;
+                    let summary = Session::summary_towards(objective, algorithms, network, settings, size)?;
                     Ok(summary.fits(context) && most.is_none_or(|most| summary.memory_bytes <= most))
                 })
             }
@@ -122,12 +122,12 @@ mod tests {
     fn a_batch_stays_below_what_adapters_refuse() {
         let network = crate::networks::embedded::default().unwrap();
         let (context, settings) = (Context::noop(), Settings { steps: 2, ..Settings::default() });
-        let choices = ConvAlgorithms::fixed(context.capabilities());
+        let algorithms = ConvAlgorithms::fixed(context.capabilities());
         let class = settings.objective.resolve(&network).unwrap();
-        let size = |images| BatchSize::Auto.of(images, &context, &choices, &network, &settings, &class).unwrap();
+        let size = |images| BatchSize::Auto.of(images, &context, &algorithms, &network, &settings, &class).unwrap();
         assert_eq!((size(1), size(3)), (1, 3));
         assert!(!context.is_software() || size(MOST) == MICROBATCH_IN_SOFTWARE);
-        let fits = |n| Session::summary(&choices, &network, &settings, n).unwrap().fits(&context);
+        let fits = |n| Session::summary(&algorithms, &network, &settings, n).unwrap().fits(&context);
         let most = largest(MOST, |n| Ok(fits(n))).unwrap();
         assert!((MICROBATCH_IN_SOFTWARE..MOST).contains(&most), "{most}");
         assert!(fits(most) && !fits(most + 1), "{most}");

@@ -57,9 +57,9 @@ impl Existing {
 /// How far a prototype has come.
 pub(crate) enum State {
     /// There is nothing to continue from.
-    Fresh,
+    Empty,
     /// There is a checkpoint to continue from, possibly of the last step.
-    Begun(Box<Checkpoint>),
+    InProgress(Box<Checkpoint>),
     /// All files are written.
     Finished,
 }
@@ -132,7 +132,7 @@ impl Folder {
     /// The state of the prototype. `check` fails if a checkpoint does not belong to this run.
     pub(crate) fn state(&self, total_steps: u32, check: impl FnOnce(&Checkpoint) -> Result<()>) -> Result<State> {
         if self.existing != Existing::Resume {
-            return Ok(State::Fresh);
+            return Ok(State::Empty);
         }
         let file = self.path.join(CHECKPOINT);
         if !file.exists() {
@@ -141,7 +141,7 @@ impl Folder {
                 let missing = Error::input(format!("{path} has a {RECORD} but no {CHECKPOINT} to continue from"));
                 return Err(missing.advised(": start again with {force}"));
             }
-            return Ok(State::Fresh);
+            return Ok(State::Empty);
         }
         let cannot = |error: Error| {
             error.within(format!("cannot continue from {}: ", file.display())).advised(". {force} starts again")
@@ -153,7 +153,7 @@ impl Folder {
         if complete && checkpoint.step() == total_steps {
             Ok(State::Finished)
         } else {
-            Ok(State::Begun(Box::new(checkpoint)))
+            Ok(State::InProgress(Box::new(checkpoint)))
         }
     }
 
@@ -372,18 +372,18 @@ mod tests {
         let error = refuse_existing([at(Existing::Refuse)].iter()).unwrap_err().to_string();
         assert!(error.ends_with("1_fish_seed7 exists already: `resume` continues it, `force` replaces it"), "{error}");
         let mut folder = at(Existing::Resume);
-        assert!(matches!(folder.state(4, accept).unwrap(), State::Begun(found) if *found == checkpoint(2)));
+        assert!(matches!(folder.state(4, accept).unwrap(), State::InProgress(found) if *found == checkpoint(2)));
         let refused = |_: &Checkpoint| Err(Error::input("lr differs"));
         let error = folder.state(4, refused).err().unwrap().to_string();
         assert!(error.contains("checkpoint.safetensors: lr differs. `force` starts again"), "{error}");
 
         // Finished; more steps make it unfinished again, and take the record away until they are done.
         folder.write_checkpoint(&checkpoint(4)).unwrap();
-        assert!(matches!(folder.state(4, accept).unwrap(), State::Begun(_)));
+        assert!(matches!(folder.state(4, accept).unwrap(), State::InProgress(_)));
         folder.finish(&results()).unwrap();
         assert!(matches!(folder.state(4, accept).unwrap(), State::Finished));
         let mut folder = at(Existing::Resume);
-        assert!(matches!(folder.state(6, accept).unwrap(), State::Begun(_)));
+        assert!(matches!(folder.state(6, accept).unwrap(), State::InProgress(_)));
         folder.write_checkpoint(&checkpoint(5)).unwrap();
         assert!(!folder.path().join(RECORD).exists());
     }
@@ -398,7 +398,7 @@ mod tests {
         std::fs::write(folder.path().join(".protogpu-x.tmp"), "half").unwrap();
         std::fs::write(folder.path().join("snapshots/.protogpu-y.tmp"), "half").unwrap();
         let mut folder = Folder::new(out.path(), "1_fish", 7, Existing::Replace);
-        assert!(matches!(folder.state(4, accept).unwrap(), State::Fresh));
+        assert!(matches!(folder.state(4, accept).unwrap(), State::Empty));
         folder.write_checkpoint(&checkpoint(1)).unwrap();
         assert_eq!(names(folder.path()), ["checkpoint.safetensors", "notes.txt", "snapshots"]);
         assert!(names(&folder.path().join("snapshots")).is_empty());

@@ -139,7 +139,7 @@ pub(crate) fn slots(
             found.check_continues(request.class, &settings, network)
         })?;
         let finished = matches!(state, State::Finished);
-        let begun = if let State::Begun(checkpoint) = state { Some(Progress::of(&checkpoint)) } else { None };
+        let begun = if let State::InProgress(checkpoint) = state { Some(Progress::of(&checkpoint)) } else { None };
         Ok(RunSlot {
             request: request.clone(),
             settings,

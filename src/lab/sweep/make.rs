@@ -38,8 +38,8 @@ impl SweepRequest<'_> {
         let batch = prototypes.min(self.batch);
         let kept: Option<Kernels> = if self.force { None } else { read_json(&files.kernels()).map_err(or_anew)? };
         let kept = kept.filter(|kept| kept.adapter == adapter).map(|kept| kept.kernels);
-        let choices = self.tune.choices(context, self.network, batch, kept.as_ref(), observer)?;
-        let kernels = self.network.graph().fused()?.chosen(&choices);
+        let algorithms = self.tune.algorithms(context, self.network, batch, kept.as_ref(), observer)?;
+        let kernels = self.network.graph().fused()?.chosen(&algorithms);
         write_json(&files.kernels(), &Kernels { adapter: adapter.clone(), kernels })?;
         let pictures = prototypes.clamp(4, 16);
         let mut correlator = Correlator::new(context, self.network, pictures)?;
@@ -47,7 +47,7 @@ impl SweepRequest<'_> {
         let mut scorer = Scorer {
             context,
             network: self.network,
-            choices: &choices,
+            algorithms: &algorithms,
             correlator: &mut correlator,
             pictures,
             sides: &sides,

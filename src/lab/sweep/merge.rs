@@ -31,7 +31,7 @@ pub(crate) struct Merge<'a> {
 
 /// A point in the parts.
 enum Found<'a> {
-    Made(&'a Files, Box<Record>),
+    Finished(&'a Files, Box<Record>),
     Failed(String),
     Nothing,
 }
@@ -54,7 +54,7 @@ impl Merge<'_> {
         let mut outcomes = Outcomes::default();
         for (found, name, values) in found {
             match found {
-                Found::Made(part, record) => {
+                Found::Finished(part, record) => {
                     out.write(&record, &pictures(part, &record)?)?;
                     outcomes.records.push(*record);
                 }
@@ -143,7 +143,7 @@ fn of<'a>(values: &Map<String, Value>, plan: &Plan, parts: &'a [Files]) -> Resul
         }
     }
     Ok(match (made, failed) {
-        (Some((part, record)), _) => Found::Made(part, Box::new(record)),
+        (Some((part, record)), _) => Found::Finished(part, Box::new(record)),
         (None, Some(error)) => Found::Failed(error),
         (None, None) => Found::Nothing,
     })

@@ -32,7 +32,7 @@ pub(super) struct Side {
 pub(super) struct Scorer<'a> {
     pub(super) context: &'a Context,
     pub(super) network: &'a Network,
-    pub(super) choices: &'a ConvAlgorithms,
+    pub(super) algorithms: &'a ConvAlgorithms,
     pub(super) correlator: &'a mut Correlator,
     /// Images per batch of the correlator.
     pub(super) pictures: usize,
@@ -52,7 +52,7 @@ pub(super) struct Scored {
 }
 
 /// A prototype with its logits.
-struct Made {
+struct NewPrototype {
     side: usize,
     seed: u64,
     pixels: Vec<f32>,
@@ -118,12 +118,12 @@ impl Scorer<'_> {
     }
 
     /// The path of a prototype's image.
-    fn path(&self, point: &Point, made: &Made) -> String {
+    fn path(&self, point: &Point, made: &NewPrototype) -> String {
         let class = self.sides[made.side].class;
         format!("{POINTS}/{}/{class}_{}_seed{}.png", point.name, self.network.labels().slug(class), made.seed)
     }
 
-    fn prototype(&self, point: &Point, made: &Made, similarity: Option<f64>) -> SweepPrototype {
+    fn prototype(&self, point: &Point, made: &NewPrototype, similarity: Option<f64>) -> SweepPrototype {
         let class = self.sides[made.side].class;
         let first = top(&made.logits, 1, self.network.labels()).swap_remove(0);
         let probabilities = softmax(&made.logits);
@@ -139,7 +139,7 @@ impl Scorer<'_> {
     }
 
     /// Makes the prototypes of every class, sorted by class and seed.
-    fn make(&self, settings: &Settings) -> Result<Vec<Made>> {
+    fn make(&self, settings: &Settings) -> Result<Vec<NewPrototype>> {
         let image = settings.image(self.network.image());
         let init = settings.init_image().map(|path| preprocess(path, image).map(Arc::from)).transpose()?;
         let sides: Vec<usize> = (0..self.sides.len()).collect();
@@ -148,7 +148,7 @@ impl Scorer<'_> {
         for wanted in wanted.chunks(self.batch) {
             let job = |&(side, seed): &(usize, u64)| Job { class: self.sides[side].class, seed, init: init.clone() };
             let jobs: Vec<Job> = wanted.iter().map(job).collect();
-            let parts = Overrides { choices: Some(self.choices.clone()), ..Overrides::default() };
+            let parts = Overrides { algorithms: Some(self.algorithms.clone()), ..Overrides::default() };
             let mut session = Session::with_overrides(self.context, self.network, settings, &jobs, parts)?;
             let ended = drive(&mut session, &mut Pace::new(), self.observer, |_| u32::MAX, |_, _| Ok(true))?;
             if ended == Ended::Cancelled {
@@ -165,14 +165,14 @@ impl Scorer<'_> {
                         "the prototype of class {class} ({name}), seed {seed}, is no longer finite"
                     )));
                 }
-                made.push(Made { side, seed, pixels, logits, loss });
+                made.push(NewPrototype { side, seed, pixels, logits, loss });
             }
         }
         Ok(made)
     }
 
     /// Correlates each prototype with the mean activations of its class.
-    fn observe(&mut self, made: &[Made]) -> Result<Vec<Observed>> {
+    fn observe(&mut self, made: &[NewPrototype]) -> Result<Vec<Observed>> {
         let mut observed = Vec::new();
         for made in made.chunks(self.pictures) {
             let pixels: Vec<f32> = made.iter().flat_map(|made| made.pixels.iter().copied()).collect();

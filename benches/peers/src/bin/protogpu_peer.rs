@@ -22,9 +22,9 @@ struct Protogpu {
 
 /// The fastest kernels, by trials.
 fn tuned(context: &Context, network: &Network, batch: usize) -> protogpu::Result<ConvAlgorithms> {
-    let mut choices = ConvAlgorithms::fixed(context.capabilities());
-    tune(context, &network.graph().fused()?, batch, &mut choices, |_| {})?;
-    Ok(choices)
+    let mut algorithms = ConvAlgorithms::fixed(context.capabilities());
+    tune(context, &network.graph().fused()?, batch, &mut algorithms, |_| {})?;
+    Ok(algorithms)
 }
 
 /// The warps of the input file.
@@ -64,13 +64,13 @@ impl Peer for Protogpu {
         let jobs: Vec<Job> = pixels.zip(&input.classes).map(job).collect();
         let warps = Given { theta: input.theta.clone(), n: jobs.len() };
         let tuned_for = std::env::var("PROTOGPU_TUNE").unwrap_or("image".into());
-        let choices = match tuned_for.as_str() {
+        let algorithms = match tuned_for.as_str() {
             "image" => tuned(&context, &network, 1)?,
             "batch" => tuned(&context, &network, jobs.len())?,
             "off" => ConvAlgorithms::fixed(context.capabilities()),
             other => return Err(format!("PROTOGPU_TUNE is {other}, but must be image, batch or off").into()),
         };
-        let parts = Overrides { warps: Some(Box::new(warps)), choices: Some(choices), ..Overrides::default() };
+        let parts = Overrides { warps: Some(Box::new(warps)), algorithms: Some(algorithms), ..Overrides::default() };
         let session = Session::with_overrides(&context, &network, &settings, &jobs, parts)?;
         Ok(Self { context, session, tuned_for, beta1: input.beta1 as f32 })
     }
