@@ -89,7 +89,7 @@ impl Read {
     /// If their shapes differ or do not have rank 4; `name` is the term.
     pub fn nchw(&self, name: &str) -> Result<[usize; 4]> {
         let (x, dx) = (self.x.shape, self.dx.shape);
-        if x != dx || x.rank() != 4 || x.len() == 0 {
+        if x != dx || x.rank() != 4 || x.is_empty() {
             return Err(Error::input(format!(
                 "{name}: x is {x} and dx {dx}, but both must be the same [N,C,H,W], with elements"
             )));
