@@ -28,6 +28,12 @@ pub struct ImageTexture {
 }
 
 impl ImageTexture {
+    /// Compiles the kernel, so that [`ImageTexture::new`] does not wait for the driver. The work begins at once; the returned future
+    /// waits for its end.
+    pub(crate) fn prepare(context: &Context) -> impl Future<Output = Result<()>> + use<> {
+        context.compiled().begin(vec![kernel()])
+    }
+
     /// A texture for image number `image` of `pixels`, `[N,C,H,W]`, of the shape of `x`.
     ///
     /// # Errors
@@ -39,7 +45,7 @@ impl ImageTexture {
         }
         // On the web, where this cannot wait, a refusal shows when the texture is used.
         let mut errors = Errors::default();
-        let pipeline = context.compiled().get(&Kernel::new("image_texture", "paint"), &mut errors)?;
+        let pipeline = context.compiled().get(&kernel(), &mut errors)?;
         let params = ImageTextureParams { image: image as u32, channels, h, w };
         let (texture, view, bind_group) = errors.catch(context.device(), "making the image's texture", || {
             let device = context.device();
@@ -103,6 +109,10 @@ impl ImageTexture {
     }
 }
 
+fn kernel() -> Kernel {
+    Kernel::new("image_texture", "paint")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,7 +121,7 @@ mod tests {
 
     #[test]
     fn the_parameters_are_the_shaders() {
-        let reflection = reflect(&Kernel::new("image_texture", "paint")).expect("it is valid");
+        let reflection = reflect(&kernel()).expect("it is valid");
         let fields: Vec<(&str, usize)> = reflection.fields.iter().map(|(name, at)| (name.as_str(), *at)).collect();
         assert_eq!(fields, ImageTextureParams::FIELDS);
         assert_eq!(reflection.params_size, size_of::<ImageTextureParams>());

@@ -122,7 +122,9 @@ impl Session {
         let classes = jobs.iter().map(|job| job.class).collect();
         let terms = Terms::new(network, settings, classes, resolved.clone(), overrides.terms)?;
         let state = step::record(&mut rec, &algorithms, network, settings, &terms, jobs.len(), window)?;
+        let texture = ImageTexture::prepare(context);
         let plan = Plan::prepare(context, rec).await?;
+        texture.await?;
         let keys = jobs.iter().map(|job| (job.seed, job.class)).collect();
         let drawn = Drawn { settings: settings.clone(), keys, size: [image.height, image.width] };
         let fresh = History::new(state.names());
