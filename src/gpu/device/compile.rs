@@ -45,7 +45,9 @@ pub(in crate::gpu) struct Pipeline {
     pub(in crate::gpu) reflection: Reflection,
 }
 
-/// The pipeline of a kernel, once it is compiled. It is locked during compilation, so that others who need the kernel wait.
+/// The pipeline of a kernel, once it is compiled. It is locked during compilation, so that a second thread that needs the same kernel
+/// waits for the first; the table of slots is never locked meanwhile. The threads of [`work`] wait here, and a future does not: it asks
+/// for a pipeline only after they have compiled it.
 type Slot = Arc<Mutex<Option<Arc<Pipeline>>>>;
 
 /// The pipelines compiled for a device, each kernel once.
