@@ -2,12 +2,18 @@
 //! other parameters than its op does, nor bind, write or read elements that do not exist. The top of `src/gpu/device/compile.rs` has
 //! the complete argument. Nothing here computes, so no adapter is needed.
 
+#[path = "sound/ops.rs"]
+mod ops;
 #[path = "harness/record.rs"]
 mod record;
+#[path = "sound/session.rs"]
+mod session;
+#[path = "sound/terms.rs"]
+mod terms;
 
 use std::sync::Arc;
 
-use protogpu::gpu::{Context, CustomKernel, Grid, Layout, NoParams, Plan, Recording, TensorId};
+use protogpu::gpu::{Context, CustomKernel, Grid, Layout, NoParams, Plan, Recording, Sources, TensorId};
 use protogpu::ops::{
     ACTIVATIONS, Add, Conv2d, ConvAlgorithm, Format, GlobalAvgPool2d, GradEpilogue, Linear, LocalResponseNorm,
     MaxPool2d, Op, Relu, Tensor, TexelsAlgorithm, Tile, finish_gradient, pack, unpack,
@@ -130,6 +136,49 @@ fn a_write_fits_its_tensor() {
     refused(plan.write(x, &[0.0f32; 5]), "20 bytes do not fit `x` of 16 bytes");
     refused(plan.write(x, &[0u8; 3]), "words of 4 bytes");
     plan.write(y, &[1.0f32; 4]).expect("it fits");
+}
+
+#[test]
+fn nothing_writes_a_constant() {
+    let words = || vec![1u32; 128];
+    let constants: [fn(&mut Recording, Vec<u32>) -> TensorId; 3] = [
+        |rec, words| rec.table("table", Layout::Words, words),
+        |rec, words| {
+            let len = words.len();
+            rec.constant("constant", Sources::default(), "ones", len, Layout::Words, move || Ok(words.clone()))
+        },
+        |rec, words| {
+            let all = rec.table("table", Layout::Words, words);
+            rec.view(all, 64, 64).expect("within")
+        },
+    ];
+    for constant in constants {
+        let mut rec = Recording::new();
+        let (x, y) = (constant(&mut rec, words()), rec.kept("y", 4));
+        record_copy(&mut rec, (x, 4), (y, 4), Grid::Each(4)).expect("it fits");
+        let plan = Plan::new(&Context::noop(), rec).expect("a plan");
+        refused(plan.write(x, &[2u32]), "is a constant, which cannot be written");
+        assert!(plan.buffer(x).is_none() && plan.buffer(y).is_some());
+
+        let mut rec = Recording::new();
+        let (x, y) = (rec.kept("x", 4), constant(&mut rec, words()));
+        record_copy(&mut rec, (x, 4), (y, 4), Grid::Each(4)).expect("it fits");
+        unplanned(rec, "`y` would write");
+        // A kernel that could write it, even if it does not.
+        let reads = COPY.replace("var<storage, read> x", "var<storage, read_write> x");
+        let mut rec = Recording::new();
+        let (x, y) = (constant(&mut rec, words()), rec.kept("y", 4));
+        let bindings = [("x", x, 4), ("y", y, 4)];
+        let kernel = CustomKernel::new("reads", &reads, "main");
+        rec.dispatch_custom("reads", kernel, &bindings, &NoParams, Grid::Each(4), 0).expect("it fits");
+        unplanned(rec, "`x` would write");
+    }
+    // An op whose output is one.
+    let mut rec = Recording::new();
+    let x = Tensor::kept(&mut rec, "x", Shape::new(1, 1, 2, 2));
+    let y = Tensor::new(rec.table("table", Layout::Words, vec![1; 4]), x.shape);
+    forward(&mut rec, &Relu, &[x], y).expect("it fits");
+    unplanned(rec, "`y` would write `table`, which is a constant");
 }
 
 /// Ops refuse shapes whose products wrap around, and shapes without elements.

@@ -30,7 +30,8 @@ impl Op for Concat {
         if let Some(other) = xs.iter().find(|x| x.rank() != 4 || [x.n(), x.h(), x.w()] != [n, h, w]) {
             return Err(shape_error("concat", label, format!("{other} beside {first}")));
         }
-        Ok(Shape::new(n, xs.iter().map(|x| x.c()).sum(), h, w))
+        let channels = xs.iter().fold(0usize, |channels, x| channels.saturating_add(x.c()));
+        Ok(Shape::new(n, channels, h, w))
     }
 
     fn forward(&self, cx: &mut Forward<'_>, xs: &[Tensor], y: Tensor) -> Result<Saved> {

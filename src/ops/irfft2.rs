@@ -79,14 +79,19 @@ impl Irfft2 {
         Shape::new(x.n(), x.c(), x.h(), 2 * (x.w() / 2 + 1))
     }
 
-    fn check(&self, names: [&str; 2], s: Shape, x: Shape) -> Result<()> {
-        nchw("irfft2", "spectrum", x)?;
-        if [x.h(), x.w()] == [self.h, self.w] && s == Self::spectrum(x) {
-            return Ok(());
-        }
+    fn check(&self, names: [&str; 2], s: Tensor, x: Tensor) -> Result<()> {
         let [spectrum, image] = names;
         let (h, w) = (self.h, self.w);
-        Err(shape_error("irfft2", "spectrum", format!("{spectrum} is {s} and {image} {x}, for images of {h}x{w}")))
+        nchw("irfft2", "spectrum", x.shape)?;
+        if [x.shape.h(), x.shape.w()] != [h, w] || s.shape != Self::spectrum(x.shape) {
+            let what = format!("{spectrum} is {} and {image} {}, for images of {h}x{w}", s.shape, x.shape);
+            return Err(shape_error("irfft2", "spectrum", what));
+        }
+        if !s.is_whole() || !x.is_whole() {
+            let what = format!("{spectrum} or {image} is only some channels of a tensor");
+            return Err(shape_error("irfft2", "spectrum", what));
+        }
+        nchw("irfft2", "spectrum", s.shape).map(drop)
     }
 
     fn columns(&self) -> Axis {
@@ -115,7 +120,7 @@ impl Irfft2 {
     /// # Errors
     /// If the shapes do not fit.
     pub fn forward(&self, rec: &mut Recording, s: Tensor, x: Tensor) -> Result<()> {
-        self.check(["s", "x"], s.shape, x.shape)?;
+        self.check(["s", "x"], s, x)?;
         let planes = x.shape.n() * x.shape.c();
         let half = rec.transient("irfft2 columns", s.shape.len());
         let (from, to) = (self.half_columns(s.id), self.half_columns(half));
@@ -130,7 +135,7 @@ impl Irfft2 {
     /// # Errors
     /// If the shapes do not fit.
     pub fn backward(&self, rec: &mut Recording, dx: Tensor, ds: Tensor) -> Result<()> {
-        self.check(["ds", "dx"], ds.shape, dx.shape)?;
+        self.check(["ds", "dx"], ds, dx)?;
         let planes = dx.shape.n() * dx.shape.c();
         let half = rec.transient("irfft2 dcolumns", ds.shape.len());
         let (from, to) = (self.image_rows(dx.id, 1), self.half_rows(half));

@@ -107,7 +107,7 @@ impl Op for LocalResponseNorm {
         let (x, label) = (only(self.name(), cx.label, xs)?, cx.label);
         self.check(label, x, y)?;
         let bindings = [x.bind("x"), y.bind("y")];
-        let flops = (x.shape.len() * (2 * self.size + 3)) as u64;
+        let flops = (self.size as u64).saturating_mul(2).saturating_add(3).saturating_mul(x.shape.len() as u64);
         if y.format == Format::Texels {
             let (kernel, params) = (self.texels_kernel("forward"), self.texels_params(y.shape));
             cx.rec.dispatch(label, kernel, &bindings, &params, texels::grid(y), flops)?;
@@ -128,7 +128,7 @@ impl Op for LocalResponseNorm {
         let texels = dx.format == Format::Texels;
         let out = dx.bind(if texels { "y" } else { "dx" });
         let bindings = [dy.bind("dy"), x.bind("x"), out, add, mask];
-        let flops = (x.shape.len() * (4 * self.size + 6)) as u64;
+        let flops = (self.size as u64).saturating_mul(4).saturating_add(6).saturating_mul(x.shape.len() as u64);
         if texels {
             let kernel = self.texels_kernel("backward").with("EPILOGUE", epilogue.flags());
             return cx.rec.dispatch(label, kernel, &bindings, &self.texels_params(dx.shape), texels::grid(dx), flops);

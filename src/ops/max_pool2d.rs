@@ -69,9 +69,15 @@ impl MaxPool2d {
         MaxPool2dTexelsParams { quads: x.c().div_ceil(4) as u32, h, w, oh, ow, pad_top, pad_left }
     }
 
+    /// The positions in a window.
+    fn taps(&self) -> u64 {
+        let [h, w] = self.kernel;
+        (h as u64).saturating_mul(w as u64)
+    }
+
     /// Whether there is a kernel over texels for this window: it stores a position in the window as a byte.
     pub fn knows_texels(&self) -> bool {
-        self.kernel.iter().product::<usize>() <= 256
+        self.taps() <= 256
     }
 }
 
@@ -105,7 +111,7 @@ impl Op for MaxPool2d {
         self.check_format(label, x, y)?;
         let argmax = cx.rec.transient(format!("{label} argmax"), y.stored_len());
         let bindings = [x.bind("x"), y.bind("y"), ("argmax", argmax, y.stored_len())];
-        let flops = (y.shape.len() * self.kernel[0] * self.kernel[1]) as u64;
+        let flops = (y.shape.len() as u64).saturating_mul(self.taps());
         if y.format == Format::Texels {
             let (kernel, params) = (self.kernel("max_pool2d_texels", "forward"), self.texels_params(x.shape, y.shape));
             cx.rec.dispatch(label, kernel, &bindings, &params, texels::grid(y), flops)?;
@@ -123,7 +129,7 @@ impl Op for MaxPool2d {
         self.check_format(label, dy, dx)?;
         let chosen = ("chosen", only(self.name(), label, cx.saved)?, dy.stored_len());
         let [add, mask] = epilogue.bind(dy.id, dx.stored_len());
-        let flops = (dy.shape.len() * self.kernel[0] * self.kernel[1]) as u64;
+        let flops = (dy.shape.len() as u64).saturating_mul(self.taps());
         if dx.format == Format::Texels {
             let blocks = dx.shape.h().div_ceil(2) * dx.shape.w().div_ceil(2);
             let grid = Grid::Planes { planes: dx.shape.n(), h: dx.shape.c().div_ceil(4), w: blocks };

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::{ChannelAffine, ConvAlgorithms, ConvKey, GradEpilogue, Tensor, shape_error};
+use super::{ChannelAffine, ConvAlgorithms, ConvKey, GradEpilogue, Tensor, same, shape_error};
 use crate::error::Result;
 use crate::gpu::{Recording, TensorId};
 use crate::shape::Shape;
@@ -169,6 +169,12 @@ pub fn backward_alone(
     into: &[(Tensor, GradEpilogue)],
 ) -> Result<Vec<Tensor>> {
     let Forward { rec, label, algorithms } = cx;
+    let shapes: Vec<Shape> = xs.iter().map(|x| x.shape).collect();
+    op.output(label, &shapes)?;
+    if into.len() != xs.len() {
+        let what = format!("there are {} inputs, but tensors for {} gradients", xs.len(), into.len());
+        return Err(shape_error(op.name(), label, what));
+    }
     let mut alone = Alone { into, dxs: vec![None; into.len()] };
     op.backward(&mut Backward { rec, label, algorithms, dy, xs, y, saved, gradients: &mut alone })?;
     let all: Option<Vec<Tensor>> = alone.dxs.into_iter().collect();
@@ -187,6 +193,8 @@ impl Gradients for Alone<'_> {
     }
 
     fn deliver(&mut self, _rec: &mut Recording, input: usize, dx: Tensor) -> Result<()> {
+        let (into, _) = self.into[input];
+        same("gradient", &format!("input {input}"), ["dx", "the tensor for it"], dx.shape, into.shape)?;
         self.dxs[input] = Some(dx);
         Ok(())
     }

@@ -121,16 +121,18 @@ impl Tensor {
         }
     }
 
-    /// The number of stored elements or texels that a kernel may touch.
+    /// The number of stored elements or texels that a kernel may touch. The layout of the stored tensor decides which of these: `format`
+    /// is public, so it may be wrong.
     pub(super) fn stored_len(self) -> usize {
-        if self.format == Format::Nchw && self.is_whole() {
+        let layout = self.id.layout();
+        if layout == Layout::Words && self.is_whole() {
             return self.shape.len();
         }
         // The shape is public: someone may have given the tensor more channels.
         let channels = self.channel_stride.max(self.channel_offset.saturating_add(self.shape.c()));
-        let channels = match self.format {
-            Format::Nchw => channels,
-            Format::Texels => channels.div_ceil(4),
+        let channels = match layout {
+            Layout::Words => channels,
+            Layout::Texels => channels.div_ceil(4),
         };
         Shape::new(self.shape.n(), channels, self.shape.h(), self.shape.w()).len()
     }

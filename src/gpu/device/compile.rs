@@ -7,12 +7,14 @@
 //! able to cause such an index, whatever it calls, in whatever order. This is the complete argument:
 //!
 //! 1. **Only the crate dispatches unchecked kernels**: ops, terms of the loss, their ledger, the measurement of peak rates, and
-//!    [`crate::gpu::ImageTexture`], which binds a whole image outside of a recording and checks the index of the image before. `Kernel` and `Recording::dispatch` are `pub(crate)`. A [`crate::gpu::CustomKernel`] always
-//!    has [`Source::Custom`], which keeps every check: bounds, loops that must end, zeroed workgroup memory.
+//!    [`crate::gpu::ImageTexture`], which binds a whole image outside of a recording and checks the index of the image before.
+//!    `Kernel` and `Recording::dispatch` are `pub(crate)`. A [`crate::gpu::CustomKernel`] always has [`Source::Custom`], which keeps
+//!    every check: bounds, loops that must end, zeroed workgroup memory.
 //! 2. **An op derives its parameters and its bindings from the same shapes.** With each binding, it states how many elements the
 //!    kernel touches for these parameters. `Recording::dispatch` compares this number with the tensor. Shapes multiply without
 //!    wrapping around, and no binding exceeds `MAX_ELEMENTS`, so each extent, and each index below it, is exact in u32 and i32. Ops
-//!    and terms refuse shapes that disagree and shapes without elements.
+//!    and terms refuse shapes that disagree and shapes without elements. Whether elements are words or texels is a property of the
+//!    stored tensor, which the handle carries, and not of the public field `format`.
 //! 3. **A tensor does not change after it was bound.** It never shrinks, other recordings refuse its handle, and a view lies within
 //!    its tensor. A plan refuses a kernel whose uniform differs from its Rust mirror, a buffer in place of a texture, a buffer that
 //!    is shorter than the type in the shader, and more workgroups than the device allows.

@@ -78,7 +78,7 @@ impl Recording {
     fn tensor(&mut self, label: String, len: usize, layout: Layout, storage: Storage) -> TensorId {
         let index = u32::try_from(self.tensors.len()).expect("fewer than 2^32 tensors");
         self.tensors.push(TensorDesc { label, len, layout, storage });
-        TensorId { recording: self.id, index }
+        TensorId { recording: self.id, index, layout }
     }
 
     /// A tensor of `len` elements that lives within a section.

@@ -9,6 +9,14 @@ use crate::error::Result;
 pub struct TensorId {
     pub(super) recording: u32,
     pub(super) index: u32,
+    pub(super) layout: Layout,
+}
+
+impl TensorId {
+    /// The layout of the tensor's elements.
+    pub(crate) fn layout(self) -> Layout {
+        self.layout
+    }
 }
 
 /// The most elements of a tensor: shaders count in u32, and rounding up to whole workgroups must not wrap around.
@@ -36,7 +44,7 @@ pub(crate) enum Storage {
 pub(crate) const VIEW_ALIGN: usize = 64;
 
 /// The type of the elements, and the kind of memory that holds them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Layout {
     /// 32-bit words in a storage buffer.
     Words,

@@ -37,7 +37,13 @@ impl ClassTerms {
     pub fn step(&self, rec: &mut Recording, label: &str, read: Read, slot: &Slot) -> Result<()> {
         let [n, ..] = read.nchw("class_terms")?;
         let (n, classes) = logits("class_terms", read, &(0..n))?;
-        let terms = self.rows.len() / n.max(1);
+        let terms = self.rows.len() / n;
+        if terms * n != self.rows.len() {
+            let all = self.rows.len();
+            return Err(Error::input(format!(
+                "class_terms ({label}): {all} terms cannot be equally many for each of {n} images"
+            )));
+        }
         if let Some(row) = self.rows.iter().find(|row| row.class as usize >= classes) {
             return Err(Error::input(format!("class_terms ({label}): there is no class {} of {classes}", row.class)));
         }

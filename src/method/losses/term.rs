@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::option::{OptionValue, TermOption};
 use super::{Column, Slot};
 use crate::error::{Error, Result};
-use crate::gpu::{CustomKernel, Kernel, Recording};
+use crate::gpu::{CustomKernel, Kernel, MAX_ELEMENTS, Recording};
 use crate::graph::NodeId;
 use crate::networks::{Network, Semantics};
 use crate::ops::Tensor;
@@ -86,12 +86,12 @@ impl Read {
     /// The extents `[N,C,H,W]` of both.
     ///
     /// # Errors
-    /// If their shapes differ or do not have rank 4; `name` is the term.
+    /// If their shapes differ or do not have rank 4, or they have no elements or too many; `name` is the term.
     pub fn nchw(&self, name: &str) -> Result<[usize; 4]> {
         let (x, dx) = (self.x.shape, self.dx.shape);
-        if x != dx || x.rank() != 4 || x.is_empty() {
+        if x != dx || x.rank() != 4 || !(1..=MAX_ELEMENTS).contains(&x.len()) {
             return Err(Error::input(format!(
-                "{name}: x is {x} and dx {dx}, but both must be the same [N,C,H,W], with elements"
+                "{name}: x is {x} and dx {dx}, but both must be the same [N,C,H,W], with 1 to {MAX_ELEMENTS} elements"
             )));
         }
         Ok(x.nchw())

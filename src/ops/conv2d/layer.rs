@@ -58,6 +58,9 @@ impl Conv2d {
             let (w, b) = (self.w.len(), self.b.as_ref().map(|b| b.len()));
             return Err(shape_error("conv2d", label, format!("{w} weights and {b:?} biases for w {:?}", self.w_shape)));
         }
+        if self.norms.iter().any(|norm| [norm.scale.len(), norm.shift.len()] != [o; 2]) {
+            return Err(shape_error("conv2d", label, format!("a norm does not have a value for each of {o} channels")));
+        }
         nchw("conv2d", label, x)?;
         let Self { dilation, groups, .. } = *self;
         if (dilation, groups) != ([1, 1], 1) {
