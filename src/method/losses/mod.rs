@@ -26,7 +26,9 @@ pub use feature::{Feature, FeatureRow};
 pub use l2::L2;
 pub use ledger::{Column, Ledger, tick};
 pub use natural_statistics::{NaturalChannel, NaturalForm, NaturalLayer, NaturalSide, NaturalStatistics};
-pub(crate) use option::{OptionKind, OptionValue, TermOption};
+pub(crate) use option::OptionValue;
+#[cfg(feature = "cli")]
+pub(crate) use option::{OptionKind, TermOption};
 pub use probability_variance::ProbabilityVariance;
 pub use regularizers::Regularizers;
 pub(crate) use regularizers::{option, options};
