@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::device::Context;
 use super::device::compile::Pipeline;
-use super::device::errors::Errors;
+use super::device::errors::{Errors, checked};
 use super::shader::Kernel;
 use crate::error::{Error, Result};
 use crate::shape::Shape;
@@ -27,27 +27,39 @@ pub struct ImageTexture {
     groups: [u32; 2],
 }
 
-impl ImageTexture {
-    /// Compiles the kernel, so that [`ImageTexture::new`] does not wait for the driver. The work begins at once; the returned future
-    /// waits for its end.
-    pub(crate) fn prepare(context: &Context) -> impl Future<Output = Result<()>> + use<> {
-        context.compiled().begin(vec![kernel()])
-    }
+/// The compiled kernel that writes image textures. With it, making one does not wait for the driver.
+pub(crate) struct ImagePainter(Arc<Pipeline>);
 
+impl ImagePainter {
+    /// Compiles the kernel. The work begins at once; the returned future waits for its end.
+    pub(crate) fn prepare(context: &Context) -> impl Future<Output = Result<Self>> + use<> {
+        let kernel = Kernel::new("image_texture", "paint");
+        let (context, compiling) = (context.clone(), context.compiled().begin(vec![kernel.clone()]));
+        async move {
+            compiling.await?;
+            context.compiled().get(&kernel, &mut Errors::default()).map(Self)
+        }
+    }
+}
+
+impl ImageTexture {
     /// A texture for image number `image` of `pixels`, `[N,C,H,W]`, of the shape of `x`.
     ///
     /// # Errors
     /// If there are not 1, 3 or 4 channels, or the device refuses the texture.
-    pub(crate) fn new(context: &Context, pixels: &wgpu::Buffer, image: usize, x: Shape) -> Result<Self> {
+    pub(crate) fn new(
+        context: &Context,
+        ImagePainter(pipeline): &ImagePainter,
+        pixels: &wgpu::Buffer,
+        image: usize,
+        x: Shape,
+    ) -> Result<Self> {
         let [_, channels, h, w] = x.nchw().map(|n| n as u32);
         if !matches!(channels, 1 | 3 | 4) {
             return Err(Error::input(format!("a texture shows images of 1, 3 or 4 channels, not of {channels}")));
         }
-        // On the web, where this cannot wait, a refusal shows when the texture is used.
-        let mut errors = Errors::default();
-        let pipeline = context.compiled().get(&kernel(), &mut errors)?;
         let params = ImageTextureParams { image: image as u32, channels, h, w };
-        let (texture, view, bind_group) = errors.catch(context.device(), "making the image's texture", || {
+        let (texture, view, bind_group) = checked(context.device(), "making the image's texture", || {
             let device = context.device();
             let texture = device.create_texture(&wgpu::TextureDescriptor {
                 label: Some("protogpu image"),
@@ -86,7 +98,7 @@ impl ImageTexture {
         })?;
         let [x, y, _] = pipeline.reflection.workgroup;
         let groups = [params.w.div_ceil(x), params.h.div_ceil(y)];
-        Ok(Self { view, texture, pipeline, bind_group, groups })
+        Ok(Self { view, texture, pipeline: Arc::clone(pipeline), bind_group, groups })
     }
 
     /// Records a copy of the image, clamped to `[0,1]`, in the state that it has at this point of the encoder.
@@ -109,10 +121,6 @@ impl ImageTexture {
     }
 }
 
-fn kernel() -> Kernel {
-    Kernel::new("image_texture", "paint")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,7 +129,7 @@ mod tests {
 
     #[test]
     fn the_parameters_are_the_shaders() {
-        let reflection = reflect(&kernel()).expect("it is valid");
+        let reflection = reflect(&Kernel::new("image_texture", "paint")).expect("it is valid");
         let fields: Vec<(&str, usize)> = reflection.fields.iter().map(|(name, at)| (name.as_str(), *at)).collect();
         assert_eq!(fields, ImageTextureParams::FIELDS);
         assert_eq!(reflection.params_size, size_of::<ImageTextureParams>());

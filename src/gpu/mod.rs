@@ -16,6 +16,7 @@ mod shader;
 
 pub use bytemuck;
 pub use device::{AdapterChoice, Capabilities, Context, describe_adapter, list_adapters};
+pub(crate) use image_texture::ImagePainter;
 pub use image_texture::ImageTexture;
 pub use peak_rates::PeakRates;
 #[cfg(test)]

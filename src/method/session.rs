@@ -21,7 +21,7 @@ use super::step::{self, State, WINDOW};
 use super::terms::Terms;
 use super::transform_chain::{Map, maps_of};
 use crate::error::{Error, Result};
-use crate::gpu::{Context, ImageTexture, Plan, Recording, Summary};
+use crate::gpu::{Context, ImagePainter, ImageTexture, Plan, Recording, Summary};
 use crate::networks::Network;
 use crate::ops::{AdamRow, ConvAlgorithms};
 use crate::shape::ImageSpec;
@@ -63,6 +63,7 @@ const SUBMISSION: usize = 16;
 pub struct Session {
     context: Context,
     plan: Plan,
+    painter: ImagePainter,
     state: State,
     settings: Settings,
     jobs: Vec<Job>,
@@ -122,9 +123,9 @@ impl Session {
         let classes = jobs.iter().map(|job| job.class).collect();
         let terms = Terms::new(network, settings, classes, resolved.clone(), overrides.terms)?;
         let state = step::record(&mut rec, &algorithms, network, settings, &terms, jobs.len(), window)?;
-        let texture = ImageTexture::prepare(context);
+        let painter = ImagePainter::prepare(context);
         let plan = Plan::prepare(context, rec).await?;
-        texture.await?;
+        let painter = painter.await?;
         let keys = jobs.iter().map(|job| (job.seed, job.class)).collect();
         let drawn = Drawn { settings: settings.clone(), keys, size: [image.height, image.width] };
         let fresh = History::new(state.names());
@@ -132,6 +133,7 @@ impl Session {
             context: context.clone(),
             image: network.image(),
             plan,
+            painter,
             state,
             settings: settings.clone(),
             jobs: jobs.to_vec(),
@@ -329,7 +331,8 @@ impl Session {
             let count = self.jobs.len();
             return Err(Error::input(format!("there is no image {image}: the batch has {count}, counted from 0")));
         }
-        ImageTexture::new(&self.context, self.image_buffer(), image, self.image.batch(self.jobs.len()))
+        let (pixels, shape) = (self.image_buffer(), self.image.batch(self.jobs.len()));
+        ImageTexture::new(&self.context, &self.painter, pixels, image, shape)
     }
 }
 
