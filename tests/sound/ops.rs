@@ -20,7 +20,7 @@ fn kept(rec: &mut Recording, shape: [usize; 4]) -> Tensor {
     Tensor::kept(rec, "tensor", Shape::from(shape))
 }
 
-/// Ten billion billion images, over a tensor with few elements.
+/// More images than anyone can count, over a tensor with few elements.
 fn huge(rec: &mut Recording, [c, h, w]: [usize; 3]) -> Tensor {
     Tensor::new(rec.kept("tensor", 64), Shape::new(1 << 62, c, h, w))
 }
@@ -173,7 +173,6 @@ fn affine_ops_refuse_what_does_not_fit() {
     refused(conv.output("", &[x.shape]), "a norm does not have a value for each of 5 channels");
 }
 
-/// An op that gives another its gradients in a tensor of another shape.
 #[test]
 fn backwards_over_texels_refuse_what_does_not_fit() {
     let rec = &mut Recording::new();
