@@ -232,6 +232,12 @@ impl MethodArgs {
             (settings.tv_weight > 0.0, &given!(tv_form tv_start), "the weight of the total variation is 0"),
         ];
         let mut told = Vec::new();
+        for [weight, option] in settings.regularizers.idle() {
+            if self.regularizers.0.iter().any(|(given, _)| *given == option) {
+                let [weight, option] = [weight, option].map(|name| name.replace('_', "-"));
+                told.push(format!("--{option}: no effect, because --{weight} is 0"));
+            }
+        }
         for (_, options, why) in cases.into_iter().filter(|(used, ..)| !used) {
             let options: Vec<&str> = options.iter().flatten().map(String::as_str).collect();
             if !options.is_empty() {
@@ -394,5 +400,10 @@ mod tests {
             "--baseline-weight: no effect, because there is no baseline stage"
         );
         assert_eq!(told("x --baseline-weight 2 --baseline-steps 3"), None);
+        assert_eq!(
+            told("x --natural-form relative").unwrap(),
+            "--natural-form: no effect, because --natural-weight is 0"
+        );
+        assert_eq!(told("x --natural-form relative --natural-weight 2"), None);
     }
 }

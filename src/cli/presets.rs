@@ -19,7 +19,7 @@ impl PresetsArgs {
     /// Prints the list, or one preset.
     pub(crate) fn run(&self) -> Result<()> {
         let text = match &self.preset {
-            None => Preset::BUILTIN.iter().map(|preset| format!("{preset:8} {}\n", preset.summary())).collect(),
+            None => Preset::BUILTIN.iter().map(|preset| format!("{preset:12} {}\n", preset.summary())).collect(),
             Some(Preset::File(path)) => {
                 let file = presets::read(path)?;
                 let settings = file.settings()?;

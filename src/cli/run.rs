@@ -94,6 +94,7 @@ impl RunArgs {
             config.check_weights(&weights.sha256, network.weights().name())?;
         }
         settings.check_image(network.image())?;
+        settings.regularizers.check(&network)?;
         let requests = requests(&self.classes, &self.method.objectives, &settings, config.as_ref(), &network)?;
         let wanted = wanted(&requests, settings.seed, self.seeds)?;
         let start = start(&settings, config.as_ref(), &network)?;

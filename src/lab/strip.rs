@@ -11,6 +11,7 @@ use super::run::request::Request;
 use super::run::slot::{RunSlot, slots};
 use super::top::percent;
 use crate::atomic::write_atomically;
+use crate::method::losses::OptionValue;
 use crate::method::{Settings, Transform};
 use crate::networks::Network;
 use crate::picture::read;
@@ -117,11 +118,13 @@ impl<'a> Strip<'a> {
                 Some(picture) => strip.place(Some(picture), &lines),
                 None => strip.place(Some(&read(slot.folder.picture())?), &lines),
             }
-            rows.push(json!({
+            let mut row = json!({
                 "share": level.share, "tv_weight": settings.tv_weight, "weight_decay": settings.weight_decay,
                 "rotation": settings.rotation, "translate": settings.translate, "scale": settings.scale,
                 "folder": slot.folder.path().strip_prefix(self.out).unwrap_or(slot.folder.path()), "top": top,
-            }));
+            });
+            settings.regularizers.weights().for_each(|(name, weight)| row[name] = weight.into());
+            rows.push(row);
         }
         let slot = &self.levels[0].slots[0];
         let record = json!({
@@ -136,13 +139,16 @@ impl<'a> Strip<'a> {
     }
 }
 
-/// `full` with `at / of` of its regularisation: of the weight of the total variation, of the weight decay, and of the reach of the
-/// warps.
+/// `full` with `at / of` of its regularisation: of the weights of the total variation and of other regularisers, of the weight decay,
+/// and of the reach of the warps.
 fn regularised(full: &Settings, at: u32, of: u32) -> Settings {
     // Rounded, so that 0.05 in five parts is 0.01, 0.02, ... exactly.
     let part = |x: f64| (x * f64::from(at) / f64::from(of) * 1e12).round() / 1e12;
     let around_one = |x: f64| ((1.0 + part(x - 1.0)) * 1e12).round() / 1e12;
+    let mut regularizers = full.regularizers.clone();
+    full.regularizers.weights().for_each(|(name, weight)| regularizers.set(name, OptionValue::Number(part(weight))));
     Settings {
+        regularizers,
         tv_weight: part(full.tv_weight),
         weight_decay: part(full.weight_decay),
         rotation: part(full.rotation),
@@ -159,6 +165,9 @@ pub(crate) fn words(settings: &Settings) -> Vec<String> {
     if settings.weight_decay > 0.0 {
         variation += &format!(", decay {}", short(settings.weight_decay));
     }
+    for (name, weight) in settings.regularizers.weights() {
+        variation += &format!(", {} {}", name.trim_end_matches("_weight"), short(weight));
+    }
     vec![
         variation,
         format!("rotation {}°, shift {}", short(settings.rotation), short(settings.translate)),
@@ -174,6 +183,7 @@ fn short(x: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::method::Preset;
 
     #[test]
     fn regularisation_grows_from_nothing_to_the_preset() {
@@ -188,5 +198,8 @@ mod tests {
         let third = regularised(&full, 1, 3);
         assert_eq!(words(&third)[0], "total variation 0.0167, decay 0.1667");
         assert_eq!((none.steps, none.lr, none.fill), (full.steps, full.lr, full.fill));
+        let natural = Preset::Natural.settings().unwrap();
+        assert_eq!(regularised(&natural, 0, 5).regularizers.weights().count(), 0);
+        assert_eq!(words(&regularised(&natural, 1, 2))[0], "total variation 0.003, natural 0.5");
     }
 }

@@ -11,7 +11,7 @@ use super::schedule::adam_row;
 use super::settings::Settings;
 use super::terms::weights_of;
 use crate::networks::{Network, Preprocessing};
-use crate::ops::{AdamRow, ConvAlgorithm};
+use crate::ops::ConvAlgorithm;
 use crate::tensor_file::{TensorFile, Tensors};
 use crate::{Error, Result};
 
@@ -176,9 +176,7 @@ impl Checkpoint {
         }
         if settings.total_steps() < self.step() {
             differences.push(format!("{{steps}} is {} now but {} are done", settings.steps, self.step()));
-        } else if (0..self.step().into())
-            .any(|step| scheduled(settings, network, step) != scheduled(&same_steps, network, step))
-        {
+        } else if !same_schedule([settings, &same_steps], network, self.step().into()) {
             let (now, then) = (settings.steps, self.settings.steps);
             differences.push(format!(
                 "{{steps}} is {now} now but {then} in the checkpoint, and the learning rate or the penalty of the finished \
@@ -189,9 +187,10 @@ impl Checkpoint {
     }
 }
 
-/// Adam's row and the weights of the terms at a step.
-fn scheduled(settings: &Settings, network: &Network, step: u64) -> (AdamRow, Vec<f32>) {
-    (adam_row(settings, step), weights_of(settings, network, step))
+/// Whether two settings have the same rows of Adam and weights of terms in these first steps.
+fn same_schedule(both: [&Settings; 2], network: &Network, steps: u64) -> bool {
+    let [weights, others] = both.map(|settings| weights_of(settings, network));
+    (0..steps).all(|step| adam_row(both[0], step) == adam_row(both[1], step) && weights(step) == others(step))
 }
 
 /// The columns of a checkpoint that does not name them.

@@ -177,12 +177,14 @@ fn regularizers(settings: &Settings, network: &Network) -> impl Iterator<Item = 
     std::iter::once(variation).chain(settings.regularizers.terms(network).map(Arc::from))
 }
 
-/// The weights at a step of the baseline and the regularisers, which depend on settings. A run continues from a checkpoint only if they
-/// were the same.
-pub(super) fn weights_of(settings: &Settings, network: &Network, step: u64) -> Vec<f32> {
-    let at = settings.moment(step);
-    let terms = baseline(settings).into_iter().chain(regularizers(settings, network));
-    terms.map(|term| term.weight(at) as f32).collect()
+/// The weights of the baseline and the regularisers, which depend on settings, as a function of the step. A run continues from a
+/// checkpoint only if they were the same.
+pub(super) fn weights_of(settings: &Settings, network: &Network) -> impl Fn(u64) -> Vec<f32> {
+    let terms: Vec<_> = baseline(settings).into_iter().chain(regularizers(settings, network)).collect();
+    move |step| {
+        let at = settings.moment(step);
+        terms.iter().map(|term| term.weight(at) as f32).collect()
+    }
 }
 
 /// What the terms of a step share.

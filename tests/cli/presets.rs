@@ -3,6 +3,7 @@
 use std::fs;
 
 use protogpu::networks::Architecture;
+use protogpu::tensor_file::TensorFile;
 use protogpu::weights::Weights;
 
 use crate::binary::{refuses, results, succeeds};
@@ -12,6 +13,7 @@ fn a_printed_preset_is_a_file_to_start_from() {
     let folder = tempfile::tempdir().unwrap();
     let list = succeeds(folder.path(), &["presets"]);
     assert!(list.contains("paper ") && list.contains("lucent "), "{list}");
+    assert!(list.lines().all(|line| line.as_bytes()[12] == b' ' && line.as_bytes()[13] != b' '), "{list}");
     let lucent = succeeds(folder.path(), &["presets", "lucent"]);
     fs::write(folder.path().join("mine.json"), lucent.replace("\"lr\": 0.05", "\"lr\": 0.25")).unwrap();
     let mine = succeeds(folder.path(), &["presets", "mine.json"]);
@@ -67,4 +69,24 @@ fn natural_statistics_need_norms_that_keep_them() {
     let why =
         "--natural-weight is 2, but inception.safetensors has no statistics of photographs: no layer has a batch norm";
     refuses(folder.path(), &args, why);
+    // A ResNet whose norms keep nothing.
+    let manifest = Architecture::ResNet18.manifest(8, 10);
+    let generated = Weights::generated(&manifest, 0).unwrap();
+    let values = |(name, shape): &(String, Vec<usize>)| match name {
+        name if name.ends_with("running_mean") => vec![0.0; shape[0]],
+        name if name.ends_with("running_var") => vec![1.0; shape[0]],
+        name => generated.tensor_f32(name).unwrap(),
+    };
+    let values: Vec<Vec<f32>> = manifest.iter().map(values).collect();
+    let mut folded = TensorFile::default();
+    for ((name, shape), values) in manifest.iter().zip(&values) {
+        folded = folded.tensor(name, shape, values);
+    }
+    fs::write(folder.path().join("folded.safetensors"), folded.to_bytes()).unwrap();
+    let args = ["run", "--weights", "folded.safetensors", "--class", "1", "--preset", "natural"];
+    refuses(
+        folder.path(),
+        &args,
+        "folded.safetensors has no statistics of photographs: every batch norm has mean 0 and variance 1",
+    );
 }

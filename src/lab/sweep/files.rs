@@ -63,7 +63,8 @@ impl Plan {
             SweepAxis { setting, values }
         };
         let grid = grid.into_iter().map(axis).collect();
-        Ok(Some(Self { format, about, base: to_current(base)?, grid }))
+        let base = to_current(base).map_err(|error| error.within(format!("{}: ", path.display())))?;
+        Ok(Some(Self { format, about, base, grid }))
     }
 
     /// A digest of the properties that points must share.
@@ -89,8 +90,9 @@ impl Record {
     /// Reads a point, of early versions too; `None` if there is no file.
     pub(crate) fn read(path: &Path) -> Result<Option<Self>> {
         let Some(mut record) = read_json::<Self>(path)? else { return Ok(None) };
-        record.settings = to_current(record.settings)?;
-        record.score.values = to_current(record.score.values)?;
+        let named = |map| to_current(map).map_err(|error| error.within(format!("{}: ", path.display())));
+        record.settings = named(record.settings)?;
+        record.score.values = named(record.score.values)?;
         Ok(Some(record))
     }
 

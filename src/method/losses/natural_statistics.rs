@@ -227,15 +227,14 @@ impl LossTerm for NaturalStatistics {
     fn reads(&self, network: &Network) -> Result<Vec<Source>> {
         if self.layers.is_empty() {
             let why = if network.norms().is_empty() {
-                "no layer has a batch norm"
+                "no layer has a batch norm; use a network with batch norms, or a weight of 0"
             } else {
-                "every batch norm has mean 0 and variance 1, as when norms are folded into other layers"
+                "every batch norm has mean 0 and variance 1, as when norms are folded into other layers; use the weights as training \
+                 left them, or a weight of 0"
             };
             let (weight, file) = (self.weight, network.weights().name());
-            return Err(Error::input(format!(
-                "is {weight}, but {file} has no statistics of photographs: {why}; use weights as training left them"
-            ))
-            .field("natural_weight"));
+            return Err(Error::input(format!("is {weight}, but {file} has no statistics of photographs: {why}"))
+                .field("natural_weight"));
         }
         Ok(self.layers.iter().map(|layer| layer.source).collect())
     }

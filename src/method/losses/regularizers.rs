@@ -10,6 +10,7 @@ use super::l2::L2;
 use super::natural_statistics::NaturalStatistics;
 use super::option::{OptionValue, TermOption};
 use super::term::{LossTerm, Regularizer};
+use crate::error::Result;
 use crate::networks::Network;
 
 /// All regularisers, in the order in which their losses are added.
@@ -39,6 +40,28 @@ impl Regularizers {
         })
     }
 
+    /// Checks that the network has what the terms read.
+    ///
+    /// # Errors
+    /// If it does not.
+    pub(crate) fn check(&self, network: &Network) -> Result<()> {
+        self.terms(network).try_for_each(|term| term.reads(network).map(drop))
+    }
+
+    /// The name and the value of each weight that is not 0.
+    pub(crate) fn weights(&self) -> impl Iterator<Item = (&'static str, f64)> {
+        let weights = REGULARIZERS.iter().filter_map(|regularizer| regularizer.options.first());
+        weights.map(|option| (option.name, self.of(option).number())).filter(|(_, weight)| *weight != 0.0)
+    }
+
+    /// The names of options that have no effect, because the weight of their regulariser is 0, each after the name of that weight.
+    pub(crate) fn idle(&self) -> impl Iterator<Item = [&'static str; 2]> {
+        REGULARIZERS.iter().filter_map(|regularizer| regularizer.options.split_first()).flat_map(|(weight, others)| {
+            let idle = self.of(weight).number() == 0.0;
+            others.iter().filter(move |_| idle).map(|option| [weight.name, option.name])
+        })
+    }
+
     fn of(&self, option: &TermOption) -> OptionValue {
         self.0.get(option.name).copied().unwrap_or_else(|| option.kind.default())
     }
@@ -60,7 +83,7 @@ impl Regularizers {
     ///
     /// # Errors
     /// If there is no option of this name, or it does not take the value.
-    pub fn set_json(&mut self, name: &str, value: &Value) -> Result<(), String> {
+    pub fn set_json(&mut self, name: &str, value: &Value) -> std::result::Result<(), String> {
         let option = option(name).ok_or_else(|| format!("unknown field `{name}`"))?;
         let value = option.kind.read(value).map_err(|wrong| format!("`{name}` {wrong}"))?;
         self.set(name, value);
@@ -69,7 +92,7 @@ impl Regularizers {
 }
 
 impl<'de> Deserialize<'de> for Regularizers {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
         let mut this = Self::default();
         for (name, value) in BTreeMap::<String, Value>::deserialize(deserializer)? {
             this.set_json(&name, &value).map_err(D::Error::custom)?;

@@ -145,7 +145,7 @@ impl Moment {
 
 /// A term with options among the settings.
 pub(crate) struct Regularizer {
-    /// Its options.
+    /// Its options. The first is its weight.
     pub(crate) options: &'static [TermOption],
     /// Makes the term.
     pub(crate) of: OfOptions,
