@@ -15,7 +15,7 @@ const MAX_FILE_BYTES: u64 = 2 << 20;
 const MAX_SLUG_BYTES: usize = 64;
 
 /// One class.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Label {
     /// The WordNet id, such as `n01440764`.
     pub wnid: Option<String>,
@@ -73,7 +73,7 @@ impl Labels {
 
     /// `n` classes without names: `class 0`, `class 1`, and so on.
     pub fn numbered(n: usize) -> Self {
-        Self { classes: (0..n).map(|index| Label { wnid: None, name: format!("class {index}") }).collect() }
+        Self { classes: (0..n).map(|index| Label { wnid: None, name: numbered_name(index) }).collect() }
     }
 
     fn from_text(source: &str, text: &str) -> Result<Self> {
@@ -246,7 +246,13 @@ fn plain_line(line: &str, number: usize) -> Result<(usize, Label), String> {
     Ok((number, Label { wnid: None, name: name.to_string() }))
 }
 
-fn check_name(name: &str) -> Result<(), &'static str> {
+/// The name of a class without one.
+pub(crate) fn numbered_name(index: usize) -> String {
+    format!("class {index}")
+}
+
+/// Says why a class cannot have this name.
+pub(crate) fn check_name(name: &str) -> Result<(), &'static str> {
     if name.trim().is_empty() {
         return Err("is empty");
     }

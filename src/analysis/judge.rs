@@ -7,7 +7,8 @@ use super::similarity::Likely;
 use super::softmax;
 use super::study::Interval;
 use super::study::proportion::Count;
-use crate::labels::{Label, Labels};
+use crate::labels::{Label, Labels, numbered_name};
+use crate::networks::Preprocessing;
 use crate::{Error, Result};
 
 /// Every judge's table.
@@ -28,6 +29,8 @@ pub(crate) struct JudgeRow {
     pub(crate) weights: String,
     pub(crate) sha256: String,
     pub(crate) architecture: String,
+    /// The input that it got.
+    pub(crate) input: Preprocessing,
     /// One for each given folder.
     pub(crate) groups: Vec<GroupRow>,
 }
@@ -42,7 +45,7 @@ pub(crate) struct GroupRow {
     pub(crate) prototypes: Option<Recognition>,
     /// Photographs of the same classes; `None` without any.
     pub(crate) photographs: Option<Recognition>,
-    /// The prototypes' mean probability divided by that of the photographs.
+    /// The mean probability of prototypes divided by that of photographs, each the mean of the means of the classes that have both.
     pub(crate) ratio: Option<f64>,
     pub(crate) classes: Vec<ClassRow>,
     /// The classes that the judge does not know. Their prototypes count nowhere else.
@@ -158,34 +161,46 @@ impl GroupRow {
             let prototypes = Recognition::of(seen().filter(of_class));
             let photographs = Recognition::of(photographs.iter().filter(of_class));
             let name = labels.name(index).to_owned();
-            ClassRow { index, name, prototypes, photographs, ratio: ratio(prototypes, photographs) }
+            ClassRow { index, name, prototypes, photographs, ratio: ratio(prototypes.zip(photographs).into_iter()) }
         };
-        let prototypes = Recognition::of(seen());
-        let beside = Recognition::of(photographs.iter().filter(|seen| indices.contains(&seen.class)));
+        let classes: Vec<ClassRow> = indices.iter().map(class).collect();
+        let both = classes.iter().filter_map(|class| class.prototypes.zip(class.photographs));
         Self {
             folder,
             made,
-            prototypes,
-            photographs: beside,
-            ratio: ratio(prototypes, beside),
-            classes: indices.iter().map(class).collect(),
+            prototypes: Recognition::of(seen()),
+            photographs: Recognition::of(photographs.iter().filter(|seen| indices.contains(&seen.class))),
+            ratio: ratio(both),
+            classes,
             unmapped,
             each,
         }
     }
 }
 
-fn ratio(prototypes: Option<Recognition>, photographs: Option<Recognition>) -> Option<f64> {
-    prototypes.zip(photographs).map(|(a, b)| a.probability / b.probability).filter(|ratio| ratio.is_finite())
+/// The ratio of prototypes to photographs. Each class has the same weight, however many images it has.
+fn ratio(classes: impl Iterator<Item = (Recognition, Recognition)>) -> Option<f64> {
+    let (a, b) = classes.fold((0.0, 0.0), |(a, b), (of, beside)| (a + of.probability, b + beside.probability));
+    Some(a / b).filter(|ratio| ratio.is_finite())
 }
 
 /// The index of a class in a judge's labels: the class of the same WordNet id if the judge's classes have such ids too, otherwise
-/// the class of the same name. If several have the name, it is the one at the same index.
+/// the class of the same name. If several have the name, it is the one at the same index. A name that only repeats the index, as
+/// those of [`Labels::numbered`], is no name.
 ///
 /// # Errors
-/// [`Error::Input`] with the reason, if the judge does not have the class, or has several of its name.
+/// The reason, if the judge does not have the class, or has several of its name, or if either has no names.
 pub(crate) fn counterpart(index: usize, class: &Label, judge: &Labels) -> Result<usize> {
-    let judges = || (0..judge.len()).filter_map(|index| Some((index, judge.get(index)?)));
+    let is_named = |index: usize, label: &Label| label.name != numbered_name(index);
+    if !is_named(index, class) {
+        let nameless = "the network that made the prototype has no names of its classes";
+        return Err(Error::input(nameless).advised("; `protogpu run` with {labels} FILE gives it some"));
+    }
+    let all = (0..judge.len()).filter_map(|index| Some((index, judge.get(index)?)));
+    let judges = || all.clone().filter(|&(index, label)| is_named(index, label));
+    if judges().next().is_none() {
+        return Err(Error::input("the judge has no names of its classes").advised("; give them with {labels} FILE"));
+    }
     let has_ids = judges().any(|(_, label)| label.wnid.is_some());
     if let Some(wnid) = class.wnid.as_ref().filter(|_| has_ids) {
         let found = judges().find(|(_, label)| label.wnid.as_ref() == Some(wnid));
@@ -193,7 +208,7 @@ pub(crate) fn counterpart(index: usize, class: &Label, judge: &Labels) -> Result
             .map(|(index, _)| index)
             .ok_or_else(|| Error::input(format!("no class has the WordNet id {wnid}")));
     }
-    if judge.get(index).is_some_and(|label| label.name == class.name) {
+    if judges().any(|(at, label)| at == index && label.name == class.name) {
         return Ok(index);
     }
     let mut named = judges().filter(|(_, label)| label.name == class.name).map(|(index, _)| index);
@@ -201,7 +216,7 @@ pub(crate) fn counterpart(index: usize, class: &Label, judge: &Labels) -> Result
         (Some(index), None) => Some(index),
         // `find` takes a number for an index.
         _ if class.name.trim().bytes().all(|b| b.is_ascii_digit()) => None,
-        _ => judge.find(&class.name).ok(),
+        _ => judge.find(&class.name).ok().filter(|&found| judges().any(|(index, _)| index == found)),
     };
     found.ok_or_else(|| Error::input(format!("no class, or more than one, is called `{}`", class.name)))
 }
@@ -275,6 +290,21 @@ mod tests {
     }
 
     #[test]
+    fn a_number_is_no_name() {
+        let error =
+            |index, name, judge: &Labels| counterpart(index, &label(None, name), judge).unwrap_err().to_string();
+        let (numbered, partly) = (Labels::numbered(4), names(&["cat", "class 1", "class 3", "dog"]));
+        for judge in [&numbered, &partly] {
+            assert!(error(3, "class 3", judge).starts_with("the network that made the prototype has no names"));
+        }
+        assert_eq!(error(0, "cat", &numbered), "the judge has no names of its classes; give them with `labels` FILE");
+        for name in ["class 1", "Class 1"] {
+            assert_eq!(error(0, name, &partly), format!("no class, or more than one, is called `{name}`"));
+        }
+        assert_eq!(counterpart(9, &label(None, "class 3"), &partly).unwrap(), 2);
+    }
+
+    #[test]
     fn a_group_has_photographs_of_its_own_classes_only() {
         let seen = |class, rank, probability| Seen { class, rank, probability };
         let each = [seen(2, 1.0, 0.9), seen(1, 3.0, 0.3)].map(|seen| PrototypeRow {
@@ -283,12 +313,20 @@ mod tests {
             top: Vec::new(),
         });
         let photographs = [seen(2, 1.0, 0.5), seen(0, 9.0, 0.0), seen(2, 6.0, 0.1)];
+        let table = |each: Vec<PrototypeRow>, photographs: &[Seen], unmapped| {
+            GroupRow::of("out".into(), 0, each, photographs, unmapped, &names(&["a", "b", "c"]))
+        };
         let unmapped = vec![Unmapped { name: "key".into(), prototypes: 1, reason: "no class".into() }];
-        let group = GroupRow::of("out".into(), 0, each.into(), &photographs, unmapped, &names(&["a", "b", "c"]));
+        let group = table(each.clone().into(), &photographs, unmapped);
         let (prototypes, beside) = (group.prototypes.unwrap(), group.photographs.unwrap());
         assert_eq!((prototypes.images, beside.images, group.unmapped.len()), (2, 2, 1));
-        assert!((group.ratio.unwrap() - 2.0).abs() < 1e-12);
+        // Of class 1 there are no photographs, so its prototype does not count.
+        assert!((group.ratio.unwrap() - 3.0).abs() < 1e-12);
         let classes: Vec<_> = group.classes.iter().map(|row| (row.index, &row.name[..], row.ratio)).collect();
         assert_eq!(classes, [(1, "b", None), (2, "c", Some(0.9 / 0.3))]);
+        // Classes count equally: (0.9 + 0.3) / (0.3 + 0.2), although three of five photographs are of class 1.
+        let more = [&photographs[..], &[seen(1, 1.0, 0.2); 3]].concat();
+        let ratio = table(each.into(), &more, Vec::new()).ratio.unwrap();
+        assert!((ratio - 2.4).abs() < 1e-12, "{ratio}");
     }
 }

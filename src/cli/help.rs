@@ -158,6 +158,8 @@ Examples:
       Two judges, and photographs of the same classes beside the prototypes
   protogpu judge --prototype runs/a runs/b --with googlenet
       Two folders, compared by a built-in network
+  protogpu judge --prototype out --with imagenet:googlenet
+      The weights that `protogpu weights pull googlenet` downloaded
 
 Open report.html in the folder of --out. A class counts as recognised (top 1) if no other class has an equal or higher logit. The judge's \
 class is the one with the same WordNet id if both networks have ImageNet's classes, otherwise the one with the same name. Classes that the \

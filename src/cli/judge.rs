@@ -1,15 +1,18 @@
 //! `protogpu judge`: how often networks that did not make prototypes recognise them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use super::args::{AdapterArgs, PrintArgs};
+use super::args::{AdapterArgs, NetworkArgs, PrintArgs, TakenArgs};
 use super::interrupt;
 use super::observer::Terminal;
-use super::terminal::{INTERRUPTED, note, print, print_json, table};
+use super::terminal::{INTERRUPTED, note, print, print_json, table, words};
 use crate::analysis::judge::{ClassRow, GroupRow, Judgement, Recognition, Unmapped};
 use crate::analysis::study::Interval;
+use crate::lab::cache;
 use crate::lab::judge::{Inputs, JudgeRequest, Photographs};
+use crate::lab::run::record::WeightsRecord;
+use crate::networks::{Network, embedded};
 use crate::{Error, Result};
 use serde_json::{Value, json};
 
@@ -20,8 +23,9 @@ pub(crate) struct JudgeArgs {
     /// Folders of prototypes made by `protogpu run`, or folders of such folders; each has its own rows
     #[arg(long = "prototype", value_name = "FOLDER", required = true, num_args = 1..)]
     prototypes: Vec<PathBuf>,
-    /// The weights of judges, as --weights of the other commands takes them, or names of built-in networks
-    #[arg(long = "with", value_name = "FILE|NAME", required = true, num_args = 1..)]
+    /// Judges: weights files, names of built-in networks, or imagenet:NAME for the weights that `protogpu weights pull NAME`
+    /// downloaded
+    #[arg(long = "with", value_name = "FILE|NAME|imagenet:NAME", required = true, num_args = 1..)]
     judges: Vec<PathBuf>,
     /// Photographs to judge beside the prototypes, one folder per class, named by the class's index, WordNet id or name
     #[arg(long, value_name = "DIR")]
@@ -41,6 +45,12 @@ pub(crate) struct JudgeArgs {
     /// Replace an earlier report
     #[arg(long)]
     force: bool,
+    /// Names of the judge's classes, if there is one judge: one per line, or index, WordNet id and name separated by tabs [default:
+    /// those of the prototypes that it made, else the file's]
+    #[arg(long, value_name = "FILE", help_heading = "Network")]
+    labels: Option<PathBuf>,
+    #[command(flatten)]
+    taken: TakenArgs,
     #[command(flatten)]
     print: PrintArgs,
     #[command(flatten)]
@@ -50,6 +60,7 @@ pub(crate) struct JudgeArgs {
 impl JudgeArgs {
     /// Judges, writes the report and prints a summary.
     pub(crate) fn run(&self) -> Result<ExitCode> {
+        self.refuse_options_of_one_judge()?;
         let per_class = self.images_per_class as usize;
         let photographs = self.images.as_deref().map(|images| Photographs { images, per_class, seed: self.seed });
         let inputs = Inputs::find(&self.prototypes, photographs)?;
@@ -57,6 +68,8 @@ impl JudgeArgs {
         let request = JudgeRequest {
             inputs: &inputs,
             judges: &self.judges,
+            open: &|judge| self.open(judge, &inputs),
+            words,
             photographs: self.images.as_ref().map_or(Value::Null, about),
             batch: self.batch.into(),
             out: &self.out,
@@ -75,6 +88,40 @@ impl JudgeArgs {
         }
     }
 
+    /// Refuses the options that describe a judge if there are several.
+    fn refuse_options_of_one_judge(&self) -> Result<()> {
+        let TakenArgs { architecture, input_range, input_mean, input_std, transform_input } = &self.taken;
+        let given = [
+            ("labels", self.labels.is_some()),
+            ("architecture", architecture.is_some()),
+            ("input-range", input_range.is_some()),
+            ("input-mean", input_mean.is_some()),
+            ("input-std", input_std.is_some()),
+            ("transform-input", transform_input.is_some()),
+        ];
+        match (self.judges.len(), given.iter().find(|(_, is_given)| *is_given)) {
+            (2.., Some((option, _))) => Err(Error::input(format!(
+                "--{option} describes one judge, but there are {}: ask them one after the other, each with its own --out",
+                self.judges.len()
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Opens a judge as the options say, and otherwise as the records of the prototypes that it made.
+    fn open(&self, judge: &Path, inputs: &Inputs) -> Result<Network> {
+        let mut args = NetworkArgs { labels: self.labels.clone(), taken: self.taken.clone(), ..named(judge) };
+        if let Some(maker) = inputs.maker(&args.sha256()?)? {
+            if args.weights.is_some() {
+                args.taken.architecture = args.taken.architecture.or(Some(maker.architecture));
+            }
+            // The label file of an earlier run may be gone.
+            let labels = maker.labels.clone().filter(|path| path.is_file());
+            args = args.or_recorded(Some(&WeightsRecord { labels, ..maker.clone() }));
+        }
+        args.open()
+    }
+
     fn report(&self, judgement: &Judgement, terminal: &Terminal) -> Result<ExitCode> {
         if self.print.json {
             print_json(judgement)?;
@@ -87,6 +134,19 @@ impl JudgeArgs {
             print(&format!("{}{}\n", shown(judgement), self.out.join("report.html").display()))?;
         }
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// The network that a judge's name means: downloaded weights, a built-in network unless a file has its name, or a file.
+fn named(judge: &Path) -> NetworkArgs {
+    let name = judge.to_str();
+    if let Some(model) = name.and_then(|name| name.strip_prefix(cache::IMAGENET)?.strip_prefix(':')) {
+        let weights = Some(PathBuf::from(cache::IMAGENET));
+        return NetworkArgs { weights, model: Some(model.to_owned()), ..NetworkArgs::default() };
+    }
+    match name.filter(|name| embedded::NAMES.contains(name) && !judge.is_file()) {
+        Some(name) => NetworkArgs { model: Some(name.to_owned()), ..NetworkArgs::default() },
+        None => NetworkArgs { weights: Some(judge.to_owned()), ..NetworkArgs::default() },
     }
 }
 

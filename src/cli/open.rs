@@ -37,6 +37,16 @@ impl NetworkArgs {
         }
     }
 
+    /// The SHA-256 of the weights, whatever network they are for.
+    pub(crate) fn sha256(&self) -> Result<String> {
+        let weights = match &self.weights {
+            Some(_) if self.is_published() => Weights::open(&cache::imagenet(self.model())?)?,
+            Some(path) => Weights::open(path)?,
+            None => return Ok(embedded::open(self.model())?.weights().sha256().to_owned()),
+        };
+        Ok(weights.sha256().to_owned())
+    }
+
     /// These options if they name a network, otherwise the network of a record.
     pub(crate) fn or_recorded(&self, recorded: Option<&WeightsRecord>) -> Self {
         let mut args = self.clone();
@@ -105,8 +115,7 @@ impl TakenArgs {
     pub(crate) fn refuse_architecture(&self, what: &str) -> Result<()> {
         let Some(architecture) = self.architecture else { return Ok(()) };
         Err(Error::input(format!(
-            "--architecture {architecture} describes a file, but {what} is not a file: leave it out, or name a file with \
-                 --weights"
+            "--architecture {architecture} describes a file, but {what} is not a file: leave it out, or name a file"
         )))
     }
 

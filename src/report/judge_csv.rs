@@ -1,4 +1,5 @@
-//! A judgement as a table: for each judge and folder a row for all classes, then one for each, of prototypes and of photographs.
+//! A judgement as a table: for each judge and folder a row for all classes, then one for each, of prototypes and of photographs. A
+//! judge that knows no class has a row for all classes, too.
 
 use crate::analysis::judge::{GroupRow, JudgeRow, Judgement, Recognition};
 use crate::error::{Error, Result};
@@ -29,7 +30,10 @@ pub(super) fn judgement(judgement: &Judgement) -> Result<Vec<u8>> {
     for judge in &judgement.judges {
         for group in &judge.groups {
             let all = [String::new(), String::new()];
-            rows.extend(of_class(judge, group, &all, group.prototypes, group.photographs));
+            match group.prototypes {
+                Some(_) => rows.extend(of_class(judge, group, &all, group.prototypes, group.photographs)),
+                None => rows.push(row(judge, group, &all, "prototypes", None)),
+            }
             for class in &group.classes {
                 let name = [class.index.to_string(), class.name.clone()];
                 rows.extend(of_class(judge, group, &name, class.prototypes, class.photographs));
@@ -53,17 +57,32 @@ fn of_class(
     photographs: Option<Recognition>,
 ) -> Vec<Vec<String>> {
     let kinds = [("prototypes", prototypes), ("photographs", photographs)];
-    let row = |(kind, recognition): (&str, Option<Recognition>)| {
-        let Recognition { images, top1, top5, probability, rank } = recognition?;
-        let unmapped: usize = group.unmapped.iter().map(|class| class.prototypes).sum();
-        let mut row = vec![judge.weights.clone(), judge.sha256.clone(), group.folder.clone()];
-        row.extend([group.made.to_string(), unmapped.to_string()]);
-        row.extend(class.iter().cloned());
-        row.extend([kind.to_owned(), images.to_string()]);
-        let numbers = [top1.value, top1.low, top1.high, top5.value, top5.low, top5.high, probability, rank]
-            .map(|x| x.to_string());
-        row.extend(numbers);
-        Some(row)
-    };
-    kinds.into_iter().filter_map(row).collect()
+    kinds
+        .into_iter()
+        .filter(|(_, found)| found.is_some())
+        .map(|(kind, found)| row(judge, group, class, kind, found))
+        .collect()
+}
+
+/// One row; without images it has no numbers.
+fn row(
+    judge: &JudgeRow,
+    group: &GroupRow,
+    class: &[String; 2],
+    kind: &str,
+    recognition: Option<Recognition>,
+) -> Vec<String> {
+    let unmapped: usize = group.unmapped.iter().map(|class| class.prototypes).sum();
+    let mut row = vec![judge.weights.clone(), judge.sha256.clone(), group.folder.clone()];
+    row.extend([group.made.to_string(), unmapped.to_string()]);
+    row.extend(class.iter().cloned());
+    row.extend([kind.to_owned(), recognition.map_or(0, |found| found.images).to_string()]);
+    match recognition {
+        Some(Recognition { images: _, top1, top5, probability, rank }) => {
+            let numbers = [top1.value, top1.low, top1.high, top5.value, top5.low, top5.high, probability, rank];
+            row.extend(numbers.map(|x| x.to_string()));
+        }
+        None => row.resize(HEADER.len(), String::new()),
+    }
+    row
 }

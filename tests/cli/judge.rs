@@ -70,7 +70,7 @@ fn networks_judge_each_others_prototypes() {
     assert_eq!(serde_json::from_slice::<Value>(&first[Path::new("judge.json")]).unwrap(), judgement);
 
     let page = String::from_utf8(first[Path::new("report.html")].clone()).unwrap();
-    assert_eq!((page.matches("<img").count(), page.matches("made 2 of them").count()), (4, 2 * 2));
+    assert_eq!((page.matches("<img").count(), page.matches("made them").count()), (4, 2 * 2));
     assert!(!page.contains("no judge has the class") && !page.contains("href="));
 
     // In batches of another size the same bytes, and no report is replaced unasked.
@@ -88,6 +88,120 @@ fn reclassified(from: &Path, to: &Path, class: &Value) {
     let mut record: Value = serde_json::from_slice(&std::fs::read(from.join("run.json")).unwrap()).unwrap();
     record["class"] = class.clone();
     std::fs::write(to.join("run.json"), record.to_string()).unwrap();
+}
+
+/// Changes the network in a prototype's record.
+fn made_by(folder: &Path, sha256: &str, input: Value) {
+    let path = folder.join("run.json");
+    let mut record: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    let weights = &mut record["weights"];
+    (weights["model"], weights["path"], weights["sha256"]) = (Value::Null, json!("gone.pth"), json!(sha256));
+    weights["input"] = input;
+    std::fs::write(path, record.to_string()).unwrap();
+}
+
+#[test]
+fn two_makers_may_call_the_same_photographs_differently() {
+    let folder = tempfile::tempdir().unwrap();
+    let (at, from) = (folder.path(), MADE.path().join("resnet18/14_umbrella_seed0"));
+    reclassified(&from, &at.join("out/a"), &json!({"index": 14, "name": "umbrella"}));
+    // To a network of its own, class 14 is a sunshade; of its dragon there is no photograph.
+    for (name, class) in [("b", json!({"index": 14, "name": "sunshade"})), ("c", json!({"index": 2, "name": "dragon"}))]
+    {
+        reclassified(&from, &at.join("out").join(name), &class);
+        made_by(&at.join("out").join(name), &"b".repeat(64), Value::Null);
+    }
+    let labels = protogpu::networks::embedded::open("googlenet").unwrap();
+    let labels = labels.labels();
+    let mut names: Vec<&str> = (0..labels.len()).map(|index| labels.name(index)).collect();
+    (names[0], names[1]) = ("sunshade", "dragon");
+    std::fs::write(at.join("names.txt"), names.join("\n")).unwrap();
+    let images = MADE.path().join("images");
+    std::fs::create_dir(at.join("images")).unwrap();
+    for class in ["14_umbrella", "nothing"] {
+        std::fs::create_dir(at.join("images").join(class)).unwrap();
+    }
+    let umbrellas = std::fs::read_dir(&images).unwrap().map(|entry| entry.unwrap().path());
+    let umbrellas = umbrellas.into_iter().find(|path| path.to_str().unwrap().ends_with("umbrella")).unwrap();
+    for file in std::fs::read_dir(umbrellas).unwrap().map(|entry| entry.unwrap()) {
+        std::fs::copy(file.path(), at.join("images/14_umbrella").join(file.file_name())).unwrap();
+    }
+    let args = ["judge", "--prototype", "out", "--images", "images", "--labels", "names.txt", "--with", "googlenet"];
+    let judgement = json(at, &args);
+    let group = group(&judgement, "googlenet", "out");
+    let classes = group["classes"].as_array().unwrap().iter();
+    let found: Vec<[&Value; 2]> = classes.map(|row| [&row["name"], &row["photographs"]["images"]]).collect();
+    let expected = [("sunshade", json!(3)), ("dragon", Value::Null), ("umbrella", json!(3))];
+    for ([name, images], (expected, count)) in found.iter().zip(&expected) {
+        assert_eq!((name.as_str(), *images), (Some(*expected), count), "{found:?}");
+    }
+    assert_eq!(found.len(), 3);
+    let mean = |kind: &str| [0, 2].map(|at| number(&group["classes"][at][kind]["probability"])).iter().sum::<f64>();
+    let ratio = mean("prototypes") / mean("photographs");
+    assert!((number(&group["ratio"]) / ratio - 1.0).abs() < 1e-9, "{group}");
+    let skipped = judgement["skipped"].to_string();
+    assert!(skipped.contains("class 2 (dragon)") && skipped.contains("images/nothing: "), "{skipped}");
+    let several = [&args[..], &["resnet18", "--force"]].concat();
+    refuses(at, &several, "--labels describes one judge, but there are 2");
+}
+
+#[test]
+fn a_judge_gets_the_input_of_the_prototypes_that_it_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let (at, from) = (folder.path(), MADE.path().join("resnet18/14_umbrella_seed0"));
+    let record: Value = serde_json::from_slice(&std::fs::read(from.join("run.json")).unwrap()).unwrap();
+    let sha256 = record["weights"]["sha256"].as_str().unwrap();
+    let input = json!({"range": 1.0, "mean": [0.25, 0.5, 0.75], "std": [2.0, 2.0, 2.0], "transform_input": false});
+    reclassified(&from, &at.join("out"), &record["class"]);
+    made_by(&at.join("out"), sha256, input.clone());
+    let args = ["judge", "--prototype", "out", "--force", "--with"];
+    let seen = |more: &[&str]| {
+        let judgement = json(at, &[&args[..], more].concat());
+        let group = &judgement["judges"][0]["groups"][0];
+        (judgement["judges"][0]["input"].clone(), group["made"].clone(), number(&group["prototypes"]["probability"]))
+    };
+    let classified = |more: &[&str]| {
+        let picture = from.join("prototype.png");
+        let args = ["classify", picture.to_str().unwrap(), "--top", "99", "--model", "resnet18"];
+        let seen = json(at, &[&args[..], more].concat());
+        let top = seen["images"][0]["top"].as_array().unwrap();
+        number(&top.iter().find(|one| one["index"] == 14).unwrap()["probability"])
+    };
+    let recorded = ["--input-mean", "0.25,0.5,0.75", "--input-std", "2,2,2"];
+    let (there, made, probability) = seen(&["resnet18"]);
+    assert_eq!((there, made), (input, json!(1)));
+    assert!((probability - classified(&recorded)).abs() < 1e-6);
+    assert!((probability - classified(&[])).abs() > 1e-3);
+    // Options come first.
+    let (there, _, probability) = seen(&["resnet18", "--input-std", "4,4,4"]);
+    assert_eq!(there["std"], json!([4.0, 4.0, 4.0]));
+    assert!((probability - classified(&["--input-mean", "0.25,0.5,0.75", "--input-std", "4,4,4"])).abs() < 1e-6);
+    // Two ways to take the same weights are not one judge.
+    reclassified(&from, &at.join("both/a"), &record["class"]);
+    reclassified(&from, &at.join("both/b"), &record["class"]);
+    made_by(&at.join("both/b"), sha256, there);
+    refuses(at, &["judge", "--prototype", "both", "--with", "resnet18"], "judge them one after the other");
+    // A picture is read before the judges work.
+    std::fs::write(at.join("out/prototype.png"), "no picture").unwrap();
+    refuses(at, &[&args[..], &["googlenet"]].concat(), "prototype.png: is not a PNG");
+}
+
+#[test]
+fn classes_without_names_are_not_mapped_by_number() {
+    let folder = tempfile::tempdir().unwrap();
+    let (at, from) = (folder.path(), MADE.path().join("resnet18/14_umbrella_seed0"));
+    reclassified(&from, &at.join("out"), &json!({"index": 14, "name": "class 14"}));
+    let args = ["judge", "--prototype", "out", "--force", "--with", "googlenet"];
+    let text = succeeds(at, &args);
+    assert!(text.contains("no names of its classes") && text.contains("--labels FILE"), "{text}");
+    let table = std::fs::read_to_string(at.join("judge/judge.csv")).unwrap();
+    let row = table.lines().nth(1).unwrap();
+    assert!(row.ends_with(",out,0,1,,,prototypes,0,,,,,,,,") && table.lines().count() == 2, "{table}");
+    reclassified(&from, &at.join("out"), &json!({"index": 14, "name": ""}));
+    refuses(at, &args, "out/run.json: the name of its class is empty");
+    let published = ["judge", "--prototype", "out", "--with", "imagenet:vgg"];
+    reclassified(&from, &at.join("out"), &json!({"index": 14, "name": "umbrella"}));
+    refuses(at, &published, "there are no published weights of `vgg`");
 }
 
 #[test]
@@ -115,7 +229,7 @@ fn photographs_are_recognised_as_in_pytorch() {
     recognised("inception_v1_bvlc", include_str!("../golden/imagenette_top1_inception_v1.json"));
 }
 
-/// Six photographs of each of ten classes; the first of each also stands in for a prototype.
+/// Six photographs of each of ten classes, if the shared files are there; the first of each also stands in for a prototype.
 fn recognised(weights: &str, golden: &str) {
     let Some(weights) = shared(&format!("weights/{weights}.safetensors")) else { return };
     let Some(pictures) = shared("images/imagenette_val") else { return };

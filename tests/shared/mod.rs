@@ -1,5 +1,6 @@
 //! Files too large for the repository: ImageNet weights and pictures, where they are.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 /// A file or folder below `PROTOGPU_SHARED`, or else below the folder `shared` beside the repository. Where it is missing,
@@ -10,6 +11,7 @@ pub(crate) fn shared(path: &str) -> Option<PathBuf> {
     if found.exists() {
         return Some(found);
     }
-    println!("skipped: there is no {}", found.display());
+    // Not `println`: the test harness would keep it from view.
+    let _ = writeln!(std::io::stderr(), "skipped: there is no {}", found.display());
     None
 }

@@ -8,7 +8,7 @@ use crate::lab::run::folder::{PICTURE, RECORD};
 use crate::lab::run::record::{ClassRecord, Config, WeightsRecord};
 use crate::lab::similarity::choice::Choice;
 use crate::lab::similarity::inputs::{find, recorded};
-use crate::labels::{Label, Labels};
+use crate::labels::{Label, Labels, check_name, numbered_name};
 use crate::networks::embedded;
 use crate::{Error, Result};
 
@@ -23,10 +23,10 @@ pub(crate) struct Image {
     pub(super) label: Label,
 }
 
-/// A prototype's image, and the sha256 of the weights that made it.
+/// A prototype's image, and the network that made it.
 pub(super) struct Prototype {
     pub(super) image: Image,
-    pub(super) maker: String,
+    pub(super) maker: WeightsRecord,
 }
 
 /// The prototypes of one given folder.
@@ -47,7 +47,7 @@ pub(crate) struct Photographs<'a> {
 pub(crate) struct Inputs {
     pub(super) groups: Vec<Group>,
     pub(super) photographs: Vec<Image>,
-    /// Classes without photographs.
+    /// Classes without photographs, and folders without a class.
     pub(super) skipped: Vec<String>,
 }
 
@@ -76,7 +76,7 @@ impl Inputs {
             let class = class(folder, record.class.as_ref())?;
             let maker = makers.iter().find(|maker| maker.weights.sha256 == record.weights.sha256);
             let image = maker.expect("each record's maker is listed").image(class.index, folder.join(PICTURE));
-            Ok(Prototype { image, maker: record.weights.sha256.clone() })
+            Ok(Prototype { image, maker: record.weights.clone() })
         };
         let group = |(folder, found): (&PathBuf, &Vec<_>)| {
             let prototypes = found.iter().map(prototype).collect::<Result<_>>()?;
@@ -91,30 +91,57 @@ impl Inputs {
         Ok(inputs)
     }
 
-    /// Adds photographs of a maker's classes, except those that are `known` from another maker.
-    fn add(&mut self, maker: &Maker<'_>, photographs: &Photographs<'_>, known: &mut HashSet<PathBuf>) -> Result<()> {
+    /// How the prototypes' records take these weights; `None` if they made none of them.
+    ///
+    /// # Errors
+    /// If two records differ in it.
+    pub(crate) fn maker(&self, sha256: &str) -> Result<Option<&WeightsRecord>> {
+        let all = self.groups.iter().flat_map(|group| &group.prototypes);
+        let mut made = all.filter(|prototype| prototype.maker.sha256 == sha256);
+        let Some(first) = made.next() else { return Ok(None) };
+        let taken = |maker: &WeightsRecord| (maker.architecture, maker.input.clone(), maker.labels.clone());
+        match made.find(|other| taken(&other.maker) != taken(&first.maker)) {
+            Some(other) => Err(Error::input(format!(
+                "the same weights made {} and {}, but with another input, architecture or label file",
+                first.image.path.display(),
+                other.image.path.display()
+            ))
+            .advised("; judge them one after the other")),
+            None => Ok(Some(&first.maker)),
+        }
+    }
+
+    /// Adds photographs of a maker's classes, except the classes of the same label of another maker, whose photographs are `known`.
+    fn add(&mut self, maker: &Maker<'_>, photographs: &Photographs<'_>, known: &mut HashSet<Label>) -> Result<()> {
         let Photographs { images, per_class, seed } = *photographs;
         let folder = ImageFolder::open(images, &maker.labels)?;
+        self.skipped.extend_from_slice(folder.ignored());
         let choice = Choice { folder: &folder, per_class, different: None, seed, leave_one_out: false };
         for class in &maker.classes {
+            let label = maker.label(class.index);
+            if known.contains(label) {
+                continue;
+            }
             let chosen = choice.same(class.index);
             if chosen.is_empty() {
                 let line = format!("{} has no images of class {} ({})", images.display(), class.index, class.name);
                 self.skipped.push(line);
+                continue;
             }
-            for path in chosen {
-                if known.insert(path.clone()) {
-                    self.photographs.push(maker.image(class.index, path));
-                }
-            }
+            known.insert(label.clone());
+            self.photographs.extend(chosen.into_iter().map(|path| maker.image(class.index, path)));
         }
         Ok(())
     }
 }
 
 impl Maker<'_> {
+    fn label(&self, index: usize) -> &Label {
+        self.labels.get(index).expect("the labels fit the records")
+    }
+
     fn image(&self, index: usize, path: PathBuf) -> Image {
-        Image { path, index, label: self.labels.get(index).expect("the labels fit the records").clone() }
+        Image { path, index, label: self.label(index).clone() }
     }
 }
 
@@ -125,6 +152,7 @@ fn class<'a>(folder: &Path, class: Option<&'a ClassRecord>) -> Result<&'a ClassR
     if class.index >= MAX_CLASSES {
         return Err(wrong(format!("its class {} is not below {MAX_CLASSES}", class.index)));
     }
+    check_name(&class.name).map_err(|what| wrong(format!("the name of its class {what}")))?;
     Ok(class)
 }
 
@@ -158,7 +186,7 @@ fn labels(weights: &WeightsRecord, classes: &[&ClassRecord]) -> Result<Labels> {
         return Ok(labels);
     }
     let count = classes.iter().map(|class| class.index + 1).max().unwrap_or(1);
-    let mut names: Vec<String> = (0..count).map(|index| format!("class {index}")).collect();
+    let mut names: Vec<String> = (0..count).map(numbered_name).collect();
     for class in classes {
         names[class.index].clone_from(&class.name);
     }

@@ -1,22 +1,23 @@
 //! Shows the images to each judge, one judge after the other, and writes the report.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use super::inputs::{Group, Image, Inputs};
 use crate::analysis::Classifier;
 use crate::analysis::judge::{GroupRow, JudgeRow, Judgement, PrototypeRow, Seen, Unmapped, counterpart};
 use crate::analysis::similarity::Likely;
-use crate::bounded::read_at_most;
 use crate::gpu::Context;
 use crate::lab::disk::{check_report, write_files};
 use crate::lab::observer::{Counted, Event, Observer};
 use crate::lab::pictures::classify;
 use crate::lab::top::top;
-use crate::networks::{Network, embedded};
+use crate::networks::Network;
+use crate::picture::{png, read, to_chw};
 use crate::report::{PrototypePicture, judge_files};
-use crate::weights::Weights;
+use crate::shape::ImageSpec;
 use crate::{Error, Result};
+use image::imageops::{FilterType, resize};
 use serde_json::{Map, Value, json};
 
 /// The layout's name and version.
@@ -27,14 +28,18 @@ const REPORT: &str = "judge.json";
 const TOP: usize = 3;
 /// The most prototypes that the page shows.
 const SHOWN: usize = 200;
-/// The longest `prototype.png` that the page shows.
-const MAX_PICTURE_BYTES: u64 = 64 << 20;
+/// The longest side of a prototype on the page, in pixels. Larger ones are shown smaller, so that the page stays below 100 MB.
+const SHOWN_SIDE: u32 = 320;
 
 /// Judges, and what they see.
 pub(crate) struct JudgeRequest<'a> {
     pub(crate) inputs: &'a Inputs,
-    /// Weights files, or names of embedded networks.
+    /// The names of the judges.
     pub(crate) judges: &'a [PathBuf],
+    /// Opens the judge of a name.
+    pub(crate) open: &'a dyn Fn(&Path) -> Result<Network>,
+    /// Words the reason why a judge does not know a class.
+    pub(crate) words: fn(&Error) -> String,
     /// What `settings` of the report say about the photographs.
     pub(crate) photographs: Value,
     pub(crate) batch: usize,
@@ -49,7 +54,7 @@ type Answer = (Seen, Vec<Likely>);
 impl JudgeRequest<'_> {
     /// Checks all that can be checked before any work.
     pub(crate) fn check(&self) -> Result<()> {
-        self.judges.iter().try_for_each(|judge| open(judge).map(|_| ()))?;
+        self.judges.iter().try_for_each(|judge| (self.open)(judge).map(|_| ()))?;
         check_report(self.out, REPORT, self.force)
     }
 
@@ -58,6 +63,8 @@ impl JudgeRequest<'_> {
     /// # Errors
     /// [`Error::Cancelled`] if the observer asked to stop; nothing is written then.
     pub(crate) fn run(&self, context: &Context, observer: &dyn Observer) -> Result<Judgement> {
+        // Before the judges work, because a picture may be unreadable.
+        let shown = self.prototypes().take(SHOWN).map(shown).collect::<Result<Vec<_>>>()?;
         let total = Some((self.judges.len() * self.images().count()) as u64);
         observer.tell(Event::Counting { what: Counted::Pictures, done: 0, total });
         let mut skipped = self.inputs.skipped.clone();
@@ -67,7 +74,6 @@ impl JudgeRequest<'_> {
         skipped.sort();
         skipped.dedup();
         let judgement = Judgement { format: FORMAT.to_owned(), judges: judges?, settings: self.settings(), skipped };
-        let shown = self.prototypes().take(SHOWN).map(shown).collect::<Result<Vec<_>>>()?;
         let left_out = self.prototypes().count() - shown.len();
         write_files(self.out, &judge_files(&judgement, &shown, left_out)?)?;
         Ok(judgement)
@@ -89,18 +95,19 @@ impl JudgeRequest<'_> {
         observer: &dyn Observer,
         skipped: &mut Vec<String>,
     ) -> Result<JudgeRow> {
-        let network = open(judge)?;
+        let network = (self.open)(judge)?;
         let classes: Vec<Result<usize>> =
             self.images().map(|image| counterpart(image.index, &image.label, network.labels())).collect();
         let mut answers = self.answers(&network, &classes, context, observer, skipped)?;
         let photographs: Vec<Seen> =
             answers.drain(self.prototypes().count()..).flatten().map(|(seen, _)| seen).collect();
         let mut all = answers.into_iter().zip(classes);
-        let rows = self.inputs.groups.iter().map(|group| row(group, &mut all, &photographs, &network));
+        let rows = self.inputs.groups.iter().map(|group| self.row(group, &mut all, &photographs, &network));
         Ok(JudgeRow {
             weights: judge.display().to_string(),
             sha256: network.weights().sha256().to_owned(),
             architecture: network.architecture().to_string(),
+            input: network.preprocessing().clone(),
             groups: rows.collect(),
         })
     }
@@ -115,9 +122,12 @@ impl JudgeRequest<'_> {
         skipped: &mut Vec<String>,
     ) -> Result<Vec<Option<Answer>>> {
         let mut answers = vec![None; classes.len()];
-        let known: Vec<(usize, usize)> =
-            classes.iter().enumerate().filter_map(|(at, class)| Some((at, *class.as_ref().ok()?))).collect();
         let images: Vec<&Image> = self.images().collect();
+        let mut known: Vec<(usize, usize)> =
+            classes.iter().enumerate().filter_map(|(at, class)| Some((at, *class.as_ref().ok()?))).collect();
+        // Two makers may call a class of this judge differently; its photographs count once.
+        let (prototypes, mut photographs) = (self.prototypes().count(), HashSet::new());
+        known.retain(|&(at, class)| at < prototypes || photographs.insert((&images[at].path, class)));
         let paths: Vec<PathBuf> = known.iter().map(|&(at, _)| images[at].path.clone()).collect();
         observer.tell(Event::Counted((images.len() - paths.len()) as u64));
         if paths.is_empty() {
@@ -138,12 +148,39 @@ impl JudgeRequest<'_> {
             observer.count(count)
         })?;
         for (index, error) in unreadable {
-            if known[index].0 < self.prototypes().count() {
+            if known[index].0 < prototypes {
                 return Err(error);
             }
             skipped.push(error.to_string());
         }
         Ok(answers)
+    }
+
+    /// A group's row. `all` yields the answers to its prototypes, with the judge's classes.
+    fn row(
+        &self,
+        group: &Group,
+        all: &mut impl Iterator<Item = (Option<Answer>, Result<usize>)>,
+        photographs: &[Seen],
+        network: &Network,
+    ) -> GroupRow {
+        let (mut each, mut made, mut unmapped) = (Vec::new(), 0, BTreeMap::new());
+        for (prototype, (answer, class)) in group.prototypes.iter().zip(all) {
+            let folder = folder(&prototype.image);
+            match (answer, class) {
+                (Some((seen, top)), _) => {
+                    made += usize::from(prototype.maker.sha256 == network.weights().sha256());
+                    each.push(PrototypeRow { folder, seen, top });
+                }
+                (None, class) => {
+                    let (name, reason) = (prototype.image.label.name.clone(), class.err().as_ref().map(self.words));
+                    let new = Unmapped { name, prototypes: 0, reason: reason.unwrap_or_default() };
+                    unmapped.entry((prototype.image.index, new.name.clone())).or_insert(new).prototypes += 1;
+                }
+            }
+        }
+        let folder = group.folder.display().to_string();
+        GroupRow::of(folder, made, each, photographs, unmapped.into_values().collect(), network.labels())
     }
 
     fn settings(&self) -> Map<String, Value> {
@@ -161,14 +198,6 @@ impl JudgeRequest<'_> {
     }
 }
 
-/// The network of a weights file, or an embedded one if no file has this name.
-fn open(judge: &Path) -> Result<Network> {
-    match judge.to_str().filter(|name| embedded::NAMES.contains(name) && !judge.is_file()) {
-        Some(name) => embedded::open(name),
-        None => Network::from_weights(Weights::open(judge)?),
-    }
-}
-
 /// A prototype's folder.
 fn folder(image: &Image) -> String {
     image.path.parent().unwrap_or(Path::new("")).display().to_string()
@@ -176,32 +205,14 @@ fn folder(image: &Image) -> String {
 
 /// A prototype as the page shows it.
 fn shown(image: &Image) -> Result<PrototypePicture> {
-    let file = read_at_most(&image.path, MAX_PICTURE_BYTES, "prototype's image")?;
-    Ok(PrototypePicture { folder: folder(image), class: image.label.name.clone(), file })
-}
-
-/// A group's row. `all` yields the answers to its prototypes, with the judge's classes.
-fn row(
-    group: &Group,
-    all: &mut impl Iterator<Item = (Option<Answer>, Result<usize>)>,
-    photographs: &[Seen],
-    network: &Network,
-) -> GroupRow {
-    let (mut each, mut made, mut unmapped) = (Vec::new(), 0, BTreeMap::new());
-    for (prototype, (answer, class)) in group.prototypes.iter().zip(all) {
-        let folder = folder(&prototype.image);
-        match (answer, class) {
-            (Some((seen, top)), _) => {
-                made += usize::from(prototype.maker == network.weights().sha256());
-                each.push(PrototypeRow { folder, seen, top });
-            }
-            (None, class) => {
-                let (name, reason) = (prototype.image.label.name.clone(), class.err().map(|error| error.to_string()));
-                let new = Unmapped { name, prototypes: 0, reason: reason.unwrap_or_default() };
-                unmapped.entry((prototype.image.index, new.name.clone())).or_insert(new).prototypes += 1;
-            }
-        }
+    let mut picture = read(&image.path)?;
+    let (width, height) = picture.dimensions();
+    let longest = width.max(height);
+    if longest > SHOWN_SIDE {
+        let [width, height] = [width, height].map(|side| (side * SHOWN_SIDE / longest).max(1));
+        picture = resize(&picture, width, height, FilterType::CatmullRom);
     }
-    let folder = group.folder.display().to_string();
-    GroupRow::of(folder, made, each, photographs, unmapped.into_values().collect(), network.labels())
+    let [height, width] = [picture.height(), picture.width()].map(|side| side as usize);
+    let file = png(&to_chw(&picture), ImageSpec { channels: 3, height, width })?;
+    Ok(PrototypePicture { folder: folder(image), class: image.label.name.clone(), file })
 }
