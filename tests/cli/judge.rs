@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use serde_json::{Value, json};
 
-use crate::binary::{assert_same_files, json, listing, refuses, succeeds};
+use crate::binary::{assert_same_files, json, listing, protogpu, refuses, succeeds};
 use crate::shared::shared;
 
 /// Photographs of three classes, and two prototypes of each built-in network after a few steps.
@@ -111,6 +111,9 @@ fn two_makers_may_call_the_same_photographs_differently() {
         reclassified(&from, &at.join("out").join(name), &class);
         made_by(&at.join("out").join(name), &"b".repeat(64), Value::Null);
     }
+    // To a third, which is known to have two classes, no folder is of a class.
+    reclassified(&from, &at.join("out/d"), &json!({"index": 1, "name": "kraken"}));
+    made_by(&at.join("out/d"), &"d".repeat(64), Value::Null);
     let labels = protogpu::networks::embedded::open("googlenet").unwrap();
     let labels = labels.labels();
     let mut names: Vec<&str> = (0..labels.len()).map(|index| labels.name(index)).collect();
@@ -140,7 +143,12 @@ fn two_makers_may_call_the_same_photographs_differently() {
     let ratio = mean("prototypes") / mean("photographs");
     assert!((number(&group["ratio"]) / ratio - 1.0).abs() < 1e-9, "{group}");
     let skipped = judgement["skipped"].to_string();
-    assert!(skipped.contains("class 2 (dragon)") && skipped.contains("images/nothing: "), "{skipped}");
+    assert!(
+        skipped.contains("class 2 (dragon)")
+            && skipped.contains("images/nothing: ")
+            && skipped.contains("images has no class folders"),
+        "{skipped}"
+    );
     let several = [&args[..], &["resnet18", "--force"]].concat();
     refuses(at, &several, "--labels describes one judge, but there are 2");
 }
@@ -221,6 +229,22 @@ fn classes_that_a_judge_does_not_have_are_named() {
     refuses(at, &["judge", "--prototype", "out", "--with", "missing.pth"], "missing.pth");
     reclassified(&from, &at.join("out/c"), &Value::Null);
     refuses(at, &[&args[..], &["--force"]].concat(), "its objective is not a class");
+}
+
+#[test]
+fn downloaded_weights_are_judges() {
+    let folder = tempfile::tempdir().unwrap();
+    let (at, from) = (folder.path(), MADE.path().join("resnet18/14_umbrella_seed0"));
+    let weights = Path::new(env!("CARGO_MANIFEST_DIR")).join("weights/world_googlenet_w16.safetensors");
+    std::fs::create_dir(at.join("cache")).unwrap();
+    std::fs::copy(weights, at.join("cache/googlenet_imagenet.safetensors")).unwrap();
+    let mut judge = protogpu(at);
+    judge.args(["judge", "--with", "imagenet:googlenet", "--json", "--prototype"]).arg(from);
+    let output = judge.env("PROTOGPU_CACHE", at.join("cache")).output().unwrap();
+    let judgement: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
+    let judge = &judgement["judges"][0];
+    assert_eq!((&judge["weights"], &judge["architecture"]), (&json!("imagenet:googlenet"), &json!("googlenet")));
+    assert_eq!(judge["groups"][0]["classes"][0]["name"], json!("umbrella"));
 }
 
 #[test]

@@ -62,7 +62,7 @@ impl Inputs {
     /// Finds the prototypes in each folder, and the photographs of their classes.
     ///
     /// # Errors
-    /// If a folder has no prototype, if the objective of one is not a class, or if the folder of photographs has no class.
+    /// If a folder has no prototype, if the objective of one is not a class, or if the folder of photographs has no class of any maker.
     pub(crate) fn find(folders: &[PathBuf], photographs: Option<Photographs<'_>>) -> Result<Self> {
         let found = folders.iter().map(|folder| find(std::slice::from_ref(folder)));
         let found = found.collect::<Result<Vec<_>>>()?;
@@ -86,7 +86,12 @@ impl Inputs {
         let mut inputs = Self { groups, photographs: Vec::new(), skipped: Vec::new() };
         if let Some(photographs) = photographs {
             let mut known = HashSet::new();
-            makers.iter().try_for_each(|maker| inputs.add(maker, &photographs, &mut known))?;
+            let added = makers.iter().map(|maker| inputs.add(maker, &photographs, &mut known));
+            let mut failed: Vec<Error> = added.filter_map(Result::err).collect();
+            if failed.len() == makers.len() {
+                return Err(failed.swap_remove(0));
+            }
+            inputs.skipped.extend(failed.iter().map(Error::to_string));
         }
         Ok(inputs)
     }
