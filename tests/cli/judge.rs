@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::sync::LazyLock;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::binary::{assert_same_files, json, listing, protogpu, refuses, succeeds};
@@ -149,6 +151,11 @@ fn two_makers_may_call_the_same_photographs_differently() {
             && skipped.contains("images has no class folders"),
         "{skipped}"
     );
+    // The maker of one of them; terminal and page say it in the same words.
+    let mixed = ["judge", "--prototype", "out", "--labels", "names.txt", "--with", "resnet18", "--force"];
+    let text = succeeds(at, &mixed);
+    let page = std::fs::read_to_string(at.join("judge/report.html")).unwrap();
+    assert!(text.contains("(made 1 of 3)") && page.contains("made 1 of 3<"), "{text}");
     let several = [&args[..], &["resnet18", "--force"]].concat();
     refuses(at, &several, "--labels describes one judge, but there are 2");
 }
@@ -189,6 +196,13 @@ fn a_judge_gets_the_input_of_the_prototypes_that_it_made() {
     reclassified(&from, &at.join("both/b"), &record["class"]);
     made_by(&at.join("both/b"), sha256, there);
     refuses(at, &["judge", "--prototype", "both", "--with", "resnet18"], "judge them one after the other");
+    // The page shows a large picture smaller.
+    image::RgbImage::new(800, 400).save(at.join("out/prototype.png")).unwrap();
+    succeeds(at, &[&args[..], &["googlenet"]].concat());
+    let page = std::fs::read_to_string(at.join("judge/report.html")).unwrap();
+    let (_, shown) = page.split_once("data:image/png;base64,").unwrap();
+    let shown = STANDARD.decode(shown.split('"').next().unwrap()).unwrap();
+    assert_eq!(image::load_from_memory(&shown).unwrap().to_rgb8().dimensions(), (320, 160));
     // A picture is read before the judges work.
     std::fs::write(at.join("out/prototype.png"), "no picture").unwrap();
     refuses(at, &[&args[..], &["googlenet"]].concat(), "prototype.png: is not a PNG");
