@@ -45,14 +45,14 @@ pub(crate) struct JudgeArgs {
     /// Replace an earlier report
     #[arg(long)]
     force: bool,
+    #[command(flatten)]
+    print: PrintArgs,
     /// Names of the judge's classes, if there is one judge: one per line, or index, WordNet id and name separated by tabs [default:
     /// those of the prototypes that it made, else the file's]
     #[arg(long, value_name = "FILE", help_heading = "Network")]
     labels: Option<PathBuf>,
     #[command(flatten)]
     taken: TakenArgs,
-    #[command(flatten)]
-    print: PrintArgs,
     #[command(flatten)]
     adapter: AdapterArgs,
 }
