@@ -53,32 +53,35 @@ fn still(objective: &str) -> Settings {
     }
 }
 
-/// The values of the first step, and d(−f)/d(pixels) of each image.
-fn first_step(network: &Network, settings: &Settings, images: &[Vec<f32>]) -> (Vec<f64>, Vec<f64>) {
-    let job = |image: &Vec<f32>| Job { class: 0, seed: 0, init: Some(image.as_slice().into()) };
-    let jobs: Vec<Job> = images.iter().map(job).collect();
-    let mut session = Session::new(&CONTEXT, network, settings, &jobs).expect("a plan");
+/// The values of a column at the first step, and the gradient of the loss to the pixels of each image.
+fn first_step(network: &Network, settings: &Settings, jobs: &[Job], column: &str) -> (Vec<f64>, Vec<f64>) {
+    let mut session = Session::new(&CONTEXT, network, settings, jobs).expect("a plan");
     session.advance(1).expect("a step");
-    let values = session.histories().iter().map(|h| f64::from(h.column("objective")[0])).collect();
+    let values = session.histories().iter().map(|h| f64::from(h.column(column)[0])).collect();
     // Adam's first moment after one step is (1 − beta1) times the gradient.
     let states = session.states().expect("a readback");
     (values, states.iter().flat_map(|state| &state.m).map(|m| f64::from(*m) / 0.1).collect())
 }
 
-fn against_torch(golden: &Golden, key: &str, network: &Network, images: &[Vec<f32>]) -> Vec<String> {
-    let text = golden.metadata(key).expect("the objective");
-    let (values, gradient) = first_step(network, &still(&text), images);
+fn jobs(class: usize, images: &[Vec<f32>]) -> Vec<Job> {
+    images.iter().map(|image| Job { class, seed: 0, init: Some(image.as_slice().into()) }).collect()
+}
+
+/// What differs from PyTorch's values and gradients under this key.
+fn faults(golden: &Golden, key: &str, about: &str, (values, gradient): (Vec<f64>, Vec<f64>)) -> Option<String> {
     let want = golden.vec(&format!("{key}/gradient"));
     let want_norm = golden.number(&format!("{key}/gradient_norm"));
     let sampled: Vec<f64> = sample_indices(gradient.len(), want.len()).into_iter().map(|i| gradient[i]).collect();
     let value = relative(&values, &golden.vec(&format!("{key}/value")));
     let off = relative(&sampled, &want).max((norm(&gradient) - want_norm).abs() / want_norm);
-    println!("{key}: value {value:.1e}, gradient {off:.1e}: {text:.60}");
-    let mut wrong = Vec::new();
-    if !(value <= VALUES && off <= GRADIENT) {
-        wrong.push(format!("{key} ({text:.60}): value {value:.1e}, gradient {off:.1e}"));
-    }
-    wrong
+    println!("{key}: value {value:.1e}, gradient {off:.1e}: {about:.60}");
+    let holds = value <= VALUES && off <= GRADIENT;
+    (!holds).then(|| format!("{key} ({about:.60}): value {value:.1e}, gradient {off:.1e}"))
+}
+
+fn against_torch(golden: &Golden, key: &str, network: &Network, images: &[Vec<f32>]) -> Option<String> {
+    let text = golden.metadata(key).expect("the objective");
+    faults(golden, key, &text, first_step(network, &still(&text), &jobs(0, images), "objective"))
 }
 
 #[test]
@@ -107,8 +110,8 @@ fn natural_statistics_are_pytorchs() {
     let golden = Golden::open("natural_statistics");
     let number = |key: &str| golden.metadata(key).expect("a number").parse::<f64>().expect("a number");
     let pixels = generated("pixels", &[2, 3, 224, 224], 0);
-    let job = |image: &[f32]| Job { class: number("class") as usize, seed: 0, init: Some(image.into()) };
-    let jobs: Vec<Job> = pixels.chunks(3 * 224 * 224).map(job).collect();
+    let images: Vec<Vec<f32>> = pixels.chunks(3 * 224 * 224).map(<[f32]>::to_vec).collect();
+    let jobs = jobs(number("class") as usize, &images);
     let (mut wrong, mut count) = (Vec::new(), 0);
     for architecture in [Architecture::ResNet18, Architecture::GoogLeNet] {
         let network = Network::generated(architecture, 64, 1000, 0).expect("a network");
@@ -123,21 +126,7 @@ fn natural_statistics_are_pytorchs() {
             ] {
                 settings.regularizers.set_json(option, &value).expect("an option");
             }
-            let mut session = Session::new(&CONTEXT, &network, &settings, &jobs).expect("a plan");
-            session.advance(1).expect("a step");
-            let values: Vec<f64> = session.histories().iter().map(|h| f64::from(h.column("loss_natural")[0])).collect();
-            let states = session.states().expect("a readback");
-            let gradient: Vec<f64> = states.iter().flat_map(|state| &state.m).map(|m| f64::from(*m) / 0.1).collect();
-            let want = golden.vec(&format!("{key}/gradient"));
-            let want_norm = golden.number(&format!("{key}/gradient_norm"));
-            let sampled: Vec<f64> =
-                sample_indices(gradient.len(), want.len()).into_iter().map(|i| gradient[i]).collect();
-            let value = relative(&values, &golden.vec(&format!("{key}/value")));
-            let off = relative(&sampled, &want).max((norm(&gradient) - want_norm).abs() / want_norm);
-            println!("{key}: value {value:.1e}, gradient {off:.1e}");
-            if !(value <= VALUES && off <= GRADIENT) {
-                wrong.push(format!("{key}: value {value:.1e}, gradient {off:.1e}"));
-            }
+            wrong.extend(faults(&golden, &key, &form, first_step(&network, &settings, &jobs, "loss_natural")));
             count += 1;
         }
     }
@@ -299,7 +288,7 @@ fn the_value_is_what_the_module_shows() {
     let (shape, shown) = activations.read(module, Semantics::Snapshot).expect("a readback");
     let [_, _, h, w] = shape.nchw();
     let settings = still("2*neuron:layer2.0.bn1:3 - channel:layer2.0.bn1:4");
-    let (values, _) = first_step(&network, &settings, &[image]);
+    let (values, _) = first_step(&network, &settings, &jobs(0, &[image]), "objective");
     let channel = |c: usize| &shown[c * h * w..(c + 1) * h * w];
     let mean = channel(4).iter().copied().map(f64::from).sum::<f64>() / (h * w) as f64;
     let want = 2.0 * f64::from(channel(3)[h / 2 * w + w / 2]) - mean;
