@@ -6,8 +6,12 @@ mod bad_input;
 mod bench;
 #[path = "cli/binary.rs"]
 mod binary;
+#[path = "cli/compare.rs"]
+mod compare;
 #[path = "cli/embedded.rs"]
 mod embedded;
+#[path = "cli/entangle.rs"]
+mod entangle;
 #[path = "cli/fine_tuned.rs"]
 mod fine_tuned;
 #[path = "cli/imagenette.rs"]

@@ -128,7 +128,7 @@ pub(crate) struct Recognition {
 
 impl Recognition {
     /// `None` for no image.
-    fn of<'a>(seen: impl Iterator<Item = &'a Seen> + Clone) -> Option<Self> {
+    pub(crate) fn of<'a>(seen: impl Iterator<Item = &'a Seen> + Clone) -> Option<Self> {
         let of = seen.clone().count();
         let share = |k: f64| Count { hits: seen.clone().filter(|seen| seen.rank <= k).count(), of }.wilson();
         let mean = |value: fn(&Seen) -> f64| seen.clone().map(value).sum::<f64>() / of as f64;

@@ -5,9 +5,16 @@
 
 mod activations;
 mod classify;
+#[cfg(feature = "cli")]
+pub(crate) mod compare;
+#[cfg(feature = "cli")]
+pub(crate) mod entangle;
 mod gradient;
 #[cfg(feature = "cli")]
 pub(crate) mod judge;
+pub(crate) mod logit_gradients;
+#[cfg(feature = "cli")]
+pub(crate) mod penultimate;
 #[cfg(feature = "cli")]
 pub(crate) mod similarity;
 mod spearman;

@@ -165,6 +165,28 @@ Open report.html in the folder of --out. A class counts as recognised (top 1) if
 class is the one with the same WordNet id if both networks have ImageNet's classes, otherwise the one with the same name. Classes that the \
 judge does not have are listed, and count nowhere. A judge with the weights that made a prototype is no stranger to it, and is marked.";
 
+pub(crate) const ENTANGLE: &str = "\
+Examples:
+  protogpu entangle --prototype out
+      For each class in out/, the other classes that the network finds in its prototypes
+  protogpu entangle --prototype out --images imagenette/val --images-per-class 40
+      And how often these are the classes that the network confuses on photographs
+  protogpu entangle --prototype out --candidates 30 --no-gradients
+
+Open report.html in the folder of --out. The network is the one that made the prototypes. Candidates are in the order of the mean logarithm of \
+their probability. The alignment of gradients is measured for the candidates only, with a forward and a backward pass for each and each prototype.";
+
+pub(crate) const COMPARE: &str = "\
+Examples:
+  protogpu compare epoch10 epoch20 epoch30
+      The same classes and seeds of three checkpoints side by side, in the order of training
+  protogpu compare epoch10 epoch20 --with kept/epoch10.pth
+      The weights of a run, if they are no longer where the run found them
+
+Make each folder with `protogpu run --weights CHECKPOINT --class ... --seeds N --out FOLDER`, with the same settings. Settings that differ are named. \
+Open report.html in the folder of --out: each run's prototypes, how each run's network sees the others', and how far they moved from one run \
+to the next.";
+
 pub(crate) const STUDY: &str = "\
 Examples:
   protogpu study --demo

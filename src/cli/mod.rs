@@ -9,6 +9,8 @@ mod args;
 mod bench;
 mod bench_report;
 mod classify;
+mod compare;
+mod entangle;
 mod gradient;
 mod grid_method;
 mod help;
@@ -69,6 +71,8 @@ enum Command {
     Weights(weights::WeightsCommand),
     Similarity(Box<similarity::SimilarityArgs>),
     Judge(judge::JudgeArgs),
+    Entangle(Box<entangle::EntangleArgs>),
+    Compare(compare::CompareArgs),
     Study(Box<study::StudyArgs>),
     Sweep(Box<sweep::SweepArgs>),
     #[command(alias = "world")]
@@ -104,6 +108,8 @@ fn dispatch(command: Command, launched: Instant) -> Result<ExitCode> {
         Command::Weights(command) => done(command.run()),
         Command::Similarity(args) => args.run(),
         Command::Judge(args) => args.run(),
+        Command::Entangle(args) => args.run(),
+        Command::Compare(args) => args.run(),
         Command::Study(args) => args.run(),
         Command::Sweep(args) => args.run(),
         Command::Synth(args) => done(args.run()),

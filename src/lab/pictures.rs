@@ -5,16 +5,20 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
 
+use image::imageops::{FilterType, resize};
 use rayon::prelude::*;
 
 use crate::analysis::Classifier;
 use crate::error::{Error, Result};
 use crate::labels::Labels;
-use crate::picture::preprocess;
+use crate::picture::{png, preprocess, read, to_chw};
 use crate::shape::ImageSpec;
 
 /// Endings of image files in folders. A file that is named explicitly may have any name.
 const ENDINGS: [&str; 8] = ["png", "jpg", "jpeg", "webp", "bmp", "gif", "tif", "tiff"];
+
+/// The longest side of an image on a page, in pixels.
+const SHOWN_SIDE: u32 = 320;
 
 /// `DIR/<class>/*`: natural images, sorted by path.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -202,6 +206,22 @@ pub(crate) fn stream_pictures(
         }
         Ok(unreadable)
     })
+}
+
+/// An image file as a page shows it: a PNG file with sides of at most 320 pixels, so that pages with many images stay below 100 MB.
+///
+/// # Errors
+/// If it cannot be read as an image.
+pub(crate) fn shown_png(path: &Path) -> Result<Vec<u8>> {
+    let mut picture = read(path)?;
+    let (width, height) = picture.dimensions();
+    let longest = width.max(height);
+    if longest > SHOWN_SIDE {
+        let [width, height] = [width, height].map(|side| (side * SHOWN_SIDE / longest).max(1));
+        picture = resize(&picture, width, height, FilterType::CatmullRom);
+    }
+    let [height, width] = [picture.height(), picture.width()].map(|side| side as usize);
+    png(&to_chw(&picture), ImageSpec { channels: 3, height, width })
 }
 
 /// The results of a stream of images.

@@ -3,7 +3,14 @@
 //! The same measurement gives the same bytes. A report is files with their bytes, to be written in order. The JSON file, which is the
 //! measurement itself, comes last: if it exists, the report is complete.
 
+mod compare;
+mod compare_csv;
+mod compare_page;
 mod contact_sheet;
+mod entangle;
+mod entangle_csv;
+mod entangle_figures;
+mod entangle_page;
 mod files;
 mod gallery;
 mod judge;
@@ -22,7 +29,9 @@ mod study_figures;
 mod study_page;
 pub(crate) mod sweep;
 
+pub(crate) use compare::compare_files;
 pub(crate) use contact_sheet::ContactSheet;
+pub(crate) use entangle::entangle_files;
 pub(crate) use gallery::{Gallery, NotShown, Shown, gallery_files};
 pub(crate) use judge::judge_files;
 pub(crate) use pictures::{ClassPictures, PartPictures, Pictures, PrototypePicture};

@@ -15,6 +15,8 @@ use crate::error::{Error, Result};
 /// All templates. A new page needs a line here.
 const TEMPLATES: &[(&str, &str)] = &[
     ("base.html", include_str!("base.html")),
+    ("compare.html", include_str!("compare.html")),
+    ("entangle.html", include_str!("entangle.html")),
     ("gallery.html", include_str!("gallery.html")),
     ("judge.html", include_str!("judge.html")),
     ("similarity.html", include_str!("similarity.html")),

@@ -11,7 +11,7 @@ use crate::binary::{assert_same_files, json, listing, protogpu, refuses, succeed
 use crate::shared::shared;
 
 /// Photographs of three classes, and two prototypes of each built-in network after a few steps.
-static MADE: LazyLock<tempfile::TempDir> = LazyLock::new(|| {
+pub(crate) static MADE: LazyLock<tempfile::TempDir> = LazyLock::new(|| {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
     succeeds(at, &["synth", "--out", "images", "--images-per-class", "3", "--class", "umbrella,lighthouse,key"]);
@@ -21,6 +21,17 @@ static MADE: LazyLock<tempfile::TempDir> = LazyLock::new(|| {
     }
     folder
 });
+
+/// A copy of what a network made, for a test that looks at every file of its folder.
+pub(crate) fn copied(model: &str, to: &Path) {
+    for (path, bytes) in listing(&MADE.path().join(model)) {
+        let path = to.join(model).join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        if !bytes.is_empty() {
+            std::fs::write(path, bytes).unwrap();
+        }
+    }
+}
 
 const JUDGE: [&str; 8] =
     ["judge", "--prototype", "resnet18", "googlenet", "--with", "resnet18", "googlenet", "--images-per-class=2"];
@@ -33,7 +44,7 @@ fn group<'a>(judgement: &'a Value, judge: &str, folder: &str) -> &'a Value {
     named(&named(&judgement["judges"], "weights", judge)["groups"], "folder", folder)
 }
 
-fn number(value: &Value) -> f64 {
+pub(crate) fn number(value: &Value) -> f64 {
     value.as_f64().unwrap_or_else(|| panic!("{value} is no number"))
 }
 
@@ -84,7 +95,7 @@ fn networks_judge_each_others_prototypes() {
 }
 
 /// Changes the class in a copy of a prototype's record.
-fn reclassified(from: &Path, to: &Path, class: &Value) {
+pub(crate) fn reclassified(from: &Path, to: &Path, class: &Value) {
     std::fs::create_dir_all(to).unwrap();
     std::fs::copy(from.join("prototype.png"), to.join("prototype.png")).unwrap();
     let mut record: Value = serde_json::from_slice(&std::fs::read(from.join("run.json")).unwrap()).unwrap();
@@ -93,7 +104,7 @@ fn reclassified(from: &Path, to: &Path, class: &Value) {
 }
 
 /// Changes the network in a prototype's record.
-fn made_by(folder: &Path, sha256: &str, input: Value) {
+pub(crate) fn made_by(folder: &Path, sha256: &str, input: Value) {
     let path = folder.join("run.json");
     let mut record: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
     let weights = &mut record["weights"];

@@ -10,14 +10,11 @@ use crate::analysis::similarity::Likely;
 use crate::gpu::Context;
 use crate::lab::disk::{check_report, write_files};
 use crate::lab::observer::{Counted, Event, Observer};
-use crate::lab::pictures::classify;
+use crate::lab::pictures::{classify, shown_png};
 use crate::lab::top::top;
 use crate::networks::Network;
-use crate::picture::{png, read, to_chw};
 use crate::report::{PrototypePicture, judge_files};
-use crate::shape::ImageSpec;
 use crate::{Error, Result};
-use image::imageops::{FilterType, resize};
 use serde_json::{Map, Value, json};
 
 /// The layout's name and version.
@@ -28,9 +25,6 @@ const REPORT: &str = "judge.json";
 const TOP: usize = 3;
 /// The most prototypes that the page shows.
 const SHOWN: usize = 200;
-/// The longest side of a prototype on the page, in pixels. Larger ones are shown smaller, so that the page stays below 100 MB.
-const SHOWN_SIDE: u32 = 320;
-
 /// Judges, and what they see.
 pub(crate) struct JudgeRequest<'a> {
     pub(crate) inputs: &'a Inputs,
@@ -205,14 +199,5 @@ fn folder(image: &Image) -> String {
 
 /// A prototype as the page shows it.
 fn shown(image: &Image) -> Result<PrototypePicture> {
-    let mut picture = read(&image.path)?;
-    let (width, height) = picture.dimensions();
-    let longest = width.max(height);
-    if longest > SHOWN_SIDE {
-        let [width, height] = [width, height].map(|side| (side * SHOWN_SIDE / longest).max(1));
-        picture = resize(&picture, width, height, FilterType::CatmullRom);
-    }
-    let [height, width] = [picture.height(), picture.width()].map(|side| side as usize);
-    let file = png(&to_chw(&picture), ImageSpec { channels: 3, height, width })?;
-    Ok(PrototypePicture { folder: folder(image), class: image.label.name.clone(), file })
+    Ok(PrototypePicture { folder: folder(image), class: image.label.name.clone(), file: shown_png(&image.path)? })
 }
