@@ -101,6 +101,11 @@ impl Tensors {
         self.metadata.get(key).map(String::as_str)
     }
 
+    /// The names of the tensors that were not taken out.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.tensors.keys().map(String::as_str)
+    }
+
     /// Takes out a tensor.
     ///
     /// # Errors

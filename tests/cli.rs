@@ -45,6 +45,8 @@ mod server;
 mod shared;
 #[path = "cli/similarity.rs"]
 mod similarity;
+#[path = "cli/statistics.rs"]
+mod statistics;
 #[path = "cli/study.rs"]
 mod study;
 #[path = "cli/sweep.rs"]

@@ -18,6 +18,8 @@ mod report;
 mod shaders;
 mod spearman;
 #[cfg(feature = "cli")]
+mod statistics;
+#[cfg(feature = "cli")]
 mod study;
 mod tuning;
 #[path = "twins.rs"]

@@ -9,10 +9,11 @@ use super::twin::generated::generated;
 use super::twin::golden::{Golden, norm, sample_indices};
 use protogpu::Result;
 use protogpu::analysis::Activations;
+use protogpu::analysis::moments::Moments;
 use protogpu::gpu::{AdapterChoice, Capabilities, Context, Plan, Recording};
 use protogpu::graph::{Graph, NodeId, Retain};
 use protogpu::method::{Interpolation, Job, Objective, Overrides, Session, Settings};
-use protogpu::networks::{Architecture, Network, Semantics};
+use protogpu::networks::{Architecture, LayerStatistics, Network, Picture, Semantics, Statistics};
 use protogpu::ops::{Concat, ConvAlgorithms, Format, GradEpilogue, Tensor, unpack};
 
 /// Values, relative: sums of up to 4,608 products a layer, fused, and means of thousands.
@@ -117,21 +118,79 @@ fn natural_statistics_are_pytorchs() {
         let network = Network::generated(architecture, 64, 1000, 0).expect("a network");
         for form in golden.children(&format!("{architecture}/")) {
             let key = format!("{architecture}/{form}");
-            let (name, side) = form.split_once(' ').unwrap_or((&form, "both"));
-            let mut settings = Settings { logsumexp_weight: 0.0, ..still("class") };
-            for (option, value) in [
-                ("natural_weight", number("weight").into()),
-                ("natural_form", name.into()),
-                ("natural_side", side.into()),
-            ] {
-                settings.regularizers.set_json(option, &value).expect("an option");
-            }
+            let settings = natural(number("weight"), &form);
             wrong.extend(faults(&golden, &key, &form, first_step(&network, &settings, &jobs, "loss_natural")));
             count += 1;
         }
     }
     assert!(count == 10 && wrong.is_empty(), "{count} forms: {wrong:#?}");
 }
+
+/// The class with natural statistics in a form, such as `norms below`.
+fn natural(weight: f64, form: &str) -> Settings {
+    let (name, side) = form.split_once(' ').unwrap_or((form, "both"));
+    let mut settings = Settings { logsumexp_weight: 0.0, ..still("class") };
+    for (option, value) in
+        [("natural_weight", weight.into()), ("natural_form", name.into()), ("natural_side", side.into())]
+    {
+        settings.regularizers.set_json(option, &value).expect("an option");
+    }
+    settings
+}
+
+/// The statistics that are measured on images, the distance from them in every form, and the gradient of all of the loss.
+#[cfg(feature = "cli")]
+#[test]
+fn measured_statistics_are_pytorchs() {
+    let golden = Golden::open("natural_statistics");
+    let number = |key: &str| golden.metadata(key).expect("a number").parse::<f64>().expect("a number");
+    let images = |name: &str, count: usize| -> Vec<Vec<f32>> {
+        generated(name, &[count, 3, 224, 224], 0).chunks(3 * 224 * 224).map(<[f32]>::to_vec).collect()
+    };
+    let mut photographs = images("photographs", 3);
+    for (image, contrast) in photographs.iter_mut().zip([0.25, 0.625, 1.0]) {
+        image.iter_mut().for_each(|x| *x *= contrast);
+    }
+    let jobs = jobs(number("class") as usize, &images("pixels", 2));
+    let (mut wrong, mut count) = (Vec::new(), 0);
+    for architecture in [Architecture::ResNet18, Architecture::InceptionV1] {
+        let network = Network::generated(architecture, 64, 1000, 0).expect("a network");
+        let mut moments = Moments::new(&CONTEXT, &network, 3).expect("a plan");
+        moments.add(&photographs.concat()).expect("a measurement");
+        let layers = moments.layers();
+        for (name, part) in PARTS {
+            let key = format!("measured/{architecture}/statistics/{name}");
+            let got: Vec<f64> = layers.iter().flat_map(|layer| f64s(part(layer))).collect();
+            let want = golden.vec(&key);
+            let sampled: Vec<f64> = sample_indices(got.len(), want.len()).into_iter().map(|i| got[i]).collect();
+            let want_norm = golden.number(&format!("{key}_norm"));
+            let off = relative(&sampled, &want).max((norm(&got) - want_norm).abs() / want_norm);
+            println!("{key}: {off:.1e}");
+            wrong.extend((off > VALUES).then(|| format!("{key}: {off:.1e}")));
+        }
+        let picture = Picture { file: "generated".into(), sha256: String::new() };
+        let statistics = Statistics::new(layers, vec![picture; 3], &network);
+        let network = network.with_statistics(statistics).expect("statistics");
+        for form in ["norms", "layer-ratios", "relative", "spread"] {
+            let (key, settings) = (format!("measured/{architecture}/{form}"), natural(number("measured_weight"), form));
+            wrong.extend(faults(&golden, &key, form, first_step(&network, &settings, &jobs, "loss_natural")));
+            count += 1;
+        }
+    }
+    assert!(count == 8 && wrong.is_empty(), "{count} forms: {wrong:#?}");
+}
+
+/// A part of a layer's statistics.
+#[cfg(feature = "cli")]
+type Part = fn(&LayerStatistics) -> &[f32];
+
+#[cfg(feature = "cli")]
+const PARTS: [(&str, Part); 4] = [
+    ("mean", |layer| &layer.mean),
+    ("variance", |layer| &layer.variance),
+    ("mean_spread", |layer| &layer.mean_spread),
+    ("variance_spread", |layer| &layer.variance_spread),
+];
 
 /// A network of a quarter of the width.
 fn narrow(architecture: Architecture) -> Network {

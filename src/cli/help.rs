@@ -99,6 +99,18 @@ Example:
 The file holds one tensor per distinct module output and the mean image as `pixels`. Its metadata has the SHA-256 of the weights, \
 the input that the network expects, and the list of images with their SHA-256.";
 
+pub(crate) const STATISTICS: &str = "\
+Examples:
+  protogpu statistics --images photographs --out statistics.safetensors
+  protogpu statistics --images photographs --weights inception_v1_bvlc.safetensors --out bvlc.safetensors
+      Then: protogpu run --weights inception_v1_bvlc.safetensors --class goldfish --natural-weight 1 --natural-form spread \
+--natural-statistics bvlc.safetensors
+
+Weights with batch norms hold such statistics of the training images, and need this only for --natural-form spread. Any photographs \
+do, a few hundred of many kinds. Batch norms are measured at their outputs; a network without them at the outputs of its convolutions, \
+before the ReLUs. The file holds, for each channel, the mean over photographs of their means and of their variances, and how much these \
+vary. Its metadata has the SHA-256 of the weights, the input that the network expects, and the list of images with their SHA-256.";
+
 pub(crate) const GRADIENT: &str = "\
 Example:
   protogpu gradient photo.jpg --class lighthouse --out gradient.safetensors --png gradient.png";

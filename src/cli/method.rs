@@ -1,15 +1,22 @@
 //! Every setting of the method as an option.
 
+use std::path::PathBuf;
+
 use crate::method::choices::numbers;
 use crate::method::losses::{self, OptionKind, OptionValue, TermOption};
 use crate::method::{
     BaselineForm, Fill, Init, Interpolation, Objective, Parameterization, Preset, Settings, Transform, Transforms,
     TvForm,
 };
+use crate::networks::Network;
 use crate::{Error, Result};
 
 use crate::lab::presets;
 use crate::lab::run::record::Config;
+use crate::lab::statistics::{StatisticsRecord, with_statistics};
+
+/// The setting without which natural statistics have no effect.
+const NATURAL_WEIGHT: &str = "natural_weight";
 
 /// The settings given as options. The others come from the configuration file or the preset.
 #[derive(clap::Args, Clone, Debug, Default)]
@@ -107,6 +114,9 @@ pub(crate) struct MethodArgs {
     seed: Option<u64>,
     #[command(flatten)]
     regularizers: RegularizerArgs,
+    /// What activations are like on photographs, for --natural-weight: a file of `protogpu statistics` [the network's batch norms]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) natural_statistics: Option<PathBuf>,
 }
 
 /// The options of the table of regularisers.
@@ -200,6 +210,27 @@ impl MethodArgs {
         }
     }
 
+    /// The network with the natural statistics of the option's file, or else of the file that the record names.
+    pub(crate) fn with_statistics(
+        &self,
+        network: Network,
+        config: Option<&Config>,
+    ) -> Result<(Network, Option<StatisticsRecord>)> {
+        let recorded = config.and_then(|config| config.recorded.as_ref()?.natural_statistics.as_ref());
+        let Some(path) = self.natural_statistics.as_deref().or(recorded.map(|recorded| recorded.path.as_path())) else {
+            return Ok((network, None));
+        };
+        if path.to_str().is_none() {
+            let path = path.display();
+            return Err(Error::input(format!(
+                "{path}: the path is not UTF-8, so run.json cannot name it: rename the file"
+            )));
+        }
+        let (network, record) = with_statistics(network, path)?;
+        config.map_or(Ok(()), |config| config.check_statistics(&record))?;
+        Ok((network, Some(record)))
+    }
+
     /// Refuses a log-sum-exp weight together with an objective that is not a class.
     pub(crate) fn check_logsumexp_weight(&self) -> Result<()> {
         match self.logsumexp_weight {
@@ -232,6 +263,10 @@ impl MethodArgs {
             (settings.tv_weight > 0.0, &given!(tv_form tv_start), "the weight of the total variation is 0"),
         ];
         let mut told = Vec::new();
+        if self.natural_statistics.is_some() && settings.regularizers.weights().all(|(name, _)| name != NATURAL_WEIGHT)
+        {
+            told.push("--natural-statistics: no effect, because --natural-weight is 0".to_owned());
+        }
         for [weight, option] in settings.regularizers.idle() {
             if self.regularizers.0.iter().any(|(given, _)| *given == option) {
                 let [weight, option] = [weight, option].map(|name| name.replace('_', "-"));

@@ -27,6 +27,7 @@ mod regularization_strip;
 mod run;
 mod run_report;
 mod similarity;
+mod statistics;
 mod study;
 mod sweep;
 mod sweep_table;
@@ -69,6 +70,7 @@ enum Command {
     Presets(presets::PresetsArgs),
     #[command(subcommand)]
     Weights(weights::WeightsCommand),
+    Statistics(Box<statistics::StatisticsArgs>),
     Similarity(Box<similarity::SimilarityArgs>),
     Judge(judge::JudgeArgs),
     Entangle(Box<entangle::EntangleArgs>),
@@ -106,6 +108,7 @@ fn dispatch(command: Command, launched: Instant) -> Result<ExitCode> {
         Command::Modules(args) => done(args.run()),
         Command::Presets(args) => done(args.run()),
         Command::Weights(command) => done(command.run()),
+        Command::Statistics(args) => done(args.run()),
         Command::Similarity(args) => args.run(),
         Command::Judge(args) => args.run(),
         Command::Entangle(args) => args.run(),

@@ -13,6 +13,7 @@ use super::terminal::{INTERRUPTED, note, print, print_json};
 use crate::lab::run::batch::Run;
 use crate::lab::run::request::requests;
 use crate::lab::run::slot::start;
+use crate::lab::statistics::StatisticsRecord;
 use crate::lab::strip::{Strip, StripEnd};
 use crate::method::Settings;
 use crate::{Error, Result};
@@ -51,7 +52,8 @@ impl StripArgs {
         self.engine.network.check_paths(&self.out)?;
         let full = self.method.valid_settings(None)?;
         self.method.check_logsumexp_weight()?;
-        let network = self.engine.network.open()?;
+        let (network, statistics) = self.method.with_statistics(self.engine.network.open()?, None)?;
+        full.regularizers.check(&network)?;
         let given: Vec<String> = self.class.iter().cloned().collect();
         let requests = requests(&given, &self.method.objectives, &full, None, &network)?;
         let [request] = &requests[..] else {
@@ -62,7 +64,7 @@ impl StripArgs {
         let steps_given = self.method.steps.is_some();
         let mut strip = Strip::new(&self.out, &network, request, &full, self.count, existing, steps_given)?;
         if !strip.is_finished()
-            && let StripEnd::Cancelled(step) = self.make(&mut strip, &full, launched)?
+            && let StripEnd::Cancelled(step) = self.make(&mut strip, &full, statistics.as_ref(), launched)?
         {
             let out = self.out.display();
             note(&format!("stopped after step {step} of a prototype; the state is in {out}, and --resume continues"));
@@ -77,7 +79,13 @@ impl StripArgs {
         Ok(ExitCode::SUCCESS)
     }
 
-    fn make(&self, strip: &mut Strip<'_>, full: &Settings, launched: Instant) -> Result<StripEnd> {
+    fn make(
+        &self,
+        strip: &mut Strip<'_>,
+        full: &Settings,
+        statistics: Option<&StatisticsRecord>,
+        launched: Instant,
+    ) -> Result<StripEnd> {
         let (context, terminal, network) =
             (self.engine.adapter.open()?, Terminal::new(self.print.quiet), strip.network);
         let start = start(full, None, network)?;
@@ -91,6 +99,7 @@ impl StripArgs {
             network,
             settings: full,
             start: start.as_ref(),
+            statistics,
             weights: &weights,
             adapter: &adapter,
             algorithms: &algorithms,

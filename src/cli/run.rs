@@ -94,6 +94,7 @@ impl RunArgs {
             config.check_weights(&weights.sha256, network.weights().name())?;
         }
         settings.check_image(network.image())?;
+        let (network, statistics) = self.method.with_statistics(network, config.as_ref())?;
         settings.regularizers.check(&network)?;
         let requests = requests(&self.classes, &self.method.objectives, &settings, config.as_ref(), &network)?;
         let wanted = wanted(&requests, settings.seed, self.seeds)?;
@@ -129,6 +130,7 @@ impl RunArgs {
             network: &network,
             settings: &settings,
             start: start.as_ref(),
+            statistics: statistics.as_ref(),
             weights: &weights,
             adapter: &adapter,
             algorithms: &algorithms,

@@ -139,6 +139,7 @@ impl SweepArgs {
         if let Some(config) = &config {
             config.check_weights(network.weights().sha256(), network.weights().name())?;
         }
+        let (network, _) = self.given.method.with_statistics(network, config.as_ref())?;
         let folder = ImageFolder::open(images, network.labels())?;
         let terminal = Terminal::new(self.show.print.quiet);
         for line in folder.ignored() {

@@ -24,6 +24,7 @@ pub(crate) mod presets;
 pub(crate) mod pull;
 pub(crate) mod run;
 pub(crate) mod similarity;
+pub(crate) mod statistics;
 pub(crate) mod strip;
 pub(crate) mod study;
 pub(crate) mod sweep;

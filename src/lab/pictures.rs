@@ -93,9 +93,14 @@ impl ImageFolder {
 
     /// The path relative to the root, with `/` as the separator, for records.
     pub(crate) fn relative(&self, path: &Path) -> String {
-        let inner = path.strip_prefix(&self.root).unwrap_or(path);
-        inner.iter().map(OsStr::to_string_lossy).collect::<Vec<_>>().join("/")
+        relative(&self.root, path)
     }
+}
+
+/// The path relative to a folder, with `/` as the separator, for records.
+pub(crate) fn relative(root: &Path, path: &Path) -> String {
+    let inner = path.strip_prefix(root).unwrap_or(path);
+    inner.iter().map(OsStr::to_string_lossy).collect::<Vec<_>>().join("/")
 }
 
 /// The class that a folder's name denotes, or the reason why it denotes none.

@@ -33,6 +33,8 @@ pub struct Checkpoint {
     pub settings: Settings,
     /// SHA-256 of the weights file.
     pub weights_sha256: String,
+    /// SHA-256 of [`Network::statistics`], if the network has any.
+    pub statistics_sha256: Option<String>,
     /// The preprocessing of the network's input. Older checkpoints do not have it; their networks used that of the weights file.
     pub input: Option<Preprocessing>,
     /// The adapter and driver that made the steps.
@@ -74,6 +76,9 @@ impl Checkpoint {
             .metadata("settings", settings)
             .metadata("settings_digest", self.settings.digest())
             .metadata("weights_sha256", self.weights_sha256.as_str());
+        if let Some(sha256) = &self.statistics_sha256 {
+            file = file.metadata("natural_statistics_sha256", sha256.as_str());
+        }
         if let Some(input) = &self.input {
             file = file.metadata("input", input.to_json());
         }
@@ -117,6 +122,7 @@ impl Checkpoint {
             .map_err(|source| Error::input(format!("metadata `settings`: {source}")))?;
         settings.validate()?;
         let weights_sha256 = tensors.metadata("weights_sha256")?.to_owned();
+        let statistics_sha256 = tensors.optional_metadata("natural_statistics_sha256").map(str::to_owned);
         let input = tensors.optional_metadata("input").map(serde_json::from_str::<Preprocessing>).transpose();
         let input = input.map_err(|source| Error::input(format!("metadata `input`: {source}")))?;
         input.as_ref().map_or(Ok(()), Preprocessing::check)?;
@@ -150,7 +156,21 @@ impl Checkpoint {
         if let Some(at) = v.iter().position(|&x| x < 0.0) {
             return Err(Error::input(format!("tensor `v` holds squares, but is {} at index {at}", v[at])));
         }
-        Ok(Self { class, settings, weights_sha256, input, adapter, kernels, shape, image, parameters, m, v, history })
+        Ok(Self {
+            class,
+            settings,
+            weights_sha256,
+            statistics_sha256,
+            input,
+            adapter,
+            kernels,
+            shape,
+            image,
+            parameters,
+            m,
+            v,
+            history,
+        })
     }
 
     /// Checks that a run with this class, settings and network may continue from here.
@@ -167,6 +187,15 @@ impl Checkpoint {
         }
         if network.weights().sha256() != self.weights_sha256 {
             differences.push(format!("the weights are not those of the checkpoint (sha256 {})", self.weights_sha256));
+        }
+        let statistics = network.statistics().map(|statistics| &statistics.sha256);
+        if statistics != self.statistics_sha256.as_ref() {
+            let of = |sha256: Option<&String>| match sha256 {
+                Some(sha256) => format!("those of sha256 {sha256}"),
+                None => "none".to_owned(),
+            };
+            let (now, then) = (of(statistics), of(self.statistics_sha256.as_ref()));
+            differences.push(format!("{{natural_statistics}} are {now} now but {then} in the checkpoint"));
         }
         let begun =
             self.input.clone().map_or_else(|| Preprocessing::of(network.weights(), network.architecture()), Ok)?;
@@ -231,6 +260,7 @@ mod tests {
                 ..Settings::default()
             },
             weights_sha256: "ab".repeat(32),
+            statistics_sha256: Some("cd".repeat(32)),
             input: Some(Preprocessing::caffe()),
             adapter: "software (1.0)".into(),
             kernels: [("3x3".to_owned(), ConvAlgorithm::Workgroup { slices: 1 })].into(),
@@ -324,7 +354,8 @@ mod tests {
     #[test]
     fn only_the_same_run_continues() {
         let network = Network::generated(Architecture::InceptionV1, 8, 5, 0).unwrap();
-        let checkpoint = Checkpoint { weights_sha256: network.weights().sha256().to_owned(), ..example() };
+        let weights_sha256 = network.weights().sha256().to_owned();
+        let checkpoint = Checkpoint { weights_sha256, statistics_sha256: None, ..example() };
         let settings = checkpoint.settings.clone();
         checkpoint.check_continues(3, &settings, &network).unwrap();
         checkpoint.check_continues(3, &Settings { steps: 9, ..settings.clone() }, &network).unwrap();
@@ -346,6 +377,9 @@ mod tests {
         let expected = "the network's input is RGB 0..1, mean 123 117 104 now but RGB 0..255, mean 123 117 104 in \
                         the checkpoint";
         assert_eq!(refused(3, settings.clone(), &brighter), expected);
+        let measured = Checkpoint { statistics_sha256: Some("ab".into()), ..checkpoint.clone() };
+        let error = measured.check_continues(3, &settings, &network).unwrap_err().to_string();
+        assert_eq!(error, "`natural_statistics` are none now but those of sha256 ab in the checkpoint");
         // An older checkpoint without an input had that of the weights file.
         let older = Checkpoint { input: None, ..checkpoint.clone() };
         older.check_continues(3, &settings, &network).unwrap();

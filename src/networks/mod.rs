@@ -10,6 +10,7 @@ mod inspect;
 mod modules;
 mod preprocessing;
 mod resnet;
+mod statistics;
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,6 +19,7 @@ pub use architecture::Architecture;
 pub(crate) use inspect::Inspection;
 pub use modules::{Module, Norm, Semantics};
 pub use preprocessing::Preprocessing;
+pub use statistics::{LayerStatistics, Picture, Statistics};
 
 use architecture::RGB_224;
 use builder::{Builder, Built, Sizes};
@@ -41,6 +43,7 @@ pub struct Network {
     graph: Graph,
     modules: Vec<Module>,
     norms: Vec<Norm>,
+    statistics: Option<Arc<Statistics>>,
     labels: Labels,
     weights: Arc<Weights>,
 }
@@ -84,7 +87,8 @@ impl Network {
         let sizes = Sizes { file: Some(&weights), image, width, classes };
         let Built { graph, modules, norms } =
             Builder::build(architecture.definition().layers, sizes, &weights, &preprocessing)?;
-        let network = Self { architecture, preprocessing, graph, modules, norms, labels, weights: Arc::new(weights) };
+        let weights = Arc::new(weights);
+        let network = Self { architecture, preprocessing, graph, modules, norms, statistics: None, labels, weights };
         network.check_labels(&network.labels)?;
         Ok(network)
     }
@@ -118,7 +122,7 @@ impl Network {
         Ok(self)
     }
 
-    /// The same network with other preprocessing.
+    /// The same network with other preprocessing. It has no [`Network::statistics`], because these depend on the preprocessing.
     ///
     /// # Errors
     /// If it does not suit the image's channels, or as [`Preprocessing::check`].
@@ -127,6 +131,7 @@ impl Network {
         let normalize = || -> Arc<dyn Op> { Arc::new(ScaleShift(preprocessing.normalize())) };
         self.graph = self.graph.map(|node| (node.name == builder::NORMALIZE).then(normalize))?;
         self.preprocessing = preprocessing;
+        self.statistics = None;
         Ok(self)
     }
 

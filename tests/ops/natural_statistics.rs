@@ -39,7 +39,8 @@ fn term(natural: &[Natural], form: Form) -> NaturalStatistics {
     let channels: Arc<[NaturalChannel]> = natural.iter().map(channel).collect();
     NaturalStatistics {
         layers: vec![NaturalLayer { source: Source::Image, channels }],
-        form: if form.squares { NaturalForm::Relative } else { NaturalForm::Norms },
+        // The other forms of lengths differ from it in their factors only, see tests/statistics.rs.
+        form: if form.squares { NaturalForm::Relative } else { NaturalForm::Spread },
         side: match form.side {
             Side::Both => NaturalSide::Both,
             Side::Below => NaturalSide::Below,

@@ -1,11 +1,9 @@
 //! The mean activations of a class, and their file.
 
-use serde::{Deserialize, Serialize};
-
 use super::layers::Layers;
 use crate::analysis::Ranks;
 use crate::error::{Error, Result};
-use crate::networks::{Network, Preprocessing};
+use crate::networks::{Network, Picture, Preprocessing};
 use crate::shape::ImageSpec;
 use crate::tensor_file::{TensorFile, Tensors};
 
@@ -13,15 +11,6 @@ use crate::tensor_file::{TensorFile, Tensors};
 const FORMAT: &str = "protogpu mean activations 1";
 /// The name of the mean image's tensor. No module has this name.
 const PIXELS: &str = "pixels";
-
-/// A natural image.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Picture {
-    /// The path relative to the folder of all classes, with `/` as the separator.
-    pub(crate) file: String,
-    /// SHA-256 of the file's bytes; empty if they cannot be read.
-    pub(crate) sha256: String,
-}
 
 /// Ā: the mean of each tensor over natural images of a class.
 #[derive(Clone, Debug, PartialEq)]

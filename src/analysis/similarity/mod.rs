@@ -12,7 +12,7 @@ mod table;
 
 pub(crate) use correlator::{Correlations, Correlator, Observed, Targets};
 pub(crate) use layers::{Layers, Over};
-pub(crate) use mean::{MeanActivations, Picture, Sums};
+pub(crate) use mean::{MeanActivations, Sums};
 pub(crate) use summary::{Scores, overall, warnings, ways};
 pub(crate) use table::{ClassSimilarity, Compared, Holds, LayerSimilarity, Likely, Similarity, Spread};
 #[cfg(test)]

@@ -12,6 +12,7 @@ use crate::error::is_full;
 use crate::gpu::Context;
 use crate::lab::drive::{Ended, Pace, REPORT_EVERY, drive, next_stop};
 use crate::lab::observer::{Event, Observer};
+use crate::lab::statistics::StatisticsRecord;
 use crate::lab::top::top;
 use crate::method::{Checkpoint, History, ImageState, Job, Overrides, Session, Settings};
 use crate::networks::Network;
@@ -28,6 +29,8 @@ pub(crate) struct Run<'a> {
     pub(crate) network: &'a Network,
     pub(crate) settings: &'a Settings,
     pub(crate) start: Option<&'a Start>,
+    /// The file of the network's natural statistics, if one was given.
+    pub(crate) statistics: Option<&'a StatisticsRecord>,
     pub(crate) weights: &'a WeightsRecord,
     pub(crate) adapter: &'a AdapterRecord,
     pub(crate) algorithms: &'a ConvAlgorithms,
@@ -247,6 +250,7 @@ impl Batch<'_> {
                 class: slot.request.class,
                 settings: slot.settings.clone(),
                 weights_sha256: run.weights.sha256.clone(),
+                statistics_sha256: run.network.statistics().map(|statistics| statistics.sha256.clone()),
                 input: Some(run.network.preprocessing().clone()),
                 adapter: run.adapter.description.clone(),
                 kernels: kernels.clone(),
@@ -293,6 +297,7 @@ impl Batch<'_> {
                 class: slot.request.class(),
                 settings: &slot.settings,
                 init_sha256: run.start.map(|start| start.sha256.as_str()),
+                natural_statistics: run.statistics,
                 weights: run.weights,
                 adapter: run.adapter,
                 kernels: &kernels,

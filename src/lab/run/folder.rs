@@ -326,6 +326,7 @@ mod tests {
             class: 1,
             settings: Settings { steps: 4, ..Settings::default() },
             weights_sha256: "ab".into(),
+            statistics_sha256: None,
             input: None,
             adapter: "soft".into(),
             kernels: Default::default(),

@@ -13,6 +13,7 @@ use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::lab::statistics::StatisticsRecord;
 use crate::lab::top::Top;
 
 /// The layout's name and version.
@@ -78,6 +79,9 @@ pub(crate) struct RunRecord<'a> {
     pub(crate) class: Option<ClassRecord>,
     pub(crate) settings: &'a Settings,
     pub(crate) init_sha256: Option<&'a str>,
+    /// The file of natural statistics, if one was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) natural_statistics: Option<&'a StatisticsRecord>,
     pub(crate) weights: &'a WeightsRecord,
     pub(crate) adapter: &'a AdapterRecord,
     /// The algorithm of each direction of each convolution.
@@ -133,6 +137,8 @@ pub(crate) struct Recorded {
     pub(crate) class: Option<ClassRecord>,
     settings: Map<String, Value>,
     pub(crate) init_sha256: Option<String>,
+    #[serde(default)]
+    pub(crate) natural_statistics: Option<StatisticsRecord>,
     pub(crate) weights: WeightsRecord,
     pub(crate) adapter: RecordedAdapter,
     #[serde(default)]
@@ -224,6 +230,21 @@ impl Config {
         }
     }
 
+    /// Checks that the natural statistics are those of the record, if it names any.
+    pub(crate) fn check_statistics(&self, given: &StatisticsRecord) -> Result<()> {
+        let recorded = self.recorded.as_ref().and_then(|recorded| recorded.natural_statistics.as_ref());
+        match recorded.filter(|recorded| recorded.sha256 != given.sha256) {
+            Some(StatisticsRecord { path, sha256 }) => {
+                let (path, given, now) = (path.display(), given.path.display(), &given.sha256);
+                let what = format!("it used natural statistics of sha256 {sha256} ({path}), but {given} has {now}");
+                Err(self.wrong(Error::input(what)).advised(
+                    "; pass the recorded file with {natural_statistics}, or use a file with only the `settings` of this one",
+                ))
+            }
+            None => Ok(()),
+        }
+    }
+
     fn wrong(&self, error: Error) -> Error {
         error.within(format!("{}: ", self.path.display()))
     }
@@ -260,6 +281,7 @@ mod tests {
             class: Some(ClassRecord { index: 1, name: "goldfish".into() }),
             settings: &Settings { lr: 0.1, seed: u64::MAX, init: "a.png".parse().unwrap(), ..Settings::default() },
             init_sha256: Some("cd"),
+            natural_statistics: Some(&StatisticsRecord { path: "s.safetensors".into(), sha256: "ef".into() }),
             weights: &weights(),
             adapter: &adapter,
             kernels: &[("3x3".to_owned(), ConvAlgorithm::Workgroup { slices: 1 })].into(),
@@ -283,6 +305,12 @@ mod tests {
         assert_eq!(recorded.weights, weights());
         config.check_weights("ab", "w").unwrap();
         config.check_init("cd", Path::new("a.png")).unwrap();
+        let statistics = StatisticsRecord { path: "t.safetensors".into(), sha256: "ef".into() };
+        config.check_statistics(&statistics).unwrap();
+        let error = config.check_statistics(&StatisticsRecord { sha256: "gh".into(), ..statistics }).unwrap_err();
+        let expected =
+            "run.json: it used natural statistics of sha256 ef (s.safetensors), but t.safetensors has gh; pass the";
+        assert!(error.to_string().starts_with(expected), "{error}");
         // One of before settings were renamed.
         let former = text.replace("logsumexp_weight", "rivals").replace("tv_weight", "hf_weight");
         let former = Config::parse(Path::new("run.json"), &former).unwrap().apply(&Settings::default()).unwrap();

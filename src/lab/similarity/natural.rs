@@ -4,13 +4,13 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use crate::analysis::similarity::{Correlations, Correlator, MeanActivations, Observed, Picture, Sums, Targets};
+use crate::analysis::similarity::{Correlations, Correlator, MeanActivations, Observed, Sums, Targets};
 use crate::atomic::write_atomically;
 use crate::bounded::{if_there, read_at_most};
 use crate::digest::sha256_hex;
 use crate::lab::observer::Observer;
 use crate::lab::pictures::Streamed;
-use crate::networks::Network;
+use crate::networks::{Network, Picture};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 

@@ -3,10 +3,11 @@
 use std::fs::File;
 use std::path::PathBuf;
 
-use crate::analysis::similarity::{Correlator, Observed, Picture, Sums, Targets};
+use crate::analysis::similarity::{Correlator, Observed, Sums, Targets};
 use crate::digest::sha256_of;
 use crate::lab::observer::Observer;
 use crate::lab::pictures::{ImageFolder, Streamed, stream_pictures, together};
+use crate::networks::Picture;
 use crate::{Error, Result};
 
 /// The images at `paths` in a folder, as records name them.

@@ -97,7 +97,12 @@ impl SweepRequest<'_> {
             "over": self.over,
         });
         match about {
-            Value::Object(map) => map,
+            Value::Object(mut map) => {
+                if let Some(statistics) = network.statistics() {
+                    map.insert("natural_statistics_sha256".into(), statistics.sha256.as_str().into());
+                }
+                map
+            }
             _ => unreachable!("an object was written down"),
         }
     }

@@ -10,6 +10,7 @@ mod diversity;
 mod feature;
 mod l2;
 mod ledger;
+mod natural_layer;
 mod natural_statistics;
 mod option;
 mod probability_variance;
@@ -25,7 +26,8 @@ pub use diversity::Diversity;
 pub use feature::{Feature, FeatureRow};
 pub use l2::L2;
 pub use ledger::{Column, Ledger, tick};
-pub use natural_statistics::{NaturalChannel, NaturalForm, NaturalLayer, NaturalSide, NaturalStatistics};
+pub use natural_layer::{NaturalChannel, NaturalForm, NaturalLayer};
+pub use natural_statistics::{NaturalSide, NaturalStatistics};
 pub(crate) use option::OptionValue;
 #[cfg(feature = "cli")]
 pub(crate) use option::{OptionKind, TermOption};

@@ -3,15 +3,15 @@
 //! distribution of natural inputs". The sum of norms is that of DeepInversion (Yin et al. 2020, equation 4), for each image separately.
 
 use std::ops::Range;
-use std::sync::Arc;
 
+use super::natural_layer::{NaturalForm, NaturalLayer};
 use super::option::{OptionKind, OptionValue, TermOption};
 use super::term::Regularizer;
 use super::{Column, LossTerm, Moment, Read, Slot, Source, TermParams};
 use crate::error::{Error, Result};
 use crate::gpu::{Grid, Kernel, Layout, Recording, bytemuck};
 use crate::named::named;
-use crate::networks::{Network, Norm};
+use crate::networks::Network;
 use crate::ops::Format;
 use crate::shape::Shape;
 
@@ -28,18 +28,6 @@ crate::params! {
 }
 
 named! {
-    /// The loss of a layer. μ and σ² are the running mean and variance of its batch norm, so mean and var are those of the norm's input.
-    NaturalForm {
-        /// `‖mean − μ‖₂ + ‖var − σ²‖₂`.
-        Norms = "norms",
-        /// `‖mean − μ‖₂ / ‖σ‖₂ + ‖var − σ²‖₂ / ‖σ²‖₂`, which does not depend on the scale of a layer.
-        LayerRatios = "layer-ratios",
-        /// The mean over channels of `((mean − μ) / σ)² + (√var / σ − 1)²`.
-        Relative = "relative",
-    }
-}
-
-named! {
     /// Which variances count.
     NaturalSide {
         /// All.
@@ -49,30 +37,6 @@ named! {
         /// Those above it.
         Above = "above",
     }
-}
-
-/// A channel's natural statistics in the units of x, and the factors of differences from them. Mirrors `Natural` of
-/// shaders/natural_statistics.wgsl.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
-pub struct NaturalChannel {
-    /// The mean.
-    pub mean: f32,
-    /// The variance.
-    pub variance: f32,
-    /// Factor of a difference of means.
-    pub mean_scale: f32,
-    /// Factor of a difference of variances.
-    pub variance_scale: f32,
-}
-
-/// A layer whose activations are compared.
-#[derive(Clone, Debug, PartialEq)]
-pub struct NaturalLayer {
-    /// Its output, `[N,C,H,W]`.
-    pub source: Source,
-    /// The natural statistics of its C channels.
-    pub channels: Arc<[NaturalChannel]>,
 }
 
 /// The sum over layers of the distance of an image's channels from natural ones, in the prototype stage. Its column is `loss_natural`.
@@ -98,12 +62,12 @@ impl NaturalStatistics {
             TermOption {
                 name: "natural_weight",
                 kind: OptionKind::Number(0.0),
-                about: "Weight of the penalty on activations whose channel means and variances differ from those in the network's batch norms",
+                about: "Weight of the penalty on activations whose channel means and variances differ from those in the network's batch norms, or from those measured on photographs",
             },
             TermOption {
                 name: "natural_form",
                 kind: OptionKind::Name(NaturalForm::NAMES),
-                about: "How the distances of a layer's channels add up: norms, layer-ratios (divided by the layer's natural spread) or relative (each channel by its own)",
+                about: "How the distances of a layer's channels add up: norms, layer-ratios (divided by the layer's natural standard deviation), relative (each channel by its own) or spread (divided by how much photographs differ)",
             },
             TermOption {
                 name: "natural_side",
@@ -131,12 +95,32 @@ impl NaturalStatistics {
 
     fn of(network: &Network, weight: f64, [form, side]: [&str; 2], within: [OptionValue; 2]) -> Self {
         let form = form.parse().expect("one of its names");
-        let layer =
-            |norm: &Norm| NaturalLayer { source: Source::Node(norm.node()), channels: natural(norm, form).into() };
         let [mean_weight, variance_weight] = within.map(|weight| weight.number() as f32);
-        let norms = network.norms();
-        let layers = if norms.iter().all(is_folded) { Vec::new() } else { norms.iter().map(layer).collect() };
+        let layers = NaturalLayer::all(network, form);
         Self { layers, form, side: side.parse().expect("one of its names"), weight, mean_weight, variance_weight }
+    }
+
+    /// Why there are no layers to compare, and what helps.
+    fn unknown(&self, network: &Network) -> Error {
+        const CURE: &str =
+            "measure them with `protogpu statistics {images} DIR {out} FILE` and pass {natural_statistics} FILE";
+        let file = network.weights().name();
+        if self.form == NaturalForm::Spread {
+            let what = match network.statistics() {
+                Some(_) => "the measured statistics are of one photograph, which does not tell how photographs differ",
+                None => "batch norms do not keep how photographs differ",
+            };
+            let (wrong, cure) =
+                (Error::input(format!("is spread, but {what}")), format!(": {CURE}, or use another form"));
+            return wrong.field("natural_form").advised(cure);
+        }
+        let why = match network.norms() {
+            [] => "no layer has a batch norm",
+            _ => "every batch norm has mean 0 and variance 1, as when norms are folded into other layers",
+        };
+        Error::input(format!("is {}, but {file} has no statistics of photographs: {why}", self.weight))
+            .field("natural_weight")
+            .advised(format!("; {CURE}, or use a weight of 0"))
     }
 
     fn layer(&self, rec: &mut Recording, slot: &Slot, i: usize, read: Read) -> Result<()> {
@@ -188,37 +172,6 @@ impl NaturalStatistics {
     }
 }
 
-/// The statistics of a norm's output `y = (x − μ) · scale + β`. If x has mean μ and variance σ², y has mean β and variance `σ² scale²`.
-/// A channel with a scale of 0 does not count, because y says nothing about its x.
-fn natural(norm: &Norm, form: NaturalForm) -> Vec<NaturalChannel> {
-    let root_of_squares = |values: &mut dyn Iterator<Item = f64>| values.map(|v| v * v).sum::<f64>().sqrt();
-    let variances = || norm.variance.iter().map(|&v| f64::from(v));
-    let (spread, variance_spread) =
-        (root_of_squares(&mut variances().map(f64::sqrt)), root_of_squares(&mut variances()));
-    let channel = |c: usize| {
-        let (scale, variance) = (f64::from(norm.scale[c]), f64::from(norm.variance[c]));
-        let [mean_scale, variance_scale] = match form {
-            NaturalForm::Norms => [1.0, 1.0],
-            NaturalForm::LayerRatios => [1.0 / spread, 1.0 / variance_spread],
-            NaturalForm::Relative => [1.0 / variance.sqrt(), 1.0 / variance],
-        };
-        let (mean_scale, variance_scale) = ((mean_scale / scale) as f32, (variance_scale / (scale * scale)) as f32);
-        let counts = scale != 0.0 && mean_scale.is_finite() && variance_scale.is_finite();
-        NaturalChannel {
-            mean: norm.shift[c],
-            variance: (variance * scale * scale) as f32,
-            mean_scale: if counts { mean_scale } else { 0.0 },
-            variance_scale: if counts { variance_scale } else { 0.0 },
-        }
-    };
-    (0..norm.variance.len()).map(channel).collect()
-}
-
-/// Whether a norm says nothing about photographs.
-fn is_folded(norm: &Norm) -> bool {
-    norm.mean.iter().all(|mean| *mean == 0.0) && norm.variance.iter().all(|variance| *variance == 1.0)
-}
-
 impl LossTerm for NaturalStatistics {
     fn name(&self) -> &str {
         "natural_statistics"
@@ -226,15 +179,7 @@ impl LossTerm for NaturalStatistics {
 
     fn reads(&self, network: &Network) -> Result<Vec<Source>> {
         if self.layers.is_empty() {
-            let why = if network.norms().is_empty() {
-                "no layer has a batch norm; use a network with batch norms, or a weight of 0"
-            } else {
-                "every batch norm has mean 0 and variance 1, as when norms are folded into other layers; use the weights as training \
-                 left them, or a weight of 0"
-            };
-            let (weight, file) = (self.weight, network.weights().name());
-            return Err(Error::input(format!("is {weight}, but {file} has no statistics of photographs: {why}"))
-                .field("natural_weight"));
+            return Err(self.unknown(network));
         }
         Ok(self.layers.iter().map(|layer| layer.source).collect())
     }

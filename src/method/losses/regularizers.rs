@@ -33,7 +33,7 @@ pub struct Regularizers(BTreeMap<&'static str, OptionValue>);
 
 impl Regularizers {
     /// The terms for these values.
-    pub(in crate::method) fn terms(&self, network: &Network) -> impl Iterator<Item = Box<dyn LossTerm>> {
+    pub(crate) fn terms(&self, network: &Network) -> impl Iterator<Item = Box<dyn LossTerm>> {
         REGULARIZERS.iter().filter_map(|regularizer| {
             let values: Vec<OptionValue> = regularizer.options.iter().map(|option| self.of(option)).collect();
             (regularizer.of)(&values, network)
