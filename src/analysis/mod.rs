@@ -14,9 +14,9 @@ mod gradient;
 pub(crate) mod judge;
 pub(crate) mod logit_gradients;
 #[cfg(feature = "cli")]
-pub(crate) mod penultimate;
-#[cfg(feature = "cli")]
 pub(crate) mod moments;
+#[cfg(feature = "cli")]
+pub(crate) mod penultimate;
 #[cfg(feature = "cli")]
 pub(crate) mod similarity;
 mod spearman;
