@@ -1,7 +1,5 @@
 //! Measures natural statistics: the mean and the variance of channels over photographs.
 
-use rayon::prelude::*;
-
 use super::Activations;
 use crate::error::{Error, Result};
 use crate::gpu::Context;
@@ -76,8 +74,7 @@ impl Moments {
         let outputs = self.activations.read_nodes(&nodes)?;
         let count = pixels.len() / self.image.len();
         let before = self.images;
-        let modules = self.modules.par_iter().zip(&outputs).zip(&mut self.sums);
-        modules.try_for_each(|(((name, _, channels), output), sums)| {
+        for (((name, _, channels), output), sums) in self.modules.iter().zip(&outputs).zip(&mut self.sums) {
             let plane = output.len() / (count * channels);
             for (at, x) in output.chunks_exact(plane).enumerate() {
                 let count = (before + (at / channels) as u64 + 1) as f64;
@@ -88,8 +85,7 @@ impl Moments {
                 let both = &mut sums[at % channels];
                 (0..2).for_each(|i| both[i].add(own[i], count));
             }
-            Ok(())
-        })?;
+        }
         self.images += count as u64;
         Ok(())
     }
