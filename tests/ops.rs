@@ -47,10 +47,14 @@ mod lucent;
 mod max_pool2d;
 #[path = "ops/natural_statistics.rs"]
 mod natural_statistics;
+#[path = "ops/noise.rs"]
+mod noise;
 #[path = "ops/probability_variance.rs"]
 mod probability_variance;
 #[path = "ops/red.rs"]
 mod red;
+#[path = "ops/roll.rs"]
+mod roll;
 #[path = "ops/scale_shift.rs"]
 mod scale_shift;
 #[path = "ops/texels.rs"]

@@ -16,8 +16,8 @@ use protogpu::method::losses::{
 use protogpu::method::{BaselineForm, TvForm};
 use protogpu::ops::{
     ACTIVATIONS, Adam, AdamRow, Add, AffineWarp, ChannelAffine, Clock, Colour, Concat, Conv2d, ConvAlgorithm, Fusable,
-    GlobalAvgPool2d, GradEpilogue, Interpolation, Irfft2, Linear, LocalResponseNorm, MaxPool2d, Op, ScaleShift,
-    Schedule, Tensor, TexelsAlgorithm, Tile, finish_gradient,
+    GlobalAvgPool2d, GradEpilogue, Interpolation, Irfft2, Linear, LocalResponseNorm, MaxPool2d, Noise, Op, Roll,
+    ScaleShift, Schedule, Tensor, TexelsAlgorithm, Tile, finish_gradient,
 };
 
 use crate::tests::harness::{backward, backward_by, forward, forward_by};
@@ -264,6 +264,9 @@ fn step(r: &mut Recorder) {
         warp.forward(&mut r.rec, x, theta, clock, y).expect("affine_warp");
         warp.backward(&mut r.rec, y, theta, clock, dx).expect("affine_warp");
     }
+    Roll.forward(&mut r.rec, x, theta, clock, y).expect("roll");
+    Roll.backward(&mut r.rec, y, theta, clock, dx).expect("roll");
+    Noise { deviation: 0.5 }.forward(&mut r.rec, x, theta, clock, y).expect("noise");
     for form in [TvForm::L1, TvForm::L2, TvForm::L1Sum, TvForm::Isotropic] {
         term(r, clock, &TotalVariation { form, weight: 1.0, start: 1.0 }, [x, dx], true);
     }

@@ -56,7 +56,9 @@ pub(crate) struct MethodArgs {
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     image_side: Option<u32>,
     /// Transforms of the image in each step, in order and separated by commas, or none: affine (see --rotation, --translate, --scale,
-    /// --interpolation, --fill), pad PIXELS VALUE, jitter PIXELS, scale FACTOR..., rotate DEGREES... [affine]
+    /// --interpolation, --fill), pad PIXELS VALUE, jitter PIXELS, scale FACTOR..., rotate DEGREES..., roll PIXELS (a jitter around the
+    /// edges), flip or flip P (mirrors with probability 0.5 or P), noise SD (in units of pixels in 0..1); `unwarped flip`, and likewise
+    /// jitter, rotate and roll: only in steps in which affine does not warp [affine]
     #[arg(long, value_name = "LIST")]
     transforms: Option<Transforms>,
     /// Rotate by up to this many degrees, in either direction [180]

@@ -12,7 +12,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use super::settings::Settings;
-use super::transforms::Transform;
+use super::transform::Transform;
 
 /// The purpose of a stream of draws, which is the last word of its key.
 #[derive(Clone, Copy)]
@@ -79,6 +79,10 @@ pub(super) fn draw_transform(transform: &Transform, at: usize, seed: u64, class:
         Transform::Affine | Transform::Pad { .. } => [0.0; 2],
         Transform::Jitter(d) => [below(*d) as f64, below(*d) as f64],
         Transform::Scale(values) | Transform::Rotate(values) => [values[below(values.len())], 0.0],
+        Transform::Roll(d) => [0; 2].map(|_| below(2 * d + 1) as f64 - *d as f64),
+        Transform::Flip(p) => [f64::from(u8::from(f64::from(draws.unit()) < *p)), 0.0],
+        Transform::Noise(_) => [0; 2].map(|_| below(1 << 24) as f64),
+        Transform::Unwarped(inner) => draw_transform(inner, at, seed, class, step),
     }
 }
 
@@ -185,6 +189,22 @@ mod tests {
             }
         }
         assert_ne!(jitter, drawn(&Transform::Jitter(4), 1));
+        let roll = drawn(&Transform::Roll(2), 0);
+        for axis in [0, 1] {
+            for pixels in -2..=2 {
+                let count = roll.iter().filter(|d| d[axis] == f64::from(pixels)).count();
+                assert!(count.abs_diff(400) < 100, "{axis} {pixels}: {count}");
+            }
+        }
+        let flips = drawn(&Transform::Flip(0.25), 0);
+        assert!(count(&flips, 1.0).abs_diff(500) < 100 && count(&flips, 0.0) == 2000 - count(&flips, 1.0));
+        assert_eq!(flips, drawn(&Transform::Unwarped(Box::new(Transform::Flip(0.25))), 0));
+        assert!([0.0, 1.0].iter().all(|p| count(&drawn(&Transform::Flip(*p), 0), *p) == 2000));
+        let mut keys = drawn(&Transform::Noise(0.1), 0);
+        assert!(keys.iter().flatten().all(|key| key.fract() == 0.0 && (0.0..16_777_216.0).contains(key)));
+        keys.sort_by(|a, b| a.partial_cmp(b).expect("numbers"));
+        keys.dedup();
+        assert_eq!(keys.len(), 2000);
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod session;
 mod settings;
 mod step;
 mod terms;
+mod transform;
 pub(crate) mod transform_chain;
 mod transforms;
 
@@ -30,4 +31,5 @@ pub use objective::Objective;
 pub use schedule::{TransformDraws, Warps};
 pub use session::{ImageState, Losses, Overrides, Pending, Session};
 pub use settings::{MAX_STEPS, Settings};
-pub use transforms::{Transform, Transforms};
+pub use transform::Transform;
+pub use transforms::Transforms;

@@ -46,8 +46,9 @@ pub trait Warps: Send {
 
 /// A source of draws for the other transforms.
 pub trait TransformDraws: Send {
-    /// The two draws for an image at a step of the transform with this index in [`Settings::transforms`]. Jitter: pixels to the right and
-    /// downwards. Scale: the factor, then 0. Rotate: the angle in degrees, then 0. Others: zeros.
+    /// The two draws for an image at a step of the transform with this index in [`Settings::transforms`]. Jitter and
+    /// roll: pixels to the right and downwards. Scale: the factor, then 0. Rotate: the angle in degrees, then 0. Flip: 1 to mirror the image, else
+    /// 0, then 0. Noise: two whole numbers from 0 to 2²⁴ − 1, the key of the generator. Others: zeros.
     fn draw(&self, image: usize, step: u64, transform: usize) -> [f64; 2];
 }
 

@@ -12,7 +12,8 @@ use super::choices::{BaselineForm, Fill, Init, Interpolation, Parameterization, 
 use super::former_names::{current, to_current, to_former};
 use super::losses::{self, OptionValue, Regularizers};
 use super::objective::Objective;
-use super::transforms::{SCALE_LIMITS, Transforms};
+use super::transform::SCALE_LIMITS;
+use super::transforms::Transforms;
 use crate::digest::sha256_hex;
 use crate::error::SettingsError;
 use crate::ops::MAX_FFT_SIDE;

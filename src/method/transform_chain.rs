@@ -1,19 +1,25 @@
-//! The commands of the transforms, and their maps at a step. Each transform is an affine map with its own sizes. They are not merged into
-//! a single map, because each one cuts and fills.
+//! The commands of the transforms, and their maps at a step. Each transform but noise is an affine map with its own sizes. They are not merged
+//! into a single map, because each one cuts and fills.
 
 use super::draws::Warp;
 use super::settings::Settings;
-use super::transforms::{Scaled, Transform, scaled};
+use super::transform::{Scaled, Transform, scaled};
 use crate::error::Result;
 use crate::gpu::{Recording, TensorId};
-use crate::ops::{AffineWarp, ChannelAffine, Clock, Interpolation, Tensor};
+use crate::ops::{AffineWarp, ChannelAffine, Clock, Interpolation, Noise, Roll, Tensor};
 use crate::shape::{ImageSpec, Shape};
 
-/// The map of an image at a step, see [`AffineWarp::row`].
+/// The map of an image at a step, see [`AffineWarp::row`]; of noise, the two numbers of [`Noise`], then zeros.
 pub(crate) type Map = [f32; AffineWarp::ROW];
 
+enum Kind {
+    Warp(AffineWarp),
+    Roll,
+    Noise(Noise),
+}
+
 struct Stage {
-    warp: AffineWarp,
+    kind: Kind,
     /// `[window,N]` maps.
     maps: TensorId,
     /// The largest `[height, width]` after it.
@@ -38,23 +44,28 @@ impl Chain {
         let ImageSpec { channels, height, width } = settings.image(network);
         let sizes = settings.transforms.sizes([height, width])?;
         let mut stages: Vec<Stage> = Vec::new();
-        let mut push = |fill: Vec<f32>, interpolation, size| {
-            let warp = AffineWarp { interpolation, fill, normalize: None };
+        let mut push = |kind, size| {
             let maps = rec.kept(format!("theta {}", stages.len()), window * n * AffineWarp::ROW);
-            stages.push(Stage { warp, maps, size });
+            stages.push(Stage { kind, maps, size });
         };
+        let warp = |fill, interpolation| Kind::Warp(AffineWarp { interpolation, fill, normalize: None });
+        let bilinear = |fill: f32| warp(vec![fill; channels], Interpolation::Bilinear);
         for (transform, &size) in settings.transforms.0.iter().zip(&sizes[1..]) {
-            match transform {
-                Transform::Affine => push(fill.to_vec(), settings.interpolation, size),
-                Transform::Pad { value, .. } => push(vec![*value as f32; channels], Interpolation::Bilinear, size),
-                _ => push(vec![0.0; channels], Interpolation::Bilinear, size),
-            }
+            let kind = match transform.inner() {
+                Transform::Affine => warp(fill.to_vec(), settings.interpolation),
+                Transform::Pad { value, .. } => bilinear(*value as f32),
+                Transform::Roll(_) | Transform::Flip(_) => Kind::Roll,
+                Transform::Noise(deviation) => Kind::Noise(Noise { deviation: *deviation as f32 }),
+                _ => bilinear(0.0),
+            };
+            push(kind, size);
         }
         if resizes(settings, network) {
-            push(vec![0.0; channels], Interpolation::Bilinear, [network.height, network.width]);
+            push(bilinear(0.0), [network.height, network.width]);
         }
-        if let Some(last) = stages.last_mut() {
-            last.warp.normalize = normalize;
+        // The last stage is a warp: `affine`, or the resize.
+        if let Some(Stage { kind: Kind::Warp(warp), .. }) = stages.last_mut() {
+            warp.normalize = normalize;
         }
         Ok(Self { stages })
     }
@@ -69,7 +80,11 @@ impl Chain {
         let mut x = image;
         for stage in &self.stages {
             let y = Tensor::transient(rec, "warped", with_size(image.shape, stage.size));
-            stage.warp.forward(rec, x, stage.maps, clock, y)?;
+            match &stage.kind {
+                Kind::Warp(warp) => warp.forward(rec, x, stage.maps, clock, y)?,
+                Kind::Roll => Roll.forward(rec, x, stage.maps, clock, y)?,
+                Kind::Noise(noise) => noise.forward(rec, x, stage.maps, clock, y)?,
+            }
             x = y;
         }
         Ok(x)
@@ -78,12 +93,18 @@ impl Chain {
     /// Appends the commands from the gradient of the network's input, `dinput`, to that of the images.
     pub(super) fn backward(&self, rec: &mut Recording, dinput: Tensor, clock: Clock, dimage: Tensor) -> Result<()> {
         let mut dy = dinput;
-        for (at, stage) in self.stages.iter().enumerate().rev() {
-            let dx = match at.checked_sub(1) {
+        // The gradient passes through noise unchanged. Noise keeps the size.
+        let moving = |(_, stage): &(usize, &Stage)| !matches!(stage.kind, Kind::Noise(_));
+        let mut stages = self.stages.iter().enumerate().filter(moving).rev().peekable();
+        while let Some((at, stage)) = stages.next() {
+            let dx = match stages.peek() {
                 None => dimage,
-                Some(before) => Tensor::transient(rec, "dwarped", with_size(dimage.shape, self.stages[before].size)),
+                Some(_) => Tensor::transient(rec, "dwarped", with_size(dimage.shape, self.stages[at - 1].size)),
             };
-            stage.warp.backward(rec, dy, stage.maps, clock, dx)?;
+            match &stage.kind {
+                Kind::Warp(warp) => warp.backward(rec, dy, stage.maps, clock, dx)?,
+                _ => Roll.backward(rec, dy, stage.maps, clock, dx)?,
+            }
             dy = dx;
         }
         Ok(())
@@ -126,9 +147,12 @@ pub(crate) fn maps_of(
     let mut size = [image.height, image.width];
     let mut maps = Vec::with_capacity(settings.transforms.0.len() + 1);
     let shifted = |dx: f64, dy: f64| [1.0, 0.0, -dx as f32, 0.0, 1.0, -dy as f32];
+    let warps = theta != Warp::IDENTITY.theta(size[1], size[0]);
     for (at, transform) in settings.transforms.0.iter().enumerate() {
-        let [first, second] = draw(at);
-        let (theta, after) = match transform {
+        // Zeros leave the image as it is.
+        let idle = warps && matches!(transform, Transform::Unwarped(_));
+        let [first, second] = if idle { [0.0; 2] } else { draw(at) };
+        let (theta, after) = match transform.inner() {
             Transform::Affine => (theta, size),
             Transform::Pad { pixels, .. } => {
                 (shifted(*pixels as f64, *pixels as f64), size.map(|side| side + 2 * pixels))
@@ -140,11 +164,16 @@ pub(crate) fn maps_of(
                 let [start_y, start_x] = [-(step_y * scaled[0].pad as f32), -(step_x * scaled[1].pad as f32)];
                 ([step_x, 0.0, start_x, 0.0, step_y, start_y], scaled.map(Scaled::side))
             }
+            Transform::Roll(_) => (shifted(first, second), size),
+            Transform::Flip(_) if first == 0.0 => (shifted(0.0, 0.0), size),
+            Transform::Flip(_) => ([-1.0, 0.0, (size[1] - 1) as f32, 0.0, 1.0, 0.0], size),
+            Transform::Noise(_) => ([first as f32, second as f32, 0.0, 0.0, 0.0, 0.0], size),
             // A warp turns clockwise.
             Transform::Rotate(_) => {
                 let [height, width] = size;
                 (Warp { angle_deg: -first, ..Warp::IDENTITY }.theta(width, height), size)
             }
+            Transform::Unwarped(_) => unreachable!("an unwarped transform has another one within"),
         };
         maps.push(AffineWarp::row(theta, size, after));
         size = after;

@@ -1,7 +1,4 @@
-//! Transforms of the image in each step, before it reaches the network: a list, each entry with its own random draws.
-//!
-//! An entry is text, as on the command line and in settings: `affine`, `pad 12 0.5`, `jitter 8`, `scale 0.9 1 1.1`, `rotate -10 0 10`. All but
-//! `affine` are Lucent's (`lucent.optvis.transform`), with its rules for sizes and for the colour outside the image.
+//! The list of transforms of the image in each step, before it reaches the network. Each entry has its own random draws.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -9,132 +6,11 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::named::as_string;
+use super::transform::{MAX_SIDE, Transform, scaled};
 use crate::{Error, Result};
 
-/// The smallest and the largest scale. The adjoint of a warp visits about `scale²` output pixels for each input pixel, so the upper limit
-/// also limits the work of a step.
-pub(super) const SCALE_LIMITS: [f64; 2] = [0.05, 20.0];
-
-/// The longest side of a transformed image. This limits memory.
-const MAX_SIDE: usize = 2048;
-
-/// The most transforms, and the most values of a transform.
+/// The most transforms.
 const MAX_TRANSFORMS: usize = 16;
-const MAX_VALUES: usize = 256;
-
-/// A transform.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub enum Transform {
-    /// The paper's warp: rotates, scales and shifts, see the settings with these names.
-    Affine,
-    /// Adds pixels on every side.
-    Pad {
-        /// The number of pixels.
-        pixels: usize,
-        /// Their value in `[0,1]`, for every channel.
-        value: f64,
-    },
-    /// Shifts by 0 to d − 1 pixels to the right and downwards. The new pixels are 0.
-    Jitter(usize),
-    /// Resizes by one of these factors, corner to corner. A smaller image is surrounded by zeros.
-    Scale(Vec<f64>),
-    /// Turns about the centre by one of these angles in degrees, anticlockwise. The new pixels are 0.
-    Rotate(Vec<f64>),
-}
-
-impl Transform {
-    fn check(&self) -> Result<()> {
-        let wrong = |must: &str| Err(Error::input(format!("has `{self}`, but {must}")).field("transforms"));
-        match self {
-            Self::Pad { pixels, .. } if !(1..=MAX_SIDE).contains(pixels) => wrong("a pad has 1 to 2048 pixels"),
-            Self::Pad { value, .. } if !(0.0..=1.0).contains(value) => wrong("a pad's value is from 0 to 1"),
-            Self::Jitter(d) if !(2..=MAX_SIDE).contains(d) => wrong("a jitter has 2 to 2048 pixels"),
-            Self::Scale(values) | Self::Rotate(values) if values.len() > MAX_VALUES => {
-                wrong("it may have at most 256 values")
-            }
-            Self::Scale(scales) if !scales.iter().all(|s| (SCALE_LIMITS[0]..=SCALE_LIMITS[1]).contains(s)) => {
-                wrong(&format!("scales are from {} to {}", SCALE_LIMITS[0], SCALE_LIMITS[1]))
-            }
-            Self::Rotate(angles) if !angles.iter().all(|a| a.abs() <= 360.0) => wrong("angles are from -360 to 360"),
-            _ => Ok(()),
-        }
-    }
-
-    /// The possible lengths of a side after the transform, given those before it.
-    fn sides(&self, before: &BTreeSet<usize>) -> BTreeSet<usize> {
-        match self {
-            Self::Affine | Self::Jitter(_) | Self::Rotate(_) => before.clone(),
-            Self::Pad { pixels, .. } => before.iter().map(|side| side + 2 * pixels).collect(),
-            Self::Scale(scales) => {
-                before.iter().flat_map(|&side| scales.iter().map(move |&scale| scaled(side, scale).side())).collect()
-            }
-        }
-    }
-}
-
-/// A side after [`Transform::Scale`]: `inner` pixels of the image, with `pad` zeros before and after.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Scaled {
-    pub(super) inner: usize,
-    pub(super) pad: usize,
-}
-
-impl Scaled {
-    pub(super) fn side(self) -> usize {
-        self.inner + 2 * self.pad
-    }
-}
-
-/// Scales a side as Lucent does, which rounds up both numbers. So the side may grow by one pixel.
-pub(super) fn scaled(side: usize, scale: f64) -> Scaled {
-    let inner = (scale * side as f64).ceil() as usize;
-    Scaled { inner, pad: side.saturating_sub(inner).div_ceil(2) }
-}
-
-impl fmt::Display for Transform {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut list = |name: &str, values: &[f64]| {
-            f.write_str(name)?;
-            values.iter().try_for_each(|value| write!(f, " {value}"))
-        };
-        match self {
-            Self::Affine => f.write_str("affine"),
-            Self::Pad { pixels, value } => write!(f, "pad {pixels} {value}"),
-            Self::Jitter(d) => write!(f, "jitter {d}"),
-            Self::Scale(scales) => list("scale", scales),
-            Self::Rotate(angles) => list("rotate", angles),
-        }
-    }
-}
-
-impl FromStr for Transform {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        let mut words = text.split_whitespace();
-        let name = words.next().unwrap_or_default();
-        let values: Option<Vec<f64>> = words.map(|word| word.parse().ok().filter(|v: &f64| v.is_finite())).collect();
-        let whole = |value: f64| (value >= 0.0 && value.fract() == 0.0).then_some(value as usize);
-        let parsed = match (name, values.as_deref()) {
-            ("affine", Some([])) => Some(Self::Affine),
-            ("pad", Some(&[pixels, value])) => whole(pixels).map(|pixels| Self::Pad { pixels, value }),
-            ("jitter", Some(&[d])) => whole(d).map(Self::Jitter),
-            ("scale", Some(scales @ [_, ..])) => Some(Self::Scale(scales.to_vec())),
-            ("rotate", Some(angles @ [_, ..])) => Some(Self::Rotate(angles.to_vec())),
-            _ => None,
-        };
-        parsed.ok_or_else(|| {
-            Error::input(format!(
-                "`{text}` is not a transform: use affine, pad PIXELS VALUE, jitter PIXELS, scale FACTOR..., or rotate \
-                     DEGREES..."
-            ))
-        })
-    }
-}
-
-as_string!(Transform);
 
 /// A list of transforms, in order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -160,6 +36,11 @@ impl Transforms {
                 .field("transforms"));
         }
         self.0.iter().try_for_each(Transform::check)?;
+        let unwarped = self.0.iter().find(|transform| matches!(transform, Transform::Unwarped(_)));
+        if let Some(unwarped) = unwarped.filter(|_| !self.0.contains(&Transform::Affine)) {
+            let why = "there is no `affine`, so no step has a warp: leave out `unwarped`";
+            return Err(Error::input(format!("has `{unwarped}`, but {why}")).field("transforms"));
+        }
         self.sizes(size).map(drop)
     }
 
@@ -222,6 +103,7 @@ impl FromStr for Transforms {
 
 #[cfg(test)]
 mod tests {
+    use super::super::transform::Scaled;
     use super::*;
 
     /// Lucent's.
@@ -230,7 +112,14 @@ mod tests {
 
     #[test]
     fn text_round_trips() {
-        for text in ["affine", "none", LUCENT, "pad 1 0,affine,jitter 2"] {
+        for text in [
+            "affine",
+            "none",
+            LUCENT,
+            "pad 1 0,affine,jitter 2",
+            "roll 16,flip,flip 0.25,noise 0.1",
+            "unwarped flip,affine",
+        ] {
             assert_eq!(text.parse::<Transforms>().unwrap().to_string(), text);
         }
         let spaced: Transforms = " jitter  8 , affine".parse().unwrap();
@@ -239,9 +128,24 @@ mod tests {
 
     #[test]
     fn what_is_no_transform_is_named() {
-        for text in
-            ["", "blur 3", "pad 12", "pad 1.5 0", "jitter", "jitter -8", "scale", "scale nan", "affine 1", "rotate x"]
-        {
+        for text in [
+            "",
+            "blur 3",
+            "pad 12",
+            "pad 1.5 0",
+            "jitter",
+            "jitter -8",
+            "scale",
+            "scale nan",
+            "affine 1",
+            "rotate x",
+            "roll",
+            "roll 1.5",
+            "flip 1 2",
+            "noise",
+            "unwarped",
+            "unwarped unwarped flip",
+        ] {
             let error = text.parse::<Transforms>().unwrap_err().to_string();
             assert!(error.starts_with(&format!("`{text}` is not a transform: use affine,")), "{error}");
         }
@@ -252,6 +156,12 @@ mod tests {
             ("scale 0.01", "`transforms` has `scale 0.01`, but scales are from 0.05 to 20"),
             ("rotate 361", "`transforms` has `rotate 361`, but angles are"),
             ("scale 1 1.1,affine", "`transforms` is scale 1 1.1,affine, but `affine` needs a fixed size"),
+            ("roll 0", "`transforms` has `roll 0`, but a roll has"),
+            ("flip 1.5", "`transforms` has `flip 1.5`, but a flip's probability is"),
+            ("noise -1", "`transforms` has `noise -1`, but noise is from 0 to 10"),
+            ("unwarped flip 2,affine", "`transforms` has `flip 2`, but a flip's"),
+            ("unwarped noise 1,affine", "`transforms` has `unwarped noise 1`, but only jitter, rotate, roll and flip"),
+            ("jitter 2,unwarped flip", "`transforms` has `unwarped flip`, but there is no `affine`"),
             ("scale 20", "`transforms` is scale 20, but `scale 20` may make the image 4480 pixels wide"),
         ] {
             let error = text.parse::<Transforms>().unwrap().check([224; 2]).unwrap_err();

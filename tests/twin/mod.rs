@@ -27,10 +27,12 @@ pub(crate) mod linear;
 pub(crate) mod local_response_norm;
 pub(crate) mod max_pool2d;
 pub(crate) mod natural_statistics;
+pub(crate) mod noise;
 pub(crate) mod normalize;
 pub(crate) mod probability_variance;
 pub(crate) mod random;
 pub(crate) mod relu;
+pub(crate) mod roll;
 pub(crate) mod total_variation;
 
 /// `[N, C, H, W]`, row-major with W fastest; vectors are `[N, C, 1, 1]`. Read and written as `x[[n, c, h, w]]`.
