@@ -1,10 +1,10 @@
-// diversity: f, how unlike an image's Gram matrix is to those of the other images of the batch (Olah, Mordvintsev and Schubert, 2017).
+// diversity: f, how unlike an image's Gram matrix is to those of the other images of its group (Olah, Mordvintsev and Schubert, 2017).
 //   gram       G[n,a,b] = sum over p of x[n,a,p] x[n,b,p]
 //   similarity s[n,j] = <G[n], G[j]>, a workgroup each; |n| = sqrt(s[n,n]), cos[n,j] = s[n,j] / (|n| |j|)
-//   value      partial[n,j] = -[j != n] cos[n,j] / (N-1), which add up to f[n] = -mean over j != n of cos[n,j]
-//   mix        M[n] = -1/(N-1) sum over j != n of (G[j] / (|n| |j|) - cos[n,j] G[n] / |n|^2) = df[n]/dG[n], the others held still
+//   value      partial[n,j] = -[j is another of n's group] cos[n,j] / (K-1), which add up to f[n] = -mean over these j of cos[n,j]
+//   mix        M[n] = -1/(K-1) sum over these j of (G[j] / (|n| |j|) - cos[n,j] G[n] / |n|^2) = df[n]/dG[n], the others held still
 //   gradient   dx[n] = -weight w 2 M[n] x[n], since M is symmetric
-// x: [N,C,H,W], P = H*W, N at least 2. 2 C^2 P operations each for gram and gradient.
+// K is the size of the group, whose number is the row's channel. x: [N,C,H,W], P = H*W, N at least 2. 2 C^2 P operations each for gram and gradient.
 #import lib/feature_row
 #import lib/reduce
 #import lib/term
@@ -33,6 +33,20 @@ fn squared(n: u32) -> f32 {
 // 1 / (|n| |j|).
 fn inverse(n: u32, j: u32) -> f32 {
     return 1.0 / (sqrt(squared(n)) * sqrt(squared(j)));
+}
+
+// Whether j is another image of n's group.
+fn others(n: u32, j: u32) -> bool {
+    return j != n && rows[j].channel == rows[n].channel;
+}
+
+// 1/(K-1); of an image that is alone 1, since there is nothing to divide.
+fn share(n: u32) -> f32 {
+    var count = 0u;
+    for (var j = 0u; j < params.images; j++) {
+        count += u32(others(n, j));
+    }
+    return 1.0 / f32(max(count, 1u));
 }
 
 // x, y and z of the grid are b, a and the image.
@@ -71,8 +85,7 @@ fn value(@builtin(global_invocation_id) id: vec3u) {
         return;
     }
     let i = id.y * params.images + id.x;
-    let share = 1.0 / f32(params.images - 1u);
-    out[i] = select(-share * similar[i] * inverse(id.y, id.x), 0.0, id.x == id.y);
+    out[i] = select(0.0, -share(id.y) * similar[i] * inverse(id.y, id.x), others(id.y, id.x));
 }
 
 // x, y and z of the grid are b, a and n.
@@ -84,16 +97,18 @@ fn mix(@builtin(global_invocation_id) id: vec3u) {
     let n = id.z;
     let len = params.channels * params.channels;
     let i = id.y * params.channels + id.x;
-    var others = 0.0;
+    var sum = 0.0;
     var cosines = 0.0;
+    var count = 0u;
     for (var j = 0u; j < params.images; j++) {
-        if j != n {
-            others += grams[j * len + i] * inverse(n, j);
+        if others(n, j) {
+            count += 1u;
+            sum += grams[j * len + i] * inverse(n, j);
             cosines += similar[n * params.images + j] * inverse(n, j);
         }
     }
     let own = grams[n * len + i];
-    out[n * len + i] = -(others - cosines * own / squared(n)) / f32(params.images - 1u);
+    out[n * len + i] = -(sum - cosines * own / squared(n)) / f32(max(count, 1u));
 }
 
 // x, y and z of the grid are the place, the channel and the image.

@@ -285,5 +285,5 @@ fn what_norms_keep_and_what_was_measured_have_the_same_units() {
 
 fn term(network: &Network) -> Box<dyn LossTerm> {
     let settings = Preset::Natural.settings().expect("a preset");
-    settings.regularizers.terms(network).last().expect("a term")
+    settings.regularizers.terms(network, &[]).last().expect("a term")
 }

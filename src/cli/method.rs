@@ -22,7 +22,8 @@ const NATURAL_WEIGHT: &str = "natural_weight";
 #[derive(clap::Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Method (in brackets: the default, which is --preset paper)")]
 pub(crate) struct MethodArgs {
-    /// Settings to start from: paper, paper-strict, natural, lucent, or a JSON file of settings; `protogpu presets` shows them
+    /// Settings to start from: paper, paper-strict, natural, deepinversion, lucent, or a JSON file of settings;
+    /// `protogpu presets` shows them
     #[arg(long, value_name = "NAME|FILE.json")]
     pub(crate) preset: Option<Preset>,
     /// Steps of the prototype stage [512]
@@ -61,6 +62,9 @@ pub(crate) struct MethodArgs {
     /// jitter, rotate and roll: only in steps in which affine does not warp [affine]
     #[arg(long, value_name = "LIST")]
     transforms: Option<Transforms>,
+    /// Transform the image this many times in each step, with different draws, and use the mean loss [1]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    views: Option<u32>,
     /// Rotate by up to this many degrees, in either direction [180]
     #[arg(long, value_name = "DEGREES", allow_negative_numbers = true)]
     rotation: Option<f64>,
@@ -296,7 +300,7 @@ impl MethodArgs {
         if let Some(objective) = self.objectives.first() {
             settings.objective = objective.clone();
         }
-        lay_over!(preset steps lr lr_decay_fraction beta1 beta2 eps weight_decay parameterization image_side transforms rotation translate scale warp_probability
+        lay_over!(preset steps lr lr_decay_fraction beta1 beta2 eps weight_decay parameterization image_side transforms views rotation translate scale warp_probability
             interpolation fill logsumexp_weight tv_form tv_weight tv_start
             baseline_form baseline_weight baseline_steps baseline_reset clamp init seed);
         for (name, value) in &self.regularizers.0 {
@@ -363,6 +367,7 @@ mod tests {
             parameterization: Parameterization::Fourier,
             image_side: 15,
             transforms: "jitter 8,scale 1 1.5,affine".parse().unwrap(),
+            views: 7,
             rotation: 6.0,
             translate: 0.7,
             scale: [0.8, 0.9],

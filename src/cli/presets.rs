@@ -10,7 +10,7 @@ use super::terminal::print;
 #[derive(clap::Args, Debug)]
 #[command(after_help = super::help::PRESETS)]
 pub(crate) struct PresetsArgs {
-    /// The preset to print: paper, paper-strict, natural, lucent, or a JSON file. The settings that a file leaves out are added
+    /// The preset to print: paper, paper-strict, natural, deepinversion, lucent, or a JSON file. The settings that a file leaves out are added
     #[arg(value_name = "NAME|FILE.json")]
     preset: Option<Preset>,
 }
@@ -19,7 +19,7 @@ impl PresetsArgs {
     /// Prints the list, or one preset.
     pub(crate) fn run(&self) -> Result<()> {
         let text = match &self.preset {
-            None => Preset::BUILTIN.iter().map(|preset| format!("{preset:12} {}\n", preset.summary())).collect(),
+            None => Preset::BUILTIN.iter().map(|preset| format!("{preset:13} {}\n", preset.summary())).collect(),
             Some(Preset::File(path)) => {
                 let file = presets::read(path)?;
                 let settings = file.settings()?;

@@ -24,11 +24,15 @@ use crate::lab::run::many::{Done, Throughput, make_all};
 use crate::lab::run::record::{AdapterRecord, Config};
 use crate::lab::run::request::{Request, requests};
 use crate::lab::run::slot::{RunSlot, batch_len, check_diverse, slots, start};
+use crate::method::losses::OptionValue;
 use crate::method::{Session, Settings};
 use crate::networks::{Network, Preprocessing};
 use crate::ops::ConvAlgorithms;
 use crate::{Error, Result};
 use serde_json::json;
+
+/// The weight of `--diverse`.
+const DIVERSE: f64 = 4.0;
 
 /// The most memory for keeping images until the contact sheet is drawn.
 const PICTURES_BYTES: usize = 256 << 20;
@@ -51,6 +55,9 @@ pub(crate) struct RunArgs {
     #[arg(long, alias = "per-class", value_name = "K", default_value_t = 1)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=100_000))]
     seeds: u32,
+    /// Make the prototypes of each class or objective different from each other, with --seeds 2 or more: short for --diversity-weight 4
+    #[arg(long, conflicts_with = "diversity_weight")]
+    diverse: bool,
     /// Prototypes per batch, 1 to 256, or auto: as many as memory allows, at most 8 on a software adapter. A prototype's bits do
     /// not depend on its batch
     #[arg(long, value_name = "N|auto", default_value = "auto")]
@@ -84,7 +91,11 @@ impl RunArgs {
     pub(crate) fn run(&self, launched: Instant) -> Result<ExitCode> {
         self.engine.network.check_paths(&self.out)?;
         let config = self.config.as_deref().map(Config::read).transpose()?;
-        let settings = self.method.valid_settings(config.as_ref())?;
+        let mut settings = self.method.valid_settings(config.as_ref())?;
+        if self.diverse && !settings.regularizers.compares_seeds() {
+            settings.regularizers.set("diversity_weight", OptionValue::Number(DIVERSE));
+        }
+        let settings = settings;
         self.method.check_logsumexp_weight()?;
         let recorded = config.as_ref().and_then(|config| config.recorded.as_ref());
         let network_args = self.engine.network.or_recorded(recorded.map(|recorded| &recorded.weights));

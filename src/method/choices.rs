@@ -22,6 +22,9 @@ pub enum Preset {
     PaperStrict,
     /// The method of the paper, with activations held close to those of photographs by the statistics that batch norms keep.
     Natural,
+    /// DeepInversion's loss (Yin et al. 2020) for each image separately: cross-entropy, the statistics of batch norms with ten times the weight
+    /// in the first layer, shifts and flips. Its image priors are so weak that their forms are other ones here, with gradients of the same size.
+    DeepInversion,
     /// Lucent's defaults: a spectrum for an image of 128 x 128 pixels, Lucent's transforms, and no regularisation.
     Lucent,
     /// A JSON file of settings. The others come from the preset that it names under `preset`, or from `paper`.
@@ -34,6 +37,7 @@ impl fmt::Display for Preset {
             Self::Paper => f.pad("paper"),
             Self::PaperStrict => f.pad("paper-strict"),
             Self::Natural => f.pad("natural"),
+            Self::DeepInversion => f.pad("deepinversion"),
             Self::Lucent => f.pad("lucent"),
             Self::File(path) => path.display().fmt(f),
         }
@@ -48,11 +52,12 @@ impl FromStr for Preset {
             "paper" => Ok(Self::Paper),
             "paper-strict" | "letter" => Ok(Self::PaperStrict),
             "natural" => Ok(Self::Natural),
+            "deepinversion" => Ok(Self::DeepInversion),
             "lucent" => Ok(Self::Lucent),
             path if path.ends_with(".json") => Ok(Self::File(path.into())),
             "table3" => Err(Error::input("`table3` is a grid of settings, for `protogpu sweep`")),
             _ => Err(Error::input(format!(
-                "`{text}` is not paper, paper-strict, natural, lucent or a file name that ends in .json"
+                "`{text}` is not paper, paper-strict, natural, deepinversion, lucent or a file name that ends in .json"
             ))),
         }
     }

@@ -1,5 +1,5 @@
 //! Microbatches: parts of a batch that go through transforms and network one after the other, so that they share the memory for
-//! activations.
+//! activations. With several views, each part goes through once for each view.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -9,17 +9,19 @@ use super::terms::{Step, Terms};
 use super::transform_chain::Chain;
 use crate::error::Result;
 use crate::gpu::{Recording, TensorId, VIEW_ALIGN};
-use crate::ops::{ChannelAffine, Tensor};
+use crate::ops::{ChannelAffine, GradEpilogue, Tensor, finish_gradient};
 use crate::shape::{ImageSpec, Shape};
 
 /// The largest microbatch on a software adapter. With more images, the output of a layer no longer fits in the processor's caches
 /// when the next layer reads it; on some processors an image then takes longer than alone.
 pub const MICROBATCH_IN_SOFTWARE: usize = 8;
 
-/// Some images of a batch, and their tensors that outlive a step.
+/// Some images of a batch in one view, and their tensors that outlive a step.
 pub(super) struct Microbatch {
     /// The images' indices in the batch.
     pub(super) images: Range<usize>,
+    /// The view.
+    pub(super) view: u64,
     /// For each transform, maps `[window,n]`.
     pub(super) maps: Vec<TensorId>,
     /// Rows `[window,n]`: the loss, and the columns of the terms.
@@ -49,16 +51,38 @@ impl Through<'_> {
         split(batch, if software && !self.terms.compare_images() { MICROBATCH_IN_SOFTWARE } else { batch.n() })
     }
 
-    /// For some images of the batch, appends the commands from the images `x` to their gradient `dx`, and those that write the history.
+    /// For some images of the batch, appends the commands from the images `x` to their gradient `dx`, which is the sum over the views, and
+    /// those that write the history. Returns a microbatch for each view.
     pub(super) fn record(
         &self,
         rec: &mut Recording,
         images: Range<usize>,
         x: Tensor,
         dx: Tensor,
-    ) -> Result<Microbatch> {
-        let (n, clock, terms) = (images.len(), self.step.clock, self.terms);
+    ) -> Result<Vec<Microbatch>> {
         let [x, dx] = [x.images(rec, images.clone())?, dx.images(rec, images.clone())?];
+        let views = u64::from(self.settings.views);
+        let mut sum: Option<Tensor> = None;
+        let mut microbatches = Vec::new();
+        for view in 0..views {
+            let last = view + 1 == views;
+            let of_view = if views == 1 { dx } else { Tensor::transient(rec, "dview", x.shape) };
+            microbatches.push(self.view(rec, view, images.clone(), x, of_view)?);
+            sum = Some(match sum {
+                None => of_view,
+                Some(before) => {
+                    let to = if last { dx } else { Tensor::transient(rec, "dviews", x.shape) };
+                    let epilogue = GradEpilogue { add: Some(before.id), mask: None };
+                    finish_gradient(rec, "views", of_view, to, epilogue)?;
+                    to
+                }
+            });
+        }
+        Ok(microbatches)
+    }
+
+    fn view(&self, rec: &mut Recording, view: u64, images: Range<usize>, x: Tensor, dx: Tensor) -> Result<Microbatch> {
+        let (n, clock, terms) = (images.len(), self.step.clock, self.terms);
         let chain = Chain::new(rec, self.settings, self.network, &self.fill, self.normalize.clone(), [n, clock.steps])?;
         let input = chain.forward(rec, x, clock)?;
         let ledger = terms.ledger(&self.step, rec, x)?;
@@ -66,7 +90,7 @@ impl Through<'_> {
         chain.backward(rec, dinput, clock, dx)?;
         terms.on_image(rec, &ledger, images.clone(), [x, dx])?;
         ledger.write(rec)?;
-        Ok(Microbatch { images, maps: chain.maps(), history: ledger.history, names: ledger.names().to_vec() })
+        Ok(Microbatch { images, view, maps: chain.maps(), history: ledger.history, names: ledger.names().to_vec() })
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{Error, Result};
 
 impl Preset {
     /// Those that are built in.
-    pub const BUILTIN: [Self; 4] = [Self::Paper, Self::PaperStrict, Self::Natural, Self::Lucent];
+    pub const BUILTIN: [Self; 5] = [Self::Paper, Self::PaperStrict, Self::Natural, Self::DeepInversion, Self::Lucent];
 
     /// One line that describes it.
     pub fn summary(&self) -> &'static str {
@@ -22,6 +22,9 @@ impl Preset {
             }
             Self::Natural => {
                 "activations close to those of photographs, by the statistics of batch norms; less total variation"
+            }
+            Self::DeepInversion => {
+                "DeepInversion's loss for each image: cross-entropy, the statistics of batch norms, shifts and flips"
             }
             Self::Lucent => {
                 "Lucent's defaults: a Fourier spectrum with decorrelated colours, five transforms, no penalty"
@@ -36,6 +39,7 @@ impl Preset {
             Self::Paper => Some(include_str!("presets/paper.json")),
             Self::PaperStrict => Some(include_str!("presets/paper-strict.json")),
             Self::Natural => Some(include_str!("presets/natural.json")),
+            Self::DeepInversion => Some(include_str!("presets/deepinversion.json")),
             Self::Lucent => Some(include_str!("presets/lucent.json")),
             Self::File(_) => None,
         }
@@ -147,7 +151,7 @@ mod tests {
             ("[]", "not a JSON object of settings: invalid type"),
             (
                 r#"{"preset": "mine.json"}"#,
-                "its `preset` is \"mine.json\", but a file starts from paper or paper-strict or natural or lucent",
+                "its `preset` is \"mine.json\", but a file starts from paper or paper-strict or natural or deepinversion or lucent",
             ),
             (r#"{"preset": 3}"#, "its `preset` is 3, but"),
             (r#"{"learning_rate": 3}"#, "unknown setting `learning_rate`"),

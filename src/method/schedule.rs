@@ -38,15 +38,21 @@ fn learning_rate(settings: &Settings, step: u64) -> f64 {
     if left < falling { settings.lr * left / falling } else { settings.lr }
 }
 
+/// The step for which a view of a step draws. View 0 draws as a step without other views does.
+pub(super) fn of_view(step: u64, view: u64) -> u64 {
+    // Far more than the steps of a run, and with views below 2¹⁶ a stream's number still fits.
+    step + (view << 40)
+}
+
 /// A source of warps for the transform `affine`: six numbers for each image and step, as shaders/affine_warp.wgsl takes them.
 pub trait Warps: Send {
-    /// The warp of an image at a step.
+    /// The warp of an image at a step. For view v of a step with several views, `step` is that step plus 2⁴⁰ v.
     fn theta(&self, image: usize, step: u64) -> [f32; 6];
 }
 
 /// A source of draws for the other transforms.
 pub trait TransformDraws: Send {
-    /// The two draws for an image at a step of the transform with this index in [`Settings::transforms`]. Jitter and
+    /// The two draws for an image at a step (as for [`Warps::theta`]) of the transform with this index in [`Settings::transforms`]. Jitter and
     /// roll: pixels to the right and downwards. Scale: the factor, then 0. Rotate: the angle in degrees, then 0. Flip: 1 to mirror the image, else
     /// 0, then 0. Noise: two whole numbers from 0 to 2²⁴ − 1, the key of the generator. Others: zeros.
     fn draw(&self, image: usize, step: u64, transform: usize) -> [f64; 2];

@@ -15,7 +15,7 @@ use super::losses::LossTerm;
 use super::microbatch::Microbatch;
 use super::objective::{Objective, ResolvedObjective, resolve_all};
 use super::parameterization::{normal_spectrum, spectrum_of};
-use super::schedule::{Drawn, TransformDraws, Warps, adam_row};
+use super::schedule::{Drawn, TransformDraws, Warps, adam_row, of_view};
 use super::settings::Settings;
 use super::step::{self, State, WINDOW};
 use super::terms::Terms;
@@ -279,8 +279,9 @@ impl Session {
         self.plan.write(self.state.schedule.rows, &rows)?;
         let window = self.state.schedule.clock.steps;
         self.plan.write(self.state.weights, &self.terms.weights(&self.settings, steps.clone(), window))?;
-        for Microbatch { images, maps: tensors, .. } in &self.state.microbatches {
-            let each = steps.clone().flat_map(|step| images.clone().map(move |image| (image, step)));
+        for Microbatch { images, view, maps: tensors, .. } in &self.state.microbatches {
+            let draws = steps.clone().map(|step| of_view(step, *view));
+            let each = draws.flat_map(|step| images.clone().map(move |image| (image, step)));
             let maps: Vec<Vec<Map>> = each.map(|(image, step)| self.maps(image, step)).collect();
             for (stage, &tensor) in tensors.iter().enumerate() {
                 let of_stage: Vec<Map> = maps.iter().map(|maps| maps[stage]).collect();

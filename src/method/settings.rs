@@ -23,6 +23,9 @@ use crate::{Error, Result};
 /// The most steps of a run. This limits the memory for its losses.
 pub const MAX_STEPS: u32 = 1_000_000;
 
+/// The most views of a step. This limits the commands of a step.
+const MAX_VIEWS: u32 = 64;
+
 /// The settings of a prototype. The default is [`Preset::Paper`]; presets/paper.json has its values.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
@@ -57,6 +60,10 @@ pub struct Settings {
     /// The transforms of the image in each step, before it reaches the network.
     #[serde(default)]
     pub transforms: Transforms,
+    /// The number of times that each step transforms an image and shows it to the network, each time with draws of its own. The loss and its
+    /// gradient are means over these views. Files leave it out if it is 1.
+    #[serde(default = "one_view", skip_serializing_if = "is_one_view")]
+    pub views: u32,
     /// The largest rotation by the warp in either direction, in degrees.
     pub rotation: f64,
     /// The largest shift by the warp in either direction, as a fraction of the width and of the height.
@@ -138,6 +145,7 @@ impl Settings {
             "false with {parameterization} fourier, whose pixels never leave [0,1]",
         )?;
         self.transforms.check([self.image_side as usize; 2])?;
+        check((1..=MAX_VIEWS).contains(&self.views), "views", self.views, &format!("from 1 to {MAX_VIEWS}"))?;
         check(
             (0.0..=1.0).contains(&(self.weight_decay * self.lr)),
             "weight_decay",
@@ -192,7 +200,7 @@ impl Settings {
     /// names them.
     pub fn overlay(&self, keys: &Map<String, Value>) -> Result<Self> {
         to_current(keys.clone())?;
-        let mut merged = self.to_map();
+        let mut merged = self.all();
         let mut settings = self.clone();
         for (key, value) in keys {
             let name = current(key);
@@ -208,7 +216,8 @@ impl Settings {
         Ok(settings)
     }
 
-    /// All settings by name, as in files.
+    /// All settings by name, as in files. Those that older versions do not have, and options of regularisers, are left out if they have their
+    /// default.
     pub fn to_map(&self) -> Map<String, Value> {
         match serde_json::to_value(self) {
             Ok(Value::Object(map)) => map,
@@ -216,11 +225,18 @@ impl Settings {
         }
     }
 
+    /// All settings by name but options of regularisers.
+    fn all(&self) -> Map<String, Value> {
+        let mut map = self.to_map();
+        map.entry("views").or_insert_with(|| self.views.into());
+        map
+    }
+
     /// The value of the setting with this name, including options that [`Settings::to_map`] leaves out because they have their
     /// default.
     pub fn value(&self, name: &str) -> Option<Value> {
         let json = |value| serde_json::to_value(value).expect("a number or a name");
-        self.to_map().get(name).cloned().or_else(|| self.regularizers.value(name).map(json))
+        self.all().get(name).cloned().or_else(|| self.regularizers.value(name).map(json))
     }
 
     /// SHA-256 of the settings as JSON, in lower-case hexadecimal. The JSON has the settings' former names, so that equal settings
@@ -231,7 +247,7 @@ impl Settings {
 
     /// The differences between `self` and `other`, each as `lr is 0.1 here but 0.05 there`.
     pub fn differences(&self, other: &Self, here: &str, there: &str) -> Vec<String> {
-        let mut names: Vec<String> = self.to_map().into_iter().map(|(name, _)| name).collect();
+        let mut names: Vec<String> = self.all().into_iter().map(|(name, _)| name).collect();
         let more: Vec<String> =
             losses::options().map(|option| option.name.to_owned()).filter(|name| !names.contains(name)).collect();
         names.extend(more);
@@ -280,6 +296,16 @@ fn pixels() -> Parameterization {
 /// The side of older files, which do not name one.
 fn network_side() -> u32 {
     224
+}
+
+/// The views of files that do not name them.
+fn one_view() -> u32 {
+    1
+}
+
+/// Whether files leave out the views.
+fn is_one_view(views: &u32) -> bool {
+    *views == one_view()
 }
 
 /// The value of a fraction or probability that older files do not name.
@@ -333,7 +359,7 @@ mod tests {
     #[test]
     fn nonsense_is_refused_by_name() {
         type Change = fn(&mut Settings);
-        let cases: [(&str, Change); 28] = [
+        let cases: [(&str, Change); 29] = [
             ("`lr_decay_fraction` is 1.5,", |s| s.lr_decay_fraction = 1.5),
             ("`steps` is 0,", |s| s.steps = 0),
             ("`steps` is 4294967295,", |s| s.steps = u32::MAX),
@@ -352,6 +378,7 @@ mod tests {
             ("`scale` is 0,0,", |s| s.scale = [0.0, 0.0]),
             ("`scale` is 1.3,0.7,", |s| s.scale = [1.3, 0.7]),
             ("`scale` is NaN,1,", |s| s.scale = [f64::NAN, 1.0]),
+            ("`views` is 0,", |s| s.views = 0),
             ("`warp_probability` is 1.5,", |s| s.warp_probability = 1.5),
             ("`weight_decay` is 21,", |s| s.weight_decay = 21.0),
             ("`tv_start` is -1,", |s| s.tv_start = -1.0),

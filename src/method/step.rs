@@ -32,20 +32,30 @@ pub(super) struct State {
     pub(super) schedule: Schedule,
     /// The terms' weights, `[terms,window]`.
     pub(super) weights: TensorId,
-    /// Together they have all images, in order.
+    /// Together they have all images, in order, once for each view.
     pub(super) microbatches: Vec<Microbatch>,
     /// `[N,K,1,1]`; valid after the section `evaluate`, until the next step.
     pub(super) logits: Tensor,
 }
 
 impl State {
-    /// The row of an image at a step of the window, from the microbatches' histories: the loss, then the other columns.
-    pub(super) fn recorded<'a>(&self, histories: &'a [Vec<f32>], step: usize, image: usize) -> &'a [f32] {
-        let holds = |microbatch: &Microbatch| microbatch.images.contains(&image);
-        let which = self.microbatches.iter().position(holds).expect("each image is in a microbatch");
-        let (images, history, row) = (&self.microbatches[which].images, &histories[which], 1 + self.names().len());
-        let at = (step * images.len() + image - images.start) * row;
-        &history[at..at + row]
+    /// The row of an image at a step of the window, from the microbatches' histories: the loss, then the other columns. It is the mean over
+    /// the views.
+    pub(super) fn recorded(&self, histories: &[Vec<f32>], step: usize, image: usize) -> Vec<f32> {
+        let row = 1 + self.names().len();
+        let of_view = |(microbatch, history): (&Microbatch, &'_ Vec<f32>)| {
+            let images = &microbatch.images;
+            let at = (step * images.len() + image.checked_sub(images.start)?) * row;
+            images.contains(&image).then(|| history[at..at + row].to_vec())
+        };
+        let views: Vec<Vec<f32>> = self.microbatches.iter().zip(histories).filter_map(of_view).collect();
+        match &views[..] {
+            [one] => one.clone(),
+            views => {
+                let mean = |i: usize| views.iter().map(|row| f64::from(row[i])).sum::<f64>() / views.len() as f64;
+                (0..row).map(|i| mean(i) as f32).collect()
+            }
+        }
     }
 
     /// The names of the columns, without the loss.
@@ -141,10 +151,12 @@ pub(super) fn record(
     let step = Step { graph: &truncated, algorithms, clock, weights };
     let through = Through { terms, step, settings, fill, normalize, network: network.image() };
     for images in through.split(made.shape) {
-        microbatches.push(through.record(rec, images, made, dmade)?);
+        microbatches.extend(through.record(rec, images, made, dmade)?);
     }
     let dparameters = rendering.backward(rec, dmade)?;
-    let (beta1, beta2, eps, clamp) = (settings.beta1, settings.beta2, settings.eps, settings.clamp);
+    // The gradient is the sum over the views. With eps as many times as large, a step is that of the mean.
+    let eps = settings.eps * f64::from(settings.views);
+    let (beta1, beta2, clamp) = (settings.beta1, settings.beta2, settings.clamp);
     // A spectrum decays towards 0.
     let towards = if settings.parameterization == Parameterization::Pixels { mean } else { vec![0.0; mean.len()] };
     Adam { beta1, beta2, eps, clamp, towards }.step(rec, dparameters, [parameters, m, v], schedule)?;

@@ -31,12 +31,14 @@ impl Terms {
         objectives: Vec<ResolvedObjective>,
         own: Vec<Arc<dyn LossTerm>>,
     ) -> Result<Self> {
+        let groups = groups(&classes, &objectives);
         let objective: Arc<dyn LossTerm> = if objectives.iter().all(ResolvedObjective::is_class) {
             Arc::new(ClassLogit { classes, logsumexp_weight: settings.logsumexp_weight })
         } else {
             Arc::new(Weighted { objectives })
         };
-        let all = baseline(settings).into_iter().chain([objective]).chain(regularizers(settings, network)).chain(own);
+        let regularizers = regularizers(settings, network, &groups);
+        let all = baseline(settings).into_iter().chain([objective]).chain(regularizers).chain(own);
         let (mut terms, mut nodes) = (Vec::new(), Vec::new());
         for term in all {
             let sources = term.reads(network)?;
@@ -164,6 +166,12 @@ impl Terms {
     }
 }
 
+/// The group of each image: the first image with the same class and objective.
+fn groups(classes: &[usize], objectives: &[ResolvedObjective]) -> Vec<u32> {
+    let goals: Vec<_> = classes.iter().zip(objectives).collect();
+    goals.iter().map(|goal| goals.iter().position(|other| other == goal).unwrap_or(0) as u32).collect()
+}
+
 /// The term of the baseline stage, if there is such a stage.
 fn baseline(settings: &Settings) -> Option<Arc<dyn LossTerm>> {
     let term = ProbabilityVariance { form: settings.baseline_form, weight: settings.baseline_weight };
@@ -171,16 +179,16 @@ fn baseline(settings: &Settings) -> Option<Arc<dyn LossTerm>> {
 }
 
 /// The regularisers of the settings: the total variation, which has its column even if its weight is 0, then those of the table.
-fn regularizers(settings: &Settings, network: &Network) -> impl Iterator<Item = Arc<dyn LossTerm>> {
+fn regularizers(settings: &Settings, network: &Network, groups: &[u32]) -> impl Iterator<Item = Arc<dyn LossTerm>> {
     let Settings { tv_form: form, tv_weight: weight, tv_start: start, .. } = *settings;
     let variation: Arc<dyn LossTerm> = Arc::new(TotalVariation { form, weight, start });
-    std::iter::once(variation).chain(settings.regularizers.terms(network).map(Arc::from))
+    std::iter::once(variation).chain(settings.regularizers.terms(network, groups).map(Arc::from))
 }
 
 /// The weights of the baseline and the regularisers, which depend on settings, as a function of the step. A run continues from a
 /// checkpoint only if they were the same.
 pub(super) fn weights_of(settings: &Settings, network: &Network) -> impl Fn(u64) -> Vec<f32> {
-    let terms: Vec<_> = baseline(settings).into_iter().chain(regularizers(settings, network)).collect();
+    let terms: Vec<_> = baseline(settings).into_iter().chain(regularizers(settings, network, &[])).collect();
     move |step| {
         let at = settings.moment(step);
         terms.iter().map(|term| term.weight(at) as f32).collect()

@@ -1,6 +1,7 @@
 //! Presets: listed, printed, laid over, resumed and repeated.
 
 use std::fs;
+use std::path::Path;
 
 use protogpu::networks::Architecture;
 use protogpu::tensor_file::TensorFile;
@@ -13,7 +14,7 @@ fn a_printed_preset_is_a_file_to_start_from() {
     let folder = tempfile::tempdir().unwrap();
     let list = succeeds(folder.path(), &["presets"]);
     assert!(list.contains("paper ") && list.contains("lucent "), "{list}");
-    assert!(list.lines().all(|line| line.as_bytes()[12] == b' ' && line.as_bytes()[13] != b' '), "{list}");
+    assert!(list.lines().all(|line| line.as_bytes()[13] == b' ' && line.as_bytes()[14] != b' '), "{list}");
     let lucent = succeeds(folder.path(), &["presets", "lucent"]);
     fs::write(folder.path().join("mine.json"), lucent.replace("\"lr\": 0.05", "\"lr\": 0.25")).unwrap();
     let mine = succeeds(folder.path(), &["presets", "mine.json"]);
@@ -23,7 +24,7 @@ fn a_printed_preset_is_a_file_to_start_from() {
     refuses(
         folder.path(),
         &["run", "--preset", "poster"],
-        "`poster` is not paper, paper-strict, natural, lucent or a file",
+        "`poster` is not paper, paper-strict, natural, deepinversion, lucent or a file",
     );
     refuses(folder.path(), &["run", "--preset", "none.json"], "none.json");
     fs::write(folder.path().join("far.json"), r#"{"rotation": 200}"#).unwrap();
@@ -51,9 +52,25 @@ fn a_spectrum_is_resumed_and_repeated_to_the_bit() {
     assert!(whole.keys().any(|path| path.ends_with("prototype.safetensors")), "{:?}", whole.keys());
     for out in ["parts", "again", "batch"] {
         for name in ["prototype.png", "prototype.safetensors"] {
-            assert!(files(out)[std::path::Path::new(name)] == whole[std::path::Path::new(name)], "{out}/{name}");
+            assert!(files(out)[Path::new(name)] == whole[Path::new(name)], "{out}/{name}");
         }
     }
+}
+
+/// Draws have no state and know nothing of the batch: what goes on, and what is made beside others, ends in the same bits.
+#[test]
+fn noise_and_flips_are_resumed_and_batched_to_the_bit() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |options: &str| {
+        let options = options.split(' ').chain(["--transforms", "roll 3,flip,noise 0.1,unwarped rotate 90,affine"]);
+        succeeds(folder.path(), &options.collect::<Vec<_>>())
+    };
+    run("run --lr-decay-fraction 0 --tv-start 1 --class moth --steps 4 --out whole");
+    run("run --lr-decay-fraction 0 --tv-start 1 --class moth --steps 2 --out parts");
+    run("run --lr-decay-fraction 0 --tv-start 1 --class moth --steps 4 --out parts --resume");
+    run("run --lr-decay-fraction 0 --tv-start 1 --class umbrella,moth --batch 2 --steps 4 --out batch");
+    let pixels = |out: &str| results(&folder.path().join(out).join("8_moth_seed0"))[Path::new("prototype.png")].clone();
+    assert!(pixels("parts") == pixels("whole") && pixels("batch") == pixels("whole"));
 }
 
 /// Weights whose batch norms are folded know nothing of photographs: a run that asks for that says so.

@@ -1,6 +1,6 @@
 //! diversity: how unlike the Gram matrices of a batch's images are; each image's gradient with the others held still.
 
-use protogpu::method::losses::Diversity;
+use protogpu::method::losses::{Diversity, FeatureRow};
 
 use crate::tests::harness::{Outcome, Rig, Table, by, close, gradient, images, objective_columns, refused, root};
 use crate::tests::twin::random::Random;
@@ -11,11 +11,23 @@ const WEIGHTS: [f64; 4] = [0.75, -2.0, 1.0, 0.25];
 
 /// `[history, dx]`.
 fn step(x: &Tensor, before: Option<&Tensor>) -> Outcome<[Tensor; 2]> {
+    step_within(x, before, None)
+}
+
+fn step_within(x: &Tensor, before: Option<&Tensor>, groups: Option<&[u32]>) -> Outcome<[Tensor; 2]> {
     let mut rig = Rig::default();
     let (n, read) = (x.shape[0], rig.source(x, before));
     let (ledger, _) = rig.ledger(n, &[objective_columns()], &[vec![f32::NAN, 0.5]], 1)?;
     let weights = WEIGHTS.map(|weight| weight as f32);
-    Diversity.record(&mut rig.rec, "term", read, &weights[..n], &ledger.slot(0), true)?;
+    let (rec, weights, slot) = (&mut rig.rec, &weights[..n], ledger.slot(0));
+    match groups {
+        None => Diversity.record(rec, "term", read, weights, &slot, true)?,
+        Some(groups) => {
+            let row = |(&weight, &channel): (&f32, &u32)| FeatureRow { weight, channel, place: 0 };
+            let rows: Vec<FeatureRow> = weights.iter().zip(groups).map(row).collect();
+            Diversity.record_within(rec, "term", read, &rows, &slot, true)?;
+        }
+    }
     ledger.write(&mut rig.rec)?;
     let ready = rig.run()?;
     Ok([ready.history(&ledger, n, 1)?, ready.read(read.dx)?])
@@ -73,6 +85,21 @@ fn diversity() {
         let [values, dx] = step(&x, None)?;
         let finite = values.data.iter().chain(&dx.data).all(|v| v.is_finite());
         if finite { Ok(()) } else { Err(format!("{values:?}").into()) }
+    });
+    table.case("groups do not see each other", || {
+        let x = Random(7).tensor([4, 5, 3, 2], -1.0, 1.0);
+        let all = step_within(&x, None, Some(&[8, 3, 8, 5]))?;
+        // The first and the third image by themselves, with the same weights.
+        let alone = step(&images(&x, &[0, 2]), None)?;
+        let ratio = WEIGHTS[2] / WEIGHTS[1];
+        for ([got, want], factors) in all.iter().zip(&alone).map(|(a, b)| [a, b]).zip([[1.0, ratio]; 2]) {
+            for (image, factor) in factors.into_iter().enumerate() {
+                let want = images(want, &[image]).map(|v| v * factor);
+                close("in the group", &images(got, &[2 * image]), &want, &want.map(|v| v.abs() + 1.0), 8.0)?;
+                assert!(images(got, &[[1, 3][image]]).data.iter().all(|v| *v == 0.0), "alone");
+            }
+        }
+        Ok(())
     });
     table.case("one image", || {
         let x = Random(1).tensor([1, 3, 4, 5], -1.0, 1.0);

@@ -59,7 +59,13 @@ pub(crate) fn make_all(run: &Run, slots: &mut [RunSlot], most: usize, may_shrink
         match run.make(batch) {
             Ok(BatchEnd::Finished) => largest = largest.max(size),
             Ok(BatchEnd::Cancelled(step)) => return Ok(Done::Cancelled(step)),
-            Err(error) if may_shrink && size > 1 && matches!(error.cause(), Error::OutOfMemory(_)) => {
+            // Seeds that are compared with each other stay together.
+            Err(error)
+                if may_shrink
+                    && size > 1
+                    && matches!(error.cause(), Error::OutOfMemory(_))
+                    && next_batch(slots, size / 2).len() < size =>
+            {
                 most = size / 2;
                 // Free the memory of the larger batch first.
                 run.context.wait()?;

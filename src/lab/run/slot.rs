@@ -82,6 +82,11 @@ impl RunSlot {
         self.step() == other.step() && ours == theirs && self.request.resolved.same_form(&other.request.resolved)
     }
 
+    /// Whether it is compared with the other seeds of its class, which must then be in its batch.
+    fn compares_seeds(&self) -> bool {
+        self.settings.regularizers.compares_seeds()
+    }
+
     /// Steps made by earlier processes.
     pub(crate) fn step(&self) -> u32 {
         self.begun.as_ref().map_or(0, |begun| begun.step)
@@ -154,12 +159,24 @@ pub(crate) fn slots(
     wanted.iter().zip(folders).map(slot).collect()
 }
 
-/// The next batch: at most `most` open slots that fit together.
+/// The next batch: at most `most` open slots that fit together. Slots that are compared with the other seeds of their class come as whole
+/// classes, and at least as one.
 pub(crate) fn next_batch(slots: &mut [RunSlot], most: usize) -> Vec<&mut RunSlot> {
     let Some(first) = slots.iter().position(RunSlot::is_open) else { return Vec::new() };
     let together: Vec<bool> = slots.iter().map(|slot| slot.is_open() && slot.goes_with(&slots[first])).collect();
-    let len = batch_len(together.iter().filter(|&&together| together).count(), most);
+    let count = together.iter().filter(|&&together| together).count();
+    let seeds =
+        slots.iter().zip(&together).filter(|(slot, together)| **together && slot.request.is(&slots[first].request));
+    let len = match slots[first].compares_seeds() {
+        true => whole_batch_len(count, seeds.count(), most),
+        false => batch_len(count, most),
+    };
     slots.iter_mut().zip(together).filter(|(_, together)| *together).map(|(slot, _)| slot).take(len).collect()
+}
+
+/// [`batch_len`], in whole groups of `seeds` slots.
+fn whole_batch_len(n: usize, seeds: usize, most: usize) -> usize {
+    seeds * batch_len(n.div_ceil(seeds), (most / seeds).max(1))
 }
 
 /// The size of the next batch out of `n` slots, such that batches are few and of about equal size.
@@ -167,8 +184,9 @@ pub(crate) fn batch_len(n: usize, most: usize) -> usize {
     n.div_ceil(n.div_ceil(most))
 }
 
-/// Checks that no image with a `diversity` term would be alone in its batch.
+/// Checks that no image with a `diversity` term would be alone in its batch, and that the seeds of a class can be compared with each other.
 pub(crate) fn check_diverse(slots: &[RunSlot], most: usize) -> Result<()> {
+    check_seeds(slots, most)?;
     let mut open: Vec<&RunSlot> = slots.iter().filter(|slot| slot.is_open()).collect();
     while let Some(&first) = open.first() {
         let (group, rest): (Vec<&RunSlot>, _) = open.into_iter().partition(|slot| slot.goes_with(first));
@@ -187,6 +205,30 @@ pub(crate) fn check_diverse(slots: &[RunSlot], most: usize) -> Result<()> {
             .advised(cure));
         }
         open = rest;
+    }
+    Ok(())
+}
+
+/// Checks that the seeds of each class that are compared with each other are several, at the same step, and fit into one batch.
+fn check_seeds(slots: &[RunSlot], most: usize) -> Result<()> {
+    let compared = |slot: &&RunSlot| slot.is_open() && slot.compares_seeds();
+    for first in slots.iter().filter(compared) {
+        let seeds: Vec<&RunSlot> = slots.iter().filter(|slot| slot.request.is(&first.request)).collect();
+        let (name, count) = (&first.request.name, seeds.len());
+        let wrong = |what: String, cure: String| Err(Error::input(what).advised(cure).field("diversity_weight"));
+        if count < 2 {
+            let what = format!("compares the prototypes of a class with each other, but there is one of `{name}`");
+            return wrong(what, ": use {seeds} 2 or more".into());
+        }
+        if count > most {
+            let what = format!("compares all {count} prototypes of `{name}`, but at most {most} are in a batch");
+            return wrong(what, format!(": use {{batch}} {count} or more, or fewer {{seeds}}"));
+        }
+        if !seeds.iter().all(|slot| slot.is_open() && slot.goes_with(first)) {
+            let what =
+                format!("compares the prototypes of `{name}` with each other, but they are not at the same step");
+            return wrong(what, ": {force} starts again".into());
+        }
     }
     Ok(())
 }
@@ -223,6 +265,8 @@ mod tests {
         };
         assert_eq!([lens(1, 8), lens(8, 8), lens(9, 8), lens(64, 64)], [vec![1], vec![8], vec![5, 4], vec![64]]);
         assert_eq!([lens(7, 3), lens(5, 4)], [vec![3, 2, 2], vec![3, 2]]);
+        assert_eq!([whole_batch_len(10, 5, 8), whole_batch_len(20, 5, 10), whole_batch_len(15, 5, 10)], [5, 10, 10]);
+        assert_eq!([whole_batch_len(5, 5, 3), whole_batch_len(5, 5, 64)], [5, 5]);
         for n in 1..40 {
             for most in 1..12 {
                 assert_eq!(leaves_one(n, most), lens(n, most).contains(&1), "{n} {most}");

@@ -32,7 +32,7 @@ impl L2 {
             kind: OptionKind::Number(0.0),
             about: "Weight of the mean squared distance of the pixels from the network's mean colour",
         }],
-        of: |values, network| {
+        of: |values, network, _| {
             let weight = values[0].number();
             (weight > 0.0).then(|| Box::new(Self { colour: network.preprocessing().mean_colour(), weight }) as Box<_>)
         },

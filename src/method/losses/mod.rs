@@ -6,6 +6,7 @@
 
 mod class_logit;
 mod class_terms;
+mod diverse;
 mod diversity;
 mod feature;
 mod l2;

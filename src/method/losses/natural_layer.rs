@@ -49,6 +49,18 @@ pub struct NaturalLayer {
 }
 
 impl NaturalLayer {
+    /// Makes its distance this many times as large.
+    pub(super) fn times(&mut self, factor: f32, form: NaturalForm) {
+        // `relative` squares differences of means, and is linear in those of variances.
+        let of_means = if form == NaturalForm::Relative { factor.sqrt() } else { factor };
+        let times = |channel: &NaturalChannel| NaturalChannel {
+            mean_scale: channel.mean_scale * of_means,
+            variance_scale: channel.variance_scale * factor,
+            ..*channel
+        };
+        self.channels = self.channels.iter().map(times).collect();
+    }
+
     /// Those of a network: its measured modules if it has statistics, else its norms. Empty if they do not say what the form needs.
     pub(crate) fn all(network: &Network, form: NaturalForm) -> Vec<Self> {
         let norms = network.norms();

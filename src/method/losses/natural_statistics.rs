@@ -84,19 +84,28 @@ impl NaturalStatistics {
                 kind: OptionKind::Number(1.0),
                 about: "Weight of the variances within each layer's distance",
             },
+            TermOption {
+                name: "natural_first_weight",
+                kind: OptionKind::Number(1.0),
+                about: "Factor of the first layer's distance",
+            },
         ],
-        of: |values, network| {
-            let &[weight, form, side, mean_weight, variance_weight] = values else { return None };
+        of: |values, network, _| {
+            let &[weight, form, side, mean_weight, variance_weight, first_weight] = values else { return None };
             let weight = weight.number();
-            let of = || Self::of(network, weight, [form, side].map(OptionValue::name), [mean_weight, variance_weight]);
+            let within = [mean_weight, variance_weight, first_weight];
+            let of = || Self::of(network, weight, [form, side].map(OptionValue::name), within);
             (weight > 0.0).then(|| Box::new(of()) as Box<_>)
         },
     };
 
-    fn of(network: &Network, weight: f64, [form, side]: [&str; 2], within: [OptionValue; 2]) -> Self {
+    fn of(network: &Network, weight: f64, [form, side]: [&str; 2], within: [OptionValue; 3]) -> Self {
         let form = form.parse().expect("one of its names");
-        let [mean_weight, variance_weight] = within.map(|weight| weight.number() as f32);
-        let layers = NaturalLayer::all(network, form);
+        let [mean_weight, variance_weight, first_weight] = within.map(|weight| weight.number() as f32);
+        let mut layers = NaturalLayer::all(network, form);
+        if let Some(first) = layers.first_mut() {
+            first.times(first_weight, form);
+        }
         Self { layers, form, side: side.parse().expect("one of its names"), weight, mean_weight, variance_weight }
     }
 

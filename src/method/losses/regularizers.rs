@@ -6,6 +6,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
+use super::diverse::Diverse;
 use super::l2::L2;
 use super::natural_statistics::NaturalStatistics;
 use super::option::{OptionValue, TermOption};
@@ -14,7 +15,7 @@ use crate::error::Result;
 use crate::networks::Network;
 
 /// All regularisers, in the order in which their losses are added.
-const REGULARIZERS: &[Regularizer] = &[L2::REGULARIZER, NaturalStatistics::REGULARIZER];
+const REGULARIZERS: &[Regularizer] = &[L2::REGULARIZER, NaturalStatistics::REGULARIZER, Diverse::REGULARIZER];
 
 /// The options of all regularisers.
 pub(crate) fn options() -> impl Iterator<Item = &'static TermOption> {
@@ -32,11 +33,11 @@ pub(crate) fn option(name: &str) -> Option<&'static TermOption> {
 pub struct Regularizers(BTreeMap<&'static str, OptionValue>);
 
 impl Regularizers {
-    /// The terms for these values.
-    pub(crate) fn terms(&self, network: &Network) -> impl Iterator<Item = Box<dyn LossTerm>> {
+    /// The terms for these values. `groups` tells which images of a batch belong together: those with the same number.
+    pub(crate) fn terms(&self, network: &Network, groups: &[u32]) -> impl Iterator<Item = Box<dyn LossTerm>> {
         REGULARIZERS.iter().filter_map(|regularizer| {
             let values: Vec<OptionValue> = regularizer.options.iter().map(|option| self.of(option)).collect();
-            (regularizer.of)(&values, network)
+            (regularizer.of)(&values, network, groups)
         })
     }
 
@@ -45,7 +46,12 @@ impl Regularizers {
     /// # Errors
     /// If it does not.
     pub(crate) fn check(&self, network: &Network) -> Result<()> {
-        self.terms(network).try_for_each(|term| term.reads(network).map(drop))
+        self.terms(network, &[]).try_for_each(|term| term.reads(network).map(drop))
+    }
+
+    /// Whether images of a class that differ by their seeds are compared with each other.
+    pub(crate) fn compares_seeds(&self) -> bool {
+        Diverse::REGULARIZER.options.first().is_some_and(|weight| self.of(weight).number() > 0.0)
     }
 
     /// The name and the value of each weight that is not 0.

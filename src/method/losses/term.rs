@@ -151,5 +151,5 @@ pub(crate) struct Regularizer {
     pub(crate) of: OfOptions,
 }
 
-/// Makes a term from the values of its options, in their order; `None` if they turn it off.
-type OfOptions = fn(&[OptionValue], &Network) -> Option<Box<dyn LossTerm>>;
+/// Makes a term from the values of its options, in their order, and the group of each image; `None` if they turn it off.
+type OfOptions = fn(&[OptionValue], &Network, &[u32]) -> Option<Box<dyn LossTerm>>;

@@ -53,7 +53,7 @@ impl Session {
                     self.failures[image] = Some(why);
                     continue;
                 }
-                self.histories[image].push(row);
+                self.histories[image].push(&row);
             }
         }
         self.read_steps = self.read_steps.max(end);
