@@ -49,6 +49,8 @@ mod max_pool2d;
 mod natural_statistics;
 #[path = "ops/noise.rs"]
 mod noise;
+#[path = "ops/phase.rs"]
+mod phase;
 #[path = "ops/probability_variance.rs"]
 mod probability_variance;
 #[path = "ops/red.rs"]

@@ -16,7 +16,7 @@ use protogpu::method::losses::{
 use protogpu::method::{BaselineForm, TvForm};
 use protogpu::ops::{
     ACTIVATIONS, Adam, AdamRow, Add, AffineWarp, ChannelAffine, Clock, Colour, Concat, Conv2d, ConvAlgorithm, Fusable,
-    GlobalAvgPool2d, GradEpilogue, Interpolation, Irfft2, Linear, LocalResponseNorm, MaxPool2d, Noise, Op, Roll,
+    GlobalAvgPool2d, GradEpilogue, Interpolation, Irfft2, Linear, LocalResponseNorm, MaxPool2d, Noise, Op, Phase, Roll,
     ScaleShift, Schedule, Tensor, TexelsAlgorithm, Tile, finish_gradient,
 };
 
@@ -327,6 +327,9 @@ fn parameterization(r: &mut Recorder) {
         let irfft2 = Irfft2::new(h, w, |_, _| 1.0).expect("even sides");
         irfft2.forward(&mut r.rec, s, x).expect("irfft2");
         irfft2.backward(&mut r.rec, x, s).expect("irfft2");
+        let [phi, dphi] = [0; 2].map(|_| r.tensor([2, 3, h, w / 2 + 1]));
+        Phase.forward(&mut r.rec, phi, s).expect("phase");
+        Phase.backward(&mut r.rec, s, phi, dphi).expect("phase");
     }
     let [x, y] = [0; 2].map(|_| r.tensor([2, 3, 6, 8]));
     for sigmoid in [false, true] {

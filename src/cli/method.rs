@@ -22,7 +22,7 @@ const NATURAL_WEIGHT: &str = "natural_weight";
 #[derive(clap::Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Method (in brackets: the default, which is --preset paper)")]
 pub(crate) struct MethodArgs {
-    /// Settings to start from: paper, paper-strict, natural, deepinversion, lucent, or a JSON file of settings;
+    /// Settings to start from: paper, paper-strict, natural, deepinversion, maco, lucent, or a JSON file of settings;
     /// `protogpu presets` shows them
     #[arg(long, value_name = "NAME|FILE.json")]
     pub(crate) preset: Option<Preset>,
@@ -50,7 +50,8 @@ pub(crate) struct MethodArgs {
     /// Maximise a weighted sum of terms instead of a class, see below; repeat it for several prototypes [class]
     #[arg(long = "objective", id = "objective", value_name = "OBJECTIVE", allow_hyphen_values = true)]
     pub(crate) objectives: Vec<Objective>,
-    /// What Adam changes: pixels, or fourier, a spectrum of decorrelated colours followed by a sigmoid [pixels]
+    /// What Adam changes: pixels; fourier, a spectrum of decorrelated colours followed by a sigmoid; or phase, the phases of such a
+    /// spectrum, whose magnitudes are 1/f [pixels]
     #[arg(long, value_name = "WHAT")]
     parameterization: Option<Parameterization>,
     /// Longer side of the image, an even number; the image keeps the aspect ratio of the network's input and is resized to it `[224]`
@@ -58,7 +59,7 @@ pub(crate) struct MethodArgs {
     image_side: Option<u32>,
     /// Transforms of the image in each step, in order and separated by commas, or none: affine (see --rotation, --translate, --scale,
     /// --interpolation, --fill), pad PIXELS VALUE, jitter PIXELS, scale FACTOR..., rotate DEGREES..., roll PIXELS (a jitter around the
-    /// edges), flip or flip P (mirrors with probability 0.5 or P), noise SD (in units of pixels in 0..1); `unwarped flip`, and likewise
+    /// edges), flip or flip P (mirrors with probability 0.5 or P), crop MIN MAX (a random part, fractions of the sides), noise SD (in units of pixels in 0..1); `unwarped flip`, and likewise
     /// jitter, rotate and roll: only in steps in which affine does not warp [affine]
     #[arg(long, value_name = "LIST")]
     transforms: Option<Transforms>,
@@ -112,8 +113,9 @@ pub(crate) struct MethodArgs {
     /// Whether to clamp the pixels to 0..1 after each step [false]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     clamp: Option<bool>,
-    /// Start from uniform noise or from an image: uniform, or an image file [uniform]
-    #[arg(long, value_name = "uniform|IMAGE")]
+    /// Start from uniform noise or from an image: uniform, an image file, or a folder of prototypes (--out of another run), each from
+    /// the one of its class and seed [uniform]
+    #[arg(long, value_name = "uniform|IMAGE|DIR")]
     init: Option<Init>,
     /// Seed of every random draw [0]
     #[arg(long, value_name = "S", allow_negative_numbers = true)]

@@ -10,7 +10,7 @@ use super::terminal::print;
 #[derive(clap::Args, Debug)]
 #[command(after_help = super::help::PRESETS)]
 pub(crate) struct PresetsArgs {
-    /// The preset to print: paper, paper-strict, natural, deepinversion, lucent, or a JSON file. The settings that a file leaves out are added
+    /// The preset to print: paper, paper-strict, natural, deepinversion, maco, lucent, or a JSON file. The settings that a file leaves out are added
     #[arg(value_name = "NAME|FILE.json")]
     preset: Option<Preset>,
 }

@@ -12,7 +12,6 @@ use super::open::adapter_record;
 use super::terminal::{INTERRUPTED, note, print, print_json};
 use crate::lab::run::batch::Run;
 use crate::lab::run::request::requests;
-use crate::lab::run::slot::start;
 use crate::lab::statistics::StatisticsRecord;
 use crate::lab::strip::{Strip, StripEnd};
 use crate::method::Settings;
@@ -88,7 +87,6 @@ impl StripArgs {
     ) -> Result<StripEnd> {
         let (context, terminal, network) =
             (self.engine.adapter.open()?, Terminal::new(self.print.quiet), strip.network);
-        let start = start(full, None, network)?;
         let weights = self.engine.network.record(network);
         let adapter = adapter_record(context.info());
         terminal.note(&format!("{network:?}, on {}", adapter.description));
@@ -98,7 +96,6 @@ impl StripArgs {
             context: &context,
             network,
             settings: full,
-            start: start.as_ref(),
             statistics,
             weights: &weights,
             adapter: &adapter,

@@ -23,7 +23,7 @@ use crate::lab::run::classes::wanted;
 use crate::lab::run::many::{Done, Throughput, make_all};
 use crate::lab::run::record::{AdapterRecord, Config};
 use crate::lab::run::request::{Request, requests};
-use crate::lab::run::slot::{RunSlot, batch_len, check_diverse, slots, start};
+use crate::lab::run::slot::{RunSlot, batch_len, check_diverse, slots};
 use crate::method::losses::OptionValue;
 use crate::method::{Session, Settings};
 use crate::networks::{Network, Preprocessing};
@@ -109,13 +109,12 @@ impl RunArgs {
         settings.regularizers.check(&network)?;
         let requests = requests(&self.classes, &self.method.objectives, &settings, config.as_ref(), &network)?;
         let wanted = wanted(&requests, settings.seed, self.seeds)?;
-        let start = start(&settings, config.as_ref(), &network)?;
         if self.dry_run {
             return self.dry_run(&network, &settings, &wanted);
         }
         let steps_given = self.method.steps.is_some() || config.is_some();
         let existing = self.existing.wanted();
-        let mut slots = slots(&wanted, &self.out, existing, &settings, steps_given, &network)?;
+        let mut slots = slots(&wanted, &self.out, existing, &settings, config.as_ref(), steps_given, &network)?;
         let terminal = Terminal::new(self.print.quiet);
         // All requests of a run have plans of the same size as the first.
         let settings = requests[0].settings(&settings);
@@ -140,7 +139,6 @@ impl RunArgs {
             context: &context,
             network: &network,
             settings: &settings,
-            start: start.as_ref(),
             statistics: statistics.as_ref(),
             weights: &weights,
             adapter: &adapter,

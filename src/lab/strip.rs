@@ -74,7 +74,7 @@ impl<'a> Strip<'a> {
             let share = f64::from(at) / f64::from(count - 1);
             let folder = out.join(format!("regularisation_{:03}", (share * 100.0).round()));
             let wanted = [(request.clone(), settings.seed)];
-            let slots = slots(&wanted, &folder, existing, &settings, steps_given, network)?;
+            let slots = slots(&wanted, &folder, existing, &settings, None, steps_given, network)?;
             Ok(Level { share, settings, slots })
         };
         Ok(Self { out, network, levels: (0..count).map(level).collect::<Result<_>>()? })

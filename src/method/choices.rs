@@ -25,6 +25,8 @@ pub enum Preset {
     /// DeepInversion's loss (Yin et al. 2020) for each image separately: cross-entropy, the statistics of batch norms with ten times the weight
     /// in the first layer, shifts and flips. Its image priors are so weak that their forms are other ones here, with gradients of the same size.
     DeepInversion,
+    /// MACO (Fel et al. 2023) with this crate's optimizer: only the phases of a spectrum change; each step sees crops with noise.
+    Maco,
     /// Lucent's defaults: a spectrum for an image of 128 x 128 pixels, Lucent's transforms, and no regularisation.
     Lucent,
     /// A JSON file of settings. The others come from the preset that it names under `preset`, or from `paper`.
@@ -38,6 +40,7 @@ impl fmt::Display for Preset {
             Self::PaperStrict => f.pad("paper-strict"),
             Self::Natural => f.pad("natural"),
             Self::DeepInversion => f.pad("deepinversion"),
+            Self::Maco => f.pad("maco"),
             Self::Lucent => f.pad("lucent"),
             Self::File(path) => path.display().fmt(f),
         }
@@ -53,11 +56,12 @@ impl FromStr for Preset {
             "paper-strict" | "letter" => Ok(Self::PaperStrict),
             "natural" => Ok(Self::Natural),
             "deepinversion" => Ok(Self::DeepInversion),
+            "maco" => Ok(Self::Maco),
             "lucent" => Ok(Self::Lucent),
             path if path.ends_with(".json") => Ok(Self::File(path.into())),
             "table3" => Err(Error::input("`table3` is a grid of settings, for `protogpu sweep`")),
             _ => Err(Error::input(format!(
-                "`{text}` is not paper, paper-strict, natural, deepinversion, lucent or a file name that ends in .json"
+                "`{text}` is not paper, paper-strict, natural, deepinversion, maco, lucent or a file name that ends in .json"
             ))),
         }
     }
@@ -72,6 +76,8 @@ named! {
         Pixels = "pixels",
         /// The image's spectrum. A sigmoid follows; three channels are decorrelated.
         Fourier = "fourier",
+        /// The phases of a spectrum whose magnitudes are fixed at those of photographs, 1/f (MACO, Fel et al. 2023). The rest is as for `fourier`.
+        Phase = "phase",
     }
 }
 

@@ -21,6 +21,7 @@ enum Purpose {
     UniformImage = 1,
     NormalSpectrum = 2,
     Transform = 3,
+    UniformPhases = 4,
 }
 
 /// The stream of numbers in [0,1) for one purpose, seed, class and step.
@@ -69,19 +70,29 @@ pub(super) fn normal_numbers(seed: u64, class: usize, len: usize) -> Vec<f64> {
     numbers
 }
 
+/// `len` numbers, uniform in [−π,π).
+pub(super) fn uniform_phases(seed: u64, class: usize, len: usize) -> Vec<f32> {
+    let mut draws = Draws::new(Purpose::UniformPhases, seed, class, 0);
+    (0..len).map(|_| draws.between(-std::f64::consts::PI, std::f64::consts::PI) as f32).collect()
+}
+
 /// The draws of a transform at a step, see [`TransformDraws`](super::TransformDraws). Each index `at` in the list of transforms has its
 /// own stream, so a transform does not change the draws of the others.
-pub(super) fn draw_transform(transform: &Transform, at: usize, seed: u64, class: usize, step: u64) -> [f64; 2] {
+pub(super) fn draw_transform(transform: &Transform, at: usize, seed: u64, class: usize, step: u64) -> [f64; 3] {
     // There are at most 16 transforms, and far fewer than 2^56 steps.
     let mut draws = Draws::new(Purpose::Transform, seed, class, step << 8 | at as u64);
     let mut below = |count: usize| (f64::from(draws.unit()) * count as f64) as usize;
     match transform {
-        Transform::Affine | Transform::Pad { .. } => [0.0; 2],
-        Transform::Jitter(d) => [below(*d) as f64, below(*d) as f64],
-        Transform::Scale(values) | Transform::Rotate(values) => [values[below(values.len())], 0.0],
-        Transform::Roll(d) => [0; 2].map(|_| below(2 * d + 1) as f64 - *d as f64),
-        Transform::Flip(p) => [f64::from(u8::from(f64::from(draws.unit()) < *p)), 0.0],
-        Transform::Noise(_) => [0; 2].map(|_| below(1 << 24) as f64),
+        Transform::Affine | Transform::Pad { .. } => [0.0; 3],
+        Transform::Jitter(d) => [below(*d) as f64, below(*d) as f64, 0.0],
+        Transform::Scale(values) | Transform::Rotate(values) => [values[below(values.len())], 0.0, 0.0],
+        Transform::Roll(d) => {
+            let mut shift = || below(2 * d + 1) as f64 - *d as f64;
+            [shift(), shift(), 0.0]
+        }
+        Transform::Flip(p) => [f64::from(u8::from(f64::from(draws.unit()) < *p)), 0.0, 0.0],
+        Transform::Crop([low, high]) => [draws.between(*low, *high), draws.between(0.0, 1.0), draws.between(0.0, 1.0)],
+        Transform::Noise(_) => [below(1 << 24) as f64, below(1 << 24) as f64, 0.0],
         Transform::Unwarped(inner) => draw_transform(inner, at, seed, class, step),
     }
 }
@@ -172,10 +183,10 @@ mod tests {
     #[test]
     fn transforms_draw_from_their_values() {
         let angles = Transform::Rotate(vec![-3.0, 0.0, 5.0, 0.0]);
-        let drawn = |transform: &Transform, at| -> Vec<[f64; 2]> {
+        let drawn = |transform: &Transform, at| -> Vec<[f64; 3]> {
             (0..2000).map(|step| draw_transform(transform, at, 7, 3, step)).collect()
         };
-        let count = |list: &[[f64; 2]], value: f64| list.iter().filter(|d| d[0] == value).count();
+        let count = |list: &[[f64; 3]], value: f64| list.iter().filter(|d| d[0] == value).count();
         let turned = drawn(&angles, 2);
         let counts = [-3.0, 0.0, 5.0].map(|angle| count(&turned, angle));
         assert_eq!(counts.iter().sum::<usize>(), 2000);
@@ -200,6 +211,11 @@ mod tests {
         assert!(count(&flips, 1.0).abs_diff(500) < 100 && count(&flips, 0.0) == 2000 - count(&flips, 1.0));
         assert_eq!(flips, drawn(&Transform::Unwarped(Box::new(Transform::Flip(0.25))), 0));
         assert!([0.0, 1.0].iter().all(|p| count(&drawn(&Transform::Flip(*p), 0), *p) == 2000));
+        let crops = drawn(&Transform::Crop([0.25, 0.75]), 0);
+        for (at, [low, high]) in [[0.25, 0.75], [0.0, 1.0], [0.0, 1.0]].into_iter().enumerate() {
+            let below = crops.iter().filter(|d| d[at] < low + (high - low) / 4.0).count();
+            assert!(crops.iter().all(|d| (low..high).contains(&d[at])) && below.abs_diff(500) < 100, "{at} {below}");
+        }
         let mut keys = drawn(&Transform::Noise(0.1), 0);
         assert!(keys.iter().flatten().all(|key| key.fract() == 0.0 && (0.0..16_777_216.0).contains(key)));
         keys.sort_by(|a, b| a.partial_cmp(b).expect("numbers"));

@@ -1,15 +1,19 @@
-//! The parameters that Adam changes, and the image that they make: pixels are the image itself, a spectrum is Lucent's.
+//! The parameters that Adam changes, and the image that they make: pixels are the image itself, a spectrum is Lucent's, phases are MACO's.
 //!
 //! A spectrum makes the image `sigmoid(M · irfft2(scale · spectrum) / 4)`, with the orthonormal transform and
 //! `scale = 1 / max(f, 1/side)`, where f is the frequency in cycles per pixel and `side` the image's longer side
 //! (`lucent.optvis.param`). M decorrelates the colours of an image with three channels; with other channels, it is the identity.
 
+//!
+//! Phases φ make the image `sigmoid(M · irfft2(r e^{iφ}))`, with the magnitudes r of [`Irfft2::of_photographs`], which give every channel the mean
+//! 0 and the variance 1 (Fel et al. 2023, with magnitudes 1/f in place of ImageNet's mean magnitudes).
+
 use super::choices::Parameterization;
-use super::draws::normal_numbers;
+use super::draws::{normal_numbers, uniform_phases};
 use super::settings::Settings;
 use crate::error::{Error, Result};
 use crate::gpu::Recording;
-use crate::ops::{Colour, Irfft2, MAX_FFT_SIDE, Tensor};
+use crate::ops::{Colour, Irfft2, MAX_FFT_SIDE, Phase, Tensor};
 use crate::shape::{ImageSpec, Shape};
 
 /// The standard deviation of the initial spectrum.
@@ -40,30 +44,54 @@ fn scale([h, w]: [usize; 2], row: usize, column: usize) -> f64 {
 
 /// The kernels between the parameters and the image.
 pub(super) struct Fourier {
+    /// Whether the parameters are phases.
+    of_phases: bool,
     irfft2: Irfft2,
     colour: Colour,
 }
 
 impl Fourier {
-    pub(super) fn new(image: ImageSpec) -> Result<Self> {
+    pub(super) fn new(image: ImageSpec, of_phases: bool) -> Result<Self> {
         let ImageSpec { channels, height, width } = image;
-        let irfft2 = Irfft2::new(height, width, |row, column| scale([height, width], row, column))?;
+        let irfft2 = match of_phases {
+            true => Irfft2::of_photographs(height, width)?,
+            false => Irfft2::new(height, width, |row, column| scale([height, width], row, column))?,
+        };
         let matrix = (channels == 3).then(|| colours().map(|row| row.map(|v| v as f32)));
-        Ok(Self { irfft2, colour: Colour { matrix, sigmoid: true } })
+        Ok(Self { of_phases, irfft2, colour: Colour { matrix, sigmoid: true } })
     }
 
-    /// Appends the commands from the spectrum to the image.
-    pub(super) fn forward(&self, rec: &mut Recording, spectrum: Tensor, image: Tensor) -> Result<()> {
+    /// Appends the commands from the parameters to the image.
+    pub(super) fn forward(&self, rec: &mut Recording, parameters: Tensor, image: Tensor) -> Result<()> {
+        let spectrum = match self.of_phases {
+            true => {
+                let spectrum = Tensor::transient(rec, "spectrum", Irfft2::spectrum(image.shape));
+                Phase.forward(rec, parameters, spectrum)?;
+                spectrum
+            }
+            false => parameters,
+        };
         let decorrelated = Tensor::transient(rec, "decorrelated", image.shape);
         self.irfft2.forward(rec, spectrum, decorrelated)?;
         self.colour.forward(rec, decorrelated, image)
     }
 
-    /// Appends the commands from the image's gradient to that of the spectrum, `ds`.
-    pub(super) fn backward(&self, rec: &mut Recording, dimage: Tensor, image: Tensor, ds: Tensor) -> Result<()> {
+    /// Appends the commands from the image's gradient to that of the parameters.
+    pub(super) fn backward(
+        &self,
+        rec: &mut Recording,
+        dimage: Tensor,
+        image: Tensor,
+        [parameters, dparameters]: [Tensor; 2],
+    ) -> Result<()> {
         let decorrelated = Tensor::transient(rec, "ddecorrelated", image.shape);
         self.colour.backward(rec, dimage, image, decorrelated)?;
-        self.irfft2.backward(rec, decorrelated, ds)
+        if !self.of_phases {
+            return self.irfft2.backward(rec, decorrelated, dparameters);
+        }
+        let ds = Tensor::transient(rec, "dspectrum", Irfft2::spectrum(image.shape));
+        self.irfft2.backward(rec, decorrelated, ds)?;
+        Phase.backward(rec, ds, parameters, dparameters)
     }
 }
 
@@ -74,6 +102,7 @@ impl Settings {
         match self.parameterization {
             Parameterization::Pixels => image,
             Parameterization::Fourier => Irfft2::spectrum(image),
+            Parameterization::Phase => Phase::phases(image),
         }
     }
 }
@@ -82,6 +111,20 @@ impl Settings {
 pub(super) fn normal_spectrum(seed: u64, class: usize, image: ImageSpec) -> Vec<f32> {
     let len = Irfft2::spectrum(image.batch(1)).len();
     normal_numbers(seed, class, len).into_iter().map(|v| (START * v) as f32).collect()
+}
+
+/// The initial phases of an image, `[C,H,W/2+1]`: uniform in [−π,π).
+pub(super) fn random_phases(seed: u64, class: usize, image: ImageSpec) -> Vec<f32> {
+    uniform_phases(seed, class, Phase::phases(image.batch(1)).len())
+}
+
+/// The phases of an image's spectrum, `[C,H,W/2+1]`.
+///
+/// # Errors
+/// As of [`spectrum_of`].
+pub(super) fn phases_of(pixels: &[f32], image: ImageSpec) -> Result<Vec<f32>> {
+    let phase = |pair: &[f32]| libm::atan2(f64::from(pair[1]), f64::from(pair[0])) as f32;
+    Ok(spectrum_of(pixels, image)?.chunks_exact(2).map(phase).collect())
 }
 
 /// The spectrum of an image, `[C,H,W]` in `[0,1]`. Pixels closer than 0.001 to 0 or 1 are moved away first.

@@ -11,7 +11,8 @@ use crate::{Error, Result};
 
 impl Preset {
     /// Those that are built in.
-    pub const BUILTIN: [Self; 5] = [Self::Paper, Self::PaperStrict, Self::Natural, Self::DeepInversion, Self::Lucent];
+    pub const BUILTIN: [Self; 6] =
+        [Self::Paper, Self::PaperStrict, Self::Natural, Self::DeepInversion, Self::Maco, Self::Lucent];
 
     /// One line that describes it.
     pub fn summary(&self) -> &'static str {
@@ -26,6 +27,7 @@ impl Preset {
             Self::DeepInversion => {
                 "DeepInversion's loss for each image: cross-entropy, the statistics of batch norms, shifts and flips"
             }
+            Self::Maco => "MACO: only the phases of a spectrum change, with crops and noise in eight views a step",
             Self::Lucent => {
                 "Lucent's defaults: a Fourier spectrum with decorrelated colours, five transforms, no penalty"
             }
@@ -40,6 +42,7 @@ impl Preset {
             Self::PaperStrict => Some(include_str!("presets/paper-strict.json")),
             Self::Natural => Some(include_str!("presets/natural.json")),
             Self::DeepInversion => Some(include_str!("presets/deepinversion.json")),
+            Self::Maco => Some(include_str!("presets/maco.json")),
             Self::Lucent => Some(include_str!("presets/lucent.json")),
             Self::File(_) => None,
         }
@@ -151,7 +154,7 @@ mod tests {
             ("[]", "not a JSON object of settings: invalid type"),
             (
                 r#"{"preset": "mine.json"}"#,
-                "its `preset` is \"mine.json\", but a file starts from paper or paper-strict or natural or deepinversion or lucent",
+                "its `preset` is \"mine.json\", but a file starts from paper or paper-strict or natural or deepinversion or maco or lucent",
             ),
             (r#"{"preset": 3}"#, "its `preset` is 3, but"),
             (r#"{"learning_rate": 3}"#, "unknown setting `learning_rate`"),

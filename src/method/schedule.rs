@@ -52,10 +52,11 @@ pub trait Warps: Send {
 
 /// A source of draws for the other transforms.
 pub trait TransformDraws: Send {
-    /// The two draws for an image at a step (as for [`Warps::theta`]) of the transform with this index in [`Settings::transforms`]. Jitter and
-    /// roll: pixels to the right and downwards. Scale: the factor, then 0. Rotate: the angle in degrees, then 0. Flip: 1 to mirror the image, else
-    /// 0, then 0. Noise: two whole numbers from 0 to 2²⁴ − 1, the key of the generator. Others: zeros.
-    fn draw(&self, image: usize, step: u64, transform: usize) -> [f64; 2];
+    /// The draws for an image at a step (as for [`Warps::theta`]) of the transform with this index in [`Settings::transforms`]. Jitter and
+    /// roll: pixels to the right and downwards. Scale: the factor. Rotate: the angle in degrees. Flip: 1 to mirror the image, else 0. Crop: the side,
+    /// then the position in each direction, from 0 (left, top) to 1. Noise: two whole numbers from 0 to 2²⁴ − 1, the key of the generator. The rest
+    /// is 0.
+    fn draw(&self, image: usize, step: u64, transform: usize) -> [f64; 3];
 }
 
 /// The method's own draws, from each image's class and seed.
@@ -76,7 +77,7 @@ impl Warps for Drawn {
 }
 
 impl TransformDraws for Drawn {
-    fn draw(&self, image: usize, step: u64, transform: usize) -> [f64; 2] {
+    fn draw(&self, image: usize, step: u64, transform: usize) -> [f64; 3] {
         let (seed, class) = self.keys[image];
         draw_transform(&self.settings.transforms.0[transform], transform, seed, class, step)
     }

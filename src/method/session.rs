@@ -14,7 +14,7 @@ use super::job::{Job, check_jobs};
 use super::losses::LossTerm;
 use super::microbatch::Microbatch;
 use super::objective::{Objective, ResolvedObjective, resolve_all};
-use super::parameterization::{normal_spectrum, spectrum_of};
+use super::parameterization::{normal_spectrum, phases_of, random_phases, spectrum_of};
 use super::schedule::{Drawn, TransformDraws, Warps, adam_row, of_view};
 use super::settings::Settings;
 use super::step::{self, State, WINDOW};
@@ -34,8 +34,8 @@ pub use pending::Pending;
 pub struct ImageState {
     /// The pixels, `[C,H,W]`, of the size of the network's images, unclamped.
     pub image: Vec<f32>,
-    /// The parameters that Adam changes, if they are not the image itself: a spectrum, `[C,H,2·(W/2+1)]` in pairs (re, im), or pixels
-    /// of another size.
+    /// The parameters that Adam changes, if they are not the image itself: a spectrum, `[C,H,2·(W/2+1)]` in pairs (re, im), its
+    /// phases, `[C,H,W/2+1]`, or pixels of another size.
     pub parameters: Option<Vec<f32>>,
     /// Adam's first moment, of the parameters' length.
     pub m: Vec<f32>,
@@ -190,6 +190,8 @@ impl Session {
                     parameters.extend(uniform_image(job.seed, job.class, image.len()));
                 }
                 (Parameterization::Fourier, Some(pixels)) => parameters.extend(spectrum_of(pixels, image)?),
+                (Parameterization::Phase, Some(pixels)) => parameters.extend(phases_of(pixels, image)?),
+                (Parameterization::Phase, None) => parameters.extend(random_phases(job.seed, job.class, image)),
                 (Parameterization::Fourier, None) => parameters.extend(normal_spectrum(job.seed, job.class, image)),
             }
         }

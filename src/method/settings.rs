@@ -142,7 +142,7 @@ impl Settings {
             clamps_pixels,
             "clamp",
             self.clamp,
-            "false with {parameterization} fourier, whose pixels never leave [0,1]",
+            "false with {parameterization} fourier or phase, whose pixels never leave [0,1]",
         )?;
         self.transforms.check([self.image_side as usize; 2])?;
         check((1..=MAX_VIEWS).contains(&self.views), "views", self.views, &format!("from 1 to {MAX_VIEWS}"))?;

@@ -81,9 +81,10 @@ impl Rendering {
         let made = if own == network { image } else { Tensor::kept(rec, "made", own.batch(n)) };
         Ok(match settings.parameterization {
             Parameterization::Pixels => Self { fourier: None, parameters: made, made, image },
-            Parameterization::Fourier => {
+            of @ (Parameterization::Fourier | Parameterization::Phase) => {
                 let parameters = Tensor::kept(rec, "spectrum", settings.parameters(network, n));
-                Self { fourier: Some(Fourier::new(own)?), parameters, made, image }
+                let fourier = Fourier::new(own, of == Parameterization::Phase)?;
+                Self { fourier: Some(fourier), parameters, made, image }
             }
         })
     }
@@ -115,7 +116,7 @@ impl Rendering {
     fn backward(&self, rec: &mut Recording, dmade: Tensor) -> Result<Tensor> {
         let Some(fourier) = &self.fourier else { return Ok(dmade) };
         let ds = Tensor::transient(rec, "dspectrum", self.parameters.shape);
-        fourier.backward(rec, dmade, self.made, ds)?;
+        fourier.backward(rec, dmade, self.made, [self.parameters, ds])?;
         Ok(ds)
     }
 }

@@ -1,5 +1,5 @@
 //! One transform of the image, written as text on the command line and in settings: `affine`, `pad 12 0.5`, `jitter 8`, `scale 0.9 1 1.1`,
-//! `rotate -10 0 10`, `roll 16`, `flip`, `noise 0.1`, `unwarped flip`. `pad` to `rotate` are Lucent's (`lucent.optvis.transform`), with its rules
+//! `rotate -10 0 10`, `roll 16`, `flip`, `crop 0.5 1`, `noise 0.1`, `unwarped flip`. `pad` to `rotate` are Lucent's (`lucent.optvis.transform`), with its rules
 //! for sizes and for the colour outside the image.
 
 use std::collections::BTreeSet;
@@ -50,6 +50,9 @@ pub enum Transform {
     Roll(usize),
     /// Mirrors left and right with this probability.
     Flip(f64),
+    /// Shows a square part of the image in the image's size. Its side is between these two fractions of the image's sides, and it lies anywhere
+    /// within the image.
+    Crop([f64; 2]),
     /// Adds normal noise of this standard deviation to every value, in units of pixels in `[0,1]`.
     Noise(f64),
     /// A transform for the steps in which `affine` leaves the image as it is. In the other steps it does nothing.
@@ -73,6 +76,9 @@ impl Transform {
             Self::Rotate(angles) if !angles.iter().all(|a| a.abs() <= 360.0) => wrong("angles are from -360 to 360"),
             Self::Roll(d) if !(1..=MAX_SIDE).contains(d) => wrong("a roll has 1 to 2048 pixels"),
             Self::Flip(p) if !(0.0..=1.0).contains(p) => wrong("a flip's probability is from 0 to 1"),
+            Self::Crop([low, high]) if !(SCALE_LIMITS[0] <= *low && low <= high && *high <= 1.0) => {
+                wrong(&format!("a crop has two fractions, {} <= MIN <= MAX <= 1", SCALE_LIMITS[0]))
+            }
             Self::Noise(deviation) if !(0.0..=MAX_NOISE).contains(deviation) => wrong("noise is from 0 to 10"),
             Self::Unwarped(inner) => match **inner {
                 Self::Jitter(_) | Self::Rotate(_) | Self::Roll(_) | Self::Flip(_) => inner.check(),
@@ -95,6 +101,7 @@ impl Transform {
             | Self::Rotate(_)
             | Self::Roll(_)
             | Self::Flip(_)
+            | Self::Crop(_)
             | Self::Noise(_)
             | Self::Unwarped(_) => before.clone(),
             Self::Pad { pixels, .. } => before.iter().map(|side| side + 2 * pixels).collect(),
@@ -139,6 +146,7 @@ impl fmt::Display for Transform {
             Self::Roll(d) => write!(f, "roll {d}"),
             Self::Flip(p) if *p == EVEN => f.write_str("flip"),
             Self::Flip(p) => write!(f, "flip {p}"),
+            Self::Crop(sides) => list("crop", sides),
             Self::Noise(deviation) => write!(f, "noise {deviation}"),
             Self::Unwarped(inner) => write!(f, "unwarped {inner}"),
         }
@@ -168,13 +176,14 @@ impl FromStr for Transform {
             ("roll", Some(&[d])) => whole(d).map(Self::Roll),
             ("flip", Some([])) => Some(Self::Flip(EVEN)),
             ("flip", Some(&[p])) => Some(Self::Flip(p)),
+            ("crop", Some(&[low, high])) => Some(Self::Crop([low, high])),
             ("noise", Some(&[deviation])) => Some(Self::Noise(deviation)),
             _ => None,
         };
         parsed.ok_or_else(|| {
             Error::input(format!(
                 "`{text}` is not a transform: use affine, pad PIXELS VALUE, jitter PIXELS, scale FACTOR..., rotate \
-                     DEGREES..., roll PIXELS, flip [P] or noise SD, with `unwarped` before one that applies only in steps \
+                     DEGREES..., roll PIXELS, flip [P], crop MIN MAX or noise SD, with `unwarped` before one that applies only in steps \
                      without a warp"
             ))
         })

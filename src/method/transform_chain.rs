@@ -141,7 +141,7 @@ pub(crate) fn maps_of(
     settings: &Settings,
     network: ImageSpec,
     theta: [f32; 6],
-    draw: impl Fn(usize) -> [f64; 2],
+    draw: impl Fn(usize) -> [f64; 3],
 ) -> Vec<Map> {
     let image = settings.image(network);
     let mut size = [image.height, image.width];
@@ -151,7 +151,7 @@ pub(crate) fn maps_of(
     for (at, transform) in settings.transforms.0.iter().enumerate() {
         // Zeros leave the image as it is.
         let idle = warps && matches!(transform, Transform::Unwarped(_));
-        let [first, second] = if idle { [0.0; 2] } else { draw(at) };
+        let [first, second, third] = if idle { [0.0; 3] } else { draw(at) };
         let (theta, after) = match transform.inner() {
             Transform::Affine => (theta, size),
             Transform::Pad { pixels, .. } => {
@@ -167,6 +167,12 @@ pub(crate) fn maps_of(
             Transform::Roll(_) => (shifted(first, second), size),
             Transform::Flip(_) if first == 0.0 => (shifted(0.0, 0.0), size),
             Transform::Flip(_) => ([-1.0, 0.0, (size[1] - 1) as f32, 0.0, 1.0, 0.0], size),
+            // A pixel's place is that of its centre.
+            Transform::Crop(_) => {
+                let [start_y, start_x] = [(third, size[0]), (second, size[1])]
+                    .map(|(at, side)| at * (1.0 - first) * side as f64 + 0.5 * first - 0.5);
+                ([first, 0.0, start_x, 0.0, first, start_y].map(|v| v as f32), size)
+            }
             Transform::Noise(_) => ([first as f32, second as f32, 0.0, 0.0, 0.0, 0.0], size),
             // A warp turns clockwise.
             Transform::Rotate(_) => {
@@ -197,16 +203,29 @@ mod tests {
     fn resizes_go_from_corner_to_corner_along_each_side() {
         let network = ImageSpec { channels: 1, height: 20, width: 28 };
         let settings = Settings { image_side: 28, transforms: "scale 0.5".parse().unwrap(), ..Settings::default() };
-        let maps = maps_of(&settings, network, [0.0; 6], |_| [0.5, 0.0]);
+        let maps = maps_of(&settings, network, [0.0; 6], |_| [0.5, 0.0, 0.0]);
         // 10 x 14 pixels between 5 rows and 7 columns of zeros; the resize after it changes nothing.
         assert_eq!(maps.iter().map(|map| map[6..].to_vec()).collect::<Vec<_>>(), [[20.0, 28.0, 20.0, 28.0]; 2]);
         let near = |[x, y]: [f32; 2], corner: [f32; 2]| (x - corner[0]).abs() < 1e-5 && (y - corner[1]).abs() < 1e-5;
         assert!(near(at(maps[0], 7.0, 5.0), [0.0, 0.0]), "{:?}", maps[0]);
         assert!(near(at(maps[0], 20.0, 14.0), [27.0, 19.0]), "{:?}", maps[0]);
         assert!(near(at(resize([20, 28], [5, 13]), 12.0, 4.0), [27.0, 19.0]));
+        // A quarter of the sides, in the corner at the right and the bottom; the centres of pixels lie half a pixel within the edges.
+        let settings = Settings { image_side: 28, transforms: "crop 0.25 1".parse().unwrap(), ..Settings::default() };
+        let crop = maps_of(&settings, network, [0.0; 6], |_| [0.25, 1.0, 1.0]).remove(0);
+        assert!(near(at(crop, -0.5, -0.5), [20.5, 14.5]) && near(at(crop, 27.5, 19.5), [27.5, 19.5]), "{crop:?}");
+        let all = maps_of(&settings, network, [0.0; 6], |_| [1.0, 0.5, 0.5]).remove(0);
+        assert_eq!(all[..6], [1.0, 0.0, 0.0, 0.0, 1.0, 0.0]);
+        // Mirrored, and only where `affine` leaves the image as it is.
+        let settings =
+            Settings { image_side: 28, transforms: "unwarped flip,affine".parse().unwrap(), ..Settings::default() };
+        let still = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0];
+        let flip = |theta| maps_of(&settings, network, theta, |_| [1.0, 0.0, 0.0]).remove(0);
+        assert_eq!(flip(still)[..6], [-1.0, 0.0, 27.0, 0.0, 1.0, 0.0]);
+        assert_eq!(flip([1.0, 0.0, 2.0, 0.0, 1.0, 0.0])[..6], still);
         // A quarter turn about the centre.
         let settings = Settings { image_side: 28, transforms: "rotate 90".parse().unwrap(), ..Settings::default() };
-        let turned = maps_of(&settings, network, [0.0; 6], |_| [90.0, 0.0]).remove(0);
+        let turned = maps_of(&settings, network, [0.0; 6], |_| [90.0, 0.0, 0.0]).remove(0);
         assert!(near(at(turned, 13.5, 9.5), [13.5, 9.5]) && near(at(turned, 13.5, 0.0), [23.0, 9.5]), "{turned:?}");
     }
 }

@@ -117,7 +117,7 @@ mod tests {
             "none",
             LUCENT,
             "pad 1 0,affine,jitter 2",
-            "roll 16,flip,flip 0.25,noise 0.1",
+            "roll 16,flip,flip 0.25,crop 0.05 0.5,noise 0.1",
             "unwarped flip,affine",
         ] {
             assert_eq!(text.parse::<Transforms>().unwrap().to_string(), text);
@@ -158,6 +158,7 @@ mod tests {
             ("scale 1 1.1,affine", "`transforms` is scale 1 1.1,affine, but `affine` needs a fixed size"),
             ("roll 0", "`transforms` has `roll 0`, but a roll has"),
             ("flip 1.5", "`transforms` has `flip 1.5`, but a flip's probability is"),
+            ("crop 0.5 0.25", "`transforms` has `crop 0.5 0.25`, but a crop has two fractions, 0.05 <="),
             ("noise -1", "`transforms` has `noise -1`, but noise is from 0 to 10"),
             ("unwarped flip 2,affine", "`transforms` has `flip 2`, but a flip's"),
             ("unwarped noise 1,affine", "`transforms` has `unwarped noise 1`, but only jitter, rotate, roll and flip"),

@@ -16,10 +16,10 @@ const START: f64 = 1e-5;
 struct Given(Vec<f64>);
 
 impl TransformDraws for Given {
-    fn draw(&self, _image: usize, step: u64, transform: usize) -> [f64; 2] {
+    fn draw(&self, _image: usize, step: u64, transform: usize) -> [f64; 3] {
         let row = &self.0[6 * step as usize..][..6];
         // The first transform pads and draws nothing.
-        [[0.0; 2], [row[0], row[1]], [row[2], 0.0], [row[3], 0.0], [row[4], row[5]]][transform]
+        [[0.0; 3], [row[0], row[1], 0.0], [row[2], 0.0, 0.0], [row[3], 0.0, 0.0], [row[4], row[5], 0.0]][transform]
     }
 }
 

@@ -29,6 +29,7 @@ pub(crate) mod max_pool2d;
 pub(crate) mod natural_statistics;
 pub(crate) mod noise;
 pub(crate) mod normalize;
+pub(crate) mod phase;
 pub(crate) mod probability_variance;
 pub(crate) mod random;
 pub(crate) mod relu;

@@ -63,6 +63,7 @@ pub(crate) const SOURCES: &[(&str, &str)] = sources![
     "natural_statistics",
     "natural_statistics_texels",
     "noise",
+    "phase",
     "probability_variance",
     "relu",
     "relu_texels",

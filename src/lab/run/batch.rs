@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::animation;
 use super::folder::Results;
 use super::record::{AdapterRecord, RunRecord, Timings, WeightsRecord};
-use super::slot::{RunSlot, Start};
+use super::slot::RunSlot;
 use crate::error::is_full;
 use crate::gpu::Context;
 use crate::lab::drive::{Ended, Pace, REPORT_EVERY, drive, next_stop};
@@ -28,7 +28,6 @@ pub(crate) struct Run<'a> {
     pub(crate) context: &'a Context,
     pub(crate) network: &'a Network,
     pub(crate) settings: &'a Settings,
-    pub(crate) start: Option<&'a Start>,
     /// The file of the network's natural statistics, if one was given.
     pub(crate) statistics: Option<&'a StatisticsRecord>,
     pub(crate) weights: &'a WeightsRecord,
@@ -89,9 +88,12 @@ impl Run<'_> {
         found: Vec<Checkpoint>,
         names: &str,
     ) -> Result<(Batch<'a>, Session)> {
-        let init = self.start.map(|start| start.pixels.clone());
-        let job = |slot: &&mut RunSlot| Job { class: slot.request.class, seed: slot.settings.seed, init: init.clone() };
-        let jobs: Vec<Job> = slots.iter().map(job).collect();
+        let image = self.settings.image(self.network.image());
+        let job = |slot: &&mut RunSlot| {
+            let init = slot.start.as_ref().map(|start| start.pixels(image)).transpose()?;
+            Ok(Job { class: slot.request.class, seed: slot.settings.seed, init })
+        };
+        let jobs = slots.iter().map(job).collect::<Result<Vec<Job>>>()?;
         let algorithms = match found.first() {
             // Resumed prototypes keep their kernels.
             Some(checkpoint) => ConvAlgorithms::known(self.context.capabilities(), checkpoint.kernels.clone()),
@@ -296,8 +298,8 @@ impl Batch<'_> {
             let record = RunRecord {
                 class: slot.request.class(),
                 settings: &slot.settings,
-                init_sha256: run.start.map(|start| start.sha256.as_str()),
                 natural_statistics: run.statistics,
+                init_sha256: slot.start.as_ref().map(|start| start.sha256.as_str()),
                 weights: run.weights,
                 adapter: run.adapter,
                 kernels: &kernels,

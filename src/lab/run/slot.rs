@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::bounded::read_text_at_most;
@@ -11,6 +11,7 @@ use crate::method::{Checkpoint, Settings};
 use crate::networks::Network;
 use crate::ops::ConvAlgorithm;
 use crate::picture::preprocess;
+use crate::shape::ImageSpec;
 use crate::{Error, Result};
 use image::RgbImage;
 use serde::Deserialize;
@@ -27,6 +28,8 @@ pub(crate) struct RunSlot {
     /// The settings of the run, with this prototype's seed and objective.
     pub(crate) settings: Settings,
     pub(crate) folder: Folder,
+    /// The image that it starts from, if there is one.
+    pub(crate) start: Option<Start>,
     /// The checkpoint's description, if there is a checkpoint to continue from.
     pub(crate) begun: Option<Progress>,
     /// Whether an earlier run made it.
@@ -94,22 +97,54 @@ impl RunSlot {
 }
 
 /// An image to start from.
+#[derive(Clone)]
 pub(crate) struct Start {
-    /// `[C,H,W]` in `[0,1]`.
-    pub(crate) pixels: Arc<[f32]>,
+    path: PathBuf,
+    /// `[C,H,W]` in `[0,1]`, if all prototypes start from it. Others are read for their batch.
+    pixels: Option<Arc<[f32]>>,
     /// The SHA-256 of its file.
     pub(crate) sha256: String,
 }
 
+impl Start {
+    /// Its pixels, as an image of this shape.
+    pub(crate) fn pixels(&self, image: ImageSpec) -> Result<Arc<[f32]>> {
+        self.pixels.clone().map_or_else(|| preprocess(&self.path, image).map(Arc::from), Ok)
+    }
+
+    fn of(path: PathBuf, config: Option<&Config>) -> Result<Self> {
+        let sha256 = File::open(&path).and_then(sha256_of).map_err(Error::io("read", &path))?;
+        if let Some(config) = config {
+            config.check_init(&sha256, &path)?;
+        }
+        Ok(Self { path, pixels: None, sha256 })
+    }
+}
+
 /// Reads the image that the settings start from, if they name one.
-pub(crate) fn start(settings: &Settings, config: Option<&Config>, network: &Network) -> Result<Option<Start>> {
+fn start(settings: &Settings, config: Option<&Config>, network: &Network) -> Result<Option<Start>> {
     let Some(path) = settings.init_image() else { return Ok(None) };
     let pixels = preprocess(path, settings.image(network.image()))?;
-    let sha256 = File::open(path).and_then(sha256_of).map_err(Error::io("read", path))?;
-    if let Some(config) = config {
-        config.check_init(&sha256, path)?;
-    }
-    Ok(Some(Start { pixels: pixels.into(), sha256 }))
+    Ok(Some(Start { pixels: Some(pixels.into()), ..Start::of(path.clone(), config)? }))
+}
+
+/// The image that each prototype starts from: that of the settings, or, if this is a folder of prototypes, the one in it with the same name
+/// and seed.
+fn starts(
+    wanted: &[(Request, u64)],
+    settings: &Settings,
+    config: Option<&Config>,
+    network: &Network,
+) -> Result<Vec<Option<Start>>> {
+    let Some(out) = settings.init_image().filter(|path| path.is_dir()) else {
+        return Ok(vec![start(settings, config, network)?; wanted.len()]);
+    };
+    let advice = ": {init} with a folder needs a finished prototype of each class and seed in it";
+    let of = |(request, seed): &(Request, u64)| {
+        let picture = Folder::new(out, &request.slug, *seed, Existing::Resume).picture();
+        Start::of(picture, config).map(Some).map_err(|error| error.advised(advice))
+    };
+    wanted.iter().map(of).collect()
 }
 
 /// The slots of all prototypes. Checks that their folders are free or can be continued, and that they are writable.
@@ -118,9 +153,11 @@ pub(crate) fn slots(
     out: &Path,
     existing: Existing,
     settings: &Settings,
+    config: Option<&Config>,
     steps_given: bool,
     network: &Network,
 ) -> Result<Vec<RunSlot>> {
+    let starts = starts(wanted, settings, config, network)?;
     let folder = |(request, seed): &(Request, u64)| Folder::new(out, &request.slug, *seed, existing);
     let folders: Vec<Folder> = wanted.iter().map(folder).collect();
     refuse_existing(folders.iter())?;
@@ -130,7 +167,7 @@ pub(crate) fn slots(
         return Err(Error::input(format!("two prototypes would share the folder {path}: make them in separate runs")));
     }
     check_writable(folders.iter().map(Folder::path))?;
-    let slot = |((request, seed), folder): (&(Request, u64), Folder)| {
+    let slot = |(((request, seed), folder), start): ((&(Request, u64), Folder), Option<Start>)| {
         let settings = Settings { seed: *seed, ..request.settings(settings) };
         let state = folder.state(settings.total_steps(), |found| {
             let image = network.image();
@@ -149,6 +186,7 @@ pub(crate) fn slots(
             request: request.clone(),
             settings,
             folder,
+            start,
             begun,
             finished,
             top: None,
@@ -156,7 +194,7 @@ pub(crate) fn slots(
             failed: None,
         })
     };
-    wanted.iter().zip(folders).map(slot).collect()
+    wanted.iter().zip(folders).zip(starts).map(slot).collect()
 }
 
 /// The next batch: at most `most` open slots that fit together. Slots that are compared with the other seeds of their class come as whole
@@ -220,14 +258,14 @@ fn check_seeds(slots: &[RunSlot], most: usize) -> Result<()> {
             let what = format!("compares the prototypes of a class with each other, but there is one of `{name}`");
             return wrong(what, ": use {seeds} 2 or more".into());
         }
-        if count > most {
-            let what = format!("compares all {count} prototypes of `{name}`, but at most {most} are in a batch");
-            return wrong(what, format!(": use {{batch}} {count} or more, or fewer {{seeds}}"));
-        }
         if !seeds.iter().all(|slot| slot.is_open() && slot.goes_with(first)) {
             let what =
                 format!("compares the prototypes of `{name}` with each other, but they are not at the same step");
             return wrong(what, ": {force} starts again".into());
+        }
+        if count > most {
+            let what = format!("compares all {count} prototypes of `{name}`, but at most {most} are in a batch");
+            return wrong(what, format!(": use {{batch}} {count} or more, or fewer {{seeds}}"));
         }
     }
     Ok(())
