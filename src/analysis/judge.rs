@@ -45,6 +45,8 @@ pub(crate) struct GroupRow {
     pub(crate) prototypes: Option<Recognition>,
     /// Photographs of the same classes; `None` without any.
     pub(crate) photographs: Option<Recognition>,
+    /// Controls of the classes that have photographs.
+    pub(crate) controls: Vec<ControlRow>,
     /// The mean probability of prototypes divided by that of photographs, each the mean of the means of the classes that have both.
     pub(crate) ratio: Option<f64>,
     pub(crate) classes: Vec<ClassRow>,
@@ -52,6 +54,17 @@ pub(crate) struct GroupRow {
     pub(crate) unmapped: Vec<Unmapped>,
     /// Each prototype.
     pub(crate) each: Vec<PrototypeRow>,
+}
+
+/// The images of a row of a table by kind, as far as there are any: prototypes, photographs, then each control.
+pub(crate) fn kinds<'a>(
+    prototypes: Option<Recognition>,
+    photographs: Option<Recognition>,
+    controls: &'a [ControlRow],
+) -> impl Iterator<Item = (&'a str, Recognition)> {
+    let both = [("prototypes", prototypes), ("photographs", photographs)];
+    let controls = controls.iter().map(|control| (control.name.as_str(), control.recognition));
+    both.into_iter().filter_map(|(kind, found)| Some((kind, found?))).chain(controls)
 }
 
 /// One class of a group.
@@ -63,7 +76,16 @@ pub(crate) struct ClassRow {
     pub(crate) name: String,
     pub(crate) prototypes: Option<Recognition>,
     pub(crate) photographs: Option<Recognition>,
+    pub(crate) controls: Vec<ControlRow>,
     pub(crate) ratio: Option<f64>,
+}
+
+/// A control as a judge sees it: an image that shows nothing of the class.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct ControlRow {
+    pub(crate) name: String,
+    #[serde(flatten)]
+    pub(crate) recognition: Recognition,
 }
 
 /// A class that a judge does not know.
@@ -143,12 +165,13 @@ impl Recognition {
 }
 
 impl GroupRow {
-    /// The table of a group from its prototypes, and from photographs, of which those of other classes are ignored.
+    /// The table of a group from its prototypes, and from photographs and named controls, of which those of other classes are ignored.
     pub(crate) fn of(
         folder: String,
         made: usize,
         each: Vec<PrototypeRow>,
         photographs: &[Seen],
+        controls: &[(String, Seen)],
         unmapped: Vec<Unmapped>,
         labels: &Labels,
     ) -> Self {
@@ -161,7 +184,8 @@ impl GroupRow {
             let prototypes = Recognition::of(seen().filter(of_class));
             let photographs = Recognition::of(photographs.iter().filter(of_class));
             let name = labels.name(index).to_owned();
-            ClassRow { index, name, prototypes, photographs, ratio: ratio(prototypes.zip(photographs).into_iter()) }
+            let ratio = ratio(prototypes.zip(photographs).into_iter());
+            ClassRow { index, name, prototypes, photographs, controls: control_rows(controls, &[index]), ratio }
         };
         let classes: Vec<ClassRow> = indices.iter().map(class).collect();
         let both = classes.iter().filter_map(|class| class.prototypes.zip(class.photographs));
@@ -170,12 +194,29 @@ impl GroupRow {
             made,
             prototypes: Recognition::of(seen()),
             photographs: Recognition::of(photographs.iter().filter(|seen| indices.contains(&seen.class))),
+            controls: control_rows(controls, &indices),
             ratio: ratio(both),
             classes,
             unmapped,
             each,
         }
     }
+}
+
+/// A row for each control, over the classes of these indices.
+fn control_rows(controls: &[(String, Seen)], classes: &[usize]) -> Vec<ControlRow> {
+    let of_classes = || controls.iter().filter(|(_, seen)| classes.contains(&seen.class));
+    let mut names: Vec<&String> = Vec::new();
+    for (name, _) in of_classes() {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    let row = |name: &String| {
+        let seen = of_classes().filter(|(other, _)| other == name).map(|(_, seen)| seen);
+        Some(ControlRow { name: name.clone(), recognition: Recognition::of(seen)? })
+    };
+    names.into_iter().filter_map(row).collect()
 }
 
 /// The ratio of prototypes to photographs. Each class has the same weight, however many images it has.
@@ -314,7 +355,9 @@ mod tests {
         });
         let photographs = [seen(2, 1.0, 0.5), seen(0, 9.0, 0.0), seen(2, 6.0, 0.1)];
         let table = |each: Vec<PrototypeRow>, photographs: &[Seen], unmapped| {
-            GroupRow::of("out".into(), 0, each, photographs, unmapped, &names(&["a", "b", "c"]))
+            let controls = [("grey", 0, 0.7), ("noise", 2, 0.1), ("grey", 2, 0.2), ("grey", 1, 0.4)];
+            let controls = controls.map(|(name, class, probability)| (name.into(), seen(class, 1.0, probability)));
+            GroupRow::of("out".into(), 0, each, photographs, &controls, unmapped, &names(&["a", "b", "c"]))
         };
         let unmapped = vec![Unmapped { name: "key".into(), prototypes: 1, reason: "no class".into() }];
         let group = table(each.clone().into(), &photographs, unmapped);
@@ -324,6 +367,15 @@ mod tests {
         assert!((group.ratio.unwrap() - 3.0).abs() < 1e-12);
         let classes: Vec<_> = group.classes.iter().map(|row| (row.index, &row.name[..], row.ratio)).collect();
         assert_eq!(classes, [(1, "b", None), (2, "c", Some(0.9 / 0.3))]);
+        // Class 0 has no prototype.
+        let found = |controls: &[ControlRow]| -> Vec<(String, usize, f64)> {
+            let row = |row: &ControlRow| (row.name.clone(), row.recognition.images, row.recognition.probability);
+            controls.iter().map(row).collect()
+        };
+        let [noise, grey] = ["noise", "grey"].map(str::to_owned);
+        assert_eq!(found(&group.controls), [(noise.clone(), 1, 0.1), (grey.clone(), 2, (0.2 + 0.4) / 2.0)]);
+        assert_eq!(found(&group.classes[0].controls), [(grey.clone(), 1, 0.4)]);
+        assert_eq!(found(&group.classes[1].controls), [(noise, 1, 0.1), (grey, 1, 0.2)]);
         // Classes count equally: (0.9 + 0.3) / (0.3 + 0.2), although three of five photographs are of class 1.
         let more = [&photographs[..], &[seen(1, 1.0, 0.2); 3]].concat();
         let ratio = table(each.into(), &more, Vec::new()).ratio.unwrap();

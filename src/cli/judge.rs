@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::args::{AdapterArgs, NetworkArgs, PrintArgs, TakenArgs};
-use super::interrupt;
 use super::observer::Terminal;
-use super::terminal::{INTERRUPTED, note, print, print_json, table, words};
-use crate::analysis::judge::{ClassRow, GroupRow, Judgement, Recognition, Unmapped};
+use super::terminal::{print, print_json, table, words};
+use super::work::{NOTHING_WRITTEN, work};
+use crate::analysis::judge::{ClassRow, ControlRow, GroupRow, Judgement, Recognition, Unmapped, kinds};
 use crate::analysis::study::Interval;
+use crate::gpu::Context;
 use crate::lab::cache;
 use crate::lab::judge::{Inputs, JudgeRequest, Photographs};
 use crate::lab::run::record::WeightsRecord;
@@ -33,7 +34,7 @@ pub(crate) struct JudgeArgs {
     /// Photographs per class
     #[arg(long, value_name = "N", default_value_t = 100, requires = "images", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     images_per_class: u32,
-    /// Seed that selects the photographs
+    /// Seed that selects the photographs and draws the noise of the controls
     #[arg(long, value_name = "S", default_value_t = 0, requires = "images")]
     seed: u64,
     /// The folder for the report
@@ -76,16 +77,9 @@ impl JudgeArgs {
             force: self.force,
         };
         request.check()?;
-        let (context, terminal) = (self.adapter.open()?, Terminal::new(self.print.quiet));
-        interrupt::listen()?;
-        match request.run(&context, &terminal) {
-            Err(Error::Cancelled) => {
-                note("stopped; nothing was written");
-                Ok(INTERRUPTED.into())
-            }
-            Err(error) => Err(error),
-            Ok(judgement) => self.report(&judgement, &terminal),
-        }
+        let terminal = Terminal::new(self.print.quiet);
+        let judge = |context: &Context| request.run(context, &terminal);
+        work(&self.adapter, NOTHING_WRITTEN, judge, |judgement| self.report(&judgement, &terminal))
     }
 
     /// Refuses the options that describe a judge if there are several.
@@ -158,10 +152,10 @@ fn shown(judgement: &Judgement) -> String {
             text += &format!("{} on {}{}\n", judge.weights, group.folder, stranger(group));
             let header = ["", "", "images", "top 1", "top 5", "probability", "rank", "ratio"];
             let mut rows = vec![header.map(str::to_owned).to_vec()];
-            for ClassRow { index, name, prototypes, photographs, ratio } in &group.classes {
-                rows.extend(of_class(&format!("{index} {name}"), *prototypes, *photographs, *ratio));
+            for ClassRow { index, name, prototypes, photographs, controls, ratio } in &group.classes {
+                rows.extend(of_class(&format!("{index} {name}"), *prototypes, *photographs, controls, *ratio));
             }
-            rows.extend(of_class("all", group.prototypes, group.photographs, group.ratio));
+            rows.extend(of_class("all", group.prototypes, group.photographs, &group.controls, group.ratio));
             text += &table(&rows);
             for Unmapped { name, prototypes, reason } in &group.unmapped {
                 text += &format!("unmapped: {name} (prototypes: {prototypes}): {reason}\n");
@@ -181,22 +175,23 @@ fn stranger(group: &GroupRow) -> String {
     }
 }
 
-/// The rows of prototypes and photographs, as far as there are any.
+/// The rows of a class, of which the first has its name and the ratio.
 fn of_class(
     name: &str,
     prototypes: Option<Recognition>,
     photographs: Option<Recognition>,
+    controls: &[ControlRow],
     ratio: Option<f64>,
 ) -> Vec<Vec<String>> {
-    let row = |name: &str, kind: &str, recognition: Option<Recognition>, ratio: Option<f64>| {
-        let Recognition { images, top1, top5, probability, rank } = recognition?;
+    let row = |(at, (kind, recognition)): (usize, (&str, Recognition))| {
+        let Recognition { images, top1, top5, probability, rank } = recognition;
+        let name = if at == 0 { name } else { "" };
         let mut row = vec![name.to_owned(), kind.to_owned(), images.to_string(), share(top1), share(top5)];
         row.extend([format!("{probability:.3}"), format!("{rank:.1}")]);
-        row.push(ratio.map_or_else(String::new, |ratio| format!("{ratio:.2}")));
-        Some(row)
+        row.push(ratio.filter(|_| kind == "prototypes").map_or_else(String::new, |ratio| format!("{ratio:.2}")));
+        row
     };
-    let rows = [row(name, "prototypes", prototypes, ratio), row("", "photographs", photographs, None)];
-    rows.into_iter().flatten().collect()
+    kinds(prototypes, photographs, controls).enumerate().map(row).collect()
 }
 
 /// `80.0 % [49.0, 94.3]`

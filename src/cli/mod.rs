@@ -39,6 +39,7 @@ mod weights;
 mod weights_convert;
 mod weights_inspect;
 mod weights_pull;
+mod work;
 
 use std::process::ExitCode;
 use std::time::Instant;

@@ -4,17 +4,18 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::args::{EngineArgs, PrintArgs, hook};
-use super::interrupt;
 use super::observer::Terminal;
-use super::terminal::{INTERRUPTED, note, print, print_json, table};
+use super::terminal::{print, print_json, table};
+use super::work::work;
+use crate::Result;
 use crate::analysis::similarity::{Compared, Over, Similarity, Spread};
 use crate::analysis::study::{Interval, p_value};
+use crate::gpu::Context;
 use crate::lab::pictures::ImageFolder;
 use crate::lab::similarity::choice::Choice;
 use crate::lab::similarity::inputs::{Pixels, Prototype, find, given_controls, prototypes, recorded};
 use crate::lab::similarity::measure::Measurement;
 use crate::networks::Semantics;
-use crate::{Error, Result};
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
 use serde::Deserialize;
@@ -123,17 +124,11 @@ impl SimilarityArgs {
             force: self.force,
         };
         measurement.check()?;
-        let (context, terminal) = (self.engine.adapter.open()?, Terminal::new(self.print.quiet));
-        interrupt::listen()?;
-        match measurement.run(&context, &terminal) {
-            Err(Error::Cancelled) => {
-                let kept = measurement.kept();
-                note(&format!("stopped; the finished work is in {}, and the same command continues", kept.display()));
-                Ok(INTERRUPTED.into())
-            }
-            Err(error) => Err(error),
-            Ok(similarity) => self.report(&similarity, &terminal),
-        }
+        let terminal = Terminal::new(self.print.quiet);
+        let kept = measurement.kept();
+        let stopped = format!("the finished work is in {}, and the same command continues", kept.display());
+        let measure = |context: &Context| measurement.run(context, &terminal);
+        work(&self.engine.adapter, &stopped, measure, |similarity| self.report(&similarity, &terminal))
     }
 
     fn report(&self, similarity: &Similarity, terminal: &Terminal) -> Result<ExitCode> {

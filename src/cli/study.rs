@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::args::{EngineArgs, PrintArgs};
-use super::interrupt;
 use super::observer::Terminal;
-use super::terminal::{INTERRUPTED, note, print, print_json, table};
+use super::terminal::{print, print_json, table};
+use super::work::{NOTHING_WRITTEN, work};
 use crate::analysis::study::{Comparison, GroupRow, Interval, Outcome, Study, p_value, percent, points};
+use crate::gpu::Context;
 use crate::lab::study::{CheckedStudy, Given, StudyRequest, Subject};
 use crate::{Error, Result};
 
@@ -80,16 +81,9 @@ impl StudyArgs {
             force: self.force,
         };
         let study = CheckedStudy::new(&request)?;
-        let (context, terminal) = (self.engine.adapter.open()?, Terminal::new(self.print.quiet));
-        interrupt::listen()?;
-        match study.run(&context, &terminal) {
-            Err(Error::Cancelled) => {
-                note("stopped; nothing was written");
-                Ok(INTERRUPTED.into())
-            }
-            Err(error) => Err(error),
-            Ok(study) => self.report(&study, &terminal),
-        }
+        let terminal = Terminal::new(self.print.quiet);
+        let compare = |context: &Context| study.run(context, &terminal);
+        work(&self.engine.adapter, NOTHING_WRITTEN, compare, |study| self.report(&study, &terminal))
     }
 
     fn report(&self, study: &Study, terminal: &Terminal) -> Result<ExitCode> {

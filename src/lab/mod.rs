@@ -8,6 +8,7 @@ pub(crate) mod bench;
 pub(crate) mod cache;
 pub(crate) mod classify;
 pub(crate) mod compare;
+pub(crate) mod controls;
 pub(crate) mod disk;
 pub(crate) mod download;
 pub(crate) mod drive;

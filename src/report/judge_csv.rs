@@ -1,7 +1,7 @@
-//! A judgement as a table: for each judge and folder a row for all classes, then one for each, of prototypes and of photographs. A
-//! judge that knows no class has a row for all classes, too.
+//! A judgement as a table: for each judge and folder the rows for all classes, then those for each, of prototypes, of photographs and
+//! of each control. A judge that knows no class has a row for all classes, too.
 
-use crate::analysis::judge::{GroupRow, JudgeRow, Judgement, Recognition};
+use crate::analysis::judge::{GroupRow, JudgeRow, Judgement, Recognition, kinds};
 use crate::error::{Error, Result};
 
 const HEADER: [&str; 17] = [
@@ -30,13 +30,14 @@ pub(super) fn judgement(judgement: &Judgement) -> Result<Vec<u8>> {
     for judge in &judgement.judges {
         for group in &judge.groups {
             let all = [String::new(), String::new()];
-            match group.prototypes {
-                Some(_) => rows.extend(of_class(judge, group, &all, group.prototypes, group.photographs)),
-                None => rows.push(row(judge, group, &all, "prototypes", None)),
+            if group.prototypes.is_none() {
+                rows.push(row(judge, group, &all, "prototypes", None));
             }
+            let mut add = |class: &[String; 2], (kind, found)| rows.push(row(judge, group, class, kind, Some(found)));
+            kinds(group.prototypes, group.photographs, &group.controls).for_each(|kind| add(&all, kind));
             for class in &group.classes {
                 let name = [class.index.to_string(), class.name.clone()];
-                rows.extend(of_class(judge, group, &name, class.prototypes, class.photographs));
+                kinds(class.prototypes, class.photographs, &class.controls).for_each(|kind| add(&name, kind));
             }
         }
     }
@@ -46,22 +47,6 @@ pub(super) fn judgement(judgement: &Judgement) -> Result<Vec<u8>> {
         table.write_record(row).map_err(|error| failed(&error))?;
     }
     table.into_inner().map_err(|error| failed(&error))
-}
-
-/// The rows of prototypes and photographs, as far as there are any.
-fn of_class(
-    judge: &JudgeRow,
-    group: &GroupRow,
-    class: &[String; 2],
-    prototypes: Option<Recognition>,
-    photographs: Option<Recognition>,
-) -> Vec<Vec<String>> {
-    let kinds = [("prototypes", prototypes), ("photographs", photographs)];
-    kinds
-        .into_iter()
-        .filter(|(_, found)| found.is_some())
-        .map(|(kind, found)| row(judge, group, class, kind, found))
-        .collect()
 }
 
 /// One row; without images it has no numbers.

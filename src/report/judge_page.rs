@@ -15,6 +15,7 @@ pub(super) fn render(judgement: &Judgement, pictures: &[PrototypePicture], left_
         "judge.html",
         context! {
             judges => Serde(&judgement.judges),
+            has_controls => judgement.judges.iter().flat_map(|judge| &judge.groups).any(|group| !group.controls.is_empty()),
             pictures,
             left_out,
             format => judgement.format.as_str(),

@@ -78,8 +78,8 @@ fn networks_judge_each_others_prototypes() {
     }
     let first = listing(&at.join("first"));
     let text = String::from_utf8(first[Path::new("judge.csv")].clone()).unwrap();
-    // A header, and for each of two judges and folders three rows of prototypes and three of photographs.
-    assert_eq!(text.lines().count(), 1 + 2 * 2 * 6, "{text}");
+    // A header, and for each of two judges and folders three rows of prototypes, of photographs and of four controls.
+    assert_eq!(text.lines().count(), 1 + 2 * 2 * 3 * 6, "{text}");
     assert_eq!(serde_json::from_slice::<Value>(&first[Path::new("judge.json")]).unwrap(), judgement);
 
     let page = String::from_utf8(first[Path::new("report.html")].clone()).unwrap();
@@ -111,6 +111,63 @@ pub(crate) fn made_by(folder: &Path, sha256: &str, input: Value) {
     (weights["model"], weights["path"], weights["sha256"]) = (Value::Null, json!("gone.pth"), json!(sha256));
     weights["input"] = input;
     std::fs::write(path, record.to_string()).unwrap();
+}
+
+#[test]
+fn controls_are_judged_beside_photographs() {
+    let at = MADE.path();
+    let args = ["judge", "--prototype", "resnet18", "--with", "googlenet", "--out", "controls"];
+    let judgement = json(at, &[&args[..], &["--images", "images"]].concat());
+    let group = group(&judgement, "googlenet", "resnet18");
+    let named = |row: &Value| -> Vec<(String, u64)> {
+        let controls = row["controls"].as_array().unwrap().iter();
+        controls.map(|one| (one["name"].as_str().unwrap().to_owned(), one["images"].as_u64().unwrap())).collect()
+    };
+    let names = |images| ["noise", "grey", "mean", "blurred-mean"].map(|name| (name.to_owned(), images));
+    assert_eq!(named(group), names(2));
+    let classes = group["classes"].as_array().unwrap();
+    for class in classes {
+        assert_eq!(named(class), names(1));
+    }
+    // Grey and the mean of the photographs as `classify` sees them, but for the rounding of the mean to 8 bits.
+    let folders = std::fs::read_dir(at.join("images")).unwrap().map(|entry| entry.unwrap().path());
+    let umbrellas = folders.into_iter().find(|path| path.to_str().unwrap().ends_with("umbrella")).unwrap();
+    let photographs = std::fs::read_dir(umbrellas).unwrap();
+    let photographs = photographs.map(|entry| image::open(entry.unwrap().path()).unwrap().to_rgb8());
+    let photographs: Vec<image::RgbImage> = photographs.collect();
+    let mut mean = photographs[0].clone();
+    for (at, level) in mean.iter_mut().enumerate() {
+        let sum: u32 = photographs.iter().map(|one| u32::from(one.as_raw()[at])).sum();
+        *level = (f64::from(sum) / photographs.len() as f64).round() as u8;
+    }
+    let umbrella = classes.iter().find(|row| row["name"] == "umbrella").unwrap();
+    let grey = image::RgbImage::from_pixel(mean.width(), mean.height(), image::Rgb([128; 3]));
+    for (place, name, picture) in [(1, "grey", grey), (2, "mean", mean)] {
+        let file = at.join(format!("control-{name}.png"));
+        picture.save(&file).unwrap();
+        let seen = json(at, &["classify", file.to_str().unwrap(), "--top", "99", "--model", "googlenet"]);
+        let top = seen["images"][0]["top"].as_array().unwrap().iter();
+        let probability = number(&top.clone().find(|one| one["index"] == umbrella["index"]).unwrap()["probability"]);
+        let control = &umbrella["controls"][place];
+        assert_eq!(control["name"], name);
+        let gap = (number(&control["probability"]) - probability).abs();
+        assert!(gap < 0.02 && gap < 0.2 * probability.max(1e-3), "{control}: {probability}");
+    }
+    // Without photographs there is no mean.
+    let judgement = json(at, &[&args[..], &["--force"]].concat());
+    assert_eq!(judgement["judges"][0]["groups"][0]["controls"], json!([]));
+    let (csv, page) = ["judge.csv", "report.html"]
+        .map(|file| std::fs::read_to_string(at.join("controls").join(file)).unwrap())
+        .into();
+    assert!(!csv.contains("grey") && !page.contains("grey"));
+    let text = succeeds(at, &[&args[..], &["--force", "--images", "images"]].concat());
+    let (csv, page) = ["judge.csv", "report.html"]
+        .map(|file| std::fs::read_to_string(at.join("controls").join(file)).unwrap())
+        .into();
+    for shown in [&text, &csv, &page] {
+        // For all classes, and for each.
+        assert_eq!(shown.matches("blurred-mean").count(), 3, "{shown}");
+    }
 }
 
 #[test]

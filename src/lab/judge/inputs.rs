@@ -39,7 +39,7 @@ pub(super) struct Group {
 pub(crate) struct Photographs<'a> {
     pub(crate) images: &'a Path,
     pub(crate) per_class: usize,
-    /// The seed that selects them.
+    /// The seed that selects them, and draws the noise of the controls.
     pub(crate) seed: u64,
 }
 
@@ -47,6 +47,8 @@ pub(crate) struct Photographs<'a> {
 pub(crate) struct Inputs {
     pub(super) groups: Vec<Group>,
     pub(super) photographs: Vec<Image>,
+    /// Draws the noise of the controls.
+    pub(super) seed: u64,
     /// Classes without photographs, and folders without a class.
     pub(super) skipped: Vec<String>,
 }
@@ -83,7 +85,8 @@ impl Inputs {
             Ok(Group { folder: folder.clone(), prototypes })
         };
         let groups = folders.iter().zip(&found).map(group).collect::<Result<_>>()?;
-        let mut inputs = Self { groups, photographs: Vec::new(), skipped: Vec::new() };
+        let seed = photographs.as_ref().map_or(0, |photographs| photographs.seed);
+        let mut inputs = Self { groups, photographs: Vec::new(), seed, skipped: Vec::new() };
         if let Some(photographs) = photographs {
             let mut known = HashSet::new();
             let added = makers.iter().map(|maker| inputs.add(maker, &photographs, &mut known));
@@ -94,6 +97,16 @@ impl Inputs {
             inputs.skipped.extend(failed.iter().map(Error::to_string));
         }
         Ok(inputs)
+    }
+
+    /// The prototypes of all groups.
+    pub(super) fn prototypes(&self) -> impl Iterator<Item = &Image> {
+        self.groups.iter().flat_map(|group| &group.prototypes).map(|prototype| &prototype.image)
+    }
+
+    /// The number of prototypes and photographs.
+    pub(super) fn images(&self) -> usize {
+        self.prototypes().count() + self.photographs.len()
     }
 
     /// How the prototypes' records take these weights; `None` if they made none of them.

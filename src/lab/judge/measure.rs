@@ -1,17 +1,15 @@
 //! Shows the images to each judge, one judge after the other, and writes the report.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::answers::{Answer, Answers};
 use super::inputs::{Group, Image, Inputs};
-use crate::analysis::Classifier;
-use crate::analysis::judge::{GroupRow, JudgeRow, Judgement, PrototypeRow, Seen, Unmapped, counterpart};
-use crate::analysis::similarity::Likely;
+use crate::analysis::judge::{GroupRow, JudgeRow, Judgement, PrototypeRow, Unmapped};
 use crate::gpu::Context;
 use crate::lab::disk::{check_report, write_files};
 use crate::lab::observer::{Counted, Event, Observer};
-use crate::lab::pictures::{classify, shown_png};
-use crate::lab::top::top;
+use crate::lab::pictures::shown_png;
 use crate::networks::Network;
 use crate::report::{PrototypePicture, judge_files};
 use crate::{Error, Result};
@@ -21,10 +19,9 @@ use serde_json::{Map, Value, json};
 const FORMAT: &str = "protogpu judge 1";
 /// The file that is written last, when the report is complete.
 const REPORT: &str = "judge.json";
-/// The number of likeliest classes per prototype.
-const TOP: usize = 3;
 /// The most prototypes that the page shows.
 const SHOWN: usize = 200;
+
 /// Judges, and what they see.
 pub(crate) struct JudgeRequest<'a> {
     pub(crate) inputs: &'a Inputs,
@@ -42,9 +39,6 @@ pub(crate) struct JudgeRequest<'a> {
     pub(crate) force: bool,
 }
 
-/// What a judge says about an image: its view of the class, and its likeliest classes.
-type Answer = (Seen, Vec<Likely>);
-
 impl JudgeRequest<'_> {
     /// Checks all that can be checked before any work.
     pub(crate) fn check(&self) -> Result<()> {
@@ -58,8 +52,8 @@ impl JudgeRequest<'_> {
     /// [`Error::Cancelled`] if the observer asked to stop; nothing is written then.
     pub(crate) fn run(&self, context: &Context, observer: &dyn Observer) -> Result<Judgement> {
         // Before the judges work, because a picture may be unreadable.
-        let shown = self.prototypes().take(SHOWN).map(shown).collect::<Result<Vec<_>>>()?;
-        let total = Some((self.judges.len() * self.images().count()) as u64);
+        let shown = self.inputs.prototypes().take(SHOWN).map(shown).collect::<Result<Vec<_>>>()?;
+        let total = Some((self.judges.len() * self.inputs.images()) as u64);
         observer.tell(Event::Counting { what: Counted::Pictures, done: 0, total });
         let mut skipped = self.inputs.skipped.clone();
         let judge = |judge: &PathBuf| self.judge(judge, context, observer, &mut skipped);
@@ -68,18 +62,9 @@ impl JudgeRequest<'_> {
         skipped.sort();
         skipped.dedup();
         let judgement = Judgement { format: FORMAT.to_owned(), judges: judges?, settings: self.settings(), skipped };
-        let left_out = self.prototypes().count() - shown.len();
+        let left_out = self.inputs.prototypes().count() - shown.len();
         write_files(self.out, &judge_files(&judgement, &shown, left_out)?)?;
         Ok(judgement)
-    }
-
-    /// The prototypes of all groups, then the photographs.
-    fn images(&self) -> impl Iterator<Item = &Image> {
-        self.prototypes().chain(&self.inputs.photographs)
-    }
-
-    fn prototypes(&self) -> impl Iterator<Item = &Image> {
-        self.inputs.groups.iter().flat_map(|group| &group.prototypes).map(|prototype| &prototype.image)
     }
 
     fn judge(
@@ -90,91 +75,46 @@ impl JudgeRequest<'_> {
         skipped: &mut Vec<String>,
     ) -> Result<JudgeRow> {
         let network = (self.open)(judge)?;
-        let classes: Vec<Result<usize>> =
-            self.images().map(|image| counterpart(image.index, &image.label, network.labels())).collect();
-        let mut answers = self.answers(&network, &classes, context, observer, skipped)?;
-        let photographs: Vec<Seen> =
-            answers.drain(self.prototypes().count()..).flatten().map(|(seen, _)| seen).collect();
-        let mut all = answers.into_iter().zip(classes);
-        let rows = self.inputs.groups.iter().map(|group| self.row(group, &mut all, &photographs, &network));
+        let answers = Answers::of(&network, self.inputs, self.batch, context, observer)?;
+        skipped.extend(answers.skipped);
+        let mut prototypes = answers.prototypes.into_iter();
+        let row = |group: &Group| {
+            let (each, made, unmapped) = self.prototypes(group, &mut prototypes, &network);
+            let (folder, labels) = (group.folder.display().to_string(), network.labels());
+            GroupRow::of(folder, made, each, &answers.photographs, &answers.controls, unmapped, labels)
+        };
         Ok(JudgeRow {
             weights: judge.display().to_string(),
             sha256: network.weights().sha256().to_owned(),
             architecture: network.architecture().to_string(),
             input: network.preprocessing().clone(),
-            groups: rows.collect(),
+            groups: self.inputs.groups.iter().map(row).collect(),
         })
     }
 
-    /// The judge's answer to each image of a class that it knows.
-    fn answers(
-        &self,
-        network: &Network,
-        classes: &[Result<usize>],
-        context: &Context,
-        observer: &dyn Observer,
-        skipped: &mut Vec<String>,
-    ) -> Result<Vec<Option<Answer>>> {
-        let mut answers = vec![None; classes.len()];
-        let images: Vec<&Image> = self.images().collect();
-        let mut known: Vec<(usize, usize)> =
-            classes.iter().enumerate().filter_map(|(at, class)| Some((at, *class.as_ref().ok()?))).collect();
-        // Two makers may call a class of this judge differently; its photographs count once.
-        let (prototypes, mut photographs) = (self.prototypes().count(), HashSet::new());
-        known.retain(|&(at, class)| at < prototypes || photographs.insert((&images[at].path, class)));
-        let paths: Vec<PathBuf> = known.iter().map(|&(at, _)| images[at].path.clone()).collect();
-        observer.tell(Event::Counted((images.len() - paths.len()) as u64));
-        if paths.is_empty() {
-            return Ok(answers);
-        }
-        let classifier = Classifier::new(context, network, self.batch.min(paths.len()))?;
-        let unreadable = classify(&classifier, &paths, |batch| {
-            let count = batch.len();
-            for (index, logits) in batch {
-                let (at, class) = known[index];
-                if logits.iter().any(|logit| !logit.is_finite()) {
-                    let (network, path) = (network.weights().name(), paths[index].display());
-                    return Err(Error::input(format!("{network}: its logits for {path} are not all finite")));
-                }
-                let likely = top(&logits, TOP, network.labels()).into_iter().map(Likely::from).collect();
-                answers[at] = Some((Seen::of(&logits, class), likely));
-            }
-            observer.count(count)
-        })?;
-        for (index, error) in unreadable {
-            if known[index].0 < prototypes {
-                return Err(error);
-            }
-            skipped.push(error.to_string());
-        }
-        Ok(answers)
-    }
-
-    /// A group's row. `all` yields the answers to its prototypes, with the judge's classes.
-    fn row(
+    /// The prototypes of a group as the judge sees them, the number that it made, and the classes that it does not know. `all` yields
+    /// the answers.
+    fn prototypes(
         &self,
         group: &Group,
-        all: &mut impl Iterator<Item = (Option<Answer>, Result<usize>)>,
-        photographs: &[Seen],
+        all: &mut impl Iterator<Item = Result<Answer>>,
         network: &Network,
-    ) -> GroupRow {
+    ) -> (Vec<PrototypeRow>, usize, Vec<Unmapped>) {
         let (mut each, mut made, mut unmapped) = (Vec::new(), 0, BTreeMap::new());
-        for (prototype, (answer, class)) in group.prototypes.iter().zip(all) {
-            let folder = folder(&prototype.image);
-            match (answer, class) {
-                (Some((seen, top)), _) => {
+        for (prototype, answer) in group.prototypes.iter().zip(all) {
+            match answer {
+                Ok((seen, top)) => {
                     made += usize::from(prototype.maker.sha256 == network.weights().sha256());
-                    each.push(PrototypeRow { folder, seen, top });
+                    each.push(PrototypeRow { folder: folder(&prototype.image), seen, top });
                 }
-                (None, class) => {
-                    let (name, reason) = (prototype.image.label.name.clone(), class.err().as_ref().map(self.words));
-                    let new = Unmapped { name, prototypes: 0, reason: reason.unwrap_or_default() };
+                Err(reason) => {
+                    let (name, reason) = (prototype.image.label.name.clone(), (self.words)(&reason));
+                    let new = Unmapped { name, prototypes: 0, reason };
                     unmapped.entry((prototype.image.index, new.name.clone())).or_insert(new).prototypes += 1;
                 }
             }
         }
-        let folder = group.folder.display().to_string();
-        GroupRow::of(folder, made, each, photographs, unmapped.into_values().collect(), network.labels())
+        (each, made, unmapped.into_values().collect())
     }
 
     fn settings(&self) -> Map<String, Value> {

@@ -1,5 +1,6 @@
-//! Judges: how well networks recognise prototypes that others made, beside photographs.
+//! Judges: how well networks recognise prototypes that others made, beside photographs and controls.
 
+mod answers;
 mod inputs;
 mod measure;
 

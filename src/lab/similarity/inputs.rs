@@ -1,25 +1,21 @@
-//! The images that path similarity measures: prototypes of `protogpu run`, and controls.
+//! The images that path similarity measures: prototypes of `protogpu run`, and given controls.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::bounded::read_at_most;
-use crate::method::draws::uniform_image;
 use crate::networks::Network;
 use crate::picture::preprocess;
-use crate::shape::ImageSpec;
 use crate::tensor_file::Tensors;
 use crate::{Error, Result};
-use image::{ImageBuffer, Luma, imageops};
 use serde::Serialize;
 
+use crate::lab::controls::{CONTROLS, Control};
 use crate::lab::run::folder::{PIXELS, RECORD};
 use crate::lab::run::record::{Config, Recorded};
 
 /// The longest `prototype.safetensors` that is read.
 const MAX_PIXELS_BYTES: u64 = 64 << 20;
-/// The standard deviation of the blur of the mean image, as a fraction of the side.
-const BLUR: f32 = 1.0 / 16.0;
 
 /// The form in which the network gets a prototype's pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -144,20 +140,21 @@ fn pixels(path: &Path, network: &Network) -> Result<Vec<f32>> {
     image.map_err(|error| Error::input(format!("{}: {error}", path.display())))
 }
 
-/// An image that is measured beside a class's prototypes.
-pub(crate) struct Control {
-    pub(crate) name: String,
-    /// `[C,H,W]`.
-    pub(crate) pixels: Vec<f32>,
-}
-
-/// The controls that every class has.
-pub(crate) const CONTROLS: [&str; 4] = ["noise", "grey", "mean", "blurred-mean"];
-
 /// A control from `NAME=PATH`.
 pub(crate) struct GivenControl {
     name: String,
     of: Given,
+}
+
+impl GivenControl {
+    /// The control for a class.
+    pub(crate) fn of(&self, class: usize) -> Control {
+        let pixels = match &self.of {
+            Given::Picture(pixels) => pixels,
+            Given::Prototypes(by_class) => &by_class[&class],
+        };
+        Control { name: self.name.clone(), pixels: pixels.clone() }
+    }
 }
 
 enum Given {
@@ -213,35 +210,4 @@ fn one_of_each(folder: &str, classes: &[usize], network: &Network, shown: Pixels
         }
     };
     classes.iter().map(&mut one_of).collect()
-}
-
-/// The controls of a class: uniform noise, flat grey, the mean image, the mean image blurred, and the given ones.
-pub(crate) fn controls(
-    class: usize,
-    seed: u64,
-    mean: &[f32],
-    image: ImageSpec,
-    given: &[GivenControl],
-) -> Vec<Control> {
-    let made = [uniform_image(seed, class, mean.len()), vec![0.5; mean.len()], mean.to_vec(), blurred(mean, image)];
-    let own = CONTROLS.iter().zip(made).map(|(&name, pixels)| Control { name: name.to_owned(), pixels });
-    let given = given.iter().map(|control| {
-        let pixels = match &control.of {
-            Given::Picture(pixels) => pixels,
-            Given::Prototypes(by_class) => &by_class[&class],
-        };
-        Control { name: control.name.clone(), pixels: pixels.clone() }
-    });
-    own.chain(given).collect()
-}
-
-/// A Gaussian blur of each channel.
-fn blurred(chw: &[f32], image: ImageSpec) -> Vec<f32> {
-    let (width, height) = (image.width as u32, image.height as u32);
-    let channel = |values: &[f32]| {
-        let channel: ImageBuffer<Luma<f32>, Vec<f32>> =
-            ImageBuffer::from_raw(width, height, values.to_vec()).expect("a plane of the image");
-        imageops::blur(&channel, width.max(height) as f32 * BLUR).into_raw()
-    };
-    chw.chunks(image.height * image.width).flat_map(channel).collect()
 }

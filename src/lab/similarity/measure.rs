@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use super::choice::Choice;
-use super::inputs::{CONTROLS, Control, GivenControl, Pixels, Prototype, controls};
+use super::inputs::{GivenControl, Pixels, Prototype};
 use super::natural::{Natural, Naturals, read_mean};
 use crate::analysis::similarity::{
     ClassSimilarity, Correlator, Layers, Likely, MeanActivations, Observed, Over, Scores, Similarity, Targets, overall,
     warnings, ways,
 };
 use crate::gpu::Context;
+use crate::lab::controls::{CONTROLS, Control, controls};
 use crate::lab::disk::{check_report, remove_leftovers, write_files};
 use crate::lab::observer::{Counted, Event, Observer};
 use crate::lab::top::top;
@@ -137,7 +138,8 @@ impl Measurement<'_> {
         let ranks = natural.mean.ranks(correlator.layers())?;
         let targets = Targets::Mean(&ranks);
         let (seed, image) = (self.choice.seed, correlator.image());
-        let controls = controls(class, seed, &natural.mean.pixels, image, self.controls);
+        let given = self.controls.iter().map(|control| control.of(class));
+        let controls: Vec<Control> = controls(class, seed, &natural.mean.pixels, image).chain(given).collect();
         let own = prototypes.iter().map(|prototype| prototype.pixels.as_slice());
         let pixels: Vec<&[f32]> = own.chain(controls.iter().map(|control| control.pixels.as_slice())).collect();
         let mut observed = Vec::new();

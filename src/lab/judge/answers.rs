@@ -1,0 +1,137 @@
+//! What one judge says about the prototypes, the photographs and the controls.
+
+use std::collections::HashSet;
+use std::fmt::Display;
+use std::path::PathBuf;
+
+use super::inputs::{Image, Inputs};
+use crate::analysis::Classifier;
+use crate::analysis::judge::{Seen, counterpart};
+use crate::analysis::similarity::Likely;
+use crate::gpu::Context;
+use crate::lab::controls::{MeanImage, controls};
+use crate::lab::observer::{Event, Observer};
+use crate::lab::pictures::{stream_pictures, together};
+use crate::lab::top::top;
+use crate::networks::Network;
+use crate::{Error, Result};
+
+/// The number of likeliest classes per prototype.
+const TOP: usize = 3;
+
+/// What a judge says about a prototype: its view of the class, and its likeliest classes.
+pub(super) type Answer = (Seen, Vec<Likely>);
+
+/// Everything that a judge says.
+pub(super) struct Answers {
+    /// The answer to each prototype of all groups, or why the judge does not know its class.
+    pub(super) prototypes: Vec<Result<Answer>>,
+    pub(super) photographs: Vec<Seen>,
+    /// The controls of each class that has photographs, by name.
+    pub(super) controls: Vec<(String, Seen)>,
+    /// Photographs that could not be read.
+    pub(super) skipped: Vec<String>,
+}
+
+/// A judge's forward pass.
+struct Judge<'a> {
+    network: &'a Network,
+    classifier: Classifier,
+    observer: &'a dyn Observer,
+}
+
+impl Answers {
+    /// Asks the judge about each image whose class it knows.
+    ///
+    /// # Errors
+    /// If a prototype cannot be read, a logit is not finite, the device is lost, or the observer asked to stop.
+    pub(super) fn of(
+        network: &Network,
+        inputs: &Inputs,
+        batch: usize,
+        context: &Context,
+        observer: &dyn Observer,
+    ) -> Result<Self> {
+        let class = |image: &Image| counterpart(image.index, &image.label, network.labels());
+        let prototypes: Vec<(&Image, Result<usize>)> = inputs.prototypes().map(|image| (image, class(image))).collect();
+        // Two makers may call a class of this judge differently; its photographs count once.
+        let mut known = HashSet::new();
+        let photographs = inputs.photographs.iter().filter_map(|image| Some((class(image).ok()?, &image.path)));
+        let mut photographs: Vec<(usize, &PathBuf)> = photographs.filter(|&one| known.insert(one)).collect();
+        photographs.sort_by_key(|&(class, _)| class);
+        let shown = prototypes.iter().filter(|(_, class)| class.is_ok()).count() + photographs.len();
+        observer.tell(Event::Counted((inputs.images() - shown) as u64));
+        let mut answers =
+            Self { prototypes: Vec::new(), photographs: Vec::new(), controls: Vec::new(), skipped: Vec::new() };
+        if shown == 0 {
+            answers.prototypes = prototypes.into_iter().map(|(_, class)| Err(class.err().expect("unknown"))).collect();
+            return Ok(answers);
+        }
+        let classifier = Classifier::new(context, network, batch.min(shown))?;
+        let judge = Judge { network, classifier, observer };
+        answers.prototypes = judge.prototypes(prototypes)?;
+        for photographs in photographs.chunk_by(|a, b| a.0 == b.0) {
+            judge.photographs(photographs, inputs.seed, &mut answers)?;
+        }
+        Ok(answers)
+    }
+}
+
+impl Judge<'_> {
+    fn prototypes(&self, prototypes: Vec<(&Image, Result<usize>)>) -> Result<Vec<Result<Answer>>> {
+        let known = prototypes.iter().filter_map(|(image, class)| Some((*class.as_ref().ok()?, image.path.clone())));
+        let (classes, paths): (Vec<usize>, Vec<PathBuf>) = known.unzip();
+        let mut answers = Vec::new();
+        let unreadable = self.show(&paths, |index, _, logits| {
+            let likely = top(logits, TOP, self.network.labels()).into_iter().map(Likely::from).collect();
+            answers.push((Seen::of(logits, classes[index]), likely));
+        })?;
+        if let Some((_, error)) = unreadable.into_iter().next() {
+            return Err(error);
+        }
+        let mut answers = answers.into_iter();
+        let answer = |(_, class): (_, Result<usize>)| class.map(|_| answers.next().expect("one for each known class"));
+        Ok(prototypes.into_iter().map(answer).collect())
+    }
+
+    /// Adds the answers to the photographs of a class, and to its controls.
+    fn photographs(&self, photographs: &[(usize, &PathBuf)], seed: u64, answers: &mut Answers) -> Result<()> {
+        let paths: Vec<PathBuf> = photographs.iter().map(|&(_, path)| path.clone()).collect();
+        let (class, image, mut mean) = (photographs[0].0, self.classifier.image(), MeanImage::default());
+        let unreadable = self.show(&paths, |_, pixels, logits| {
+            mean.add(pixels);
+            answers.photographs.push(Seen::of(logits, class));
+        })?;
+        answers.skipped.extend(unreadable.iter().map(|(_, error)| error.to_string()));
+        let Some(mean) = mean.mean() else { return Ok(()) };
+        for control in controls(class, seed, &mean, image) {
+            let logits = self.classifier.logits(&control.pixels)?.swap_remove(0);
+            self.check(&logits, format_args!("the control {} of class {class}", control.name))?;
+            answers.controls.push((control.name, Seen::of(&logits, class)));
+        }
+        Ok(())
+    }
+
+    /// Shows image files to the judge. `see` receives the index, the pixels and the logits of each. Returns the index of each file that
+    /// could not be read, with the reason.
+    fn show(&self, paths: &[PathBuf], mut see: impl FnMut(usize, &[f32], &[f32])) -> Result<Vec<(usize, Error)>> {
+        stream_pictures(paths, self.classifier.image(), self.classifier.batch(), |pictures| {
+            let logits = self.classifier.logits(&together(&pictures))?;
+            for (picture, logits) in pictures.iter().zip(logits) {
+                self.check(&logits, paths[picture.index].display())?;
+                see(picture.index, &picture.pixels, &logits);
+            }
+            self.observer.count(pictures.len())
+        })
+    }
+
+    fn check(&self, logits: &[f32], image: impl Display) -> Result<()> {
+        match logits.iter().all(|logit| logit.is_finite()) {
+            true => Ok(()),
+            false => {
+                let network = self.network.weights().name();
+                Err(Error::input(format!("{network}: its logits for {image} are not all finite")))
+            }
+        }
+    }
+}
