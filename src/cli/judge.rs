@@ -4,16 +4,14 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::args::{AdapterArgs, NetworkArgs, PrintArgs, TakenArgs};
+use super::judges::{named, open, share, stranger, unmapped};
 use super::observer::Terminal;
 use super::terminal::{print, print_json, table, words};
 use super::work::{NOTHING_WRITTEN, work};
-use crate::analysis::judge::{ClassRow, ControlRow, GroupRow, Judgement, Recognition, Unmapped, kinds};
-use crate::analysis::study::Interval;
+use crate::analysis::judge::{ClassRow, ControlRow, Judgement, Recognition, kinds};
 use crate::gpu::Context;
-use crate::lab::cache;
 use crate::lab::judge::{Inputs, JudgeRequest, Photographs};
-use crate::lab::run::record::WeightsRecord;
-use crate::networks::{Network, embedded};
+use crate::networks::Network;
 use crate::{Error, Result};
 use serde_json::{Value, json};
 
@@ -104,16 +102,8 @@ impl JudgeArgs {
 
     /// Opens a judge as the options say, and otherwise as the records of the prototypes that it made.
     fn open(&self, judge: &Path, inputs: &Inputs) -> Result<Network> {
-        let mut args = NetworkArgs { labels: self.labels.clone(), taken: self.taken.clone(), ..named(judge) };
-        if let Some(maker) = inputs.maker(&args.sha256()?)? {
-            if args.weights.is_some() {
-                args.taken.architecture = args.taken.architecture.or(Some(maker.architecture));
-            }
-            // The label file of an earlier run may be gone.
-            let labels = maker.labels.clone().filter(|path| path.is_file());
-            args = args.or_recorded(Some(&WeightsRecord { labels, ..maker.clone() }));
-        }
-        args.open()
+        let args = NetworkArgs { labels: self.labels.clone(), taken: self.taken.clone(), ..named(judge) };
+        open(args, |sha256| Ok(inputs.maker(sha256)?.cloned()))
     }
 
     fn report(&self, judgement: &Judgement, terminal: &Terminal) -> Result<ExitCode> {
@@ -131,19 +121,6 @@ impl JudgeArgs {
     }
 }
 
-/// The network that a judge's name means: downloaded weights, a built-in network unless a file has its name, or a file.
-fn named(judge: &Path) -> NetworkArgs {
-    let name = judge.to_str();
-    if let Some(model) = name.and_then(|name| name.strip_prefix(cache::IMAGENET)?.strip_prefix(':')) {
-        let weights = Some(PathBuf::from(cache::IMAGENET));
-        return NetworkArgs { weights, model: Some(model.to_owned()), ..NetworkArgs::default() };
-    }
-    match name.filter(|name| embedded::NAMES.contains(name) && !judge.is_file()) {
-        Some(name) => NetworkArgs { model: Some(name.to_owned()), ..NetworkArgs::default() },
-        None => NetworkArgs { weights: Some(judge.to_owned()), ..NetworkArgs::default() },
-    }
-}
-
 /// The summary as text: a table for each judge and folder.
 fn shown(judgement: &Judgement) -> String {
     let mut text = String::new();
@@ -157,22 +134,11 @@ fn shown(judgement: &Judgement) -> String {
             }
             rows.extend(of_class("all", group.prototypes, group.photographs, &group.controls, group.ratio));
             text += &table(&rows);
-            for Unmapped { name, prototypes, reason } in &group.unmapped {
-                text += &format!("unmapped: {name} (prototypes: {prototypes}): {reason}\n");
-            }
+            text += &unmapped(group);
             text += "\n";
         }
     }
     text
-}
-
-/// Whether the judge made the prototypes itself.
-fn stranger(group: &GroupRow) -> String {
-    match group.made {
-        0 => String::new(),
-        made if made == group.each.len() => " (made them)".to_owned(),
-        made => format!(" (made {made} of {})", group.each.len()),
-    }
 }
 
 /// The rows of a class, of which the first has its name and the ratio.
@@ -192,10 +158,4 @@ fn of_class(
         row
     };
     kinds(prototypes, photographs, controls).enumerate().map(row).collect()
-}
-
-/// `80.0 % [49.0, 94.3]`
-fn share(Interval { value, low, high }: Interval) -> String {
-    let [value, low, high] = [value, low, high].map(|share| share * 100.0);
-    format!("{value:.1} % [{low:.1}, {high:.1}]")
 }

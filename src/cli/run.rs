@@ -7,13 +7,16 @@ use std::time::Instant;
 
 use super::args::{EngineArgs, ExistingArgs, PrintArgs, TuneArgs};
 use super::interrupt;
+use super::judges::short;
 use super::method::MethodArgs;
 use super::observer::Terminal;
 use super::open::adapter_record;
+use super::run_judges::{RunJudgeArgs, ask};
 use super::run_report::{failures_text, report, throughput_text};
 use super::terminal::{FAILURE, INTERRUPTED, note, print, print_json};
 use crate::gpu::Context;
 use crate::lab::gallery::{Pictures, rebuild};
+use crate::lab::judge::NamedJudge;
 use crate::lab::kernels::TuneFor;
 use crate::lab::observer::{Event, Note, Observer};
 use crate::lab::run::animation::frame_steps;
@@ -77,6 +80,8 @@ pub(crate) struct RunArgs {
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
+    judges: RunJudgeArgs,
+    #[command(flatten)]
     print: PrintArgs,
     #[command(flatten)]
     engine: EngineArgs,
@@ -109,6 +114,7 @@ impl RunArgs {
         settings.regularizers.check(&network)?;
         let requests = requests(&self.classes, &self.method.objectives, &settings, config.as_ref(), &network)?;
         let wanted = wanted(&requests, settings.seed, self.seeds)?;
+        let judges = self.judges.open(&weights, &requests)?;
         if self.dry_run {
             return self.dry_run(&network, &settings, &wanted);
         }
@@ -125,7 +131,7 @@ impl RunArgs {
             }
             // A killed process may have left them.
             slots.iter().for_each(|slot| slot.folder.clear_frames());
-            return self.report(&mut slots, None, &terminal);
+            return self.report(&mut slots, None, &judges, None, &terminal);
         }
         let context = self.engine.adapter.open()?;
         let adapter = adapter_record(context.info());
@@ -151,7 +157,7 @@ impl RunArgs {
             observer: &terminal,
         };
         match make_all(&run, &mut slots, most, self.batch == BatchSize::Auto)? {
-            Done::All(throughput) => self.report(&mut slots, Some(throughput), &terminal),
+            Done::All(throughput) => self.report(&mut slots, Some(throughput), &judges, Some(&context), &terminal),
             Done::Cancelled(step) => {
                 let (total, out) = (settings.total_steps(), self.out.display());
                 note(&format!("stopped after step {step} of {total}; the state is in {out}, and --resume continues"));
@@ -256,13 +262,20 @@ impl RunArgs {
         }
     }
 
-    /// Reports results and failures. If the only prototype of a run failed, the run fails with its error.
-    fn report(&self, slots: &mut [RunSlot], throughput: Option<Throughput>, terminal: &Terminal) -> Result<ExitCode> {
+    /// Asks the judges, and reports results and failures. If the only prototype of a run failed, the run fails with its error.
+    fn report(
+        &self,
+        slots: &mut [RunSlot],
+        throughput: Option<Throughput>,
+        judges: &[NamedJudge],
+        context: Option<&Context>,
+        terminal: &Terminal,
+    ) -> Result<ExitCode> {
         if let [one] = slots
             && one.failed.is_some()
         {
             if self.print.json {
-                report(slots, throughput, None, true)?;
+                report(slots, throughput, None, &[], true)?;
             }
             return Err(slots[0].failed.take().expect("it failed"));
         }
@@ -271,9 +284,20 @@ impl RunArgs {
         let known: Pictures = slots.iter_mut().filter_map(|slot| Some((name(slot)?, slot.picture.take()?))).collect();
         let warn = |error: &Error| terminal.tell(Event::Note(Note::NoGallery(error)));
         let index = rebuild(&self.out, &known).inspect_err(warn).ok().flatten();
+        // The prototypes exist even if a judge fails.
+        let judged = ask(judges, &self.out, slots, context, &self.engine.adapter, terminal);
+        let rows = judged.as_deref().unwrap_or_default();
         if self.print.json || !self.print.quiet {
-            report(slots, throughput, index.as_deref(), self.print.json)?;
+            report(slots, throughput, index.as_deref(), rows, self.print.json)?;
         }
+        if !rows.is_empty() && !self.print.json && !self.print.quiet {
+            print(&format!("\n{}", short(rows)))?;
+        }
+        if matches!(judged, Err(Error::Cancelled)) {
+            note("stopped; the prototypes are finished, and `protogpu judge` asks other networks about them");
+            return Ok(INTERRUPTED.into());
+        }
+        judged?;
         if let Some(throughput) = throughput.filter(|throughput| throughput.prototypes > 1) {
             terminal.note(&throughput_text(&throughput));
         }

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::terminal::{print, print_json, words};
+use crate::analysis::judge::JudgeRow;
 use crate::lab::run::many::Throughput;
 use crate::lab::run::record::ClassRecord;
 use crate::lab::run::slot::RunSlot;
@@ -81,11 +82,12 @@ impl Finished {
     }
 }
 
-/// Prints the finished prototypes; JSON also lists the failed ones.
+/// Prints the finished prototypes; JSON also lists the failed ones, and what judges say.
 pub(crate) fn report(
     slots: &[RunSlot],
     throughput: Option<Throughput>,
     index: Option<&std::path::Path>,
+    judges: &[JudgeRow],
     json: bool,
 ) -> Result<()> {
     let made: Vec<Finished> = slots.iter().filter(|slot| slot.failed.is_none()).map(Finished::new).collect();
@@ -101,7 +103,9 @@ pub(crate) fn report(
         Some(json!(Failed { class, objective, seed, folder, error }))
     };
     let failed: Vec<_> = slots.iter().filter_map(failed).collect();
-    print_json(&json!({ "prototypes": made, "failed": failed, "throughput": throughput, "index": index }))
+    print_json(
+        &json!({ "prototypes": made, "failed": failed, "throughput": throughput, "index": index, "judges": judges }),
+    )
 }
 
 /// The throughput in one line.

@@ -94,6 +94,45 @@ fn networks_judge_each_others_prototypes() {
     assert_eq!(text.matches("(made them)").count(), 2, "{text}");
 }
 
+#[test]
+fn a_run_ends_with_its_judges() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let run = ["run", "--class", "umbrella,lighthouse", "--steps", "4"];
+    let text = succeeds(at, &[&run[..], &["--judge", "googlenet", "--judge", "resnet18"]].concat());
+    let table: Vec<&str> = text.lines().filter(|line| line.contains(" % [")).collect();
+    assert_eq!(table.len(), 2, "{text}");
+    assert!(table[0].starts_with("googlenet  ") && table[1].starts_with("resnet18 (made them)  2 "), "{text}");
+    // As `judge` sees the same prototypes.
+    let judgement = json(at, &["judge", "--prototype", "out", "--with", "googlenet"]);
+    let each = group(&judgement, "googlenet", "out")["each"].as_array().unwrap();
+    let beside = |folder: &str| -> Value {
+        serde_json::from_slice(&std::fs::read(at.join(folder).join("judges.json")).unwrap()).unwrap()
+    };
+    for prototype in each {
+        let said = beside(prototype["folder"].as_str().unwrap());
+        assert_eq!((&said["judges"][0]["seen"], &said["judges"][0]["made"]), (prototype, &json!(false)), "{said}");
+        assert_eq!(said["judges"][1]["made"], json!(true));
+    }
+    // Finished prototypes are judged without a step, in JSON too.
+    let again = json(at, &[&run[..], &["--resume", "--judge", "googlenet"]].concat());
+    assert_eq!(again["judges"][0]["groups"][0]["each"], json!(each), "{again}");
+    assert_eq!(beside(each[0]["folder"].as_str().unwrap())["judges"].as_array().unwrap().len(), 1);
+    // What is made anew has no judges of before.
+    succeeds(at, &[&run[..], &["--force", "--quiet"]].concat());
+    assert!(!at.join(each[0]["folder"].as_str().unwrap()).join("judges.json").exists());
+    // Judges are refused before the run starts.
+    let other = ["run", "--class", "key", "--steps", "4", "--out", "other", "--judge"];
+    for (judge, what) in [("missing.pth", "missing.pth"), ("imagenet:vgg", "no published weights of `vgg`")] {
+        refuses(at, &[&other[..], &[judge]].concat(), what);
+    }
+    std::fs::write(at.join("bad.safetensors"), "no weights").unwrap();
+    refuses(at, &[&other[..], &["bad.safetensors"]].concat(), "bad.safetensors");
+    let objective = ["run", "--objective", "channel:layer4:3", "--judge", "googlenet", "--out", "other"];
+    refuses(at, &objective, "but the objective is `channel:layer4:3`");
+    assert!(!at.join("other").exists());
+}
+
 /// Changes the class in a copy of a prototype's record.
 pub(crate) fn reclassified(from: &Path, to: &Path, class: &Value) {
     std::fs::create_dir_all(to).unwrap();

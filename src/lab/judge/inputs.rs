@@ -66,9 +66,21 @@ impl Inputs {
     /// # Errors
     /// If a folder has no prototype, if the objective of one is not a class, or if the folder of photographs has no class of any maker.
     pub(crate) fn find(folders: &[PathBuf], photographs: Option<Photographs<'_>>) -> Result<Self> {
-        let found = folders.iter().map(|folder| find(std::slice::from_ref(folder)));
-        let found = found.collect::<Result<Vec<_>>>()?;
-        let records = found.iter().flatten().map(|(folder, config)| {
+        let found = folders.iter().map(|folder| Ok((folder.clone(), find(std::slice::from_ref(folder))?)));
+        Self::of(&found.collect::<Result<Vec<_>>>()?, photographs)
+    }
+
+    /// Finds the prototypes in several folders, which are one group of this name.
+    ///
+    /// # Errors
+    /// As [`Inputs::find`].
+    pub(crate) fn find_group(name: &Path, folders: &[PathBuf], photographs: Option<Photographs<'_>>) -> Result<Self> {
+        Self::of(&[(name.to_owned(), find(folders)?)], photographs)
+    }
+
+    /// The groups, each with its name and prototypes.
+    fn of(groups: &[(PathBuf, Vec<(PathBuf, Config)>)], photographs: Option<Photographs<'_>>) -> Result<Self> {
+        let records = groups.iter().flat_map(|group| &group.1).map(|(folder, config)| {
             let recorded = recorded(folder, config)?;
             Ok((&recorded.weights, class(folder, recorded.class.as_ref())?))
         });
@@ -80,11 +92,11 @@ impl Inputs {
             let image = maker.expect("each record's maker is listed").image(class.index, folder.join(PICTURE));
             Ok(Prototype { image, maker: record.weights.clone() })
         };
-        let group = |(folder, found): (&PathBuf, &Vec<_>)| {
+        let group = |(folder, found): &(PathBuf, Vec<_>)| {
             let prototypes = found.iter().map(prototype).collect::<Result<_>>()?;
             Ok(Group { folder: folder.clone(), prototypes })
         };
-        let groups = folders.iter().zip(&found).map(group).collect::<Result<_>>()?;
+        let groups = groups.iter().map(group).collect::<Result<_>>()?;
         let seed = photographs.as_ref().map_or(0, |photographs| photographs.seed);
         let mut inputs = Self { groups, photographs: Vec::new(), seed, skipped: Vec::new() };
         if let Some(photographs) = photographs {

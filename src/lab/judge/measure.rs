@@ -1,11 +1,10 @@
 //! Shows the images to each judge, one judge after the other, and writes the report.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::answers::{Answer, Answers};
-use super::inputs::{Group, Image, Inputs};
-use crate::analysis::judge::{GroupRow, JudgeRow, Judgement, PrototypeRow, Unmapped};
+use super::inputs::{Image, Inputs};
+use super::jury::{Jury, folder};
+use crate::analysis::judge::Judgement;
 use crate::gpu::Context;
 use crate::lab::disk::{check_report, write_files};
 use crate::lab::observer::{Counted, Event, Observer};
@@ -56,7 +55,11 @@ impl JudgeRequest<'_> {
         let total = Some((self.judges.len() * self.inputs.images()) as u64);
         observer.tell(Event::Counting { what: Counted::Pictures, done: 0, total });
         let mut skipped = self.inputs.skipped.clone();
-        let judge = |judge: &PathBuf| self.judge(judge, context, observer, &mut skipped);
+        let jury = Jury { inputs: self.inputs, words: self.words, batch: self.batch };
+        let judge = |judge: &PathBuf| {
+            let network = (self.open)(judge)?;
+            jury.ask(&judge.display().to_string(), &network, context, observer, &mut skipped)
+        };
         let judges: Result<Vec<_>> = self.judges.iter().map(judge).collect();
         observer.tell(Event::CountingEnded);
         skipped.sort();
@@ -65,56 +68,6 @@ impl JudgeRequest<'_> {
         let left_out = self.inputs.prototypes().count() - shown.len();
         write_files(self.out, &judge_files(&judgement, &shown, left_out)?)?;
         Ok(judgement)
-    }
-
-    fn judge(
-        &self,
-        judge: &Path,
-        context: &Context,
-        observer: &dyn Observer,
-        skipped: &mut Vec<String>,
-    ) -> Result<JudgeRow> {
-        let network = (self.open)(judge)?;
-        let answers = Answers::of(&network, self.inputs, self.batch, context, observer)?;
-        skipped.extend(answers.skipped);
-        let mut prototypes = answers.prototypes.into_iter();
-        let row = |group: &Group| {
-            let (each, made, unmapped) = self.prototypes(group, &mut prototypes, &network);
-            let (folder, labels) = (group.folder.display().to_string(), network.labels());
-            GroupRow::of(folder, made, each, &answers.photographs, &answers.controls, unmapped, labels)
-        };
-        Ok(JudgeRow {
-            weights: judge.display().to_string(),
-            sha256: network.weights().sha256().to_owned(),
-            architecture: network.architecture().to_string(),
-            input: network.preprocessing().clone(),
-            groups: self.inputs.groups.iter().map(row).collect(),
-        })
-    }
-
-    /// The prototypes of a group as the judge sees them, the number that it made, and the classes that it does not know. `all` yields
-    /// the answers.
-    fn prototypes(
-        &self,
-        group: &Group,
-        all: &mut impl Iterator<Item = Result<Answer>>,
-        network: &Network,
-    ) -> (Vec<PrototypeRow>, usize, Vec<Unmapped>) {
-        let (mut each, mut made, mut unmapped) = (Vec::new(), 0, BTreeMap::new());
-        for (prototype, answer) in group.prototypes.iter().zip(all) {
-            match answer {
-                Ok((seen, top)) => {
-                    made += usize::from(prototype.maker.sha256 == network.weights().sha256());
-                    each.push(PrototypeRow { folder: folder(&prototype.image), seen, top });
-                }
-                Err(reason) => {
-                    let (name, reason) = (prototype.image.label.name.clone(), (self.words)(&reason));
-                    let new = Unmapped { name, prototypes: 0, reason };
-                    unmapped.entry((prototype.image.index, new.name.clone())).or_insert(new).prototypes += 1;
-                }
-            }
-        }
-        (each, made, unmapped.into_values().collect())
     }
 
     fn settings(&self) -> Map<String, Value> {
@@ -130,11 +83,6 @@ impl JudgeRequest<'_> {
         .into_iter()
         .collect()
     }
-}
-
-/// A prototype's folder.
-fn folder(image: &Image) -> String {
-    image.path.parent().unwrap_or(Path::new("")).display().to_string()
 }
 
 /// A prototype as the page shows it.

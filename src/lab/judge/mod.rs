@@ -2,7 +2,10 @@
 
 mod answers;
 mod inputs;
+mod jury;
+mod made;
 mod measure;
 
 pub(crate) use inputs::{Inputs, Photographs};
+pub(crate) use made::{MadeRequest, NamedJudge};
 pub(crate) use measure::JudgeRequest;

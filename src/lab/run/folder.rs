@@ -24,6 +24,8 @@ const SNAPSHOTS: &str = "snapshots";
 /// Frames, until the animation is written.
 const FRAMES: &str = "frames";
 pub(crate) const ANIMATION: &str = "prototype.apng";
+/// What judges say about the prototype.
+pub(crate) const JUDGES: &str = "judges.json";
 /// The reason for a failure. The next attempt removes it.
 pub(crate) const FAILED: &str = "failed.txt";
 
@@ -266,6 +268,7 @@ impl Folder {
         remove(&self.path.join(RECORD))?;
         remove(&self.path.join(FAILED))?;
         remove(&self.path.join(ANIMATION))?;
+        remove(&self.path.join(JUDGES))?;
         if self.existing == Existing::Replace {
             for name in [CHECKPOINT, PICTURE, PIXELS] {
                 remove(&self.path.join(name))?;

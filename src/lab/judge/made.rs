@@ -1,0 +1,70 @@
+//! Judges the prototypes of a run, and writes what they say beside each record.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use super::inputs::Inputs;
+use super::jury::{Jury, folder};
+use crate::analysis::judge::JudgeRow;
+use crate::atomic::write_atomically;
+use crate::gpu::Context;
+use crate::lab::observer::{Counted, Event, Observer};
+use crate::lab::run::folder::JUDGES;
+use crate::networks::Network;
+use crate::{Error, Result};
+use serde_json::{Value, json};
+
+/// The layout's name and version.
+const FORMAT: &str = "protogpu run judges 1";
+/// Images per batch.
+const BATCH: usize = 8;
+
+/// An open judge.
+pub(crate) struct NamedJudge {
+    pub(crate) name: String,
+    pub(crate) network: Network,
+}
+
+/// Judges, and the finished prototypes that they see.
+pub(crate) struct MadeRequest<'a> {
+    /// The folder of the run, which names the group.
+    pub(crate) out: &'a Path,
+    /// The folders of the prototypes.
+    pub(crate) folders: &'a [PathBuf],
+    pub(crate) judges: &'a [NamedJudge],
+    /// Words the reason why a judge does not know a class.
+    pub(crate) words: fn(&Error) -> String,
+}
+
+impl MadeRequest<'_> {
+    /// Asks the judges, and writes `judges.json` to the folder of each prototype.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`] if the observer asked to stop; nothing is written then.
+    pub(crate) fn run(&self, context: &Context, observer: &dyn Observer) -> Result<Vec<JudgeRow>> {
+        let inputs = Inputs::find_group(self.out, self.folders, None)?;
+        let total = Some((self.judges.len() * inputs.images()) as u64);
+        observer.tell(Event::Counting { what: Counted::Pictures, done: 0, total });
+        let jury = Jury { inputs: &inputs, words: self.words, batch: BATCH };
+        let ask =
+            |NamedJudge { name, network }: &NamedJudge| jury.ask(name, network, context, observer, &mut Vec::new());
+        let judges: Result<Vec<JudgeRow>> = self.judges.iter().map(ask).collect();
+        observer.tell(Event::CountingEnded);
+        let judges = judges?;
+        for image in inputs.prototypes() {
+            let said: Vec<Value> = judges.iter().map(|judge| said(judge, &folder(image), &image.label.name)).collect();
+            let text = format!("{:#}\n", json!({"format": FORMAT, "judges": said}));
+            write_atomically(image.path.with_file_name(JUDGES), |out| out.write_all(text.as_bytes()))?;
+        }
+        Ok(judges)
+    }
+}
+
+/// What a judge says about the prototype in a folder, or why it does not know the class.
+fn said(judge: &JudgeRow, folder: &str, class: &str) -> Value {
+    let group = &judge.groups[0];
+    let seen = group.each.iter().find(|one| one.folder == folder);
+    let unmapped = group.unmapped.iter().find(|unmapped| unmapped.name == class).filter(|_| seen.is_none());
+    json!({"weights": judge.weights, "sha256": judge.sha256, "architecture": judge.architecture, "input": judge.input,
+        "made": group.made > 0, "seen": seen, "unmapped": unmapped.map(|unmapped| &unmapped.reason)})
+}
