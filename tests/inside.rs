@@ -7,6 +7,8 @@ pub(crate) mod twin;
 
 mod graphs;
 mod images;
+#[cfg(feature = "cli")]
+mod kid;
 mod memory;
 #[path = "networks.rs"]
 mod networks;

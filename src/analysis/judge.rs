@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::kid::Kid;
 use super::similarity::Likely;
 use super::softmax;
 use super::study::Interval;
@@ -49,6 +50,8 @@ pub(crate) struct GroupRow {
     pub(crate) controls: Vec<ControlRow>,
     /// The mean probability of prototypes divided by that of photographs, each the mean of the means of the classes that have both.
     pub(crate) ratio: Option<f64>,
+    /// The distance of the prototypes' features from those of the photographs; `None` without photographs.
+    pub(crate) kid: Option<Kid>,
     pub(crate) classes: Vec<ClassRow>,
     /// The classes that the judge does not know. Their prototypes count nowhere else.
     pub(crate) unmapped: Vec<Unmapped>,
@@ -165,7 +168,7 @@ impl Recognition {
 }
 
 impl GroupRow {
-    /// The table of a group from its prototypes, and from photographs and named controls, of which those of other classes are ignored.
+    /// The table of a group, without KID, from its prototypes, and from photographs and named controls, of which those of other classes are ignored.
     pub(crate) fn of(
         folder: String,
         made: usize,
@@ -196,6 +199,7 @@ impl GroupRow {
             photographs: Recognition::of(photographs.iter().filter(|seen| indices.contains(&seen.class))),
             controls: control_rows(controls, &indices),
             ratio: ratio(both),
+            kid: None,
             classes,
             unmapped,
             each,

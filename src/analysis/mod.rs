@@ -12,6 +12,8 @@ pub(crate) mod entangle;
 mod gradient;
 #[cfg(feature = "cli")]
 pub(crate) mod judge;
+#[cfg(feature = "cli")]
+pub(crate) mod kid;
 pub(crate) mod logit_gradients;
 #[cfg(feature = "cli")]
 pub(crate) mod moments;

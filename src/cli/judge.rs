@@ -9,6 +9,8 @@ use super::observer::Terminal;
 use super::terminal::{print, print_json, table, words};
 use super::work::{NOTHING_WRITTEN, work};
 use crate::analysis::judge::{ClassRow, ControlRow, Judgement, Recognition, kinds};
+use crate::analysis::kid::Kid;
+use crate::analysis::study::Interval;
 use crate::gpu::Context;
 use crate::lab::judge::{Inputs, JudgeRequest, Photographs};
 use crate::networks::Network;
@@ -135,10 +137,28 @@ fn shown(judgement: &Judgement) -> String {
             rows.extend(of_class("all", group.prototypes, group.photographs, &group.controls, group.ratio));
             text += &table(&rows);
             text += &unmapped(group);
+            text += &group.kid.as_ref().map(kid).unwrap_or_default();
             text += "\n";
         }
     }
     text
+}
+
+/// KID with its yardsticks.
+fn kid(kid: &Kid) -> String {
+    let Kid { prototypes, photographs, kid, instead, halves, notes } = kid;
+    let shown = |name: &str, interval: &Option<Interval>| {
+        let Interval { value, low, high } = interval.as_ref()?;
+        Some(vec![name.to_owned(), format!("{value:.4} [{low:.4}, {high:.4}]")])
+    };
+    let name = format!("KID: prototypes ({prototypes}) to photographs ({photographs})");
+    let rows = [
+        shown(&name, kid),
+        shown("KID: as many photographs to the others", instead),
+        shown("KID: halves of the photographs", halves),
+    ];
+    let notes: String = notes.iter().map(|note| format!("{note}\n")).collect();
+    table(&rows.into_iter().flatten().collect::<Vec<_>>()) + &notes
 }
 
 /// The rows of a class, of which the first has its name and the ratio.

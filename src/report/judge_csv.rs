@@ -1,10 +1,11 @@
 //! A judgement as a table: for each judge and folder the rows for all classes, then those for each, of prototypes, of photographs and
-//! of each control. A judge that knows no class has a row for all classes, too.
+//! of each control. A judge that knows no class has a row for all classes, too. KID is in the rows for all classes: that of prototypes, and
+//! that of halves of the photographs.
 
 use crate::analysis::judge::{GroupRow, JudgeRow, Judgement, Recognition, kinds};
 use crate::error::{Error, Result};
 
-const HEADER: [&str; 17] = [
+const HEADER: [&str; 20] = [
     "judge",
     "sha256",
     "folder",
@@ -22,6 +23,9 @@ const HEADER: [&str; 17] = [
     "top5_high",
     "probability",
     "rank",
+    "kid",
+    "kid_low",
+    "kid_high",
 ];
 
 /// The table: numbers have all their digits, and the class is empty in the rows for all classes.
@@ -62,12 +66,16 @@ fn row(
     row.extend([group.made.to_string(), unmapped.to_string()]);
     row.extend(class.iter().cloned());
     row.extend([kind.to_owned(), recognition.map_or(0, |found| found.images).to_string()]);
-    match recognition {
-        Some(Recognition { images: _, top1, top5, probability, rank }) => {
-            let numbers = [top1.value, top1.low, top1.high, top5.value, top5.low, top5.high, probability, rank];
-            row.extend(numbers.map(|x| x.to_string()));
-        }
-        None => row.resize(HEADER.len(), String::new()),
+    if let Some(Recognition { images: _, top1, top5, probability, rank }) = recognition {
+        let numbers = [top1.value, top1.low, top1.high, top5.value, top5.low, top5.high, probability, rank];
+        row.extend(numbers.map(|x| x.to_string()));
     }
+    let kid = group.kid.as_ref().filter(|_| recognition.is_some() && class[0].is_empty()).and_then(|kid| match kind {
+        "prototypes" => kid.kid,
+        "photographs" => kid.halves,
+        _ => None,
+    });
+    row.extend(kid.iter().flat_map(|kid| [kid.value, kid.low, kid.high]).map(|x| x.to_string()));
+    row.resize(HEADER.len(), String::new());
     row
 }

@@ -192,6 +192,12 @@ fn controls_are_judged_beside_photographs() {
         let gap = (number(&control["probability"]) - probability).abs();
         assert!(gap < 0.02 && gap < 0.2 * probability.max(1e-3), "{control}: {probability}");
     }
+    // Two prototypes, and three photographs of each of two classes.
+    let kid = &group["kid"];
+    assert_eq!((&kid["prototypes"], &kid["photographs"]), (&json!(2), &json!(6)), "{kid}");
+    let [ours, instead, halves] = ["kid", "instead", "halves"].map(|key| number(&kid[key]["value"]));
+    assert!(ours > instead && ours > halves && halves.abs() < ours, "{kid}");
+    assert!(kid["notes"][0].as_str().unwrap().contains("fewer than 50"), "{kid}");
     // Without photographs there is no mean.
     let judgement = json(at, &[&args[..], &["--force"]].concat());
     assert_eq!(judgement["judges"][0]["groups"][0]["controls"], json!([]));
@@ -203,6 +209,14 @@ fn controls_are_judged_beside_photographs() {
     let (csv, page) = ["judge.csv", "report.html"]
         .map(|file| std::fs::read_to_string(at.join("controls").join(file)).unwrap())
         .into();
+    assert!(text.contains("KID: halves of the photographs") && page.contains("Halves of the photographs"), "{text}");
+    let of = |kind: &str| csv.lines().find(|line| line.contains(&format!(",,,{kind},"))).unwrap().to_owned();
+    let ends = |kind: &str, value: &Value| {
+        let limits = ["value", "low", "high"].map(|key| value[key].to_string()).join(",");
+        assert!(of(kind).ends_with(&limits), "{} but {limits}", of(kind));
+    };
+    ends("prototypes", &kid["kid"]);
+    ends("photographs", &kid["halves"]);
     for shown in [&text, &csv, &page] {
         // For all classes, and for each.
         assert_eq!(shown.matches("blurred-mean").count(), 3, "{shown}");
@@ -325,7 +339,7 @@ fn classes_without_names_are_not_mapped_by_number() {
     assert!(text.contains("no names of its classes") && text.contains("--labels FILE"), "{text}");
     let table = std::fs::read_to_string(at.join("judge/judge.csv")).unwrap();
     let row = table.lines().nth(1).unwrap();
-    assert!(row.ends_with(",out,0,1,,,prototypes,0,,,,,,,,") && table.lines().count() == 2, "{table}");
+    assert!(row.ends_with(",out,0,1,,,prototypes,0,,,,,,,,,,,") && table.lines().count() == 2, "{table}");
     reclassified(&from, &at.join("out"), &json!({"index": 14, "name": ""}));
     refuses(at, &args, "out/run.json: the name of its class is empty");
     let published = ["judge", "--prototype", "out", "--with", "imagenet:vgg"];

@@ -12,17 +12,20 @@ use super::proportion::Interval;
 
 /// The purpose of draws, which is the second word of the key.
 #[derive(Clone, Copy, Debug)]
-enum Purpose {
+pub(in crate::analysis) enum Purpose {
     Bootstrap = 0,
     Permutation = 1,
+    KidResample = 2,
+    KidHalves = 3,
+    KidInstead = 4,
 }
 
 /// Random whole numbers. Each resample has its own stream, keyed by purpose, seed and index, so resamples can run
 /// on all cores and in any order.
-struct Draws(ChaCha8Rng);
+pub(in crate::analysis) struct Draws(ChaCha8Rng);
 
 impl Draws {
-    fn new(purpose: Purpose, seed: u64, index: usize) -> Self {
+    pub(in crate::analysis) fn new(purpose: Purpose, seed: u64, index: usize) -> Self {
         let mut key = [0; 32];
         key[..8].copy_from_slice(b"study/01");
         key[8..16].copy_from_slice(&(purpose as u64).to_le_bytes());
@@ -33,7 +36,7 @@ impl Draws {
     }
 
     /// A number in `0..count`. The bias of reducing 64 bits is negligible.
-    fn below(&mut self, count: usize) -> usize {
+    pub(in crate::analysis) fn below(&mut self, count: usize) -> usize {
         ((u128::from(self.0.next_u64()) * count as u128) >> 64) as usize
     }
 }

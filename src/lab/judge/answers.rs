@@ -7,7 +7,10 @@ use std::path::PathBuf;
 use super::inputs::{Image, Inputs};
 use crate::analysis::Classifier;
 use crate::analysis::judge::{Seen, counterpart};
+use crate::analysis::kid::{Featured, MOST, spaced};
+use crate::analysis::penultimate::Outputs;
 use crate::analysis::similarity::Likely;
+
 use crate::gpu::Context;
 use crate::lab::controls::{MeanImage, controls};
 use crate::lab::observer::{Event, Observer};
@@ -19,14 +22,23 @@ use crate::{Error, Result};
 /// The number of likeliest classes per prototype.
 const TOP: usize = 3;
 
-/// What a judge says about a prototype: its view of the class, and its likeliest classes.
-pub(super) type Answer = (Seen, Vec<Likely>);
+/// The most photographs whose features are kept for KID, which takes 32 MB at 2048 features.
+const KEPT: usize = 4 * MOST;
+
+/// What a judge says about a prototype: its view of the class, its likeliest classes and its features.
+pub(super) struct Answer {
+    pub(super) seen: Seen,
+    pub(super) top: Vec<Likely>,
+    pub(super) features: Vec<f32>,
+}
 
 /// Everything that a judge says.
 pub(super) struct Answers {
     /// The answer to each prototype of all groups, or why the judge does not know its class.
     pub(super) prototypes: Vec<Result<Answer>>,
     pub(super) photographs: Vec<Seen>,
+    /// The features of photographs; if there are very many, of evenly spaced ones.
+    pub(super) features: Vec<Featured>,
     /// The controls of each class that has photographs, by name.
     pub(super) controls: Vec<(String, Seen)>,
     /// Photographs that could not be read.
@@ -61,17 +73,23 @@ impl Answers {
         photographs.sort_by_key(|&(class, _)| class);
         let shown = prototypes.iter().filter(|(_, class)| class.is_ok()).count() + photographs.len();
         observer.tell(Event::Counted((inputs.images() - shown) as u64));
-        let mut answers =
-            Self { prototypes: Vec::new(), photographs: Vec::new(), controls: Vec::new(), skipped: Vec::new() };
+        let mut answers = Self {
+            prototypes: Vec::new(),
+            photographs: Vec::new(),
+            features: Vec::new(),
+            controls: Vec::new(),
+            skipped: Vec::new(),
+        };
         if shown == 0 {
             answers.prototypes = prototypes.into_iter().map(|(_, class)| Err(class.err().expect("unknown"))).collect();
             return Ok(answers);
         }
-        let classifier = Classifier::new(context, network, batch.min(shown))?;
+        let classifier = Classifier::with_features(context, network, batch.min(shown))?;
         let judge = Judge { network, classifier, observer };
         answers.prototypes = judge.prototypes(prototypes)?;
+        let kept: HashSet<&PathBuf> = spaced(&photographs, KEPT).into_iter().map(|(_, path)| path).collect();
         for photographs in photographs.chunk_by(|a, b| a.0 == b.0) {
-            judge.photographs(photographs, inputs.seed, &mut answers)?;
+            judge.photographs(photographs, &kept, inputs.seed, &mut answers)?;
         }
         Ok(answers)
     }
@@ -82,9 +100,9 @@ impl Judge<'_> {
         let known = prototypes.iter().filter_map(|(image, class)| Some((*class.as_ref().ok()?, image.path.clone())));
         let (classes, paths): (Vec<usize>, Vec<PathBuf>) = known.unzip();
         let mut answers = Vec::new();
-        let unreadable = self.show(&paths, |index, _, logits| {
-            let likely = top(logits, TOP, self.network.labels()).into_iter().map(Likely::from).collect();
-            answers.push((Seen::of(logits, classes[index]), likely));
+        let unreadable = self.show(&paths, |index, _, Outputs { logits, features }| {
+            let top = top(&logits, TOP, self.network.labels()).into_iter().map(Likely::from).collect();
+            answers.push(Answer { seen: Seen::of(&logits, classes[index]), top, features });
         })?;
         if let Some((_, error)) = unreadable.into_iter().next() {
             return Err(error);
@@ -95,12 +113,21 @@ impl Judge<'_> {
     }
 
     /// Adds the answers to the photographs of a class, and to its controls.
-    fn photographs(&self, photographs: &[(usize, &PathBuf)], seed: u64, answers: &mut Answers) -> Result<()> {
+    fn photographs(
+        &self,
+        photographs: &[(usize, &PathBuf)],
+        kept: &HashSet<&PathBuf>,
+        seed: u64,
+        answers: &mut Answers,
+    ) -> Result<()> {
         let paths: Vec<PathBuf> = photographs.iter().map(|&(_, path)| path.clone()).collect();
         let (class, image, mut mean) = (photographs[0].0, self.classifier.image(), MeanImage::default());
-        let unreadable = self.show(&paths, |_, pixels, logits| {
+        let unreadable = self.show(&paths, |index, pixels, Outputs { logits, features }| {
             mean.add(pixels);
-            answers.photographs.push(Seen::of(logits, class));
+            answers.photographs.push(Seen::of(&logits, class));
+            if kept.contains(&paths[index]) {
+                answers.features.push(Featured { class, features });
+            }
         })?;
         answers.skipped.extend(unreadable.iter().map(|(_, error)| error.to_string()));
         let Some(mean) = mean.mean() else { return Ok(()) };
@@ -112,14 +139,14 @@ impl Judge<'_> {
         Ok(())
     }
 
-    /// Shows image files to the judge. `see` receives the index, the pixels and the logits of each. Returns the index of each file that
+    /// Shows image files to the judge. `see` receives the index, the pixels and the outputs of each. Returns the index of each file that
     /// could not be read, with the reason.
-    fn show(&self, paths: &[PathBuf], mut see: impl FnMut(usize, &[f32], &[f32])) -> Result<Vec<(usize, Error)>> {
+    fn show(&self, paths: &[PathBuf], mut see: impl FnMut(usize, &[f32], Outputs)) -> Result<Vec<(usize, Error)>> {
         stream_pictures(paths, self.classifier.image(), self.classifier.batch(), |pictures| {
-            let logits = self.classifier.logits(&together(&pictures))?;
-            for (picture, logits) in pictures.iter().zip(logits) {
-                self.check(&logits, paths[picture.index].display())?;
-                see(picture.index, &picture.pixels, &logits);
+            let outputs = self.classifier.outputs(&together(&pictures))?;
+            for (picture, outputs) in pictures.iter().zip(outputs) {
+                self.check(&outputs.logits, paths[picture.index].display())?;
+                see(picture.index, &picture.pixels, outputs);
             }
             self.observer.count(pictures.len())
         })

@@ -1,15 +1,20 @@
 //! Asks a judge about all images, and makes its table.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 use super::answers::{Answer, Answers};
 use super::inputs::{Group, Image, Inputs};
 use crate::analysis::judge::{GroupRow, JudgeRow, PrototypeRow, Unmapped};
+use crate::analysis::kid::{Featured, Kid};
+use crate::analysis::study::Resampling;
 use crate::gpu::Context;
 use crate::lab::observer::Observer;
 use crate::networks::Network;
 use crate::{Error, Result};
+
+/// Resamples behind each interval of KID.
+const RESAMPLES: usize = 1000;
 
 /// What judges see.
 pub(crate) struct Jury<'a> {
@@ -36,9 +41,11 @@ impl Jury<'_> {
         skipped.extend(answers.skipped);
         let mut prototypes = answers.prototypes.into_iter();
         let row = |group: &Group| {
-            let (each, made, unmapped) = self.prototypes(group, &mut prototypes, network);
+            let PrototypeRows { each, features, made, unmapped } = self.prototypes(group, &mut prototypes, network);
             let (folder, labels) = (group.folder.display().to_string(), network.labels());
-            GroupRow::of(folder, made, each, &answers.photographs, &answers.controls, unmapped, labels)
+            let kid = kid(&features, &answers.features, self.inputs.seed);
+            let row = GroupRow::of(folder, made, each, &answers.photographs, &answers.controls, unmapped, labels);
+            GroupRow { kid, ..row }
         };
         Ok(JudgeRow {
             weights: name.to_owned(),
@@ -49,20 +56,20 @@ impl Jury<'_> {
         })
     }
 
-    /// The prototypes of a group as the judge sees them, the number that it made, and the classes that it does not know. `all` yields
-    /// the answers.
+    /// The prototypes of a group. `all` yields the answers.
     fn prototypes(
         &self,
         group: &Group,
         all: &mut impl Iterator<Item = Result<Answer>>,
         network: &Network,
-    ) -> (Vec<PrototypeRow>, usize, Vec<Unmapped>) {
-        let (mut each, mut made, mut unmapped) = (Vec::new(), 0, BTreeMap::new());
+    ) -> PrototypeRows {
+        let (mut rows, mut unmapped) = (PrototypeRows::default(), BTreeMap::new());
         for (prototype, answer) in group.prototypes.iter().zip(all) {
             match answer {
-                Ok((seen, top)) => {
-                    made += usize::from(prototype.maker.sha256 == network.weights().sha256());
-                    each.push(PrototypeRow { folder: folder(&prototype.image), seen, top });
+                Ok(Answer { seen, top, features }) => {
+                    rows.made += usize::from(prototype.maker.sha256 == network.weights().sha256());
+                    rows.each.push(PrototypeRow { folder: folder(&prototype.image), seen, top });
+                    rows.features.push(Featured { class: seen.class, features });
                 }
                 Err(reason) => {
                     let (name, reason) = (prototype.image.label.name.clone(), (self.words)(&reason));
@@ -71,8 +78,28 @@ impl Jury<'_> {
                 }
             }
         }
-        (each, made, unmapped.into_values().collect())
+        PrototypeRows { unmapped: unmapped.into_values().collect(), ..rows }
     }
+}
+
+/// The prototypes of a group as a judge sees them.
+#[derive(Default)]
+struct PrototypeRows {
+    each: Vec<PrototypeRow>,
+    features: Vec<Featured>,
+    /// The number that the judge made.
+    made: usize,
+    /// The classes that it does not know.
+    unmapped: Vec<Unmapped>,
+}
+
+/// KID between prototypes and the photographs of their classes; `None` if there are none of either.
+fn kid(prototypes: &[Featured], photographs: &[Featured], seed: u64) -> Option<Kid> {
+    let classes: HashSet<usize> = prototypes.iter().map(|one| one.class).collect();
+    let photographs: Vec<&Featured> = photographs.iter().filter(|one| classes.contains(&one.class)).collect();
+    let resampling = Resampling { count: RESAMPLES, seed };
+    let prototypes: Vec<&Featured> = prototypes.iter().collect();
+    (!photographs.is_empty()).then(|| Kid::of(&prototypes, &photographs, resampling))
 }
 
 /// A prototype's folder.
