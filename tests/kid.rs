@@ -114,7 +114,9 @@ fn too_few_images_are_told() {
     assert!(many.halves.is_some() && many.instead.is_none(), "{many:?}");
     let enough = few(50, 110);
     assert!(enough.notes.is_empty() && enough.instead.is_some(), "{enough:?}");
-    let large = few(2, 1001);
+    let (x, y) = (sample("x", 2, 2, 4, 0.0), sample("y", 1001, 2, 4, 0.0));
+    let resampling = Resampling { count: 2, ..RESAMPLING };
+    let large = Kid::of(&x.iter().collect::<Vec<_>>(), &y.iter().collect::<Vec<_>>(), resampling);
     assert_eq!((large.prototypes, large.photographs), (2, 1000));
 }
 

@@ -60,11 +60,11 @@ pub(crate) struct GroupRow {
 }
 
 /// The images of a row of a table by kind, as far as there are any: prototypes, photographs, then each control.
-pub(crate) fn kinds<'a>(
+pub(crate) fn kinds(
     prototypes: Option<Recognition>,
     photographs: Option<Recognition>,
-    controls: &'a [ControlRow],
-) -> impl Iterator<Item = (&'a str, Recognition)> {
+    controls: &[ControlRow],
+) -> impl Iterator<Item = (&str, Recognition)> {
     let both = [("prototypes", prototypes), ("photographs", photographs)];
     let controls = controls.iter().map(|control| (control.name.as_str(), control.recognition));
     both.into_iter().filter_map(|(kind, found)| Some((kind, found?))).chain(controls)

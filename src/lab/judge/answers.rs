@@ -10,7 +10,6 @@ use crate::analysis::judge::{Seen, counterpart};
 use crate::analysis::kid::{Featured, MOST, spaced};
 use crate::analysis::penultimate::Outputs;
 use crate::analysis::similarity::Likely;
-
 use crate::gpu::Context;
 use crate::lab::controls::{MeanImage, controls};
 use crate::lab::observer::{Event, Observer};
@@ -81,7 +80,8 @@ impl Answers {
             skipped: Vec::new(),
         };
         if shown == 0 {
-            answers.prototypes = prototypes.into_iter().map(|(_, class)| Err(class.err().expect("unknown"))).collect();
+            answers.prototypes =
+                prototypes.into_iter().map(|(_, class)| Err(class.expect_err("none is known"))).collect();
             return Ok(answers);
         }
         let classifier = Classifier::with_features(context, network, batch.min(shown))?;
