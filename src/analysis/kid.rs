@@ -5,11 +5,10 @@
 //!
 //! The estimate of two samples of one distribution is 0 on average, so it may be negative.
 
-use rayon::prelude::*;
 use serde::Serialize;
 
 use super::study::Interval;
-use super::study::resample::{Draws, Purpose, Resampling, mean, percentile_interval_95};
+use super::study::resample::{Draws, Purpose, Resampling, drawn, mean, percentile_interval_95};
 
 /// The most images on each side.
 pub(crate) const MOST: usize = 1000;
@@ -53,7 +52,7 @@ impl Kid {
                 let (x, y) = (with_replacement(n, draws), with_replacement(m, draws));
                 grams.mmd2(&x, &y)
             };
-            let (low, high) = middle(&mut draw(Purpose::KidResample, resampling, resampled)).unwrap_or((value, value));
+            let (low, high) = middle(&mut drawn(Purpose::KidResample, resampling, resampled)).unwrap_or((value, value));
             Interval { value, low, high }
         });
         let classes: Vec<usize> = y.iter().map(|one| one.class).collect();
@@ -64,7 +63,7 @@ impl Kid {
                 let [a, b] = [true, false].map(|side| part.iter().map(|&is| f64::from(is == side)).collect::<Vec<_>>());
                 mmd2([&grams.yy, &grams.yy, &grams.yy], &a, &b)
             };
-            let mut values = draw(purpose, resampling, one);
+            let mut values = drawn(purpose, resampling, one);
             let (low, high) = middle(&mut values)?;
             Some(Interval { value: mean(&values), low, high })
         };
@@ -110,7 +109,7 @@ fn kernel(x: &[f32], y: &[f32]) -> f64 {
 
 /// The kernel of each pair, a row for each image of `a`.
 fn gram(a: &[&Featured], b: &[&Featured]) -> Vec<Vec<f64>> {
-    a.par_iter().map(|a| b.iter().map(|b| kernel(&a.features, &b.features)).collect()).collect()
+    a.iter().map(|a| b.iter().map(|b| kernel(&a.features, &b.features)).collect()).collect()
 }
 
 /// The kernels within both samples and between them.
@@ -143,15 +142,6 @@ fn mmd2([xx, yy, xy]: [&[Vec<f64>]; 3], x: &[f64], y: &[f64]) -> Option<f64> {
 fn weighted(k: &[Vec<f64>], a: &[f64], b: &[f64]) -> f64 {
     let row = |(&a, row): (&f64, &Vec<f64>)| a * row.iter().zip(b).map(|(k, b)| k * b).sum::<f64>();
     a.iter().zip(k).filter(|(a, _)| **a != 0.0).map(row).sum()
-}
-
-/// A value for each resample; those that are undefined are left out.
-fn draw(
-    purpose: Purpose,
-    Resampling { count, seed }: Resampling,
-    one: impl Fn(&mut Draws) -> Option<f64> + Sync,
-) -> Vec<f64> {
-    (0..count).into_par_iter().filter_map(|index| one(&mut Draws::new(purpose, seed, index))).collect()
 }
 
 fn middle(values: &mut [f64]) -> Option<(f64, f64)> {

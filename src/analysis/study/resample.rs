@@ -66,11 +66,18 @@ pub(crate) fn bootstrap_difference(a: &[f64], b: &[f64], resampling: Resampling)
 }
 
 fn bootstrap(value: f64, resampling: Resampling, one: impl Fn(&mut Draws) -> f64 + Sync) -> Interval {
-    let Resampling { count, seed } = resampling;
-    let mut means: Vec<f64> =
-        (0..count).into_par_iter().map(|index| one(&mut Draws::new(Purpose::Bootstrap, seed, index))).collect();
+    let mut means = drawn(Purpose::Bootstrap, resampling, |draws| Some(one(draws)));
     let [low, high] = percentile_interval_95(&mut means);
     Interval { value, low, high }
+}
+
+/// A value for each resample; those that are undefined are left out.
+pub(in crate::analysis) fn drawn(
+    purpose: Purpose,
+    Resampling { count, seed }: Resampling,
+    one: impl Fn(&mut Draws) -> Option<f64> + Sync,
+) -> Vec<f64> {
+    (0..count).into_par_iter().filter_map(|index| one(&mut Draws::new(purpose, seed, index))).collect()
 }
 
 fn drawn_mean(values: &[f64], draws: &mut Draws) -> f64 {
