@@ -36,7 +36,7 @@ pub(crate) struct EntangleArgs {
     /// Candidates per class; each takes a forward and a backward pass per prototype
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(3..=1000))]
     candidates: u16,
-    /// Skip the alignment of gradients, which takes nearly all of the time
+    /// Skip the alignment of gradients, which takes most of the time, and order candidates by probability
     #[arg(long)]
     no_gradients: bool,
     /// The folder for the report
@@ -154,7 +154,7 @@ fn checked(check: &Check) -> String {
         rows.push(vec![format!("  {}", measure.name), measure.hits.to_string(), percent(value), interval]);
     }
     if let Some(share) = check.another_class {
-        rows.push(vec!["  log probability, another class's list".to_owned(), String::new(), percent(share)]);
+        rows.push(vec!["  the first order, another class's list".to_owned(), String::new(), percent(share)]);
     }
     rows.push(vec!["  chance".to_owned(), String::new(), percent(check.chance)]);
     text += &table(&rows);

@@ -186,8 +186,9 @@ Examples:
       And how often these are the classes that the network confuses on photographs
   protogpu entangle --prototype out --candidates 30 --no-gradients
 
-Open report.html in the folder of --out. The network is the one that made the prototypes. Candidates are in the order of the mean logarithm of \
-their probability. The alignment of gradients is measured for the candidates only, with a forward and a backward pass for each and each prototype.";
+Open report.html in the folder of --out. The network is the one that made the prototypes. Candidates are the classes with the \
+highest mean logarithm of their probability, ordered by the alignment of their gradients with those of the class. Each alignment takes a forward \
+and a backward pass per prototype.";
 
 pub(crate) const COMPARE: &str = "\
 Examples:

@@ -68,8 +68,8 @@ fn candidates_have_the_figures_of_the_library() {
         assert_eq!((&class["index"], &class["name"], &class["prototypes"]), (&json!(index), &json!(name), &json!(1)));
         let candidates = class["candidates"].as_array().unwrap();
         assert_eq!(candidates.len(), 14);
-        let logs: Vec<f64> = candidates.iter().map(|one| number(&one["log_probability"])).collect();
-        assert!(logs.is_sorted_by(|a, b| a >= b), "{logs:?}");
+        let alignments: Vec<f64> = candidates.iter().map(|one| number(&one["alignment"])).collect();
+        assert!(alignments.is_sorted_by(|a, b| a >= b), "{alignments:?}");
         // The gradient of every logit, of one of the prototypes.
         let gradients: Vec<_> = match row {
             0 => (0..15).map(|class| gradient(&context, &network, &images[row], class).unwrap()).collect(),
@@ -135,6 +135,9 @@ fn candidates_are_checked_against_confusions_on_photographs() {
     assert_eq!(counts, [[&json!("umbrella"), &json!(2)], [&json!("key"), &json!(1)]]);
     assert_eq!((&umbrella["confusions"]["photographs"], &umbrella["confusions"]["wrong"]), (&json!(3), &json!(0)));
     assert_eq!(lighthouse["candidates"][0]["alignment"], Value::Null);
+    let candidates = lighthouse["candidates"].as_array().unwrap();
+    let logs: Vec<f64> = candidates.iter().map(|one| number(&one["log_probability"])).collect();
+    assert!(logs.len() == 10 && logs.is_sorted_by(|a, b| a >= b), "{logs:?}");
     let check = &found["check"];
     assert_eq!([&check["classes"], &check["without_confusion"], &check["without_photographs"]], [1, 1, 0]);
     let place = lighthouse["candidates"].as_array().unwrap().iter().position(|one| one["index"] == 14);

@@ -29,7 +29,7 @@ pub(crate) struct EntangledClass {
     pub(crate) prototypes: usize,
     /// The mean softmax probability of the class on its own prototypes.
     pub(crate) probability: f64,
-    /// The other classes with the highest mean log probability, the highest first.
+    /// The other classes with the highest mean log probability. The most aligned one comes first; without alignments, the likeliest.
     pub(crate) candidates: Vec<Candidate>,
     /// What the network takes photographs of the class for; `None` without photographs.
     pub(crate) confusions: Option<Confusions>,
@@ -46,12 +46,12 @@ pub(crate) struct EntangledClass {
 pub(crate) struct Candidate {
     pub(crate) index: usize,
     pub(crate) name: String,
-    /// The mean over the prototypes of the natural logarithm of its softmax probability. Candidates are in this order.
+    /// The mean over the prototypes of the natural logarithm of its softmax probability. It selects the candidates.
     pub(crate) log_probability: f64,
     /// The mean softmax probability.
     pub(crate) probability: f64,
     /// The mean cosine between the gradients of both classes' logits with respect to the pixels of the prototypes. From each logit, the
-    /// mean of all logits is subtracted. `None` if it was not asked for, or a gradient is zero.
+    /// mean of all logits is subtracted. It orders the candidates. `None` if it was not asked for, or a gradient is zero.
     pub(crate) alignment: Option<f64>,
     /// The mean cosine between the penultimate features of both classes' prototypes; `None` if this class has none.
     pub(crate) features: Option<f64>,

@@ -166,32 +166,32 @@ impl EntangleRequest<'_> {
         }
     }
 
-    /// Fills in the alignments of a class's candidates.
+    /// Fills in the alignments of a class's candidates, and puts the most aligned first.
     fn align(&self, row: &mut EntangledClass, gradients: &LogitGradients, observer: &dyn Observer) -> Result<()> {
         let others: Vec<usize> = row.candidates.iter().map(|candidate| candidate.index).collect();
         let found = alignments(self.inputs, row.index, &others, gradients, self.batch, self.network, observer)?;
         for (at, candidate) in row.candidates.iter_mut().enumerate() {
             candidate.alignment = mean_of(found.iter().map(|of_prototype| of_prototype[at]));
         }
+        // Without an alignment, a candidate comes last. The sort keeps equals in the order of their probabilities.
+        let value = |candidate: &Candidate| candidate.alignment.unwrap_or(f64::NEG_INFINITY);
+        row.candidates.sort_by(|a, b| value(b).total_cmp(&value(a)));
         Ok(())
     }
 
     /// How often the most frequent confusions are among the first candidates, beside other lists.
     fn checked(&self, rows: &[EntangledClass], weights: &[Vec<Option<f64>>], has_head: bool) -> Check {
         let confusions: Vec<Option<&Confusions>> = rows.iter().map(|row| row.confusions.as_ref()).collect();
-        let own = |row: &EntangledClass| {
-            ranked(&row.log_probabilities.iter().copied().map(Some).collect::<Vec<_>>(), row.index)
+        let listed = |row: &EntangledClass| row.candidates.iter().map(|candidate| candidate.index).collect();
+        let likely = |row: &EntangledClass| {
+            let scores: Vec<Option<f64>> = row.log_probabilities.iter().copied().map(Some).collect();
+            ranked(&scores, row.index)
         };
-        let mut lists = vec![Lists { measure: "log probability", of_classes: rows.iter().map(own).collect() }];
+        let mut lists = Vec::new();
         if self.gradients {
-            let aligned = |row: &EntangledClass| {
-                let mut candidates: Vec<&Candidate> = row.candidates.iter().collect();
-                let value = |candidate: &Candidate| candidate.alignment.unwrap_or(f64::NEG_INFINITY);
-                candidates.sort_by(|a, b| value(b).total_cmp(&value(a)));
-                candidates.iter().map(|candidate| candidate.index).collect()
-            };
-            lists.push(Lists { measure: "gradient alignment", of_classes: rows.iter().map(aligned).collect() });
+            lists.push(Lists { measure: "gradient alignment", of_classes: rows.iter().map(listed).collect() });
         }
+        lists.push(Lists { measure: "log probability", of_classes: rows.iter().map(likely).collect() });
         if has_head {
             let nearest = rows.iter().zip(weights).map(|(row, weights)| ranked(weights, row.index)).collect();
             lists.push(Lists { measure: "last layer's weights", of_classes: nearest });
