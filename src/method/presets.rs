@@ -147,7 +147,7 @@ mod tests {
         assert_eq!(Preset::PaperStrict.settings().unwrap(), strict);
         let mut natural =
             Settings { preset: Preset::Natural, tv_weight: 0.006, warp_probability: 0.3, ..Settings::default() };
-        natural.transforms = "jitter 33,flip,affine".parse().unwrap();
+        natural.transforms = "jitter 33,affine".parse().unwrap();
         natural.regularizers.set_json("natural_weight", &1.0.into()).unwrap();
         assert_eq!(Preset::Natural.settings().unwrap(), natural);
         for (text, expected) in [
