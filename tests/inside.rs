@@ -5,6 +5,7 @@ mod harness;
 mod shared;
 pub(crate) mod twin;
 
+mod coarse;
 mod graphs;
 mod images;
 #[cfg(feature = "cli")]

@@ -1,6 +1,7 @@
 //! `protogpu bench`: how fast steps are on this machine, and where their time goes.
 
 use std::path::PathBuf;
+use std::slice;
 use std::time::Duration;
 
 use crate::Result;
@@ -93,7 +94,8 @@ impl BenchArgs {
         let effort = Effort { steps: self.steps, seconds: self.seconds };
         let (mut batches, terminal) = (Vec::new(), Terminal::new(self.json));
         for &batch in &self.batches {
-            let algorithms = self.tune.wanted().algorithms(context, network, batch.into(), None, &terminal)?;
+            let algorithms =
+                self.tune.wanted().algorithms(context, slice::from_ref(network), batch.into(), None, &terminal)?;
             let measured = measure(context, network, &algorithms, batch.into(), effort, &report.yardstick)?;
             self.show(&batch_text(&measured, self.kernels))?;
             batches.push(measured);

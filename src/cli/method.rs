@@ -66,6 +66,10 @@ pub(crate) struct MethodArgs {
     /// Transform the image this many times in each step, with different draws, and use the mean loss [1]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     views: Option<u32>,
+    /// The fraction of the steps, at the beginning, in which the network sees the image at half its size: large shapes come first,
+    /// and such a step takes a quarter of the time [0]
+    #[arg(long, value_name = "SHARE", allow_negative_numbers = true)]
+    coarse_fraction: Option<f64>,
     /// Rotate by up to this many degrees, in either direction [180]
     #[arg(long, value_name = "DEGREES", allow_negative_numbers = true)]
     rotation: Option<f64>,
@@ -302,7 +306,7 @@ impl MethodArgs {
         if let Some(objective) = self.objectives.first() {
             settings.objective = objective.clone();
         }
-        lay_over!(preset steps lr lr_decay_fraction beta1 beta2 eps weight_decay parameterization image_side transforms views rotation translate scale warp_probability
+        lay_over!(preset steps lr lr_decay_fraction beta1 beta2 eps weight_decay parameterization image_side transforms views coarse_fraction rotation translate scale warp_probability
             interpolation fill logsumexp_weight tv_form tv_weight tv_start
             baseline_form baseline_weight baseline_steps baseline_reset clamp init seed);
         for (name, value) in &self.regularizers.0 {
@@ -370,6 +374,7 @@ mod tests {
             image_side: 15,
             transforms: "jitter 8,scale 1 1.5,affine".parse().unwrap(),
             views: 7,
+            coarse_fraction: 0.375,
             rotation: 6.0,
             translate: 0.7,
             scale: [0.8, 0.9],

@@ -90,7 +90,7 @@ impl StripArgs {
         let weights = self.engine.network.record(network);
         let adapter = adapter_record(context.info());
         terminal.note(&format!("{network:?}, on {}", adapter.description));
-        let algorithms = self.tune.wanted().algorithms(&context, network, 1, None, &terminal)?;
+        let algorithms = self.tune.wanted().algorithms(&context, &full.networks(network)?, 1, None, &terminal)?;
         interrupt::listen()?;
         strip.make(&Run {
             context: &context,

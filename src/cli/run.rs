@@ -189,7 +189,7 @@ impl RunArgs {
                 let tune = self.tune.wanted();
                 // Other trials do not depend on the batch.
                 let batch = if tune == TuneFor::Batch { batch_len(fresh, size(&fixed)?) } else { 1 };
-                tune.algorithms(context, network, batch, recorded, observer)?
+                tune.algorithms(context, &settings.networks(network)?, batch, recorded, observer)?
             }
         };
         let most = size(&algorithms)?;

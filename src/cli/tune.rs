@@ -1,5 +1,6 @@
 //! `protogpu tune`: times kernels and keeps the fastest.
 
+use std::slice;
 use std::time::Instant;
 
 use crate::Result;
@@ -43,7 +44,9 @@ impl TuneArgs {
             true => file.read(&context)?,
             false => {
                 let terminal = Terminal::new(false);
-                remembered(&context, &network, batch, true, &terminal, |trial| trials.push(trial.clone()))?
+                remembered(&context, slice::from_ref(&network), batch, true, &terminal, |trial| {
+                    trials.push(trial.clone())
+                })?
             }
         };
         let seconds = started.elapsed().as_secs_f64();

@@ -119,6 +119,18 @@ impl Graph {
         Ok(graph)
     }
 
+    /// The same graph for inputs of another shape. Nodes keep their indices.
+    ///
+    /// # Errors
+    /// If an op cannot take its inputs; the message names the layer and the shapes.
+    pub fn with_input(&self, input: Shape) -> Result<Self> {
+        let mut graph = Self { outputs: self.outputs.clone(), ..Self::new(input) };
+        for node in &self.nodes[1..] {
+            graph.push_shared(node.name.clone(), Arc::clone(&node.op), &node.inputs)?;
+        }
+        Ok(graph)
+    }
+
     /// Every convolution, with its keys for the shape of its input.
     pub fn convolutions(&self) -> impl Iterator<Item = Convolution<'_>> {
         self.nodes.iter().filter_map(|node| node.op.convolution(self.node(*node.inputs.first()?).shape))

@@ -24,11 +24,11 @@ pub(crate) enum TuneFor {
 }
 
 impl TuneFor {
-    /// The algorithms for a network: those of a record if there is one, otherwise the fastest, timed now or earlier.
+    /// The algorithms for some networks: those of a record if there is one, otherwise the fastest, timed now or earlier.
     pub(crate) fn algorithms(
         self,
         context: &Context,
-        network: &Network,
+        networks: &[Network],
         batch: usize,
         recorded: Option<&BTreeMap<String, ConvAlgorithm>>,
         observer: &dyn Observer,
@@ -42,7 +42,7 @@ impl TuneFor {
             Self::Batch => batch,
         };
         let (started, mut convolutions) = (Instant::now(), 0);
-        let algorithms = remembered(context, network, batch, false, observer, |_| convolutions += 1)?;
+        let algorithms = remembered(context, networks, batch, false, observer, |_| convolutions += 1)?;
         if convolutions > 0 {
             observer.note(Note::KernelsTried { convolutions, seconds: started.elapsed().as_secs_f64() });
         }
@@ -53,11 +53,11 @@ impl TuneFor {
 /// The kept algorithms. Trials add what is missing, and their results are kept too. `anew` times everything again.
 pub(crate) fn remembered(
     context: &Context,
-    network: &Network,
+    networks: &[Network],
     batch: usize,
     anew: bool,
     observer: &dyn Observer,
-    report: impl FnMut(&Trial),
+    mut report: impl FnMut(&Trial),
 ) -> Result<ConvAlgorithms> {
     let warn = |error: &Error| observer.note(Note::KernelsUnusable(error));
     let file = cache::folder().map(|folder| TuningFile::new(&folder, context, batch));
@@ -67,11 +67,22 @@ pub(crate) fn remembered(
     };
     let mut algorithms = kept.unwrap_or_else(|| ConvAlgorithms::fixed(context.capabilities()));
     let before = algorithms.clone();
-    tune(context, &network.graph().fused()?, batch, &mut algorithms, report)?;
+    for network in networks {
+        tune(context, &network.graph().fused()?, batch, &mut algorithms, &mut report)?;
+    }
     if algorithms != before
         && let Err(error) = file.and_then(|file| file.write(&algorithms))
     {
         observer.note(Note::KernelsNotKept(&error));
     }
     Ok(algorithms)
+}
+
+/// The algorithm for each direction of each convolution of some networks, for a record from which a run is repeated.
+pub(crate) fn chosen(networks: &[Network], algorithms: &ConvAlgorithms) -> Result<BTreeMap<String, ConvAlgorithm>> {
+    let mut all = BTreeMap::new();
+    for network in networks {
+        all.extend(network.graph().fused()?.chosen(algorithms));
+    }
+    Ok(all)
 }

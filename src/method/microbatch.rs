@@ -22,6 +22,8 @@ pub(super) struct Microbatch {
     pub(super) images: Range<usize>,
     /// The view.
     pub(super) view: u64,
+    /// Whether it belongs to the coarse steps.
+    pub(super) coarse: bool,
     /// For each transform, maps `[window,n]`.
     pub(super) maps: Vec<TensorId>,
     /// Rows `[window,n]`: the loss, and the columns of the terms.
@@ -40,8 +42,10 @@ pub(super) struct Through<'a> {
     pub(super) fill: Vec<f32>,
     /// Normalisation, which the last transform applies to its output.
     pub(super) normalize: Option<ChannelAffine>,
-    /// The network's images.
+    /// The network's images, at their full size.
     pub(super) network: ImageSpec,
+    /// Whether the network gets them at half this size.
+    pub(super) coarse: bool,
 }
 
 impl Through<'_> {
@@ -82,15 +86,17 @@ impl Through<'_> {
     }
 
     fn view(&self, rec: &mut Recording, view: u64, images: Range<usize>, x: Tensor, dx: Tensor) -> Result<Microbatch> {
-        let (n, clock, terms) = (images.len(), self.step.clock, self.terms);
-        let chain = Chain::new(rec, self.settings, self.network, &self.fill, self.normalize.clone(), [n, clock.steps])?;
+        let (n, clock, terms, coarse) = (images.len(), self.step.clock, self.terms, self.coarse);
+        let normalize = self.normalize.clone();
+        let chain = Chain::new(rec, self.settings, self.network, &self.fill, normalize, [n, clock.steps], coarse)?;
         let input = chain.forward(rec, x, clock)?;
         let ledger = terms.ledger(&self.step, rec, x)?;
         let dinput = terms.through_network(&self.step, rec, &ledger, images.clone(), input)?;
         chain.backward(rec, dinput, clock, dx)?;
         terms.on_image(rec, &ledger, images.clone(), [x, dx])?;
         ledger.write(rec)?;
-        Ok(Microbatch { images, view, maps: chain.maps(), history: ledger.history, names: ledger.names().to_vec() })
+        let (maps, history, names) = (chain.maps(), ledger.history, ledger.names().to_vec());
+        Ok(Microbatch { images, view, coarse, maps, history, names })
     }
 }
 

@@ -14,6 +14,12 @@ impl Settings {
             Some(step) => Moment { stage: Stage::Prototype, step, steps },
         }
     }
+
+    /// Whether the network sees the image at half its size in a step, counted from 0 through both stages.
+    pub fn is_coarse(&self, step: u64) -> bool {
+        let Moment { stage, step, steps } = self.moment(step);
+        stage == Stage::Prototype && (step as f64) < (self.coarse_fraction * steps as f64).round()
+    }
 }
 
 /// Adam's row for a step, counted from 0 through both stages.

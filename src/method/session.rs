@@ -264,7 +264,7 @@ impl Session {
         &self.failures
     }
 
-    /// The commands of the sections `step` and `evaluate`, as plain data for counting.
+    /// The commands of the sections `step`, `coarse step` (if there are such steps) and `evaluate`, as plain data for counting.
     pub fn recording(&self) -> &Recording {
         self.plan.recording()
     }
@@ -281,10 +281,10 @@ impl Session {
         self.plan.write(self.state.schedule.rows, &rows)?;
         let window = self.state.schedule.clock.steps;
         self.plan.write(self.state.weights, &self.terms.weights(&self.settings, steps.clone(), window))?;
-        for Microbatch { images, view, maps: tensors, .. } in &self.state.microbatches {
+        for Microbatch { images, view, coarse, maps: tensors, .. } in &self.state.microbatches {
             let draws = steps.clone().map(|step| of_view(step, *view));
             let each = draws.flat_map(|step| images.clone().map(move |image| (image, step)));
-            let maps: Vec<Vec<Map>> = each.map(|(image, step)| self.maps(image, step)).collect();
+            let maps: Vec<Vec<Map>> = each.map(|(image, step)| self.maps(image, step, *coarse)).collect();
             for (stage, &tensor) in tensors.iter().enumerate() {
                 let of_stage: Vec<Map> = maps.iter().map(|maps| maps[stage]).collect();
                 self.plan.write(tensor, &of_stage)?;
@@ -295,10 +295,10 @@ impl Session {
         Ok(len)
     }
 
-    /// The maps of the transforms for an image at a step.
-    fn maps(&self, image: usize, step: u64) -> Vec<Map> {
+    /// The maps of the transforms for an image at a step, which is a coarse one or not.
+    fn maps(&self, image: usize, step: u64, coarse: bool) -> Vec<Map> {
         let theta = self.warps.theta(image, step);
-        maps_of(&self.settings, self.image, theta, |transform| self.draws.draw(image, step, transform))
+        maps_of(&self.settings, self.image, theta, coarse, |transform| self.draws.draw(image, step, transform))
     }
 
     /// Records up to `steps` steps into a host's encoder, and returns their number. It is smaller at the end of the run and of every 512
@@ -315,7 +315,9 @@ impl Session {
         let count = self.ready()?.min(steps);
         let descriptor = wgpu::ComputePassDescriptor { label: Some("protogpu step"), timestamp_writes: None };
         let mut pass = encoder.begin_compute_pass(&descriptor);
-        (0..count).for_each(|_| self.plan.encode(&mut pass, "step"));
+        for step in self.step..self.step + count as u64 {
+            self.plan.encode(&mut pass, step::section(self.settings.is_coarse(step)));
+        }
         self.step += count as u64;
         Ok(count)
     }

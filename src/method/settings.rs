@@ -16,6 +16,7 @@ use super::transform::SCALE_LIMITS;
 use super::transforms::Transforms;
 use crate::digest::sha256_hex;
 use crate::error::SettingsError;
+use crate::networks::Network;
 use crate::ops::MAX_FFT_SIDE;
 use crate::shape::ImageSpec;
 use crate::{Error, Result};
@@ -64,6 +65,10 @@ pub struct Settings {
     /// gradient are means over these views. Files leave it out if it is 1.
     #[serde(default = "one_view", skip_serializing_if = "is_one_view")]
     pub views: u32,
+    /// The first part of the prototype stage, as a fraction, in which the network sees the image at half its height and width. Files leave
+    /// it out if it is 0.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub coarse_fraction: f64,
     /// The largest rotation by the warp in either direction, in degrees.
     pub rotation: f64,
     /// The largest shift by the warp in either direction, as a fraction of the width and of the height.
@@ -147,6 +152,12 @@ impl Settings {
         self.transforms.check([self.image_side as usize; 2])?;
         check((1..=MAX_VIEWS).contains(&self.views), "views", self.views, &format!("from 1 to {MAX_VIEWS}"))?;
         check(
+            (0.0..=1.0).contains(&self.coarse_fraction),
+            "coarse_fraction",
+            self.coarse_fraction,
+            "from 0 to 1 (a fraction of the steps)",
+        )?;
+        check(
             (0.0..=1.0).contains(&(self.weight_decay * self.lr)),
             "weight_decay",
             self.weight_decay,
@@ -229,6 +240,7 @@ impl Settings {
     fn all(&self) -> Map<String, Value> {
         let mut map = self.to_map();
         map.entry("views").or_insert_with(|| self.views.into());
+        map.entry("coarse_fraction").or_insert_with(|| self.coarse_fraction.into());
         map
     }
 
@@ -279,6 +291,15 @@ impl Settings {
         self.transforms.check([height, width])
     }
 
+    /// The network as a run with these settings shows images to it: in full steps, and in coarse ones if there are some.
+    ///
+    /// # Errors
+    /// If its images are too small for coarse steps.
+    pub fn networks(&self, network: &Network) -> Result<Vec<Network>> {
+        let coarse = (self.coarse_fraction > 0.0).then(|| network.halved());
+        std::iter::once(Ok(network.clone())).chain(coarse).collect()
+    }
+
     /// The image file to start from, if there is one.
     pub fn init_image(&self) -> Option<&PathBuf> {
         match &self.init {
@@ -306,6 +327,11 @@ fn one_view() -> u32 {
 /// Whether files leave out the views.
 fn is_one_view(views: &u32) -> bool {
     *views == one_view()
+}
+
+/// Whether files leave out the fraction of coarse steps.
+fn is_zero(fraction: &f64) -> bool {
+    *fraction == 0.0
 }
 
 /// The value of a fraction or probability that older files do not name.
@@ -359,7 +385,7 @@ mod tests {
     #[test]
     fn nonsense_is_refused_by_name() {
         type Change = fn(&mut Settings);
-        let cases: [(&str, Change); 29] = [
+        let cases: [(&str, Change); 30] = [
             ("`lr_decay_fraction` is 1.5,", |s| s.lr_decay_fraction = 1.5),
             ("`steps` is 0,", |s| s.steps = 0),
             ("`steps` is 4294967295,", |s| s.steps = u32::MAX),
@@ -379,6 +405,7 @@ mod tests {
             ("`scale` is 1.3,0.7,", |s| s.scale = [1.3, 0.7]),
             ("`scale` is NaN,1,", |s| s.scale = [f64::NAN, 1.0]),
             ("`views` is 0,", |s| s.views = 0),
+            ("`coarse_fraction` is 2,", |s| s.coarse_fraction = 2.0),
             ("`warp_probability` is 1.5,", |s| s.warp_probability = 1.5),
             ("`weight_decay` is 21,", |s| s.weight_decay = 21.0),
             ("`tv_start` is -1,", |s| s.tv_start = -1.0),

@@ -9,7 +9,7 @@ use super::parameterization::Fourier;
 use super::settings::Settings;
 use super::terms::{Step, Terms};
 use super::transform_chain::resize;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::gpu::{Layout, Recording, TensorId};
 use crate::graph::Retain;
 use crate::networks::Network;
@@ -32,7 +32,7 @@ pub(super) struct State {
     pub(super) schedule: Schedule,
     /// The terms' weights, `[terms,window]`.
     pub(super) weights: TensorId,
-    /// Together they have all images, in order, once for each view.
+    /// Those of full and of coarse steps. Each kind has all images, in order, once for each view.
     pub(super) microbatches: Vec<Microbatch>,
     /// `[N,K,1,1]`; valid after the section `evaluate`, until the next step.
     pub(super) logits: Tensor,
@@ -40,13 +40,13 @@ pub(super) struct State {
 
 impl State {
     /// The row of an image at a step of the window, from the microbatches' histories: the loss, then the other columns. It is the mean over
-    /// the views.
-    pub(super) fn recorded(&self, histories: &[Vec<f32>], step: usize, image: usize) -> Vec<f32> {
+    /// the views. `coarse` says whether it was a coarse step.
+    pub(super) fn recorded(&self, histories: &[Vec<f32>], step: usize, coarse: bool, image: usize) -> Vec<f32> {
         let row = 1 + self.names().len();
         let of_view = |(microbatch, history): (&Microbatch, &'_ Vec<f32>)| {
             let images = &microbatch.images;
             let at = (step * images.len() + image.checked_sub(images.start)?) * row;
-            images.contains(&image).then(|| history[at..at + row].to_vec())
+            (microbatch.coarse == coarse && images.contains(&image)).then(|| history[at..at + row].to_vec())
         };
         let views: Vec<Vec<f32>> = self.microbatches.iter().zip(histories).filter_map(of_view).collect();
         match &views[..] {
@@ -121,7 +121,12 @@ impl Rendering {
     }
 }
 
-/// Appends the sections `step` and `evaluate` for `n` images. If images and parameters are different tensors, it also appends `make`,
+/// The section of a step.
+pub(super) fn section(coarse: bool) -> &'static str {
+    if coarse { "coarse step" } else { "step" }
+}
+
+/// Appends the sections `step` and `evaluate` for `n` images. If the settings have coarse steps, it also appends `coarse step`. If images and parameters are different tensors, it also appends `make`,
 /// which makes the images from the parameters as every step does.
 pub(super) fn record(
     rec: &mut Recording,
@@ -133,9 +138,6 @@ pub(super) fn record(
     window: usize,
 ) -> Result<State> {
     let graph = network.graph().fused()?;
-    // The last transform normalises its output. The evaluation does not transform the image.
-    let truncated = terms.graph(network, &graph)?;
-    let (normalize, truncated) = truncated.without_normalize().map_or((None, truncated.clone()), |(n, g)| (Some(n), g));
     settings.check_image(network.image())?;
     let mean = network.preprocessing().mean_colour();
     let fill = settings.fill.channels(&mean)?;
@@ -146,23 +148,32 @@ pub(super) fn record(
     let weights = rec.kept("weights", terms.len() * window);
     let schedule = Schedule { rows: rec.kept("schedule", window * AdamRow::LEN), clock };
 
-    rec.section("step");
-    let dmade = Tensor::transient(rec, "dimage", made.shape);
-    let mut microbatches = Vec::new();
-    let step = Step { graph: &truncated, algorithms, clock, weights };
-    let through = Through { terms, step, settings, fill, normalize, network: network.image() };
-    for images in through.split(made.shape) {
-        microbatches.extend(through.record(rec, images, made, dmade)?);
-    }
-    let dparameters = rendering.backward(rec, dmade)?;
     // The gradient is the sum over the views. With eps as many times as large, a step is that of the mean.
     let eps = settings.eps * f64::from(settings.views);
     let (beta1, beta2, clamp) = (settings.beta1, settings.beta2, settings.clamp);
     // A spectrum decays towards 0.
     let towards = if settings.parameterization == Parameterization::Pixels { mean } else { vec![0.0; mean.len()] };
-    Adam { beta1, beta2, eps, clamp, towards }.step(rec, dparameters, [parameters, m, v], schedule)?;
-    rendering.forward(rec)?;
-    tick(rec, clock)?;
+    let adam = Adam { beta1, beta2, eps, clamp, towards };
+    let mut microbatches = Vec::new();
+    for (seen, coarse) in settings.networks(network)?.into_iter().zip([false, true]) {
+        // The last transform normalises its output. The evaluation does not transform the image.
+        let truncated = terms.graph(&seen, &seen.graph().fused()?)?;
+        let (normalize, truncated) =
+            truncated.without_normalize().map_or((None, truncated.clone()), |(n, g)| (Some(n), g));
+        rec.section(section(coarse));
+        let dmade = Tensor::transient(rec, "dimage", made.shape);
+        let step = Step { graph: &truncated, algorithms, clock, weights };
+        let (fill, network) = (fill.clone(), network.image());
+        let through = Through { terms, step, settings, fill, normalize, network, coarse };
+        for images in through.split(made.shape) {
+            microbatches.extend(through.record(rec, images, made, dmade)?);
+        }
+        one_history(&microbatches)?;
+        let dparameters = rendering.backward(rec, dmade)?;
+        adam.step(rec, dparameters, [parameters, m, v], schedule)?;
+        rendering.forward(rec)?;
+        tick(rec, clock)?;
+    }
 
     rec.section("evaluate");
     let logits = graph.record_forward(rec, algorithms, image, Retain::Needed)?.of(graph.output());
@@ -171,4 +182,15 @@ pub(super) fn record(
         rendering.forward(rec)?;
     }
     Ok(State { parameters, image, m, v, schedule, weights, microbatches, logits })
+}
+
+/// Refuses terms that keep other columns in coarse steps than in full ones.
+fn one_history(microbatches: &[Microbatch]) -> Result<()> {
+    match microbatches.iter().find(|microbatch| microbatch.names != microbatches[0].names) {
+        None => Ok(()),
+        Some(other) => Err(Error::input(format!(
+            "the columns of the terms are {:?}, but {:?} in coarse steps",
+            microbatches[0].names, other.names
+        ))),
+    }
 }

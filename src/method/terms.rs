@@ -31,6 +31,7 @@ impl Terms {
         objectives: Vec<ResolvedObjective>,
         own: Vec<Arc<dyn LossTerm>>,
     ) -> Result<Self> {
+        check_positions(settings, &objectives)?;
         let groups = groups(&classes, &objectives);
         let objective: Arc<dyn LossTerm> = if objectives.iter().all(ResolvedObjective::is_class) {
             Arc::new(ClassLogit { classes, logsumexp_weight: settings.logsumexp_weight })
@@ -164,6 +165,15 @@ impl Terms {
         }
         Ok(())
     }
+}
+
+/// A position of a module's output means another place in coarse steps, or none.
+fn check_positions(settings: &Settings, objectives: &[ResolvedObjective]) -> Result<()> {
+    if settings.coarse_fraction > 0.0 && objectives.iter().any(ResolvedObjective::has_position) {
+        let why = "the objective names a position, and in coarse steps modules have fewer of them";
+        return Err(Error::input(why).advised(": use {coarse_fraction} 0, or a channel without a position"));
+    }
+    Ok(())
 }
 
 /// The group of each image: the first image with the same class and objective.

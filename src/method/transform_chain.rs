@@ -32,7 +32,8 @@ pub(super) struct Chain {
 }
 
 impl Chain {
-    /// The chain for `n` images and `window` steps. Its last stage normalises, and its output has the size of the network's images.
+    /// The chain for `n` images and `window` steps. Its last stage normalises, and its output has the size of the network's images; half of
+    /// it in coarse steps.
     pub(super) fn new(
         rec: &mut Recording,
         settings: &Settings,
@@ -40,6 +41,7 @@ impl Chain {
         fill: &[f32],
         normalize: Option<ChannelAffine>,
         [n, window]: [usize; 2],
+        coarse: bool,
     ) -> Result<Self> {
         let ImageSpec { channels, height, width } = settings.image(network);
         let sizes = settings.transforms.sizes([height, width])?;
@@ -63,7 +65,10 @@ impl Chain {
         if resizes(settings, network) {
             push(bilinear(0.0), [network.height, network.width]);
         }
-        // The last stage is a warp: `affine`, or the resize.
+        if coarse {
+            push(bilinear(0.0), [network.height / 2, network.width / 2]);
+        }
+        // The last stage is a warp: `affine`, or a resize.
         if let Some(Stage { kind: Kind::Warp(warp), .. }) = stages.last_mut() {
             warp.normalize = normalize;
         }
@@ -135,12 +140,21 @@ fn step_between(from: usize, to: usize) -> f32 {
     ((from - 1) as f64 / (to - 1) as f64) as f32
 }
 
-/// The maps of an image at a step, one per stage. `theta` is the warp of `affine`, and `draw` returns the two draws of the transform with
+/// A resize to half of both sides, rounded down. Each pixel is the mean of four if the sides are even.
+fn halve([height, width]: [usize; 2]) -> Map {
+    let half = [height / 2, width / 2];
+    let [step_y, step_x] = [height as f32 / half[0] as f32, width as f32 / half[1] as f32];
+    // Pixels are places of their centres.
+    AffineWarp::row([step_x, 0.0, 0.5 * step_x - 0.5, 0.0, step_y, 0.5 * step_y - 0.5], [height, width], half)
+}
+
+/// The maps of an image at a step, one per stage of [`Chain`]. `theta` is the warp of `affine`, and `draw` returns the two draws of the transform with
 /// this index.
 pub(crate) fn maps_of(
     settings: &Settings,
     network: ImageSpec,
     theta: [f32; 6],
+    coarse: bool,
     draw: impl Fn(usize) -> [f64; 3],
 ) -> Vec<Map> {
     let image = settings.image(network);
@@ -187,6 +201,9 @@ pub(crate) fn maps_of(
     if resizes(settings, network) {
         maps.push(resize(size, [network.height, network.width]));
     }
+    if coarse {
+        maps.push(halve([network.height, network.width]));
+    }
     maps
 }
 
@@ -203,29 +220,31 @@ mod tests {
     fn resizes_go_from_corner_to_corner_along_each_side() {
         let network = ImageSpec { channels: 1, height: 20, width: 28 };
         let settings = Settings { image_side: 28, transforms: "scale 0.5".parse().unwrap(), ..Settings::default() };
-        let maps = maps_of(&settings, network, [0.0; 6], |_| [0.5, 0.0, 0.0]);
+        let maps = maps_of(&settings, network, [0.0; 6], false, |_| [0.5, 0.0, 0.0]);
         // 10 x 14 pixels between 5 rows and 7 columns of zeros; the resize after it changes nothing.
         assert_eq!(maps.iter().map(|map| map[6..].to_vec()).collect::<Vec<_>>(), [[20.0, 28.0, 20.0, 28.0]; 2]);
         let near = |[x, y]: [f32; 2], corner: [f32; 2]| (x - corner[0]).abs() < 1e-5 && (y - corner[1]).abs() < 1e-5;
         assert!(near(at(maps[0], 7.0, 5.0), [0.0, 0.0]), "{:?}", maps[0]);
         assert!(near(at(maps[0], 20.0, 14.0), [27.0, 19.0]), "{:?}", maps[0]);
         assert!(near(at(resize([20, 28], [5, 13]), 12.0, 4.0), [27.0, 19.0]));
+        // The first pixel is the mean of the four in the corner, the last that of the four in the other.
+        assert!(near(at(halve([20, 28]), 0.0, 0.0), [0.5, 0.5]) && near(at(halve([20, 28]), 13.0, 9.0), [26.5, 18.5]));
         // A quarter of the sides, in the corner at the right and the bottom; the centres of pixels lie half a pixel within the edges.
         let settings = Settings { image_side: 28, transforms: "crop 0.25 1".parse().unwrap(), ..Settings::default() };
-        let crop = maps_of(&settings, network, [0.0; 6], |_| [0.25, 1.0, 1.0]).remove(0);
+        let crop = maps_of(&settings, network, [0.0; 6], false, |_| [0.25, 1.0, 1.0]).remove(0);
         assert!(near(at(crop, -0.5, -0.5), [20.5, 14.5]) && near(at(crop, 27.5, 19.5), [27.5, 19.5]), "{crop:?}");
-        let all = maps_of(&settings, network, [0.0; 6], |_| [1.0, 0.5, 0.5]).remove(0);
+        let all = maps_of(&settings, network, [0.0; 6], false, |_| [1.0, 0.5, 0.5]).remove(0);
         assert_eq!(all[..6], [1.0, 0.0, 0.0, 0.0, 1.0, 0.0]);
         // Mirrored, and only where `affine` leaves the image as it is.
         let settings =
             Settings { image_side: 28, transforms: "unwarped flip,affine".parse().unwrap(), ..Settings::default() };
         let still = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0];
-        let flip = |theta| maps_of(&settings, network, theta, |_| [1.0, 0.0, 0.0]).remove(0);
+        let flip = |theta| maps_of(&settings, network, theta, false, |_| [1.0, 0.0, 0.0]).remove(0);
         assert_eq!(flip(still)[..6], [-1.0, 0.0, 27.0, 0.0, 1.0, 0.0]);
         assert_eq!(flip([1.0, 0.0, 2.0, 0.0, 1.0, 0.0])[..6], still);
         // A quarter turn about the centre.
         let settings = Settings { image_side: 28, transforms: "rotate 90".parse().unwrap(), ..Settings::default() };
-        let turned = maps_of(&settings, network, [0.0; 6], |_| [90.0, 0.0, 0.0]).remove(0);
+        let turned = maps_of(&settings, network, [0.0; 6], false, |_| [90.0, 0.0, 0.0]).remove(0);
         assert!(near(at(turned, 13.5, 9.5), [13.5, 9.5]) && near(at(turned, 13.5, 0.0), [23.0, 9.5]), "{turned:?}");
     }
 }

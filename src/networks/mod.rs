@@ -28,7 +28,7 @@ use crate::error::{Error, Result};
 use crate::graph::Graph;
 use crate::labels::Labels;
 use crate::ops::{Op, ScaleShift};
-use crate::shape::ImageSpec;
+use crate::shape::{ImageSpec, Shape};
 use crate::suggest::{near_misses, shown};
 use crate::weights::Weights;
 
@@ -133,6 +133,21 @@ impl Network {
         self.preprocessing = preprocessing;
         self.statistics = None;
         Ok(self)
+    }
+
+    /// The same network for images of half the height and width, rounded down. Nodes keep their ids.
+    ///
+    /// # Errors
+    /// If they are too small for a layer.
+    pub fn halved(&self) -> Result<Self> {
+        let ImageSpec { channels, height, width } = self.image();
+        let half = Shape::new(1, channels, height / 2, width / 2);
+        let wrong = |e: Error| {
+            e.within(format!(
+                "images of {height}x{width} pixels are too small to show them to the network at half their size: "
+            ))
+        };
+        Ok(Self { graph: self.graph.with_input(half).map_err(wrong)?, ..self.clone() })
     }
 
     /// The same network with another graph, such as one whose ops [`Graph::map`] has exchanged.

@@ -100,7 +100,7 @@ fn transforms() {
         let draw = golden.vec(&format!("{prefix}/draw"));
         let fill = if let Transform::Pad { value, .. } = transform { value as f32 } else { 0.0 };
         let settings = Settings { image_side: 24, transforms: Transforms(vec![transform]), ..Settings::default() };
-        let map = maps_of(&settings, NETWORK, [0.0; 6], |_| [draw[0], draw[1], 0.0])[0];
+        let map = maps_of(&settings, NETWORK, [0.0; 6], false, |_| [draw[0], draw[1], 0.0])[0];
         let op = AffineWarp { interpolation: Interpolation::Bilinear, fill: vec![fill; 3], normalize: None };
         let warp = |input: &Tensor, shape: [usize; 4], backward: bool| {
             run(input, shape, |rig, from, to| {

@@ -11,6 +11,7 @@ use super::slot::RunSlot;
 use crate::error::is_full;
 use crate::gpu::Context;
 use crate::lab::drive::{Ended, Pace, REPORT_EVERY, drive, next_stop};
+use crate::lab::kernels::chosen;
 use crate::lab::observer::{Event, Observer};
 use crate::lab::statistics::StatisticsRecord;
 use crate::lab::top::top;
@@ -99,7 +100,7 @@ impl Run<'_> {
             Some(checkpoint) => ConvAlgorithms::known(self.context.capabilities(), checkpoint.kernels.clone()),
             None => self.algorithms.clone(),
         };
-        let kernels = self.network.graph().fused()?.chosen(&algorithms);
+        let kernels = chosen(&self.settings.networks(self.network)?, &algorithms)?;
         let objectives = Some(slots.iter().map(|slot| slot.request.objective.clone()).collect());
         let resolved = Some(slots.iter().map(|slot| slot.request.resolved.clone()).collect());
         let parts =

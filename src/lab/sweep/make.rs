@@ -7,6 +7,7 @@ use super::request::SweepRequest;
 use super::score::{Scored, Scorer};
 use crate::analysis::similarity::Correlator;
 use crate::gpu::{Context, describe_adapter};
+use crate::lab::kernels::chosen;
 use crate::lab::observer::{Note, Observer};
 use crate::report::sweep::FailedPoint;
 use crate::{Error, Result};
@@ -38,8 +39,13 @@ impl SweepRequest<'_> {
         let batch = prototypes.min(self.batch);
         let kept: Option<Kernels> = if self.force { None } else { read_json(&files.kernels()).map_err(or_anew)? };
         let kept = kept.filter(|kept| kept.adapter == adapter).map(|kept| kept.kernels);
-        let algorithms = self.tune.algorithms(context, self.network, batch, kept.as_ref(), observer)?;
-        let kernels = self.network.graph().fused()?.chosen(&algorithms);
+        // The more coarse steps a point has, the more networks it shows its images to.
+        let widest =
+            points.iter().map(|point| &point.settings).max_by(|a, b| a.coarse_fraction.total_cmp(&b.coarse_fraction));
+        let networks =
+            widest.map_or_else(|| Ok(vec![self.network.clone()]), |settings| settings.networks(self.network))?;
+        let algorithms = self.tune.algorithms(context, &networks, batch, kept.as_ref(), observer)?;
+        let kernels = chosen(&networks, &algorithms)?;
         write_json(&files.kernels(), &Kernels { adapter: adapter.clone(), kernels })?;
         let pictures = prototypes.clamp(4, 16);
         let mut correlator = Correlator::new(context, self.network, pictures)?;

@@ -73,6 +73,11 @@ impl ResolvedObjective {
         self.class
     }
 
+    /// Whether it has a term on a position of a module.
+    pub(in crate::method) fn has_position(&self) -> bool {
+        self.features.iter().any(|term| matches!(term.feature, ModuleUnit::Neuron(..)))
+    }
+
     /// Whether it has a `diversity` term, so that each image depends on the others in its batch.
     pub fn is_diverse(&self) -> bool {
         self.features.iter().any(|term| term.feature == ModuleUnit::Diversity)

@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::gpu::{Context, KernelTime};
 use crate::method::job::Job;
 use crate::method::settings::Settings;
+use crate::method::step::section;
 use crate::networks::Network;
 
 impl Session {
@@ -68,7 +69,7 @@ impl Session {
         // The next window overwrites the losses of the last one.
         self.read_losses()?;
         self.ready()?;
-        let times = self.plan.profile("step")?;
+        let times = self.plan.profile(section(self.settings.is_coarse(self.step)))?;
         self.step += 1;
         self.read_losses()?;
         Ok(times)

@@ -38,7 +38,8 @@ impl Session {
                 if self.failures[image].is_some() {
                     continue;
                 }
-                let row = self.state.recorded(histories, (step - window) as usize, image);
+                let coarse = self.settings.is_coarse(step);
+                let row = self.state.recorded(histories, (step - window) as usize, coarse, image);
                 let loss = row[0];
                 if !loss.is_finite() {
                     let seed = self.jobs[image].seed;
