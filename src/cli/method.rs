@@ -20,10 +20,10 @@ const NATURAL_WEIGHT: &str = "natural_weight";
 
 /// The settings given as options. The others come from the configuration file or the preset.
 #[derive(clap::Args, Clone, Debug, Default)]
-#[command(next_help_heading = "Method (in brackets: the default, which is --preset paper)")]
+#[command(next_help_heading = "Method (in brackets: the value of --preset paper)")]
 pub(crate) struct MethodArgs {
     /// Settings to start from: paper, paper-strict, natural, deepinversion, maco, lucent, or a JSON file of settings;
-    /// `protogpu presets` shows them
+    /// `protogpu presets` shows them [default: natural for classes of --weights with batch norms, else paper]
     #[arg(long, value_name = "NAME|FILE.json")]
     pub(crate) preset: Option<Preset>,
     /// Steps of the prototype stage [512]
@@ -186,14 +186,20 @@ impl clap::Args for RegularizerArgs {
 }
 
 impl MethodArgs {
-    /// The settings: options override the file, which overrides the preset. The preset is `preset`, else the option's, else the file's,
-    /// else `paper`. The values are not validated.
-    pub(crate) fn settings(&self, preset: Option<Preset>, config: Option<&Config>) -> Result<Settings> {
+    /// The settings: options override the file, which overrides the preset. The preset is `preset`, else the option's, else the file's;
+    /// else `paper` if there is a file, and `default` if there is none. The values are not validated.
+    pub(crate) fn settings(
+        &self,
+        preset: Option<Preset>,
+        config: Option<&Config>,
+        default: &Preset,
+    ) -> Result<Settings> {
         let preset = match (preset.or_else(|| self.preset.clone()), config) {
             (None, Some(config)) => config.preset()?,
             (preset, _) => preset,
         };
-        let mut settings = presets::settings(&preset.unwrap_or(Preset::Paper))?;
+        let default = if config.is_some() { &Preset::Paper } else { default };
+        let mut settings = presets::settings(preset.as_ref().unwrap_or(default))?;
         if let Some(config) = config {
             settings = config.apply(&settings)?;
         }
@@ -202,16 +208,17 @@ impl MethodArgs {
     }
 
     /// The same, validated. If a file holds the invalid value, the error names the file.
-    pub(crate) fn valid_settings(&self, config: Option<&Config>) -> Result<Settings> {
-        let settings = self.settings(None, config)?;
+    pub(crate) fn valid_settings(&self, config: Option<&Config>, default: &Preset) -> Result<Settings> {
+        let settings = self.settings(None, config, default)?;
         let Err(error) = settings.validate() else { return Ok(settings) };
         // A file is at fault if it gives the same error without the options.
-        let of =
-            |config: Option<&Config>| match Self::default().settings(self.preset.clone(), config).map(|s| s.validate())
-            {
-                Ok(Err(same)) => same.to_string() == error.to_string(),
-                _ => false,
-            };
+        let of = |config: Option<&Config>| match Self::default()
+            .settings(self.preset.clone(), config, default)
+            .map(|s| s.validate())
+        {
+            Ok(Err(same)) => same.to_string() == error.to_string(),
+            _ => false,
+        };
         let preset = match &self.preset {
             Some(Preset::File(path)) if of(None) => Some(path.as_path()),
             _ => None,
@@ -434,7 +441,7 @@ mod tests {
     fn options_that_change_nothing_are_named() {
         let told = |args: &str| {
             let Wrapper { method } = Wrapper::try_parse_from(args.split(' ')).unwrap();
-            method.without_effect(&method.settings(None, None).unwrap())
+            method.without_effect(&method.settings(None, None, &Preset::Paper).unwrap())
         };
         assert_eq!(told("x --rotation 10 --tv-start 1 --fill mean"), None);
         let lucent = told("x --preset lucent --rotation 10 --tv-start 1").unwrap();

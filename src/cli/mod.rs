@@ -10,6 +10,7 @@ mod bench;
 mod bench_report;
 mod classify;
 mod compare;
+mod default_preset;
 mod entangle;
 mod gradient;
 mod grid_method;

@@ -14,7 +14,7 @@ use crate::lab::run::batch::Run;
 use crate::lab::run::request::requests;
 use crate::lab::statistics::StatisticsRecord;
 use crate::lab::strip::{Strip, StripEnd};
-use crate::method::Settings;
+use crate::method::{Preset, Settings};
 use crate::{Error, Result};
 
 /// Steps between two checkpoints, as in a run.
@@ -49,7 +49,7 @@ impl StripArgs {
     /// Makes the prototypes one after the other, then the strip.
     pub(crate) fn run(&self, launched: Instant) -> Result<ExitCode> {
         self.engine.network.check_paths(&self.out)?;
-        let full = self.method.valid_settings(None)?;
+        let full = self.method.valid_settings(None, &Preset::Paper)?;
         self.method.check_logsumexp_weight()?;
         let (network, statistics) = self.method.with_statistics(self.engine.network.open()?, None)?;
         full.regularizers.check(&network)?;

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use super::args::{EngineArgs, ExistingArgs, PrintArgs, TuneArgs};
+use super::default_preset::DefaultPreset;
 use super::interrupt;
 use super::judges::short;
 use super::method::MethodArgs;
@@ -96,11 +97,6 @@ impl RunArgs {
     pub(crate) fn run(&self, launched: Instant) -> Result<ExitCode> {
         self.engine.network.check_paths(&self.out)?;
         let config = self.config.as_deref().map(Config::read).transpose()?;
-        let mut settings = self.method.valid_settings(config.as_ref())?;
-        if self.diverse && !settings.regularizers.compares_seeds() {
-            settings.regularizers.set("diversity_weight", OptionValue::Number(DIVERSE));
-        }
-        let settings = settings;
         self.method.check_logsumexp_weight()?;
         let recorded = config.as_ref().and_then(|config| config.recorded.as_ref());
         let network_args = self.engine.network.or_recorded(recorded.map(|recorded| &recorded.weights));
@@ -109,8 +105,14 @@ impl RunArgs {
         if let Some(config) = &config {
             config.check_weights(&weights.sha256, network.weights().name())?;
         }
-        settings.check_image(network.image())?;
         let (network, statistics) = self.method.with_statistics(network, config.as_ref())?;
+        let default = DefaultPreset::of(&network, network_args.weights.is_none(), self.method.objectives.is_empty());
+        let mut settings = self.method.valid_settings(config.as_ref(), &default.preset)?;
+        if self.diverse && !settings.regularizers.compares_seeds() {
+            settings.regularizers.set("diversity_weight", OptionValue::Number(DIVERSE));
+        }
+        let settings = settings;
+        settings.check_image(network.image())?;
         settings.regularizers.check(&network)?;
         let requests = requests(&self.classes, &self.method.objectives, &settings, config.as_ref(), &network)?;
         let wanted = wanted(&requests, settings.seed, self.seeds)?;
@@ -135,6 +137,9 @@ impl RunArgs {
         }
         let context = self.engine.adapter.open()?;
         let adapter = adapter_record(context.info());
+        if let Some(why) = default.why.filter(|_| self.method.preset.is_none() && config.is_none()) {
+            terminal.note(&why);
+        }
         self.introduce(&network, &slots, &adapter, config.as_ref(), &terminal);
         let (algorithms, most) = self.kernels(&context, &network, &settings, &slots, config.as_ref(), &terminal)?;
         check_diverse(&slots, most)?;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::args::{EngineArgs, TuneArgs, hook};
+use super::default_preset::DefaultPreset;
 use super::grid_method::GridMethodArgs;
 use super::interrupt;
 use super::observer::Terminal;
@@ -165,9 +166,10 @@ impl SweepArgs {
             out,
             force: self.force,
         };
+        let default = DefaultPreset::of(&network, self.engine.network.weights.is_none(), true);
         let base = |preset: Option<&Value>| {
             let named = preset.map(|name| name.as_str().unwrap_or_default().parse::<Preset>()).transpose()?;
-            self.given.method.settings(named, config.as_ref())
+            self.given.method.settings(named, config.as_ref(), &default.preset)
         };
         let grid = self.grid.as_ref().or(self.given.grid.as_ref());
         let (plan, points) = request.plan(grid.map(String::as_str), &self.set, &base)?;

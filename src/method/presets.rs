@@ -22,7 +22,7 @@ impl Preset {
                 "the paper to the letter: a warp in every step, constant learning rate and penalty, the logit alone"
             }
             Self::Natural => {
-                "activations close to those of photographs, by the statistics of batch norms; less total variation"
+                "activations close to those of photographs, by the statistics of batch norms; large shapes first"
             }
             Self::DeepInversion => {
                 "DeepInversion's loss for each image: cross-entropy, the statistics of batch norms, shifts and flips"
