@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The search for the default settings: makes prototypes of ten classes with each line of defaults.txt and prints the table.
+"""The search for the settings of the preset paper: makes prototypes of ten classes with each line of defaults.txt and prints the table.
 
     python3 docs/defaults.py WEIGHTS IMAGES OUT [LINE...]
 
@@ -24,7 +24,9 @@ def main() -> None:
     wanted = sys.argv[4:] or list(lines)
     for name in wanted:
         command = ["protogpu", "run", "--weights", weights, "--class", CLASSES, "--batch", "10", "--out", f"{out}/{name}", "--resume"]
-        subprocess.run([*command, *lines[name].split()], check=True)
+        options = lines[name].split()
+        preset = [] if "--preset" in options else ["--preset", "paper"]
+        subprocess.run([*command, *preset, *options], check=True)
     command = ["protogpu", "similarity", "--weights", weights, "--images", images, "--out", f"{out}/report", "--force", "--json"]
     folders = [word for name in wanted for word in ("--prototype", f"{out}/{name}")]
     measured = json.loads(subprocess.run([*command, *folders], check=True, stdout=subprocess.PIPE).stdout)
