@@ -55,10 +55,14 @@ mod phase;
 mod probability_variance;
 #[path = "ops/red.rs"]
 mod red;
+#[path = "ops/reveal.rs"]
+mod reveal;
 #[path = "ops/roll.rs"]
 mod roll;
 #[path = "ops/scale_shift.rs"]
 mod scale_shift;
+#[path = "ops/soft_top_k.rs"]
+mod soft_top_k;
 #[path = "ops/texels.rs"]
 mod texels;
 #[path = "ops/total_variation.rs"]

@@ -16,8 +16,8 @@ use protogpu::method::losses::{
 use protogpu::method::{BaselineForm, TvForm};
 use protogpu::ops::{
     ACTIVATIONS, Adam, AdamRow, Add, AffineWarp, ChannelAffine, Clock, Colour, Concat, Conv2d, ConvAlgorithm, Fusable,
-    GlobalAvgPool2d, GradEpilogue, Interpolation, Irfft2, Linear, LocalResponseNorm, MaxPool2d, Noise, Op, Phase, Roll,
-    ScaleShift, Schedule, Tensor, TexelsAlgorithm, Tile, finish_gradient,
+    GlobalAvgPool2d, GradEpilogue, Interpolation, Irfft2, Linear, LocalResponseNorm, MaxPool2d, Noise, Op, Phase,
+    Reveal, Roll, ScaleShift, Schedule, SoftTopK, Tensor, TexelsAlgorithm, Tile, finish_gradient,
 };
 
 use crate::tests::harness::{backward, backward_by, forward, forward_by};
@@ -201,6 +201,7 @@ fn every_op(algorithms: &[ConvAlgorithm]) -> Recording {
     }
     step(&mut r);
     parameterization(&mut r);
+    isolation(&mut r);
     r.rec
 }
 
@@ -318,6 +319,16 @@ fn objective(r: &mut Recorder, clock: Clock, [x, dx]: [Tensor; 2], [logits, dlog
         feature.record(&mut r.rec, "term", read, &rows, &slot, true).expect("feature");
     }
     Diversity.record(&mut r.rec, "term", read, &[1.0; 2], &slot, false).expect("diversity");
+}
+
+/// From the values of cells to a mask, to the images that it reveals, and back.
+fn isolation(r: &mut Recorder) {
+    let [x, y, mask, dmask] = [[2, 3, 6, 8], [4, 3, 6, 8], [2, 1, 3, 4], [2, 1, 3, 4]].map(|shape| r.tensor(shape));
+    let (areas, clock) = (r.rec.kept("areas", 6), Clock { step: r.rec.kept("clock", 1), steps: 3 });
+    SoftTopK.forward(&mut r.rec, mask, areas, clock, dmask).expect("soft_top_k");
+    SoftTopK.backward(&mut r.rec, mask, mask, dmask).expect("soft_top_k");
+    Reveal.forward(&mut r.rec, x, x, mask, y).expect("reveal");
+    Reveal.backward(&mut r.rec, y, x, x, dmask).expect("reveal");
 }
 
 /// From a spectrum to an image and back, of sides whose factors are of every kind.

@@ -12,7 +12,7 @@ use super::twin::max_pool2d::{self, Window};
 use super::twin::random::Random;
 use super::twin::{
     Tensor, adam, add, avg_pool2d, class_logit, concat, conv2d, golden, linear, normalize, probability_variance, relu,
-    total_variation,
+    reveal, soft_top_k, total_variation,
 };
 
 /// Half the width of a central difference. With values of order 1: truncation 1e-10, cancellation 1e-11.
@@ -70,6 +70,25 @@ fn conv2d_backward() {
         let y = conv2d::forward(&x, &w, None, stride, pad);
         let dy = random.tensor(y.shape, -1.0, 1.0);
         assert_adjoint(&what, &x, &y, &dy, &conv2d::backward(&dy, &w, x_shape, stride, pad));
+    }
+}
+
+#[test]
+fn soft_top_k_backward() {
+    let mut random = Random(20);
+    let (x, areas) = (random.tensor([2, 1, 3, 5], -2.0, 2.0), [0.25, 0.1]);
+    let y = soft_top_k::forward(&x, &areas);
+    gradient_matches("soft_top_k", &x, |x| soft_top_k::forward(x, &areas), |dy| soft_top_k::backward(dy, &y));
+}
+
+#[test]
+fn reveal_backward() {
+    let mut random = Random(21);
+    for (shape, cells) in [([2, 3, 5, 7], [2, 3]), ([1, 1, 4, 4], [4, 1])] {
+        let [x, b] = [0; 2].map(|_| random.tensor(shape, 0.0, 1.0));
+        let mask = random.tensor([shape[0], 1, cells[0], cells[1]], 0.0, 1.0);
+        let name = format!("reveal {shape:?} {cells:?}");
+        gradient_matches(&name, &mask, |m| reveal::forward(&x, &b, m), |dy| reveal::backward(dy, &x, &b, cells));
     }
 }
 

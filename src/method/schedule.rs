@@ -26,13 +26,12 @@ impl Settings {
 pub(super) fn adam_row(settings: &Settings, step: u64) -> AdamRow {
     let baseline = u64::from(settings.baseline_steps);
     let fresh = settings.baseline_reset && step >= baseline;
-    let t = (if fresh { step - baseline } else { step } + 1) as f64;
+    let t = if fresh { step - baseline } else { step } + 1;
     let lr = learning_rate(settings, step);
     AdamRow {
-        step_size: (lr / (1.0 - libm::pow(settings.beta1, t))) as f32,
         decay: (lr * settings.weight_decay) as f32,
-        inv_sqrt_bias2: (1.0 / (1.0 - libm::pow(settings.beta2, t)).sqrt()) as f32,
         reset: if fresh && step == baseline { 1.0 } else { 0.0 },
+        ..AdamRow::of(t, lr, [settings.beta1, settings.beta2])
     }
 }
 

@@ -29,6 +29,16 @@ pub struct AdamRow {
 impl AdamRow {
     /// The number of 32-bit words in a row.
     pub const LEN: usize = 4;
+
+    /// The row of update `t`, counted from 1 since the moments were zero, with this learning rate and without decay.
+    pub fn of(t: u64, lr: f64, [beta1, beta2]: [f64; 2]) -> Self {
+        Self {
+            step_size: (lr / (1.0 - libm::pow(beta1, t as f64))) as f32,
+            decay: 0.0,
+            inv_sqrt_bias2: (1.0 / (1.0 - libm::pow(beta2, t as f64)).sqrt()) as f32,
+            reset: 0.0,
+        }
+    }
 }
 
 /// The rows of consecutive steps.

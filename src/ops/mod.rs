@@ -25,9 +25,11 @@ mod noise;
 mod op;
 mod phase;
 mod relu;
+mod reveal;
 mod roll;
 mod scale_shift;
 mod silu;
+mod soft_top_k;
 mod tensor;
 mod texels;
 
@@ -52,9 +54,11 @@ pub(crate) use op::Gradients;
 pub use op::{Backward, Convolution, Formats, Forward, Fusable, InputFormat, Op, Saved, backward_alone, inputs, only};
 pub use phase::Phase;
 pub use relu::Relu;
+pub use reveal::Reveal;
 pub use roll::Roll;
 pub use scale_shift::ScaleShift;
 pub use silu::Silu;
+pub use soft_top_k::SoftTopK;
 pub use tensor::{Format, Tensor};
 pub use texels::{TEXELS_MAX_PLANE, pack, unpack};
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use protogpu::gpu::{Layout, Recording};
 use protogpu::ops::{
     Adam, AdamRow, Add, AffineWarp, ChannelAffine, Clock, Colour, Concat, Format, GlobalAvgPool2d, GradEpilogue,
-    Interpolation, Irfft2, Linear, LocalResponseNorm, MaxPool2d, Op, Relu, ScaleShift, Schedule, Silu, Tensor,
+    Interpolation, Irfft2, Linear, LocalResponseNorm, MaxPool2d, Op, Relu, Reveal, ScaleShift, Schedule, Silu,
+    SoftTopK, Tensor,
 };
 use protogpu::{Result, Shape};
 
@@ -197,6 +198,26 @@ fn backwards_over_texels_refuse_what_does_not_fit() {
     refused(backward(rec, &GlobalAvgPool2d, mean, (&[x], &[]), &[(small, EPILOGUE)]), "is [1,4,1,1]");
     let add = GradEpilogue { add: Some(rec.transient_of("add", 31, Layout::Texels)), mask: None };
     refused(backward(rec, &Relu, x, (&[x], &[]), &[(x, add)]), "`epilogue_add` needs 32 elements but `add` has 31");
+}
+
+#[test]
+fn masks_refuse_what_does_not_fit() {
+    let rec = &mut Recording::new();
+    let (x, cells, flat) = (kept(rec, [2, 1, 4, 4]), kept(rec, [2, 1, 2, 2]), flat(rec));
+    let clock = Clock { step: rec.kept("clock", 1), steps: 2 };
+    let areas = rec.kept("areas", 3);
+    refused(SoftTopK.forward(rec, x, areas, clock, x), "`areas` needs 4 elements");
+    refused(SoftTopK.forward(rec, flat, areas, clock, flat), "of rank 2");
+    refused(Reveal.forward(rec, flat, flat, cells, x), "of rank 2");
+    refused(Reveal.forward(rec, x, x, flat, x), "must have two images for each of x");
+    let huge = huge(rec, [1, 4, 4]);
+    refused(SoftTopK.backward(rec, huge, huge, huge), "elements");
+    refused(Reveal.backward(rec, huge, huge, huge, cells), "elements");
+    let mut short = Tensor::new(rec.kept("short", 4), x.shape);
+    short.format = Format::Texels;
+    let twice = kept(rec, [4, 1, 4, 4]);
+    refused(Reveal.forward(rec, x, short, cells, twice), "`b` needs 32 elements");
+    refused(SoftTopK.backward(rec, x, x, short), "`dx` needs 32 elements");
 }
 
 /// A field of a tensor says that four channels share an element, but the tensor has words.

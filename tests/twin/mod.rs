@@ -33,7 +33,9 @@ pub(crate) mod phase;
 pub(crate) mod probability_variance;
 pub(crate) mod random;
 pub(crate) mod relu;
+pub(crate) mod reveal;
 pub(crate) mod roll;
+pub(crate) mod soft_top_k;
 pub(crate) mod total_variation;
 
 /// `[N, C, H, W]`, row-major with W fastest; vectors are `[N, C, 1, 1]`. Read and written as `x[[n, c, h, w]]`.

@@ -67,9 +67,11 @@ pub(crate) const SOURCES: &[(&str, &str)] = sources![
     "probability_variance",
     "relu",
     "relu_texels",
+    "reveal",
     "roll",
     "scale_shift",
     "silu",
+    "soft_top_k",
     "texels",
     "total_variation",
 ];
