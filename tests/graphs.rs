@@ -484,3 +484,25 @@ fn what_is_read_back_is_what_was_there() {
     drop(encoder);
     assert!(never.try_take().is_err(), "the encoder was dropped");
 }
+
+#[test]
+fn the_nodes_after_a_node_compute_the_rest_of_the_function() {
+    let network = Network::generated(Architecture::ResNet18, 8, 5, 1).expect("a narrow network");
+    let graph = network.graph();
+    let at = graph.find("layer4.0.relu").expect("a block of the last stage");
+    let (head, tail) = (graph.truncated(&[at]), graph.after(at).expect("all nodes after a block read it"));
+    let algorithms = ConvAlgorithms::fixed(CONTEXT.capabilities());
+    let mut rec = Recording::new();
+    let x = Tensor::kept(&mut rec, "pixels", graph.node(graph.input()).shape);
+    rec.section("step");
+    let whole = graph.record_forward(&mut rec, &algorithms, x, Retain::All).expect("it fits").of(graph.output());
+    let middle = head.record_forward(&mut rec, &algorithms, x, Retain::All).expect("it fits").of(head.output());
+    let parts = tail.record_forward(&mut rec, &algorithms, middle, Retain::All).expect("it fits").of(tail.output());
+    let plan = Plan::new(&CONTEXT, rec).expect("a plan");
+    plan.write(x.id, &generated("pixels", x.shape.extents(), 0)).expect("it fits");
+    plan.submit("step", 1);
+    assert_eq!(plan.read(parts.id).unwrap(), plan.read(whole.id).unwrap());
+    let within = graph.find("layer4.1.conv1").expect("a layer within a block, around which its input goes");
+    let refused = graph.after(within).expect_err("its block adds what comes before it").to_string();
+    assert!(refused.contains("it reads the output of a layer before layer4.1.conv1"), "{refused}");
+}

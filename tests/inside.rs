@@ -9,6 +9,8 @@ mod coarse;
 mod graphs;
 mod images;
 #[cfg(feature = "cli")]
+mod isolation;
+#[cfg(feature = "cli")]
 mod kid;
 mod memory;
 #[path = "networks.rs"]

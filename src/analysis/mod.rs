@@ -11,6 +11,8 @@ pub(crate) mod compare;
 pub(crate) mod entangle;
 mod gradient;
 #[cfg(feature = "cli")]
+pub(crate) mod isolate;
+#[cfg(feature = "cli")]
 pub(crate) mod judge;
 #[cfg(feature = "cli")]
 pub(crate) mod kid;

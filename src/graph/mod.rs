@@ -162,6 +162,23 @@ impl Graph {
         Self { nodes, outputs: outputs.iter().map(|output| now[output.0]).collect() }
     }
 
+    /// The nodes after `id`, as a graph whose input is the output of that node.
+    ///
+    /// # Errors
+    /// If one of them reads the output of a node before it.
+    pub fn after(&self, id: NodeId) -> Result<Self> {
+        let mut graph = Self::new(self.node(id).shape);
+        for node in &self.nodes[id.0 + 1..] {
+            let inputs: Option<Vec<NodeId>> = node.inputs.iter().map(|x| x.0.checked_sub(id.0).map(NodeId)).collect();
+            let before = || {
+                let (name, of) = (&node.name, &self.node(id).name);
+                Error::input(format!("{name}: it reads the output of a layer before {of}"))
+            };
+            graph.push_shared(node.name.clone(), Arc::clone(&node.op), &inputs.ok_or_else(before)?)?;
+        }
+        Ok(graph)
+    }
+
     /// The nodes that [`Graph::truncated`] was given, as they are in this graph.
     pub fn outputs(&self) -> &[NodeId] {
         &self.outputs

@@ -5,6 +5,8 @@ pub(crate) mod choices;
 pub(crate) mod draws;
 pub(crate) mod former_names;
 mod history;
+#[cfg(feature = "cli")]
+pub(crate) mod isolation;
 mod job;
 pub mod losses;
 mod microbatch;

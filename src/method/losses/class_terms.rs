@@ -3,7 +3,7 @@
 use super::class_logit::logits;
 use super::{Read, Slot, TermParams};
 use crate::error::{Error, Result};
-use crate::gpu::{Grid, Kernel, Layout, Recording, bytemuck};
+use crate::gpu::{Grid, Kernel, Layout, Recording, TensorId, bytemuck};
 
 crate::params! {
     /// Mirrors `Params` of shaders/class_terms.wgsl.
@@ -20,6 +20,11 @@ pub struct ClassRow {
     pub class: u32,
     /// 0: its logit; 1: its probability; 2: the logarithm of its probability.
     pub form: u32,
+}
+
+impl ClassRow {
+    /// The number of 32-bit words in a row.
+    pub(in crate::method) const LEN: usize = 3;
 }
 
 /// Sums of terms on classes, `[N,T]`: each image has T terms of its own.
@@ -47,12 +52,26 @@ impl ClassTerms {
         if let Some(row) = self.rows.iter().find(|row| row.class as usize >= classes) {
             return Err(Error::input(format!("class_terms ({label}): there is no class {} of {classes}", row.class)));
         }
-        let words: Vec<u32> = bytemuck::cast_slice(&self.rows).to_vec();
-        let len = words.len();
-        let rows = rec.table(format!("{label} rows"), Layout::Words, words);
+        let rows = rec.table(format!("{label} rows"), Layout::Words, bytemuck::cast_slice(&self.rows).to_vec());
+        Self::step_of(rec, label, read, slot, (rows, terms))
+    }
+
+    /// The same for `rows`, `[N,T]` of [`ClassRow`] in a tensor, and T. The kernel clamps its classes.
+    ///
+    /// # Errors
+    /// If shapes do not fit.
+    pub(in crate::method) fn step_of(
+        rec: &mut Recording,
+        label: &str,
+        read: Read,
+        slot: &Slot,
+        (rows, terms): (TensorId, usize),
+    ) -> Result<()> {
+        let [n, ..] = read.nchw("class_terms")?;
+        let (n, classes) = logits("class_terms", read, &(0..n))?;
+        let rows = ("terms", rows, n * terms * ClassRow::LEN);
         let [weights, clock] = slot.weight();
-        let bindings =
-            [read.x.bind("logits"), ("terms", rows, len), weights, clock, slot.values(n, 2)?, read.dx.bind("dx")];
+        let bindings = [read.x.bind("logits"), rows, weights, clock, slot.values(n, 2)?, read.dx.bind("dx")];
         let params = ClassTermsParams { term: slot.params(), classes: classes as u32, terms: terms as u32 };
         let kernel = read.kernel(Kernel::new("class_terms", "step"));
         let flops = (12 + 8 * terms as u64) * read.x.shape.len() as u64;
