@@ -20,6 +20,8 @@ mod imagenette;
 mod inputs;
 #[path = "cli/interrupted.rs"]
 mod interrupted;
+#[path = "cli/isolate.rs"]
+mod isolate;
 #[path = "cli/judge.rs"]
 mod judge;
 #[path = "cli/looking.rs"]

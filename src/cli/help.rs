@@ -190,6 +190,20 @@ Open report.html in the folder of --out. The network is the one that made the pr
 highest mean logarithm of their probability, ordered by the alignment of their gradients with those of the class. Each alignment takes a forward \
 and a backward pass per prototype.";
 
+pub(crate) const ISOLATE: &str = "\
+Examples:
+  protogpu isolate --image photo.jpg
+      The region of the photograph that keeps its likeliest class, in ./isolate/report.html
+  protogpu isolate --image photo.jpg --class tench --class 'coho salmon' --weights imagenet
+      A region for each of two classes
+  protogpu isolate --prototype out --out regions
+      The region of each prototype that keeps its class
+  protogpu isolate --images imagenette/val --images-per-class 10 --evaluate --weights imagenet
+      Photographs, with insertion and deletion beside Grad-CAM and plain gradients
+
+Open report.html in the folder of --out. Each image has a folder with mask.png, kept.png (only the region) and without.png (only the rest). The \
+region is the smallest in which the class has --keep of its probability in the whole image.";
+
 pub(crate) const COMPARE: &str = "\
 Examples:
   protogpu compare epoch10 epoch20 epoch30

@@ -17,6 +17,7 @@ mod grid_method;
 mod help;
 mod index;
 mod interrupt;
+mod isolate;
 mod judge;
 mod judges;
 mod method;
@@ -78,6 +79,7 @@ enum Command {
     Similarity(Box<similarity::SimilarityArgs>),
     Judge(judge::JudgeArgs),
     Entangle(Box<entangle::EntangleArgs>),
+    Isolate(Box<isolate::IsolateArgs>),
     Compare(compare::CompareArgs),
     Study(Box<study::StudyArgs>),
     Sweep(Box<sweep::SweepArgs>),
@@ -116,6 +118,7 @@ fn dispatch(command: Command, launched: Instant) -> Result<ExitCode> {
         Command::Similarity(args) => args.run(),
         Command::Judge(args) => args.run(),
         Command::Entangle(args) => args.run(),
+        Command::Isolate(args) => args.run(),
         Command::Compare(args) => args.run(),
         Command::Study(args) => args.run(),
         Command::Sweep(args) => args.run(),

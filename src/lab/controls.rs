@@ -1,8 +1,8 @@
 //! Controls: images that show nothing of a class. A measure of how well prototypes show their class must be lower for them.
 
+use super::pictures::blurred;
 use crate::method::draws::uniform_image;
 use crate::shape::ImageSpec;
-use image::{ImageBuffer, Luma, imageops};
 
 /// The controls of every class.
 pub(crate) const CONTROLS: [&str; 4] = ["noise", "grey", "mean", "blurred-mean"];
@@ -18,7 +18,8 @@ pub(crate) struct Control {
 
 /// The controls of a class: uniform noise, flat grey, the mean image of its photographs, and the mean image blurred.
 pub(crate) fn controls(class: usize, seed: u64, mean: &[f32], image: ImageSpec) -> impl Iterator<Item = Control> {
-    let made = [uniform_image(seed, class, mean.len()), vec![0.5; mean.len()], mean.to_vec(), blurred(mean, image)];
+    let blurred = blurred(mean, image, BLUR);
+    let made = [uniform_image(seed, class, mean.len()), vec![0.5; mean.len()], mean.to_vec(), blurred];
     CONTROLS.into_iter().zip(made).map(|(name, pixels)| Control { name: name.to_owned(), pixels })
 }
 
@@ -41,15 +42,4 @@ impl MeanImage {
     pub(crate) fn mean(&self) -> Option<Vec<f32>> {
         (self.count > 0).then(|| self.sum.iter().map(|sum| (sum / self.count as f64) as f32).collect())
     }
-}
-
-/// A Gaussian blur of each channel.
-fn blurred(chw: &[f32], image: ImageSpec) -> Vec<f32> {
-    let (width, height) = (image.width as u32, image.height as u32);
-    let channel = |values: &[f32]| {
-        let channel: ImageBuffer<Luma<f32>, Vec<f32>> =
-            ImageBuffer::from_raw(width, height, values.to_vec()).expect("a plane of the image");
-        imageops::blur(&channel, width.max(height) as f32 * BLUR).into_raw()
-    };
-    chw.chunks(image.height * image.width).flat_map(channel).collect()
 }

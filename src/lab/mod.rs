@@ -15,6 +15,7 @@ pub(crate) mod drive;
 pub(crate) mod entangle;
 pub(crate) mod gallery;
 pub(crate) mod gradient;
+pub(crate) mod isolate;
 pub(crate) mod judge;
 pub(crate) mod kernels;
 pub(crate) mod mean_activations;

@@ -5,7 +5,8 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
 
-use image::imageops::{FilterType, resize};
+use image::imageops::{FilterType, blur, resize};
+use image::{ImageBuffer, Luma};
 use rayon::prelude::*;
 
 use crate::analysis::Classifier;
@@ -227,6 +228,17 @@ pub(crate) fn shown_png(path: &Path) -> Result<Vec<u8>> {
     }
     let [height, width] = [picture.height(), picture.width()].map(|side| side as usize);
     png(&to_chw(&picture), ImageSpec { channels: 3, height, width })
+}
+
+/// A Gaussian blur of each channel of `[C,H,W]`. The standard deviation is a share of the longer side.
+pub(crate) fn blurred(chw: &[f32], image: ImageSpec, deviation: f32) -> Vec<f32> {
+    let (width, height) = (image.width as u32, image.height as u32);
+    let channel = |values: &[f32]| {
+        let channel: ImageBuffer<Luma<f32>, Vec<f32>> =
+            ImageBuffer::from_raw(width, height, values.to_vec()).expect("a plane of the image");
+        blur(&channel, width.max(height) as f32 * deviation).into_raw()
+    };
+    chw.chunks(image.height * image.width).flat_map(channel).collect()
 }
 
 /// The results of a stream of images.

@@ -18,6 +18,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("compare.html", include_str!("compare.html")),
     ("entangle.html", include_str!("entangle.html")),
     ("gallery.html", include_str!("gallery.html")),
+    ("isolation.html", include_str!("isolation.html")),
     ("judge.html", include_str!("judge.html")),
     ("similarity.html", include_str!("similarity.html")),
     ("study.html", include_str!("study.html")),

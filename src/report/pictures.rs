@@ -35,3 +35,14 @@ pub(crate) struct PrototypePicture {
     /// The bytes of a PNG or JPEG file.
     pub(crate) file: Vec<u8>,
 }
+
+/// The region of an image, as the bytes of PNG files.
+pub(crate) struct IsolatedPictures {
+    pub(crate) image: Vec<u8>,
+    /// White where the region is.
+    pub(crate) mask: Vec<u8>,
+    /// The region on the background.
+    pub(crate) kept: Vec<u8>,
+    /// The rest, with the background in place of the region.
+    pub(crate) without: Vec<u8>,
+}
