@@ -48,7 +48,7 @@ fn an_order_does_not_depend_on_its_batch() {
     let algorithms = ConvAlgorithms::fixed(context.capabilities());
     let mut isolation = Isolation::new(&context, &network, &algorithms, settings, 2).expect("a plan");
     let mut orders = |pixels: &[f32], classes: &[usize]| {
-        isolation.start(pixels, &grey[..pixels.len()], classes).expect("whole images");
+        isolation.start(pixels, &grey[..pixels.len()], classes, &vec![0.0; classes.len() * 81]).expect("whole images");
         while isolation.advance() {}
         isolation.orders().expect("finite")
     };
@@ -65,7 +65,10 @@ fn an_order_does_not_depend_on_its_batch() {
         (&pixels[..len], &grey[..len], &[]),
         (&[pixels.clone(), pixels.clone()].concat(), &[grey.clone(), grey.clone()].concat(), &[1, 2, 3, 4]),
     ] {
-        let refused = isolation.start(pixels, background, classes).expect_err("they do not fit").to_string();
+        let refused = isolation
+            .start(pixels, background, classes, &vec![0.0; classes.len() * 81])
+            .expect_err("they do not fit")
+            .to_string();
         assert!(refused.contains("are not a batch of 1 to 2 images"), "{refused}");
     }
     let none = IsolationSettings { steps: 0, ..settings };

@@ -1,7 +1,8 @@
 //! Isolation: the order in which the places of an image matter for a class, so that the first few keep the class by themselves, and
 //! the image without them loses it.
 //!
-//! Each image has a value for each cell of a coarse grid. At every step, the cells with the largest values make up a region of a given
+//! Each image has a value for each cell of a coarse grid. It starts from an order such as Grad-CAM's, because a region that is uncertain
+//! everywhere is a faint image, which says little about the class. At every step, the cells with the largest values make up a region of a given
 //! area ([`SoftTopK`]), and the network sees the image twice: only the region on a background, and only the rest ([`Reveal`]). Adam
 //! minimises
 //!
@@ -47,7 +48,7 @@ pub(crate) struct IsolationSettings {
 
 impl Default for IsolationSettings {
     fn default() -> Self {
-        Self { steps: 60, lr: 0.3, cells: 28, areas: [0.02, 0.5], rest: 1.0, smoothness: 1.0 }
+        Self { steps: 60, lr: 0.1, cells: 28, areas: [0.02, 0.5], rest: 1.0, smoothness: 1.0 }
     }
 }
 
@@ -152,16 +153,25 @@ impl Isolation {
         Ok(Self { plan, settings, x, background, order, classes, schedule, areas, weights, count, step })
     }
 
-    /// Begins a batch: images and their backgrounds, `[N,C,H,W]` each, and a class for each image.
+    /// Begins a batch: images and their backgrounds, `[N,C,H,W]` each, and for each image a class and the order to start from, `[h,w]`.
     ///
     /// # Errors
-    /// If they are not one to `batch` whole images, or there is not a background and a class of the network for each.
-    pub(crate) fn start(&mut self, pixels: &[f32], backgrounds: &[f32], classes: &[usize]) -> Result<()> {
+    /// If they are not one to `batch` whole images, or there is not a background, a class of the network and an order for each.
+    pub(crate) fn start(
+        &mut self,
+        pixels: &[f32],
+        backgrounds: &[f32],
+        classes: &[usize],
+        orders: &[f32],
+    ) -> Result<()> {
         let (batch, len, count) = (self.x.shape.n(), self.x.shape.image_len(), classes.len());
-        if count == 0 || count > batch || [pixels, backgrounds].iter().any(|all| all.len() != count * len) {
-            let lens = [pixels.len(), backgrounds.len()];
+        let cells = self.order.shape.image_len();
+        let fits = [pixels, backgrounds].iter().all(|all| all.len() == count * len) && orders.len() == count * cells;
+        if count == 0 || count > batch || !fits {
+            let lens = [pixels.len(), backgrounds.len(), orders.len()];
             return Err(Error::input(format!(
-                "{count} classes, and {lens:?} values of images and backgrounds, are not a batch of 1 to {batch} images of {len} values"
+                "{count} classes, and {lens:?} values of images, backgrounds and orders, are not a batch of 1 to {batch} images of {len} \
+                 values and {cells} cells"
             )));
         }
         let (settings, steps) = (self.settings, self.settings.steps);
@@ -178,7 +188,7 @@ impl Isolation {
             })
             .collect();
         self.plan.write(self.classes, bytemuck::cast_slice::<_, u32>(&rows))?;
-        self.plan.write(self.order.id, &vec![0.0f32; self.order.shape.len()])?;
+        self.plan.write(self.order.id, &[orders, &orders[..cells].repeat(batch - count)].concat())?;
         let schedule: Vec<AdamRow> = (0..steps).map(|step| settings.row(step)).collect();
         self.plan.write(self.schedule.rows, &schedule)?;
         let areas = (0..steps).flat_map(|step| vec![settings.area(step) as f32; batch]);

@@ -34,6 +34,8 @@ const REPORT: &str = "isolation.json";
 const BLUR: f32 = 10.0 / 224.0;
 /// The same for the image into which pixels are inserted: 5 of 224 (Petsiuk et al. 2018).
 const INSERTION_BLUR: f32 = 5.0 / 224.0;
+/// The standard deviation of the order that a region starts from. Cells that differ by this are clearly in and out.
+const START_SPREAD: f64 = 3.0;
 /// The number of bootstrap resamples and sign flips.
 const RESAMPLES: usize = 10_000;
 
@@ -71,8 +73,10 @@ struct Engine<'a> {
     context: &'a Context,
     isolation: Isolation,
     seer: Seer,
-    /// For the other methods.
-    others: Option<(GradCam, LogitGradients)>,
+    /// Where regions start.
+    grad_cam: GradCam,
+    /// For the other method, if methods are compared.
+    gradients: Option<LogitGradients>,
 }
 
 /// An image and a class, before its region is found.
@@ -111,13 +115,12 @@ impl IsolateRequest<'_> {
     fn measure(&self, context: &Context, observer: &dyn Observer) -> Result<(Isolations, Vec<IsolatedPictures>)> {
         let (network, batch) = (self.network, self.batch.min(self.inputs.all.len()));
         let algorithms = ConvAlgorithms::fixed(context.capabilities());
-        let others =
-            || Ok::<_, Error>((GradCam::new(context, network, batch)?, LogitGradients::new(context, network, batch)?));
         let mut engine = Engine {
             context,
             isolation: Isolation::new(context, network, &algorithms, self.settings, batch)?,
             seer: Seer::new(context, network, 2 * batch)?,
-            others: self.evaluate.then(others).transpose()?,
+            grad_cam: GradCam::new(context, network, batch)?,
+            gradients: self.evaluate.then(|| LogitGradients::new(context, network, batch)).transpose()?,
         };
         let (mut images, mut pictures, mut skipped) = (Vec::new(), Vec::new(), self.inputs.skipped.clone());
         let mut first_error = None;
@@ -153,7 +156,7 @@ impl IsolateRequest<'_> {
         let measured: Vec<&[Measured]> = images.iter().map(|image: &Isolated| &image.methods[..]).collect();
         let resampling = Resampling { count: RESAMPLES, seed: self.seed };
         let comparison = if self.evaluate { Comparison::of(&measured, resampling) } else { None };
-        let settings = self.recorded(engine.others.as_ref().map(|(grad_cam, _)| grad_cam.layer()));
+        let settings = self.recorded(engine.grad_cam.layer());
         Ok((Isolations { format: FORMAT.to_owned(), images, comparison, settings, skipped }, pictures))
     }
 
@@ -169,16 +172,18 @@ impl IsolateRequest<'_> {
         let backgrounds: Vec<Vec<f32>> = jobs.iter().map(|job| self.background(job.pixels)).collect();
         let classes: Vec<usize> = jobs.iter().map(|job| job.class).collect();
         let pixels = jobs.iter().map(|job| job.pixels).collect::<Vec<_>>().concat();
-        engine.isolation.start(&pixels, &backgrounds.concat(), &classes)?;
+        let maps = engine.grad_cam.of(&pixels, &classes)?;
+        let (grid, cam_grid) = (self.settings.grid(image), engine.grad_cam.grid());
+        let starts = maps.iter().flat_map(|map| standardised(&resized(map, cam_grid, grid))).collect::<Vec<_>>();
+        engine.isolation.start(&pixels, &backgrounds.concat(), &classes, &starts)?;
         while engine.isolation.advance() {
             engine.context.wait()?;
             observer.count(jobs.len())?;
         }
-        let grid = self.settings.grid(image);
         let size = [image.height, image.width];
         let orders = engine.isolation.orders()?.into_iter().map(|cells| Order::of(&resized(&cells, grid, size)));
         let orders: Vec<Order> = orders.collect();
-        let mut methods = self.other_orders(&pixels, &classes, engine)?;
+        let mut methods = self.other_orders(&pixels, &classes, &maps, engine)?;
         let mut found = Vec::new();
         for (at, ((job, background), order)) in jobs.iter().zip(&backgrounds).zip(orders).enumerate() {
             observer.go_on()?;
@@ -197,17 +202,17 @@ impl IsolateRequest<'_> {
         Ok(found)
     }
 
-    /// The orders of the other methods, of each image.
+    /// The orders of the other methods, of each image; `maps` are Grad-CAM's.
     fn other_orders(
         &self,
         pixels: &[f32],
         classes: &[usize],
+        maps: &[Vec<f32>],
         engine: &Engine<'_>,
     ) -> Result<Vec<(Method, Vec<Order>)>> {
-        let Some((grad_cam, gradients)) = &engine.others else { return Ok(Vec::new()) };
+        let Some(gradients) = &engine.gradients else { return Ok(Vec::new()) };
         let ImageSpec { height, width, .. } = self.network.image();
-        let maps = grad_cam.of(pixels, classes)?;
-        let by_cam = maps.iter().map(|map| Order::of(&resized(map, grad_cam.grid(), [height, width])));
+        let by_cam = maps.iter().map(|map| Order::of(&resized(map, engine.grad_cam.grid(), [height, width])));
         let mut weights = vec![0.0; classes.len() * self.network.classes()];
         classes.iter().enumerate().for_each(|(at, class)| weights[at * self.network.classes() + class] = 1.0);
         let (_, gradients) = gradients.of(pixels, &weights)?;
@@ -276,7 +281,7 @@ impl IsolateRequest<'_> {
         self.network.preprocessing().mean_colour().iter().flat_map(|&x| vec![x; height * width]).collect()
     }
 
-    fn recorded(&self, grad_cam: Option<&str>) -> Map<String, Value> {
+    fn recorded(&self, grad_cam: &str) -> Map<String, Value> {
         let (network, weights) = (self.network, self.network.weights());
         [
             ("version", json!(env!("CARGO_PKG_VERSION"))),
@@ -300,6 +305,15 @@ impl IsolateRequest<'_> {
         .into_iter()
         .collect()
     }
+}
+
+/// A map with mean 0 and standard deviation [`START_SPREAD`]; zeros if it is flat.
+fn standardised(map: &[f32]) -> Vec<f32> {
+    let count = map.len() as f64;
+    let mean = map.iter().map(|&x| f64::from(x)).sum::<f64>() / count;
+    let variance = map.iter().map(|&x| (f64::from(x) - mean).powi(2)).sum::<f64>() / count;
+    let factor = if variance > 0.0 { START_SPREAD / variance.sqrt() } else { 0.0 };
+    map.iter().map(|&x| ((f64::from(x) - mean) * factor) as f32).collect()
 }
 
 /// `0003_photo_tench`: different for all images of a report.
