@@ -3,7 +3,8 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::kid::Kid;
+use super::kid::{Featured, Kid};
+use super::pairwise::{Variety, mean_variety, varieties};
 use super::similarity::Likely;
 use super::softmax;
 use super::study::Interval;
@@ -52,6 +53,8 @@ pub(crate) struct GroupRow {
     pub(crate) ratio: Option<f64>,
     /// The distance of the prototypes' features from those of the photographs; `None` without photographs.
     pub(crate) kid: Option<Kid>,
+    /// How different the prototypes of a class are from each other: the mean over the classes. `None` if no class has two prototypes.
+    pub(crate) variety: Option<Variety>,
     pub(crate) classes: Vec<ClassRow>,
     /// The classes that the judge does not know. Their prototypes count nowhere else.
     pub(crate) unmapped: Vec<Unmapped>,
@@ -81,6 +84,8 @@ pub(crate) struct ClassRow {
     pub(crate) photographs: Option<Recognition>,
     pub(crate) controls: Vec<ControlRow>,
     pub(crate) ratio: Option<f64>,
+    /// How different its prototypes are from each other; `None` for fewer than two.
+    pub(crate) variety: Option<Variety>,
 }
 
 /// A control as a judge sees it: an image that shows nothing of the class.
@@ -168,7 +173,7 @@ impl Recognition {
 }
 
 impl GroupRow {
-    /// The table of a group, without KID, from its prototypes, and from photographs and named controls, of which those of other classes are ignored.
+    /// The table of a group, without what features tell, from its prototypes, and from photographs and named controls, of which those of other classes are ignored.
     pub(crate) fn of(
         folder: String,
         made: usize,
@@ -188,7 +193,8 @@ impl GroupRow {
             let photographs = Recognition::of(photographs.iter().filter(of_class));
             let name = labels.name(index).to_owned();
             let ratio = ratio(prototypes.zip(photographs).into_iter());
-            ClassRow { index, name, prototypes, photographs, controls: control_rows(controls, &[index]), ratio }
+            let controls = control_rows(controls, &[index]);
+            ClassRow { index, name, prototypes, photographs, controls, ratio, variety: None }
         };
         let classes: Vec<ClassRow> = indices.iter().map(class).collect();
         let both = classes.iter().filter_map(|class| class.prototypes.zip(class.photographs));
@@ -200,10 +206,19 @@ impl GroupRow {
             controls: control_rows(controls, &indices),
             ratio: ratio(both),
             kid: None,
+            variety: None,
             classes,
             unmapped,
             each,
         }
+    }
+
+    /// The same table with the variety of prototypes, from features of these and of photographs.
+    pub(crate) fn with_varieties(mut self, prototypes: &[Featured], photographs: &[Featured]) -> Self {
+        let found = varieties(prototypes, photographs);
+        self.classes.iter_mut().for_each(|class| class.variety = found.get(&class.index).copied());
+        self.variety = mean_variety(&found.into_values().collect::<Vec<_>>());
+        self
     }
 }
 

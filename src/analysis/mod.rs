@@ -20,6 +20,8 @@ pub(crate) mod logit_gradients;
 #[cfg(feature = "cli")]
 pub(crate) mod moments;
 #[cfg(feature = "cli")]
+pub(crate) mod pairwise;
+#[cfg(feature = "cli")]
 pub(crate) mod penultimate;
 #[cfg(feature = "cli")]
 pub(crate) mod similarity;

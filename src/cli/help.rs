@@ -176,7 +176,8 @@ Examples:
 Open report.html in the folder of --out. A class counts as recognised (top 1) if no other class has an equal or higher logit. The judge's \
 class is the one with the same WordNet id if both networks have ImageNet's classes, otherwise the one with the same name. Classes that the \
 judge does not have are listed, and count nowhere. A judge with the weights that made a prototype is no stranger to it, and is marked. With --images, controls such as flat grey are judged too, and KID \
-says how far the prototypes' features are from those of the photographs.";
+says how far the prototypes' features are from those of the photographs. Several prototypes of a class have a mean pairwise distance, which \
+is 1 - cos of their features.";
 
 pub(crate) const ENTANGLE: &str = "\
 Examples:

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::args::{AdapterArgs, NetworkArgs, PrintArgs, TakenArgs};
-use super::judges::{named, open, share, stranger, unmapped};
+use super::judges::{named, open, share, stranger, unmapped, varieties};
 use super::observer::Terminal;
 use super::terminal::{print, print_json, table, words};
 use super::work::{NOTHING_WRITTEN, work};
@@ -131,11 +131,12 @@ fn shown(judgement: &Judgement) -> String {
             text += &format!("{} on {}{}\n", judge.weights, group.folder, stranger(group));
             let header = ["", "", "images", "top 1", "top 5", "probability", "rank", "ratio"];
             let mut rows = vec![header.map(str::to_owned).to_vec()];
-            for ClassRow { index, name, prototypes, photographs, controls, ratio } in &group.classes {
+            for ClassRow { index, name, prototypes, photographs, controls, ratio, variety: _ } in &group.classes {
                 rows.extend(of_class(&format!("{index} {name}"), *prototypes, *photographs, controls, *ratio));
             }
             rows.extend(of_class("all", group.prototypes, group.photographs, &group.controls, group.ratio));
             text += &table(&rows);
+            text += &varieties(group);
             text += &unmapped(group);
             text += &group.kid.as_ref().map(kid).unwrap_or_default();
             text += "\n";

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use super::args::NetworkArgs;
 use super::terminal::table;
 use crate::Result;
-use crate::analysis::judge::{GroupRow, JudgeRow, Recognition, Unmapped};
+use crate::analysis::judge::{ClassRow, GroupRow, JudgeRow, Recognition, Unmapped};
+use crate::analysis::pairwise::Variety;
 use crate::analysis::study::Interval;
 use crate::lab::cache;
 use crate::lab::run::record::WeightsRecord;
@@ -57,16 +58,34 @@ pub(super) fn unmapped(group: &GroupRow) -> String {
     group.unmapped.iter().map(line).collect()
 }
 
+/// How different the prototypes of each class are from each other, as a table; empty if no class has two prototypes.
+pub(super) fn varieties(group: &GroupRow) -> String {
+    let Some(all) = group.variety else { return String::new() };
+    let figure = |value: Option<f64>, digits: usize| value.map_or_else(String::new, |value| format!("{value:.digits$}"));
+    let header = ["distance between images of a class", "prototypes", "photographs", "ratio"].map(str::to_owned);
+    let row = |name: String, one: Variety| {
+        vec![name, figure(Some(one.prototypes), 3), figure(one.photographs, 3), figure(one.ratio, 2)]
+    };
+    let class = |class: &ClassRow| Some(row(format!("{} {}", class.index, class.name), class.variety?));
+    let classes = group.classes.iter().filter_map(class);
+    let rows: Vec<Vec<String>> =
+        std::iter::once(header.to_vec()).chain(classes).chain([row("all".to_owned(), all)]).collect();
+    table(&rows)
+}
+
 /// A line for each judge: what it says about the prototypes of all classes.
 pub(super) fn short(judges: &[JudgeRow]) -> String {
-    let header = ["judge", "images", "top 1", "top 5", "probability", "rank"].map(str::to_owned).to_vec();
     let groups = || judges.iter().flat_map(|judge| judge.groups.iter().map(move |group| (judge, group)));
+    let has_variety = groups().any(|(_, group)| group.variety.is_some());
+    let header = ["judge", "images", "top 1", "top 5", "probability", "rank"].into_iter();
+    let header = header.chain(has_variety.then_some("distance")).map(str::to_owned).collect();
     let row = |(judge, group): (&JudgeRow, &GroupRow)| {
         let mut row = vec![format!("{}{}", judge.weights, stranger(group))];
         match group.prototypes {
             Some(Recognition { images, top1, top5, probability, rank }) => {
                 row.extend([images.to_string(), share(top1), share(top5)]);
                 row.extend([format!("{probability:.3}"), format!("{rank:.1}")]);
+                row.extend(group.variety.map(|variety| format!("{:.3}", variety.prototypes)));
             }
             None => row.push("0".to_owned()),
         }

@@ -3,9 +3,10 @@
 //! that of halves of the photographs.
 
 use crate::analysis::judge::{GroupRow, JudgeRow, Judgement, Recognition, kinds};
+use crate::analysis::pairwise::Variety;
 use crate::error::{Error, Result};
 
-const HEADER: [&str; 20] = [
+const HEADER: [&str; 21] = [
     "judge",
     "sha256",
     "folder",
@@ -23,6 +24,7 @@ const HEADER: [&str; 20] = [
     "top5_high",
     "probability",
     "rank",
+    "distance",
     "kid",
     "kid_low",
     "kid_high",
@@ -35,13 +37,16 @@ pub(super) fn judgement(judgement: &Judgement) -> Result<Vec<u8>> {
         for group in &judge.groups {
             let all = [String::new(), String::new()];
             if group.prototypes.is_none() {
-                rows.push(row(judge, group, &all, "prototypes", None));
+                rows.push(row(judge, group, &all, "prototypes", None, None));
             }
-            let mut add = |class: &[String; 2], (kind, found)| rows.push(row(judge, group, class, kind, Some(found)));
-            kinds(group.prototypes, group.photographs, &group.controls).for_each(|kind| add(&all, kind));
+            let mut add = |class: &[String; 2], variety, (kind, found)| {
+                rows.push(row(judge, group, class, kind, Some(found), variety));
+            };
+            kinds(group.prototypes, group.photographs, &group.controls).for_each(|kind| add(&all, group.variety, kind));
             for class in &group.classes {
                 let name = [class.index.to_string(), class.name.clone()];
-                kinds(class.prototypes, class.photographs, &class.controls).for_each(|kind| add(&name, kind));
+                kinds(class.prototypes, class.photographs, &class.controls)
+                    .for_each(|kind| add(&name, class.variety, kind));
             }
         }
     }
@@ -60,6 +65,7 @@ fn row(
     class: &[String; 2],
     kind: &str,
     recognition: Option<Recognition>,
+    variety: Option<Variety>,
 ) -> Vec<String> {
     let unmapped: usize = group.unmapped.iter().map(|class| class.prototypes).sum();
     let mut row = vec![judge.weights.clone(), judge.sha256.clone(), group.folder.clone()];
@@ -69,6 +75,12 @@ fn row(
     if let Some(Recognition { images: _, top1, top5, probability, rank }) = recognition {
         let numbers = [top1.value, top1.low, top1.high, top5.value, top5.low, top5.high, probability, rank];
         row.extend(numbers.map(|x| x.to_string()));
+        let distance = variety.and_then(|variety| match kind {
+            "prototypes" => Some(variety.prototypes),
+            "photographs" => variety.photographs,
+            _ => None,
+        });
+        row.push(distance.map_or_else(String::new, |x| x.to_string()));
     }
     let kid = group.kid.as_ref().filter(|_| recognition.is_some() && class[0].is_empty()).and_then(|kid| match kind {
         "prototypes" => kid.kid,

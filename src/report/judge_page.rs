@@ -16,6 +16,7 @@ pub(super) fn render(judgement: &Judgement, pictures: &[PrototypePicture], left_
         context! {
             judges => Serde(&judgement.judges),
             has_controls => judgement.judges.iter().flat_map(|judge| &judge.groups).any(|group| !group.controls.is_empty()),
+            has_varieties => judgement.judges.iter().flat_map(|judge| &judge.groups).any(|group| group.variety.is_some()),
             pictures,
             left_out,
             format => judgement.format.as_str(),

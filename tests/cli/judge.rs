@@ -133,6 +133,47 @@ fn a_run_ends_with_its_judges() {
     assert!(!at.join("other").exists());
 }
 
+#[test]
+fn seeds_of_a_class_have_a_distance() {
+    let folder = tempfile::tempdir().unwrap();
+    let (at, images) = (folder.path(), MADE.path().join("images"));
+    let run = ["run", "--class", "umbrella", "--seeds", "3", "--steps", "4", "--judge", "googlenet"];
+    let text = succeeds(at, &run);
+    assert!(text.contains("  rank  distance\n"), "{text}");
+    // Of a class with one prototype there is no distance.
+    succeeds(at, &["run", "--class", "lighthouse", "--steps", "4", "--quiet"]);
+    let judge = ["judge", "--prototype", "out", "--with", "googlenet", "--images", images.to_str().unwrap()];
+    let judgement = json(at, &judge);
+    let group = group(&judgement, "googlenet", "out");
+    let class = |name: &str| {
+        let classes = group["classes"].as_array().unwrap();
+        classes.iter().find(|class| class["name"] == name).unwrap()["variety"].clone()
+    };
+    let umbrella = class("umbrella");
+    assert_eq!((&umbrella, class("lighthouse")), (&group["variety"], Value::Null), "{group}");
+    let [prototypes, photographs, ratio] =
+        ["prototypes", "photographs", "ratio"].map(|key| number(&umbrella[key]));
+    assert!(prototypes > 1e-6 && photographs > 1e-6 && prototypes < 1.0 && photographs < 1.0, "{umbrella}");
+    assert!((ratio - prototypes / photographs).abs() < 1e-12, "{umbrella}");
+    let [csv, page] = ["judge.csv", "report.html"].map(|file| std::fs::read_to_string(at.join("judge").join(file)).unwrap());
+    let column = csv.lines().next().unwrap().split(',').position(|name| name == "distance").unwrap();
+    let cells: Vec<&str> = csv.lines().skip(1).map(|line| line.split(',').nth(column).unwrap()).collect();
+    let given: Vec<&str> = cells.iter().copied().filter(|cell| !cell.is_empty()).collect();
+    // For all classes and for the one with several.
+    let [prototypes, photographs] = ["prototypes", "photographs"].map(|key| umbrella[key].to_string());
+    assert_eq!(given, [&prototypes, &photographs, &prototypes, &photographs], "{csv}");
+    assert_eq!(page.matches("How different the images of a class are").count(), 1);
+    let text = succeeds(at, &[&judge[..], &["--force"]].concat());
+    assert_eq!(text.matches("distance between images of a class").count(), 1, "{text}");
+    // The same image three times.
+    for seed in [1, 2] {
+        let [from, to] = [0, seed].map(|seed| at.join(format!("out/14_umbrella_seed{seed}/prototype.png")));
+        std::fs::copy(from, to).unwrap();
+    }
+    let judgement = json(at, &[&judge[..], &["--force"]].concat());
+    assert!(number(&judgement["judges"][0]["groups"][0]["variety"]["prototypes"]) < 1e-6, "{judgement}");
+}
+
 /// Changes the class in a copy of a prototype's record.
 pub(crate) fn reclassified(from: &Path, to: &Path, class: &Value) {
     std::fs::create_dir_all(to).unwrap();
@@ -339,7 +380,7 @@ fn classes_without_names_are_not_mapped_by_number() {
     assert!(text.contains("no names of its classes") && text.contains("--labels FILE"), "{text}");
     let table = std::fs::read_to_string(at.join("judge/judge.csv")).unwrap();
     let row = table.lines().nth(1).unwrap();
-    assert!(row.ends_with(",out,0,1,,,prototypes,0,,,,,,,,,,,") && table.lines().count() == 2, "{table}");
+    assert!(row.ends_with(",out,0,1,,,prototypes,0,,,,,,,,,,,,") && table.lines().count() == 2, "{table}");
     reclassified(&from, &at.join("out"), &json!({"index": 14, "name": ""}));
     refuses(at, &args, "out/run.json: the name of its class is empty");
     let published = ["judge", "--prototype", "out", "--with", "imagenet:vgg"];

@@ -45,7 +45,7 @@ impl Jury<'_> {
             let (folder, labels) = (group.folder.display().to_string(), network.labels());
             let kid = kid(&features, &answers.features, self.inputs.seed);
             let row = GroupRow::of(folder, made, each, &answers.photographs, &answers.controls, unmapped, labels);
-            GroupRow { kid, ..row }
+            GroupRow { kid, ..row.with_varieties(&features, &answers.features) }
         };
         Ok(JudgeRow {
             weights: name.to_owned(),
