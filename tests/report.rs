@@ -7,7 +7,7 @@ use crate::analysis::similarity::{
     ClassSimilarity, Counts, Holds, LayerSimilarity, Likely, Measured, OnePrototype, Overall, Similarity, Spread, Way,
 };
 use crate::networks::Semantics;
-use crate::report::{ClassPictures, Pictures, similarity_files};
+use crate::report::{ClassPictures, Pictures, SimilarityReport, similarity_files};
 use serde_json::{Map, Value, json};
 
 const LAYERS: usize = 12;
@@ -127,7 +127,8 @@ fn pictures() -> Pictures {
 }
 
 fn made(similarity: &Similarity, pictures: &Pictures) -> Result<BTreeMap<String, Vec<u8>>> {
-    let files = similarity_files(similarity, pictures)?;
+    let report = SimilarityReport { similarity: similarity.clone(), judges: Vec::new() };
+    let files = similarity_files(&report, pictures)?;
     let last = files.last().unwrap().0.clone();
     assert_eq!(last, "similarity.json", "the JSON comes last");
     let count = files.len();

@@ -9,8 +9,29 @@ use crate::analysis::judge::{ClassRow, GroupRow, JudgeRow, Recognition, Unmapped
 use crate::analysis::pairwise::Variety;
 use crate::analysis::study::Interval;
 use crate::lab::cache;
+use crate::lab::judge::NamedJudge;
 use crate::lab::run::record::WeightsRecord;
 use crate::networks::{Network, embedded};
+
+/// Judges of the prototypes of a command.
+#[derive(clap::Args, Clone, Debug, Default)]
+pub(super) struct AskArgs {
+    /// Also ask another network whether it recognises the prototypes: a weights file, the name of a built-in network, or imagenet:NAME for
+    /// the weights that `protogpu weights pull NAME` downloaded. Repeat it for more
+    #[arg(long = "judge", value_name = "FILE|NAME|imagenet:NAME")]
+    pub(super) judges: Vec<PathBuf>,
+}
+
+impl AskArgs {
+    /// Opens the judges. Weights that also make the prototypes are taken as `maker` takes them.
+    pub(super) fn open(&self, maker: &WeightsRecord) -> Result<Vec<NamedJudge>> {
+        let open = |judge: &PathBuf| {
+            let network = open(named(judge), |sha256| Ok(Some(maker.clone()).filter(|maker| maker.sha256 == sha256)))?;
+            Ok(NamedJudge { name: judge.display().to_string(), network })
+        };
+        self.judges.iter().map(open).collect()
+    }
+}
 
 /// The network that a judge's name means: downloaded weights, a built-in network unless a file has its name, or a file.
 pub(super) fn named(judge: &Path) -> NetworkArgs {

@@ -8,11 +8,11 @@ use std::time::Instant;
 use super::args::{EngineArgs, ExistingArgs, PrintArgs, TuneArgs};
 use super::default_preset::DefaultPreset;
 use super::interrupt;
-use super::judges::short;
+use super::judges::{AskArgs, short};
 use super::method::MethodArgs;
 use super::observer::Terminal;
 use super::open::adapter_record;
-use super::run_judges::{RunJudgeArgs, ask};
+use super::run_judges::{self, ask};
 use super::run_report::{failures_text, report, throughput_text};
 use super::terminal::{FAILURE, INTERRUPTED, note, print, print_json};
 use crate::gpu::Context;
@@ -81,7 +81,7 @@ pub(crate) struct RunArgs {
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
-    judges: RunJudgeArgs,
+    judges: AskArgs,
     #[command(flatten)]
     print: PrintArgs,
     #[command(flatten)]
@@ -116,7 +116,7 @@ impl RunArgs {
         settings.regularizers.check(&network)?;
         let requests = requests(&self.classes, &self.method.objectives, &settings, config.as_ref(), &network)?;
         let wanted = wanted(&requests, settings.seed, self.seeds)?;
-        let judges = self.judges.open(&weights, &requests)?;
+        let judges = run_judges::open(&self.judges, &weights, &requests)?;
         if self.dry_run {
             return self.dry_run(&network, &settings, &wanted);
         }

@@ -4,18 +4,21 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::args::{EngineArgs, PrintArgs, hook};
+use super::judges::{AskArgs, short};
 use super::observer::Terminal;
-use super::terminal::{print, print_json, table};
+use super::terminal::{print, print_json, table, words};
 use super::work::work;
 use crate::Result;
 use crate::analysis::similarity::{Compared, Over, Similarity, Spread};
 use crate::analysis::study::{Interval, p_value};
 use crate::gpu::Context;
+use crate::lab::judge::Judges;
 use crate::lab::pictures::ImageFolder;
 use crate::lab::similarity::choice::Choice;
 use crate::lab::similarity::inputs::{Pixels, Prototype, find, given_controls, prototypes, recorded};
 use crate::lab::similarity::measure::Measurement;
 use crate::networks::Semantics;
+use crate::report::SimilarityReport;
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
 use serde::Deserialize;
@@ -86,6 +89,8 @@ pub(crate) struct SimilarityArgs {
     #[arg(long)]
     force: bool,
     #[command(flatten)]
+    judges: AskArgs,
+    #[command(flatten)]
     print: PrintArgs,
     #[command(flatten)]
     engine: EngineArgs,
@@ -108,10 +113,13 @@ impl SimilarityArgs {
             seed: self.seed,
             leave_one_out: self.leave_one_out,
         };
+        let judges = self.judges.open(&record.weights)?;
         let measurement = Measurement {
             network: &network,
             choice,
             prototypes: &prototypes,
+            folders: &self.prototypes,
+            judges: Judges { judges: &judges, words },
             pixels: self.pixels,
             controls: &controls,
             control_names: &self.controls,
@@ -128,19 +136,21 @@ impl SimilarityArgs {
         let kept = measurement.kept();
         let stopped = format!("the finished work is in {}, and the same command continues", kept.display());
         let measure = |context: &Context| measurement.run(context, &terminal);
-        work(&self.engine.adapter, &stopped, measure, |similarity| self.report(&similarity, &terminal))
+        work(&self.engine.adapter, &stopped, measure, |report| self.report(&report, &terminal))
     }
 
-    fn report(&self, similarity: &Similarity, terminal: &Terminal) -> Result<ExitCode> {
+    fn report(&self, report: &SimilarityReport, terminal: &Terminal) -> Result<ExitCode> {
         if self.print.json {
-            print_json(similarity)?;
+            print_json(report)?;
             return Ok(ExitCode::SUCCESS);
         }
+        let SimilarityReport { similarity, judges } = report;
         for line in &similarity.skipped {
             terminal.note(&format!("skipped: {line}"));
         }
         if !self.print.quiet {
-            print(&format!("{}{}\n", shown(similarity), self.out.join("report.html").display()))?;
+            let judges = if judges.is_empty() { String::new() } else { format!("\n{}\n", short(judges)) };
+            print(&format!("{}{judges}{}\n", shown(similarity), self.out.join("report.html").display()))?;
         }
         Ok(ExitCode::SUCCESS)
     }

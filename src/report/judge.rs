@@ -12,7 +12,7 @@ use crate::error::Result;
 /// If a picture is neither PNG nor JPEG.
 pub(crate) fn judge_files(judgement: &Judgement, pictures: &[PrototypePicture], left_out: usize) -> Result<Files> {
     Ok(vec![
-        ("judge.csv".to_string(), judge_csv::judgement(judgement)?),
+        ("judge.csv".to_string(), judge_csv::judges(&judgement.judges)?),
         ("report.html".to_string(), judge_page::render(judgement, pictures, left_out)?.into_bytes()),
         ("judge.json".to_string(), json(judgement, "judgement")?),
     ])

@@ -1,8 +1,8 @@
-//! A judgement as a table: for each judge and folder the rows for all classes, then those for each, of prototypes, of photographs and
+//! What judges say as a table: for each judge and folder the rows for all classes, then those for each, of prototypes, of photographs and
 //! of each control. A judge that knows no class has a row for all classes, too. KID is in the rows for all classes: that of prototypes, and
 //! that of halves of the photographs.
 
-use crate::analysis::judge::{GroupRow, JudgeRow, Judgement, Recognition, kinds};
+use crate::analysis::judge::{GroupRow, JudgeRow, Recognition, kinds};
 use crate::analysis::pairwise::Variety;
 use crate::error::{Error, Result};
 
@@ -31,9 +31,9 @@ const HEADER: [&str; 21] = [
 ];
 
 /// The table: numbers have all their digits, and the class is empty in the rows for all classes.
-pub(super) fn judgement(judgement: &Judgement) -> Result<Vec<u8>> {
+pub(super) fn judges(judges: &[JudgeRow]) -> Result<Vec<u8>> {
     let mut rows = vec![HEADER.map(str::to_owned).to_vec()];
-    for judge in &judgement.judges {
+    for judge in judges {
         for group in &judge.groups {
             let all = [String::new(), String::new()];
             if group.prototypes.is_none() {
@@ -50,7 +50,7 @@ pub(super) fn judgement(judgement: &Judgement) -> Result<Vec<u8>> {
             }
         }
     }
-    let failed = |error: &dyn std::fmt::Display| Error::input(format!("cannot write the judgement as CSV: {error}"));
+    let failed = |error: &dyn std::fmt::Display| Error::input(format!("cannot write what judges say as CSV: {error}"));
     let mut table = csv::Writer::from_writer(Vec::new());
     for row in rows {
         table.write_record(row).map_err(|error| failed(&error))?;

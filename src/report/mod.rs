@@ -40,5 +40,5 @@ pub(crate) use gallery::{Gallery, NotShown, Shown, gallery_files};
 pub(crate) use isolation::isolation_files;
 pub(crate) use judge::judge_files;
 pub(crate) use pictures::{ClassPictures, IsolatedPictures, PartPictures, Pictures, PrototypePicture};
-pub(crate) use similarity::similarity_files;
+pub(crate) use similarity::{SimilarityReport, similarity_files};
 pub(crate) use study::{StudyReport, study_files};

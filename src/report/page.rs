@@ -20,6 +20,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("gallery.html", include_str!("gallery.html")),
     ("isolation.html", include_str!("isolation.html")),
     ("judge.html", include_str!("judge.html")),
+    ("judges.html", include_str!("judges.html")),
     ("similarity.html", include_str!("similarity.html")),
     ("study.html", include_str!("study.html")),
     ("sweep.html", include_str!("sweep/sweep.html")),

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::page;
 use super::pictures::{ClassPictures, Pictures};
 use super::plot::Scene;
+use crate::analysis::judge::JudgeRow;
 use crate::analysis::similarity::{ClassSimilarity, Compared, LayerSimilarity, Similarity, Spread};
 use crate::analysis::study::Interval;
 use crate::error::Result;
@@ -129,7 +130,12 @@ fn class_page(
 }
 
 /// The whole page.
-pub(super) fn render(similarity: &Similarity, pictures: &Pictures, figures: &[(String, Scene)]) -> Result<String> {
+pub(super) fn render(
+    similarity: &Similarity,
+    judges: &[JudgeRow],
+    pictures: &Pictures,
+    figures: &[(String, Scene)],
+) -> Result<String> {
     let figure = |name: &str| -> Result<Shown> {
         let found = figures.iter().find(|(known, _)| known == name).map(|(_, scene)| scene.svg());
         Ok(Shown::from_safe_string(found.transpose()?.unwrap_or_default()))
@@ -156,6 +162,8 @@ pub(super) fn render(similarity: &Similarity, pictures: &Pictures, figures: &[(S
             raw => figure("overall-raw")?,
             normalised => figure("overall-normalised")?,
             classes,
+            judges => Serde(judges),
+            has_varieties => judges.iter().flat_map(|judge| &judge.groups).any(|group| group.variety.is_some()),
             settings => page::settings_lines(&similarity.settings),
             skipped => Serde(&similarity.skipped),
         },

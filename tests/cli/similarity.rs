@@ -169,6 +169,35 @@ fn options_change_what_they_say() {
     }
 }
 
+/// Judges say of the prototypes what they say when a run asks them.
+#[test]
+fn judges_see_the_prototypes_too() {
+    let folder = made();
+    let at = folder.path();
+    let judges = ["--judge", "googlenet", "--judge", "resnet18"];
+    let run = ["run", "--class", "umbrella,teacup", "--steps", "2", "--batch", "2", "--resume"];
+    let asked = json(at, &[&run[..], &judges].concat());
+    let files = listing(&at.join("out"));
+    let text = succeeds(at, &[&MEASURE[..], &judges].concat());
+    let lines: Vec<&str> = text.lines().filter(|line| line.contains(" % [")).collect();
+    assert_eq!(lines.len(), 2, "{text}");
+    assert!(lines[0].starts_with("googlenet  ") && lines[1].starts_with("resnet18 (made them)  2 "), "{text}");
+    // What is measured is not written to.
+    assert_same_files(&listing(&at.join("out")), &files);
+    let report: Value = serde_json::from_slice(&std::fs::read(at.join("report/similarity.json")).unwrap()).unwrap();
+    assert_eq!((&report["judges"], report["judges"].as_array().unwrap().len()), (&asked["judges"], 2));
+    assert_eq!(report["classes"], measured("similarity.json")["classes"]);
+    let [csv, page] = ["judge.csv", "report.html"].map(|file| std::fs::read_to_string(at.join("report").join(file)).unwrap());
+    // A header, and for each judge a row for all classes and for each.
+    assert_eq!(csv.lines().count(), 1 + 2 * 3, "{csv}");
+    assert!(page.contains("<h2>Judges</h2>") && page.matches("made them").count() == 1);
+    // Without judges, the report is what it was.
+    succeeds(at, &[&MEASURE[..], &["--force"]].concat());
+    assert_same_files(&listing(&at.join("report")), &MEASURED);
+    let missing = [&MEASURE[..], &["--force", "--judge", "missing.pth"]].concat();
+    refuses(at, &missing, "missing.pth");
+}
+
 /// Other prototypes as a control, class by class, and how far apart the two are.
 #[test]
 fn prototypes_are_held_against_others() {

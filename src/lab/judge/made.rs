@@ -3,37 +3,26 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use super::ask::Judges;
 use super::inputs::Inputs;
-use super::jury::{Jury, folder};
+use super::jury::folder;
 use crate::analysis::judge::JudgeRow;
 use crate::atomic::write_atomically;
 use crate::gpu::Context;
-use crate::lab::observer::{Counted, Event, Observer};
+use crate::lab::observer::Observer;
 use crate::lab::run::folder::JUDGES;
-use crate::networks::Network;
-use crate::{Error, Result};
+use crate::Result;
 use serde_json::{Value, json};
 
 /// The layout's name and version.
 const FORMAT: &str = "protogpu run judges 1";
-/// Images per batch.
-const BATCH: usize = 8;
-
-/// An open judge.
-pub(crate) struct NamedJudge {
-    pub(crate) name: String,
-    pub(crate) network: Network,
-}
-
 /// Judges, and the finished prototypes that they see.
 pub(crate) struct MadeRequest<'a> {
     /// The folder of the run, which names the group.
     pub(crate) out: &'a Path,
     /// The folders of the prototypes.
     pub(crate) folders: &'a [PathBuf],
-    pub(crate) judges: &'a [NamedJudge],
-    /// Words the reason why a judge does not know a class.
-    pub(crate) words: fn(&Error) -> String,
+    pub(crate) judges: Judges<'a>,
 }
 
 impl MadeRequest<'_> {
@@ -43,14 +32,7 @@ impl MadeRequest<'_> {
     /// [`Error::Cancelled`] if the observer asked to stop; nothing is written then.
     pub(crate) fn run(&self, context: &Context, observer: &dyn Observer) -> Result<Vec<JudgeRow>> {
         let inputs = Inputs::find_group(self.out, self.folders, None)?;
-        let total = Some((self.judges.len() * inputs.images()) as u64);
-        observer.tell(Event::Counting { what: Counted::Pictures, done: 0, total });
-        let jury = Jury { inputs: &inputs, words: self.words, batch: BATCH };
-        let ask =
-            |NamedJudge { name, network }: &NamedJudge| jury.ask(name, network, context, observer, &mut Vec::new());
-        let judges: Result<Vec<JudgeRow>> = self.judges.iter().map(ask).collect();
-        observer.tell(Event::CountingEnded);
-        let judges = judges?;
+        let judges = self.judges.ask(&inputs, context, observer)?;
         for image in inputs.prototypes() {
             let said: Vec<Value> = judges.iter().map(|judge| said(judge, &folder(image), &image.label.name)).collect();
             let text = format!("{:#}\n", json!({"format": FORMAT, "judges": said}));

@@ -5,18 +5,20 @@ use std::path::{Path, PathBuf};
 use super::choice::Choice;
 use super::inputs::{GivenControl, Pixels, Prototype};
 use super::natural::{Natural, Naturals, read_mean};
+use crate::analysis::judge::JudgeRow;
 use crate::analysis::similarity::{
     ClassSimilarity, Correlator, Layers, Likely, MeanActivations, Observed, Over, Scores, Similarity, Targets, overall,
     warnings, ways,
 };
 use crate::gpu::Context;
 use crate::lab::controls::{CONTROLS, Control, controls};
-use crate::lab::disk::{check_report, remove_leftovers, write_files};
+use crate::lab::disk::{check_report, remove, remove_leftovers, write_files};
+use crate::lab::judge::{Inputs, Judges};
 use crate::lab::observer::{Counted, Event, Observer};
 use crate::lab::top::top;
 use crate::networks::{Network, Semantics};
 use crate::picture::{jpeg, png, preprocess};
-use crate::report::{ClassPictures, Pictures, similarity_files};
+use crate::report::{ClassPictures, Pictures, SimilarityReport, similarity_files};
 use crate::shape::ImageSpec;
 use crate::{Error, Result};
 use serde_json::{Map, Value, json};
@@ -25,6 +27,8 @@ use serde_json::{Map, Value, json};
 const FORMAT: &str = "protogpu similarity 1";
 /// The file that is written last, when the report is complete.
 const REPORT: &str = "similarity.json";
+/// What judges say.
+const JUDGED: &str = "judge.csv";
 /// The number of likeliest classes per prototype.
 const TOP: usize = 5;
 /// The number of natural images per class in the report.
@@ -37,6 +41,9 @@ pub(crate) struct Measurement<'a> {
     pub(crate) choice: Choice<'a>,
     /// The prototypes by class.
     pub(crate) prototypes: &'a [(usize, Vec<Prototype>)],
+    /// The folders in which they are, and the judges that see them.
+    pub(crate) folders: &'a [PathBuf],
+    pub(crate) judges: Judges<'a>,
     /// The form in which the network gets their pixels.
     pub(crate) pixels: Pixels,
     /// Additional controls with their names.
@@ -88,7 +95,7 @@ impl Measurement<'_> {
     ///
     /// # Errors
     /// [`Error::Cancelled`] if the observer asked to stop; finished work is kept.
-    pub(crate) fn run(&self, context: &Context, observer: &dyn Observer) -> Result<Similarity> {
+    pub(crate) fn run(&self, context: &Context, observer: &dyn Observer) -> Result<SimilarityReport> {
         let mut correlator = Correlator::new(context, self.network, self.batch)?;
         let given = self.given_means(&correlator)?;
         for folder in [self.out, &self.out.join("means"), &self.out.join("plots")] {
@@ -109,8 +116,23 @@ impl Measurement<'_> {
         let similarity = self.similarity(&measured, correlator.layers());
         let image = correlator.image();
         let classes = measured.iter().map(|measured| measured.pictures(image)).collect::<Result<_>>()?;
-        write_files(self.out, &similarity_files(&similarity, &Pictures { classes })?)?;
-        Ok(similarity)
+        let report = SimilarityReport { similarity, judges: self.judged(context, observer)? };
+        if report.judges.is_empty() {
+            // Of an earlier report.
+            remove(&self.out.join(JUDGED))?;
+        }
+        write_files(self.out, &similarity_files(&report, &Pictures { classes })?)?;
+        Ok(report)
+    }
+
+    /// What the judges say about the prototypes of all folders as one group.
+    fn judged(&self, context: &Context, observer: &dyn Observer) -> Result<Vec<JudgeRow>> {
+        if self.judges.judges.is_empty() {
+            return Ok(Vec::new());
+        }
+        let names: Vec<String> = self.folders.iter().map(|folder| folder.display().to_string()).collect();
+        let inputs = Inputs::find_group(Path::new(&names.join(", ")), self.folders, None)?;
+        self.judges.ask(&inputs, context, observer)
     }
 
     fn given_means(&self, correlator: &Correlator) -> Result<Vec<(PathBuf, MeanActivations)>> {
