@@ -1,6 +1,6 @@
 //! How networks recognise images of a class that they did not make: a judge's rank and probability of the class, and their summaries.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::kid::{Featured, Kid};
@@ -25,7 +25,7 @@ pub(crate) struct Judgement {
 }
 
 /// A judge with its table.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct JudgeRow {
     /// The weights file, or the name of an embedded network.
     pub(crate) weights: String,
@@ -38,7 +38,7 @@ pub(crate) struct JudgeRow {
 }
 
 /// The prototypes of one given folder as a judge sees them.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct GroupRow {
     pub(crate) folder: String,
     /// The number of prototypes whose class the judge knows and that it made itself. If any, it is no stranger.
@@ -74,7 +74,7 @@ pub(crate) fn kinds(
 }
 
 /// One class of a group.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ClassRow {
     /// The judge's index of the class.
     pub(crate) index: usize,
@@ -89,7 +89,7 @@ pub(crate) struct ClassRow {
 }
 
 /// A control as a judge sees it: an image that shows nothing of the class.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ControlRow {
     pub(crate) name: String,
     #[serde(flatten)]
@@ -97,7 +97,7 @@ pub(crate) struct ControlRow {
 }
 
 /// A class that a judge does not know.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Unmapped {
     pub(crate) name: String,
     /// The number of its prototypes.
@@ -106,7 +106,7 @@ pub(crate) struct Unmapped {
 }
 
 /// A prototype as a judge sees it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct PrototypeRow {
     pub(crate) folder: String,
     #[serde(flatten)]
@@ -116,7 +116,7 @@ pub(crate) struct PrototypeRow {
 }
 
 /// An image of a class as a judge sees it.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Seen {
     /// The judge's index of the class.
     pub(crate) class: usize,
@@ -143,7 +143,7 @@ impl Seen {
 }
 
 /// How well a judge recognises a set of images.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Recognition {
     pub(crate) images: usize,
     /// The share of images whose class has rank 1, with Wilson's 95 % interval. A class that shares the first place does not count.

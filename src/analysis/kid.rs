@@ -5,7 +5,7 @@
 //!
 //! The estimate of two samples of one distribution is 0 on average, so it may be negative.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::study::Interval;
 use super::study::resample::{Draws, Purpose, Resampling, drawn, mean, percentile_interval_95};
@@ -23,7 +23,7 @@ pub(crate) struct Featured {
 }
 
 /// KID between prototypes and photographs, and yardsticks.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Kid {
     /// The images behind the numbers, at most [`MOST`] on each side.
     pub(crate) prototypes: usize,

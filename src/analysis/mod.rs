@@ -22,6 +22,8 @@ pub(crate) mod moments;
 #[cfg(feature = "cli")]
 pub(crate) mod pairwise;
 #[cfg(feature = "cli")]
+pub(crate) mod pareto;
+#[cfg(feature = "cli")]
 pub(crate) mod penultimate;
 #[cfg(feature = "cli")]
 pub(crate) mod similarity;

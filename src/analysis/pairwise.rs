@@ -30,7 +30,10 @@ pub(crate) fn varieties(prototypes: &[Featured], photographs: &[Featured]) -> BT
     let variety = |(class, features): (usize, Vec<&[f32]>)| {
         let prototypes = mean_distance(&features)?;
         let photographs = beside.remove(&class).and_then(|features| mean_distance(&features));
-        Some((class, Variety { prototypes, photographs, ratio: photographs.and_then(|other| ratio(prototypes, other)) }))
+        Some((
+            class,
+            Variety { prototypes, photographs, ratio: photographs.and_then(|other| ratio(prototypes, other)) },
+        ))
     };
     by_class(prototypes).into_iter().filter_map(variety).collect()
 }

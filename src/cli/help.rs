@@ -237,6 +237,8 @@ Examples:
       Separate values that contain commas by semicolons; end a single such value with one: 'fill=0.5,0.5,0.5;'
   protogpu sweep --images imagenette/val --out table3 --preset table3 --class goldfish
       The paper's 125 affine protocols
+  protogpu sweep --images imagenette/val --out sweep --set tv_weight=0.01,0.02 --judge bvlc.safetensors --rank-by similarity,bvlc:probability
+      Asks another network about the prototypes, and ranks by the Pareto fronts of two measures
 
   protogpu sweep --images imagenette/val --out part1 --set lr=0.02,0.05 --shard 1/2
   protogpu sweep merge part1 part2 --out whole

@@ -82,7 +82,8 @@ pub(super) fn unmapped(group: &GroupRow) -> String {
 /// How different the prototypes of each class are from each other, as a table; empty if no class has two prototypes.
 pub(super) fn varieties(group: &GroupRow) -> String {
     let Some(all) = group.variety else { return String::new() };
-    let figure = |value: Option<f64>, digits: usize| value.map_or_else(String::new, |value| format!("{value:.digits$}"));
+    let figure =
+        |value: Option<f64>, digits: usize| value.map_or_else(String::new, |value| format!("{value:.digits$}"));
     let header = ["distance between images of a class", "prototypes", "photographs", "ratio"].map(str::to_owned);
     let row = |name: String, one: Variety| {
         vec![name, figure(Some(one.prototypes), 3), figure(one.photographs, 3), figure(one.ratio, 2)]

@@ -1,4 +1,4 @@
-//! `protogpu sweep`: every combination of settings, scored by path similarity.
+//! `protogpu sweep`: every combination of settings, scored by path similarity and by judges.
 
 use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
@@ -8,22 +8,26 @@ use super::args::{EngineArgs, TuneArgs, hook};
 use super::default_preset::DefaultPreset;
 use super::grid_method::GridMethodArgs;
 use super::interrupt;
+use super::judges::AskArgs;
 use super::observer::Terminal;
 use super::sweep_table::ShowArgs;
-use super::terminal::{INTERRUPTED, note};
+use super::terminal::{INTERRUPTED, note, words};
 use crate::analysis::similarity::Over;
 use crate::gpu::describe_adapter;
+use crate::lab::judge::Judges;
 use crate::lab::pictures::ImageFolder;
 use crate::lab::run::record::Config;
 use crate::lab::similarity::choice::Choice;
 use crate::lab::sweep::files::{Files, Plan, Record};
 use crate::lab::sweep::grid::Point;
+use crate::lab::sweep::judges::SweepJudges;
 use crate::lab::sweep::make::Outcomes;
-use crate::lab::sweep::merge::Merge;
+use crate::lab::sweep::merge::{Merge, Merged};
 use crate::lab::sweep::plan::classes_with_pictures;
 use crate::lab::sweep::request::{Shard, SweepRequest};
 use crate::method::Preset;
 use crate::networks::Semantics;
+use crate::report::sweep::SweepJudge;
 use crate::{Error, Result};
 use serde_json::Value;
 
@@ -83,6 +87,8 @@ pub(crate) struct SweepArgs {
     #[arg(long)]
     force: bool,
     #[command(flatten)]
+    judges: AskArgs,
+    #[command(flatten)]
     show: ShowArgs,
     #[command(flatten)]
     engine: EngineArgs,
@@ -118,8 +124,9 @@ impl MergeArgs {
     /// Merges the parts, and writes the table.
     fn run(&self) -> Result<ExitCode> {
         let merge = Merge { parts: &self.parts, out: &self.out, force: self.force };
-        let (plan, outcomes) = merge.run()?;
-        self.show.finish(&Files::new(&self.out), plan, outcomes)
+        let check = |judges: &[SweepJudge], seeds| self.show.ranking(judges, seeds).map(|_| ());
+        let Merged { plan, outcomes, judges } = merge.run(check)?;
+        self.show.finish(&Files::new(&self.out), plan, outcomes, judges)
     }
 }
 
@@ -136,7 +143,9 @@ impl SweepArgs {
     fn sweep(&self, images: &Path, out: &Path) -> Result<ExitCode> {
         let config = self.config.as_deref().map(Config::read).transpose()?;
         let recorded = config.as_ref().and_then(|config| config.recorded.as_ref());
-        let network = self.engine.network.or_recorded(recorded.map(|recorded| &recorded.weights)).open()?;
+        let network_args = self.engine.network.or_recorded(recorded.map(|recorded| &recorded.weights));
+        let network = network_args.open()?;
+        let maker = network_args.record(&network);
         if let Some(config) = &config {
             config.check_weights(network.weights().sha256(), network.weights().name())?;
         }
@@ -146,6 +155,9 @@ impl SweepArgs {
         for line in folder.ignored() {
             terminal.note(&format!("skipped: {line}"));
         }
+        let (opened, files) = (self.judges.open(&maker)?, Files::new(out));
+        let judges = SweepJudges::new(Judges { judges: &opened, words }, &files, &maker, network.labels())?;
+        self.show.ranking(&judges.named, self.seeds.get() > 1)?;
         let request = SweepRequest {
             network: &network,
             choice: Choice {
@@ -175,9 +187,8 @@ impl SweepArgs {
         let (plan, points) = request.plan(grid.map(String::as_str), &self.set, &base)?;
         let shard = self.shard.unwrap_or(Shard::WHOLE);
         let points: Vec<Point> = points.into_iter().enumerate().filter(|(at, _)| shard.has(*at)).map(|p| p.1).collect();
-        let files = Files::new(out);
         let done = request.begin(&files, &plan, &points)?;
-        match self.make(&request, &plan, &points, done, &terminal) {
+        match self.make(&request, &plan, &points, done, &judges, &terminal) {
             Err(Error::Cancelled) => {
                 note(&format!(
                     "stopped; the finished points and mean activations are in {}, and the same command continues",
@@ -186,27 +197,37 @@ impl SweepArgs {
                 Ok(INTERRUPTED.into())
             }
             Err(error) => Err(error),
-            Ok(outcomes) => self.show.finish(&files, plan, outcomes),
+            Ok(outcomes) => self.show.finish(&files, plan, outcomes, judges.named),
         }
     }
 
-    /// Makes the points that are missing.
+    /// Makes the points that are missing, and asks the judges about those that they have not seen.
     fn make(
         &self,
         request: &SweepRequest<'_>,
         plan: &Plan,
         points: &[Point],
         done: Vec<Option<Record>>,
+        judges: &SweepJudges<'_>,
         terminal: &Terminal,
     ) -> Result<Outcomes> {
         let before = done.iter().flatten().count();
-        if before == points.len() {
-            return Ok(Outcomes { records: done.into_iter().flatten().collect(), failed: Vec::new() });
+        let is_made = before == points.len();
+        if is_made && judges.have_seen(done.iter().flatten())? {
+            let mut records: Vec<Record> = done.into_iter().flatten().collect();
+            judges.fill(&mut records)?;
+            return Ok(Outcomes { records, failed: Vec::new() });
         }
         let context = self.engine.adapter.open()?;
         let (network, adapter, count) = (request.network, describe_adapter(context.info()), points.len());
         terminal.note(&format!("{network:?}, on {adapter}: {count} points, {before} of them already finished"));
         interrupt::listen()?;
-        request.make(&context, plan, points, done, terminal)
+        let mut outcomes = match is_made {
+            true => Outcomes { records: done.into_iter().flatten().collect(), failed: Vec::new() },
+            false => request.make(&context, plan, points, done, terminal)?,
+        };
+        judges.ask(&outcomes.records, &context, terminal)?;
+        judges.fill(&mut outcomes.records)?;
+        Ok(outcomes)
     }
 }

@@ -151,11 +151,11 @@ fn seeds_of_a_class_have_a_distance() {
     };
     let umbrella = class("umbrella");
     assert_eq!((&umbrella, class("lighthouse")), (&group["variety"], Value::Null), "{group}");
-    let [prototypes, photographs, ratio] =
-        ["prototypes", "photographs", "ratio"].map(|key| number(&umbrella[key]));
+    let [prototypes, photographs, ratio] = ["prototypes", "photographs", "ratio"].map(|key| number(&umbrella[key]));
     assert!(prototypes > 1e-6 && photographs > 1e-6 && prototypes < 1.0 && photographs < 1.0, "{umbrella}");
     assert!((ratio - prototypes / photographs).abs() < 1e-12, "{umbrella}");
-    let [csv, page] = ["judge.csv", "report.html"].map(|file| std::fs::read_to_string(at.join("judge").join(file)).unwrap());
+    let [csv, page] =
+        ["judge.csv", "report.html"].map(|file| std::fs::read_to_string(at.join("judge").join(file)).unwrap());
     let column = csv.lines().next().unwrap().split(',').position(|name| name == "distance").unwrap();
     let cells: Vec<&str> = csv.lines().skip(1).map(|line| line.split(',').nth(column).unwrap()).collect();
     let given: Vec<&str> = cells.iter().copied().filter(|cell| !cell.is_empty()).collect();

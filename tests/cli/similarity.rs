@@ -187,7 +187,8 @@ fn judges_see_the_prototypes_too() {
     let report: Value = serde_json::from_slice(&std::fs::read(at.join("report/similarity.json")).unwrap()).unwrap();
     assert_eq!((&report["judges"], report["judges"].as_array().unwrap().len()), (&asked["judges"], 2));
     assert_eq!(report["classes"], measured("similarity.json")["classes"]);
-    let [csv, page] = ["judge.csv", "report.html"].map(|file| std::fs::read_to_string(at.join("report").join(file)).unwrap());
+    let [csv, page] =
+        ["judge.csv", "report.html"].map(|file| std::fs::read_to_string(at.join("report").join(file)).unwrap());
     // A header, and for each judge a row for all classes and for each.
     assert_eq!(csv.lines().count(), 1 + 2 * 3, "{csv}");
     assert!(page.contains("<h2>Judges</h2>") && page.matches("made them").count() == 1);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::binary::{assert_same_files, listing, protogpu, refuses, succeeds};
 
@@ -215,6 +215,183 @@ fn shards_join_to_the_whole() {
         std::fs::write(at.join("forged").join(point), forged).unwrap();
         refuses(at, &merge(&["part1", "part2", "forged"]), expected);
     }
+}
+
+/// A copy of the undisturbed sweep, in which nothing is to be made.
+fn copied(to: &Path) {
+    let whole = WORLD.join("whole");
+    for (path, bytes) in listing(&whole).into_iter().filter(|(path, _)| whole.join(path).is_file()) {
+        std::fs::create_dir_all(to.join(&path).parent().unwrap()).unwrap();
+        std::fs::write(to.join(path), bytes).unwrap();
+    }
+}
+
+/// The cells of a table by the names of its columns.
+fn table(path: impl AsRef<Path>) -> Vec<BTreeMap<String, String>> {
+    let mut reader = csv::Reader::from_path(path).unwrap();
+    let header: Vec<String> = reader.headers().unwrap().iter().map(str::to_owned).collect();
+    let row = |row: csv::StringRecord| header.iter().cloned().zip(row.iter().map(str::to_owned)).collect();
+    reader.records().map(|record| row(record.unwrap())).collect()
+}
+
+#[test]
+fn judges_see_every_point_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let (at, out) = (folder.path(), folder.path().join("out"));
+    copied(&out);
+    let judged = [&GRID[..], &["--judge", "googlenet"]].concat();
+    let text = sweeps(at, "out", &judged);
+    assert!(text.contains("googlenet: top 1"), "{text}");
+    let sweep = read(out.join("sweep.json"));
+    let points = sweep["points"].as_array().unwrap();
+    let rows = table(out.join("sweep.csv"));
+    // As `classify` sees the same images.
+    let mut probabilities = Vec::new();
+    for (point, row) in points.iter().zip(&rows) {
+        let said = &point["judges"][0];
+        let each = said["each"].as_array().unwrap();
+        assert_eq!((each.len(), &said["prototypes"]["images"]), (2, &json!(2)));
+        for (seen, class) in each.iter().zip(point["classes"].as_array().unwrap()) {
+            let image = out.join(class["prototypes"][0]["picture"].as_str().unwrap());
+            assert_eq!(seen["folder"], class["prototypes"][0]["picture"]);
+            let args = ["classify", image.to_str().unwrap(), "--top", "99", "--model", "googlenet"];
+            let classified = crate::binary::json(at, &args);
+            let top = classified["images"][0]["top"].as_array().unwrap();
+            let place = top.iter().position(|one| one["index"] == class["index"]).unwrap();
+            assert_eq!(seen["rank"].as_f64().unwrap(), place as f64 + 1.0, "{seen}");
+            let gap = top[place]["probability"].as_f64().unwrap() - seen["probability"].as_f64().unwrap();
+            assert!(gap.abs() < 1e-6, "{seen}");
+        }
+        let mean = each.iter().map(|seen| seen["probability"].as_f64().unwrap()).sum::<f64>() / 2.0;
+        let in_table: f64 = row["googlenet:probability"].parse().unwrap();
+        assert!((mean - in_table).abs() < 1e-12 && !row.contains_key("googlenet:distance"), "{row:?}");
+        assert_eq!(row["googlenet:top1"], said["prototypes"]["top1"]["value"].to_string());
+        assert_eq!(row["googlenet:rank"], said["prototypes"]["rank"].to_string());
+        probabilities.push(in_table);
+    }
+    let prototypes = table(out.join("prototypes.csv"));
+    assert_eq!(prototypes[0]["googlenet:probability"], points[0]["judges"][0]["each"][0]["probability"].to_string());
+    let page = std::fs::read_to_string(out.join("sweep.html")).unwrap();
+    assert!(page.contains("googlenet<br>Top 1") && page.contains("<br>googlenet: probability 0."), "{page}");
+    // Everything is known: no adapter is opened, and the files are the same. They are no part of a sweep's points.
+    let before = files(&out);
+    let nothing = ["--adapter", "none of this name"];
+    sweeps(at, "out", &[&judged[..], &nothing].concat());
+    assert_same_files(&files(&out), &before);
+    sweeps(at, "out", &[&GRID[..], &nothing].concat());
+    let mut without = files(&out);
+    without.retain(|path, _| !path.ends_with("judges.json"));
+    assert_same_files(&without, &whole());
+
+    // The last in similarity may be the first for a judge.
+    let by_judge = [&judged[..], &nothing, &["--rank-by", "googlenet:probability"]].concat();
+    sweeps(at, "out", &by_judge);
+    let ranked: Vec<f64> =
+        table(out.join("sweep.csv")).iter().map(|row| row["googlenet:probability"].parse().unwrap()).collect();
+    let mut sorted = probabilities;
+    sorted.sort_by(|a, b| b.total_cmp(a));
+    assert_eq!(ranked, sorted);
+
+    // A second judge is asked, the first is not: what is kept of it says so.
+    let kept = out.join("points/tv_weight=0.05,scale=1..1/judges.json");
+    let marked = std::fs::read_to_string(&kept).unwrap().replacen("\"rank\": ", "\"rank\": 9", 1);
+    std::fs::write(&kept, &marked).unwrap();
+    sweeps(at, "out", &[&judged[..], &["--judge", "resnet18"]].concat());
+    let both = read(&kept);
+    let names: Vec<&Value> = both["judges"].as_array().unwrap().iter().map(|row| &row["weights"]).collect();
+    assert_eq!(names, ["googlenet", "resnet18"]);
+    assert_eq!(both["judges"][0], serde_json::from_str::<Value>(&marked).unwrap()["judges"][0]);
+    assert_eq!(read(out.join("sweep.json"))["judges"][1]["made"], true);
+    // Images that are made again are judged again.
+    std::fs::remove_file(out.join("points/tv_weight=0.05,scale=1..1/8_moth_seed0.png")).unwrap();
+    sweeps(at, "out", &judged);
+    let after = files(&out);
+    for file in ["points/tv_weight=0.05,scale=1..1/judges.json", "sweep.json", "sweep.csv"].map(Path::new) {
+        assert_eq!(after[file], before[file], "{}", file.display());
+    }
+    refused_at(
+        at,
+        &[&judged[..], &["--judge", "googlenet"]].concat(),
+        "the judges googlenet and googlenet have the same",
+    );
+    std::fs::write(&kept, "{}").unwrap();
+    refused_at(at, &judged, "judges.json is not part of a sweep: missing field `format`");
+}
+
+#[track_caller]
+fn refused_at(folder: &Path, more: &[&str], expected: &str) {
+    let args = args("out", more);
+    refuses(folder, &args.iter().map(String::as_str).collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn points_are_ranked_by_fronts_of_several_measures() {
+    let folder = tempfile::tempdir().unwrap();
+    let (at, out) = (folder.path(), folder.path().join("out"));
+    copied(&out);
+    let text = sweeps(at, "out", &[&GRID[..], &["--rank-by", "similarity,loss"]].concat());
+    assert!(text.contains("  front"), "{text}");
+    let sweep = read(out.join("sweep.json"));
+    assert_eq!(sweep["rank"], "similarity, loss");
+    let points = sweep["points"].as_array().unwrap();
+    let merits: Vec<[f64; 2]> = points
+        .iter()
+        .map(|point| [point["similarity"]["mean"].as_f64().unwrap(), -point["loss"].as_f64().unwrap()])
+        .collect();
+    let fronts: Vec<u64> = points.iter().map(|point| point["front"].as_u64().unwrap()).collect();
+    assert!(fronts.is_sorted() && fronts[0] == 1, "{fronts:?}");
+    let dominates = |a: [f64; 2], b: [f64; 2]| a != b && a[0] >= b[0] && a[1] >= b[1];
+    for (one, front) in merits.iter().zip(&fronts) {
+        assert_eq!(*front == 1, !merits.iter().any(|&other| dominates(other, *one)), "{merits:?} {fronts:?}");
+    }
+    let csv: Vec<String> = table(out.join("sweep.csv")).iter().map(|row| row["front"].clone()).collect();
+    assert_eq!(csv, fronts.iter().map(u64::to_string).collect::<Vec<_>>());
+    let [page, plot] = ["sweep.html", "plots/pareto.svg"].map(|file| std::fs::read_to_string(out.join(file)).unwrap());
+    assert!(page.contains("Pareto front") && plot.contains("loss (less is better)"), "{plot}");
+    // A front is not recorded, and the next ranking is without.
+    sweeps(at, "out", &GRID);
+    assert_same_files(&files(&out), &whole());
+
+    let before = files(&out);
+    let unknown =
+        "--rank-by has an unknown measure `similarty`; did you mean `similarity`? The measures are similarity, ";
+    refused_at(at, &[&GRID[..], &["--rank-by", "probability,similarty"]].concat(), unknown);
+    let none = "loss; --judge adds those of a judge";
+    refused_at(at, &[&GRID[..], &["--rank-by", "googlenet:top1"]].concat(), none);
+    let judged = [&GRID[..], &["--judge", "googlenet", "--rank-by", "googlenet:tpo1"]].concat();
+    refused_at(at, &judged, "did you mean `googlenet:top1`?");
+    assert_same_files(&files(&out), &before);
+    refuses(
+        at,
+        &["sweep", "merge", "out", "--out", "merged", "--rank-by", "x"],
+        "--rank-by has an unknown measure `x`;",
+    );
+    assert!(!at.join("merged").exists());
+}
+
+#[test]
+fn merged_parts_keep_their_judges() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    // A part that one judge saw, and the whole, which another saw.
+    let set = ["--set", "tv_weight=0.01,0.05", "--set", "scale=0.7,1.3", "--class", "moth", "--seeds", "2"];
+    sweeps(at, "part1", &[&set[..], &["--shard", "1/2", "--judge", "googlenet"]].concat());
+    sweeps(at, "part2", &[&set[..], &["--judge", "googlenet", "--judge", "resnet18"]].concat());
+    let rank = ["--rank-by", "googlenet:distance,resnet18:rank"];
+    succeeds(at, &[&["sweep", "merge", "part1", "part2", "--out", "merged"], &rank[..]].concat());
+    let names = ["googlenet", "resnet18"];
+    let rows = table(at.join("merged/sweep.csv"));
+    for row in &rows {
+        for name in names {
+            let distance: f64 = row[&format!("{name}:distance")].parse().unwrap();
+            assert!(distance > 1e-9 && distance < 1.0, "{row:?}");
+        }
+    }
+    assert_eq!(rows.len(), 2);
+    // As a single sweep, which goes on from there.
+    let merged = files(&at.join("merged"));
+    sweeps(at, "part2", &[&set[..], &["--judge", "googlenet", "--judge", "resnet18"], &rank[..]].concat());
+    assert_same_files(&files(&at.join("part2")), &merged);
 }
 
 #[test]

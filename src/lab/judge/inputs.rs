@@ -21,6 +21,8 @@ pub(crate) struct Image {
     /// The index and the label of its class in the network that made the prototypes.
     pub(super) index: usize,
     pub(super) label: Label,
+    /// The name of a prototype in reports: its folder, or in a sweep the path of its image.
+    pub(super) name: String,
 }
 
 /// A prototype's image, and the network that made it.
@@ -76,6 +78,24 @@ impl Inputs {
     /// As [`Inputs::find`].
     pub(crate) fn find_group(name: &Path, folders: &[PathBuf], photographs: Option<Photographs<'_>>) -> Result<Self> {
         Self::of(&[(name.to_owned(), find(folders)?)], photographs)
+    }
+
+    /// Prototypes of one network that have no records: groups by name, and of each prototype its name, its image and its class.
+    pub(crate) fn without_records(
+        groups: Vec<(String, Vec<(String, PathBuf, usize)>)>,
+        maker: &WeightsRecord,
+        labels: &Labels,
+    ) -> Self {
+        let prototype = |(name, path, index): (String, PathBuf, usize)| {
+            let label = labels.get(index).expect("a class of the network").clone();
+            Prototype { image: Image { path, index, label, name }, maker: maker.clone() }
+        };
+        let group = |(name, prototypes): (String, Vec<_>)| Group {
+            folder: name.into(),
+            prototypes: prototypes.into_iter().map(prototype).collect(),
+        };
+        let groups = groups.into_iter().map(group).collect();
+        Self { groups, photographs: Vec::new(), seed: 0, skipped: Vec::new() }
     }
 
     /// The groups, each with its name and prototypes.
@@ -171,7 +191,8 @@ impl Maker<'_> {
     }
 
     fn image(&self, index: usize, path: PathBuf) -> Image {
-        Image { path, index, label: self.label(index).clone() }
+        let name = path.parent().unwrap_or(Path::new("")).display().to_string();
+        Image { path, index, label: self.label(index).clone(), name }
     }
 }
 

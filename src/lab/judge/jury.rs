@@ -1,10 +1,9 @@
 //! Asks a judge about all images, and makes its table.
 
 use std::collections::{BTreeMap, HashSet};
-use std::path::Path;
 
 use super::answers::{Answer, Answers};
-use super::inputs::{Group, Image, Inputs};
+use super::inputs::{Group, Inputs};
 use crate::analysis::judge::{GroupRow, JudgeRow, PrototypeRow, Unmapped};
 use crate::analysis::kid::{Featured, Kid};
 use crate::analysis::study::Resampling;
@@ -68,7 +67,7 @@ impl Jury<'_> {
             match answer {
                 Ok(Answer { seen, top, features }) => {
                     rows.made += usize::from(prototype.maker.sha256 == network.weights().sha256());
-                    rows.each.push(PrototypeRow { folder: folder(&prototype.image), seen, top });
+                    rows.each.push(PrototypeRow { folder: prototype.image.name.clone(), seen, top });
                     rows.features.push(Featured { class: seen.class, features });
                 }
                 Err(reason) => {
@@ -100,9 +99,4 @@ fn kid(prototypes: &[Featured], photographs: &[Featured], seed: u64) -> Option<K
     let resampling = Resampling { count: RESAMPLES, seed };
     let prototypes: Vec<&Featured> = prototypes.iter().collect();
     (!photographs.is_empty()).then(|| Kid::of(&prototypes, &photographs, resampling))
-}
-
-/// A prototype's folder.
-pub(super) fn folder(image: &Image) -> String {
-    image.path.parent().unwrap_or(Path::new("")).display().to_string()
 }

@@ -5,13 +5,12 @@ use std::path::{Path, PathBuf};
 
 use super::ask::Judges;
 use super::inputs::Inputs;
-use super::jury::folder;
+use crate::Result;
 use crate::analysis::judge::JudgeRow;
 use crate::atomic::write_atomically;
 use crate::gpu::Context;
 use crate::lab::observer::Observer;
 use crate::lab::run::folder::JUDGES;
-use crate::Result;
 use serde_json::{Value, json};
 
 /// The layout's name and version.
@@ -34,7 +33,7 @@ impl MadeRequest<'_> {
         let inputs = Inputs::find_group(self.out, self.folders, None)?;
         let judges = self.judges.ask(&inputs, context, observer)?;
         for image in inputs.prototypes() {
-            let said: Vec<Value> = judges.iter().map(|judge| said(judge, &folder(image), &image.label.name)).collect();
+            let said: Vec<Value> = judges.iter().map(|judge| said(judge, &image.name, &image.label.name)).collect();
             let text = format!("{:#}\n", json!({"format": FORMAT, "judges": said}));
             write_atomically(image.path.with_file_name(JUDGES), |out| out.write_all(text.as_bytes()))?;
         }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::inputs::{Image, Inputs};
-use super::jury::{Jury, folder};
+use super::jury::Jury;
 use crate::analysis::judge::Judgement;
 use crate::gpu::Context;
 use crate::lab::disk::{check_report, write_files};
@@ -87,5 +87,5 @@ impl JudgeRequest<'_> {
 
 /// A prototype as the page shows it.
 fn shown(image: &Image) -> Result<PrototypePicture> {
-    Ok(PrototypePicture { folder: folder(image), class: image.label.name.clone(), file: shown_png(&image.path)? })
+    Ok(PrototypePicture { folder: image.name.clone(), class: image.label.name.clone(), file: shown_png(&image.path)? })
 }

@@ -30,6 +30,8 @@ pub(crate) const PLAN: &str = "plan.json";
 pub(crate) const TABLE: &str = "sweep.json";
 /// The folder of points.
 pub(crate) const POINTS: &str = "points";
+/// What judges said about a point, beside its images.
+pub(crate) const JUDGES: &str = "judges.json";
 /// The longest plan or point that is read.
 const MAX_BYTES: u64 = 256 << 20;
 
@@ -65,6 +67,11 @@ impl Plan {
         let grid = grid.into_iter().map(axis).collect();
         let base = to_current(base).map_err(|error| error.within(format!("{}: ", path.display())))?;
         Ok(Some(Self { format, about, base, grid }))
+    }
+
+    /// Whether points have several prototypes of a class.
+    pub(crate) fn has_seeds(&self) -> bool {
+        self.about.get("seeds").and_then(Value::as_u64).is_some_and(|seeds| seeds > 1)
     }
 
     /// A digest of the properties that points must share.
@@ -166,6 +173,8 @@ impl Files {
         let folder = self.out.join(POINTS).join(&record.score.name);
         std::fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
         remove_leftovers(&folder)?;
+        // They saw other images.
+        remove(&folder.join(JUDGES))?;
         for (path, png) in pictures {
             write_atomically(self.picture(path), |out| out.write_all(png))?;
         }

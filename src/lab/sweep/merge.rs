@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::analysis::judge::JudgeRow;
 use crate::bounded::{if_there, read_text_at_most};
-use crate::report::sweep::FailedPoint;
+use crate::report::sweep::{FailedPoint, SweepJudge};
 use crate::{Error, Result};
 use serde_json::{Map, Value};
 
@@ -11,6 +12,7 @@ use super::files::{
     Files, PLAN, PLAN_FORMAT, POINT_FORMAT, POINTS, Plan, Record, differences, read_picture, write_json,
 };
 use super::grid::{self, PRESET};
+use super::judges::{fill, is_same, judges_of, keep, kept};
 use super::make::Outcomes;
 use crate::lab::disk::check_writable;
 
@@ -29,6 +31,13 @@ pub(crate) struct Merge<'a> {
     pub(crate) force: bool,
 }
 
+/// What the parts contain together.
+pub(crate) struct Merged {
+    pub(crate) plan: Plan,
+    pub(crate) outcomes: Outcomes,
+    pub(crate) judges: Vec<SweepJudge>,
+}
+
 /// A point in the parts.
 enum Found<'a> {
     Finished(&'a Files, Box<Record>),
@@ -37,8 +46,9 @@ enum Found<'a> {
 }
 
 impl Merge<'_> {
-    /// Checks everything, then copies the points. The caller writes the table.
-    pub(crate) fn run(&self) -> Result<(Plan, Outcomes)> {
+    /// Checks everything, then copies the points. The caller writes the table, of which `check` gets the judges and whether there are several
+    /// prototypes of a class before anything is written.
+    pub(crate) fn run(&self, check: impl FnOnce(&[SweepJudge], bool) -> Result<()>) -> Result<Merged> {
         let parts: Vec<Files> = self.parts.iter().map(|part| Files::new(part)).collect();
         let plan = self.plan(&parts)?;
         let mut found = Vec::new();
@@ -47,15 +57,26 @@ impl Merge<'_> {
             found.push((of(&values, &plan, &parts)?, name, values));
         }
         refuse_missing(found.iter().filter(|(found, ..)| matches!(found, Found::Nothing)).map(|found| &found.1))?;
+        let mut said = Vec::new();
+        for (found, ..) in &found {
+            said.push(if let Found::Finished(_, record) = found { said_of(&parts, record)? } else { Vec::new() });
+        }
+        let maker = plan.about.get("network").and_then(|network| network["sha256"].as_str());
+        let judges = judges_of(said.iter().flatten(), maker.unwrap_or_default());
+        check(&judges, plan.has_seeds())?;
         let out = Files::new(self.out);
         self.check_out(&out, &plan)?;
         out.begin(true)?;
         write_json(&out.plan(), &plan)?;
         let mut outcomes = Outcomes::default();
-        for (found, name, values) in found {
+        for ((found, name, values), said) in found.into_iter().zip(said) {
             match found {
-                Found::Finished(part, record) => {
+                Found::Finished(part, mut record) => {
                     out.write(&record, &pictures(part, &record)?)?;
+                    fill(&mut record.score, &judges, &said);
+                    if !said.is_empty() {
+                        keep(&out, &record, said)?;
+                    }
                     outcomes.records.push(*record);
                 }
                 Found::Failed(error) => {
@@ -65,7 +86,7 @@ impl Merge<'_> {
                 Found::Nothing => unreachable!("refused above"),
             }
         }
-        Ok((plan, outcomes))
+        Ok(Merged { plan, outcomes, judges })
     }
 
     /// The plan of the parts, which must be the same in all.
@@ -147,6 +168,19 @@ fn of<'a>(values: &Map<String, Value>, plan: &Plan, parts: &'a [Files]) -> Resul
         (None, Some(error)) => Found::Failed(error),
         (None, None) => Found::Nothing,
     })
+}
+
+/// What the judges of all parts said about a point, each judge once.
+fn said_of(parts: &[Files], record: &Record) -> Result<Vec<JudgeRow>> {
+    let mut said: Vec<JudgeRow> = Vec::new();
+    for part in parts {
+        for row in kept(part, record)? {
+            if !said.iter().any(|other| is_same(other, &row)) {
+                said.push(row);
+            }
+        }
+    }
+    Ok(said)
 }
 
 /// Checks that a record belongs to this point of this plan.

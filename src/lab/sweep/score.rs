@@ -111,6 +111,8 @@ impl Scorer<'_> {
             probability: mean(|one| one.probability),
             loss: mean(|one| one.loss),
             classes,
+            front: None,
+            judges: Vec::new(),
         };
         let image = self.correlator.image();
         let pictures = made.iter().map(|made| Ok((self.path(point, made), png(&made.pixels, image)?)));

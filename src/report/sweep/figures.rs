@@ -1,7 +1,8 @@
-//! The heat maps of a sweep: for each pair of settings, the best and the mean over the other settings.
+//! The plots of a sweep: for each pair of settings a heat map of the best and of the mean over the other settings, and a Pareto front.
 
+use super::measures::Measure;
 use super::table::{Sweep, SweepAxis, SweepPoint, shown};
-use crate::report::plot::{HeatMap, Scene};
+use crate::report::plot::{HeatMap, Scatter, ScatterPoint, Scene};
 
 /// The most maps: the pairs of four settings.
 const PAIRS: usize = 6;
@@ -20,6 +21,34 @@ pub(super) struct Figure {
 enum Over {
     Best,
     Mean,
+}
+
+/// The points over two measures, with the first front marked. `is_plane`: whether the front is of these two alone.
+pub(super) fn front(sweep: &Sweep, [x, y]: [&Measure; 2], is_plane: bool) -> Figure {
+    let point = |(at, point): (usize, &SweepPoint)| {
+        let (x, y) = (x.value(point)?, y.value(point)?);
+        Some(ScatterPoint { name: (at + 1).to_string(), x, y, is_marked: point.front == Some(1) })
+    };
+    let axis = |measure: &Measure| {
+        let direction = if measure.less_is_better() { " (less is better)" } else { "" };
+        format!("{}{direction}", measure.name)
+    };
+    let points: Vec<ScatterPoint> = sweep.points.iter().enumerate().filter_map(point).collect();
+    let missing = sweep.points.len() - points.len();
+    let title = format!("{} and {}", x.name, y.name);
+    let scene = Scatter { title, x: axis(x), y: axis(y), points, is_joined: is_plane }.scene();
+    let what = match is_plane {
+        true => "in both measures and better in one".to_owned(),
+        false => format!("in all of {} and better in one; the plot shows the first two", sweep.rank),
+    };
+    let missing = match missing {
+        0 => String::new(),
+        count => format!(" Without a value: {count}."),
+    };
+    let caption = format!(
+        "Each point by two measures. Marked, with its rank: the Pareto front, for which no other point is at least as good {what}.{missing}"
+    );
+    Figure { name: "pareto".into(), caption, scene }
 }
 
 /// Every map.

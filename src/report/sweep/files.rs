@@ -1,17 +1,24 @@
 //! The files of a sweep.
 
+use super::measures::Measure;
 use super::table::Sweep;
 use super::{csv_tables, figures, page};
 use crate::error::Result;
 use crate::report::files::{Files, json};
 
-/// `sweep.csv`, `prototypes.csv`, `plots/`, `sweep.html` and, last, `sweep.json`. `picture` returns a prototype's image, PNG or JPEG, by
+/// `sweep.csv`, `prototypes.csv`, `plots/`, `sweep.html` and, last, `sweep.json`. `pair` are the measures over
+/// which a Pareto front is plotted, and whether it is of these alone. `picture` returns a prototype's image, PNG or JPEG, by
 /// its path; if it returns `None`, the page shows none.
 ///
 /// # Errors
 /// If an image is neither PNG nor JPEG.
-pub(crate) fn sweep_files(sweep: &Sweep, picture: impl Fn(&str) -> Result<Option<Vec<u8>>>) -> Result<Files> {
-    let figures = figures::all(sweep);
+pub(crate) fn sweep_files(
+    sweep: &Sweep,
+    pair: Option<([&Measure; 2], bool)>,
+    picture: impl Fn(&str) -> Result<Option<Vec<u8>>>,
+) -> Result<Files> {
+    let front = pair.map(|(pair, is_plane)| figures::front(sweep, pair, is_plane));
+    let figures: Vec<_> = front.into_iter().chain(figures::all(sweep)).collect();
     let page = page::render(sweep, &figures, &picture)?;
     let mut files = vec![
         ("sweep.csv".to_string(), csv_tables::points(sweep)?),

@@ -3,8 +3,12 @@
 mod csv_tables;
 mod figures;
 mod files;
+mod measures;
 mod page;
 mod table;
 
 pub(crate) use files::sweep_files;
-pub(crate) use table::{FailedPoint, Share, Sweep, SweepAxis, SweepClass, SweepPoint, SweepPrototype, shown};
+pub(crate) use measures::Measure;
+pub(crate) use table::{
+    FailedPoint, PointJudge, Share, Sweep, SweepAxis, SweepClass, SweepJudge, SweepPoint, SweepPrototype, shown,
+};

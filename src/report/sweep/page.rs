@@ -4,7 +4,7 @@ use minijinja::context;
 use minijinja::value::{Serde, Value as Shown};
 
 use super::figures::Figure;
-use super::table::{Sweep, SweepPoint, shown};
+use super::table::{PointJudge, Sweep, SweepPoint, shown};
 use crate::error::Result;
 use crate::report::page;
 
@@ -22,7 +22,8 @@ pub(super) fn render(
     let row = |(at, point): (usize, &SweepPoint)| {
         let values: Vec<String> =
             sweep.grid.iter().map(|axis| point.values.get(&axis.setting).map(shown).unwrap_or_default()).collect();
-        context! { rank => at + 1, values, point => Serde(point) }
+        let judges: Vec<Shown> = sweep.judges.iter().map(|judge| said(point, &judge.name)).collect();
+        context! { rank => at + 1, values, judges, front => point.front, point => Serde(point) }
     };
     let rows: Vec<Shown> = sweep.points.iter().take(ROWS).enumerate().map(row).collect();
     let best = sweep.points.first();
@@ -49,6 +50,10 @@ pub(super) fn render(
             rank => sweep.rank.as_str(),
             settings_varied => sweep.grid.iter().map(|axis| axis.setting.clone()).collect::<Vec<_>>(),
             made => sweep.points.len(),
+            judges => Serde(&sweep.judges),
+            has_seeds => sweep.has_seeds(),
+            has_fronts => sweep.points.iter().any(|point| point.front.is_some()),
+            unmapped => unmapped(sweep),
             rows,
             best => best.map(|point| context! { point => Serde(point) }),
             whole => whole.map(|point| context! { point => Serde(point) }),
@@ -59,6 +64,26 @@ pub(super) fn render(
             base_settings => base,
         },
     )
+}
+
+/// What a judge says about a point; without numbers if it was not asked.
+fn said(point: &SweepPoint, judge: &str) -> Shown {
+    let said = point.judge(judge);
+    let prototypes = said.and_then(|said| said.prototypes);
+    context! { prototypes => Serde(prototypes), distance => said.and_then(|said| said.distance) }
+}
+
+/// A judge's view of a prototype.
+fn seen(judge: &PointJudge, picture: &str) -> Option<Shown> {
+    let row = judge.each.iter().find(|row| row.folder == picture)?;
+    Some(context! { judge => judge.judge.as_str(), row => Serde(row) })
+}
+
+/// The classes that judges do not know. They are the same for all points.
+fn unmapped(sweep: &Sweep) -> Vec<Shown> {
+    let judges = sweep.points.first().into_iter().flat_map(|point| &point.judges);
+    let all = judges.flat_map(|judge| judge.unmapped.iter().map(move |class| (judge, class)));
+    all.map(|(judge, class)| context! { judge => judge.judge.as_str(), class => Serde(class) }).collect()
 }
 
 fn pictures(title: &str, point: &SweepPoint, picture: &dyn Fn(&str) -> Result<Option<Vec<u8>>>) -> Result<Shown> {
@@ -72,6 +97,7 @@ fn pictures(title: &str, point: &SweepPoint, picture: &dyn Fn(&str) -> Result<Op
             index => class.index,
             is_top => one.top.index == class.index,
             one => Serde(one),
+            judges => point.judges.iter().filter_map(|judge| seen(judge, &one.picture)).collect::<Vec<_>>(),
         });
     }
     Ok(context! { title, point => Serde(point), pictures })

@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::analysis::judge::{PrototypeRow, Recognition, Unmapped};
 use crate::analysis::similarity::{Holds, Likely, Spread};
+use crate::networks::Preprocessing;
 
 /// A varied setting with its values.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,14 +27,32 @@ pub(crate) struct Sweep {
     pub(crate) base: Map<String, Value>,
     /// The settings that are varied.
     pub(crate) grid: Vec<SweepAxis>,
-    /// The ranking criterion.
+    /// The measure by which points are ranked; if there are several, separated by commas.
     pub(crate) rank: String,
+    /// The judges of the prototypes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) judges: Vec<SweepJudge>,
     /// The adapters that made the points.
     pub(crate) adapters: Vec<String>,
     /// The points, the best first.
     pub(crate) points: Vec<SweepPoint>,
     /// The failed points, in the order of the grid.
     pub(crate) failed: Vec<FailedPoint>,
+}
+
+/// A judge of the prototypes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct SweepJudge {
+    /// Its name in tables.
+    pub(crate) name: String,
+    /// The weights file, or the name of an embedded network.
+    pub(crate) weights: String,
+    pub(crate) sha256: String,
+    pub(crate) architecture: String,
+    /// The input that it gets.
+    pub(crate) input: Preprocessing,
+    /// Whether it made the prototypes itself. If so, it is no stranger.
+    pub(crate) made: bool,
 }
 
 /// A point: one combination of settings.
@@ -60,6 +80,27 @@ pub(crate) struct SweepPoint {
     pub(crate) loss: f64,
     /// The individual classes.
     pub(crate) classes: Vec<SweepClass>,
+    /// The Pareto front if points are ranked by several measures; 1 is dominated by no other point.
+    #[serde(default, skip_deserializing, skip_serializing_if = "Option::is_none")]
+    pub(crate) front: Option<usize>,
+    /// What judges say. It is not part of a point's record.
+    #[serde(default, skip_deserializing, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) judges: Vec<PointJudge>,
+}
+
+/// What a judge says about the prototypes of a point.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct PointJudge {
+    /// [`SweepJudge::name`].
+    pub(crate) judge: String,
+    /// `None` if the judge knows none of the classes.
+    pub(crate) prototypes: Option<Recognition>,
+    /// The mean pairwise distance between the prototypes of a class; `None` if no class has two.
+    pub(crate) distance: Option<f64>,
+    /// The classes that the judge does not know.
+    pub(crate) unmapped: Vec<Unmapped>,
+    /// Each prototype, by the path of its image.
+    pub(crate) each: Vec<PrototypeRow>,
 }
 
 /// A count out of a total.
@@ -123,6 +164,11 @@ pub(crate) struct FailedPoint {
 }
 
 impl Sweep {
+    /// Whether there are several prototypes of a class.
+    pub(crate) fn has_seeds(&self) -> bool {
+        self.points.iter().flat_map(|point| &point.classes).any(|class| class.prototypes.len() > 1)
+    }
+
     /// The most similar point among those whose prototypes are all top 1.
     pub(crate) fn best_of_top1(&self) -> Option<&SweepPoint> {
         let whole = self.points.iter().filter(|point| point.top1.of > 0 && point.top1.count == point.top1.of);
@@ -132,6 +178,11 @@ impl Sweep {
 }
 
 impl SweepPoint {
+    /// What a judge says; `None` if it was not asked.
+    pub(crate) fn judge(&self, name: &str) -> Option<&PointJudge> {
+        self.judges.iter().find(|judge| judge.judge == name)
+    }
+
     /// The similarity for comparisons; undefined is lowest.
     pub(crate) fn order(&self) -> f64 {
         self.similarity.mean.unwrap_or(f64::NEG_INFINITY)
