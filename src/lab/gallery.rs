@@ -79,7 +79,7 @@ fn gallery(out: &Path) -> Result<Gallery> {
             gallery.failed.push(NotShown { folder, why: why.trim().chars().take(MAX_REASON).collect() });
         }
     }
-    gallery.shown.sort_by(|a, b| (a.class, a.seed, &a.folder).cmp(&(b.class, b.seed, &b.folder)));
+    gallery.shown.sort_by(|a, b| (a.class, &a.name, a.seed, &a.folder).cmp(&(b.class, &b.name, b.seed, &b.folder)));
     gallery.failed.sort_by(|a, b| a.folder.cmp(&b.folder));
     Ok(gallery)
 }

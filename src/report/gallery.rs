@@ -43,13 +43,14 @@ pub(crate) struct NotShown {
 pub(crate) struct Gallery {
     /// The file names in the prototypes' folders: image, animation, pixels, record.
     pub(crate) files: [String; 4],
-    /// The prototypes.
+    /// The prototypes; those of a class are together.
     pub(crate) shown: Vec<Shown>,
     /// The prototypes that failed.
     pub(crate) failed: Vec<NotShown>,
 }
 
-/// `contact.png` and `index.html`, which links to the files in the folders. `picture` reads a prototype's image; if it cannot, the sheet
+/// `contact.png` and `index.html`, which links to the files in the folders. If a class has several prototypes, the page shows each class under
+/// a heading of its own. `picture` reads a prototype's image; if it cannot, the sheet
 /// has a gap.
 ///
 /// # Errors
@@ -71,10 +72,16 @@ pub(crate) fn gallery_files<'a>(
         sheet.place(picture(shown).as_deref(), &[title, seen]);
     }
     let left_out = gallery.shown.len().saturating_sub(sheet.room());
+    let of_one = |a: &Shown, b: &Shown| (a.class, &a.name) == (b.class, &b.name);
+    let mut groups: Vec<&[Shown]> = gallery.shown.chunk_by(of_one).collect();
+    let is_grouped = groups.len() > 1 && groups.iter().any(|group| group.len() > 1);
+    if !is_grouped {
+        groups = vec![&gallery.shown];
+    }
     let page = page::render(
         "gallery.html",
         context! {
-            files => gallery.files.clone(), shown => Serde(&gallery.shown), failed => Serde(&gallery.failed), left_out,
+            files => gallery.files.clone(), shown => Serde(&gallery.shown), groups => Serde(groups), is_grouped, failed => Serde(&gallery.failed), left_out,
             version => env!("CARGO_PKG_VERSION"),
         },
     )?;

@@ -54,6 +54,12 @@ fn the_page_shows_all(folder: &Path, made: &Value) {
         assert!(page.contains(&format!("href=\"{name}/run.json\"")), "{name} is not in {page}");
     }
     assert_eq!(page.matches("<img ").count(), 6, "{page}");
+    // The seeds of each class are together.
+    let classes: Vec<&str> = page.split("<h2>").skip(1).collect();
+    assert_eq!(classes.len(), 3, "{page}");
+    for (class, name) in classes.iter().zip(["butterfly", "cactus", "moth"]) {
+        assert!(class.starts_with(name) && class.matches("<img ").count() == 2, "{class}");
+    }
     assert!(!page.contains("http:") && !page.contains("https:"), "{page}");
     // Three columns of two: the first picture, and the last.
     let sheet = image::open(out.join("contact.png")).unwrap().into_rgb8();

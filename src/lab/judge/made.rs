@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 /// The layout's name and version.
 const FORMAT: &str = "protogpu run judges 1";
+
 /// Judges, and the finished prototypes that they see.
 pub(crate) struct MadeRequest<'a> {
     /// The folder of the run, which names the group.
