@@ -234,6 +234,10 @@ fn table(path: impl AsRef<Path>) -> Vec<BTreeMap<String, String>> {
     reader.records().map(|record| row(record.unwrap())).collect()
 }
 
+fn number(row: &BTreeMap<String, String>, column: &str) -> f64 {
+    row[column].parse().unwrap_or_else(|error| panic!("{column} of {row:?}: {error}"))
+}
+
 #[test]
 fn judges_see_every_point_once() {
     let folder = tempfile::tempdir().unwrap();
@@ -263,14 +267,15 @@ fn judges_see_every_point_once() {
             assert!(gap.abs() < 1e-6, "{seen}");
         }
         let mean = each.iter().map(|seen| seen["probability"].as_f64().unwrap()).sum::<f64>() / 2.0;
-        let in_table: f64 = row["googlenet:probability"].parse().unwrap();
+        let in_table = number(row, "googlenet:probability");
         assert!((mean - in_table).abs() < 1e-12 && !row.contains_key("googlenet:distance"), "{row:?}");
-        assert_eq!(row["googlenet:top1"], said["prototypes"]["top1"]["value"].to_string());
-        assert_eq!(row["googlenet:rank"], said["prototypes"]["rank"].to_string());
+        assert_eq!(number(row, "googlenet:top1"), said["prototypes"]["top1"]["value"].as_f64().unwrap());
+        assert_eq!(number(row, "googlenet:rank"), said["prototypes"]["rank"].as_f64().unwrap());
         probabilities.push(in_table);
     }
     let prototypes = table(out.join("prototypes.csv"));
-    assert_eq!(prototypes[0]["googlenet:probability"], points[0]["judges"][0]["each"][0]["probability"].to_string());
+    let first = points[0]["judges"][0]["each"][0]["probability"].as_f64().unwrap();
+    assert_eq!(number(&prototypes[0], "googlenet:probability"), first);
     let page = std::fs::read_to_string(out.join("sweep.html")).unwrap();
     assert!(page.contains("googlenet<br>Top 1") && page.contains("<br>googlenet: probability 0."), "{page}");
     // Everything is known: no adapter is opened, and the files are the same. They are no part of a sweep's points.
@@ -287,7 +292,7 @@ fn judges_see_every_point_once() {
     let by_judge = [&judged[..], &nothing, &["--rank-by", "googlenet:probability"]].concat();
     sweeps(at, "out", &by_judge);
     let ranked: Vec<f64> =
-        table(out.join("sweep.csv")).iter().map(|row| row["googlenet:probability"].parse().unwrap()).collect();
+        table(out.join("sweep.csv")).iter().map(|row| number(row, "googlenet:probability")).collect();
     let mut sorted = probabilities;
     sorted.sort_by(|a, b| b.total_cmp(a));
     assert_eq!(ranked, sorted);
@@ -383,7 +388,7 @@ fn merged_parts_keep_their_judges() {
     let rows = table(at.join("merged/sweep.csv"));
     for row in &rows {
         for name in names {
-            let distance: f64 = row[&format!("{name}:distance")].parse().unwrap();
+            let distance = number(row, &format!("{name}:distance"));
             assert!(distance > 1e-9 && distance < 1.0, "{row:?}");
         }
     }
