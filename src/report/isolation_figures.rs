@@ -3,19 +3,22 @@
 use super::plot::{Axis, Curves, Line, Role, Scene};
 use crate::analysis::isolate::{Curve, Isolations, Measured, Method};
 
+/// One of the two curves.
+type Game = fn(&Measured) -> &Curve;
+
 /// Every plot with its name, which is also its file name; none without a comparison.
 pub(super) fn all(table: &Isolations) -> Vec<(String, Scene)> {
     if table.comparison.is_none() {
         return Vec::new();
     }
-    let games: [(&str, &str, fn(&Measured) -> &Curve); 2] = [
+    let games: [(&str, &str, Game); 2] = [
         ("insertion", "Insertion: the most important pixels are shown first", |one| &one.insertion),
         ("deletion", "Deletion: the most important pixels vanish first", |one| &one.deletion),
     ];
     games.map(|(name, title, of)| (name.to_owned(), curves(table, title, of))).to_vec()
 }
 
-fn curves(table: &Isolations, title: &str, of: fn(&Measured) -> &Curve) -> Scene {
+fn curves(table: &Isolations, title: &str, of: Game) -> Scene {
     let roles = [Role::Prototype, Role::Same, Role::Different];
     let line = |(at, role): (usize, Role)| {
         let curves: Vec<&Curve> = table.images.iter().map(|image| of(&image.methods[at])).collect();

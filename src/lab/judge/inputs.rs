@@ -37,6 +37,14 @@ pub(super) struct Group {
     pub(super) prototypes: Vec<Prototype>,
 }
 
+/// A prototype without a record.
+pub(crate) struct Unrecorded {
+    pub(crate) name: String,
+    pub(crate) picture: PathBuf,
+    /// The index of its class.
+    pub(crate) class: usize,
+}
+
 /// Which photographs are judged.
 pub(crate) struct Photographs<'a> {
     pub(crate) images: &'a Path,
@@ -80,17 +88,17 @@ impl Inputs {
         Self::of(&[(name.to_owned(), find(folders)?)], photographs)
     }
 
-    /// Prototypes of one network that have no records: groups by name, and of each prototype its name, its image and its class.
+    /// Prototypes of one network that have no records, in groups with a name.
     pub(crate) fn without_records(
-        groups: Vec<(String, Vec<(String, PathBuf, usize)>)>,
+        groups: Vec<(String, Vec<Unrecorded>)>,
         maker: &WeightsRecord,
         labels: &Labels,
     ) -> Self {
-        let prototype = |(name, path, index): (String, PathBuf, usize)| {
+        let prototype = |Unrecorded { name, picture: path, class: index }: Unrecorded| {
             let label = labels.get(index).expect("a class of the network").clone();
             Prototype { image: Image { path, index, label, name }, maker: maker.clone() }
         };
-        let group = |(name, prototypes): (String, Vec<_>)| Group {
+        let group = |(name, prototypes): (String, Vec<Unrecorded>)| Group {
             folder: name.into(),
             prototypes: prototypes.into_iter().map(prototype).collect(),
         };

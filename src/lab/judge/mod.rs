@@ -8,6 +8,6 @@ mod made;
 mod measure;
 
 pub(crate) use ask::{Judges, NamedJudge};
-pub(crate) use inputs::{Inputs, Photographs};
+pub(crate) use inputs::{Inputs, Photographs, Unrecorded};
 pub(crate) use made::MadeRequest;
 pub(crate) use measure::JudgeRequest;

@@ -7,7 +7,7 @@ use super::files::{Files, JUDGES, POINTS, Record, or_anew, read_json, write_json
 use crate::analysis::judge::JudgeRow;
 use crate::gpu::Context;
 use crate::lab::disk::remove_leftovers;
-use crate::lab::judge::{Inputs, Judges, NamedJudge};
+use crate::lab::judge::{Inputs, Judges, NamedJudge, Unrecorded};
 use crate::lab::observer::Observer;
 use crate::lab::run::record::WeightsRecord;
 use crate::labels::Labels;
@@ -116,10 +116,14 @@ impl<'a> SweepJudges<'a> {
     }
 
     /// The prototypes of a point.
-    fn group(&self, record: &Record) -> (String, Vec<(String, PathBuf, usize)>) {
+    fn group(&self, record: &Record) -> (String, Vec<Unrecorded>) {
         let classes = record.score.classes.iter();
         let all = classes.flat_map(|class| class.prototypes.iter().map(move |one| (class.index, &one.picture)));
-        let image = |(class, path): (usize, &String)| (path.clone(), self.files.picture(path), class);
+        let image = |(class, name): (usize, &String)| Unrecorded {
+            name: name.clone(),
+            picture: self.files.picture(name),
+            class,
+        };
         (record.score.name.clone(), all.map(image).collect())
     }
 }
