@@ -187,6 +187,9 @@ impl SweepArgs {
         let (plan, points) = request.plan(grid.map(String::as_str), &self.set, &base)?;
         let shard = self.shard.unwrap_or(Shard::WHOLE);
         let points: Vec<Point> = points.into_iter().enumerate().filter(|(at, _)| shard.has(*at)).map(|p| p.1).collect();
+        if !self.force {
+            judges.check(&points)?;
+        }
         let done = request.begin(&files, &plan, &points)?;
         match self.make(&request, &plan, &points, done, &judges, &terminal) {
             Err(Error::Cancelled) => {

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use super::files::{Files, JUDGES, POINTS, Record, or_anew, read_json, write_json};
+use super::grid::Point;
 use crate::analysis::judge::JudgeRow;
 use crate::gpu::Context;
 use crate::lab::disk::remove_leftovers;
@@ -66,6 +67,16 @@ impl<'a> SweepJudges<'a> {
         Ok(Self { judges, named: with_short_names(named), files, maker, labels })
     }
 
+    /// Reads what is kept about these points, before any work.
+    ///
+    /// # Errors
+    /// If a file is damaged.
+    pub(crate) fn check(&self, points: &[Point]) -> Result<()> {
+        let path = |point: &Point| path(self.files, &self.files.name(&point.values));
+        let check = |point: &Point| read(&path(point)).map(|_| ()).map_err(or_anew);
+        if self.named.is_empty() { Ok(()) } else { points.iter().try_for_each(check) }
+    }
+
     /// Whether every judge has seen these points.
     pub(crate) fn have_seen<'r>(&self, mut records: impl Iterator<Item = &'r Record>) -> Result<bool> {
         let seen = |record: &Record| {
@@ -112,6 +123,9 @@ impl<'a> SweepJudges<'a> {
     }
 
     fn kept(&self, record: &Record) -> Result<Vec<JudgeRow>> {
+        if self.named.is_empty() {
+            return Ok(Vec::new());
+        }
         kept(self.files, record).map_err(or_anew)
     }
 
@@ -173,12 +187,7 @@ pub(super) fn fill(point: &mut SweepPoint, judges: &[SweepJudge], rows: &[JudgeR
 
 /// What is kept in a folder of what judges said about the images of a point.
 pub(super) fn kept(files: &Files, record: &Record) -> Result<Vec<JudgeRow>> {
-    let path = path(files, record);
-    let Some(Kept { format, judges }) = read_json(&path)? else { return Ok(Vec::new()) };
-    if format != FORMAT {
-        let path = path.display();
-        return Err(Error::input(format!("{path}: its format is {format}, but this program reads {FORMAT}")));
-    }
+    let judges = read(&path(files, &record.score.name))?;
     let paths: HashSet<&String> = record.pictures().collect();
     let is_whole = |row: &JudgeRow| match &row.groups[..] {
         [group] => {
@@ -190,9 +199,21 @@ pub(super) fn kept(files: &Files, record: &Record) -> Result<Vec<JudgeRow>> {
     Ok(judges.into_iter().filter(is_whole).collect())
 }
 
+/// What a file says; nothing if it does not exist.
+fn read(path: &Path) -> Result<Vec<JudgeRow>> {
+    match read_json(path)? {
+        None => Ok(Vec::new()),
+        Some(Kept { format, judges }) if format == FORMAT => Ok(judges),
+        Some(Kept { format, .. }) => {
+            let path = path.display();
+            Err(Error::input(format!("{path}: its format is {format}, but this program reads {FORMAT}")))
+        }
+    }
+}
+
 /// Keeps what judges said about a point.
 pub(super) fn keep(files: &Files, record: &Record, judges: Vec<JudgeRow>) -> Result<()> {
-    let path = path(files, record);
+    let path = path(files, &record.score.name);
     remove_leftovers(path.parent().unwrap_or(&files.out))?;
     write_json(&path, &Kept { format: FORMAT.to_owned(), judges })
 }
@@ -207,6 +228,6 @@ fn is_of(row: &JudgeRow, judge: &SweepJudge) -> bool {
     (&row.sha256, &row.architecture, &row.input) == (&judge.sha256, &judge.architecture, &judge.input)
 }
 
-fn path(files: &Files, record: &Record) -> PathBuf {
-    files.out.join(POINTS).join(&record.score.name).join(JUDGES)
+fn path(files: &Files, point: &str) -> PathBuf {
+    files.out.join(POINTS).join(point).join(JUDGES)
 }
