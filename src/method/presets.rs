@@ -145,9 +145,15 @@ mod tests {
             ..Settings::default()
         };
         assert_eq!(Preset::PaperStrict.settings().unwrap(), strict);
-        let mut natural =
-            Settings { preset: Preset::Natural, tv_weight: 0.006, warp_probability: 0.3, ..Settings::default() };
-        natural.transforms = "jitter 33,affine".parse().unwrap();
+        let mut natural = Settings {
+            preset: Preset::Natural,
+            logsumexp_weight: 0.5,
+            tv_weight: 0.006,
+            transforms: "unwarped roll 16,unwarped flip,affine".parse().unwrap(),
+            coarse_fraction: 0.5,
+            warp_probability: 0.3,
+            ..Settings::default()
+        };
         natural.regularizers.set_json("natural_weight", &1.0.into()).unwrap();
         assert_eq!(Preset::Natural.settings().unwrap(), natural);
         for (text, expected) in [
