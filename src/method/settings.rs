@@ -27,7 +27,8 @@ pub const MAX_STEPS: u32 = 1_000_000;
 /// The most views of a step. This limits the commands of a step.
 const MAX_VIEWS: u32 = 64;
 
-/// The settings of a prototype. The default is [`Preset::Paper`]; presets/paper.json has its values.
+/// The settings of a prototype. The default is [`Preset::Paper`], which suits every network; presets/paper.json has its values. For classes
+/// of a network that learned from photographs and has batch norms, `protogpu run` takes [`Preset::Natural`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
     /// The preset that the other values started from.
