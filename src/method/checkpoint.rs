@@ -208,8 +208,8 @@ impl Checkpoint {
         } else if !same_schedule([settings, &same_steps], network, self.step().into()) {
             let (now, then) = (settings.steps, self.settings.steps);
             differences.push(format!(
-                "{{steps}} is {now} now but {then} in the checkpoint, and the learning rate or the penalty of the finished \
-                     steps depends on it: use {{steps}} {then}"
+                "{{steps}} is {now} now but {then} in the checkpoint, and the learning rate, the penalty or the network's image \
+                     in the finished steps depends on it: use {{steps}} {then}"
             ));
         }
         if differences.is_empty() { Ok(()) } else { Err(Error::input("").advised(differences.join("; "))) }

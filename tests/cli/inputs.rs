@@ -169,7 +169,20 @@ fn only_the_same_input_goes_on() {
     let folder = place();
     let folder = folder.path();
     let run = |steps: &str, more: &[&'static str]| {
-        let even = ["run", "--weights", "w", "--class", "3", "--lr-decay-fraction", "0", "--tv-start", "1", "--steps"];
+        let even = [
+            "run",
+            "--preset",
+            "paper",
+            "--weights",
+            "w",
+            "--class",
+            "3",
+            "--lr-decay-fraction",
+            "0",
+            "--tv-start",
+            "1",
+            "--steps",
+        ];
         let args = even.map(String::from).to_vec();
         let args = args.into_iter().chain([steps.to_owned()]).chain(more.iter().map(|&text| text.to_owned()));
         args.collect::<Vec<String>>()
