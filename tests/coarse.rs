@@ -2,10 +2,10 @@
 
 use std::sync::LazyLock;
 
+use super::objectives::{self, f64s, relative};
 use super::twin::generated::generated;
-use super::twin::golden::norm;
 use protogpu::gpu::{AdapterChoice, Context};
-use protogpu::method::{Interpolation, Job, Overrides, Session, Settings};
+use protogpu::method::{Job, Overrides, Session, Settings};
 use protogpu::networks::{Architecture, Network};
 
 static CONTEXT: LazyLock<Context> = LazyLock::new(|| Context::new(&AdapterChoice::Best).expect("an adapter"));
@@ -19,18 +19,7 @@ fn network() -> Network {
 
 /// No transforms, no penalty, and a learning rate that does not depend on the number of steps.
 fn still(steps: u32, side: usize) -> Settings {
-    let mut settings = Settings {
-        steps,
-        image_side: side as u32,
-        rotation: 0.0,
-        translate: 0.0,
-        scale: [1.0, 1.0],
-        interpolation: Interpolation::Nearest,
-        tv_weight: 0.0,
-        lr_decay_fraction: 0.0,
-        warp_probability: 1.0,
-        ..Settings::default()
-    };
+    let mut settings = Settings { steps, image_side: side as u32, ..objectives::still("class") };
     settings.regularizers.set_json("natural_weight", &0.5.into()).expect("a setting");
     settings
 }
@@ -52,11 +41,6 @@ fn halved(image: &[f32], side: usize) -> Vec<f32> {
     (0..image.len() / 4).map(mean).collect()
 }
 
-fn relative(got: &[f32], want: &[f64]) -> f64 {
-    let difference: Vec<f64> = got.iter().zip(want).map(|(g, w)| f64::from(*g) - w).collect();
-    norm(&difference) / norm(want)
-}
-
 #[test]
 fn a_coarse_step_is_that_of_the_halved_image_in_the_halved_network() {
     let network = network();
@@ -75,7 +59,7 @@ fn a_coarse_step_is_that_of_the_halved_image_in_the_halved_network() {
         let (plane, y, x) = (i / (SIDE * SIDE), i / SIDE % SIDE, i % SIDE);
         0.25 * f64::from(want[(plane * (SIDE / 2) + y / 2) * (SIDE / 2) + x / 2])
     };
-    let off = relative(&got, &(0..got.len()).map(spread).collect::<Vec<_>>());
+    let off = relative(&f64s(&got), &(0..got.len()).map(spread).collect::<Vec<_>>());
     assert!(off < 1e-3, "gradient {off:.1e}");
 }
 

@@ -28,18 +28,18 @@ const SAME: f64 = 1e-3;
 /// One device for all tests: each convolution is compiled once.
 static CONTEXT: LazyLock<Context> = LazyLock::new(|| Context::new(&AdapterChoice::Best).expect("an adapter"));
 
-fn relative(got: &[f64], want: &[f64]) -> f64 {
+pub(super) fn relative(got: &[f64], want: &[f64]) -> f64 {
     assert_eq!(got.len(), want.len());
     let difference: Vec<f64> = got.iter().zip(want).map(|(g, w)| g - w).collect();
     norm(&difference) / norm(want)
 }
 
-fn f64s(values: &[f32]) -> Vec<f64> {
+pub(super) fn f64s(values: &[f32]) -> Vec<f64> {
     values.iter().copied().map(f64::from).collect()
 }
 
 /// Nothing but the objective: no warp, no penalty.
-fn still(objective: &str) -> Settings {
+pub(super) fn still(objective: &str) -> Settings {
     Settings {
         steps: 2,
         rotation: 0.0,

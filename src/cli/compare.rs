@@ -4,11 +4,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::args::{AdapterArgs, NetworkArgs, PrintArgs};
-use super::interrupt;
 use super::observer::Terminal;
-use super::terminal::{INTERRUPTED, note, print, print_json, table, words};
+use super::terminal::{table, words};
+use super::work::{NOTHING_WRITTEN, print_report, work};
 use crate::analysis::compare::{Comparison, Distance};
 use crate::analysis::judge::Recognition;
+use crate::gpu::Context;
 use crate::lab::compare::{CompareRequest, Inputs};
 use crate::lab::run::record::WeightsRecord;
 use crate::networks::Network;
@@ -53,16 +54,11 @@ impl CompareArgs {
             force: self.force,
         };
         request.check()?;
-        let (context, terminal) = (self.adapter.open()?, Terminal::new(self.print.quiet));
-        interrupt::listen()?;
-        match request.run(&context, &terminal) {
-            Err(Error::Cancelled) => {
-                note("stopped; nothing was written");
-                Ok(INTERRUPTED.into())
-            }
-            Err(error) => Err(error),
-            Ok(comparison) => self.report(&comparison, &terminal),
-        }
+        let terminal = Terminal::new(self.print.quiet);
+        let run = |context: &Context| request.run(context, &terminal);
+        work(&self.adapter, NOTHING_WRITTEN, run, |comparison| {
+            print_report(&self.print, &terminal, &comparison, &comparison.skipped, || shown(&comparison), &self.out)
+        })
     }
 
     /// The files of `--with`, each with its SHA-256.
@@ -79,20 +75,6 @@ impl CompareArgs {
             }
         };
         self.weights.iter().map(known).collect()
-    }
-
-    fn report(&self, comparison: &Comparison, terminal: &Terminal) -> Result<ExitCode> {
-        if self.print.json {
-            print_json(comparison)?;
-            return Ok(ExitCode::SUCCESS);
-        }
-        for line in &comparison.skipped {
-            terminal.note(&format!("skipped: {line}"));
-        }
-        if !self.print.quiet {
-            print(&format!("{}{}\n", shown(comparison), self.out.join("report.html").display()))?;
-        }
-        Ok(ExitCode::SUCCESS)
     }
 }
 

@@ -4,15 +4,16 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::args::{EngineArgs, PrintArgs};
-use super::interrupt;
 use super::observer::Terminal;
-use super::terminal::{INTERRUPTED, note, print, print_json, table};
+use super::terminal::table;
+use super::work::{NOTHING_WRITTEN, print_report, work};
+use crate::Result;
 use crate::analysis::entangle::{Check, EntangledClass, Entanglement};
 use crate::analysis::study::Interval;
+use crate::gpu::Context;
 use crate::lab::entangle::{EntangleRequest, Inputs};
 use crate::lab::pictures::ImageFolder;
 use crate::lab::similarity::choice::Choice;
-use crate::{Error, Result};
 
 /// The candidates of a class in the summary.
 const LISTED: usize = 3;
@@ -78,30 +79,18 @@ impl EntangleArgs {
             force: self.force,
         };
         request.check()?;
-        let (context, terminal) = (self.engine.adapter.open()?, Terminal::new(self.print.quiet));
-        interrupt::listen()?;
-        match request.run(&context, &terminal) {
-            Err(Error::Cancelled) => {
-                note("stopped; nothing was written");
-                Ok(INTERRUPTED.into())
-            }
-            Err(error) => Err(error),
-            Ok(entanglement) => self.report(&entanglement, &terminal),
-        }
-    }
-
-    fn report(&self, entanglement: &Entanglement, terminal: &Terminal) -> Result<ExitCode> {
-        if self.print.json {
-            print_json(entanglement)?;
-            return Ok(ExitCode::SUCCESS);
-        }
-        for line in &entanglement.skipped {
-            terminal.note(&format!("skipped: {line}"));
-        }
-        if !self.print.quiet {
-            print(&format!("{}{}\n", shown(entanglement), self.out.join("report.html").display()))?;
-        }
-        Ok(ExitCode::SUCCESS)
+        let terminal = Terminal::new(self.print.quiet);
+        let run = |context: &Context| request.run(context, &terminal);
+        work(&self.engine.adapter, NOTHING_WRITTEN, run, |entanglement| {
+            print_report(
+                &self.print,
+                &terminal,
+                &entanglement,
+                &entanglement.skipped,
+                || shown(&entanglement),
+                &self.out,
+            )
+        })
     }
 }
 

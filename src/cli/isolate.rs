@@ -7,16 +7,17 @@ use clap::ValueEnum;
 use clap::builder::PossibleValue;
 
 use super::args::{EngineArgs, PrintArgs};
-use super::interrupt;
 use super::observer::Terminal;
-use super::terminal::{INTERRUPTED, note, print, print_json, table};
+use super::terminal::table;
+use super::work::{NOTHING_WRITTEN, print_report, work};
+use crate::Result;
 use crate::analysis::isolate::{Comparison, Isolations};
 use crate::analysis::study::Interval;
+use crate::gpu::Context;
 use crate::lab::isolate::{Background, Classes, Inputs, IsolateRequest};
 use crate::lab::pictures::ImageFolder;
 use crate::lab::similarity::choice::Choice;
 use crate::method::isolation::IsolationSettings;
-use crate::{Error, Result};
 
 /// The rows of the summary.
 const LISTED: usize = 40;
@@ -137,30 +138,11 @@ impl IsolateArgs {
             force: self.force,
         };
         request.check()?;
-        let (context, terminal) = (self.engine.adapter.open()?, Terminal::new(self.print.quiet));
-        interrupt::listen()?;
-        match request.run(&context, &terminal) {
-            Err(Error::Cancelled) => {
-                note("stopped; nothing was written");
-                Ok(INTERRUPTED.into())
-            }
-            Err(error) => Err(error),
-            Ok(isolations) => self.report(&isolations, &terminal),
-        }
-    }
-
-    fn report(&self, isolations: &Isolations, terminal: &Terminal) -> Result<ExitCode> {
-        if self.print.json {
-            print_json(isolations)?;
-            return Ok(ExitCode::SUCCESS);
-        }
-        for line in &isolations.skipped {
-            terminal.note(&format!("skipped: {line}"));
-        }
-        if !self.print.quiet {
-            print(&format!("{}{}\n", shown(isolations), self.out.join("report.html").display()))?;
-        }
-        Ok(ExitCode::SUCCESS)
+        let terminal = Terminal::new(self.print.quiet);
+        let run = |context: &Context| request.run(context, &terminal);
+        work(&self.engine.adapter, NOTHING_WRITTEN, run, |isolations| {
+            print_report(&self.print, &terminal, &isolations, &isolations.skipped, || shown(&isolations), &self.out)
+        })
     }
 }
 

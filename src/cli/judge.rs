@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use super::args::{AdapterArgs, NetworkArgs, PrintArgs, TakenArgs};
 use super::judges::{named, open, share, stranger, unmapped, varieties};
 use super::observer::Terminal;
-use super::terminal::{print, print_json, table, words};
-use super::work::{NOTHING_WRITTEN, work};
+use super::terminal::{table, words};
+use super::work::{NOTHING_WRITTEN, print_report, work};
 use crate::analysis::judge::{ClassRow, ControlRow, Judgement, Recognition, kinds};
 use crate::analysis::kid::Kid;
 use crate::analysis::study::Interval;
@@ -79,7 +79,9 @@ impl JudgeArgs {
         request.check()?;
         let terminal = Terminal::new(self.print.quiet);
         let judge = |context: &Context| request.run(context, &terminal);
-        work(&self.adapter, NOTHING_WRITTEN, judge, |judgement| self.report(&judgement, &terminal))
+        work(&self.adapter, NOTHING_WRITTEN, judge, |judgement| {
+            print_report(&self.print, &terminal, &judgement, &judgement.skipped, || shown(&judgement), &self.out)
+        })
     }
 
     /// Refuses the options that describe a judge if there are several.
@@ -106,20 +108,6 @@ impl JudgeArgs {
     fn open(&self, judge: &Path, inputs: &Inputs) -> Result<Network> {
         let args = NetworkArgs { labels: self.labels.clone(), taken: self.taken.clone(), ..named(judge) };
         open(args, |sha256| Ok(inputs.maker(sha256)?.cloned()))
-    }
-
-    fn report(&self, judgement: &Judgement, terminal: &Terminal) -> Result<ExitCode> {
-        if self.print.json {
-            print_json(judgement)?;
-            return Ok(ExitCode::SUCCESS);
-        }
-        for line in &judgement.skipped {
-            terminal.note(&format!("skipped: {line}"));
-        }
-        if !self.print.quiet {
-            print(&format!("{}{}\n", shown(judgement), self.out.join("report.html").display()))?;
-        }
-        Ok(ExitCode::SUCCESS)
     }
 }
 

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use super::args::{EngineArgs, PrintArgs, hook};
 use super::judges::{AskArgs, short};
 use super::observer::Terminal;
-use super::terminal::{print, print_json, table, words};
-use super::work::work;
+use super::terminal::{table, words};
+use super::work::{print_report, work};
 use crate::Result;
 use crate::analysis::similarity::{Compared, Over, Similarity, Spread};
 use crate::analysis::study::{Interval, p_value};
@@ -140,19 +140,12 @@ impl SimilarityArgs {
     }
 
     fn report(&self, report: &SimilarityReport, terminal: &Terminal) -> Result<ExitCode> {
-        if self.print.json {
-            print_json(report)?;
-            return Ok(ExitCode::SUCCESS);
-        }
         let SimilarityReport { similarity, judges } = report;
-        for line in &similarity.skipped {
-            terminal.note(&format!("skipped: {line}"));
-        }
-        if !self.print.quiet {
-            let judges = if judges.is_empty() { String::new() } else { format!("\n{}\n", short(judges)) };
-            print(&format!("{}{judges}{}\n", shown(similarity), self.out.join("report.html").display()))?;
-        }
-        Ok(ExitCode::SUCCESS)
+        let summary = || match &judges[..] {
+            [] => shown(similarity),
+            judges => format!("{}\n{}\n", shown(similarity), short(judges)),
+        };
+        print_report(&self.print, terminal, report, &similarity.skipped, summary, &self.out)
     }
 }
 

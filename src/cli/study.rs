@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use super::args::{EngineArgs, PrintArgs};
 use super::observer::Terminal;
-use super::terminal::{print, print_json, table};
-use super::work::{NOTHING_WRITTEN, work};
+use super::terminal::table;
+use super::work::{NOTHING_WRITTEN, print_report, work};
 use crate::analysis::study::{Comparison, GroupRow, Interval, Outcome, Study, p_value, percent, points};
 use crate::gpu::Context;
 use crate::lab::study::{CheckedStudy, Given, StudyRequest, Subject};
@@ -90,12 +90,7 @@ impl StudyArgs {
         for line in &study.skipped {
             terminal.note(&format!("skipped: {line}"));
         }
-        if self.print.json {
-            print_json(study)?;
-        } else if !self.print.quiet {
-            print(&format!("{}{}\n", shown(study), self.out.join("report.html").display()))?;
-        }
-        Ok(ExitCode::SUCCESS)
+        print_report(&self.print, terminal, study, &[], || shown(study), &self.out)
     }
 }
 

@@ -178,7 +178,7 @@ impl SweepArgs {
             out,
             force: self.force,
         };
-        let default = DefaultPreset::of(&network, self.engine.network.weights.is_none(), true);
+        let default = DefaultPreset::of(&network, network_args.weights.is_none(), true);
         let base = |preset: Option<&Value>| {
             let named = preset.map(|name| name.as_str().unwrap_or_default().parse::<Preset>()).transpose()?;
             self.given.method.settings(named, config.as_ref(), &default.preset)

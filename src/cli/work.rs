@@ -1,10 +1,14 @@
-//! Work on an adapter that Ctrl-C stops.
+//! Work on an adapter that Ctrl-C stops, and its report.
 
+use std::path::Path;
 use std::process::ExitCode;
 
-use super::args::AdapterArgs;
+use serde::Serialize;
+
+use super::args::{AdapterArgs, PrintArgs};
 use super::interrupt;
-use super::terminal::{INTERRUPTED, note};
+use super::observer::Terminal;
+use super::terminal::{INTERRUPTED, note, print, print_json};
 use crate::gpu::Context;
 use crate::{Error, Result};
 
@@ -27,4 +31,26 @@ pub(super) fn work<T>(
         }
         other => report(other?),
     }
+}
+
+/// Prints a report as JSON; or what was skipped, the summary, and where the page is.
+pub(super) fn print_report(
+    args: &PrintArgs,
+    terminal: &Terminal,
+    report: &impl Serialize,
+    skipped: &[String],
+    summary: impl FnOnce() -> String,
+    out: &Path,
+) -> Result<ExitCode> {
+    if args.json {
+        print_json(report)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    for line in skipped {
+        terminal.note(&format!("skipped: {line}"));
+    }
+    if !args.quiet {
+        print(&format!("{}{}\n", summary(), out.join("report.html").display()))?;
+    }
+    Ok(ExitCode::SUCCESS)
 }

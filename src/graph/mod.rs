@@ -111,12 +111,7 @@ impl Graph {
     /// # Errors
     /// If a new op does not fit its inputs.
     pub fn map(&self, replace: impl Fn(&Node) -> Option<Arc<dyn Op>>) -> Result<Self> {
-        let mut graph = Self { nodes: vec![self.nodes[0].clone()], outputs: self.outputs.clone() };
-        for node in &self.nodes[1..] {
-            let op = replace(node).unwrap_or_else(|| Arc::clone(&node.op));
-            graph.push_shared(node.name.clone(), op, &node.inputs)?;
-        }
-        Ok(graph)
+        self.rebuilt(self.nodes[0].shape, replace)
     }
 
     /// The same graph for inputs of another shape. Nodes keep their indices.
@@ -124,9 +119,15 @@ impl Graph {
     /// # Errors
     /// If an op cannot take its inputs; the message names the layer and the shapes.
     pub fn with_input(&self, input: Shape) -> Result<Self> {
+        self.rebuilt(input, |_| None)
+    }
+
+    /// The same nodes behind an input of this shape; where `replace` returns an op, it replaces the node's.
+    fn rebuilt(&self, input: Shape, replace: impl Fn(&Node) -> Option<Arc<dyn Op>>) -> Result<Self> {
         let mut graph = Self { outputs: self.outputs.clone(), ..Self::new(input) };
         for node in &self.nodes[1..] {
-            graph.push_shared(node.name.clone(), Arc::clone(&node.op), &node.inputs)?;
+            let op = replace(node).unwrap_or_else(|| Arc::clone(&node.op));
+            graph.push_shared(node.name.clone(), op, &node.inputs)?;
         }
         Ok(graph)
     }

@@ -1,5 +1,6 @@
 //! The likeliest classes of image files.
 
+use std::fmt::Display;
 use std::path::PathBuf;
 
 use serde::Serialize;
@@ -10,6 +11,18 @@ use crate::analysis::Classifier;
 use crate::gpu::Context;
 use crate::networks::Network;
 use crate::{Error, Result};
+
+/// Refuses logits that are not all finite. `image` is for the message.
+///
+/// # Errors
+/// If one is NaN or infinite.
+pub(crate) fn check_finite(logits: &[f32], network: &Network, image: impl Display) -> Result<()> {
+    if logits.iter().all(|logit| logit.is_finite()) {
+        return Ok(());
+    }
+    let name = network.weights().name();
+    Err(Error::input(format!("{name}: its logits for {image} are not all finite")))
+}
 
 /// The image files to classify.
 pub(crate) struct ClassifyRequest<'a> {

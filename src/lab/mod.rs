@@ -3,6 +3,7 @@
 //! An [`observer::Observer`] learns of progress and may stop the work. Nothing here prints, handles signals or knows options: errors
 //! name fields, and `cli` words what people read on a terminal.
 
+pub(crate) mod about;
 pub(crate) mod activations;
 pub(crate) mod bench;
 pub(crate) mod cache;

@@ -216,13 +216,13 @@ impl Checkpoint {
     }
 }
 
-/// Whether two settings have the same rows of Adam and weights of terms in these first steps.
+/// Whether two settings have the same sizes of images, rows of Adam and weights of terms in these first steps.
 fn same_schedule(both: [&Settings; 2], network: &Network, steps: u64) -> bool {
     let [weights, others] = both.map(|settings| weights_of(settings, network));
-    let coarse = |step| both.map(|settings| settings.is_coarse(step));
     (0..steps).all(|step| {
-        let [now, then] = coarse(step);
-        now == then && adam_row(both[0], step) == adam_row(both[1], step) && weights(step) == others(step)
+        both[0].is_coarse(step) == both[1].is_coarse(step)
+            && adam_row(both[0], step) == adam_row(both[1], step)
+            && weights(step) == others(step)
     })
 }
 

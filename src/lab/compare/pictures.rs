@@ -3,17 +3,18 @@
 use std::path::Path;
 
 use super::inputs::{Inputs, Key};
+use crate::Result;
 use crate::analysis::compare::{Distance, pixel_distance};
 use crate::analysis::entangle::cosine;
 use crate::analysis::judge::{Seen, counterpart};
 use crate::analysis::penultimate::{Outputs, Penultimate};
 use crate::gpu::Context;
+use crate::lab::classify::check_finite;
 use crate::lab::observer::Observer;
 use crate::lab::pictures::{stream_pictures, together};
 use crate::labels::Label;
 use crate::networks::Network;
 use crate::picture::{read, to_chw};
-use crate::{Error, Result};
 
 /// What a network computes of every prototype: by run, then by class and seed.
 pub(super) type Answers = Vec<Vec<Option<Outputs>>>;
@@ -36,10 +37,7 @@ pub(super) fn answers(
     let mut unreadable = stream_pictures(&paths, network.image(), batch, |pictures| {
         let outputs = penultimate.outputs(&together(&pictures))?;
         for (picture, outputs) in pictures.iter().zip(outputs) {
-            if outputs.logits.iter().any(|logit| !logit.is_finite()) {
-                let (network, path) = (network.weights().name(), paths[picture.index].display());
-                return Err(Error::input(format!("{network}: its logits for {path} are not all finite")));
-            }
+            check_finite(&outputs.logits, network, paths[picture.index].display())?;
             let (run, key) = places[picture.index];
             answers[run][key] = Some(outputs);
         }

@@ -10,6 +10,7 @@ use crate::analysis::entangle::{
 };
 use crate::analysis::logit_gradients::LogitGradients;
 use crate::gpu::Context;
+use crate::lab::about::about;
 use crate::lab::disk::{check_report, write_files};
 use crate::lab::observer::{Counted, Event, Observer};
 use crate::lab::pictures::shown_png;
@@ -207,7 +208,6 @@ impl EntangleRequest<'_> {
     }
 
     fn settings(&self) -> Map<String, Value> {
-        let (network, weights) = (self.network, self.network.weights());
         let photographs = self.photographs.as_ref().map(|choice| {
             json!({
                 "images": choice.folder.root().display().to_string(),
@@ -217,16 +217,7 @@ impl EntangleRequest<'_> {
         });
         [
             ("version", json!(env!("CARGO_PKG_VERSION"))),
-            (
-                "network",
-                json!({
-                    "architecture": network.architecture(),
-                    "classes": network.classes(),
-                    "weights": weights.name(),
-                    "sha256": weights.sha256(),
-                    "input": network.preprocessing(),
-                }),
-            ),
+            ("network", about(self.network)),
             ("candidates", json!(self.candidates())),
             ("gradients", json!(self.gradients)),
             ("photographs", json!(photographs)),

@@ -1,16 +1,17 @@
 //! The passes through the network.
 
 use super::inputs::Inputs;
+use crate::Result;
 use crate::analysis::Classifier;
 use crate::analysis::entangle::cosine;
 use crate::analysis::logit_gradients::LogitGradients;
 use crate::analysis::penultimate::Penultimate;
 use crate::gpu::Context;
+use crate::lab::classify::check_finite;
 use crate::lab::observer::Observer;
 use crate::lab::pictures::classify;
 use crate::lab::similarity::choice::Choice;
 use crate::networks::Network;
-use crate::{Error, Result};
 
 /// What the network makes of the prototypes of a class.
 pub(super) struct Seen {
@@ -36,7 +37,7 @@ pub(super) fn forward(
         for prototypes in inputs.read(class, network)?.chunks(batch) {
             let pixels: Vec<f32> = prototypes.iter().flat_map(|one| one.pixels.iter().copied()).collect();
             for (prototype, outputs) in prototypes.iter().zip(penultimate.outputs(&pixels)?) {
-                check_finite(&outputs.logits, network, &prototype.folder.display())?;
+                check_finite(&outputs.logits, network, prototype.folder.display())?;
                 of_class.logits.push(outputs.logits);
                 of_class.features.push(outputs.features);
             }
@@ -106,18 +107,10 @@ pub(super) fn photographs(
     let unreadable = classify(&classifier, &paths, |seen| {
         let count = seen.len();
         for (index, one) in seen {
-            check_finite(&one, network, &paths[index].display())?;
+            check_finite(&one, network, paths[index].display())?;
             logits[places[index]].push(one);
         }
         observer.count(count)
     })?;
     Ok(Photographed { logits, unreadable: unreadable.into_iter().map(|(_, error)| error.to_string()).collect() })
-}
-
-fn check_finite(logits: &[f32], network: &Network, image: &dyn std::fmt::Display) -> Result<()> {
-    if logits.iter().all(|logit| logit.is_finite()) {
-        return Ok(());
-    }
-    let name = network.weights().name();
-    Err(Error::input(format!("{name}: its logits for {image} are not all finite")))
 }

@@ -14,6 +14,8 @@ use crate::analysis::logit_gradients::LogitGradients;
 use crate::analysis::softmax;
 use crate::analysis::study::Resampling;
 use crate::gpu::Context;
+use crate::lab::about::about;
+use crate::lab::classify::check_finite;
 use crate::lab::disk::{check_report, write_files};
 use crate::lab::observer::{Counted, Event, Observer};
 use crate::lab::pictures::blurred;
@@ -138,7 +140,7 @@ impl IsolateRequest<'_> {
             let logits = engine.seer.logits(read.iter().map(|(_, pixels)| pixels.clone()))?;
             let mut jobs = Vec::new();
             for ((input, pixels), logits) in read.iter().zip(&logits) {
-                check_finite(logits, network, input)?;
+                check_finite(logits, network, input.path().display())?;
                 let likeliest = top(logits, 1, network.labels())[0].index;
                 let of_class = |class| Job { input, pixels, logits, class };
                 jobs.extend(input.classes(&self.classes, likeliest).into_iter().map(of_class));
@@ -282,19 +284,9 @@ impl IsolateRequest<'_> {
     }
 
     fn recorded(&self, grad_cam: &str) -> Map<String, Value> {
-        let (network, weights) = (self.network, self.network.weights());
         [
             ("version", json!(env!("CARGO_PKG_VERSION"))),
-            (
-                "network",
-                json!({
-                    "architecture": network.architecture(),
-                    "classes": network.classes(),
-                    "weights": weights.name(),
-                    "sha256": weights.sha256(),
-                    "input": network.preprocessing(),
-                }),
-            ),
+            ("network", about(self.network)),
             ("isolation", json!(self.settings)),
             ("background", json!(self.background)),
             ("keep", json!(self.keep)),
@@ -321,12 +313,4 @@ fn folder_name(at: usize, path: &Path, class: &str) -> String {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let plain = |c: char| if c.is_ascii_alphanumeric() || "-_".contains(c) { c } else { '_' };
     format!("{at:04}_{}_{class}", stem.chars().map(plain).take(60).collect::<String>())
-}
-
-fn check_finite(logits: &[f32], network: &Network, input: &Input) -> Result<()> {
-    if logits.iter().all(|logit| logit.is_finite()) {
-        return Ok(());
-    }
-    let (name, path) = (network.weights().name(), input.path().display());
-    Err(Error::input(format!("{name}: its logits for {path} are not all finite")))
 }

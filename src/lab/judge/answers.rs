@@ -1,7 +1,6 @@
 //! What one judge says about the prototypes, the photographs and the controls.
 
 use std::collections::HashSet;
-use std::fmt::Display;
 use std::path::PathBuf;
 
 use super::inputs::{Image, Inputs};
@@ -11,6 +10,7 @@ use crate::analysis::kid::{Featured, MOST, spaced};
 use crate::analysis::penultimate::Outputs;
 use crate::analysis::similarity::Likely;
 use crate::gpu::Context;
+use crate::lab::classify::check_finite;
 use crate::lab::controls::{MeanImage, controls};
 use crate::lab::observer::{Event, Observer};
 use crate::lab::pictures::{stream_pictures, together};
@@ -133,7 +133,7 @@ impl Judge<'_> {
         let Some(mean) = mean.mean() else { return Ok(()) };
         for control in controls(class, seed, &mean, image) {
             let logits = self.classifier.logits(&control.pixels)?.swap_remove(0);
-            self.check(&logits, format_args!("the control {} of class {class}", control.name))?;
+            check_finite(&logits, self.network, format_args!("the control {} of class {class}", control.name))?;
             answers.controls.push((control.name, Seen::of(&logits, class)));
         }
         Ok(())
@@ -145,20 +145,10 @@ impl Judge<'_> {
         stream_pictures(paths, self.classifier.image(), self.classifier.batch(), |pictures| {
             let outputs = self.classifier.outputs(&together(&pictures))?;
             for (picture, outputs) in pictures.iter().zip(outputs) {
-                self.check(&outputs.logits, paths[picture.index].display())?;
+                check_finite(&outputs.logits, self.network, paths[picture.index].display())?;
                 see(picture.index, &picture.pixels, outputs);
             }
             self.observer.count(pictures.len())
         })
-    }
-
-    fn check(&self, logits: &[f32], image: impl Display) -> Result<()> {
-        match logits.iter().all(|logit| logit.is_finite()) {
-            true => Ok(()),
-            false => {
-                let network = self.network.weights().name();
-                Err(Error::input(format!("{network}: its logits for {image} are not all finite")))
-            }
-        }
     }
 }

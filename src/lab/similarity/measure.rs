@@ -11,6 +11,7 @@ use crate::analysis::similarity::{
     warnings, ways,
 };
 use crate::gpu::Context;
+use crate::lab::about::about;
 use crate::lab::controls::{CONTROLS, Control, controls};
 use crate::lab::disk::{check_report, remove, remove_leftovers, write_files};
 use crate::lab::judge::{Inputs, Judges};
@@ -196,17 +197,10 @@ impl Measurement<'_> {
     }
 
     fn settings(&self) -> Map<String, Value> {
-        let (network, weights) = (self.network, self.network.weights());
         let controls = CONTROLS.iter().map(|&name| name.to_owned()).chain(self.control_names.iter().cloned());
         let about = json!({
             "version": env!("CARGO_PKG_VERSION"),
-            "network": {
-                "architecture": network.architecture(),
-                "classes": network.classes(),
-                "weights": weights.name(),
-                "sha256": weights.sha256(),
-                "input": network.preprocessing(),
-            },
+            "network": about(self.network),
             "images": self.choice.folder.root().display().to_string(),
             "per_class": self.choice.per_class,
             "different": self.choice.different,

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::prototypes::Given;
 use crate::Result;
 use crate::analysis::study::{Group, Part, Resampling};
+use crate::lab::about::about;
 use crate::lab::disk::check_report;
 use crate::networks::Network;
 use crate::report::PartPictures;
@@ -63,21 +64,11 @@ impl StudyRequest<'_> {
 
     /// The settings in the report.
     pub(super) fn settings(&self, demo: Option<Value>) -> Map<String, Value> {
-        let (network, weights) = (self.network, self.network.weights());
         let mut settings = Map::new();
         let mut set = |name: &str, value: Value| settings.insert(name.to_owned(), value);
         let paths = |paths: &[PathBuf]| json!(paths.iter().map(|p| p.display().to_string()).collect::<Vec<_>>());
         set("version", json!(env!("CARGO_PKG_VERSION")));
-        set(
-            "network",
-            json!({
-                "architecture": network.architecture(),
-                "classes": network.classes(),
-                "weights": weights.name(),
-                "sha256": weights.sha256(),
-                "input": network.preprocessing(),
-            }),
-        );
+        set("network", about(self.network));
         let paired = match self.subject {
             Subject::Demo { .. } => {
                 set("demo", demo.unwrap_or_default());
