@@ -10,6 +10,13 @@ pub fn sha256_hex(bytes: impl AsRef<[u8]>) -> String {
     hex(&Sha256::digest(bytes))
 }
 
+/// SHA-256 of parts one after the other, in lower-case hexadecimal.
+pub fn sha256_of_parts<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
+    let mut hash = Sha256::new();
+    parts.into_iter().for_each(|part| hash.update(part));
+    hex(&hash.finalize())
+}
+
 /// SHA-256 of everything that a reader returns, in lower-case hexadecimal.
 ///
 /// # Errors

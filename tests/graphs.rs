@@ -427,16 +427,17 @@ fn ops_say_which_rank_they_take() {
 }
 
 #[test]
-fn dilation_and_groups_are_refused_by_name() {
-    let mut graph = Graph::new(Shape::new(1, 4, 6, 6));
-    let x = graph.input();
-    let conv = || Conv2d::new(vec![0.0; 16], [4, 4, 1, 1], None, [1, 1], [0; 4]);
+fn groups_that_do_not_divide_channels_are_refused_by_name() {
+    let conv = || Conv2d::new(vec![0.0; 36], [4, 1, 3, 3], None, [1, 1], [1; 4]);
     for (conv, what) in [
-        (Conv2d { dilation: [2, 1], ..conv() }, "dilation [2, 1] and 1 groups"),
-        (Conv2d { groups: 4, ..conv() }, "dilation [1, 1] and 4 groups"),
+        (Conv2d { groups: 3, ..conv() }, "4 channels of y are not divisible into 3 groups"),
+        (Conv2d { groups: 0, ..conv() }, "4 channels of y are not divisible into 0 groups"),
+        (Conv2d { groups: 2, ..conv() }, "C is 4 in x [1,4,5,6] but 1 for each of 2 groups in w [4, 1, 3, 3]"),
+        (Conv2d { groups: 4, dilation: [0, 1], ..conv() }, "a window of 3x3 does not fit x [1,4,5,6]"),
+        (Conv2d { groups: 4, dilation: [4, 1], ..conv() }, "a window of 3x3 does not fit x [1,4,5,6]"),
     ] {
-        let error = graph.push("layer1.conv", conv, &[x]).expect_err("no kernel").to_string();
-        assert_eq!(error, format!("conv2d (layer1.conv): there is no kernel yet for {what}, only for [1, 1] and 1"));
+        let error = Graph::new(Shape::new(1, 4, 5, 6)).push("layer1.conv", conv, &[NodeId(0)]).unwrap_err().to_string();
+        assert_eq!(error, format!("conv2d (layer1.conv): {what}"));
     }
 }
 

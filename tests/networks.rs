@@ -165,6 +165,7 @@ impl Case {
         let most = match self.network.architecture() {
             Architecture::ResNet18 | Architecture::ResNet34 | Architecture::ResNet50 => FUSED_GRADIENT,
             Architecture::GoogLeNet | Architecture::InceptionV1 => FUSED_GRADIENT_INCEPTION,
+            Architecture::Onnx => panic!("no golden is an ONNX model"),
         };
         // Of a softmax that is all but certain, the variance's gradient is what rounding leaves.
         let nothing = self.golden.number(&format!("steps/{name}/gradient_norm")) < 1e-9;

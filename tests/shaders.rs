@@ -174,6 +174,9 @@ fn all_algorithms() -> Vec<ConvAlgorithm> {
     workgroup.into_iter().chain(winograd).chain(subgroup).chain(texels).collect()
 }
 
+/// Those for groups and dilation.
+const WINDOWS: [ConvAlgorithm; 2] = [ConvAlgorithm::Window, ConvAlgorithm::Texels(TexelsAlgorithm::Window)];
+
 /// BVLC's.
 const NORM: LocalResponseNorm = LocalResponseNorm { size: 5, alpha: 1e-4, beta: 0.75, k: 1.0 };
 
@@ -214,6 +217,13 @@ fn images(r: &mut Recorder, algorithms: &[ConvAlgorithm]) {
     for &algorithm in algorithms {
         forward_by(algorithm, &mut r.rec, &*fused, &[x, z], y).expect("conv2d");
         backward_by(algorithm, &mut r.rec, &conv, dy, (dx, epilogue)).expect("conv2d");
+    }
+    let over_texels = |v: &ConvAlgorithm| matches!(v, ConvAlgorithm::Texels(_));
+    let windows = WINDOWS.iter().filter(|v| !over_texels(v) || algorithms.iter().any(over_texels));
+    for &algorithm in windows {
+        let depthwise = Conv2d { w: vec![0.5; 27].into(), w_shape: [3, 1, 3, 3], groups: 3, ..conv.clone() };
+        forward_by(algorithm, &mut r.rec, &depthwise, &[x], y).expect("conv2d");
+        backward_by(algorithm, &mut r.rec, &depthwise, dy, (dx, epilogue)).expect("conv2d");
     }
     for op in ACTIVATIONS {
         both_ways(r, *op, x, y, (dx, epilogue));

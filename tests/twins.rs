@@ -74,6 +74,25 @@ fn conv2d_backward() {
 }
 
 #[test]
+fn conv2d_with_groups_and_dilation_backward() {
+    let mut random = Random(30);
+    for (groups, dilation) in [(1, [2, 3]), (2, [1, 1]), (4, [1, 2])] {
+        let window = conv2d::Window { stride: [2, 1], pad: [1, 2, 0, 3], dilation, groups };
+        let (x, w) = (random.tensor([2, 4, 7, 8], -1.0, 1.0), random.tensor([8, 4 / groups, 3, 2], -1.0, 1.0));
+        let name = format!("conv2d {window:?}");
+        gradient_matches(&name, &x, |x| window.forward(x, &w, None), |dy| window.backward(dy, &w, [2, 4, 7, 8]));
+        // Groups are convolutions beside each other, and dilation is a window with zeros between its taps.
+        let y = window.forward(&x, &w, None);
+        let shape = [8, 4, 2 * dilation[0] + 1, dilation[1] + 1];
+        let mut wide = Tensor::zeros(shape);
+        for [o, c, kh, kw] in w.indices() {
+            wide[[o, o / (8 / groups) * (4 / groups) + c, kh * dilation[0], kw * dilation[1]]] = w[[o, c, kh, kw]];
+        }
+        assert_eq!(conv2d::forward(&x, &wide, None, window.stride, window.pad).data, y.data, "{name}");
+    }
+}
+
+#[test]
 fn soft_top_k_backward() {
     let mut random = Random(20);
     let (x, areas) = (random.tensor([2, 1, 3, 5], -2.0, 2.0), [0.25, 0.1]);

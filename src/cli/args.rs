@@ -193,7 +193,7 @@ pub(crate) fn hook() -> impl TypedValueParser<Value = Semantics> {
 
 /// Parses an architecture's name; help and errors list all names.
 pub(crate) fn architecture() -> impl TypedValueParser<Value = Architecture> {
-    PossibleValuesParser::new(Architecture::NAMES).try_map(|name| name.parse::<Architecture>())
+    PossibleValuesParser::new(Architecture::OF_TENSORS).try_map(|name| name.parse::<Architecture>())
 }
 
 fn model_help() -> String {

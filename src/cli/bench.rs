@@ -80,7 +80,7 @@ impl BenchArgs {
 
     /// Times each architecture in turn, so that only one network is in memory.
     fn generated(&self, context: &Context, report: &Report) -> Result<Vec<NetworkReport>> {
-        let all = || Architecture::NAMES.iter().map(|name| name.parse()).collect::<Result<_>>();
+        let all = || Architecture::OF_TENSORS.iter().map(|name| name.parse()).collect::<Result<_>>();
         let models = if self.models.is_empty() { all()? } else { self.models.clone() };
         let time = |&model: &Architecture| {
             let network = self.taken.expecting(Network::generated(model, self.width.into(), 1000, 0)?)?;

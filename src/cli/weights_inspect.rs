@@ -140,7 +140,7 @@ impl<'a> Found<'a> {
             let _ = writeln!(
                 text,
                 "  note        {architecture} is the closest of {}; --architecture compares with another",
-                Architecture::NAMES.join(", ")
+                Architecture::OF_TENSORS.join(", ")
             );
         }
         for note in self.notes {

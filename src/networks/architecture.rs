@@ -20,6 +20,8 @@ named! {
         GoogLeNet = "googlenet",
         /// Szegedy et al. (2014) as BVLC released it: biases, local response norms, 5x5 windows.
         InceptionV1 = "inception_v1",
+        /// None of these: the graph of an ONNX file.
+        Onnx = "onnx",
     }
 }
 
@@ -27,24 +29,31 @@ named! {
 pub(super) const RGB_224: ImageSpec = ImageSpec { channels: 3, height: 224, width: 224 };
 
 impl Architecture {
-    pub(super) fn definition(self) -> &'static Definition {
+    /// The names of those that are recognised by a file's tensors: all but `onnx`.
+    pub const OF_TENSORS: &'static [&'static str] = Self::NAMES.split_last().expect("there are names").1;
+
+    /// `None` for an ONNX file, which has its own layers.
+    pub(super) fn definition(self) -> Option<&'static Definition> {
         match self {
-            Self::ResNet18 => &resnet::RESNET18,
-            Self::ResNet34 => &resnet::RESNET34,
-            Self::ResNet50 => &resnet::RESNET50,
-            Self::GoogLeNet => &inception::GOOGLENET,
-            Self::InceptionV1 => &inception::INCEPTION_V1,
+            Self::ResNet18 => Some(&resnet::RESNET18),
+            Self::ResNet34 => Some(&resnet::RESNET34),
+            Self::ResNet50 => Some(&resnet::RESNET50),
+            Self::GoogLeNet => Some(&inception::GOOGLENET),
+            Self::InceptionV1 => Some(&inception::INCEPTION_V1),
+            Self::Onnx => None,
         }
     }
 
-    /// The name and shape of every tensor in a network for RGB images. `width` is the number of channels of its first convolution.
+    /// The name and shape of every tensor in a network for RGB images; none of `onnx`. `width` is the number of channels of its first
+    /// convolution.
     pub fn manifest(self, width: usize, classes: usize) -> Vec<(String, Vec<usize>)> {
-        Builder::manifest(self.definition().layers, Sizes { file: None, image: RGB_224, width, classes })
+        let sizes = Sizes { file: None, image: RGB_224, width, classes };
+        self.definition().map_or_else(Vec::new, |definition| Builder::manifest(definition.layers, sizes))
     }
 
     /// The channels of the images of a file's network: those of its first convolution if an image can have as many, else 3.
     pub(super) fn image_channels(self, weights: &Weights) -> usize {
-        let first = weights.shape(self.definition().sized_by[0]).and_then(|shape| shape.get(1)).copied();
+        let first = self.definition().and_then(|definition| weights.shape(definition.sized_by[0])?.get(1).copied());
         first.filter(|channels| matches!(channels, 1 | 4)).unwrap_or(RGB_224.channels)
     }
 }

@@ -68,6 +68,8 @@ pub(super) struct Built {
     pub(super) graph: Graph,
     pub(super) modules: Vec<Module>,
     pub(super) norms: Vec<Norm>,
+    /// What was left out or assumed, a sentence each.
+    pub(super) notes: Vec<String>,
 }
 
 /// The weights to build from, and the graph so far.
@@ -109,7 +111,7 @@ impl<'a> Builder<'a> {
             Self { sizes, manifest: Vec::new(), building: Some(building), modules: Vec::new(), norms: Vec::new() };
         b.network(layers, preprocessing.normalize())?;
         let Building { graph, .. } = b.building.expect("it was there when the layers were built");
-        Ok(Built { graph, modules: b.modules, norms: b.norms })
+        Ok(Built { graph, modules: b.modules, norms: b.norms, notes: Vec::new() })
     }
 
     /// From pixels to logits. The root module comes first and shows the logits.

@@ -7,10 +7,10 @@ use crate::suggest::shown;
 use crate::weights::Weights;
 
 impl Preprocessing {
-    /// The preprocessing that the published weights of an architecture expect. They take three channels. For any other number of
-    /// channels, it is `Preprocessing::identity`.
+    /// The preprocessing that the published weights of an architecture expect; for `onnx`, torchvision's. They take three channels. For
+    /// any other number of channels, it is `Preprocessing::identity`.
     pub fn usual(architecture: Architecture, channels: usize) -> Self {
-        let usual = (architecture.definition().preprocessing)();
+        let usual = architecture.definition().map_or_else(Self::imagenet, |definition| (definition.preprocessing)());
         if usual.mean.len() == channels { usual } else { Self::identity(channels) }
     }
 
@@ -20,6 +20,10 @@ impl Preprocessing {
     /// # Errors
     /// If a key holds another kind of value, or the result fails [`Preprocessing::check`].
     pub fn of(weights: &Weights, architecture: Architecture) -> Result<Self> {
+        let channels = match weights.onnx() {
+            Some(model) => super::onnx::image_of(weights, model)?.0,
+            None => architecture.image_channels(weights),
+        };
         fn said<T: serde::de::DeserializeOwned>(weights: &Weights, key: &str, usual: T) -> Result<T> {
             let Some(text) = weights.metadata().get(key) else { return Ok(usual) };
             serde_json::from_str(text).map_err(|e| {
@@ -27,7 +31,6 @@ impl Preprocessing {
                 Error::input(format!("{name}: `{key}` in its metadata is not valid: {reason}"))
             })
         }
-        let channels = architecture.image_channels(weights);
         let usual = Self::usual(architecture, channels);
         let input = Self {
             range: said(weights, "range", usual.range)?,

@@ -73,17 +73,19 @@ const SHOWN: usize = 12;
 impl Inspection {
     /// Compares a file's tensors with every architecture, and chooses the best fit.
     pub(crate) fn of(weights: &Weights) -> Self {
-        let all = Architecture::NAMES.iter().filter_map(|name| name.parse().ok());
+        let all = Architecture::OF_TENSORS.iter().filter_map(|name| name.parse().ok());
         let inspections = all.map(|architecture| Self::against(architecture, weights));
         inspections.min_by_key(|inspection| inspection.misfits.len()).expect("there is an architecture")
     }
 
     /// Compares a file's tensors with one architecture, at the width and number of classes of the file.
     pub(crate) fn against(architecture: Architecture, weights: &Weights) -> Self {
-        let [width, classes] = architecture.definition().sized_by.map(|name| extent(weights, name));
+        let Some(definition) = architecture.definition() else {
+            return Self { architecture, width: 0, classes: 0, misfits: Vec::new(), left_out: Vec::new() };
+        };
+        let [width, classes] = definition.sized_by.map(|name| extent(weights, name));
         let image = ImageSpec { channels: architecture.image_channels(weights), ..RGB_224 };
-        let manifest =
-            Builder::manifest(architecture.definition().layers, Sizes { file: Some(weights), image, width, classes });
+        let manifest = Builder::manifest(definition.layers, Sizes { file: Some(weights), image, width, classes });
         let known: HashMap<&str, &[usize]> = manifest.iter().map(|(name, shape)| (&name[..], &shape[..])).collect();
         let mut misfits = Vec::new();
         for (name, expected) in &manifest {
@@ -99,7 +101,7 @@ impl Inspection {
         let is_known = |name: &str| name.ends_with(".num_batches_tracked") || known.contains_key(name);
         let mut left_out = Vec::new();
         for (name, _, shape) in weights.tensors().filter(|(name, ..)| !is_known(name)) {
-            if architecture.definition().ignored_heads.iter().any(|head| name.starts_with(head)) {
+            if definition.ignored_heads.iter().any(|head| name.starts_with(head)) {
                 left_out.push(name.to_owned());
                 continue;
             }

@@ -1,4 +1,4 @@
-//! Networks, detected from a file's tensors, with torchvision's names.
+//! Networks: detected from a file's tensors, with torchvision's names; or the graph of an ONNX file.
 
 mod architecture;
 mod builder;
@@ -8,6 +8,7 @@ mod expected;
 mod inception;
 mod inspect;
 mod modules;
+mod onnx;
 mod preprocessing;
 mod resnet;
 mod statistics;
@@ -46,49 +47,83 @@ pub struct Network {
     statistics: Option<Arc<Statistics>>,
     labels: Labels,
     weights: Arc<Weights>,
+    notes: Vec<String>,
 }
 
 impl Network {
-    /// Builds the network that a file's tensors describe. The labels are those in the file's metadata, ImageNet's for
-    /// 1,000 classes, or numbers. The preprocessing is that of [`Preprocessing::of`]. Images are 224 x 224 pixels, unless the
-    /// metadata has the key `image_size`, `[height, width]` in JSON.
+    /// Builds the network that a file's tensors describe, or the graph of an ONNX file. The labels are those in the file's metadata,
+    /// ImageNet's for 1,000 classes, or numbers. The preprocessing is that of [`Preprocessing::of`]. Images are 224 x 224 pixels, unless
+    /// the metadata has the key `image_size`, `[height, width]` in JSON, or the input of an ONNX model has a fixed size.
     ///
     /// # Errors
     /// If the tensors do not fit a known network (the error names every tensor that is missing, unexpected or misshaped), contain
-    /// NaN or infinity, or if the number of labels is not the number of classes.
+    /// NaN or infinity, or if the number of labels is not the number of classes. If an operator of an ONNX model is not supported.
     pub fn from_weights(weights: Weights) -> Result<Self> {
+        if weights.onnx().is_some() {
+            return Self::from_weights_as(weights, Architecture::Onnx);
+        }
         let inspection = Inspection::of(&weights);
+        inspection.check(&weights)?;
         Self::inspected(weights, &inspection)
     }
 
     /// [`Network::from_weights`] with a given architecture in place of the detected one.
     ///
     /// # Errors
-    /// Those of [`Network::from_weights`].
+    /// Those of [`Network::from_weights`]; and if the file is an ONNX model and the architecture is not `onnx`, or the other way round.
     pub fn from_weights_as(weights: Weights, architecture: Architecture) -> Result<Self> {
-        let inspection = Inspection::against(architecture, &weights);
-        Self::inspected(weights, &inspection)
+        match (weights.onnx().is_some(), architecture) {
+            (true, Architecture::Onnx) => Self::from_onnx(weights),
+            (true, _) => Err(Error::input(format!(
+                "{}: it is an ONNX model, which brings its own layers, and not a {architecture}: leave the architecture out",
+                weights.name()
+            ))),
+            (false, Architecture::Onnx) => Err(Error::input(format!("{}: it is not an ONNX model", weights.name()))),
+            (false, _) => {
+                let inspection = Inspection::against(architecture, &weights);
+                inspection.check(&weights)?;
+                Self::inspected(weights, &inspection)
+            }
+        }
     }
 
-    fn inspected(weights: Weights, inspection: &Inspection) -> Result<Self> {
-        inspection.check(&weights)?;
+    fn inspected(weights: Weights, &Inspection { architecture, width, classes, .. }: &Inspection) -> Result<Self> {
+        let preprocessing = Preprocessing::of(&weights, architecture)?;
+        let channels = architecture.image_channels(&weights);
+        let image = image_of(&weights, channels)?.unwrap_or(ImageSpec { channels, ..RGB_224 });
+        let sizes = Sizes { file: Some(&weights), image, width, classes };
+        let layers = architecture.definition().expect("it was inspected").layers;
+        let built = Builder::build(layers, sizes, &weights, &preprocessing)?;
+        Self::of(weights, architecture, preprocessing, built)
+    }
+
+    fn from_onnx(weights: Weights) -> Result<Self> {
+        let model = weights.onnx().expect("it has been looked for");
+        let preprocessing = Preprocessing::of(&weights, Architecture::Onnx)?;
+        let (channels, size) = onnx::image_of(&weights, model)?;
+        let image = match size {
+            Some([height, width]) => ImageSpec { channels, height, width },
+            None => image_of(&weights, channels)?.unwrap_or(ImageSpec { channels, ..RGB_224 }),
+        };
+        let built = onnx::build(&weights, model, image, &preprocessing)?;
+        Self::of(weights, Architecture::Onnx, preprocessing, built)
+    }
+
+    fn of(weights: Weights, architecture: Architecture, preprocessing: Preprocessing, built: Built) -> Result<Self> {
+        let Built { graph, modules, norms, notes } = built;
         let labels = match weights.labels()? {
             Some(names) => {
                 let wrong = |error| Error::input(format!("{}: `labels` in its metadata: {error}", weights.name()));
                 Labels::from_names(names).map_err(wrong)?
             }
-            None if inspection.classes == 1000 => Labels::imagenet(),
-            None => Labels::numbered(inspection.classes),
+            None => match graph.node(graph.output()).shape.c() {
+                1000 => Labels::imagenet(),
+                classes => Labels::numbered(classes),
+            },
         };
-        let architecture = inspection.architecture;
-        let preprocessing = Preprocessing::of(&weights, architecture)?;
-        let image = image_of(&weights, architecture)?;
-        let (width, classes) = (inspection.width, inspection.classes);
-        let sizes = Sizes { file: Some(&weights), image, width, classes };
-        let Built { graph, modules, norms } =
-            Builder::build(architecture.definition().layers, sizes, &weights, &preprocessing)?;
         let weights = Arc::new(weights);
-        let network = Self { architecture, preprocessing, graph, modules, norms, statistics: None, labels, weights };
+        let network =
+            Self { architecture, preprocessing, graph, modules, norms, statistics: None, labels, weights, notes };
         network.check_labels(&network.labels)?;
         Ok(network)
     }
@@ -176,7 +211,8 @@ impl Network {
         &self.graph
     }
 
-    /// All named modules, in the order of torchvision's `named_modules()`, the root first.
+    /// All named modules, in the order of torchvision's `named_modules()`, the root first. Those of an ONNX model are its nodes, except
+    /// for reshapes and other work that costs nothing.
     pub fn modules(&self) -> &[Module] {
         &self.modules
     }
@@ -208,6 +244,11 @@ impl Network {
         &self.labels
     }
 
+    /// What was left out of an ONNX model, a sentence each.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
     /// The weights.
     pub fn weights(&self) -> &Weights {
         &self.weights
@@ -230,13 +271,12 @@ impl Network {
     }
 }
 
-/// The images of a file's network: 224 x 224 pixels, unless the metadata has `image_size`, `[height, width]` in JSON.
-fn image_of(weights: &Weights, architecture: Architecture) -> Result<ImageSpec> {
-    let channels = architecture.image_channels(weights);
-    let Some(text) = weights.metadata().get("image_size") else { return Ok(ImageSpec { channels, ..RGB_224 }) };
+/// The images that a file's metadata describe under the key `image_size`, `[height, width]` in JSON.
+fn image_of(weights: &Weights, channels: usize) -> Result<Option<ImageSpec>> {
+    let Some(text) = weights.metadata().get("image_size") else { return Ok(None) };
     match serde_json::from_str::<[usize; 2]>(text) {
         Ok([height, width]) if [height, width].iter().all(|side| (1..=MAX_SIDE).contains(side)) => {
-            Ok(ImageSpec { channels, height, width })
+            Ok(Some(ImageSpec { channels, height, width }))
         }
         _ => Err(Error::input(format!(
             "{}: `image_size` in its metadata is {}, and not [height, width] of 1 to {MAX_SIDE} pixels each",
@@ -260,7 +300,7 @@ mod tests {
     /// A narrow ResNet-18 for grey images, with these metadata.
     fn grey(metadata: &[(&str, &str)]) -> Result<Network> {
         let image = ImageSpec { channels: 1, ..RGB_224 };
-        let layers = Architecture::ResNet18.definition().layers;
+        let layers = Architecture::ResNet18.definition().unwrap().layers;
         let manifest = Builder::manifest(layers, Sizes { file: None, image, width: 8, classes: 3 });
         let weights = Weights::generated(&manifest, 1)?;
         let values: Vec<_> = manifest.iter().map(|(name, _)| weights.tensor_f32(name)).collect::<Result<_>>()?;

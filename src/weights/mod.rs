@@ -1,11 +1,12 @@
 //! Weights: named tensors from a safetensors file, a PyTorch file, bytes in the binary, or a seed.
 //!
-//! [`Weights`] is the one type for all of them, and safetensors the one format underneath. [`PytorchFile`] converts a PyTorch file
-//! to that format.
+//! [`Weights`] is the one type for all of them. [`PytorchFile`] converts a PyTorch file to safetensors. An ONNX file brings its own
+//! graph.
 
 mod file_bytes;
 mod generated;
 mod header;
+mod onnx;
 mod prefix;
 mod pytorch;
 mod pytorch_file;
@@ -21,16 +22,18 @@ use std::sync::OnceLock;
 
 use half::{bf16, f16};
 
+pub(crate) use onnx::{Attribute, Model, Node, Port, Stored, Values};
 pub use pytorch_file::PytorchFile;
 pub use safetensors::Dtype;
 
 #[cfg(feature = "native")]
 use crate::atomic::write_atomically;
-use crate::digest::sha256_hex;
+use crate::digest::sha256_of_parts;
 use crate::error::{Error, Result};
 use crate::suggest::{near_misses, shown};
 use file_bytes::FileBytes;
 use header::{Contents, Tensor};
+use onnx::OnnxFile;
 
 /// Named tensors with their metadata.
 ///
@@ -39,16 +42,18 @@ use header::{Contents, Tensor};
 pub struct Weights {
     name: String,
     path: Option<PathBuf>,
-    /// A safetensors file, even if the weights came from another format.
+    /// An ONNX file, or a safetensors file, even if the weights came from another format.
     storage: FileBytes,
     contents: Contents,
+    /// The model of an ONNX file.
+    onnx: Option<OnnxFile>,
     notes: Vec<String>,
     file_bytes: usize,
     sha256: OnceLock<String>,
 }
 
 impl Weights {
-    /// Opens a safetensors or PyTorch file; the name's ending does not matter. The file is not trusted: its header is checked
+    /// Opens a safetensors, PyTorch or ONNX file; the name's ending does not matter. The file is not trusted: its header is checked
     /// against the file, and takes at most a small multiple of 16 MiB of memory to read. The tensors
     /// stay on disk, memory-mapped, so the file must not change while the weights are in use; those of a PyTorch file are copied,
     /// see [`PytorchFile`].
@@ -112,11 +117,17 @@ impl Weights {
             let storage = FileBytes::Bytes(Cow::Owned(checkpoint.to_bytes()?));
             let (sha256, notes) = (OnceLock::from(checkpoint.sha256()), checkpoint.notes().to_vec());
             let contents = header::read(&name, storage.get())?;
-            return Ok(Self { name, path, storage, contents, notes, file_bytes, sha256 });
+            return Ok(Self { name, path, storage, contents, onnx: None, notes, file_bytes, sha256 });
+        }
+        if onnx::is_onnx(storage.get()) {
+            let onnx = OnnxFile::read(&name, path.as_deref(), storage.get())?;
+            let file_bytes = file_bytes + onnx.beside().map(<[u8]>::len).sum::<usize>();
+            let (contents, sha256) = (onnx.contents(), OnceLock::new());
+            return Ok(Self { name, path, storage, contents, onnx: Some(onnx), notes: Vec::new(), file_bytes, sha256 });
         }
         let contents = header::read(&name, storage.get())?;
         let notes = prefix::note(&contents.prefix).into_iter().collect();
-        Ok(Self { name, path, storage, contents, notes, file_bytes, sha256: OnceLock::new() })
+        Ok(Self { name, path, storage, contents, onnx: None, notes, file_bytes, sha256: OnceLock::new() })
     }
 
     /// The name in messages: the path as given, or the name.
@@ -129,9 +140,22 @@ impl Weights {
         self.path.as_deref()
     }
 
-    /// SHA-256 of the file's bytes in lower-case hexadecimal, computed on first use.
+    /// SHA-256 of the file's bytes in lower-case hexadecimal, computed on first use. If an ONNX file has values in other files, their
+    /// bytes follow its own, in the order of their names.
     pub fn sha256(&self) -> &str {
-        self.sha256.get_or_init(|| sha256_hex(self.storage.get()))
+        let beside = self.onnx.iter().flat_map(OnnxFile::beside);
+        self.sha256.get_or_init(|| sha256_of_parts([self.storage.get()].into_iter().chain(beside)))
+    }
+
+    /// The model of an ONNX file.
+    pub(crate) fn onnx(&self) -> Option<&Model> {
+        self.onnx.as_ref().map(|onnx| &onnx.model)
+    }
+
+    /// The values of a tensor of [`Weights::onnx`].
+    pub(crate) fn onnx_values(&self, stored: &Stored) -> Values {
+        let onnx = self.onnx.as_ref().expect("a stored tensor belongs to a model");
+        onnx.values(self.storage.get(), stored)
     }
 
     /// Notes on how the file was read, one sentence each, see [`PytorchFile::notes`].
@@ -204,7 +228,7 @@ impl Weights {
         Ok(values)
     }
 
-    /// Writes the weights as a safetensors file.
+    /// Writes the weights as a safetensors file, or those of an ONNX file as that file, without the files beside it.
     ///
     /// # Errors
     /// As [`write_atomically`].

@@ -9,8 +9,9 @@ use crate::tests::harness::{
     self, EPILOGUES, Outcome, Rig, Table, adjoint, bare, batch_independent, by, close, epilogue_name, exact, finished,
     gpu, gradient, images, on, root,
 };
+use crate::tests::twin::Tensor;
+use crate::tests::twin::conv2d::Window;
 use crate::tests::twin::random::Random;
-use crate::tests::twin::{Tensor, conv2d};
 
 /// Shapes of x and w, stride, pad.
 pub(super) type Geometry = ([usize; 4], [usize; 4], [usize; 2], [usize; 4]);
@@ -50,34 +51,62 @@ const GEOMETRIES: [Geometry; 22] = [
     ([2, 3, 4, 5], [2, 3, 4, 5], [1, 1], [0; 4]),
 ];
 
+/// Groups and dilation: shapes of x and w, stride, pad, dilation, groups.
+const GROUPED: [([usize; 4], [usize; 4], Window); 11] = {
+    const fn of(stride: [usize; 2], pad: [usize; 4], dilation: [usize; 2], groups: usize) -> Window {
+        Window { stride, pad, dilation, groups }
+    }
+    [
+        // Depthwise: channels that are no multiple of four; strides; 5x5 windows; several outputs for each channel.
+        ([2, 6, 7, 9], [6, 1, 3, 3], of([1, 1], [1; 4], [1, 1], 6)),
+        ([2, 9, 8, 11], [9, 1, 3, 3], of([2, 2], [0, 0, 1, 1], [1, 1], 9)),
+        ([1, 8, 13, 5], [8, 1, 5, 3], of([2, 1], [2, 1, 2, 1], [1, 1], 8)),
+        ([2, 5, 6, 7], [10, 1, 3, 2], of([1, 2], [1, 0, 1, 2], [1, 1], 5)),
+        // Groups of whole texels, and of parts of them.
+        ([2, 8, 5, 6], [16, 4, 3, 3], of([1, 1], [1; 4], [1, 1], 2)),
+        ([1, 24, 6, 9], [12, 8, 1, 1], of([2, 3], [0; 4], [1, 1], 3)),
+        ([2, 6, 5, 7], [9, 2, 3, 1], of([1, 2], [1, 0, 1, 0], [1, 1], 3)),
+        // Dilation, alone and with stride and groups; a window wider than its padded x in one axis but for its taps.
+        ([2, 3, 9, 11], [5, 3, 3, 3], of([1, 1], [2; 4], [2, 2], 1)),
+        ([1, 5, 10, 13], [7, 5, 3, 2], of([2, 3], [1, 3, 4, 0], [3, 4], 1)),
+        ([2, 4, 11, 8], [4, 1, 3, 3], of([2, 1], [2, 3, 2, 3], [2, 3], 4)),
+        ([1, 8, 9, 7], [8, 4, 2, 3], of([3, 2], [0, 2, 1, 2], [4, 2], 2)),
+    ]
+};
+
 pub(super) struct Case {
     pub(super) x: Tensor,
     w: Tensor,
     b: Vec<f64>,
     pub(super) dy: Tensor,
-    stride: [usize; 2],
-    pad: [usize; 4],
+    window: Window,
 }
 
 impl Case {
-    pub(super) fn new((x_shape, w_shape, stride, pad): Geometry) -> Self {
+    pub(super) fn new((x, w, stride, pad): Geometry) -> Self {
+        Self::of(x, w, Window::dense(stride, pad))
+    }
+
+    fn of(x_shape: [usize; 4], w_shape: [usize; 4], window: Window) -> Self {
         let mut random = Random(1);
         let mut draw = |shape| random.tensor(shape, -1.0, 1.0);
         let (x, w) = (draw(x_shape), draw(w_shape));
-        let dy = draw(conv2d::out_shape(x_shape, w_shape, stride, pad));
-        Self { b: random.vec(w_shape[0], -1.0, 1.0), x, w, dy, stride, pad }
+        let dy = draw(window.out_shape(x_shape, w_shape));
+        Self { b: random.vec(w_shape[0], -1.0, 1.0), x, w, dy, window }
     }
 
     pub(super) fn name(&self, algorithm: ConvAlgorithm) -> String {
-        let [top, left, bottom, right] = self.pad;
-        let (x, window) = (by(&self.x.shape), by(&self.w.shape[2..]));
-        let (o, stride) = (self.w.shape[0], by(&self.stride));
-        format!("{x} o{o} k{window} s{stride} p{top},{left},{bottom},{right} {}", name_of(algorithm))
+        let Window { stride, pad: [top, left, bottom, right], dilation, groups } = self.window;
+        let (x, o, window, stride) = (by(&self.x.shape), self.w.shape[0], by(&self.w.shape[2..]), by(&stride));
+        let dilated = if dilation == [1, 1] { String::new() } else { format!(" d{}", by(&dilation)) };
+        let grouped = if groups == 1 { String::new() } else { format!(" g{groups}") };
+        format!("{x} o{o} k{window} s{stride} p{top},{left},{bottom},{right}{dilated}{grouped} {}", name_of(algorithm))
     }
 
     pub(super) fn conv(&self, bias: bool) -> Conv2d {
         let b = bias.then(|| self.b.iter().map(|&b| b as f32).collect());
-        Conv2d::new(self.w.to_f32(), self.w.shape, b, self.stride, self.pad)
+        let Window { stride, pad, dilation, groups } = self.window;
+        Conv2d { dilation, groups, ..Conv2d::new(self.w.to_f32(), self.w.shape, b, stride, pad) }
     }
 
     /// The convolution with the parts that a graph would fuse into it.
@@ -100,7 +129,7 @@ impl Case {
     pub(super) fn forward(&self, x: &Tensor, algorithm: ConvAlgorithm, with: Parts) -> Outcome<Tensor> {
         let mut rig = Rig::default();
         let x_slot = rig.input_as(with.formats[0], "x", x)?;
-        let y = rig.output_as(with.formats[1], "y", conv2d::out_shape(x.shape, self.w.shape, self.stride, self.pad));
+        let y = rig.output_as(with.formats[1], "y", self.window.out_shape(x.shape, self.w.shape));
         let mut xs = vec![x_slot];
         if let Some(residual) = with.residual {
             xs.push(rig.input_as(with.formats[1], "add", residual)?);
@@ -137,18 +166,18 @@ impl Case {
     }
 
     pub(super) fn twin_forward(&self, x: &Tensor, bias: bool) -> Tensor {
-        conv2d::forward(x, &self.w, bias.then_some(&self.b[..]), self.stride, self.pad)
+        self.window.forward(x, &self.w, bias.then_some(&self.b[..]))
     }
 
     pub(super) fn twin_backward(&self) -> Tensor {
-        conv2d::backward(&self.dy, &self.w, self.x.shape, self.stride, self.pad)
+        self.window.backward(&self.dy, &self.w, self.x.shape)
     }
 
     /// The same with the absolute value of every number, for sums of magnitudes.
     pub(super) fn magnitudes(&self) -> Self {
         let abs = |t: &Tensor| t.map(f64::abs);
         let b = self.b.iter().map(|b| b.abs()).collect();
-        Self { x: abs(&self.x), w: abs(&self.w), dy: abs(&self.dy), b, stride: self.stride, pad: self.pad }
+        Self { x: abs(&self.x), w: abs(&self.w), dy: abs(&self.dy), b, window: self.window }
     }
 
     /// √(C·KH·KW), or √(O·KH·KW) for the backward, whichever is larger.
@@ -180,6 +209,8 @@ pub(super) fn name_of(algorithm: ConvAlgorithm) -> String {
         ConvAlgorithm::Workgroup { slices } => format!("workgroup{slices}"),
         ConvAlgorithm::Winograd(Tile::F2x3) => "winograd2".to_owned(),
         ConvAlgorithm::Winograd(Tile::F4x3) => "winograd4".to_owned(),
+        ConvAlgorithm::Window => "window".to_owned(),
+        ConvAlgorithm::Texels(TexelsAlgorithm::Window) => "texels-window".to_owned(),
         ConvAlgorithm::Texels(TexelsAlgorithm::Direct) => "texels".to_owned(),
         ConvAlgorithm::Texels(TexelsAlgorithm::Winograd(Tile::F2x3)) => "texels-winograd2".to_owned(),
         ConvAlgorithm::Texels(TexelsAlgorithm::Winograd(Tile::F4x3)) => "texels-winograd4".to_owned(),
@@ -191,13 +222,15 @@ pub(super) fn algorithms() -> Vec<ConvAlgorithm> {
     let subgroup = [1, 2, 4, 8].map(|row_groups| ConvAlgorithm::Subgroup { row_groups });
     let mut algorithms = [1, 3].map(|slices| ConvAlgorithm::Workgroup { slices }).to_vec();
     algorithms.extend([Tile::F2x3, Tile::F4x3].map(ConvAlgorithm::Winograd));
+    algorithms.push(ConvAlgorithm::Window);
     match gpu().capabilities().subgroup_size {
         Some(8) => algorithms.extend(subgroup),
         other => println!("conv2d: subgroups are {other:?} here, not 8, so that only the workgroup algorithms run"),
     }
     if gpu().capabilities().prefers_texels() {
         let tiles = [Tile::F2x3, Tile::F4x3].map(TexelsAlgorithm::Winograd);
-        algorithms.extend([TexelsAlgorithm::Direct, tiles[0], tiles[1]].map(ConvAlgorithm::Texels));
+        let all = [TexelsAlgorithm::Direct, TexelsAlgorithm::Window, tiles[0], tiles[1]];
+        algorithms.extend(all.map(ConvAlgorithm::Texels));
     } else {
         println!(
             "conv2d: this is no software adapter that reads textures, so that the algorithms over texels do not run"
@@ -230,7 +263,11 @@ fn with_fewer_features() {
     let capabilities = context.capabilities();
     assert!(capabilities.subgroup_size.is_none() && !capabilities.texels, "{capabilities:?}");
     on(context, || {
-        assert!(algorithms().iter().all(|v| matches!(v, ConvAlgorithm::Workgroup { .. } | ConvAlgorithm::Winograd(_))));
+        let anywhere = |v: &ConvAlgorithm| match v {
+            ConvAlgorithm::Workgroup { .. } | ConvAlgorithm::Winograd(_) | ConvAlgorithm::Window => true,
+            ConvAlgorithm::Subgroup { .. } | ConvAlgorithm::Texels(_) => false,
+        };
+        assert!(algorithms().iter().all(anywhere));
         run_geometries();
         run_epilogues();
     });
@@ -238,8 +275,8 @@ fn with_fewer_features() {
 
 fn run_geometries() {
     let mut table = Table::new("conv2d");
-    for geometry in GEOMETRIES {
-        let case = Case::new(geometry);
+    let grouped = GROUPED.map(|(x, w, window)| Case::of(x, w, window));
+    for case in GEOMETRIES.map(Case::new).into_iter().chain(grouped) {
         let magnitudes = case.magnitudes();
         let (y, dx) = (case.twin_forward(&case.x, true), case.twin_backward());
         let (y_size, dx_size) = (magnitudes.twin_forward(&magnitudes.x, true), magnitudes.twin_backward());
@@ -267,7 +304,9 @@ fn central_differences() {
     let mut table = Table::new("conv2d");
     let small: [Geometry; 2] =
         [([1, 2, 5, 7], [3, 2, 3, 2], [2, 1], [1, 0, 2, 1]), ([2, 3, 4, 3], [2, 3, 2, 2], [1, 3], [0, 1, 1, 0])];
-    for case in small.map(Case::new) {
+    let dilated = Window { dilation: [2, 1], groups: 2, ..Window::dense([2, 1], [1, 0, 2, 1]) };
+    let grouped = Case::of([1, 4, 5, 7], [6, 2, 3, 2], dilated);
+    for case in small.map(Case::new).into_iter().chain([grouped]) {
         for algorithm in case.algorithms() {
             table.case(format!("differences {}", case.name(algorithm)), || {
                 let dx = case.backward(&case.dy, algorithm, None, None)?;
@@ -332,7 +371,8 @@ fn texels_in_and_out() {
         ([2, 9, 8, 11], [6, 9, 3, 3], [2, 2], [1; 4]),
         ([2, 3, 19, 21], [9, 3, 7, 7], [2, 2], [3; 4]),
     ];
-    for case in geometries.map(Case::new) {
+    let grouped = GROUPED.map(|(x, w, window)| Case::of(x, w, window));
+    for case in geometries.map(Case::new).into_iter().chain(grouped) {
         let mut random = Random(2);
         let residual = random.tensor(case.dy.shape, -4.0, 4.0);
         let [add, mask] = [0, 1].map(|_| random.tensor(case.x.shape, -1.0, 1.0));

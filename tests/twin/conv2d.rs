@@ -2,44 +2,79 @@
 //!
 //! x: [N,C,H,W], w: [O,C,KH,KW], b: [O], y: [N,O,OH,OW], OH = ⌊(H + top + bottom − KH) / stride_h⌋ + 1. Zero outside.
 //! Backward: every product above once more, with dy where y was: dx[n,c,h,w] = Σ w[o,c,kh,kw] · dy[n,o,oh,ow].
+//!
+//! With dilation, kh and kw count steps of that length. With groups, channel o reads only the C channels of its group, from
+//! ⌊o / (O / groups)⌋ · C on.
 
-use super::{Tensor, indices, tap};
+use super::{Tensor, indices};
 
-pub(crate) fn forward(x: &Tensor, w: &Tensor, b: Option<&[f64]>, stride: [usize; 2], pad: [usize; 4]) -> Tensor {
-    let mut y = Tensor::zeros(out_shape(x.shape, w.shape, stride, pad));
-    for [n, o, oh, ow] in y.indices() {
-        let mut sum = b.map_or(0.0, |b| b[o]);
-        for [_, c, kh, kw] in indices([1, w.shape[1], w.shape[2], w.shape[3]]) {
-            let h = tap(oh, kh, stride[0], pad[0], x.shape[2]);
-            let v = tap(ow, kw, stride[1], pad[1], x.shape[3]);
-            if let (Some(h), Some(v)) = (h, v) {
-                sum += w[[o, c, kh, kw]] * x[[n, c, h, v]];
+/// The geometry of a convolution.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Window {
+    pub(crate) stride: [usize; 2],
+    /// `[top, left, bottom, right]`.
+    pub(crate) pad: [usize; 4],
+    pub(crate) dilation: [usize; 2],
+    pub(crate) groups: usize,
+}
+
+impl Window {
+    /// Without dilation and groups.
+    pub(crate) fn dense(stride: [usize; 2], pad: [usize; 4]) -> Self {
+        Self { stride, pad, dilation: [1, 1], groups: 1 }
+    }
+
+    /// The shape of y.
+    pub(crate) fn out_shape(&self, x: [usize; 4], w: [usize; 4]) -> [usize; 4] {
+        assert_eq!(x[1], w[1] * self.groups, "C of x {x:?} and w {w:?}");
+        let out = |axis: usize| {
+            let span = (w[2 + axis] - 1) * self.dilation[axis] + 1;
+            (x[2 + axis] + self.pad[axis] + self.pad[2 + axis] - span) / self.stride[axis] + 1
+        };
+        [x[0], w[0], out(0), out(1)]
+    }
+
+    /// Calls `each` with the index of y, of w and of x for every product in the sums.
+    fn products(&self, x: [usize; 4], w: [usize; 4], mut each: impl FnMut([usize; 4], [usize; 4], [usize; 4])) {
+        let Self { stride, pad, dilation, groups } = *self;
+        for y @ [n, o, oh, ow] in indices(self.out_shape(x, w)) {
+            for [_, c, kh, kw] in indices([1, w[1], w[2], w[3]]) {
+                let place = |at: usize, tap: usize, axis: usize| {
+                    (at * stride[axis] + tap * dilation[axis]).checked_sub(pad[axis]).filter(|&i| i < x[2 + axis])
+                };
+                if let (Some(h), Some(v)) = (place(oh, kh, 0), place(ow, kw, 1)) {
+                    each(y, [o, c, kh, kw], [n, o / (w[0] / groups) * w[1] + c, h, v]);
+                }
             }
         }
-        y[[n, o, oh, ow]] = sum;
     }
-    y
+
+    pub(crate) fn forward(&self, x: &Tensor, w: &Tensor, b: Option<&[f64]>) -> Tensor {
+        let mut y = Tensor::zeros(self.out_shape(x.shape, w.shape));
+        for at in y.indices() {
+            y[at] = b.map_or(0.0, |b| b[at[1]]);
+        }
+        self.products(x.shape, w.shape, |y_at, w_at, x_at| y[y_at] += w[w_at] * x[x_at]);
+        y
+    }
+
+    pub(crate) fn backward(&self, dy: &Tensor, w: &Tensor, x_shape: [usize; 4]) -> Tensor {
+        assert_eq!(dy.shape, self.out_shape(x_shape, w.shape));
+        let mut dx = Tensor::zeros(x_shape);
+        self.products(x_shape, w.shape, |y_at, w_at, x_at| dx[x_at] += w[w_at] * dy[y_at]);
+        dx
+    }
+}
+
+pub(crate) fn forward(x: &Tensor, w: &Tensor, b: Option<&[f64]>, stride: [usize; 2], pad: [usize; 4]) -> Tensor {
+    Window::dense(stride, pad).forward(x, w, b)
 }
 
 pub(crate) fn backward(dy: &Tensor, w: &Tensor, x_shape: [usize; 4], stride: [usize; 2], pad: [usize; 4]) -> Tensor {
-    assert_eq!(dy.shape, out_shape(x_shape, w.shape, stride, pad));
-    let mut dx = Tensor::zeros(x_shape);
-    for [n, o, oh, ow] in dy.indices() {
-        for [_, c, kh, kw] in indices([1, w.shape[1], w.shape[2], w.shape[3]]) {
-            let h = tap(oh, kh, stride[0], pad[0], x_shape[2]);
-            let v = tap(ow, kw, stride[1], pad[1], x_shape[3]);
-            if let (Some(h), Some(v)) = (h, v) {
-                dx[[n, c, h, v]] += w[[o, c, kh, kw]] * dy[[n, o, oh, ow]];
-            }
-        }
-    }
-    dx
+    Window::dense(stride, pad).backward(dy, w, x_shape)
 }
 
 /// The shape of y.
 pub(crate) fn out_shape(x: [usize; 4], w: [usize; 4], stride: [usize; 2], pad: [usize; 4]) -> [usize; 4] {
-    assert_eq!(x[1], w[1], "C of x {x:?} and w {w:?}");
-    let oh = (x[2] + pad[0] + pad[2] - w[2]) / stride[0] + 1;
-    let ow = (x[3] + pad[1] + pad[3] - w[3]) / stride[1] + 1;
-    [x[0], w[0], oh, ow]
+    Window::dense(stride, pad).out_shape(x, w)
 }

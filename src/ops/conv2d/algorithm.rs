@@ -4,11 +4,11 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::gemm::folds;
+use super::window::TexelGroups;
 use super::{ConvKey, Direction};
 use crate::error::{Error, Result};
 use crate::gpu::Capabilities;
 use crate::ops::TEXELS_MAX_PLANE;
-use crate::shape::window_out;
 
 /// How a convolution is computed. All algorithms give the same sums, each in its own order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -27,6 +27,8 @@ pub enum ConvAlgorithm {
     /// Winograd's tiles in buffers, multiplied in tiles of 64 x 64 in workgroup memory; for 3x3 windows with stride 1.
     /// Runs anywhere.
     Winograd(Tile),
+    /// Each invocation walks over its window; for groups and dilation. Runs anywhere.
+    Window,
     /// Over texels, in stages; needs textures that can be read and subgroups of exactly eight: software adapters.
     Texels(TexelsAlgorithm),
 }
@@ -36,6 +38,9 @@ pub enum ConvAlgorithm {
 pub enum TexelsAlgorithm {
     /// Windows as they are.
     Direct,
+    /// Each invocation walks over its window; for groups and dilation, if no texel has channels of several groups or each channel is
+    /// a group.
+    Window,
     /// Winograd's tiles; for 3x3 windows with stride 1.
     Winograd(Tile),
 }
@@ -50,7 +55,7 @@ pub enum Tile {
 }
 
 /// The algorithms by name.
-const NAMED: [(&str, ConvAlgorithm); 12] = [
+const NAMED: [(&str, ConvAlgorithm); 14] = [
     ("subgroup1", ConvAlgorithm::Subgroup { row_groups: 1 }),
     ("subgroup2", ConvAlgorithm::Subgroup { row_groups: 2 }),
     ("subgroup4", ConvAlgorithm::Subgroup { row_groups: 4 }),
@@ -60,7 +65,9 @@ const NAMED: [(&str, ConvAlgorithm); 12] = [
     ("workgroup-split16", ConvAlgorithm::Workgroup { slices: 16 }),
     ("workgroup-winograd2", ConvAlgorithm::Winograd(Tile::F2x3)),
     ("workgroup-winograd4", ConvAlgorithm::Winograd(Tile::F4x3)),
+    ("window", ConvAlgorithm::Window),
     ("texels", ConvAlgorithm::Texels(TexelsAlgorithm::Direct)),
+    ("texels-window", ConvAlgorithm::Texels(TexelsAlgorithm::Window)),
     ("texels-winograd2", ConvAlgorithm::Texels(TexelsAlgorithm::Winograd(Tile::F2x3))),
     ("texels-winograd4", ConvAlgorithm::Texels(TexelsAlgorithm::Winograd(Tile::F4x3))),
 ];
@@ -98,7 +105,7 @@ const MAX_SLICES: u32 = 64;
 /// Channels, rows and columns of the tensor that a direction writes; those of x if the window does not fit.
 fn written(key: &ConvKey) -> [usize; 3] {
     let x = [key.c_in, key.hw[0], key.hw[1]];
-    match (key.direction, window_out(key.hw, key.kernel, key.stride, key.pad)) {
+    match (key.direction, key.y_hw()) {
         (Direction::Forward, Some([h, w])) => [key.c_out, h, w],
         _ => x,
     }
@@ -106,7 +113,7 @@ fn written(key: &ConvKey) -> [usize; 3] {
 
 /// Enough partial sums to make the tiles of one image keep an adapter busy, if the sum is long.
 fn slices(key: &ConvKey) -> u32 {
-    if window_out(key.hw, key.kernel, key.stride, key.pad).is_none() {
+    if key.y_hw().is_none() {
         return 1;
     }
     let [c, h, w] = written(key);
@@ -124,12 +131,17 @@ fn slices(key: &ConvKey) -> u32 {
 impl ConvAlgorithm {
     /// The fixed choice for a direction of a convolution.
     pub fn choose(capabilities: Capabilities, key: &ConvKey) -> Self {
+        let y_hw = key.y_hw().unwrap_or(key.hw);
+        let largest_plane = [key.hw, y_hw].map(|[h, w]| h * w).into_iter().max().unwrap_or(0);
+        let texels = capabilities.prefers_texels() && largest_plane <= TEXELS_MAX_PLANE;
+        if !key.is_dense() {
+            let over_texels = Self::Texels(TexelsAlgorithm::Window);
+            return if texels && over_texels.fits(key) { over_texels } else { Self::Window };
+        }
         if capabilities.subgroup_size != Some(8) {
             return Self::Workgroup { slices: slices(key) };
         }
-        let y_hw = window_out(key.hw, key.kernel, key.stride, key.pad).unwrap_or(key.hw);
-        let largest_plane = [key.hw, y_hw].map(|[h, w]| h * w).into_iter().max().unwrap_or(0);
-        if capabilities.prefers_texels() && largest_plane <= TEXELS_MAX_PLANE {
+        if texels {
             let [_, h, w] = written(key);
             let tile = if h.min(w) < WIDE { Tile::F2x3 } else { Tile::F4x3 };
             let winograd = Self::Texels(TexelsAlgorithm::Winograd(tile));
@@ -149,7 +161,11 @@ impl ConvAlgorithm {
         let others = NAMED.iter().map(|(_, algorithm)| *algorithm);
         // Slices multiply the memory of the output, whatever the batch: only try them where they can pay.
         let most = slices(key).max(1);
-        let pays = |v: &Self| !matches!(v, Self::Workgroup { slices } if *slices > most);
+        let pays = |v: &Self| match v {
+            Self::Workgroup { slices } => *slices <= most,
+            Self::Window | Self::Texels(TexelsAlgorithm::Window) => !key.is_dense(),
+            _ => true,
+        };
         let fits = |v: &Self| *v != fixed && v.fits(key) && v.runs(capabilities) && pays(v);
         [fixed].into_iter().chain(others.filter(fits)).collect()
     }
@@ -158,11 +174,13 @@ impl ConvAlgorithm {
     pub fn fits(self, key: &ConvKey) -> bool {
         match self {
             // A kernel keeps its rows in arrays of a fixed length.
-            Self::Subgroup { row_groups } => [1, 2, 4, 8].contains(&row_groups),
-            Self::Workgroup { slices } => (1..=MAX_SLICES).contains(&slices),
-            Self::Texels(TexelsAlgorithm::Direct) => true,
+            Self::Subgroup { row_groups } => [1, 2, 4, 8].contains(&row_groups) && key.is_dense(),
+            Self::Workgroup { slices } => (1..=MAX_SLICES).contains(&slices) && key.is_dense(),
+            Self::Window => true,
+            Self::Texels(TexelsAlgorithm::Direct) => key.is_dense(),
+            Self::Texels(TexelsAlgorithm::Window) => TexelGroups::of_key(key).is_some(),
             Self::Texels(TexelsAlgorithm::Winograd(_)) | Self::Winograd(_) => {
-                key.kernel == [3, 3] && key.stride == [1, 1]
+                key.kernel == [3, 3] && key.stride == [1, 1] && key.is_dense()
             }
         }
     }
@@ -177,7 +195,7 @@ impl ConvAlgorithm {
         match self {
             Self::Texels(_) => capabilities.prefers_texels(),
             Self::Subgroup { .. } => capabilities.subgroup_size == Some(8) && !capabilities.prefers_texels(),
-            Self::Workgroup { .. } | Self::Winograd(_) => !capabilities.prefers_texels(),
+            Self::Workgroup { .. } | Self::Winograd(_) | Self::Window => !capabilities.prefers_texels(),
         }
     }
 }

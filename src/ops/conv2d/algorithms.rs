@@ -61,7 +61,7 @@ impl ConvAlgorithms {
             (Rule::Only(algorithm), _) => algorithm,
             (Rule::Fixed, known) => known.unwrap_or_else(fixed),
             (Rule::Plain, known) => match known.unwrap_or_else(fixed) {
-                ConvAlgorithm::Texels(_) => ConvAlgorithm::Texels(TexelsAlgorithm::Direct),
+                ConvAlgorithm::Texels(TexelsAlgorithm::Winograd(_)) => ConvAlgorithm::Texels(TexelsAlgorithm::Direct),
                 other => other,
             },
         }

@@ -7,10 +7,9 @@ use super::{ConvKey, Direction};
 use crate::error::Result;
 use crate::gpu::Sources;
 use crate::ops::{ChannelAffine, nchw, shape_error};
-use crate::shape::{Pad, Shape, window_out};
+use crate::shape::{Pad, Shape};
 
-/// `torch.nn.functional.conv2d` with padding for each side. There are no kernels for dilation and groups yet: a layer that has
-/// either is refused.
+/// `torch.nn.functional.conv2d` with padding for each side.
 #[derive(Clone, Debug)]
 pub struct Conv2d {
     /// `[O, C/groups, KH, KW]`, row-major.
@@ -33,7 +32,7 @@ pub struct Conv2d {
 }
 
 impl Conv2d {
-    /// A convolution without dilation, groups and batch norms.
+    /// A convolution without dilation, groups and batch norms; set the fields for these.
     pub fn new(
         w: impl Into<Arc<[f32]>>,
         w_shape: [usize; 4],
@@ -62,18 +61,21 @@ impl Conv2d {
             return Err(shape_error("conv2d", label, format!("a norm does not have a value for each of {o} channels")));
         }
         nchw("conv2d", label, x)?;
-        let Self { dilation, groups, .. } = *self;
-        if (dilation, groups) != ([1, 1], 1) {
-            let what =
-                format!("there is no kernel yet for dilation {dilation:?} and {groups} groups, only for [1, 1] and 1");
-            return Err(shape_error("conv2d", label, what));
+        let (w, groups) = (self.w_shape, self.groups);
+        if groups == 0 || o % groups != 0 {
+            return Err(shape_error(
+                "conv2d",
+                label,
+                format!("{o} channels of y are not divisible into {groups} groups"),
+            ));
         }
-        if c != x.c() {
-            let w = self.w_shape;
-            return Err(shape_error("conv2d", label, format!("C is {} in x {x} but {c} in w {w:?}", x.c())));
+        if c.checked_mul(groups) != Some(x.c()) {
+            let of_groups = if groups == 1 { String::new() } else { format!(" for each of {groups} groups") };
+            return Err(shape_error("conv2d", label, format!("C is {} in x {x} but {c}{of_groups} in w {w:?}", x.c())));
         }
-        let [oh, ow] = window_out([x.h(), x.w()], [kh, kw], self.stride, self.pad)
-            .ok_or_else(|| shape_error("conv2d", label, format!("a window of {kh}x{kw} does not fit x {x}")))?;
+        let y_hw = self.key(x, Direction::Forward).y_hw();
+        let [oh, ow] =
+            y_hw.ok_or_else(|| shape_error("conv2d", label, format!("a window of {kh}x{kw} does not fit x {x}")))?;
         Ok(Shape::new(x.n(), o, oh, ow))
     }
 
@@ -108,7 +110,9 @@ impl Conv2d {
     /// The values from which the packed weights are made, and how w is read.
     pub(super) fn weight_identity(&self) -> (Sources, String) {
         let sources = self.norms.iter().fold(Sources::of(&self.w), |sources, norm| sources.and(&norm.scale));
-        (sources, format!("conv2d w {:?} stride {:?} pad {:?}", self.w_shape, self.stride, self.pad))
+        let Self { w_shape, stride, pad, dilation, groups, .. } = self;
+        let read = format!("conv2d w {w_shape:?} stride {stride:?} pad {pad:?} dilation {dilation:?} groups {groups}");
+        (sources, read)
     }
 
     /// The values from which the bias is made.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::gemm::ImplicitGemm;
 use super::pass::Pass;
+use super::window::TexelGroups;
 use super::{Conv2d, ConvAlgorithm, ConvAlgorithms, ConvKey, Direction};
 use crate::error::Result;
 use crate::gpu::{Kernel, Recording};
@@ -40,7 +41,7 @@ impl Op for Conv2d {
     }
 
     fn formats(&self, _in_place: bool) -> Formats {
-        FORMATS
+        formats(self)
     }
 
     fn absorb(&self, next: &Fusable) -> Option<Arc<dyn Op>> {
@@ -111,7 +112,7 @@ impl Op for FusedConv2d {
     }
 
     fn formats(&self, _in_place: bool) -> Formats {
-        FORMATS
+        formats(&self.conv)
     }
 
     fn absorb(&self, next: &Fusable) -> Option<Arc<dyn Op>> {
@@ -134,8 +135,14 @@ impl Op for FusedConv2d {
     }
 }
 
-/// A convolution packs its input and unpacks its output if necessary, but adds a residual only in the format of the output.
-const FORMATS: Formats = Formats { texels: true, first: InputFormat::Any, others: InputFormat::Output };
+/// A convolution packs its input and unpacks its output if necessary, but adds a residual only in the format of the output. If a texel
+/// would have channels of several groups, all is in buffers.
+fn formats(conv: &Conv2d) -> Formats {
+    match TexelGroups::of_conv(conv) {
+        Some(_) => Formats { texels: true, first: InputFormat::Any, others: InputFormat::Output },
+        None => Formats::BUFFERS,
+    }
+}
 
 /// `y = relu(conv(x) + add)`. The epilogue has no mask.
 fn forward(
@@ -158,7 +165,10 @@ fn record(rec: &mut Recording, algorithms: &ConvAlgorithms, key: &ConvKey, pass:
     let algorithm = algorithms.algorithm(key);
     if !algorithm.fits(key) {
         let (window, stride) = (key.kernel, key.stride);
-        let what = format!("{algorithm:?} is not for windows {window:?}, stride {stride:?}");
+        let (dilation, groups) = (key.dilation, key.groups);
+        let what = format!(
+            "{algorithm:?} is not for windows {window:?}, stride {stride:?}, dilation {dilation:?} and {groups} groups"
+        );
         return Err(shape_error("conv2d", pass.label, what));
     }
     match algorithm {
@@ -174,6 +184,7 @@ fn record(rec: &mut Recording, algorithms: &ConvAlgorithms, key: &ConvKey, pass:
             pass.multiply(rec, kernel, 64, slices as usize)
         }
         ConvAlgorithm::Winograd(tile) => pass.winograd_in_buffers(rec, tile),
+        ConvAlgorithm::Window => pass.by_windows(rec),
         ConvAlgorithm::Texels(algorithm) => pass.over_texels(rec, algorithm),
     }
 }

@@ -1,14 +1,15 @@
 //! A convolution over texels: four channels in a vec4f, in textures. The direct algorithm is one product with its epilogue.
-//! Winograd's tiles add a stage before the product and one after it, which has the epilogue. `shaders/conv2d/texels/` holds the
-//! kernels.
+//! Winograd's tiles add a stage before the product and one after it, which has the epilogue. [`super::window`] has the kernel for groups
+//! and dilation. `shaders/conv2d/texels/` holds the kernels.
 
 use std::ops::Range;
 
 use super::pass::Pass;
+use super::window::TexelGroups;
 use super::{TexelsAlgorithm, Tile, gemm};
 use crate::error::Result;
 use crate::gpu::{Grid, Kernel, Layout, Recording, TensorId};
-use crate::ops::{Format, GradEpilogue, Tensor, pack, unpack};
+use crate::ops::{Format, GradEpilogue, Tensor, pack, shape_error, unpack};
 
 crate::params! {
     /// Mirrors `Params` of shaders/conv2d/texels/winograd.wgsl.
@@ -84,6 +85,10 @@ impl Pass<'_> {
         match algorithm {
             TexelsAlgorithm::Direct => self.direct(rec),
             TexelsAlgorithm::Winograd(tile) => self.winograd(rec, tile),
+            TexelsAlgorithm::Window => {
+                let split = || shape_error("conv2d", self.label, "a texel has channels of several groups");
+                self.by_windows_of_texels(rec, TexelGroups::of_conv(self.conv).ok_or_else(split)?)
+            }
         }
     }
 
@@ -181,7 +186,7 @@ impl Pass<'_> {
         rec.dispatch(&self.stage("untile"), kernel, &bindings, &params, grid(y_quads), 0)
     }
 
-    fn with_epilogue(&self, kernel: Kernel) -> Kernel {
+    pub(super) fn with_epilogue(&self, kernel: Kernel) -> Kernel {
         kernel.with("EPILOGUE", self.epilogue.flags()).with("RELU", u32::from(self.relu))
     }
 
@@ -272,7 +277,7 @@ impl Pass<'_> {
     }
 
     /// The bias, or zeros if there is none: one kernel serves both.
-    fn texel_bias(&self, rec: &mut Recording) -> (&'static str, TensorId, usize) {
+    pub(super) fn texel_bias(&self, rec: &mut Recording) -> (&'static str, TensorId, usize) {
         let len = 4 * self.y_quads();
         let b = if self.has_bias() {
             self.bias_constant(rec, self.stage("b"), len)

@@ -1,0 +1,115 @@
+//! A node of the model with the values of its inputs.
+
+use std::sync::Arc;
+
+use super::constant::{Constant, Data};
+use crate::error::{Error, Result};
+use crate::graph::NodeId;
+use crate::shape::Pad;
+use crate::suggest::shown;
+use crate::weights::Node;
+
+/// The value of a name in the model.
+#[derive(Clone, Debug)]
+pub(super) enum Value {
+    Constant(Constant),
+    Layer(Layer),
+}
+
+/// What depends on the image: the output of a node of the graph.
+#[derive(Clone, Debug)]
+pub(super) struct Layer {
+    pub(super) node: NodeId,
+    /// The extents in the model, for one image. The node's shape may differ: a reshape keeps the order of the elements, so that it costs
+    /// nothing until an op needs the new shape.
+    pub(super) dims: Vec<usize>,
+    /// Zeros around the rows and columns, which a convolution adds on the way.
+    pub(super) pad: Pad,
+}
+
+impl Layer {
+    pub(super) fn of(node: NodeId, dims: Vec<usize>) -> Self {
+        Self { node, dims, pad: [0; 4] }
+    }
+}
+
+/// A node and its inputs.
+pub(super) struct Call<'a> {
+    pub(super) node: &'a Node,
+    /// `None` for an optional input that is left out.
+    pub(super) inputs: Vec<Option<Value>>,
+    pub(super) opset: i64,
+}
+
+impl Call<'_> {
+    /// An error of this node.
+    pub(super) fn error(&self, what: impl std::fmt::Display) -> Error {
+        Error::input(format!("{} ({}): {what}", shown(&self.node.op), shown(&self.node.name)))
+    }
+
+    pub(super) fn input(&self, at: usize) -> Option<&Value> {
+        self.inputs.get(at).and_then(Option::as_ref)
+    }
+
+    /// An input that depends on the image.
+    pub(super) fn layer(&self, at: usize) -> Result<Layer> {
+        match self.input(at) {
+            Some(Value::Layer(layer)) => Ok(layer.clone()),
+            Some(Value::Constant(_)) => Err(self.error(format!("input {at} is constant, which is not supported"))),
+            None => Err(self.error(format!("input {at} is missing"))),
+        }
+    }
+
+    /// An optional input that does not depend on the image.
+    pub(super) fn constant(&self, at: usize) -> Result<Option<&Constant>> {
+        match self.input(at) {
+            Some(Value::Constant(constant)) => Ok(Some(constant)),
+            Some(Value::Layer(_)) => {
+                Err(self.error(format!("input {at} depends on the image, which is not supported")))
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// An input of finite floating-point numbers.
+    pub(super) fn floats(&self, at: usize) -> Result<(Vec<usize>, Arc<[f32]>)> {
+        let constant = self.constant(at)?.ok_or_else(|| self.error(format!("input {at} is missing")))?;
+        let values = constant.to_floats();
+        if let Some(index) = values.iter().position(|value| !value.is_finite()) {
+            let (name, value) = (shown(&self.node.inputs[at]), values[index]);
+            return Err(self.error(format!("`{name}` is {value} at element {index}")));
+        }
+        Ok((constant.dims.clone(), values))
+    }
+
+    /// One floating-point number: an input, or in older versions an attribute.
+    pub(super) fn number(&self, at: usize, attribute: &str) -> Result<Option<f32>> {
+        match self.constant(at)? {
+            Some(constant) if constant.len() == 1 => Ok(Some(constant.to_floats()[0])),
+            Some(constant) => Err(self.error(format!("input {at} is {:?} and must be one number", constant.dims))),
+            None => Ok(self.node.float(attribute)),
+        }
+    }
+
+    /// Integers: an input, or in older versions an attribute.
+    pub(super) fn integers(&self, at: usize, attribute: &str) -> Result<Option<Vec<i64>>> {
+        match self.constant(at)? {
+            Some(Constant { data: Data::Ints(values), .. }) => Ok(Some(values.to_vec())),
+            Some(_) => Err(self.error(format!("input {at} must be integers"))),
+            None => Ok(self.node.ints(attribute).map(<[i64]>::to_vec)),
+        }
+    }
+
+    /// A list of sizes: an attribute, of this length, whose values are at least `least`.
+    pub(super) fn sizes<const N: usize>(&self, attribute: &str, least: usize, usual: [usize; N]) -> Result<[usize; N]> {
+        let Some(values) = self.node.ints(attribute) else { return Ok(usual) };
+        let sizes: Option<Vec<usize>> =
+            values.iter().map(|&v| usize::try_from(v).ok().filter(|&v| v >= least)).collect();
+        let sizes = sizes.and_then(|sizes| <[usize; N]>::try_from(sizes).ok());
+        sizes.ok_or_else(|| {
+            self.error(format!(
+                "`{attribute}` is {values:?}, and must be {N} numbers of at least {least}: only images are supported"
+            ))
+        })
+    }
+}

@@ -1,0 +1,446 @@
+//! Operators on constants, which are computed while the network is built: exporters write shapes, and paddings, as graphs of their own.
+
+use std::sync::Arc;
+
+use super::call::{Call, Value};
+use super::constant::{Constant, Data, axis, broadcast, broadcast_strides, count, places, strides};
+use crate::error::Result;
+use crate::weights::Attribute;
+
+/// The most elements of one constant: those of the largest layers of today's classifiers.
+const MAX_ELEMENTS: usize = 1 << 28;
+
+/// The operators of [`Call::folded`], and `Constant`.
+pub(super) const OPERATORS: [&str; 39] = [
+    "Abs",
+    "Add",
+    "And",
+    "Cast",
+    "Ceil",
+    "Concat",
+    "Constant",
+    "ConstantOfShape",
+    "Div",
+    "Dropout",
+    "Equal",
+    "Exp",
+    "Expand",
+    "Flatten",
+    "Floor",
+    "Gather",
+    "Greater",
+    "Identity",
+    "Less",
+    "Max",
+    "Min",
+    "Mod",
+    "Mul",
+    "Neg",
+    "Not",
+    "Or",
+    "Pow",
+    "Range",
+    "Reciprocal",
+    "Reshape",
+    "Shape",
+    "Size",
+    "Slice",
+    "Sqrt",
+    "Squeeze",
+    "Sub",
+    "Transpose",
+    "Unsqueeze",
+    "Where",
+];
+
+impl Call<'_> {
+    /// The outputs, if all inputs are constant and the operator is one of shapes, numbers and moves.
+    pub(super) fn folded(&self) -> Result<Option<Constant>> {
+        let constants: Option<Vec<&Constant>> = (self.inputs.iter().flatten())
+            .map(|value| match value {
+                Value::Constant(constant) => Some(constant),
+                Value::Layer(_) => None,
+            })
+            .collect();
+        let Some(inputs) = constants else { return Ok(None) };
+        let first = || inputs.first().copied().ok_or_else(|| self.error("input 0 is missing"));
+        let folded = match &self.node.op[..] {
+            "ConstantOfShape" => self.constant_of_shape(first()?)?,
+            "Identity" | "Dropout" => first()?.clone(),
+            "Cast" => self.cast(first()?)?,
+            "Gather" => self.gather(&inputs)?,
+            "Concat" => self.concat(&inputs)?,
+            "Slice" => self.slice(first()?)?,
+            "Transpose" => self.transpose(first()?)?,
+            "Expand" => {
+                let shape = self.integers(1, "")?.unwrap_or_default();
+                let shape: Option<Vec<usize>> = shape.iter().map(|&dim| usize::try_from(dim).ok()).collect();
+                let (x, shape) = (first()?, shape.ok_or_else(|| self.error("its shape is not valid"))?);
+                let dims = broadcast(&x.dims, &shape).ok_or_else(|| self.error("its shape does not fit"))?;
+                self.read(x, dims, 0, |dims| broadcast_strides(&x.dims, dims))?
+            }
+            "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze" => {
+                let x = first()?;
+                Constant { dims: self.reshaped(&x.dims)?, data: x.data.clone() }
+            }
+            "Shape" | "Size" => return Ok(Some(self.shape_of(&first()?.dims)?)),
+            "Range" => self.range(&inputs)?,
+            "Where" => self.chosen(&inputs)?,
+            "Neg" | "Abs" | "Floor" | "Ceil" | "Sqrt" | "Reciprocal" | "Exp" | "Not" => self.unary(first()?)?,
+            "Add" | "Sub" | "Mul" | "Div" | "Mod" | "Pow" | "Min" | "Max" | "Equal" | "Greater" | "Less" | "And"
+            | "Or" => match inputs[..] {
+                [a, b] => self.binary(a, b)?,
+                _ => return Err(self.error(format!("takes 2 inputs, not {}", inputs.len()))),
+            },
+            _ => return Ok(None),
+        };
+        Ok(Some(folded))
+    }
+
+    /// The value of a `Constant` node.
+    pub(super) fn constant_node(&self, stored: impl Fn(&crate::weights::Stored) -> Constant) -> Result<Constant> {
+        let only = self.node.attributes.iter().find(|(name, _)| name.starts_with("value"));
+        Ok(match only.map(|(_, attribute)| attribute) {
+            Some(Attribute::Tensor(tensor)) => stored(tensor),
+            Some(Attribute::Float(value)) => Constant::floats(Vec::new(), [*value]),
+            Some(Attribute::Int(value)) => Constant::ints(Vec::new(), [*value]),
+            Some(Attribute::Floats(values)) => Constant::floats(vec![values.len()], values.clone()),
+            Some(Attribute::Ints(values)) => Constant::list(values.clone()),
+            _ => return Err(self.error("its value is of a kind that is not supported")),
+        })
+    }
+
+    /// `Shape`, or `Size`, of a tensor with these extents.
+    pub(super) fn shape_of(&self, dims: &[usize]) -> Result<Constant> {
+        if self.node.op == "Size" {
+            return Ok(Constant::ints(Vec::new(), [dims.iter().product::<usize>() as i64]));
+        }
+        let rank = dims.len() as i64;
+        let bound = |name: &str, usual: i64| {
+            let at = self.node.int(name).unwrap_or(usual);
+            (if at < 0 { at + rank } else { at }).clamp(0, rank) as usize
+        };
+        let (start, end) = (bound("start", 0), bound("end", rank));
+        Ok(Constant::list(dims[start..end.max(start)].iter().map(|&dim| dim as i64).collect()))
+    }
+
+    /// The extents after `Reshape`, `Flatten`, `Squeeze` or `Unsqueeze` of a tensor with the extents `dims`.
+    pub(super) fn reshaped(&self, dims: &[usize]) -> Result<Vec<usize>> {
+        let wrong = |what: &str| self.error(format!("{what} does not suit {dims:?}"));
+        let axes = |rank: usize| -> Result<Option<Vec<usize>>> {
+            let Some(axes) = self.integers(1, "axes")? else { return Ok(None) };
+            let axes: Option<Vec<usize>> = axes.iter().map(|&at| axis(at, rank)).collect();
+            axes.map(Some).ok_or_else(|| wrong("its list of axes"))
+        };
+        let new = match &self.node.op[..] {
+            "Flatten" => {
+                let at = self.node.int("axis").unwrap_or(1);
+                let at = if at == dims.len() as i64 { Some(dims.len()) } else { axis(at, dims.len()) };
+                let (head, tail) = dims.split_at(at.ok_or_else(|| wrong("its axis"))?);
+                vec![head.iter().product(), tail.iter().product()]
+            }
+            "Squeeze" => {
+                let axes = axes(dims.len())?;
+                let kept = |at: usize, dim: usize| axes.as_ref().map_or(dim != 1, |axes| !axes.contains(&at));
+                dims.iter().enumerate().filter(|&(at, &dim)| kept(at, dim)).map(|(_, &dim)| dim).collect()
+            }
+            "Unsqueeze" => {
+                let added = self.integers(1, "axes")?.unwrap_or_default().len();
+                let axes = axes(dims.len() + added)?.unwrap_or_default();
+                let mut rest = dims.iter().copied();
+                (0..dims.len() + added)
+                    .map(|at| if axes.contains(&at) { 1 } else { rest.next().unwrap_or(1) })
+                    .collect()
+            }
+            _ => {
+                let shape = self.integers(1, "shape")?.ok_or_else(|| self.error("it has no shape"))?;
+                let copied = |(at, &dim): (usize, &i64)| match dim {
+                    0 if self.node.int("allowzero").unwrap_or(0) == 0 => dims.get(at).map(|&dim| dim as i64),
+                    dim => Some(dim),
+                };
+                let shape: Option<Vec<i64>> = shape.iter().enumerate().map(copied).collect();
+                let shape = shape.ok_or_else(|| wrong("its shape"))?;
+                let known: usize = shape.iter().filter_map(|&dim| usize::try_from(dim).ok()).product();
+                let rest = dims.iter().product::<usize>().checked_div(known).unwrap_or(0);
+                shape.iter().map(|&dim| usize::try_from(dim).unwrap_or(rest)).collect()
+            }
+        };
+        if count(&new) == count(dims) { Ok(new) } else { Err(wrong(&format!("the shape {new:?}"))) }
+    }
+
+    /// A tensor of these extents, read from `x` with strides.
+    fn read(
+        &self,
+        x: &Constant,
+        dims: Vec<usize>,
+        first: usize,
+        strides: impl FnOnce(&[usize]) -> Vec<isize>,
+    ) -> Result<Constant> {
+        self.countable(&dims)?;
+        let strides = strides(&dims);
+        let data = x.data.picked(places(&dims, first, &strides));
+        Ok(Constant { dims, data })
+    }
+
+    fn countable(&self, dims: &[usize]) -> Result<()> {
+        match count(dims) {
+            Some(0..=MAX_ELEMENTS) => Ok(()),
+            _ => Err(self.error(format!("a constant of {dims:?} is more than any network has"))),
+        }
+    }
+
+    fn constant_of_shape(&self, shape: &Constant) -> Result<Constant> {
+        let dims: Option<Vec<usize>> = shape.to_ints().iter().map(|&dim| usize::try_from(dim).ok()).collect();
+        let dims = dims.ok_or_else(|| self.error("its shape is not valid"))?;
+        self.countable(&dims)?;
+        let len = dims.iter().product();
+        let data = match self.inputs.get(1).and_then(Option::as_ref) {
+            Some(Value::Constant(Constant { data: Data::Ints(value), .. })) => {
+                Data::Ints(vec![value.first().copied().unwrap_or(0); len].into())
+            }
+            Some(Value::Constant(Constant { data: Data::Floats(value), .. })) => {
+                Data::Floats(vec![value.first().copied().unwrap_or(0.0); len].into())
+            }
+            _ => Data::Floats(vec![0.0; len].into()),
+        };
+        Ok(Constant { dims, data })
+    }
+
+    fn cast(&self, x: &Constant) -> Result<Constant> {
+        let data = match self.node.int("to") {
+            Some(1 | 10 | 11 | 16) => Data::Floats(x.to_floats()),
+            Some(9) => Data::Ints(x.to_floats().iter().map(|&value| i64::from(value != 0.0)).collect()),
+            Some(2..=7 | 12 | 13) => Data::Ints(x.to_ints()),
+            other => return Err(self.error(format!("a cast to the type {other:?} is not supported"))),
+        };
+        Ok(Constant { dims: x.dims.clone(), data })
+    }
+
+    fn axis_of(&self, dims: &[usize], usual: i64) -> Result<usize> {
+        let at = self.node.int("axis").unwrap_or(usual);
+        axis(at, dims.len()).ok_or_else(|| self.error(format!("there is no axis {at} in {dims:?}")))
+    }
+
+    fn gather(&self, inputs: &[&Constant]) -> Result<Constant> {
+        let [x, indices] = inputs else { return Err(self.error("takes 2 inputs")) };
+        let at = self.axis_of(&x.dims, 0)?;
+        let chosen: Option<Vec<usize>> = indices.to_ints().iter().map(|&index| axis(index, x.dims[at])).collect();
+        let chosen = chosen.ok_or_else(|| self.error(format!("an index is outside of {:?}", x.dims)))?;
+        let dims = [&x.dims[..at], &indices.dims, &x.dims[at + 1..]].concat();
+        self.countable(&dims)?;
+        let inner: usize = x.dims[at + 1..].iter().product();
+        let outer: usize = x.dims[..at].iter().product();
+        let each = x.dims[at] * inner;
+        let place = (0..outer)
+            .flat_map(|o| chosen.iter().flat_map(move |&index| (0..inner).map(move |i| o * each + index * inner + i)));
+        Ok(Constant { data: x.data.picked(place), dims })
+    }
+
+    fn concat(&self, inputs: &[&Constant]) -> Result<Constant> {
+        let first = inputs.first().ok_or_else(|| self.error("input 0 is missing"))?;
+        let at = self.axis_of(&first.dims, 0)?;
+        let fits = |x: &&Constant| {
+            x.dims.len() == first.dims.len() && (0..x.dims.len()).all(|i| i == at || x.dims[i] == first.dims[i])
+        };
+        if !inputs.iter().all(fits) {
+            return Err(self.error("its inputs have different shapes"));
+        }
+        let mut dims = first.dims.clone();
+        dims[at] = inputs.iter().map(|x| x.dims[at]).sum();
+        self.countable(&dims)?;
+        let outer: usize = dims[..at].iter().product();
+        let rows = |x: &Constant| x.dims[at..].iter().product::<usize>();
+        let data = if inputs.iter().all(|x| matches!(x.data, Data::Ints(_))) {
+            let values: Vec<_> = inputs.iter().map(|x| (x.to_ints(), rows(x))).collect();
+            let row = |o: usize| values.iter().flat_map(move |(v, len)| v[o * len..(o + 1) * len].iter().copied());
+            Data::Ints((0..outer).flat_map(row).collect())
+        } else {
+            let values: Vec<_> = inputs.iter().map(|x| (x.to_floats(), rows(x))).collect();
+            let row = |o: usize| values.iter().flat_map(move |(v, len)| v[o * len..(o + 1) * len].iter().copied());
+            Data::Floats((0..outer).flat_map(row).collect())
+        };
+        Ok(Constant { dims, data })
+    }
+
+    fn slice(&self, x: &Constant) -> Result<Constant> {
+        let ranges = self.slices(&x.dims)?;
+        let (dims, own) = (ranges.iter().map(|r| r.len).collect::<Vec<_>>(), strides(&x.dims));
+        let first = ranges.iter().zip(&own).map(|(r, stride)| r.start * stride).sum();
+        self.read(x, dims, first, |_| ranges.iter().zip(&own).map(|(r, &stride)| r.step * stride as isize).collect())
+    }
+
+    fn transpose(&self, x: &Constant) -> Result<Constant> {
+        let order = self.order(x.dims.len())?;
+        let own = strides(&x.dims);
+        let dims = order.iter().map(|&at| x.dims[at]).collect();
+        self.read(x, dims, 0, |_| order.iter().map(|&at| own[at] as isize).collect())
+    }
+
+    /// The axis of the input for each axis of the output of a `Transpose`.
+    pub(super) fn order(&self, rank: usize) -> Result<Vec<usize>> {
+        let Some(perm) = self.node.ints("perm") else { return Ok((0..rank).rev().collect()) };
+        let order: Option<Vec<usize>> = perm.iter().map(|&at| axis(at, rank)).collect();
+        let complete = |order: &Vec<usize>| order.len() == rank && (0..rank).all(|at| order.contains(&at));
+        order.filter(complete).ok_or_else(|| self.error(format!("{perm:?} is no order of {rank} axes")))
+    }
+
+    /// The part of each axis that a `Slice` takes.
+    pub(super) fn slices(&self, dims: &[usize]) -> Result<Vec<Slice>> {
+        let list = |at: usize, name: &str| self.integers(at, name);
+        let starts = list(1, "starts")?.unwrap_or_default();
+        let ends = list(2, "ends")?.unwrap_or_default();
+        let axes = list(3, "axes")?.unwrap_or_else(|| (0..starts.len() as i64).collect());
+        let steps = list(4, "steps")?.unwrap_or_else(|| vec![1; starts.len()]);
+        let wrong =
+            || self.error(format!("from {starts:?} to {ends:?} along {axes:?} by {steps:?} does not suit {dims:?}"));
+        if [ends.len(), axes.len(), steps.len()] != [starts.len(); 3] {
+            return Err(wrong());
+        }
+        let mut slices: Vec<Slice> = dims.iter().map(|&len| Slice { start: 0, step: 1, len }).collect();
+        for (((&start, &end), &at), &step) in starts.iter().zip(&ends).zip(&axes).zip(&steps) {
+            let at = axis(at, dims.len()).ok_or_else(wrong)?;
+            let len = dims[at] as i64;
+            let from_end = |place: i64| if place < 0 { place.saturating_add(len) } else { place };
+            let (start, count) = match step {
+                0 => return Err(wrong()),
+                1.. => {
+                    let (start, end) = (from_end(start).clamp(0, len), from_end(end).clamp(0, len));
+                    (start, (end - start).max(0) as u64)
+                }
+                _ => {
+                    let (start, end) = (from_end(start).clamp(-1, len - 1), from_end(end).clamp(-1, len - 1));
+                    (start, (start - end).max(0) as u64)
+                }
+            };
+            let len = count.div_ceil(step.unsigned_abs()) as usize;
+            slices[at] = Slice { start: start.max(0) as usize, step: step as isize, len };
+        }
+        Ok(slices)
+    }
+
+    fn range(&self, inputs: &[&Constant]) -> Result<Constant> {
+        let numbers: Vec<i64> = inputs.iter().filter_map(|x| x.to_ints().first().copied()).collect();
+        let [start, limit, step] = numbers[..] else { return Err(self.error("takes 3 numbers")) };
+        if step == 0 || inputs.iter().any(|x| matches!(x.data, Data::Floats(_))) {
+            return Err(self.error("only a range of integers is supported"));
+        }
+        let len = (i128::from(limit) - i128::from(start)).checked_div(i128::from(step)).unwrap_or(0).max(0) as usize;
+        let whole = (i128::from(limit) - i128::from(start)) % i128::from(step) == 0;
+        let len = len + usize::from(!whole && (limit > start) == (step > 0));
+        self.countable(&[len])?;
+        Ok(Constant::list((0..len as i64).map(|i| start + i * step).collect()))
+    }
+
+    fn chosen(&self, inputs: &[&Constant]) -> Result<Constant> {
+        let [condition, a, b] = inputs else { return Err(self.error("takes 3 inputs")) };
+        let dims = broadcast(&a.dims, &b.dims).and_then(|dims| broadcast(&dims, &condition.dims));
+        let dims = dims.ok_or_else(|| self.error("its inputs have different shapes"))?;
+        let wide = |x: &Constant| self.read(x, dims.clone(), 0, |to| broadcast_strides(&x.dims, to));
+        let (condition, a, b) = (wide(condition)?.to_ints(), wide(a)?, wide(b)?);
+        let data = match (&a.data, &b.data) {
+            (Data::Ints(a), Data::Ints(b)) => Data::Ints(
+                condition.iter().zip(a.iter().zip(&b[..])).map(|(&c, (&a, &b))| if c != 0 { a } else { b }).collect(),
+            ),
+            _ => {
+                let (a, b) = (a.to_floats(), b.to_floats());
+                let each = condition.iter().zip(a.iter().zip(&b[..]));
+                Data::Floats(each.map(|(&c, (&a, &b))| if c != 0 { a } else { b }).collect())
+            }
+        };
+        Ok(Constant { dims, data })
+    }
+
+    fn unary(&self, x: &Constant) -> Result<Constant> {
+        let data = match (&self.node.op[..], &x.data) {
+            ("Neg", Data::Ints(values)) => Data::Ints(values.iter().map(|v| v.wrapping_neg()).collect()),
+            ("Abs", Data::Ints(values)) => Data::Ints(values.iter().map(|v| v.wrapping_abs()).collect()),
+            ("Not", Data::Ints(values)) => Data::Ints(values.iter().map(|&v| i64::from(v == 0)).collect()),
+            (op, data) => {
+                let of: fn(f64) -> f64 = match op {
+                    "Neg" => |v| -v,
+                    "Abs" => f64::abs,
+                    "Floor" => f64::floor,
+                    "Ceil" => f64::ceil,
+                    "Sqrt" => f64::sqrt,
+                    "Exp" => f64::exp,
+                    _ => |v| 1.0 / v,
+                };
+                let values: Vec<f32> = match data {
+                    Data::Floats(values) => values.iter().map(|&v| of(f64::from(v)) as f32).collect(),
+                    Data::Ints(_) => return Err(self.error("its input must be floating-point numbers")),
+                };
+                Data::Floats(values.into())
+            }
+        };
+        Ok(Constant { dims: x.dims.clone(), data })
+    }
+
+    fn binary(&self, a: &Constant, b: &Constant) -> Result<Constant> {
+        let dims = broadcast(&a.dims, &b.dims).ok_or_else(|| self.error("its inputs have different shapes"))?;
+        let wide = |x: &Constant| self.read(x, dims.clone(), 0, |to| broadcast_strides(&x.dims, to));
+        let op = &self.node.op[..];
+        let compares = matches!(op, "Equal" | "Greater" | "Less");
+        let data = match (wide(a)?.data, wide(b)?.data) {
+            (Data::Ints(a), Data::Ints(b)) => {
+                let of = |(&a, &b): (&i64, &i64)| {
+                    Some(match op {
+                        "Add" => a.checked_add(b)?,
+                        "Sub" => a.checked_sub(b)?,
+                        "Mul" => a.checked_mul(b)?,
+                        "Div" => a.checked_div(b)?,
+                        // Of the sign of the divisor, unless `fmod` is set.
+                        "Mod" if self.node.int("fmod") == Some(1) => a.checked_rem(b)?,
+                        "Mod" => a
+                            .checked_rem(b)
+                            .map(|rest| if rest != 0 && (rest < 0) != (b < 0) { rest + b } else { rest })?,
+                        "Pow" => a.checked_pow(u32::try_from(b).ok()?)?,
+                        "Min" => a.min(b),
+                        "Max" => a.max(b),
+                        "Equal" => i64::from(a == b),
+                        "Greater" => i64::from(a > b),
+                        "Less" => i64::from(a < b),
+                        "And" => i64::from(a != 0 && b != 0),
+                        _ => i64::from(a != 0 || b != 0),
+                    })
+                };
+                let values: Option<Arc<[i64]>> = a.iter().zip(&b[..]).map(of).collect();
+                Data::Ints(values.ok_or_else(|| self.error("a result cannot be counted"))?)
+            }
+            (a, b) => {
+                let (a, b) = (
+                    Constant { dims: dims.clone(), data: a }.to_floats(),
+                    Constant { dims: dims.clone(), data: b }.to_floats(),
+                );
+                let of: fn(f64, f64) -> f64 = match op {
+                    "Add" => |a, b| a + b,
+                    "Sub" => |a, b| a - b,
+                    "Mul" => |a, b| a * b,
+                    "Div" => |a, b| a / b,
+                    "Mod" => |a, b| a % b,
+                    "Pow" => f64::powf,
+                    "Min" => f64::min,
+                    "Max" => f64::max,
+                    "Equal" => |a, b| f64::from(a == b),
+                    "Greater" => |a, b| f64::from(a > b),
+                    "Less" => |a, b| f64::from(a < b),
+                    _ => return Err(self.error("its inputs must be booleans")),
+                };
+                let values = a.iter().zip(&b[..]).map(|(&a, &b)| of(f64::from(a), f64::from(b)));
+                if compares {
+                    Data::Ints(values.map(|v| v as i64).collect())
+                } else {
+                    Data::Floats(values.map(|v| v as f32).collect())
+                }
+            }
+        };
+        Ok(Constant { dims, data })
+    }
+}
+
+/// A part of an axis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Slice {
+    pub(super) start: usize,
+    pub(super) step: isize,
+    pub(super) len: usize,
+}

@@ -1,0 +1,242 @@
+//! Networks from ONNX files: the nodes of a model as a graph, and its named modules.
+
+mod call;
+mod constant;
+mod fold;
+mod layers;
+
+use std::collections::{HashMap, HashSet};
+
+use super::builder::{Built, NORMALIZE};
+use super::modules::{Module, Norm};
+use super::preprocessing::Preprocessing;
+use crate::error::{Error, Result};
+use crate::graph::{Graph, NodeId};
+use crate::ops::ScaleShift;
+use crate::shape::{ImageSpec, Shape};
+use crate::suggest::shown;
+use crate::weights::{Model, Node, Port, Weights};
+use call::{Call, Layer, Value};
+use constant::Constant;
+
+/// The oldest version of the operators that is read, by its meaning of shapes and broadcasting.
+const OLDEST_OPSET: i64 = 7;
+
+/// The input of a model: its channels, and its rows and columns if they are fixed.
+pub(super) fn image_of(weights: &Weights, model: &Model) -> Result<(usize, Option<[usize; 2]>)> {
+    let input = input_of(weights, model)?;
+    let wrong = |what: String| Error::input(format!("{}: its input `{}` {what}", weights.name(), shown(&input.name)));
+    match input.dims.as_deref() {
+        Some(&[_, Some(channels @ (1 | 3 | 4)), h, w]) => Ok((channels, h.zip(w).map(|(h, w)| [h, w]))),
+        Some(dims) => {
+            let text: Vec<String> =
+                dims.iter().map(|dim| dim.map_or_else(|| "?".to_owned(), |dim| dim.to_string())).collect();
+            Err(wrong(format!("is [{}], and must be images [N,C,H,W] of 1, 3 or 4 channels", text.join(","))))
+        }
+        None => Err(wrong("has no shape: export the model again with the shape of its input".to_owned())),
+    }
+}
+
+fn input_of<'a>(weights: &Weights, model: &'a Model) -> Result<&'a Port> {
+    match &model.inputs[..] {
+        [input] => Ok(input),
+        inputs => {
+            let names: Vec<String> = inputs.iter().take(6).map(|input| format!("`{}`", shown(&input.name))).collect();
+            let (name, count, names) = (weights.name(), inputs.len(), names.join(", "));
+            Err(Error::input(format!("{name}: it has {count} inputs ({names}), and a classifier has one, the image")))
+        }
+    }
+}
+
+/// Builds the graph from pixels to the first output of the model.
+///
+/// # Errors
+/// If an operator is not supported, or its inputs do not suit it; the message names the node.
+pub(super) fn build(
+    weights: &Weights,
+    model: &Model,
+    image: ImageSpec,
+    preprocessing: &Preprocessing,
+) -> Result<Built> {
+    let fail = |what: String| Error::input(format!("{}: {what}", weights.name()));
+    let input = input_of(weights, model)?;
+    let output = model.outputs.first().ok_or_else(|| fail("its graph has no output".to_owned()))?;
+    if model.opset < OLDEST_OPSET {
+        let opset = model.opset;
+        return Err(fail(format!(
+            "it has the operators of opset {opset}, and {OLDEST_OPSET} is the oldest that is read"
+        )));
+    }
+    let mut importer = Importer {
+        weights,
+        model,
+        output: &output.name,
+        graph: Graph::new(image.batch(1)),
+        values: HashMap::new(),
+        modules: Vec::new(),
+        norms: Vec::new(),
+        notes: Vec::new(),
+    };
+    let pixels = importer.graph.input();
+    let pixels = importer.graph.push(NORMALIZE, ScaleShift(preprocessing.normalize()), &[pixels])?;
+    let dims = vec![1, image.channels, image.height, image.width];
+    importer.values.insert(&input.name, Value::Layer(Layer::of(pixels, dims)));
+    importer.modules.push(Module { name: "root".to_owned(), snapshot: pixels, alias: pixels });
+    let needed = importer.needed();
+    importer.check_operators(&needed)?;
+    for node in needed {
+        importer.node(node).map_err(|error| error.within(format!("{}: ", weights.name())))?;
+    }
+    importer.built()
+}
+
+/// The graph so far.
+struct Importer<'a> {
+    weights: &'a Weights,
+    model: &'a Model,
+    /// The name of the output.
+    output: &'a str,
+    graph: Graph,
+    values: HashMap<&'a str, Value>,
+    modules: Vec<Module>,
+    norms: Vec<Norm>,
+    notes: Vec<String>,
+}
+
+impl<'a> Importer<'a> {
+    /// The nodes from which the output is computed, in order.
+    fn needed(&self) -> Vec<&'a Node> {
+        let mut names = HashSet::from([self.output]);
+        let mut nodes: Vec<&Node> = Vec::new();
+        for node in self.model.nodes.iter().rev() {
+            if node.outputs.iter().any(|output| names.contains(&output[..])) {
+                names.extend(node.inputs.iter().map(String::as_str));
+                nodes.push(node);
+            }
+        }
+        nodes.reverse();
+        nodes
+    }
+
+    /// Checks that there is something for every operator.
+    fn check_operators(&self, nodes: &[&Node]) -> Result<()> {
+        let known = |node: &Node| {
+            node.domain.is_empty()
+                && (fold::OPERATORS.contains(&&node.op[..]) || layers::OPERATORS.contains(&&node.op[..]))
+        };
+        let unknown: Vec<&&Node> = nodes.iter().filter(|node| !known(node)).collect();
+        let Some(first) = unknown.first() else { return Ok(()) };
+        let mut names: Vec<String> = unknown.iter().map(|node| shown(&node.op)).collect();
+        names.sort();
+        names.dedup();
+        let (file, opset, known, all) =
+            (self.weights.name(), self.model.opset, nodes.len() - unknown.len(), nodes.len());
+        let domain =
+            if first.domain.is_empty() { String::new() } else { format!(" of the domain `{}`", shown(&first.domain)) };
+        Err(Error::input(format!(
+            "{file}: {known} of its {all} nodes are supported, but not {}; the first is `{}`{domain}, opset {opset}",
+            names.join(", "),
+            shown(&first.name),
+        )))
+    }
+
+    /// The value of a name.
+    fn value(&mut self, name: &'a str) -> Option<Value> {
+        if let Some(value) = self.values.get(name) {
+            return Some(value.clone());
+        }
+        let value = Value::Constant(constant_of(self.weights, self.model.stored.get(name)?));
+        self.values.insert(name, value.clone());
+        Some(value)
+    }
+
+    fn node(&mut self, node: &'a Node) -> Result<()> {
+        let mut inputs = Vec::new();
+        for name in &node.inputs {
+            let value = self.value(name);
+            if value.is_none() && !name.is_empty() {
+                let (op, at, name) = (shown(&node.op), shown(&node.name), shown(name));
+                return Err(Error::input(format!(
+                    "{op} ({at}): no node before it has the output `{name}`, which it reads"
+                )));
+            }
+            inputs.push(value);
+        }
+        let call = Call { node, inputs, opset: self.model.opset };
+        let output = node.outputs.first().ok_or_else(|| call.error("it has no output"))?;
+        let before = self.graph.nodes().len();
+        let value = if node.op == "Constant" {
+            Value::Constant(call.constant_node(|stored| constant_of(self.weights, stored))?)
+        } else if let Some(constant) = call.folded()? {
+            Value::Constant(constant)
+        } else {
+            self.layer(&call)?
+        };
+        if let (Value::Layer(layer), true) = (&value, self.graph.nodes().len() > before) {
+            let name = self.module_name(node);
+            self.modules.push(Module { name, snapshot: layer.node, alias: layer.node });
+        }
+        if self.values.insert(output, value).is_some() {
+            return Err(call.error(format!("another node has the output `{}`, too", shown(output))));
+        }
+        Ok(())
+    }
+
+    /// The name of a node, without the slash before it that torch.onnx writes.
+    fn module_name(&self, node: &Node) -> String {
+        node.name.trim_start_matches('/').to_owned()
+    }
+
+    /// The graph without nodes that do not lead to the output.
+    fn built(mut self) -> Result<Built> {
+        let fail =
+            |what: String| Error::input(format!("{}: its output `{}` {what}", self.weights.name(), shown(self.output)));
+        let Some(Value::Layer(logits)) = self.values.get(self.output) else {
+            return Err(fail("does not depend on its input".to_owned()));
+        };
+        let shape = self.graph.node(logits.node).shape;
+        let classes = shape.image_len();
+        if shape != Shape::new(1, classes, 1, 1) || logits.dims.iter().product::<usize>() != classes {
+            return Err(fail(format!("is {:?}, and a classifier has a logit for each class, [N,K]", logits.dims)));
+        }
+        let mut needed = vec![false; self.graph.nodes().len()];
+        (needed[0], needed[logits.node.0]) = (true, true);
+        for (at, node) in self.graph.nodes().iter().enumerate().rev().filter(|_| true) {
+            if needed[at] {
+                node.inputs.iter().for_each(|input| needed[input.0] = true);
+            }
+        }
+        let mut graph = Graph::new(self.graph.nodes()[0].shape);
+        let mut now = vec![None; needed.len()];
+        now[0] = Some(graph.input());
+        for (at, node) in self.graph.nodes().iter().enumerate().skip(1).filter(|&(at, _)| needed[at]) {
+            let inputs: Option<Vec<NodeId>> = node.inputs.iter().map(|input| now[input.0]).collect();
+            let inputs = inputs.expect("inputs of a needed node are needed");
+            now[at] = Some(graph.push_shared(node.name.clone(), node.op.clone(), &inputs)?);
+        }
+        let logits = now[logits.node.0].expect("it is needed");
+        let moved =
+            |module: Module| Some(Module { snapshot: now[module.snapshot.0]?, alias: now[module.alias.0]?, ..module });
+        let mut modules: Vec<Module> = std::mem::take(&mut self.modules).into_iter().filter_map(moved).collect();
+        (modules[0].snapshot, modules[0].alias) = (logits, logits);
+        unique(&mut modules);
+        let norms = self.norms.into_iter().filter_map(|norm| Some(Norm { node: now[norm.node.0]?, ..norm })).collect();
+        Ok(Built { graph, modules, norms, notes: self.notes })
+    }
+}
+
+fn constant_of(weights: &Weights, stored: &crate::weights::Stored) -> Constant {
+    Constant { dims: stored.dims.clone(), data: weights.onnx_values(stored).into() }
+}
+
+/// Tells modules of one name apart by a number.
+fn unique(modules: &mut [Module]) {
+    let mut seen: HashMap<String, usize> = HashMap::new();
+    for module in modules {
+        let count = seen.entry(module.name.clone()).or_insert(0);
+        *count += 1;
+        if *count > 1 {
+            module.name = format!("{}#{count}", module.name);
+        }
+    }
+}
