@@ -16,6 +16,7 @@ mod memory;
 #[path = "networks.rs"]
 mod networks;
 mod objectives;
+mod onnx;
 #[path = "ops.rs"]
 mod ops;
 #[cfg(feature = "cli")]

@@ -102,6 +102,12 @@ impl Network {
         let preprocessing = Preprocessing::of(&weights, Architecture::Onnx)?;
         let (channels, size) = onnx::image_of(&weights, model)?;
         let image = match size {
+            Some([height, width]) if height.max(width) > MAX_SIDE => {
+                let name = weights.name();
+                return Err(Error::input(format!(
+                    "{name}: its images have {height}x{width} pixels, and at most {MAX_SIDE} a side are possible"
+                )));
+            }
             Some([height, width]) => ImageSpec { channels, height, width },
             None => image_of(&weights, channels)?.unwrap_or(ImageSpec { channels, ..RGB_224 }),
         };

@@ -64,7 +64,7 @@ pub(super) fn build(
     if model.opset < OLDEST_OPSET {
         let opset = model.opset;
         return Err(fail(format!(
-            "it has the operators of opset {opset}, and {OLDEST_OPSET} is the oldest that is read"
+            "it has the operators of opset {opset}, and {OLDEST_OPSET} is the oldest that is read: export it again with a newer one"
         )));
     }
     let mut importer = Importer {
@@ -201,7 +201,7 @@ impl<'a> Importer<'a> {
         }
         let mut needed = vec![false; self.graph.nodes().len()];
         (needed[0], needed[logits.node.0]) = (true, true);
-        for (at, node) in self.graph.nodes().iter().enumerate().rev().filter(|_| true) {
+        for (at, node) in self.graph.nodes().iter().enumerate().rev() {
             if needed[at] {
                 node.inputs.iter().for_each(|input| needed[input.0] = true);
             }

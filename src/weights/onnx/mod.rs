@@ -87,13 +87,14 @@ fn open_beside(model: Option<&Path>, file: &str) -> Result<FileBytes, String> {
     }
     let folder = model.and_then(Path::parent);
     let missing = |why: String| {
-        format!("its weights are in the file {}, beside it, which {why}: put both into one folder", shown(file))
+        format!("its weights are in another file, {}, {why}: put both files into one folder", shown(file))
     };
-    let Some(folder) = folder else { return Err(missing("bytes in memory do not have".to_owned())) };
+    let Some(folder) = folder else { return Err(missing("and a model in memory has no folder".to_owned())) };
     #[cfg(feature = "native")]
     {
         // A link may lead elsewhere.
-        let canonical = |path: &Path| path.canonicalize().map_err(|error| missing(format!("cannot be read ({error})")));
+        let canonical =
+            |path: &Path| path.canonicalize().map_err(|error| missing(format!("which cannot be read ({error})")));
         let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
         let (path, root) = (canonical(&folder.join(file))?, canonical(folder)?);
         if !path.starts_with(&root) {
@@ -102,10 +103,10 @@ fn open_beside(model: Option<&Path>, file: &str) -> Result<FileBytes, String> {
                 "names the file `{file}` for its weights, which is a link out of the folder of the model"
             ));
         }
-        FileBytes::open(&path).map_err(|error| missing(format!("cannot be read ({error})")))
+        FileBytes::open(&path).map_err(|error| missing(format!("which cannot be read ({error})")))
     }
     #[cfg(not(feature = "native"))]
-    Err(missing(format!("cannot be read here, in {}", folder.display())))
+    Err(missing(format!("and files cannot be read here, in {}", folder.display())))
 }
 
 /// Whether a file is an ONNX model: it begins with the version of its format (field 1, at most 20), and field 8 or a producer follows.
