@@ -247,7 +247,9 @@ fn texels(r: &mut Recorder) {
     both_ways(r, &NORM, x, y, (dx, epilogue));
     let mean = r.tensor([2, 3, 1, 1]);
     both_ways(r, &GlobalAvgPool2d, x, mean, (dx, epilogue));
-    both_ways(r, ACTIVATIONS[0], x, y, (dx, epilogue));
+    for op in ACTIVATIONS.iter().filter(|op| op.formats(false).texels) {
+        both_ways(r, *op, x, y, (dx, epilogue));
+    }
     forward(&mut r.rec, &Add, &[x, y], dx).expect("add");
     let clock = Clock { step: r.rec.kept("clock", 1), steps: 3 };
     term(r, clock, &natural_statistics(3, NaturalForm::Norms, NaturalSide::Both), [x, dx], false);

@@ -32,6 +32,7 @@ mod silu;
 mod soft_top_k;
 mod tensor;
 mod texels;
+mod unary;
 
 pub use adam::{Adam, AdamRow, Schedule};
 pub use add::Add;
@@ -61,9 +62,35 @@ pub use silu::Silu;
 pub use soft_top_k::SoftTopK;
 pub use tensor::{Format, Tensor};
 pub use texels::{TEXELS_MAX_PLANE, pack, unpack};
+pub use unary::{Unary, UnaryFunction};
 
 use check::{nchw, same, shape_error};
 use constant::plain_constant;
 
 /// Ops with one input that treat every element alike. The tests compare each with the twin of its name.
-pub const ACTIVATIONS: &[&dyn Op] = &[&Relu, &Silu];
+pub const ACTIVATIONS: &[&dyn Op] = &[
+    &Relu,
+    &Silu,
+    &Unary::new(UnaryFunction::Relu6),
+    &Unary::clamp(-1.0, 1.0),
+    &Unary::new(UnaryFunction::LeakyRelu),
+    &Unary::new(UnaryFunction::Elu),
+    &Unary::new(UnaryFunction::Celu),
+    &Unary::new(UnaryFunction::Selu),
+    &Unary::new(UnaryFunction::Sigmoid),
+    &Unary::new(UnaryFunction::Hardsigmoid),
+    &Unary::new(UnaryFunction::Hardswish),
+    &Unary::new(UnaryFunction::Gelu),
+    &Unary::new(UnaryFunction::GeluTanh),
+    &Unary::new(UnaryFunction::Tanh),
+    &Unary::new(UnaryFunction::Softplus),
+    &Unary::new(UnaryFunction::Mish),
+    &Unary::new(UnaryFunction::Exp),
+    &Unary::new(UnaryFunction::Log),
+    &Unary::new(UnaryFunction::Sqrt),
+    &Unary::new(UnaryFunction::Abs),
+    &Unary::new(UnaryFunction::Neg),
+    &Unary::new(UnaryFunction::Reciprocal),
+    &Unary::new(UnaryFunction::Erf),
+    &Unary::pow(2.0),
+];

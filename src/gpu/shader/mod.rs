@@ -26,11 +26,13 @@ pub(crate) const SOURCES: &[(&str, &str)] = sources![
     "lib/epilogue",
     "lib/clock",
     "lib/softmax",
+    "lib/special",
     "lib/term",
     "lib/conv2d",
     "lib/conv2d_phase",
     "lib/texel",
     "lib/texels",
+    "lib/unary",
     "lib/winograd",
     "adam",
     "add",
@@ -74,6 +76,8 @@ pub(crate) const SOURCES: &[(&str, &str)] = sources![
     "soft_top_k",
     "texels",
     "total_variation",
+    "unary",
+    "unary_texels",
 ];
 
 /// The text of a shader: of the crate, or from outside for a custom op.
