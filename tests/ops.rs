@@ -9,6 +9,8 @@ mod adam;
 mod add;
 #[path = "ops/affine_warp.rs"]
 mod affine_warp;
+#[path = "ops/binary.rs"]
+mod binary;
 #[path = "ops/class_logit.rs"]
 mod class_logit;
 #[path = "ops/class_terms.rs"]

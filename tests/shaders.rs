@@ -15,9 +15,10 @@ use protogpu::method::losses::{
 };
 use protogpu::method::{BaselineForm, TvForm};
 use protogpu::ops::{
-    ACTIVATIONS, Adam, AdamRow, Add, AffineWarp, ChannelAffine, Clock, Colour, Concat, Conv2d, ConvAlgorithm, Fusable,
-    GlobalAvgPool2d, GradEpilogue, Interpolation, Irfft2, Linear, LocalResponseNorm, MaxPool2d, Noise, Op, Phase,
-    Reveal, Roll, ScaleShift, Schedule, SoftTopK, Tensor, TexelsAlgorithm, Tile, finish_gradient,
+    ACTIVATIONS, Adam, AdamRow, Add, AffineWarp, Binary, BinaryConstant, BinaryFunction, ChannelAffine, Clock, Colour,
+    Concat, Conv2d, ConvAlgorithm, Fusable, GlobalAvgPool2d, GradEpilogue, Interpolation, Irfft2, Linear,
+    LocalResponseNorm, MaxPool2d, Noise, Op, Phase, Reveal, Roll, ScaleShift, Schedule, SoftTopK, Tensor,
+    TexelsAlgorithm, Tile, finish_gradient,
 };
 
 use crate::tests::harness::{backward, backward_by, forward, forward_by};
@@ -202,6 +203,7 @@ fn every_op(algorithms: &[ConvAlgorithm]) -> Recording {
     step(&mut r);
     parameterization(&mut r);
     isolation(&mut r);
+    classifiers(&mut r);
     r.rec
 }
 
@@ -321,6 +323,21 @@ fn objective(r: &mut Recorder, clock: Clock, [x, dx]: [Tensor; 2], [logits, dlog
         feature.record(&mut r.rec, "term", read, &rows, &slot, true).expect("feature");
     }
     Diversity.record(&mut r.rec, "term", read, &[1.0; 2], &slot, false).expect("diversity");
+}
+
+/// What image classifiers of other formats need.
+fn classifiers(r: &mut Recorder) {
+    let shape = [2, 3, 6, 8];
+    let [x, y, dx] = [0; 3].map(|_| r.tensor(shape));
+    let epilogue = GradEpilogue { add: Some(x.id), mask: Some(x.id) };
+    both_ways(r, &BinaryConstant::number(BinaryFunction::Mul, 2.0), x, y, (dx, epilogue));
+    // A sum over a plane is long enough for a workgroup.
+    let (wide, gate, mean) = (r.tensor([2, 3, 9, 8]), r.tensor([2, 3, 1, 1]), r.tensor([2, 3, 1, 1]));
+    let [gated, dwide] = [0; 2].map(|_| r.tensor([2, 3, 9, 8]));
+    let mul = Binary(BinaryFunction::Mul);
+    forward(&mut r.rec, &mul, &[wide, gate], gated).expect("mul");
+    let into = [dwide, mean].map(|dx| (dx, GradEpilogue { add: Some(gated.id), mask: Some(gated.id) }));
+    backward(&mut r.rec, &mul, gated, (&[wide, gate], &[]), &into).expect("mul");
 }
 
 /// From the values of cells to a mask, to the images that it reveals, and back.

@@ -7,6 +7,8 @@
 mod adam;
 mod add;
 mod affine_warp;
+mod axes;
+mod binary;
 mod channel_affine;
 mod check;
 mod clock;
@@ -37,6 +39,7 @@ mod unary;
 pub use adam::{Adam, AdamRow, Schedule};
 pub use add::Add;
 pub use affine_warp::{AffineWarp, Interpolation};
+pub use binary::{Binary, BinaryConstant, BinaryFunction};
 pub use channel_affine::ChannelAffine;
 pub use clock::Clock;
 pub use colour::Colour;
@@ -64,7 +67,7 @@ pub use tensor::{Format, Tensor};
 pub use texels::{TEXELS_MAX_PLANE, pack, unpack};
 pub use unary::{Unary, UnaryFunction};
 
-use check::{nchw, same, shape_error};
+use check::{countable, nchw, same, shape_error};
 use constant::plain_constant;
 
 /// Ops with one input that treat every element alike. The tests compare each with the twin of its name.

@@ -20,6 +20,8 @@ macro_rules! sources {
 /// Every shader and fragment of the crate: name and text. A test compares this list with the folder.
 pub(crate) const SOURCES: &[(&str, &str)] = sources![
     "lib/index",
+    "lib/axes",
+    "lib/binary",
     "lib/nan",
     "lib/reduce",
     "lib/feature_row",
@@ -38,6 +40,7 @@ pub(crate) const SOURCES: &[(&str, &str)] = sources![
     "add",
     "affine_warp",
     "bench",
+    "binary",
     "class_logit",
     "class_terms",
     "colour",
