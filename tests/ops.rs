@@ -9,6 +9,8 @@ mod adam;
 mod add;
 #[path = "ops/affine_warp.rs"]
 mod affine_warp;
+#[path = "ops/avg_pool2d.rs"]
+mod avg_pool2d;
 #[path = "ops/binary.rs"]
 mod binary;
 #[path = "ops/class_logit.rs"]

@@ -15,10 +15,10 @@ use protogpu::method::losses::{
 };
 use protogpu::method::{BaselineForm, TvForm};
 use protogpu::ops::{
-    ACTIVATIONS, Adam, AdamRow, Add, AffineWarp, Binary, BinaryConstant, BinaryFunction, ChannelAffine, Clock, Colour,
-    Concat, Conv2d, ConvAlgorithm, Fusable, GlobalAvgPool2d, GradEpilogue, Interpolation, Irfft2, Linear,
-    LocalResponseNorm, MaxPool2d, Noise, Op, Phase, Reveal, Roll, ScaleShift, Schedule, SoftTopK, Tensor,
-    TexelsAlgorithm, Tile, finish_gradient,
+    ACTIVATIONS, Adam, AdamRow, AdaptiveAvgPool2d, Add, AffineWarp, AvgPool2d, Binary, BinaryConstant, BinaryFunction,
+    ChannelAffine, Clock, Colour, Concat, Conv2d, ConvAlgorithm, Fusable, GlobalAvgPool2d, GradEpilogue, Interpolation,
+    Irfft2, Linear, LocalResponseNorm, MaxPool2d, Noise, Op, Phase, Reveal, Roll, ScaleShift, Schedule, SoftTopK,
+    Tensor, TexelsAlgorithm, Tile, finish_gradient,
 };
 
 use crate::tests::harness::{backward, backward_by, forward, forward_by};
@@ -180,6 +180,9 @@ const NORM: LocalResponseNorm = LocalResponseNorm { size: 5, alpha: 1e-4, beta: 
 
 const POOL: MaxPool2d = MaxPool2d { kernel: [2, 2], stride: [2, 2], pad: [0; 4], ceil_mode: false };
 
+const AVG_POOL: AvgPool2d =
+    AvgPool2d { kernel: [2, 2], stride: [2, 2], pad: [0; 4], ceil_mode: false, count_include_pad: true };
+
 struct Recorder {
     rec: Recording,
     next: usize,
@@ -245,6 +248,7 @@ fn texels(r: &mut Recorder) {
     let epilogue = GradEpilogue { add: Some(x.id), mask: Some(x.id) };
     let dx = Tensor::transient_texels(&mut r.rec, "dx", x.shape);
     both_ways(r, &POOL, x, y, (dx, epilogue));
+    both_ways(r, &AVG_POOL, x, y, (dx, epilogue));
     let y = Tensor::transient_texels(&mut r.rec, "y", x.shape);
     both_ways(r, &NORM, x, y, (dx, epilogue));
     let mean = r.tensor([2, 3, 1, 1]);
@@ -330,6 +334,9 @@ fn classifiers(r: &mut Recorder) {
     let shape = [2, 3, 6, 8];
     let [x, y, dx] = [0; 3].map(|_| r.tensor(shape));
     let epilogue = GradEpilogue { add: Some(x.id), mask: Some(x.id) };
+    let half = r.tensor([2, 3, 3, 4]);
+    both_ways(r, &AVG_POOL, x, half, (dx, epilogue));
+    both_ways(r, &AdaptiveAvgPool2d { output: [3, 4] }, x, half, (dx, epilogue));
     both_ways(r, &BinaryConstant::number(BinaryFunction::Mul, 2.0), x, y, (dx, epilogue));
     // A sum over a plane is long enough for a workgroup.
     let (wide, gate, mean) = (r.tensor([2, 3, 9, 8]), r.tensor([2, 3, 1, 1]), r.tensor([2, 3, 1, 1]));

@@ -7,6 +7,7 @@
 mod adam;
 mod add;
 mod affine_warp;
+mod avg_pool2d;
 mod axes;
 mod binary;
 mod channel_affine;
@@ -39,6 +40,7 @@ mod unary;
 pub use adam::{Adam, AdamRow, Schedule};
 pub use add::Add;
 pub use affine_warp::{AffineWarp, Interpolation};
+pub use avg_pool2d::{AdaptiveAvgPool2d, AvgPool2d};
 pub use binary::{Binary, BinaryConstant, BinaryFunction};
 pub use channel_affine::ChannelAffine;
 pub use clock::Clock;

@@ -20,6 +20,7 @@ macro_rules! sources {
 /// Every shader and fragment of the crate: name and text. A test compares this list with the folder.
 pub(crate) const SOURCES: &[(&str, &str)] = sources![
     "lib/index",
+    "lib/avg_pool2d",
     "lib/axes",
     "lib/binary",
     "lib/nan",
@@ -39,6 +40,8 @@ pub(crate) const SOURCES: &[(&str, &str)] = sources![
     "adam",
     "add",
     "affine_warp",
+    "avg_pool2d",
+    "avg_pool2d_texels",
     "bench",
     "binary",
     "class_logit",
