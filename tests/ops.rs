@@ -59,6 +59,8 @@ mod phase;
 mod probability_variance;
 #[path = "ops/red.rs"]
 mod red;
+#[path = "ops/reduce.rs"]
+mod reduce;
 #[path = "ops/reveal.rs"]
 mod reveal;
 #[path = "ops/roll.rs"]

@@ -17,8 +17,8 @@ use protogpu::method::{BaselineForm, TvForm};
 use protogpu::ops::{
     ACTIVATIONS, Adam, AdamRow, AdaptiveAvgPool2d, Add, AffineWarp, AvgPool2d, Binary, BinaryConstant, BinaryFunction,
     ChannelAffine, Clock, Colour, Concat, Conv2d, ConvAlgorithm, Fusable, GlobalAvgPool2d, GradEpilogue, Interpolation,
-    Irfft2, Linear, LocalResponseNorm, MaxPool2d, Noise, Op, Phase, Reveal, Roll, ScaleShift, Schedule, SoftTopK,
-    Tensor, TexelsAlgorithm, Tile, finish_gradient,
+    Irfft2, Linear, LocalResponseNorm, MaxPool2d, Noise, Op, Phase, Reduce, Reduction, Reveal, Roll, ScaleShift,
+    Schedule, SoftTopK, Tensor, TexelsAlgorithm, Tile, finish_gradient,
 };
 
 use crate::tests::harness::{backward, backward_by, forward, forward_by};
@@ -345,6 +345,11 @@ fn classifiers(r: &mut Recorder) {
     forward(&mut r.rec, &mul, &[wide, gate], gated).expect("mul");
     let into = [dwide, mean].map(|dx| (dx, GradEpilogue { add: Some(gated.id), mask: Some(gated.id) }));
     backward(&mut r.rec, &mul, gated, (&[wide, gate], &[]), &into).expect("mul");
+    let channels = r.tensor([2, 1, 6, 8]);
+    for reduction in [Reduction::Mean, Reduction::Max] {
+        both_ways(r, &Reduce { reduction, axes: vec![1], keepdim: true }, x, channels, (dx, epilogue));
+        both_ways(r, &Reduce { reduction, axes: vec![2, 3], keepdim: true }, wide, mean, (dwide, into[0].1));
+    }
 }
 
 /// From the values of cells to a mask, to the images that it reveals, and back.

@@ -34,6 +34,7 @@ pub(crate) mod normalize;
 pub(crate) mod phase;
 pub(crate) mod probability_variance;
 pub(crate) mod random;
+pub(crate) mod reduce;
 pub(crate) mod relu;
 pub(crate) mod reveal;
 pub(crate) mod roll;

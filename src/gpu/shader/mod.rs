@@ -73,6 +73,7 @@ pub(crate) const SOURCES: &[(&str, &str)] = sources![
     "noise",
     "phase",
     "probability_variance",
+    "reduce",
     "relu",
     "relu_texels",
     "reveal",
