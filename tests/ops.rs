@@ -49,6 +49,8 @@ mod local_response_norm;
 mod lucent;
 #[path = "ops/max_pool2d.rs"]
 mod max_pool2d;
+#[path = "ops/moves.rs"]
+mod moves;
 #[path = "ops/natural_statistics.rs"]
 mod natural_statistics;
 #[path = "ops/noise.rs"]

@@ -16,9 +16,9 @@ use protogpu::method::losses::{
 use protogpu::method::{BaselineForm, TvForm};
 use protogpu::ops::{
     ACTIVATIONS, Adam, AdamRow, AdaptiveAvgPool2d, Add, AffineWarp, AvgPool2d, Binary, BinaryConstant, BinaryFunction,
-    ChannelAffine, Clock, Colour, Concat, Conv2d, ConvAlgorithm, Fusable, GlobalAvgPool2d, GradEpilogue, Interpolation,
-    Irfft2, Linear, LocalResponseNorm, MaxPool2d, Noise, Op, Phase, Reduce, Reduction, Reveal, Roll, ScaleShift,
-    Schedule, SoftTopK, Tensor, TexelsAlgorithm, Tile, finish_gradient,
+    Cat, ChannelAffine, Clock, Colour, Concat, Conv2d, ConvAlgorithm, Fusable, GlobalAvgPool2d, GradEpilogue,
+    Interpolation, Irfft2, Linear, LocalResponseNorm, MaxPool2d, Move, Noise, Op, Phase, Reduce, Reduction, Reveal,
+    Roll, ScaleShift, Schedule, SoftTopK, Tensor, TexelsAlgorithm, Tile, finish_gradient,
 };
 
 use crate::tests::harness::{backward, backward_by, forward, forward_by};
@@ -350,6 +350,9 @@ fn classifiers(r: &mut Recorder) {
         both_ways(r, &Reduce { reduction, axes: vec![1], keepdim: true }, x, channels, (dx, epilogue));
         both_ways(r, &Reduce { reduction, axes: vec![2, 3], keepdim: true }, wide, mean, (dwide, into[0].1));
     }
+    let last = r.tensor([2, 6, 8, 3]);
+    both_ways(r, &Move::Permute(vec![0, 2, 3, 1]), x, last, (dx, epilogue));
+    both_ways(r, &Cat { axis: 2 }, x, y, (dx, epilogue));
 }
 
 /// From the values of cells to a mask, to the images that it reveals, and back.

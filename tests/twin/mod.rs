@@ -27,6 +27,7 @@ pub(crate) mod l2;
 pub(crate) mod linear;
 pub(crate) mod local_response_norm;
 pub(crate) mod max_pool2d;
+pub(crate) mod moves;
 pub(crate) mod natural_statistics;
 pub(crate) mod nd;
 pub(crate) mod noise;
