@@ -33,6 +33,8 @@ mod diversity;
 mod feature;
 #[path = "ops/global_avg_pool2d.rs"]
 mod global_avg_pool2d;
+#[path = "ops/group_norm.rs"]
+mod group_norm;
 #[path = "ops/history.rs"]
 mod history;
 #[path = "ops/hostile.rs"]
@@ -47,6 +49,10 @@ mod linear;
 mod local_response_norm;
 #[path = "ops/lucent.rs"]
 mod lucent;
+#[path = "ops/masked.rs"]
+mod masked;
+#[path = "ops/matmul.rs"]
+mod matmul;
 #[path = "ops/max_pool2d.rs"]
 mod max_pool2d;
 #[path = "ops/moves.rs"]
@@ -71,6 +77,8 @@ mod roll;
 mod scale_shift;
 #[path = "ops/soft_top_k.rs"]
 mod soft_top_k;
+#[path = "ops/softmax.rs"]
+mod softmax;
 #[path = "ops/texels.rs"]
 mod texels;
 #[path = "ops/total_variation.rs"]

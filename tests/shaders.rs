@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::mem::offset_of;
 use std::path::Path;
+use std::sync::Arc;
 
 use protogpu::Shape;
 use protogpu::gpu::{Access, Context, CustomKernel, Grid, Kernel, Plan, Recording, SOURCES, Source, reflect};
@@ -16,9 +17,10 @@ use protogpu::method::losses::{
 use protogpu::method::{BaselineForm, TvForm};
 use protogpu::ops::{
     ACTIVATIONS, Adam, AdamRow, AdaptiveAvgPool2d, Add, AffineWarp, AvgPool2d, Binary, BinaryConstant, BinaryFunction,
-    Cat, ChannelAffine, Clock, Colour, Concat, Conv2d, ConvAlgorithm, Fusable, GlobalAvgPool2d, GradEpilogue,
-    Interpolation, Irfft2, Linear, LocalResponseNorm, MaxPool2d, Move, Noise, Op, Phase, Reduce, Reduction, Reveal,
-    Roll, ScaleShift, Schedule, SoftTopK, Tensor, TexelsAlgorithm, Tile, finish_gradient,
+    Cat, ChannelAffine, Clock, Colour, Concat, Condition, Conv2d, ConvAlgorithm, Fusable, GlobalAvgPool2d,
+    GradEpilogue, GroupNorm, Interpolation, Irfft2, LayerNorm, Linear, LocalResponseNorm, MaskedFill, MatMulConstant,
+    MaxPool2d, Move, Noise, Op, Phase, Reduce, Reduction, Reveal, Roll, ScaleShift, Schedule, SoftTopK, Softmax,
+    Tensor, TexelsAlgorithm, Tile, Where, finish_gradient,
 };
 
 use crate::tests::harness::{backward, backward_by, forward, forward_by};
@@ -353,6 +355,18 @@ fn classifiers(r: &mut Recorder) {
     let last = r.tensor([2, 6, 8, 3]);
     both_ways(r, &Move::Permute(vec![0, 2, 3, 1]), x, last, (dx, epilogue));
     both_ways(r, &Cat { axis: 2 }, x, y, (dx, epilogue));
+    for log in [false, true] {
+        both_ways(r, &Softmax { axis: 1, log }, x, y, (dx, epilogue));
+    }
+    both_ways(r, &GroupNorm { groups: 3, weight: None, bias: None, eps: 1e-5 }, x, y, (dx, epilogue));
+    let (weight, bias) = (Some(Arc::from([1.0; 8])), Some(Arc::from([0.0; 8])));
+    both_ways(r, &LayerNorm { axes: 1, weight, bias, eps: 1e-5 }, x, y, (dx, epilogue));
+    let square =
+        MatMulConstant { constant: Arc::from([0.5; 64]), shape: Shape::of(&[8, 8]).expect("two"), first: false };
+    both_ways(r, &square, x, y, (dx, epilogue));
+    let keep = || Condition { holds: Arc::from([true; 8]), shape: Shape::of(&[8]).expect("one") };
+    both_ways(r, &MaskedFill { keep: keep(), value: 0.0 }, x, y, (dx, epilogue));
+    forward(&mut r.rec, &Where(keep()), &[x, x], y).expect("where");
 }
 
 /// From the values of cells to a mask, to the images that it reveals, and back.

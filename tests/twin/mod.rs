@@ -22,10 +22,12 @@ pub(crate) mod diversity;
 pub(crate) mod feature;
 pub(crate) mod generated;
 pub(crate) mod golden;
+pub(crate) mod group_norm;
 pub(crate) mod irfft2;
 pub(crate) mod l2;
 pub(crate) mod linear;
 pub(crate) mod local_response_norm;
+pub(crate) mod matmul;
 pub(crate) mod max_pool2d;
 pub(crate) mod moves;
 pub(crate) mod natural_statistics;
@@ -40,6 +42,7 @@ pub(crate) mod relu;
 pub(crate) mod reveal;
 pub(crate) mod roll;
 pub(crate) mod soft_top_k;
+pub(crate) mod softmax;
 pub(crate) mod total_variation;
 
 /// `[N, C, H, W]`, row-major with W fastest; vectors are `[N, C, 1, 1]`. Read and written as `x[[n, c, h, w]]`.
