@@ -9,6 +9,10 @@ mod adam;
 mod add;
 #[path = "ops/affine_warp.rs"]
 mod affine_warp;
+#[path = "ops/avg_pool2d.rs"]
+mod avg_pool2d;
+#[path = "ops/binary.rs"]
+mod binary;
 #[path = "ops/class_logit.rs"]
 mod class_logit;
 #[path = "ops/class_terms.rs"]
@@ -29,6 +33,8 @@ mod diversity;
 mod feature;
 #[path = "ops/global_avg_pool2d.rs"]
 mod global_avg_pool2d;
+#[path = "ops/group_norm.rs"]
+mod group_norm;
 #[path = "ops/history.rs"]
 mod history;
 #[path = "ops/hostile.rs"]
@@ -43,8 +49,14 @@ mod linear;
 mod local_response_norm;
 #[path = "ops/lucent.rs"]
 mod lucent;
+#[path = "ops/masked.rs"]
+mod masked;
+#[path = "ops/matmul.rs"]
+mod matmul;
 #[path = "ops/max_pool2d.rs"]
 mod max_pool2d;
+#[path = "ops/moves.rs"]
+mod moves;
 #[path = "ops/natural_statistics.rs"]
 mod natural_statistics;
 #[path = "ops/noise.rs"]
@@ -55,6 +67,8 @@ mod phase;
 mod probability_variance;
 #[path = "ops/red.rs"]
 mod red;
+#[path = "ops/reduce.rs"]
+mod reduce;
 #[path = "ops/reveal.rs"]
 mod reveal;
 #[path = "ops/roll.rs"]
@@ -63,6 +77,8 @@ mod roll;
 mod scale_shift;
 #[path = "ops/soft_top_k.rs"]
 mod soft_top_k;
+#[path = "ops/softmax.rs"]
+mod softmax;
 #[path = "ops/texels.rs"]
 mod texels;
 #[path = "ops/total_variation.rs"]

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::mem::offset_of;
 use std::path::Path;
+use std::sync::Arc;
 
 use protogpu::Shape;
 use protogpu::gpu::{Access, Context, CustomKernel, Grid, Kernel, Plan, Recording, SOURCES, Source, reflect};
@@ -15,9 +16,11 @@ use protogpu::method::losses::{
 };
 use protogpu::method::{BaselineForm, TvForm};
 use protogpu::ops::{
-    ACTIVATIONS, Adam, AdamRow, Add, AffineWarp, ChannelAffine, Clock, Colour, Concat, Conv2d, ConvAlgorithm, Fusable,
-    GlobalAvgPool2d, GradEpilogue, Interpolation, Irfft2, Linear, LocalResponseNorm, MaxPool2d, Noise, Op, Phase,
-    Reveal, Roll, ScaleShift, Schedule, SoftTopK, Tensor, TexelsAlgorithm, Tile, finish_gradient,
+    ACTIVATIONS, Adam, AdamRow, AdaptiveAvgPool2d, Add, AffineWarp, AvgPool2d, Binary, BinaryConstant, BinaryFunction,
+    Cat, ChannelAffine, Clock, Colour, Concat, Condition, Conv2d, ConvAlgorithm, Fusable, GlobalAvgPool2d,
+    GradEpilogue, GroupNorm, Interpolation, Irfft2, LayerNorm, Linear, LocalResponseNorm, MaskedFill, MatMulConstant,
+    MaxPool2d, Move, Noise, Op, Phase, Reduce, Reduction, Reveal, Roll, ScaleShift, Schedule, SoftTopK, Softmax,
+    Tensor, TexelsAlgorithm, Tile, Where, finish_gradient,
 };
 
 use crate::tests::harness::{backward, backward_by, forward, forward_by};
@@ -182,6 +185,9 @@ const NORM: LocalResponseNorm = LocalResponseNorm { size: 5, alpha: 1e-4, beta: 
 
 const POOL: MaxPool2d = MaxPool2d { kernel: [2, 2], stride: [2, 2], pad: [0; 4], ceil_mode: false };
 
+const AVG_POOL: AvgPool2d =
+    AvgPool2d { kernel: [2, 2], stride: [2, 2], pad: [0; 4], ceil_mode: false, count_include_pad: true };
+
 struct Recorder {
     rec: Recording,
     next: usize,
@@ -205,6 +211,7 @@ fn every_op(algorithms: &[ConvAlgorithm]) -> Recording {
     step(&mut r);
     parameterization(&mut r);
     isolation(&mut r);
+    classifiers(&mut r);
     r.rec
 }
 
@@ -253,11 +260,14 @@ fn texels(r: &mut Recorder) {
     let epilogue = GradEpilogue { add: Some(x.id), mask: Some(x.id) };
     let dx = Tensor::transient_texels(&mut r.rec, "dx", x.shape);
     both_ways(r, &POOL, x, y, (dx, epilogue));
+    both_ways(r, &AVG_POOL, x, y, (dx, epilogue));
     let y = Tensor::transient_texels(&mut r.rec, "y", x.shape);
     both_ways(r, &NORM, x, y, (dx, epilogue));
     let mean = r.tensor([2, 3, 1, 1]);
     both_ways(r, &GlobalAvgPool2d, x, mean, (dx, epilogue));
-    both_ways(r, ACTIVATIONS[0], x, y, (dx, epilogue));
+    for op in ACTIVATIONS.iter().filter(|op| op.formats(false).texels) {
+        both_ways(r, *op, x, y, (dx, epilogue));
+    }
     forward(&mut r.rec, &Add, &[x, y], dx).expect("add");
     let clock = Clock { step: r.rec.kept("clock", 1), steps: 3 };
     term(r, clock, &natural_statistics(3, NaturalForm::Norms, NaturalSide::Both), [x, dx], false);
@@ -329,6 +339,44 @@ fn objective(r: &mut Recorder, clock: Clock, [x, dx]: [Tensor; 2], [logits, dlog
         feature.record(&mut r.rec, "term", read, &rows, &slot, true).expect("feature");
     }
     Diversity.record(&mut r.rec, "term", read, &[1.0; 2], &slot, false).expect("diversity");
+}
+
+/// What image classifiers of other formats need.
+fn classifiers(r: &mut Recorder) {
+    let shape = [2, 3, 6, 8];
+    let [x, y, dx] = [0; 3].map(|_| r.tensor(shape));
+    let epilogue = GradEpilogue { add: Some(x.id), mask: Some(x.id) };
+    let half = r.tensor([2, 3, 3, 4]);
+    both_ways(r, &AVG_POOL, x, half, (dx, epilogue));
+    both_ways(r, &AdaptiveAvgPool2d { output: [3, 4] }, x, half, (dx, epilogue));
+    both_ways(r, &BinaryConstant::number(BinaryFunction::Mul, 2.0), x, y, (dx, epilogue));
+    // A sum over a plane is long enough for a workgroup.
+    let (wide, gate, mean) = (r.tensor([2, 3, 9, 8]), r.tensor([2, 3, 1, 1]), r.tensor([2, 3, 1, 1]));
+    let [gated, dwide] = [0; 2].map(|_| r.tensor([2, 3, 9, 8]));
+    let mul = Binary(BinaryFunction::Mul);
+    forward(&mut r.rec, &mul, &[wide, gate], gated).expect("mul");
+    let into = [dwide, mean].map(|dx| (dx, GradEpilogue { add: Some(gated.id), mask: Some(gated.id) }));
+    backward(&mut r.rec, &mul, gated, (&[wide, gate], &[]), &into).expect("mul");
+    let channels = r.tensor([2, 1, 6, 8]);
+    for reduction in [Reduction::Mean, Reduction::Max] {
+        both_ways(r, &Reduce { reduction, axes: vec![1], keepdim: true }, x, channels, (dx, epilogue));
+        both_ways(r, &Reduce { reduction, axes: vec![2, 3], keepdim: true }, wide, mean, (dwide, into[0].1));
+    }
+    let last = r.tensor([2, 6, 8, 3]);
+    both_ways(r, &Move::Permute(vec![0, 2, 3, 1]), x, last, (dx, epilogue));
+    both_ways(r, &Cat { axis: 2 }, x, y, (dx, epilogue));
+    for log in [false, true] {
+        both_ways(r, &Softmax { axis: 1, log }, x, y, (dx, epilogue));
+    }
+    both_ways(r, &GroupNorm { groups: 3, weight: None, bias: None, eps: 1e-5 }, x, y, (dx, epilogue));
+    let (weight, bias) = (Some(Arc::from([1.0; 8])), Some(Arc::from([0.0; 8])));
+    both_ways(r, &LayerNorm { axes: 1, weight, bias, eps: 1e-5 }, x, y, (dx, epilogue));
+    let square =
+        MatMulConstant { constant: Arc::from([0.5; 64]), shape: Shape::of(&[8, 8]).expect("two"), first: false };
+    both_ways(r, &square, x, y, (dx, epilogue));
+    let keep = || Condition { holds: Arc::from([true; 8]), shape: Shape::of(&[8]).expect("one") };
+    both_ways(r, &MaskedFill { keep: keep(), value: 0.0 }, x, y, (dx, epilogue));
+    forward(&mut r.rec, &Where(keep()), &[x, x], y).expect("where");
 }
 
 /// From the values of cells to a mask, to the images that it reveals, and back.

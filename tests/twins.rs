@@ -3,6 +3,8 @@
 
 #[path = "twins/against_torch.rs"]
 mod against_torch;
+#[path = "twins/any_rank.rs"]
+mod any_rank;
 
 use super::twin::affine_warp::{self, Interpolation, theta_from};
 use super::twin::batch_norm::{self, BatchNorm};

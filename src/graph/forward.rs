@@ -83,6 +83,7 @@ impl Graph {
             outputs.push(match (retain, format) {
                 // The loop below replaces it by its channels of the concatenation.
                 _ if slice.is_some() => input,
+                _ if node.op.reshapes() => Tensor::new(outputs[node.inputs[0].0].id, shape),
                 (Retain::Needed, Format::Nchw) => Tensor::transient(rec, &name, shape),
                 (Retain::Needed, Format::Texels) => Tensor::transient_texels(rec, &name, shape),
                 (Retain::All, _) => Tensor::kept(rec, &name, shape),

@@ -18,7 +18,8 @@ pub(super) fn nchw(op: &str, label: &str, x: Shape) -> Result<[usize; 4]> {
     }
 }
 
-fn countable(op: &str, label: &str, name: &str, x: Shape) -> Result<()> {
+/// Whether the elements can be counted, and there is one.
+pub(super) fn countable(op: &str, label: &str, name: &str, x: Shape) -> Result<()> {
     if (1..=MAX_ELEMENTS).contains(&x.len()) {
         return Ok(());
     }

@@ -66,6 +66,12 @@ pub trait Op: fmt::Debug + Send + Sync {
         false
     }
 
+    /// Whether the output is the elements of the only input in their order, in another shape, so that a graph may make one tensor of both. The op
+    /// takes buffers, and its forward does nothing if y is x.
+    fn reshapes(&self) -> bool {
+        false
+    }
+
     /// Whether the op can write to some channels of a tensor, and read its gradient from some, see [`Tensor::channels`].
     fn writes_channels(&self) -> bool {
         false

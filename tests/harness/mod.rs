@@ -4,6 +4,7 @@
 //! elements that nothing wrote. `PROTOGPU_CASE=<part of a name> cargo test --lib tests::ops` runs only the matching cases.
 
 mod compare;
+mod nd;
 mod record;
 mod table;
 
@@ -18,10 +19,12 @@ use protogpu::method::losses::{Column, Ledger, LossTerm, Read};
 use protogpu::ops::{self, AdamRow, Clock, Format, GradEpilogue, Schedule};
 
 pub(crate) use compare::{adjoint, batch_independent, close, exact, gradient, images, refused, root};
-pub(crate) use record::{backward, backward_by, forward, forward_by};
+pub(crate) use nd::{Nds, backward_nd, forward_nd};
+pub(crate) use record::{backward, backward_by, backward_into, forward, forward_by};
 pub(crate) use table::Table;
 
 use crate::tests::twin::Tensor;
+use crate::tests::twin::nd::Nd;
 
 /// The result of a case.
 pub(crate) type Outcome<T = ()> = Result<T, Box<dyn Error>>;
@@ -127,6 +130,17 @@ impl Rig {
         ops::Tensor::new(self.words(label, &words), Shape::from(x.shape))
     }
 
+    /// [`Rig::input`] of any rank.
+    pub(crate) fn input_nd(&mut self, label: &str, x: &Nd) -> ops::Tensor {
+        let shape = Shape::of(&x.shape).expect("at most six extents");
+        ops::Tensor::new(self.input(label, &x.flat()).id, shape)
+    }
+
+    /// [`Rig::output`] of any rank.
+    pub(crate) fn output_nd(&mut self, label: &str, shape: Shape) -> ops::Tensor {
+        ops::Tensor::kept(&mut self.rec, label, shape)
+    }
+
     /// A tensor of words.
     pub(crate) fn words(&mut self, label: &str, words: &[u32]) -> TensorId {
         let id = self.rec.kept(label, words.len());
@@ -219,6 +233,12 @@ impl Ready {
     pub(crate) fn read(&self, tensor: ops::Tensor) -> Outcome<Tensor> {
         let plain = self.unpacked.iter().find(|[texels, _]| texels.id == tensor.id).map_or(tensor, |[_, plain]| *plain);
         Ok(Tensor::from_f32(tensor.shape.nchw(), &self.plan.read(plain.id)?))
+    }
+
+    /// [`Ready::read`] of any rank.
+    pub(crate) fn read_nd(&self, tensor: ops::Tensor) -> Outcome<Nd> {
+        let data = self.plan.read(tensor.id)?.into_iter().map(f64::from).collect();
+        Ok(Nd::new(tensor.shape.extents(), data))
     }
 
     /// The rows that a step wrote to the history: `[N,R,1,1]`.

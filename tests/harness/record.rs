@@ -32,8 +32,20 @@ pub(crate) fn backward(
     (xs, saved): (&[Tensor], &[TensorId]),
     into: &[(Tensor, GradEpilogue)],
 ) -> Result<()> {
+    backward_into(rec, op, dy, (xs, dy, saved), into).map(drop)
+}
+
+/// [`backward`] of an op that reads its output too. Returns the tensors that hold the gradients: those of `into`, or others if the op delivered
+/// some.
+pub(crate) fn backward_into(
+    rec: &mut Recording,
+    op: &dyn Op,
+    dy: Tensor,
+    (xs, y, saved): (&[Tensor], Tensor, &[TensorId]),
+    into: &[(Tensor, GradEpilogue)],
+) -> Result<Vec<Tensor>> {
     let cx = Forward { rec, label: op.name(), algorithms: &only(ANY) };
-    backward_alone(op, cx, dy, xs, (dy, saved), into).map(drop)
+    backward_alone(op, cx, dy, xs, (y, saved), into)
 }
 
 /// [`backward`] of a convolution by one algorithm.
