@@ -4,6 +4,11 @@ mod call;
 mod constant;
 mod fold;
 mod layers;
+mod moves;
+mod norms;
+mod pointwise;
+mod products;
+mod windows;
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,7 +17,7 @@ use super::modules::{Module, Norm};
 use super::preprocessing::Preprocessing;
 use crate::error::{Error, Result};
 use crate::graph::{Graph, NodeId};
-use crate::ops::ScaleShift;
+use crate::ops::{Reshape, ScaleShift};
 use crate::shape::{ImageSpec, Shape};
 use crate::suggest::shown;
 use crate::weights::{Model, Node, Port, Weights};
@@ -121,8 +126,8 @@ impl<'a> Importer<'a> {
     /// Checks that there is something for every operator.
     fn check_operators(&self, nodes: &[&Node]) -> Result<()> {
         let known = |node: &Node| {
-            node.domain.is_empty()
-                && (fold::OPERATORS.contains(&&node.op[..]) || layers::OPERATORS.contains(&&node.op[..]))
+            let op = &node.op[..];
+            node.domain.is_empty() && (fold::OPERATORS.contains(&op) || op == "Split" || layers::import(op).is_some())
         };
         let unknown: Vec<&&Node> = nodes.iter().filter(|node| !known(node)).collect();
         let Some(first) = unknown.first() else { return Ok(()) };
@@ -163,21 +168,28 @@ impl<'a> Importer<'a> {
             inputs.push(value);
         }
         let call = Call { node, inputs, opset: self.model.opset };
-        let output = node.outputs.first().ok_or_else(|| call.error("it has no output"))?;
         let before = self.graph.nodes().len();
-        let value = if node.op == "Constant" {
-            Value::Constant(call.constant_node(|stored| constant_of(self.weights, stored))?)
-        } else if let Some(constant) = call.folded()? {
-            Value::Constant(constant)
-        } else {
-            self.layer(&call)?
+        let values = match &node.op[..] {
+            "Constant" => vec![Value::Constant(call.constant_node(|stored| constant_of(self.weights, stored))?)],
+            op => match (call.folded()?, op) {
+                (Some(constant), _) => vec![Value::Constant(constant)],
+                (None, "Shape" | "Size") => vec![Value::Constant(call.shape_of(&call.layer(0)?.dims)?)],
+                (None, "Split") => self.split(&call)?,
+                (None, op) => {
+                    let import =
+                        layers::import(op).ok_or_else(|| call.error("with constant inputs it is not supported"))?;
+                    vec![Value::Layer(import(self, &call)?)]
+                }
+            },
         };
-        if let (Value::Layer(layer), true) = (&value, self.graph.nodes().len() > before) {
+        if let (Some(Value::Layer(layer)), true) = (values.first(), self.graph.nodes().len() > before) {
             let name = self.module_name(node);
             self.modules.push(Module { name, snapshot: layer.node, alias: layer.node });
         }
-        if self.values.insert(output, value).is_some() {
-            return Err(call.error(format!("another node has the output `{}`, too", shown(output))));
+        for (output, value) in node.outputs.iter().zip(values) {
+            if self.values.insert(output, value).is_some() {
+                return Err(call.error(format!("another node has the output `{}`, too", shown(output))));
+            }
         }
         Ok(())
     }
@@ -191,16 +203,22 @@ impl<'a> Importer<'a> {
     fn built(mut self) -> Result<Built> {
         let fail =
             |what: String| Error::input(format!("{}: its output `{}` {what}", self.weights.name(), shown(self.output)));
-        let Some(Value::Layer(logits)) = self.values.get(self.output) else {
+        let Some(Value::Layer(logits)) = self.values.get(self.output).cloned() else {
             return Err(fail("does not depend on its input".to_owned()));
         };
         let shape = self.graph.node(logits.node).shape;
-        let classes = shape.image_len();
-        if shape != Shape::new(1, classes, 1, 1) || logits.dims.iter().product::<usize>() != classes {
+        let classes = logits.dims.iter().product();
+        let is_flat = logits.dims.iter().filter(|&&dim| dim != 1).count() <= 1;
+        if logits.dims.first() != Some(&1) || logits.dims.len() < 2 || !is_flat || classes != shape.image_len() {
             return Err(fail(format!("is {:?}, and a classifier has a logit for each class, [N,K]", logits.dims)));
         }
+        let logits = if shape == Shape::new(1, classes, 1, 1) {
+            logits.node
+        } else {
+            self.graph.push("logits", Reshape(vec![classes as i64, 1, 1]), &[logits.node])?
+        };
         let mut needed = vec![false; self.graph.nodes().len()];
-        (needed[0], needed[logits.node.0]) = (true, true);
+        (needed[0], needed[logits.0]) = (true, true);
         for (at, node) in self.graph.nodes().iter().enumerate().rev() {
             if needed[at] {
                 node.inputs.iter().for_each(|input| needed[input.0] = true);
@@ -214,7 +232,7 @@ impl<'a> Importer<'a> {
             let inputs = inputs.expect("inputs of a needed node are needed");
             now[at] = Some(graph.push_shared(node.name.clone(), node.op.clone(), &inputs)?);
         }
-        let logits = now[logits.node.0].expect("it is needed");
+        let logits = now[logits.0].expect("it is needed");
         let moved =
             |module: Module| Some(Module { snapshot: now[module.snapshot.0]?, alias: now[module.alias.0]?, ..module });
         let mut modules: Vec<Module> = std::mem::take(&mut self.modules).into_iter().filter_map(moved).collect();
