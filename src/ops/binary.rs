@@ -112,7 +112,7 @@ fn together(op: &str, label: &str, x: Shape, z: Shape) -> Result<Shape> {
         .map(|axis| {
             let a = long.extents()[axis];
             let b = axis.checked_sub(before).map_or(1, |axis| short.extents()[axis]);
-            (a == b || a == 1 || b == 1).then(|| if a == 1 { b } else { a })
+            (a == b || a == 1 || b == 1).then_some(if a == 1 { b } else { a })
         })
         .collect();
     let extents = extents.ok_or_else(|| {

@@ -14,6 +14,9 @@ crate::params! {
     struct MoveParams { axes: [[u32; 4]; MAX_RANK], len: u32, value: f32, epilogue: u32, unused: u32 }
 }
 
+/// The longest axis that padding or repetition makes: a list of its places must not fill the memory.
+const LONGEST: usize = 1 << 24;
+
 /// What stands where y has no element of x.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum PadMode {
@@ -97,8 +100,7 @@ fn pad([before, after]: [i64; 2], mode: PadMode, len: usize) -> Option<Vec<Optio
     let len = len as i64;
     let end = len.checked_add(after)?;
     let start = before.checked_neg()?;
-    // A list that no tensor is as long as would only cost memory.
-    if end.checked_sub(start)? > 1 << 31 {
+    if end.checked_sub(start)? > LONGEST as i64 {
         return None;
     }
     let place = |at: i64| match mode {
@@ -155,7 +157,7 @@ impl Move {
                 }
                 for (along, &to) in axes[1..].iter_mut().zip(to) {
                     match (along.places.len(), to) {
-                        (1, _) => along.places = vec![Some(0); to],
+                        (1, to) if to <= LONGEST => along.places = vec![Some(0); to],
                         (len, to) if len == to || to == 1 => {}
                         (len, _) => return Err(wrong(format!("an extent of {len} cannot become {to}"))),
                     }

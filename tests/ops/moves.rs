@@ -195,6 +195,7 @@ fn moves() {
             (pads(&[none, none, [-3, -2], none], PadMode::Reflect), "y is [2,3,0,7]"),
             (pads(&[none, none, [i64::MAX, 1], none], PadMode::Replicate), "no Replicate of"),
             (Move::Expand(vec![3, 4, 7]), "an extent of 5 cannot become 4"),
+            (Move::Expand(vec![3, 5, usize::MAX]), "an extent of 7 cannot become"),
             (Move::Expand(vec![3, 5]), "it cannot become [3, 5] without the batch"),
             (Move::Gather { axis: 2, indices: vec![0, 5] }, "no [0, 5] along axis 2"),
         ] {

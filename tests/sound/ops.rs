@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use protogpu::gpu::{Layout, Recording};
 use protogpu::ops::{
-    Adam, AdamRow, Add, AffineWarp, ChannelAffine, Clock, Colour, Concat, Format, GlobalAvgPool2d, GradEpilogue,
-    Interpolation, Irfft2, Linear, LocalResponseNorm, MaxPool2d, Op, Relu, Reveal, ScaleShift, Schedule, Silu,
-    SoftTopK, Tensor,
+    Adam, AdamRow, AdaptiveAvgPool2d, Add, AffineWarp, Binary, BinaryConstant, BinaryFunction, Cat, ChannelAffine,
+    Clock, Colour, Concat, Condition, Format, GlobalAvgPool2d, GradEpilogue, GroupNorm, Interpolation, Irfft2, Linear,
+    LocalResponseNorm, MaskedFill, MatMulConstant, MaxPool2d, Move, Op, Reduce, Reduction, Relu, Reveal, ScaleShift,
+    Schedule, Silu, SoftTopK, Softmax, Tensor, Unary, UnaryFunction,
 };
 use protogpu::{Result, Shape};
 
@@ -244,7 +245,28 @@ fn a_wrong_format_makes_no_tensor_longer() {
     let mut other = Tensor::new(short.id, long.shape);
     other.format = Format::Texels;
     results.push(("linear", forward(rec, &linear, &[x], other).map(drop)));
-    for op in [&Relu as &dyn Op, &Silu, &scale_shift, &POOL, &NORM] {
+    let (matrix, one) = (Shape::of(&[2, 2]).expect("two extents"), Shape::of(&[1]).expect("one extent"));
+    let ops: [&dyn Op; 15] = [
+        &Relu,
+        &Silu,
+        &scale_shift,
+        &POOL,
+        &NORM,
+        &Unary::new(UnaryFunction::Exp),
+        &BinaryConstant::number(BinaryFunction::Mul, 2.0),
+        &AdaptiveAvgPool2d { output: [2, 2] },
+        &Reduce { reduction: Reduction::Sum, axes: Vec::new(), keepdim: true },
+        &Move::Permute(vec![0, 1, 3, 2]),
+        &Cat { axis: 2 },
+        &Softmax { axis: 1, log: false },
+        &GroupNorm { groups: 2, weight: None, bias: None, eps: 1e-5 },
+        &MatMulConstant { constant: Arc::from([0.0; 4]), shape: matrix, first: false },
+        &MaskedFill { keep: Condition { holds: Arc::from([true]), shape: one }, value: 0.0 },
+    ];
+    let mul = Binary(BinaryFunction::Mul);
+    results.push(("mul", forward(rec, &mul, &[x, x], short).map(drop)));
+    results.push(("mul", backward(rec, &mul, x, (&[x, x], &[]), &[(x, EPILOGUE), (short, EPILOGUE)])));
+    for op in ops {
         results.push((op.name(), forward(rec, op, &[x], short).map(drop)));
         results.push((op.name(), backward(rec, op, x, (&[x], &[x.id]), &[(short, EPILOGUE)])));
     }
