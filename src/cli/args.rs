@@ -16,7 +16,7 @@ use crate::lab::run::folder::Existing;
 #[derive(clap::Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Network")]
 pub(crate) struct NetworkArgs {
-    /// A safetensors or PyTorch file with torchvision's tensor names; or `imagenet`, the weights of --model that
+    /// A safetensors or PyTorch file with torchvision's tensor names, or an ONNX model; or `imagenet`, the weights of --model that
     /// `protogpu weights pull` downloaded [default: a built-in network]
     #[arg(long, value_name = "FILE|imagenet")]
     pub(crate) weights: Option<PathBuf>,

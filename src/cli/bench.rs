@@ -22,7 +22,7 @@ pub(crate) struct BenchArgs {
     /// Architectures to time, with generated weights; repeat it or separate them by commas [default: all]
     #[arg(long = "model", value_name = "NAME", value_delimiter = ',', value_parser = architecture())]
     models: Vec<Architecture>,
-    /// Time the network in this safetensors or PyTorch file instead
+    /// Time the network in this safetensors, PyTorch or ONNX file instead
     #[arg(long, value_name = "FILE", conflicts_with_all = ["models", "width"])]
     weights: Option<PathBuf>,
     /// Channels of the first layer; 64 is full width

@@ -42,6 +42,7 @@ mod tune;
 mod weights;
 mod weights_convert;
 mod weights_inspect;
+mod weights_inspect_onnx;
 mod weights_pull;
 mod work;
 

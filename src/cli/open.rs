@@ -93,10 +93,12 @@ impl TakenArgs {
     /// Opens the network in a file.
     pub(crate) fn open(&self, path: &Path) -> Result<Network> {
         let weights = Weights::open(path)?;
-        self.expecting(match self.architecture {
+        let network = self.expecting(match self.architecture {
             Some(architecture) => Network::from_weights_as(weights, architecture)?,
             None => Network::from_weights(weights)?,
-        })
+        })?;
+        network.notes().iter().for_each(|text| note(&format!("{}: {text}", path.display())));
+        Ok(network)
     }
 
     /// Opens an embedded network.
@@ -121,10 +123,12 @@ impl TakenArgs {
 
     /// The network, with the given options in place of its own input.
     pub(crate) fn expecting(&self, network: Network) -> Result<Network> {
-        match self.over(network.preprocessing().clone()) {
-            input if input == *network.preprocessing() => Ok(network),
-            input => network.with_preprocessing(input),
+        let Self { input_range, input_mean, input_std, transform_input, .. } = self;
+        if input_range.is_none() && input_mean.is_none() && input_std.is_none() && transform_input.is_none() {
+            return Ok(network);
         }
+        let input = self.over(network.preprocessing().clone());
+        network.with_preprocessing(input)
     }
 }
 

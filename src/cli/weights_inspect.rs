@@ -11,12 +11,13 @@ use serde::Serialize;
 
 use super::args::architecture;
 use super::terminal::{print, print_json};
+use super::weights_inspect_onnx::OnnxFound;
 
 /// Print the network in a file, and every tensor that is missing, unexpected, misshaped or not finite
 #[derive(clap::Args, Debug)]
 #[command(after_help = super::help::INSPECT)]
 pub(crate) struct InspectArgs {
-    /// A safetensors or PyTorch file
+    /// A safetensors, PyTorch or ONNX file
     file: PathBuf,
     /// Compare with this architecture [default: the one that fits best]
     #[arg(long, value_name = "NAME", value_parser = architecture())]
@@ -63,6 +64,10 @@ impl InspectArgs {
     /// Describes the file.
     pub(crate) fn run(&self) -> Result<()> {
         let weights = Weights::open(&self.file)?;
+        if let Some(model) = OnnxFound::facts(&weights, &self.file) {
+            let found = model.with_network(weights);
+            return if self.json { print_json(&found) } else { print(&found.text()) };
+        }
         let found = Found::of(&weights, &self.file, self.architecture);
         if self.json { print_json(&found) } else { print(&found.text()) }
     }

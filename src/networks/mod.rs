@@ -48,6 +48,8 @@ pub struct Network {
     labels: Labels,
     weights: Arc<Weights>,
     notes: Vec<String>,
+    /// Whether nothing says what the input of an ONNX model is.
+    assumes_input: bool,
 }
 
 impl Network {
@@ -128,8 +130,19 @@ impl Network {
             },
         };
         let weights = Arc::new(weights);
-        let network =
-            Self { architecture, preprocessing, graph, modules, norms, statistics: None, labels, weights, notes };
+        let says_input = ["range", "mean", "std"].iter().any(|key| weights.metadata().contains_key(*key));
+        let network = Self {
+            architecture,
+            preprocessing,
+            graph,
+            modules,
+            norms,
+            statistics: None,
+            labels,
+            weights,
+            notes,
+            assumes_input: architecture == Architecture::Onnx && !says_input,
+        };
         network.check_labels(&network.labels)?;
         Ok(network)
     }
@@ -173,6 +186,7 @@ impl Network {
         self.graph = self.graph.map(|node| (node.name == builder::NORMALIZE).then(normalize))?;
         self.preprocessing = preprocessing;
         self.statistics = None;
+        self.assumes_input = false;
         Ok(self)
     }
 
@@ -250,9 +264,10 @@ impl Network {
         &self.labels
     }
 
-    /// What was left out of an ONNX model, a sentence each.
-    pub fn notes(&self) -> &[String] {
-        &self.notes
+    /// What was left out of an ONNX model, or assumed about it, a sentence each.
+    pub fn notes(&self) -> Vec<String> {
+        let assumed = || format!("nothing says what input it was trained for: {} is assumed", self.preprocessing);
+        self.notes.iter().cloned().chain(self.assumes_input.then(assumed)).collect()
     }
 
     /// The weights.

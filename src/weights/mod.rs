@@ -53,7 +53,8 @@ pub struct Weights {
 }
 
 impl Weights {
-    /// Opens a safetensors, PyTorch or ONNX file; the name's ending does not matter. The file is not trusted: its header is checked
+    /// Opens a safetensors, PyTorch or ONNX file; the name's ending does not matter. A file beside an ONNX model, `NAME.onnx.json`, may
+    /// have the keys `range`, `mean`, `std`, `transform_input`, `labels` and `image_size`, which then are part of its metadata. The file is not trusted: its header is checked
     /// against the file, and takes at most a small multiple of 16 MiB of memory to read. The tensors
     /// stay on disk, memory-mapped, so the file must not change while the weights are in use; those of a PyTorch file are copied,
     /// see [`PytorchFile`].
@@ -122,8 +123,13 @@ impl Weights {
         if onnx::is_onnx(storage.get()) {
             let onnx = OnnxFile::read(&name, path.as_deref(), storage.get())?;
             let file_bytes = file_bytes + onnx.beside().map(<[u8]>::len).sum::<usize>();
-            let (contents, sha256) = (onnx.contents(), OnceLock::new());
-            return Ok(Self { name, path, storage, contents, onnx: Some(onnx), notes: Vec::new(), file_bytes, sha256 });
+            let (mut contents, sha256, mut notes) = (onnx.contents(), OnceLock::new(), Vec::new());
+            #[cfg(feature = "native")]
+            if let Some(sidecar) = path.as_deref().map(onnx::sidecar::read).transpose()?.flatten() {
+                notes.push(sidecar.note);
+                contents.metadata.extend(sidecar.metadata);
+            }
+            return Ok(Self { name, path, storage, contents, onnx: Some(onnx), notes, file_bytes, sha256 });
         }
         let contents = header::read(&name, storage.get())?;
         let notes = prefix::note(&contents.prefix).into_iter().collect();

@@ -23,7 +23,7 @@ pub(super) struct Layer {
     /// The extents in the model, for one image. The node's shape may differ: a reshape keeps the order of the elements, so that it costs
     /// nothing until an op needs the new shape.
     pub(super) dims: Vec<usize>,
-    /// Zeros around the rows and columns, which a convolution adds on the way.
+    /// Zeros around the node's rows and columns, which a convolution adds on the way. They count in `dims`.
     pub(super) pad: Pad,
 }
 

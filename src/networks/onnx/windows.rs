@@ -37,9 +37,8 @@ impl Importer<'_> {
             let sides = [top, left, bottom, right].map(|&side| usize::try_from(side).ok());
             if let [Some(top), Some(left), Some(bottom), Some(right)] = sides {
                 let add = [top, left, bottom, right];
-                let x = Layer { pad: [0; 4], ..self.shaped(call, Layer { pad: [0; 4], ..x.clone() })? };
-                let before = call.layer(0)?.pad;
-                let pad = std::array::from_fn(|side| before[side].saturating_add(add[side]));
+                let x = if x.pad == [0; 4] { self.shaped(call, x)? } else { x };
+                let pad = std::array::from_fn(|side| x.pad[side].saturating_add(add[side]));
                 let mut dims = x.dims.clone();
                 dims[2] = dims[2].saturating_add(top + bottom);
                 dims[3] = dims[3].saturating_add(left + right);
