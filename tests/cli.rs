@@ -32,6 +32,8 @@ mod many;
 mod models;
 #[path = "cli/objectives.rs"]
 mod objectives;
+#[path = "cli/onnx.rs"]
+mod onnx;
 #[path = "cli/pipelines.rs"]
 mod pipelines;
 #[path = "cli/place.rs"]

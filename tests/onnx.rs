@@ -83,8 +83,8 @@ fn modules_have_the_names_of_nodes() {
     let network = open("torchscript");
     assert_eq!((network.architecture(), network.classes()), (Architecture::Onnx, 5));
     let names: Vec<&str> = network.modules().iter().map(|module| module.name.as_str()).collect();
-    assert_eq!(names[..3], ["root", "stem/stem.0/Conv", "stem/stem.2/Relu"]);
-    assert!(names.contains(&"block/depthwise/Conv") && names.contains(&"head/Gemm"), "{names:?}");
+    assert_eq!(names[..3], ["root", "stem.0.Conv", "stem.2.Relu"]);
+    assert!(names.contains(&"block.depthwise.Conv") && names.contains(&"head.Gemm"), "{names:?}");
     assert!(network.norms().is_empty() && network.notes().is_empty());
     // A model that kept its batch norms brings natural statistics.
     let norms: Vec<usize> = open("batch_norm").norms().iter().map(|norm| norm.mean.len()).collect();

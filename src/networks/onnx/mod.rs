@@ -194,9 +194,22 @@ impl<'a> Importer<'a> {
         Ok(())
     }
 
-    /// The name of a node, without the slash before it that torch.onnx writes.
+    /// The name of a node as a module: `/layer1/layer1.0/conv1/Conv`, as torch.onnx writes the scopes of modules, is `layer1.0.conv1.Conv`.
+    /// Signs that names of modules cannot have become `_`.
     fn module_name(&self, node: &Node) -> String {
-        node.name.trim_start_matches('/').to_owned()
+        let mut name = String::new();
+        let mut last = "";
+        for scope in node.name.split('/').filter(|scope| !scope.is_empty()) {
+            // The scope of an item of a list repeats that of the list.
+            if !last.is_empty() && scope.strip_prefix(last).is_some_and(|rest| rest.starts_with('.')) {
+                name.truncate(name.len() - last.len());
+            } else if !name.is_empty() {
+                name.push('.');
+            }
+            name += scope;
+            last = scope;
+        }
+        name.chars().map(|c| if c.is_ascii_alphanumeric() || matches!(c, '_' | '.') { c } else { '_' }).collect()
     }
 
     /// The graph without nodes that do not lead to the output.
