@@ -65,7 +65,7 @@ impl Importer<'_> {
         let x = self.image(call, 0)?;
         let size = call.node.int("size").and_then(|size| usize::try_from(size).ok()).unwrap_or(0);
         // The window of an even size begins elsewhere in PyTorch.
-        if size % 2 == 0 {
+        if size.is_multiple_of(2) {
             return Err(call.error(format!("its size is {size}, and only odd ones are supported")));
         }
         let number = |name: &str, usual: f32| call.node.float(name).unwrap_or(usual);
