@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::call::{Call, Value};
 use super::constant::{Constant, Data, axis, broadcast, broadcast_strides, count, places, strides};
 use crate::error::Result;
-use crate::weights::Attribute;
+use crate::weights::{Attribute, Stored};
 
 /// The most elements of one constant: those of the largest layers of today's classifiers.
 const MAX_ELEMENTS: usize = 1 << 28;
@@ -65,7 +65,7 @@ impl Call<'_> {
     }
 
     /// The value of a `Constant` node.
-    pub(super) fn constant_node(&self, stored: impl Fn(&crate::weights::Stored) -> Constant) -> Result<Constant> {
+    pub(super) fn constant_node(&self, stored: impl Fn(&Stored) -> Constant) -> Result<Constant> {
         let only = self.node.attributes.iter().find(|(name, _)| name.starts_with("value"));
         Ok(match only.map(|(_, attribute)| attribute) {
             Some(Attribute::Tensor(tensor)) => stored(tensor),
@@ -156,6 +156,7 @@ impl Call<'_> {
         }
     }
 
+    /// The value, an attribute, is the second input here.
     fn constant_of_shape(&self, shape: &Constant) -> Result<Constant> {
         let dims: Option<Vec<usize>> = shape.to_ints().iter().map(|&dim| usize::try_from(dim).ok()).collect();
         let dims = dims.ok_or_else(|| self.error("its shape is not valid"))?;

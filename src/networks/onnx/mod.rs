@@ -20,7 +20,7 @@ use crate::graph::{Graph, NodeId};
 use crate::ops::{Reshape, ScaleShift};
 use crate::shape::{ImageSpec, Shape};
 use crate::suggest::shown;
-use crate::weights::{Model, Node, Port, Weights};
+use crate::weights::{Attribute, Model, Node, Port, Stored, Weights};
 use call::{Call, Layer, Value};
 use constant::Constant;
 
@@ -167,6 +167,9 @@ impl<'a> Importer<'a> {
             }
             inputs.push(value);
         }
+        if let ("ConstantOfShape", Some(Attribute::Tensor(value))) = (&node.op[..], node.attributes.get("value")) {
+            inputs.push(Some(Value::Constant(constant_of(self.weights, value))));
+        }
         let call = Call { node, inputs, opset: self.model.opset };
         let before = self.graph.nodes().len();
         let values = match &node.op[..] {
@@ -256,7 +259,7 @@ impl<'a> Importer<'a> {
     }
 }
 
-fn constant_of(weights: &Weights, stored: &crate::weights::Stored) -> Constant {
+fn constant_of(weights: &Weights, stored: &Stored) -> Constant {
     Constant { dims: stored.dims.clone(), data: weights.onnx_values(stored).into() }
 }
 
