@@ -53,7 +53,7 @@ impl Constant {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.dims.iter().product()
+        count(&self.dims).unwrap_or(0)
     }
 
     /// The values as floating-point numbers.

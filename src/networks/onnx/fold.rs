@@ -80,7 +80,8 @@ impl Call<'_> {
     /// `Shape`, or `Size`, of a tensor with these extents.
     pub(super) fn shape_of(&self, dims: &[usize]) -> Result<Constant> {
         if self.node.op == "Size" {
-            return Ok(Constant::ints(Vec::new(), [dims.iter().product::<usize>() as i64]));
+            let size = count(dims).ok_or_else(|| self.error("its size cannot be counted"))?;
+            return Ok(Constant::ints(Vec::new(), [size as i64]));
         }
         let rank = dims.len() as i64;
         let bound = |name: &str, usual: i64| {
@@ -104,7 +105,8 @@ impl Call<'_> {
                 let at = self.node.int("axis").unwrap_or(1);
                 let at = if at == dims.len() as i64 { Some(dims.len()) } else { axis(at, dims.len()) };
                 let (head, tail) = dims.split_at(at.ok_or_else(|| wrong("its axis"))?);
-                vec![head.iter().product(), tail.iter().product()]
+                let of = |dims: &[usize]| count(dims).ok_or_else(|| wrong("its axis"));
+                vec![of(head)?, of(tail)?]
             }
             "Squeeze" => {
                 let axes = axes(dims.len())?;
@@ -127,12 +129,16 @@ impl Call<'_> {
                 };
                 let shape: Option<Vec<i64>> = shape.iter().enumerate().map(copied).collect();
                 let shape = shape.ok_or_else(|| wrong("its shape"))?;
-                let known: usize = shape.iter().filter_map(|&dim| usize::try_from(dim).ok()).product();
-                let rest = dims.iter().product::<usize>().checked_div(known).unwrap_or(0);
+                let known: Vec<usize> = shape.iter().filter_map(|&dim| usize::try_from(dim).ok()).collect();
+                let rest = count(dims).zip(count(&known)).and_then(|(all, known)| all.checked_div(known)).unwrap_or(0);
                 shape.iter().map(|&dim| usize::try_from(dim).unwrap_or(rest)).collect()
             }
         };
-        if count(&new) == count(dims) { Ok(new) } else { Err(wrong(&format!("the shape {new:?}"))) }
+        if count(&new).is_some() && count(&new) == count(dims) {
+            Ok(new)
+        } else {
+            Err(wrong(&format!("the shape {new:?}")))
+        }
     }
 
     /// A tensor of these extents, read from `x` with strides.
@@ -161,7 +167,7 @@ impl Call<'_> {
         let dims: Option<Vec<usize>> = shape.to_ints().iter().map(|&dim| usize::try_from(dim).ok()).collect();
         let dims = dims.ok_or_else(|| self.error("its shape is not valid"))?;
         self.countable(&dims)?;
-        let len = dims.iter().product();
+        let len = count(&dims).unwrap_or(0);
         let data = match self.inputs.get(1).and_then(Option::as_ref) {
             Some(Value::Constant(Constant { data: Data::Ints(value), .. })) => {
                 Data::Ints(vec![value.first().copied().unwrap_or(0); len].into())
@@ -196,8 +202,8 @@ impl Call<'_> {
         let chosen = chosen.ok_or_else(|| self.error(format!("an index is outside of {:?}", x.dims)))?;
         let dims = [&x.dims[..at], &indices.dims, &x.dims[at + 1..]].concat();
         self.countable(&dims)?;
-        let inner: usize = x.dims[at + 1..].iter().product();
-        let outer: usize = x.dims[..at].iter().product();
+        let inner = count(&x.dims[at + 1..]).unwrap_or(0);
+        let outer = count(&x.dims[..at]).unwrap_or(0);
         let each = x.dims[at] * inner;
         let place = (0..outer)
             .flat_map(|o| chosen.iter().flat_map(move |&index| (0..inner).map(move |i| o * each + index * inner + i)));
@@ -216,8 +222,8 @@ impl Call<'_> {
         let mut dims = first.dims.clone();
         dims[at] = inputs.iter().map(|x| x.dims[at]).sum();
         self.countable(&dims)?;
-        let outer: usize = dims[..at].iter().product();
-        let rows = |x: &Constant| x.dims[at..].iter().product::<usize>();
+        let outer = count(&dims[..at]).unwrap_or(0);
+        let rows = |x: &Constant| count(&x.dims[at..]).unwrap_or(0);
         let data = if inputs.iter().all(|x| matches!(x.data, Data::Ints(_))) {
             let values: Vec<_> = inputs.iter().map(|x| (x.to_ints(), rows(x))).collect();
             let row = |o: usize| values.iter().flat_map(move |(v, len)| v[o * len..(o + 1) * len].iter().copied());

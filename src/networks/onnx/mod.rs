@@ -22,7 +22,7 @@ use crate::shape::{ImageSpec, Shape};
 use crate::suggest::shown;
 use crate::weights::{Attribute, Model, Node, Port, Stored, Weights};
 use call::{Call, Layer, Value};
-use constant::Constant;
+use constant::{Constant, count};
 
 /// The oldest version of the operators that is read, by its meaning of shapes and broadcasting.
 const OLDEST_OPSET: i64 = 7;
@@ -36,7 +36,10 @@ pub(super) fn image_of(weights: &Weights, model: &Model) -> Result<(usize, Optio
         Some(dims) => {
             let text: Vec<String> =
                 dims.iter().map(|dim| dim.map_or_else(|| "?".to_owned(), |dim| dim.to_string())).collect();
-            Err(wrong(format!("is [{}], and must be images [N,C,H,W] of 1, 3 or 4 channels", text.join(","))))
+            Err(wrong(format!(
+                "is [{}], and must be images [N,C,H,W] of 1, 3 or 4 channels (which tf2onnx writes with --inputs-as-nchw)",
+                text.join(",")
+            )))
         }
         None => Err(wrong("has no shape: export the model again with the shape of its input".to_owned())),
     }
@@ -223,7 +226,7 @@ impl<'a> Importer<'a> {
             return Err(fail("does not depend on its input".to_owned()));
         };
         let shape = self.graph.node(logits.node).shape;
-        let classes = logits.dims.iter().product();
+        let classes = count(&logits.dims).unwrap_or(0);
         let is_flat = logits.dims.iter().filter(|&&dim| dim != 1).count() <= 1;
         if logits.dims.first() != Some(&1) || logits.dims.len() < 2 || !is_flat || classes != shape.image_len() {
             return Err(fail(format!("is {:?}, and a classifier has a logit for each class, [N,K]", logits.dims)));

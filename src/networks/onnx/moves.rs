@@ -44,7 +44,7 @@ impl Importer<'_> {
         }
         let range = |(axis, slice): (usize, &Slice)| {
             let (start, step) = (slice.start as i64, slice.step as i64);
-            let end = start + step * slice.len as i64;
+            let end = step.saturating_mul(slice.len as i64).saturating_add(start);
             Range { axis, start, end: if end < 0 { i64::MIN } else { end }, step }
         };
         let parts = slices.iter().enumerate().filter(|&(at, slice)| !all((slice, &x.dims[at])));

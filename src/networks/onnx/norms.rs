@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Importer;
 use super::call::{Call, Layer};
-use super::constant::axis;
+use super::constant::{axis, count};
 use crate::error::Result;
 use crate::networks::modules::Norm;
 use crate::ops::{ChannelAffine, GroupNorm, LayerNorm, LocalResponseNorm, ScaleShift, Softmax};
@@ -24,12 +24,12 @@ impl Importer<'_> {
         let wrong = || call.error(format!("along the axis {at} of {:?} it is not supported", x.dims));
         let at = axis(at, rank).filter(|&at| at > 0).ok_or_else(wrong)?;
         let log = call.node.op == "LogSoftmax";
-        if call.opset >= 13 || x.dims[at + 1..].iter().product::<usize>() == 1 {
+        if call.opset >= 13 || x.dims[at + 1..].iter().all(|&dim| dim == 1) {
             let x = self.shaped(call, x)?;
             return self.push(call, Softmax { axis: at, log }, &[&x]);
         }
         let mut flat = x.dims[..at].to_vec();
-        flat.push(x.dims[at..].iter().product());
+        flat.push(count(&x.dims[at..]).ok_or_else(|| call.error("its input cannot be counted"))?);
         let rows = self.shaped(call, Layer { dims: flat, ..x.clone() })?;
         let y = self.push(call, Softmax { axis: at, log }, &[&rows])?;
         Ok(Layer { dims: x.dims, ..y })

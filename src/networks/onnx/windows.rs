@@ -54,7 +54,7 @@ impl Importer<'_> {
         let same = |axis: usize| {
             let len = x.dims[2 + axis];
             let out = len.div_ceil(stride[axis].max(1));
-            (out.saturating_sub(1) * stride[axis] + span[axis]).saturating_sub(len)
+            (out.saturating_sub(1) * stride[axis]).saturating_add(span[axis]).saturating_sub(len)
         };
         match call.node.text("auto_pad").unwrap_or("NOTSET") {
             "NOTSET" | "" => call.sizes("pads", 0, [0; 4]),
