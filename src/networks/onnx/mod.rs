@@ -3,6 +3,7 @@
 mod call;
 mod constant;
 mod fold;
+mod importer;
 mod layers;
 mod moves;
 mod norms;
@@ -23,6 +24,7 @@ use crate::suggest::shown;
 use crate::weights::{Attribute, Model, Node, Port, Stored, Weights};
 use call::{Call, Layer, Value};
 use constant::{Constant, count};
+use importer::Importer;
 
 /// The oldest version of the operators that is read, by its meaning of shapes and broadcasting.
 const OLDEST_OPSET: i64 = 7;
@@ -37,7 +39,7 @@ pub(super) fn image_of(weights: &Weights, model: &Model) -> Result<(usize, Optio
             let text: Vec<String> =
                 dims.iter().map(|dim| dim.map_or_else(|| "?".to_owned(), |dim| dim.to_string())).collect();
             Err(wrong(format!(
-                "is [{}], and must be images [N,C,H,W] of 1, 3 or 4 channels (which tf2onnx writes with --inputs-as-nchw)",
+                "is [{}], and must be images [N,C,H,W] of 1, 3 or 4 channels (for tf2onnx, see its option inputs-as-nchw)",
                 text.join(",")
             )))
         }
@@ -96,19 +98,6 @@ pub(super) fn build(
         importer.node(node).map_err(|error| error.within(format!("{}: ", weights.name())))?;
     }
     importer.built()
-}
-
-/// The graph so far.
-struct Importer<'a> {
-    weights: &'a Weights,
-    model: &'a Model,
-    /// The name of the output.
-    output: &'a str,
-    graph: Graph,
-    values: HashMap<&'a str, Value>,
-    modules: Vec<Module>,
-    norms: Vec<Norm>,
-    notes: Vec<String>,
 }
 
 impl<'a> Importer<'a> {
@@ -198,24 +187,6 @@ impl<'a> Importer<'a> {
             }
         }
         Ok(())
-    }
-
-    /// The name of a node as a module: `/layer1/layer1.0/conv1/Conv`, as torch.onnx writes the scopes of modules, is `layer1.0.conv1.Conv`.
-    /// Signs that names of modules cannot have become `_`.
-    fn module_name(&self, node: &Node) -> String {
-        let mut name = String::new();
-        let mut last = "";
-        for scope in node.name.split('/').filter(|scope| !scope.is_empty()) {
-            // The scope of an item of a list repeats that of the list.
-            if !last.is_empty() && scope.strip_prefix(last).is_some_and(|rest| rest.starts_with('.')) {
-                name.truncate(name.len() - last.len());
-            } else if !name.is_empty() {
-                name.push('.');
-            }
-            name += scope;
-            last = scope;
-        }
-        name.chars().map(|c| if c.is_ascii_alphanumeric() || matches!(c, '_' | '.') { c } else { '_' }).collect()
     }
 
     /// The graph without nodes that do not lead to the output.

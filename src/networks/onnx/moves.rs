@@ -1,9 +1,9 @@
 //! Reshapes, moves, and what axes are reduced to.
 
-use super::Importer;
 use super::call::{Call, Layer, Value};
 use super::constant::axis;
 use super::fold::Slice;
+use super::importer::Importer;
 use crate::error::{Error, Result};
 use crate::ops::{Cat, Concat, GlobalAvgPool2d, Move, Range, Reduce, Reduction};
 

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::Importer;
 use super::call::{Call, Layer};
 use super::constant::{axis, count};
+use super::importer::Importer;
 use crate::error::Result;
 use crate::networks::modules::Norm;
 use crate::ops::{ChannelAffine, GroupNorm, LayerNorm, LocalResponseNorm, ScaleShift, Softmax};

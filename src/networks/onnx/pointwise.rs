@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::Importer;
 use super::call::{Call, Layer, Value};
 use super::constant::{Constant, broadcast};
+use super::importer::Importer;
 use crate::error::Result;
 use crate::ops::{Add, Binary, BinaryConstant, BinaryFunction, ChannelAffine, Relu, ScaleShift, Unary, UnaryFunction};
 use crate::shape::Shape;

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::Importer;
 use super::call::{Call, Layer, Value};
+use super::importer::Importer;
 use crate::error::Result;
 use crate::ops::{Linear, MatMul, MatMulConstant};
 use crate::shape::Shape;

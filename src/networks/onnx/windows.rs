@@ -1,8 +1,8 @@
 //! Convolutions and pools, and the padding before them.
 
-use super::Importer;
 use super::call::{Call, Layer};
 use super::constant::axis;
+use super::importer::Importer;
 use crate::error::Result;
 use crate::ops::{AvgPool2d, Conv2d, GlobalAvgPool2d, MaxPool2d, Move, PadMode, Reduce, Reduction};
 use crate::shape::Pad;
