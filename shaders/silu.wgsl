@@ -1,6 +1,7 @@
 // silu: y = x * s, s = 1 / (1 + exp(-x)); dx = dy * s * (1 + x * (1 - s)). x, y: any shape. Memory-bound, 8 B an element forward.
 #import lib/index
 #import lib/epilogue
+#import lib/special
 
 struct Params {
     len: u32,
@@ -12,12 +13,6 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
 @group(0) @binding(3) var<storage, read> dy: array<f32>;
 @group(0) @binding(4) var<storage, read_write> dx: array<f32>;
-
-// s of v, without an exp that overflows.
-fn sigmoid(v: f32) -> f32 {
-    let e = exp(-abs(v));
-    return select(e, 1.0, v >= 0.0) / (1.0 + e);
-}
 
 @compute @workgroup_size(WORKGROUP)
 fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {

@@ -179,6 +179,30 @@ fn beyond_first(input: usize, before: usize, after: usize, kernel: usize, stride
     sane.then(|| input.checked_add(before + after)?.checked_sub(kernel)).flatten()
 }
 
+/// The extents of a window from its first tap to its last: `(k − 1) · dilation + 1`. `None` if they cannot be counted, or a window or a
+/// dilation is zero.
+pub fn window_span(kernel: [usize; 2], dilation: [usize; 2]) -> Option<[usize; 2]> {
+    let along = |axis: usize| {
+        let distance = Some(dilation[axis]).filter(|&distance| distance > 0)?;
+        kernel[axis].checked_sub(1)?.checked_mul(distance)?.checked_add(1)
+    };
+    Some([along(0)?, along(1)?])
+}
+
+/// The extents of two tensors together, as NumPy broadcasts them: their last axes stand over one another, and where an extent is 1 in one
+/// of them, that one is repeated. `None` if they do not fit each other.
+pub fn broadcast(a: &[usize], b: &[usize]) -> Option<Vec<usize>> {
+    let rank = a.len().max(b.len());
+    let extent = |of: &[usize], axis: usize| (axis + of.len()).checked_sub(rank).map_or(1, |axis| of[axis]);
+    let both = |axis: usize| match (extent(a, axis), extent(b, axis)) {
+        (a, b) if a == b => Some(a),
+        (1, b) => Some(b),
+        (a, 1) => Some(a),
+        _ => None,
+    };
+    (0..rank).map(both).collect()
+}
+
 /// Output extents `[oh, ow]` of a sliding window: `floor((h + top + bottom - kh) / stride) + 1`, as in `torch.nn.Conv2d`.
 /// `None` if the window does not fit once, the input has no element, a stride is zero, or an extent exceeds 2^24.
 pub fn window_out(input: [usize; 2], kernel: [usize; 2], stride: [usize; 2], pad: Pad) -> Option<[usize; 2]> {
@@ -214,6 +238,13 @@ mod tests {
             Shape::of(&[1; 7]).unwrap_err().to_string(),
             "the shape [1, 1, 1, 1, 1, 1, 1] has 7 extents, and at most 6 are possible"
         );
+    }
+
+    #[test]
+    fn broadcasting_is_numpys() {
+        assert_eq!(broadcast(&[2, 1, 4], &[3, 1]), Some(vec![2, 3, 4]));
+        assert_eq!(broadcast(&[2, 3], &[]), Some(vec![2, 3]));
+        assert_eq!(broadcast(&[2, 3], &[2]), None);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use crate::networks::{Network, Preprocessing};
+use crate::suggest::shown;
 use crate::weights::Weights;
 use serde::Serialize;
 
@@ -28,6 +29,9 @@ pub(super) struct OnnxFound {
     /// Batch norms with their running statistics.
     norms: Option<usize>,
     notes: Vec<String>,
+    /// Whether its input is an assumption.
+    #[serde(skip)]
+    assumes_input: bool,
     /// Why the network cannot be built.
     problem: Option<String>,
     usable: bool,
@@ -52,6 +56,7 @@ impl OnnxFound {
             labels: None,
             norms: None,
             notes: weights.notes().to_vec(),
+            assumes_input: false,
             problem: None,
             usable: false,
         })
@@ -68,6 +73,7 @@ impl OnnxFound {
                 self.labels = Some((0..labels.len()).map(|at| labels.name(at).to_owned()).collect());
                 self.norms = Some(network.norms().len());
                 self.notes.extend(network.notes());
+                self.assumes_input = network.assumes_input();
                 self.usable = true;
             }
             Err(error) => self.problem = Some(error.to_string()),
@@ -82,9 +88,8 @@ impl OnnxFound {
         };
         let verdict = if self.usable { "" } else { ", but unusable as it is" };
         line("network", &format!("an ONNX model of {} nodes, opset {}{verdict}", self.nodes, self.opset));
-        let producer: String = self.producer.chars().filter(|c| !c.is_control()).take(80).collect();
-        if !producer.is_empty() {
-            line("written by", &producer);
+        if !self.producer.is_empty() {
+            line("written by", &shown(&self.producer));
         }
         if let (Some(image), Some(classes)) = (&self.image, self.classes) {
             line("images", image);
@@ -100,7 +105,7 @@ impl OnnxFound {
         line("size", &format!("{} bytes", self.bytes));
         line("sha256", &self.sha256);
         self.notes.iter().for_each(|note| line("note", note));
-        if self.notes.iter().any(|note| note.starts_with("nothing says what input")) {
+        if self.assumes_input {
             line(
                 "",
                 "--input-range, --input-mean and --input-std say otherwise, and so does a file with this name and .json after it:",

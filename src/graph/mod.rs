@@ -146,6 +146,13 @@ impl Graph {
     /// The nodes from which `outputs` are computed, and no others. Fusing does not change the outputs, so that they can be read;
     /// [`Graph::outputs`] says where they are.
     pub fn truncated(&self, outputs: &[NodeId]) -> Self {
+        let (graph, now) = self.needed_for(outputs);
+        let outputs = outputs.iter().map(|output| now[output.0].expect("an output is needed")).collect();
+        Self { outputs, ..graph }
+    }
+
+    /// The nodes from which `outputs` are computed, and no others; and where each node of this graph is in that one.
+    pub(crate) fn needed_for(&self, outputs: &[NodeId]) -> (Self, Vec<Option<NodeId>>) {
         let mut needed = vec![false; self.nodes.len()];
         needed[0] = true;
         outputs.iter().for_each(|output| needed[output.0] = true);
@@ -154,13 +161,14 @@ impl Graph {
                 node.inputs.iter().for_each(|input| needed[input.0] = true);
             }
         }
-        let mut now = vec![NodeId(0); self.nodes.len()];
+        let mut now = vec![None; self.nodes.len()];
         let mut nodes = Vec::new();
         for (i, node) in self.nodes.iter().enumerate().filter(|&(i, _)| needed[i]) {
-            now[i] = NodeId(nodes.len());
-            nodes.push(Node { inputs: node.inputs.iter().map(|input| now[input.0]).collect(), ..node.clone() });
+            now[i] = Some(NodeId(nodes.len()));
+            let inputs = node.inputs.iter().map(|input| now[input.0].expect("an input of a needed node is needed"));
+            nodes.push(Node { inputs: inputs.collect(), ..node.clone() });
         }
-        Self { nodes, outputs: outputs.iter().map(|output| now[output.0]).collect() }
+        (Self { nodes, outputs: Vec::new() }, now)
     }
 
     /// The nodes after `id`, as a graph whose input is the output of that node.

@@ -65,7 +65,6 @@ impl Network {
             return Self::from_weights_as(weights, Architecture::Onnx);
         }
         let inspection = Inspection::of(&weights);
-        inspection.check(&weights)?;
         Self::inspected(weights, &inspection)
     }
 
@@ -83,13 +82,14 @@ impl Network {
             (false, Architecture::Onnx) => Err(Error::input(format!("{}: it is not an ONNX model", weights.name()))),
             (false, _) => {
                 let inspection = Inspection::against(architecture, &weights);
-                inspection.check(&weights)?;
                 Self::inspected(weights, &inspection)
             }
         }
     }
 
-    fn inspected(weights: Weights, &Inspection { architecture, width, classes, .. }: &Inspection) -> Result<Self> {
+    fn inspected(weights: Weights, inspection: &Inspection) -> Result<Self> {
+        inspection.check(&weights)?;
+        let &Inspection { architecture, width, classes, .. } = inspection;
         let preprocessing = Preprocessing::of(&weights, architecture)?;
         let channels = architecture.image_channels(&weights);
         let image = image_of(&weights, channels)?.unwrap_or(ImageSpec { channels, ..RGB_224 });
@@ -262,6 +262,11 @@ impl Network {
     /// The names of the classes.
     pub fn labels(&self) -> &Labels {
         &self.labels
+    }
+
+    /// Whether nothing says what input an ONNX model was trained for, so that its preprocessing is an assumption.
+    pub fn assumes_input(&self) -> bool {
+        self.assumes_input
     }
 
     /// What was left out of an ONNX model, or assumed about it, a sentence each.

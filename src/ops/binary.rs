@@ -106,15 +106,7 @@ impl Operand {
 
 /// The shape of both together, as NumPy broadcasts them.
 fn together(op: &str, label: &str, x: Shape, z: Shape) -> Result<Shape> {
-    let (long, short) = if x.rank() < z.rank() { (z, x) } else { (x, z) };
-    let before = long.rank() - short.rank();
-    let extents: Option<Vec<usize>> = (0..long.rank())
-        .map(|axis| {
-            let a = long.extents()[axis];
-            let b = axis.checked_sub(before).map_or(1, |axis| short.extents()[axis]);
-            (a == b || a == 1 || b == 1).then_some(if a == 1 { b } else { a })
-        })
-        .collect();
+    let extents = crate::shape::broadcast(x.extents(), z.extents());
     let extents = extents.ok_or_else(|| {
         let what = format!("x is {x} and z is {z}: along each axis, extents must be equal, or one of them 1");
         shape_error(op, label, what)

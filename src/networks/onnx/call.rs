@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::constant::{Constant, Data};
+use super::constant::{Constant, Data, axis};
 use crate::error::{Error, Result};
 use crate::graph::NodeId;
 use crate::shape::Pad;
@@ -98,6 +98,28 @@ impl Call<'_> {
             Some(_) => Err(self.error(format!("input {at} must be integers"))),
             None => Ok(self.node.ints(attribute).map(<[i64]>::to_vec)),
         }
+    }
+
+    /// Extents: an input of integers, none of them negative. None are those of a number.
+    pub(super) fn extents(&self, at: usize) -> Result<Vec<usize>> {
+        let dims = self.integers(at, "")?.unwrap_or_default();
+        let extents: Option<Vec<usize>> = dims.iter().map(|&dim| usize::try_from(dim).ok()).collect();
+        extents.ok_or_else(|| self.error(format!("the shape {dims:?} is not valid")))
+    }
+
+    /// Axes of a tensor of this rank: an input, or in older versions the attribute `axes`.
+    pub(super) fn axes(&self, at: usize, rank: usize) -> Result<Option<Vec<usize>>> {
+        let Some(axes) = self.integers(at, "axes")? else { return Ok(None) };
+        let found: Option<Vec<usize>> = axes.iter().map(|&at| axis(at, rank)).collect();
+        found.map(Some).ok_or_else(|| self.error(format!("there are no axes {axes:?} among {rank}")))
+    }
+
+    /// The places along an axis of this length that the second input of a `Gather` chooses, and the extents of that input.
+    pub(super) fn chosen_places(&self, len: usize) -> Result<(Vec<usize>, &[usize])> {
+        let indices = self.constant(1)?.ok_or_else(|| self.error("input 1 is missing"))?;
+        let places: Option<Vec<usize>> = indices.to_ints().iter().map(|&index| axis(index, len)).collect();
+        let places = places.ok_or_else(|| self.error(format!("an index is outside of an axis of {len}")))?;
+        Ok((places, &indices.dims))
     }
 
     /// A list of sizes: an attribute, of this length, whose values are at least `least`.

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::call::{Call, Value};
-use super::constant::{Constant, Data, axis, broadcast, broadcast_strides, count, places, strides};
+use super::constant::{Constant, Data, axis, broadcast_strides, count, places, strides};
 use crate::error::Result;
+use crate::shape::broadcast;
 use crate::weights::{Attribute, Stored};
 
 /// The most elements of one constant: those of the largest layers of today's classifiers.
@@ -32,7 +33,7 @@ impl Call<'_> {
         let Some(inputs) = constants else { return Ok(None) };
         let first = || inputs.first().copied().ok_or_else(|| self.error("input 0 is missing"));
         let folded = match &self.node.op[..] {
-            "ConstantOfShape" => self.constant_of_shape(first()?)?,
+            "ConstantOfShape" => self.constant_of_shape()?,
             "Identity" | "Dropout" => first()?.clone(),
             "Cast" => self.cast(first()?)?,
             "Gather" => self.gather(&inputs)?,
@@ -40,9 +41,7 @@ impl Call<'_> {
             "Slice" => self.slice(first()?)?,
             "Transpose" => self.transpose(first()?)?,
             "Expand" => {
-                let shape = self.integers(1, "")?.unwrap_or_default();
-                let shape: Option<Vec<usize>> = shape.iter().map(|&dim| usize::try_from(dim).ok()).collect();
-                let (x, shape) = (first()?, shape.ok_or_else(|| self.error("its shape is not valid"))?);
+                let (x, shape) = (first()?, self.extents(1)?);
                 let dims = broadcast(&x.dims, &shape).ok_or_else(|| self.error("its shape does not fit"))?;
                 self.read(x, dims, 0, |dims| broadcast_strides(&x.dims, dims))?
             }
@@ -95,11 +94,6 @@ impl Call<'_> {
     /// The extents after `Reshape`, `Flatten`, `Squeeze` or `Unsqueeze` of a tensor with the extents `dims`.
     pub(super) fn reshaped(&self, dims: &[usize]) -> Result<Vec<usize>> {
         let wrong = |what: &str| self.error(format!("{what} does not suit {dims:?}"));
-        let axes = |rank: usize| -> Result<Option<Vec<usize>>> {
-            let Some(axes) = self.integers(1, "axes")? else { return Ok(None) };
-            let axes: Option<Vec<usize>> = axes.iter().map(|&at| axis(at, rank)).collect();
-            axes.map(Some).ok_or_else(|| wrong("its list of axes"))
-        };
         let new = match &self.node.op[..] {
             "Flatten" => {
                 let at = self.node.int("axis").unwrap_or(1);
@@ -109,13 +103,13 @@ impl Call<'_> {
                 vec![of(head)?, of(tail)?]
             }
             "Squeeze" => {
-                let axes = axes(dims.len())?;
+                let axes = self.axes(1, dims.len())?;
                 let kept = |at: usize, dim: usize| axes.as_ref().map_or(dim != 1, |axes| !axes.contains(&at));
                 dims.iter().enumerate().filter(|&(at, &dim)| kept(at, dim)).map(|(_, &dim)| dim).collect()
             }
             "Unsqueeze" => {
                 let added = self.integers(1, "axes")?.unwrap_or_default().len();
-                let axes = axes(dims.len() + added)?.unwrap_or_default();
+                let axes = self.axes(1, dims.len() + added)?.unwrap_or_default();
                 let mut rest = dims.iter().copied();
                 (0..dims.len() + added)
                     .map(|at| if axes.contains(&at) { 1 } else { rest.next().unwrap_or(1) })
@@ -163,9 +157,8 @@ impl Call<'_> {
     }
 
     /// The value, an attribute, is the second input here.
-    fn constant_of_shape(&self, shape: &Constant) -> Result<Constant> {
-        let dims: Option<Vec<usize>> = shape.to_ints().iter().map(|&dim| usize::try_from(dim).ok()).collect();
-        let dims = dims.ok_or_else(|| self.error("its shape is not valid"))?;
+    fn constant_of_shape(&self) -> Result<Constant> {
+        let dims = self.extents(0)?;
         self.countable(&dims)?;
         let len = count(&dims).unwrap_or(0);
         let data = match self.inputs.get(1).and_then(Option::as_ref) {
@@ -196,11 +189,10 @@ impl Call<'_> {
     }
 
     fn gather(&self, inputs: &[&Constant]) -> Result<Constant> {
-        let [x, indices] = inputs else { return Err(self.error("takes 2 inputs")) };
+        let [x, _] = inputs else { return Err(self.error("takes 2 inputs")) };
         let at = self.axis_of(&x.dims, 0)?;
-        let chosen: Option<Vec<usize>> = indices.to_ints().iter().map(|&index| axis(index, x.dims[at])).collect();
-        let chosen = chosen.ok_or_else(|| self.error(format!("an index is outside of {:?}", x.dims)))?;
-        let dims = [&x.dims[..at], &indices.dims, &x.dims[at + 1..]].concat();
+        let (chosen, of_indices) = self.chosen_places(x.dims[at])?;
+        let dims = [&x.dims[..at], of_indices, &x.dims[at + 1..]].concat();
         self.countable(&dims)?;
         let inner = count(&x.dims[at + 1..]).unwrap_or(0);
         let outer = count(&x.dims[..at]).unwrap_or(0);

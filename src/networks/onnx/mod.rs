@@ -17,7 +17,7 @@ use super::builder::{Built, NORMALIZE};
 use super::modules::{Module, Norm};
 use super::preprocessing::Preprocessing;
 use crate::error::{Error, Result};
-use crate::graph::{Graph, NodeId};
+use crate::graph::Graph;
 use crate::ops::{Reshape, ScaleShift};
 use crate::shape::{ImageSpec, Shape};
 use crate::suggest::shown;
@@ -207,21 +207,7 @@ impl<'a> Importer<'a> {
         } else {
             self.graph.push("logits", Reshape(vec![classes as i64, 1, 1]), &[logits.node])?
         };
-        let mut needed = vec![false; self.graph.nodes().len()];
-        (needed[0], needed[logits.0]) = (true, true);
-        for (at, node) in self.graph.nodes().iter().enumerate().rev() {
-            if needed[at] {
-                node.inputs.iter().for_each(|input| needed[input.0] = true);
-            }
-        }
-        let mut graph = Graph::new(self.graph.nodes()[0].shape);
-        let mut now = vec![None; needed.len()];
-        now[0] = Some(graph.input());
-        for (at, node) in self.graph.nodes().iter().enumerate().skip(1).filter(|&(at, _)| needed[at]) {
-            let inputs: Option<Vec<NodeId>> = node.inputs.iter().map(|input| now[input.0]).collect();
-            let inputs = inputs.expect("inputs of a needed node are needed");
-            now[at] = Some(graph.push_shared(node.name.clone(), node.op.clone(), &inputs)?);
-        }
+        let (graph, now) = self.graph.needed_for(&[logits]);
         let logits = now[logits.0].expect("it is needed");
         let moved =
             |module: Module| Some(Module { snapshot: now[module.snapshot.0]?, alias: now[module.alias.0]?, ..module });

@@ -88,19 +88,15 @@ impl Importer<'_> {
         let x = self.shaped(call, layer)?;
         let at = call.node.int("axis").unwrap_or(0);
         let at = axis(at, x.dims.len()).filter(|&at| at > 0).ok_or_else(|| mixes(call, &x.dims))?;
-        let indices = call.constant(1)?.ok_or_else(|| call.error("input 1 is missing"))?;
-        let chosen: Option<Vec<usize>> = indices.to_ints().iter().map(|&index| axis(index, x.dims[at])).collect();
-        let chosen = chosen.ok_or_else(|| call.error(format!("an index is outside of {:?}", x.dims)))?;
-        let y = self.push(call, Move::Gather { axis: at, indices: chosen }, &[&x])?;
-        let dims = [&x.dims[..at], &indices.dims, &x.dims[at + 1..]].concat();
+        let (indices, of_indices) = call.chosen_places(x.dims[at])?;
+        let y = self.push(call, Move::Gather { axis: at, indices }, &[&x])?;
+        let dims = [&x.dims[..at], of_indices, &x.dims[at + 1..]].concat();
         Ok(Layer { dims, ..y })
     }
 
     pub(super) fn expand(&mut self, call: &Call<'_>) -> Result<Layer> {
         let layer = call.layer(0)?;
-        let shape = call.integers(1, "")?.unwrap_or_default();
-        let dims: Option<Vec<usize>> = shape.iter().map(|&dim| usize::try_from(dim).ok()).collect();
-        let dims = dims.ok_or_else(|| call.error(format!("the shape {shape:?} is not valid")))?;
+        let dims = call.extents(1)?;
         // Axes that the shape has more come first, and would meet the batch; those that it has less stay.
         let Some(before) = layer.dims.len().checked_sub(dims.len()) else { return Err(mixes(call, &dims)) };
         let to = [&layer.dims[..before], &dims].concat();
@@ -130,9 +126,10 @@ impl Importer<'_> {
         let layer = call.layer(0)?;
         let x = self.shaped(call, layer)?;
         let rank = x.dims.len();
-        let axes = call.integers(1, "axes")?.unwrap_or_else(|| (0..rank as i64).collect());
-        let axes: Option<Vec<usize>> = axes.iter().map(|&at| axis(at, rank)).collect();
-        let mut axes = axes.filter(|axes| !axes.contains(&0)).ok_or_else(|| mixes(call, &x.dims))?;
+        let mut axes = call.axes(1, rank)?.unwrap_or_else(|| (0..rank).collect());
+        if axes.contains(&0) {
+            return Err(mixes(call, &x.dims));
+        }
         axes.sort_unstable();
         axes.dedup();
         let keepdim = call.node.int("keepdims").unwrap_or(1) != 0;

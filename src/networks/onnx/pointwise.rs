@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use super::call::{Call, Layer, Value};
-use super::constant::{Constant, broadcast};
+use super::constant::Constant;
 use super::importer::Importer;
 use crate::error::Result;
 use crate::ops::{Add, Binary, BinaryConstant, BinaryFunction, ChannelAffine, Relu, ScaleShift, Unary, UnaryFunction};
-use crate::shape::Shape;
+use crate::shape::{Shape, broadcast};
 
 impl Importer<'_> {
     pub(super) fn unary(&mut self, call: &Call<'_>) -> Result<Layer> {

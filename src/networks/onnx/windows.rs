@@ -1,11 +1,10 @@
 //! Convolutions and pools, and the padding before them.
 
 use super::call::{Call, Layer};
-use super::constant::axis;
 use super::importer::Importer;
 use crate::error::Result;
 use crate::ops::{AvgPool2d, Conv2d, GlobalAvgPool2d, MaxPool2d, Move, PadMode, Reduce, Reduction};
-use crate::shape::Pad;
+use crate::shape::{Pad, window_span};
 
 impl Importer<'_> {
     pub(super) fn pad(&mut self, call: &Call<'_>) -> Result<Layer> {
@@ -14,10 +13,7 @@ impl Importer<'_> {
         let value = call.number(2, "value")?.unwrap_or(0.0);
         let mode = call.node.text("mode").unwrap_or("constant");
         let pads = pads.ok_or_else(|| call.error("it has no paddings"))?;
-        let axes = match call.integers(3, "")? {
-            None => (0..x.dims.len()).collect(),
-            Some(axes) => axes.iter().filter_map(|&at| axis(at, x.dims.len())).collect::<Vec<_>>(),
-        };
+        let axes = call.axes(3, x.dims.len())?.unwrap_or_else(|| (0..x.dims.len()).collect());
         if pads.len() != 2 * axes.len() {
             return Err(call.error(format!("{pads:?} are not two numbers for each of {} axes", axes.len())));
         }
@@ -79,8 +75,9 @@ impl Importer<'_> {
         let [stride, dilation] = [call.sizes("strides", 1, [1, 1])?, call.sizes("dilations", 1, [1, 1])?];
         let groups = call.node.int("group").unwrap_or(1);
         let groups = usize::try_from(groups).map_err(|_| call.error(format!("it has {groups} groups")))?;
+        let span = window_span([w_shape[2], w_shape[3]], dilation);
         let span =
-            [0, 1].map(|axis| (w_shape[2 + axis].saturating_sub(1)).saturating_mul(dilation[axis]).saturating_add(1));
+            span.ok_or_else(|| call.error(format!("a window of {w_shape:?} with dilation {dilation:?} is not one")))?;
         let own = self.window_pad(call, &layer, span, stride)?;
         let pad = std::array::from_fn(|side| own[side].saturating_add(layer.pad[side]));
         self.push(call, Conv2d { dilation, groups, ..Conv2d::new(w, w_shape, b, stride, pad) }, &[&x])

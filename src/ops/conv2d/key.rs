@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::error::{Error, Result};
-use crate::shape::{Pad, Shape, window_out};
+use crate::shape::{Pad, Shape, window_out, window_span};
 
 /// A direction of a convolution, by its extents. The batch is not part of it: an image comes out the same in any batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
@@ -47,23 +47,13 @@ impl ConvKey {
 
     /// Rows and columns of y, if the window fits x.
     pub(super) fn y_hw(&self) -> Option<[usize; 2]> {
-        window_out(self.hw, span(self.kernel, self.dilation)?, self.stride, self.pad)
+        window_out(self.hw, window_span(self.kernel, self.dilation)?, self.stride, self.pad)
     }
 
     /// Whether it is a plain convolution, without dilation and groups.
     pub(super) fn is_dense(&self) -> bool {
         (self.dilation, self.groups) == ([1, 1], 1)
     }
-}
-
-/// The extents of a window from its first tap to its last: `(k − 1) · dilation + 1`. `None` if they cannot be counted, or a window or a
-/// dilation is zero.
-pub(super) fn span(kernel: [usize; 2], dilation: [usize; 2]) -> Option<[usize; 2]> {
-    let along = |axis: usize| {
-        let distance = Some(dilation[axis]).filter(|&distance| distance > 0)?;
-        kernel[axis].checked_sub(1)?.checked_mul(distance)?.checked_add(1)
-    };
-    Some([along(0)?, along(1)?])
 }
 
 /// `3x3 s1x1 p1,1,1,1 64>128 on 56x56 forward`. Dilation and groups follow the padding if they are not 1: `d2x2 g4`.

@@ -56,26 +56,7 @@ impl Pass<'_> {
     /// In buffers.
     pub(super) fn by_windows(&self, rec: &mut Recording) -> Result<()> {
         let Self { conv, x, y, .. } = *self;
-        let groups = conv.groups;
-        let ([x_channel_offset, x_channel_stride], [y_channel_offset, y_channel_stride]) =
-            (x.offset_and_stride(), y.offset_and_stride());
-        let params = WindowParams {
-            x_h: x.shape.h() as u32,
-            x_w: x.shape.w() as u32,
-            y_h: y.shape.h() as u32,
-            y_w: y.shape.w() as u32,
-            x_channel_offset,
-            x_channel_stride,
-            y_channel_offset,
-            y_channel_stride,
-            x_group: (x.shape.c() / groups) as u32,
-            y_group: (y.shape.c() / groups) as u32,
-            pad_top: conv.pad[0] as u32,
-            pad_left: conv.pad[1] as u32,
-            bias: u32::from(self.has_bias()),
-            relu: u32::from(self.relu),
-            epilogue: self.epilogue.flags(),
-        };
+        let params = self.window_params([x, y].map(|tensor| tensor.shape.c() / conv.groups));
         let (folded, len) = (conv.clone(), conv.w.len());
         let make = move || Ok(words(&folded.folded_weights()));
         let w = self.weight_constant(rec, format!("{} w", self.label), "by windows", len, Layout::Words, make);
@@ -92,21 +73,21 @@ impl Pass<'_> {
             TexelGroups::Depthwise => 1,
             TexelGroups::Whole => (channels / conv.groups).div_ceil(4),
         };
-        let ([x_quad_offset, x_quad_stride], [y_quad_offset, y_quad_stride]) =
-            (x.offset_and_stride(), y.offset_and_stride());
+        let params = self.window_params([x, y].map(|tensor| each(tensor.shape.c())));
+        let WindowParams { x_h, x_w, y_h, y_w, x_group, y_group, pad_top, pad_left, .. } = params;
         let params = WindowTexelsParams {
-            x_h: x.shape.h() as u32,
-            x_w: x.shape.w() as u32,
-            y_h: y.shape.h() as u32,
-            y_w: y.shape.w() as u32,
-            x_quad_offset,
-            x_quad_stride,
-            y_quad_offset,
-            y_quad_stride,
-            x_group: each(x.shape.c()) as u32,
-            y_group: each(y.shape.c()) as u32,
-            pad_top: conv.pad[0] as u32,
-            pad_left: conv.pad[1] as u32,
+            x_h,
+            x_w,
+            y_h,
+            y_w,
+            x_quad_offset: params.x_channel_offset,
+            x_quad_stride: params.x_channel_stride,
+            y_quad_offset: params.y_channel_offset,
+            y_quad_stride: params.y_channel_stride,
+            x_group,
+            y_group,
+            pad_top,
+            pad_left,
         };
         let w = self.window_weights(rec, groups, each(x.shape.c()));
         let [add, mask] = self.epilogue.bind(x.id, y.stored_len());
@@ -117,6 +98,30 @@ impl Pass<'_> {
         let kernel = self.of_window(Kernel::new("conv2d/texels/window", self.gemm.name()));
         let kernel = self.with_epilogue(kernel).with("DEPTHWISE", u32::from(groups == TexelGroups::Depthwise));
         rec.dispatch(&self.name(), kernel, &bindings, &params, texels::grid(y), self.flops())
+    }
+
+    /// The parameters in buffers, for groups of so many channels of x and of y. Of texels, offsets and strides count quads of channels.
+    fn window_params(&self, [x_group, y_group]: [usize; 2]) -> WindowParams {
+        let Self { conv, x, y, .. } = *self;
+        let ([x_channel_offset, x_channel_stride], [y_channel_offset, y_channel_stride]) =
+            (x.offset_and_stride(), y.offset_and_stride());
+        WindowParams {
+            x_h: x.shape.h() as u32,
+            x_w: x.shape.w() as u32,
+            y_h: y.shape.h() as u32,
+            y_w: y.shape.w() as u32,
+            x_channel_offset,
+            x_channel_stride,
+            y_channel_offset,
+            y_channel_stride,
+            x_group: x_group as u32,
+            y_group: y_group as u32,
+            pad_top: conv.pad[0] as u32,
+            pad_left: conv.pad[1] as u32,
+            bias: u32::from(self.has_bias()),
+            relu: u32::from(self.relu),
+            epilogue: self.epilogue.flags(),
+        }
     }
 
     fn of_window(&self, kernel: Kernel) -> Kernel {

@@ -33,22 +33,16 @@ impl<'a> Fields<'a> {
         let number = u32::try_from(key >> 3).map_err(|_| Damaged)?;
         let value = match key & 7 {
             0 => Value::Varint(varint(&mut self.rest)?),
-            1 => Value::Fixed64(u64::from_le_bytes(*self.array()?)),
+            1 => Value::Fixed64(u64::from_le_bytes(fixed(&mut self.rest)?)),
             2 => {
                 let len = usize::try_from(varint(&mut self.rest)?).map_err(|_| Damaged)?;
                 Value::Bytes(self.rest.split_off(..len).ok_or(Damaged)?)
             }
-            5 => Value::Fixed32(u32::from_le_bytes(*self.array()?)),
+            5 => Value::Fixed32(u32::from_le_bytes(fixed(&mut self.rest)?)),
             // Groups (3 and 4) are of older formats, and 6 and 7 have no meaning.
             _ => return Err(Damaged),
         };
         if number == 0 { Err(Damaged) } else { Ok((number, value)) }
-    }
-
-    fn array<const N: usize>(&mut self) -> Result<&'a [u8; N], Damaged> {
-        let (first, rest) = self.rest.split_first_chunk().ok_or(Damaged)?;
-        self.rest = rest;
-        Ok(first)
     }
 }
 
@@ -94,6 +88,7 @@ fn packed<'a, T>(mut bytes: &'a [u8], each: impl Fn(&mut &'a [u8]) -> Result<T, 
     Ok(values)
 }
 
+/// Takes a number of so many bytes.
 fn fixed<const N: usize>(bytes: &mut &[u8]) -> Result<[u8; N], Damaged> {
     let (first, rest) = bytes.split_first_chunk().ok_or(Damaged)?;
     *bytes = rest;
