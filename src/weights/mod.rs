@@ -123,12 +123,10 @@ impl Weights {
         if onnx::is_onnx(storage.get()) {
             let onnx = OnnxFile::read(&name, path.as_deref(), storage.get())?;
             let file_bytes = file_bytes + onnx.beside().map(<[u8]>::len).sum::<usize>();
-            let (mut contents, sha256, mut notes) = (onnx.contents(), OnceLock::new(), Vec::new());
-            #[cfg(feature = "native")]
-            if let Some(sidecar) = path.as_deref().map(onnx::sidecar::read).transpose()?.flatten() {
-                notes.push(sidecar.note);
-                contents.metadata.extend(sidecar.metadata);
-            }
+            let sidecar = path.as_deref().map(onnx::sidecar::read).transpose()?.flatten();
+            let (mut contents, sha256) = (onnx.contents(), OnceLock::new());
+            let notes = sidecar.iter().map(|sidecar| sidecar.note.clone()).collect();
+            contents.metadata.extend(sidecar.into_iter().flat_map(|sidecar| sidecar.metadata));
             return Ok(Self { name, path, storage, contents, onnx: Some(onnx), notes, file_bytes, sha256 });
         }
         let contents = header::read(&name, storage.get())?;

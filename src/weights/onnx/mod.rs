@@ -3,7 +3,6 @@
 //! Field numbers and meanings are those of `onnx.proto` (ONNX IR specification, <https://onnx.ai/onnx/repo-docs/IR.html>).
 
 mod model;
-#[cfg(feature = "native")]
 pub(super) mod sidecar;
 mod tensor;
 mod wire;
