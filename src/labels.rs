@@ -1,5 +1,8 @@
 //! The names of classes: finding a class by index, WordNet id or name, and naming its folder.
 
+mod file;
+
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -35,10 +38,11 @@ impl Labels {
         Self::from_text("the embedded ImageNet classes", IMAGENET).expect("a test reads them")
     }
 
-    /// Reads a file with one name per line, or with index, WordNet id and name separated by tabs.
+    /// Reads a file with one name per line, each with an index, a WordNet id or both before it if all have it; or JSON: a list of names,
+    /// names by index, indices by name, Keras's class index, or a `config.json` with `id2label`.
     ///
     /// # Errors
-    /// [`Error::Io`] if the file cannot be read; [`Error::Input`] naming the first line that is unusable.
+    /// [`Error::Io`] if the file cannot be read; [`Error::Input`] naming what is unusable.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let file = File::open(path).map_err(Error::io("read", path))?;
@@ -76,26 +80,34 @@ impl Labels {
         Self { classes: (0..n).map(|index| Label { wnid: None, name: numbered_name(index) }).collect() }
     }
 
+    /// The two classes of a network with one output: `not NAME` and `NAME`.
+    pub(crate) fn no_and_yes(name: &str) -> Self {
+        let label = |name: String| Label { wnid: None, name };
+        Self {
+            classes: vec![
+                label(if name == "yes" { "no".to_owned() } else { format!("not {name}") }),
+                label(name.to_owned()),
+            ],
+        }
+    }
+
+    /// `n` features, which are no classes: `feature 0`, `feature 1`, and so on.
+    pub(crate) fn features(n: usize) -> Self {
+        Self { classes: (0..n).map(|index| Label { wnid: None, name: format!("feature {index}") }).collect() }
+    }
+
     fn from_text(source: &str, text: &str) -> Result<Self> {
-        let fail = |line: usize, what: String| Error::input(format!("{source}: line {}: {what}", line + 1));
-        // Windows editors put a byte order mark before the first line; lines() handles their line ends.
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text).trim_end();
-        let tabbed = text.contains('\t');
-        let len = text.lines().count();
-        let mut classes: Vec<Option<Label>> = vec![None; len];
-        for (number, line) in text.lines().enumerate() {
-            let (index, label) = if tabbed { tabbed_line(line, len) } else { plain_line(line, number) }
-                .map_err(|what| fail(number, what))?;
-            if classes[index].replace(label).is_some() {
-                return Err(fail(number, format!("index {index} occurs twice")));
-            }
-        }
-        // There are as many lines as indices, all below `len` and none twice, so every place is taken.
-        let classes: Vec<_> = classes.into_iter().flatten().collect();
-        if classes.is_empty() {
-            return Err(Error::input(format!("{source}: has no labels")));
-        }
+        let classes = file::parse(text).map_err(|what| Error::input(format!("{source}: {what}")))?;
         Ok(Self { classes })
+    }
+
+    /// Names that several classes have, each with their indices.
+    pub(crate) fn duplicates(&self) -> Vec<(&str, Vec<usize>)> {
+        let mut places: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for (index, class) in self.classes.iter().enumerate() {
+            places.entry(&class.name).or_default().push(index);
+        }
+        places.into_iter().filter(|(_, indices)| indices.len() > 1).collect()
     }
 
     /// Number of classes.
@@ -226,26 +238,6 @@ impl Labels {
     }
 }
 
-/// Parses `index <tab> WordNet id <tab> name`, with the index below `len`.
-fn tabbed_line(line: &str, len: usize) -> Result<(usize, Label), String> {
-    let columns: Vec<_> = line.split('\t').map(str::trim).collect();
-    let [index, wnid, name] = columns[..] else {
-        return Err(format!("{} columns, but index, WordNet id and name are expected", columns.len()));
-    };
-    let index = index.parse().ok().filter(|&index| index < len);
-    let index =
-        index.ok_or_else(|| format!("`{}` is not an index below the number of lines, {len}", shown(columns[0])))?;
-    check_name(name).map_err(|what| format!("the name {what}"))?;
-    let wnid = (!wnid.is_empty()).then(|| wnid.to_string());
-    Ok((index, Label { wnid, name: name.to_string() }))
-}
-
-fn plain_line(line: &str, number: usize) -> Result<(usize, Label), String> {
-    let name = line.trim();
-    check_name(name).map_err(|what| format!("the name {what}"))?;
-    Ok((number, Label { wnid: None, name: name.to_string() }))
-}
-
 /// The name of a class without one.
 pub(crate) fn numbered_name(index: usize) -> String {
     format!("class {index}")
@@ -362,9 +354,9 @@ mod tests {
             (&b"cat\n\ndog"[..], "line 2: the name is empty"),
             (b"cat\nd\x07g", "line 2: the name has control characters"),
             (b"cat\ndog\n\xff", "line 3 is not UTF-8 text"),
-            (b"0\tn1\tcat\nn2\tdog", "line 2: 2 columns, but index, WordNet id and name are expected"),
-            (b"0\tn1\tcat\n2\tn2\tdog", "line 2: `2` is not an index below the number of lines, 2"),
-            (b"0\tn1\tcat\n0\tn2\tdog", "line 2: index 0 occurs twice"),
+            (b"0\tn1\tcat\nn2\tdog", "line 2: 2 columns, but the first line has 3"),
+            (b"0\tn1\tcat\n2\tn2\tdog", "`2` is not an index below the number of labels, 2"),
+            (b"0\tn1\tcat\n0\tn2\tdog", "index 0 occurs twice"),
             (b"0\tn1\tcat\n1\tn2\t ", "line 2: 2 columns"),
             (b" \n\n", "has no labels"),
             (&vec![b'a'; 3 << 20], "is larger than 2097152 bytes"),

@@ -163,9 +163,9 @@ impl Case {
         let off = self.error(&format!("steps/{name}/gradient"), &format!("steps/{name}/gradient_norm"), &dx);
         println!("{name}: gradient of the first step: {off:.1e}");
         let most = match self.network.architecture() {
-            Architecture::ResNet18 | Architecture::ResNet34 | Architecture::ResNet50 => FUSED_GRADIENT,
             Architecture::GoogLeNet | Architecture::InceptionV1 => FUSED_GRADIENT_INCEPTION,
             Architecture::Onnx => panic!("no golden is an ONNX model"),
+            _ => FUSED_GRADIENT,
         };
         // Of a softmax that is all but certain, the variance's gradient is what rounding leaves.
         let nothing = self.golden.number(&format!("steps/{name}/gradient_norm")) < 1e-9;

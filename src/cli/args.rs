@@ -45,8 +45,14 @@ impl NetworkArgs {
     }
 }
 
+/// The sides of images that a network may be given.
+const INPUT_SIDES: std::ops::RangeInclusive<usize> = 8..=1024;
+
 /// One number a channel. By this name clap takes it for a single value.
 type PerChannel = Vec<f32>;
+
+/// Height and width. By this name clap takes it for a single value.
+type PairOfSides = [usize; 2];
 
 /// Overrides how a weights file is interpreted.
 #[derive(clap::Args, Clone, Debug, Default, PartialEq)]
@@ -55,6 +61,14 @@ pub(crate) struct TakenArgs {
     /// Read the file as this architecture [default: recognised by tensor names and shapes]
     #[arg(long, value_name = "NAME", value_parser = architecture())]
     pub(crate) architecture: Option<Architecture>,
+    /// The network among several in a checkpoint: the key of its tensors, or the beginning of their names [default: `state_dict`, `model`
+    /// and similar]
+    #[arg(long, value_name = "KEY")]
+    pub(crate) key: Option<String>,
+    /// Height and width of the network's images, in pixels; one number for both [default: from the file's metadata, else 224, or 32 for
+    /// a network with the stem for CIFAR]
+    #[arg(long, value_name = "H,W", value_parser = size)]
+    pub(crate) input_size: Option<PairOfSides>,
     /// The value of a full pixel that the network expects: 1 in torchvision, 255 in Caffe [default: from the file's metadata,
     /// else the architecture's]
     #[arg(long, value_name = "1|255|X", allow_negative_numbers = true, value_parser = range)]
@@ -203,6 +217,18 @@ fn model_help() -> String {
         "A built-in network: {embedded}; or, with --weights imagenet, a published one: {published}; see `protogpu models` \
          [default: {first}]"
     )
+}
+
+fn size(text: &str) -> Result<PairOfSides, String> {
+    let sides: Option<Vec<usize>> = text.split([',', 'x']).map(|side| side.trim().parse().ok()).collect();
+    let sides = sides.filter(|sides| sides.iter().all(|side| INPUT_SIDES.contains(side)));
+    match sides.as_deref() {
+        Some(&[side]) => Ok([side; 2]),
+        Some(&[height, width]) => Ok([height, width]),
+        _ => {
+            Err(format!("give height and width, such as 64,64, from {} to {}", INPUT_SIDES.start(), INPUT_SIDES.end()))
+        }
+    }
 }
 
 fn range(text: &str) -> Result<f32, String> {

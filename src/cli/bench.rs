@@ -58,7 +58,7 @@ impl BenchArgs {
         // The file first: a wrong path fails at once.
         let given = self.weights.as_ref().map(|path| self.taken.open(path)).transpose()?;
         if given.is_none() {
-            self.taken.refuse_architecture("a network with generated weights")?;
+            self.taken.refuse_options_of_files("a network with generated weights")?;
         }
         let context = self.adapter.open()?;
         let begun = std::time::Instant::now();

@@ -86,10 +86,13 @@ impl JudgeArgs {
 
     /// Refuses the options that describe a judge if there are several.
     fn refuse_options_of_one_judge(&self) -> Result<()> {
-        let TakenArgs { architecture, input_range, input_mean, input_std, transform_input } = &self.taken;
+        let TakenArgs { architecture, key, input_size, input_range, input_mean, input_std, transform_input } =
+            &self.taken;
         let given = [
             ("labels", self.labels.is_some()),
             ("architecture", architecture.is_some()),
+            ("key", key.is_some()),
+            ("input-size", input_size.is_some()),
             ("input-range", input_range.is_some()),
             ("input-mean", input_mean.is_some()),
             ("input-std", input_std.is_some()),

@@ -32,7 +32,15 @@ impl NetworkArgs {
             (None, _) => self.taken.embedded(self.model())?,
         };
         match &self.labels {
-            Some(path) => network.with_labels(Labels::from_file(path)?),
+            Some(path) => {
+                let labels = Labels::from_file(path)?;
+                for (name, indices) in labels.duplicates() {
+                    let indices: Vec<String> = indices.iter().map(usize::to_string).collect();
+                    note(&format!("{}: `{name}` is the name of classes {}", path.display(), indices.join(", ")));
+                }
+                let within = |error: Error| error.within(format!("{}: ", path.display()));
+                network.with_labels(labels).map_err(within)
+            }
             None => Ok(network),
         }
     }
@@ -41,7 +49,7 @@ impl NetworkArgs {
     pub(crate) fn sha256(&self) -> Result<String> {
         let weights = match &self.weights {
             Some(_) if self.is_published() => Weights::open(&cache::imagenet(self.model())?)?,
-            Some(path) => Weights::open(path)?,
+            Some(path) => Weights::open_under(path, self.taken.key.as_deref())?,
             None => return Ok(embedded::open(self.model())?.weights().sha256().to_owned()),
         };
         Ok(weights.sha256().to_owned())
@@ -59,6 +67,8 @@ impl NetworkArgs {
                 args.taken.architecture = args.taken.architecture.or(Some(recorded.architecture));
             }
         }
+        args.taken.key = args.taken.key.or_else(|| recorded.key.clone());
+        args.taken.input_size = args.taken.input_size.or(recorded.image_size);
         if let Some(input) = recorded.input.clone() {
             args.taken = args.taken.or_input(input);
         }
@@ -75,6 +85,8 @@ impl NetworkArgs {
             sha256: network.weights().sha256().to_owned(),
             architecture: network.architecture(),
             input: Some(network.preprocessing().clone()),
+            key: self.taken.key.clone(),
+            image_size: self.taken.input_size,
             labels: self.labels.clone(),
         }
     }
@@ -92,13 +104,31 @@ impl NetworkArgs {
 impl TakenArgs {
     /// Opens the network in a file.
     pub(crate) fn open(&self, path: &Path) -> Result<Network> {
-        let weights = Weights::open(path)?;
-        let network = self.expecting(match self.architecture {
+        let weights = Weights::open_under(path, self.key.as_deref())?;
+        let notes = weights.notes().to_vec();
+        let say = |notes: &[String]| notes.iter().for_each(|text| note(&format!("{}: {text}", path.display())));
+        match self.built(weights) {
+            Ok(network) => {
+                say(network.weights().notes());
+                say(&network.notes());
+                Ok(network)
+            }
+            Err(error) => {
+                say(&notes);
+                Err(error)
+            }
+        }
+    }
+
+    fn built(&self, weights: Weights) -> Result<Network> {
+        let weights = match self.input_size {
+            Some(size) => weights.with_image_size(size),
+            None => weights,
+        };
+        self.expecting(match self.architecture {
             Some(architecture) => Network::from_weights_as(weights, architecture)?,
             None => Network::from_weights(weights)?,
-        })?;
-        network.notes().iter().for_each(|text| note(&format!("{}: {text}", path.display())));
-        Ok(network)
+        })
     }
 
     /// Opens an embedded network.
@@ -109,16 +139,19 @@ impl TakenArgs {
                 "there is no built-in network `{name}`, only {names}; `protogpu models` lists these and those to download"
             )));
         }
-        self.refuse_architecture(&format!("the embedded {name}"))?;
-        self.expecting(embedded::open(name)?)
+        self.refuse_options_of_files(&format!("the embedded {name}"))?;
+        self.expecting(match self.input_size {
+            Some(size) => Network::from_weights(embedded::weights(name)?.with_image_size(size))?,
+            None => embedded::open(name)?,
+        })
     }
 
-    /// Refuses `--architecture` without a file, because only a file's architecture is detected.
-    pub(crate) fn refuse_architecture(&self, what: &str) -> Result<()> {
-        let Some(architecture) = self.architecture else { return Ok(()) };
-        Err(Error::input(format!(
-            "--architecture {architecture} describes a file, but {what} is not a file: leave it out, or name a file"
-        )))
+    /// Refuses `--architecture` and `--key` without a file.
+    pub(crate) fn refuse_options_of_files(&self, what: &str) -> Result<()> {
+        let architecture = self.architecture.map(|architecture| format!("--architecture {architecture}"));
+        let key = self.key.as_ref().map(|key| format!("--key {key}"));
+        let Some(option) = architecture.or(key) else { return Ok(()) };
+        Err(Error::input(format!("{option} describes a file, but {what} is not a file: leave it out, or name a file")))
     }
 
     /// The network, with the given options in place of its own input.

@@ -31,6 +31,8 @@ struct Finished {
     /// Whether an earlier run made it.
     unchanged: bool,
     top: Vec<Top>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warning: Option<String>,
 }
 
 /// A failed prototype.
@@ -59,6 +61,7 @@ impl Finished {
             animation: Some(folder.animation()).filter(|path| path.is_file()),
             unchanged: slot.finished,
             top: slot.seen_as(),
+            warning: slot.warning.clone(),
         }
     }
 
@@ -77,6 +80,9 @@ impl Finished {
             let then: Vec<String> = seen.take(2).collect();
             let then = if then.is_empty() { String::new() } else { format!("; then {}", then.join(", ")) };
             let _ = writeln!(text, "  seen as    {first}{then}");
+        }
+        if let Some(warning) = &self.warning {
+            let _ = writeln!(text, "  warning    {warning}");
         }
         text
     }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use crate::Result;
-use crate::networks::{Architecture, Inspection, Preprocessing};
+use crate::networks::{Architecture, Inspection, Preprocessing, translated};
 use crate::weights::Weights;
 use serde::Serialize;
 
@@ -22,6 +22,9 @@ pub(crate) struct InspectArgs {
     /// Compare with this architecture [default: the one that fits best]
     #[arg(long, value_name = "NAME", value_parser = architecture())]
     architecture: Option<Architecture>,
+    /// The checkpoint's key for the network's tensors, or the beginning of their names
+    #[arg(long, value_name = "KEY")]
+    key: Option<String>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -63,11 +66,12 @@ struct Row<'a> {
 impl InspectArgs {
     /// Describes the file.
     pub(crate) fn run(&self) -> Result<()> {
-        let weights = Weights::open(&self.file)?;
+        let weights = Weights::open_under(&self.file, self.key.as_deref())?;
         if let Some(model) = OnnxFound::facts(&weights, &self.file) {
             let found = model.with_network(weights);
             return if self.json { print_json(&found) } else { print(&found.text()) };
         }
+        let weights = translated(weights)?;
         let found = Found::of(&weights, &self.file, self.architecture);
         if self.json { print_json(&found) } else { print(&found.text()) }
     }

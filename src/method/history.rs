@@ -44,6 +44,14 @@ impl History {
         self.column(LOSS)
     }
 
+    /// The value of the objective, or of the class's logit, if it is the same at every step of several. Then the objective has no gradient:
+    /// it is that of a unit that never fires, and the image is not made for it.
+    pub fn constant_objective(&self) -> Option<f32> {
+        let values =
+            ["objective", "logit"].into_iter().map(|name| self.column(name)).find(|values| !values.is_empty())?;
+        (values.len() > 1 && values.iter().all(|value| value == &values[0])).then_some(values[0])
+    }
+
     /// Number of steps.
     pub fn len(&self) -> usize {
         self.columns.first().map_or(0, |(_, values)| values.len())
@@ -75,5 +83,23 @@ impl Serialize for History {
             map.serialize_entry(name, values)?;
         }
         map.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_objective_that_never_changes_is_noticed() {
+        let history = |name: &'static str, values: &[f32]| {
+            History::from_columns(vec![(LOSS, vec![1.0; values.len()]), (name, values.to_vec())])
+        };
+        assert_eq!(history("objective", &[0.0, 0.0]).constant_objective(), Some(0.0));
+        assert_eq!(history("logit", &[-3.0; 4]).constant_objective(), Some(-3.0));
+        assert_eq!(history("objective", &[0.0, 0.0, 1e-9]).constant_objective(), None);
+        // One step says nothing.
+        assert_eq!(history("objective", &[0.0]).constant_objective(), None);
+        assert_eq!(history("loss_hf", &[0.0; 4]).constant_objective(), None);
     }
 }

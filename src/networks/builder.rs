@@ -4,11 +4,13 @@
 use std::sync::Arc;
 
 use super::modules::{Module, Norm};
+use super::naming::{Head, HeadLayer};
 use super::preprocessing::Preprocessing;
 use crate::error::{Error, Result};
 use crate::graph::{Graph, NodeId};
 use crate::ops::{
-    Add, ChannelAffine, Concat, Conv2d, GlobalAvgPool2d, Linear, LocalResponseNorm, MaxPool2d, Op, Relu, ScaleShift,
+    Add, ChannelAffine, Concat, Conv2d, GlobalAvgPool2d, Linear, LocalResponseNorm, MaxPool2d, Op, Reduce, Reduction,
+    Relu, ScaleShift,
 };
 use crate::shape::ImageSpec;
 use crate::weights::Weights;
@@ -33,8 +35,6 @@ pub(super) struct Sizes<'a> {
     pub(super) image: ImageSpec,
     /// Channels of the first convolution.
     pub(super) width: usize,
-    /// Outputs of the last layer.
-    pub(super) classes: usize,
 }
 
 /// The output of a layer.
@@ -50,7 +50,7 @@ impl Layer {
     }
 }
 
-/// The layers of an architecture, from normalised pixels to the input of the last, fully connected layer.
+/// The layers of an architecture, from normalised pixels to the input of the head.
 pub(super) type Layers = fn(&mut Builder<'_>, Layer) -> Result<Layer>;
 
 /// A convolution with a square window, padded by half of it on each side.
@@ -60,6 +60,7 @@ pub(super) struct Conv {
     pub(super) channels: usize,
     pub(super) window: usize,
     pub(super) stride: usize,
+    pub(super) groups: usize,
     pub(super) bias: bool,
 }
 
@@ -72,6 +73,21 @@ pub(super) struct Built {
     pub(super) notes: Vec<String>,
 }
 
+impl Built {
+    /// Channels of the graph's output.
+    pub(super) fn outputs(&self) -> usize {
+        self.graph.node(self.graph.output()).shape.c()
+    }
+
+    /// Makes two logits of one, z: −z/2 and z/2. Their softmax is `[1 − sigmoid(z), sigmoid(z)]`, and both have a gradient.
+    pub(super) fn give_two_sides(&mut self) -> Result<()> {
+        let sides = Linear { w: [-0.5, 0.5].into(), b: [0.0; 2].into() };
+        let sides = self.graph.push("no and yes", sides, &[self.graph.output()])?;
+        (self.modules[0].snapshot, self.modules[0].alias) = (sides, sides);
+        Ok(())
+    }
+}
+
 /// The weights to build from, and the graph so far.
 struct Building<'a> {
     weights: &'a Weights,
@@ -80,6 +96,7 @@ struct Building<'a> {
 
 pub(super) struct Builder<'a> {
     sizes: Sizes<'a>,
+    head: &'a Head,
     manifest: Vec<(String, Vec<usize>)>,
     /// `None` to collect only the manifest.
     building: Option<Building<'a>>,
@@ -89,8 +106,8 @@ pub(super) struct Builder<'a> {
 
 impl<'a> Builder<'a> {
     /// The name and shape of every tensor.
-    pub(super) fn manifest(layers: Layers, sizes: Sizes<'a>) -> Vec<(String, Vec<usize>)> {
-        let mut b = Self { sizes, manifest: Vec::new(), building: None, modules: Vec::new(), norms: Vec::new() };
+    pub(super) fn manifest(layers: Layers, sizes: Sizes<'a>, head: &'a Head) -> Vec<(String, Vec<usize>)> {
+        let mut b = Self::new(sizes, head, None);
         let unused = ChannelAffine::new([], []);
         b.network(layers, unused).expect("without weights nothing can fail");
         b.manifest
@@ -103,15 +120,18 @@ impl<'a> Builder<'a> {
     pub(super) fn build(
         layers: Layers,
         sizes: Sizes<'a>,
+        head: &'a Head,
         weights: &'a Weights,
         preprocessing: &Preprocessing,
     ) -> Result<Built> {
-        let building = Building { weights, graph: Graph::new(sizes.image.batch(1)) };
-        let mut b =
-            Self { sizes, manifest: Vec::new(), building: Some(building), modules: Vec::new(), norms: Vec::new() };
+        let mut b = Self::new(sizes, head, Some(Building { weights, graph: Graph::new(sizes.image.batch(1)) }));
         b.network(layers, preprocessing.normalize())?;
         let Building { graph, .. } = b.building.expect("it was there when the layers were built");
         Ok(Built { graph, modules: b.modules, norms: b.norms, notes: Vec::new() })
+    }
+
+    fn new(sizes: Sizes<'a>, head: &'a Head, building: Option<Building<'a>>) -> Self {
+        Self { sizes, head, manifest: Vec::new(), building, modules: Vec::new(), norms: Vec::new() }
     }
 
     /// From pixels to logits. The root module comes first and shows the logits.
@@ -120,10 +140,35 @@ impl<'a> Builder<'a> {
         let x = self.push(NORMALIZE, pixels.channels, ScaleShift(normalize), &[pixels])?;
         self.module("root", x);
         let x = layers(self, x)?;
-        let logits = self.linear("fc", x, self.sizes.classes)?;
-        self.module("fc", logits);
+        let logits = self.logits(x)?;
         (self.modules[0].snapshot, self.modules[0].alias) = (logits.node, logits.node);
         Ok(())
+    }
+
+    /// The layers of the head, as the module `fc` if there are any.
+    fn logits(&mut self, x: Layer) -> Result<Layer> {
+        let layers = &self.head.layers;
+        if layers.is_empty() {
+            return Ok(x);
+        }
+        self.container("fc", |b| {
+            layers.iter().try_fold(x, |x, layer| {
+                let (name, y) = match layer {
+                    HeadLayer::Linear { name, outputs, bias } => (name, b.linear(name, x, *outputs, *bias)?),
+                    HeadLayer::BatchNorm(name) => (name, b.norm_of_features(name, x)?),
+                    HeadLayer::Relu(name) => (name, b.relu(name, x)?),
+                };
+                if name != "fc" {
+                    b.module(name, y);
+                }
+                Ok(y)
+            })
+        })
+    }
+
+    /// The file whose tensors determine some layers.
+    pub(super) fn file(&self) -> Option<&'a Weights> {
+        self.sizes.file
     }
 
     /// Channels of the first convolution.
@@ -173,15 +218,26 @@ impl<'a> Builder<'a> {
     }
 
     pub(super) fn conv(&mut self, name: &str, x: Layer, conv: Conv) -> Result<Layer> {
-        let Conv { channels, window, stride, bias } = conv;
-        let w_shape = [channels, x.channels, window, window];
+        let Conv { channels, window, stride, groups, bias } = conv;
+        let w_shape = [channels, x.channels / groups, window, window];
         let w = self.tensor(format!("{name}.weight"), &w_shape)?;
         let b = if bias { Some(self.tensor(format!("{name}.bias"), &[channels])?.into()) } else { None };
-        let conv = Conv2d::new(w, w_shape, b, [stride; 2], [window / 2; 4]);
+        let conv = Conv2d { groups, ..Conv2d::new(w, w_shape, b, [stride; 2], [window / 2; 4]) };
         self.push(name, channels, conv, &[x])
     }
 
     pub(super) fn batch_norm(&mut self, name: &str, x: Layer, eps: f64) -> Result<Layer> {
+        let (y, norm) = self.norm(name, x, eps)?;
+        self.norms.extend(norm);
+        Ok(y)
+    }
+
+    /// `BatchNorm1d` with PyTorch's eps. It is none of [`super::Network::norms`], which are those of images.
+    fn norm_of_features(&mut self, name: &str, x: Layer) -> Result<Layer> {
+        Ok(self.norm(name, x, 1e-5)?.0)
+    }
+
+    fn norm(&mut self, name: &str, x: Layer, eps: f64) -> Result<(Layer, Option<Norm>)> {
         let mut part = |part: &str| self.tensor(format!("{name}.{part}"), &[x.channels]);
         let (weight, bias, mean, var) = (part("weight")?, part("bias")?, part("running_mean")?, part("running_var")?);
         if let Some(i) = var.iter().position(|&v| v < 0.0) {
@@ -193,11 +249,9 @@ impl<'a> Builder<'a> {
         let affine = ChannelAffine::batch_norm(&weight, &bias, &mean, &var, eps);
         let scale = Arc::clone(&affine.scale);
         let y = self.push(name, x.channels, ScaleShift(affine), &[x])?;
-        if self.building.is_some() {
-            let [shift, mean, variance] = [bias, mean, var].map(Arc::from);
-            self.norms.push(Norm { name: name.to_owned(), node: y.node, scale, shift, mean, variance });
-        }
-        Ok(y)
+        let [shift, mean, variance] = [bias, mean, var].map(Arc::from);
+        let norm = Norm { name: name.to_owned(), node: y.node, scale, shift, mean, variance };
+        Ok((y, self.building.is_some().then_some(norm)))
     }
 
     pub(super) fn relu(&mut self, name: impl Into<String>, x: Layer) -> Result<Layer> {
@@ -215,10 +269,19 @@ impl<'a> Builder<'a> {
         self.push(name, x.channels, norm, &[x])
     }
 
-    pub(super) fn avgpool(&mut self, x: Layer) -> Result<Layer> {
-        let y = self.push("avgpool", x.channels, GlobalAvgPool2d, &[x])?;
-        self.module("avgpool", y);
-        Ok(y)
+    /// The features: the mean over all positions. If the head takes twice as many, the maximum comes before it, as in fastai's
+    /// `AdaptiveConcatPool2d`.
+    pub(super) fn features(&mut self, x: Layer) -> Result<Layer> {
+        let mean = self.push("avgpool", x.channels, GlobalAvgPool2d, &[x])?;
+        if x.channels.checked_mul(2) != Some(self.head.inputs) {
+            self.module("avgpool", mean);
+            return Ok(mean);
+        }
+        let largest = Reduce { reduction: Reduction::Max, axes: vec![2, 3], keepdim: true };
+        let largest = self.push("maxpool over positions", x.channels, largest, &[x])?;
+        let both = self.concat("concat of pools", &[largest, mean])?;
+        self.module("avgpool", both);
+        Ok(both)
     }
 
     pub(super) fn add(&mut self, name: impl Into<String>, a: Layer, b: Layer) -> Result<Layer> {
@@ -231,9 +294,10 @@ impl<'a> Builder<'a> {
     }
 
     /// A fully connected layer over `[N,C,1,1]`.
-    fn linear(&mut self, name: &str, x: Layer, outputs: usize) -> Result<Layer> {
+    fn linear(&mut self, name: &str, x: Layer, outputs: usize, bias: bool) -> Result<Layer> {
         let w = self.tensor(format!("{name}.weight"), &[outputs, x.channels])?.into();
-        let b = self.tensor(format!("{name}.bias"), &[outputs])?.into();
+        let b = if bias { self.tensor(format!("{name}.bias"), &[outputs])? } else { vec![0.0; outputs] };
+        let b = b.into();
         self.push(name, outputs, Linear { w, b }, &[x])
     }
 

@@ -32,9 +32,14 @@ pub fn default() -> Result<Network> {
 /// # Ok::<(), protogpu::Error>(())
 /// ```
 pub fn open(name: &str) -> Result<Network> {
+    Network::from_weights(weights(name)?)
+}
+
+/// Its weights.
+pub(crate) fn weights(name: &str) -> Result<Weights> {
     let Some((_, bytes)) = EMBEDDED.iter().find(|(known, _)| *known == name) else {
         let names = NAMES.join(", ");
         return Err(Error::input(format!("there is no built-in network `{name}`, only {names}")));
     };
-    Network::from_weights(Weights::embedded(format!("the embedded {name}"), bytes)?)
+    Weights::embedded(format!("the embedded {name}"), bytes)
 }

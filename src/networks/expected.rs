@@ -22,7 +22,7 @@ impl Preprocessing {
     pub fn of(weights: &Weights, architecture: Architecture) -> Result<Self> {
         let channels = match weights.onnx() {
             Some(model) => super::onnx::image_of(weights, model)?.0,
-            None => architecture.image_channels(weights),
+            None => architecture.usual_image(weights).channels,
         };
         fn said<T: serde::de::DeserializeOwned>(weights: &Weights, key: &str, usual: T) -> Result<T> {
             let Some(text) = weights.metadata().get(key) else { return Ok(usual) };

@@ -32,7 +32,7 @@ const BLOCKS: [(&str, [usize; 6]); 9] = [
 /// Auxiliary heads, which only training needs.
 const AUXILIARY: &[&str] = &["aux1.", "aux2."];
 
-const SIZED_BY: [&str; 2] = ["conv1.conv.weight", "fc.weight"];
+const FIRST: &str = "conv1.conv.weight";
 
 /// The differences between the two networks.
 #[derive(Clone, Copy)]
@@ -49,14 +49,14 @@ pub(super) const GOOGLENET: Definition = Definition {
     layers: |b, x| layers(b, x, Kind { batch_norm: true, five: 3, pool4: 2 }),
     // torchvision's GoogLeNet transforms its input if its weights are the published ones or were trained from them.
     preprocessing: || Preprocessing { transform_input: true, ..Preprocessing::imagenet() },
-    sized_by: SIZED_BY,
+    first: FIRST,
     ignored_heads: AUXILIARY,
 };
 
 pub(super) const INCEPTION_V1: Definition = Definition {
     layers: |b, x| layers(b, x, Kind { batch_norm: false, five: 5, pool4: 3 }),
     preprocessing: Preprocessing::caffe,
-    sized_by: SIZED_BY,
+    first: FIRST,
     ignored_heads: AUXILIARY,
 };
 
@@ -69,10 +69,10 @@ fn scaled(standard: usize, width: usize) -> usize {
 fn layers(b: &mut Builder<'_>, mut x: Layer, kind: Kind) -> Result<Layer> {
     x = b.unit(kind, "conv1", x, Unit { channels: 64, window: 7, stride: 2 })?;
     x = b.max_pool("maxpool1", x, square_pool(3, 2, 0, true))?;
-    x = b.norm(kind, "norm1", x)?;
+    x = b.response_norm(kind, "norm1", x)?;
     x = b.unit(kind, "conv2", x, square(64, 1))?;
     x = b.unit(kind, "conv3", x, square(192, 3))?;
-    x = b.norm(kind, "norm2", x)?;
+    x = b.response_norm(kind, "norm2", x)?;
     x = b.max_pool("maxpool2", x, square_pool(3, 2, 0, true))?;
     for (block, channels) in BLOCKS {
         match block {
@@ -82,7 +82,7 @@ fn layers(b: &mut Builder<'_>, mut x: Layer, kind: Kind) -> Result<Layer> {
         }
         x = b.container(block, |b| b.block(kind, block, x, channels))?;
     }
-    x = b.avgpool(x)?;
+    x = b.features(x)?;
     b.module("dropout", x);
     Ok(x)
 }
@@ -104,7 +104,7 @@ impl Builder<'_> {
     fn unit(&mut self, kind: Kind, name: &str, x: Layer, unit: Unit) -> Result<Layer> {
         let Unit { channels, window, stride } = unit;
         let channels = self.channels_of(&format!("{name}.conv.weight"), scaled(channels, self.width()));
-        let conv = Conv { channels, window, stride, bias: !kind.batch_norm };
+        let conv = Conv { channels, window, stride, groups: 1, bias: !kind.batch_norm };
         let conv = self.conv(&format!("{name}.conv"), x, conv)?;
         let last = if kind.batch_norm { self.batch_norm(&format!("{name}.bn"), conv, BN_EPS)? } else { conv };
         let relu = self.relu(format!("{name}.relu"), last)?;
@@ -117,7 +117,7 @@ impl Builder<'_> {
         Ok(relu)
     }
 
-    fn norm(&mut self, kind: Kind, name: &str, x: Layer) -> Result<Layer> {
+    fn response_norm(&mut self, kind: Kind, name: &str, x: Layer) -> Result<Layer> {
         if kind.batch_norm {
             return Ok(x);
         }

@@ -4,10 +4,9 @@ use std::collections::HashMap;
 use std::fmt;
 
 use super::Architecture;
-use super::architecture::RGB_224;
 use super::builder::{Builder, Sizes, extent};
+use super::naming::{Head, foreign};
 use crate::error::{Error, Result};
-use crate::shape::ImageSpec;
 use crate::suggest::shown;
 use crate::weights::Weights;
 
@@ -59,7 +58,7 @@ pub(crate) struct Inspection {
     pub(crate) architecture: Architecture,
     /// Channels of the first layer.
     pub(crate) width: usize,
-    /// Number of classes.
+    /// Outputs of the last layer, or 0 without a head.
     pub(crate) classes: usize,
     /// Everything that does not fit; empty if the network can be built.
     pub(crate) misfits: Vec<Misfit>,
@@ -83,9 +82,9 @@ impl Inspection {
         let Some(definition) = architecture.definition() else {
             return Self { architecture, width: 0, classes: 0, misfits: Vec::new(), left_out: Vec::new() };
         };
-        let [width, classes] = definition.sized_by.map(|name| extent(weights, name));
-        let image = ImageSpec { channels: architecture.image_channels(weights), ..RGB_224 };
-        let manifest = Builder::manifest(definition.layers, Sizes { file: Some(weights), image, width, classes });
+        let (width, head) = (extent(weights, definition.first), Head::of(weights));
+        let sizes = Sizes { file: Some(weights), image: architecture.usual_image(weights), width };
+        let manifest = Builder::manifest(definition.layers, sizes, &head);
         let known: HashMap<&str, &[usize]> = manifest.iter().map(|(name, shape)| (&name[..], &shape[..])).collect();
         let mut misfits = Vec::new();
         for (name, expected) in &manifest {
@@ -107,7 +106,7 @@ impl Inspection {
             }
             misfits.push(Misfit::Unexpected { name: name.to_owned(), shape: shape.to_vec() });
         }
-        Self { architecture, width, classes, misfits, left_out }
+        Self { architecture, width, classes: head.outputs, misfits, left_out }
     }
 
     /// Checks that the network can be built.
@@ -115,24 +114,51 @@ impl Inspection {
     /// # Errors
     /// If there are misfits; the message lists them.
     pub(crate) fn check(&self, weights: &Weights) -> Result<()> {
-        if self.misfits.is_empty() && self.width > 0 && self.classes > 0 {
+        let is_empty = self.classes == 0 && weights.shape("fc.weight").is_some();
+        if self.misfits.is_empty() && self.width > 0 && !is_empty {
             return Ok(());
         }
-        let lines = self.misfits.iter().take(SHOWN).map(|m| format!("\n  {m}"));
+        let file = weights.name();
+        if self.misfits.is_empty() && is_empty {
+            return Err(Error::input(format!("{file}: its head has no outputs")));
+        }
+        if let Some(network) = foreign(weights) {
+            return Err(Error::input(format!("{file}: it is {network}; {AS_ONNX}")));
+        }
+        if self.width == 0 {
+            return Err(Error::input(format!(
+                "{file}: none of its tensors has the name of a network that protogpu knows: {}; {AS_ONNX}",
+                first_tensors(weights)
+            )));
+        }
         let name = self.architecture.to_string();
         let article = if name.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
-        let mut message = format!(
-            "{} is not {article} {name} with torchvision's names:{}",
-            weights.name(),
-            lines.collect::<String>()
-        );
-        if self.misfits.len() > SHOWN {
-            let more = self.misfits.len() - SHOWN;
+        let mut message = format!("{file} is not {article} {name} with torchvision's names:");
+        let (missing, others): (Vec<&Misfit>, Vec<&Misfit>) =
+            self.misfits.iter().partition(|misfit| matches!(misfit, Misfit::Missing { .. }));
+        // Some of both, since a name that is missing may be there under another.
+        let others_shown = others.len().min(SHOWN - missing.len().min(SHOWN / 2));
+        let shown = missing.iter().take(SHOWN - others_shown).chain(others.iter().take(others_shown));
+        let lines: Vec<String> = shown.map(|misfit| format!("\n  {misfit}")).collect();
+        message += &lines.concat();
+        if self.misfits.len() > lines.len() {
+            let more = self.misfits.len() - lines.len();
             message += &format!("\n  and {more} more; `protogpu weights inspect` lists all");
         }
-        if self.misfits.is_empty() {
-            message += " it has no channels or no classes";
-        }
-        Err(Error::input(message))
+        Err(Error::input(message + "\nAny classifier can be run as an ONNX model; " + AS_ONNX))
     }
+}
+
+/// What to do with a network of another architecture.
+const AS_ONNX: &str =
+    "export it, in Python: torch.onnx.export(model.eval(), torch.rand(1, 3, 224, 224), \"model.onnx\")";
+
+/// The first names and shapes of a file.
+fn first_tensors(weights: &Weights) -> String {
+    const AT_MOST: usize = 6;
+    let count = weights.tensors().len();
+    let first: Vec<String> =
+        weights.tensors().take(AT_MOST).map(|(name, _, shape)| format!("`{}` {shape:?}", shown(name))).collect();
+    let more = if count > AT_MOST { format!(" and {} more", count - AT_MOST) } else { String::new() };
+    first.join(", ") + &more
 }

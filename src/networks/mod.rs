@@ -8,6 +8,7 @@ mod expected;
 mod inception;
 mod inspect;
 mod modules;
+mod naming;
 mod onnx;
 mod preprocessing;
 mod resnet;
@@ -19,11 +20,13 @@ use std::sync::Arc;
 pub use architecture::Architecture;
 pub(crate) use inspect::Inspection;
 pub use modules::{Module, Norm, Semantics};
+pub(crate) use naming::translated;
 pub use preprocessing::Preprocessing;
 pub use statistics::{LayerStatistics, Picture, Statistics};
 
 use architecture::RGB_224;
 use builder::{Builder, Built, Sizes};
+use naming::Head;
 
 use crate::error::{Error, Result};
 use crate::graph::Graph;
@@ -48,8 +51,21 @@ pub struct Network {
     labels: Labels,
     weights: Arc<Weights>,
     notes: Vec<String>,
-    /// Whether nothing says what the input of an ONNX model is.
+    /// See [`Network::assumes_input`].
     assumes_input: bool,
+    outputs: Outputs,
+}
+
+/// What the last layer of a network gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outputs {
+    /// A logit for each class.
+    Classes,
+    /// One logit z of yes or no, whose probability is its sigmoid. The graph has the logits −z/2 and z/2, of no and of yes: their softmax
+    /// is that sigmoid.
+    YesOrNo,
+    /// The features of a network without a head, which are no classes.
+    Features,
 }
 
 impl Network {
@@ -64,6 +80,7 @@ impl Network {
         if weights.onnx().is_some() {
             return Self::from_weights_as(weights, Architecture::Onnx);
         }
+        let weights = translated(weights)?;
         let inspection = Inspection::of(&weights);
         Self::inspected(weights, &inspection)
     }
@@ -81,6 +98,7 @@ impl Network {
             ))),
             (false, Architecture::Onnx) => Err(Error::input(format!("{}: it is not an ONNX model", weights.name()))),
             (false, _) => {
+                let weights = translated(weights)?;
                 let inspection = Inspection::against(architecture, &weights);
                 Self::inspected(weights, &inspection)
             }
@@ -89,14 +107,22 @@ impl Network {
 
     fn inspected(weights: Weights, inspection: &Inspection) -> Result<Self> {
         inspection.check(&weights)?;
-        let &Inspection { architecture, width, classes, .. } = inspection;
+        let &Inspection { architecture, width, .. } = inspection;
         let preprocessing = Preprocessing::of(&weights, architecture)?;
-        let channels = architecture.image_channels(&weights);
-        let image = image_of(&weights, channels)?.unwrap_or(ImageSpec { channels, ..RGB_224 });
-        let sizes = Sizes { file: Some(&weights), image, width, classes };
+        let usual = architecture.usual_image(&weights);
+        let image = image_of(&weights, usual.channels)?.unwrap_or(usual);
+        let (sizes, head) = (Sizes { file: Some(&weights), image, width }, Head::of(&weights));
         let layers = architecture.definition().expect("it was inspected").layers;
-        let built = Builder::build(layers, sizes, &weights, &preprocessing)?;
-        Self::of(weights, architecture, preprocessing, built)
+        let mut built = Builder::build(layers, sizes, &head, &weights, &preprocessing)?;
+        if usual.height != RGB_224.height {
+            built.notes.push(format!(
+                "its first convolution is 3x3, as in networks for CIFAR: it is taken to have no stride, with no pool after it; \
+                 images are {}x{} pixels",
+                image.height, image.width
+            ));
+        }
+        let outputs = if head.layers.is_empty() { Outputs::Features } else { Outputs::Classes };
+        Self::of(weights, architecture, preprocessing, built, outputs)
     }
 
     fn from_onnx(weights: Weights) -> Result<Self> {
@@ -110,27 +136,63 @@ impl Network {
                     "{name}: its images have {height}x{width} pixels, and at most {MAX_SIDE} a side are possible"
                 )));
             }
-            Some([height, width]) => ImageSpec { channels, height, width },
+            Some([height, width]) => {
+                let fixed = ImageSpec { channels, height, width };
+                if image_of(&weights, channels)?.is_some_and(|wanted| wanted != fixed) {
+                    let name = weights.name();
+                    return Err(Error::input(format!(
+                        "{name}: its images are fixed to {height}x{width} pixels: export it again with a free height and width \
+                         for other sizes"
+                    )));
+                }
+                fixed
+            }
             None => image_of(&weights, channels)?.unwrap_or(ImageSpec { channels, ..RGB_224 }),
         };
         let built = onnx::build(&weights, model, image, &preprocessing)?;
-        Self::of(weights, Architecture::Onnx, preprocessing, built)
+        Self::of(weights, Architecture::Onnx, preprocessing, built, Outputs::Classes)
     }
 
-    fn of(weights: Weights, architecture: Architecture, preprocessing: Preprocessing, built: Built) -> Result<Self> {
-        let Built { graph, modules, norms, notes } = built;
+    fn of(
+        weights: Weights,
+        architecture: Architecture,
+        preprocessing: Preprocessing,
+        mut built: Built,
+        mut outputs: Outputs,
+    ) -> Result<Self> {
+        if built.outputs() == 1 {
+            built.give_two_sides()?;
+            outputs = Outputs::YesOrNo;
+        }
+        let count = built.outputs();
+        let Built { graph, modules, norms, mut notes } = built;
+        match outputs {
+            Outputs::Classes => {}
+            Outputs::YesOrNo => notes.push(
+                "it has one output: its sigmoid is the probability of class 1, and class 0 is the other side"
+                    .to_owned(),
+            ),
+            Outputs::Features => notes.push(format!(
+                "it has no head: its {count} outputs are the features of its last layer, and no classes"
+            )),
+        }
         let labels = match weights.labels()? {
             Some(names) => {
                 let wrong = |error| Error::input(format!("{}: `labels` in its metadata: {error}", weights.name()));
                 Labels::from_names(names).map_err(wrong)?
             }
-            None => match graph.node(graph.output()).shape.c() {
-                1000 => Labels::imagenet(),
-                classes => Labels::numbered(classes),
+            None => match (outputs, count) {
+                (Outputs::YesOrNo, _) => Labels::no_and_yes("yes"),
+                (Outputs::Features, _) => Labels::features(count),
+                (_, 1000) => Labels::imagenet(),
+                _ => Labels::numbered(count),
             },
         };
-        let weights = Arc::new(weights);
         let says_input = ["range", "mean", "std"].iter().any(|key| weights.metadata().contains_key(*key));
+        // Published networks take RGB images of 224 pixels, and their input is known.
+        let assumes_input =
+            !says_input && (architecture == Architecture::Onnx || architecture.usual_image(&weights) != RGB_224);
+        let weights = Arc::new(weights);
         let network = Self {
             architecture,
             preprocessing,
@@ -141,10 +203,11 @@ impl Network {
             labels,
             weights,
             notes,
-            assumes_input: architecture == Architecture::Onnx && !says_input,
+            assumes_input,
+            outputs,
         };
-        network.check_labels(&network.labels)?;
-        Ok(network)
+        let labels = network.fitting(network.labels.clone())?;
+        Ok(Self { labels, ..network })
     }
 
     /// A network of any width and number of classes with weights from a seed ([`Weights::generated`]), for tests and
@@ -156,24 +219,41 @@ impl Network {
         Self::from_weights(Weights::generated(&architecture.manifest(width, classes), seed)?)
     }
 
-    fn check_labels(&self, labels: &Labels) -> Result<()> {
+    /// The labels, if they fit. One label for one output is that of yes.
+    fn fitting(&self, labels: Labels) -> Result<Labels> {
         if labels.len() == self.classes() {
-            return Ok(());
+            return Ok(labels);
+        }
+        if self.outputs == Outputs::YesOrNo && labels.len() == 1 {
+            return Ok(Labels::no_and_yes(labels.name(0)));
         }
         let (name, have, want) = (self.weights.name(), labels.len(), self.classes());
+        let (first, last) = (shown(labels.name(0)), shown(labels.name(have - 1)));
+        let cure = match self.outputs {
+            Outputs::Classes if have == want + 1 && labels.name(0).eq_ignore_ascii_case("background") => {
+                "remove the first, which only some networks of TensorFlow have"
+            }
+            Outputs::Classes => "give one label for each class",
+            Outputs::YesOrNo => "it has one output: give its label, or two, of no and of yes",
+            Outputs::Features => "its outputs are features, since it has no head: leave the labels out",
+        };
         Err(Error::input(format!(
-            "{name} has {want} classes but there are {have} labels: give one label for each class"
+            "{name} has {want} classes but there are {have} labels, from `{first}` to `{last}`: {cure}"
         )))
     }
 
     /// The same network with other labels.
     ///
     /// # Errors
-    /// If there is not one label per class.
+    /// If there is not one label per class. One output takes one label, or two: those of no and of yes.
     pub fn with_labels(mut self, labels: Labels) -> Result<Self> {
-        self.check_labels(&labels)?;
-        self.labels = labels;
+        self.labels = self.fitting(labels)?;
         Ok(self)
+    }
+
+    /// What its last layer gives.
+    pub fn outputs(&self) -> Outputs {
+        self.outputs
     }
 
     /// The same network with other preprocessing. It has no [`Network::statistics`], because these depend on the preprocessing.
@@ -264,12 +344,13 @@ impl Network {
         &self.labels
     }
 
-    /// Whether nothing says what input an ONNX model was trained for, so that its preprocessing is an assumption.
+    /// Whether nothing says what input the network was trained for, so that its preprocessing is an assumption: that of an ONNX model, or
+    /// of a network whose images are not RGB of 224 pixels.
     pub fn assumes_input(&self) -> bool {
         self.assumes_input
     }
 
-    /// What was left out of an ONNX model, or assumed about it, a sentence each.
+    /// What was left out or assumed, a sentence each.
     pub fn notes(&self) -> Vec<String> {
         let assumed = || format!("nothing says what input it was trained for: {} is assumed", self.preprocessing);
         self.notes.iter().cloned().chain(self.assumes_input.then(assumed)).collect()
@@ -327,7 +408,7 @@ mod tests {
     fn grey(metadata: &[(&str, &str)]) -> Result<Network> {
         let image = ImageSpec { channels: 1, ..RGB_224 };
         let layers = Architecture::ResNet18.definition().unwrap().layers;
-        let manifest = Builder::manifest(layers, Sizes { file: None, image, width: 8, classes: 3 });
+        let manifest = Builder::manifest(layers, Sizes { file: None, image, width: 8 }, &Head::linear(0, 3));
         let weights = Weights::generated(&manifest, 1)?;
         let values: Vec<_> = manifest.iter().map(|(name, _)| weights.tensor_f32(name)).collect::<Result<_>>()?;
         let mut file = TensorFile::default();

@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde::de::value::{Error as AnyError, StrDeserializer};
 use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 
-use super::prefix::wrapper_prefix;
+use super::prefix;
 use crate::error::{Error, Result};
 use crate::suggest::shown;
 
@@ -41,12 +41,13 @@ pub(super) struct Tensor {
 pub(super) struct Contents {
     pub(super) tensors: BTreeMap<String, Tensor>,
     pub(super) metadata: BTreeMap<String, String>,
-    /// The prefix that was removed from every name.
-    pub(super) prefix: String,
+    /// What was done to the names, a sentence each.
+    pub(super) notes: Vec<String>,
 }
 
-/// Reads and checks the header of `file`. Messages begin with `source`, the file's name.
-pub(super) fn read(source: &str, file: &[u8]) -> Result<Contents> {
+/// Reads and checks the header of `file`, and keeps the tensors whose names begin with `key`, if there is one. Messages begin with
+/// `source`, the file's name.
+pub(super) fn read(source: &str, file: &[u8], key: Option<&str>) -> Result<Contents> {
     let fail = |what: String| Error::input(format!("{source}: {what}"));
     let text = text_of(file).map_err(fail)?;
     let Header { tensors, metadata } =
@@ -65,9 +66,9 @@ pub(super) fn read(source: &str, file: &[u8]) -> Result<Contents> {
         })
         .collect::<Result<BTreeMap<_, _>>>()?;
     check_no_holes(&tensors, data_begin, file.len()).map_err(fail)?;
-    let prefix = wrapper_prefix(tensors.keys().map(String::as_str));
-    let bare = |(name, tensor): (String, Tensor)| (name[prefix.len()..].to_owned(), tensor);
-    Ok(Contents { tensors: tensors.into_iter().map(bare).collect(), metadata: metadata.0, prefix })
+    let mut notes = Vec::new();
+    let tensors = prefix::removed(tensors, key, &mut notes).map_err(fail)?;
+    Ok(Contents { tensors, metadata: metadata.0, notes })
 }
 
 /// The header's JSON, copied: the file may be mapped, and a `str` must not change under its reader.

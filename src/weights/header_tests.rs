@@ -16,7 +16,7 @@ fn tensor(name: &str, shape: &str, begin: u64, end: u64) -> String {
 }
 
 fn message(file: &[u8]) -> String {
-    match read("w.safetensors", file) {
+    match read("w.safetensors", file, None) {
         Ok(contents) => format!("accepted: {contents:?}"),
         Err(error) => error.to_string(),
     }
@@ -31,7 +31,7 @@ fn sound() -> Vec<u8> {
 #[test]
 fn a_sound_file_is_read() {
     let file = sound();
-    let contents = read("w", &file).unwrap();
+    let contents = read("w", &file, None).unwrap();
     let begin = file.len() - 32;
     let seen: Vec<_> = contents.tensors.iter().map(|(n, t)| (n.as_str(), &t.shape[..], t.bytes.clone())).collect();
     assert_eq!(seen, [("a.bias", &[2][..], begin..begin + 8), ("b.weight", &[2, 3][..], begin + 8..begin + 32)]);
@@ -133,14 +133,14 @@ fn other_formats_are_recognised() {
     // Bytes that begin like a pickle but go on like a safetensors file: a header of 0x280 bytes.
     let mut header = format!("{{{}}}", tensor("w", "[1]", 0, 4));
     header.extend(std::iter::repeat_n(' ', 0x280 - header.len()));
-    assert!(read("w", &file_with(&header, 4)).is_ok());
+    assert!(read("w", &file_with(&header, 4), None).is_ok());
 }
 
 #[test]
 fn prefixes_that_every_name_has_are_removed() {
     let names = |names: [&str; 2]| {
         let tensors = [tensor(names[0], "[1]", 0, 4), tensor(names[1], "[1]", 4, 8)].join(",");
-        let contents = read("w", &file_with(&format!("{{{tensors}}}"), 8)).unwrap();
+        let contents = read("w", &file_with(&format!("{{{tensors}}}"), 8), None).unwrap();
         contents.tensors.into_keys().collect::<Vec<_>>()
     };
     assert_eq!(names(["module.a", "module.b"]), ["a", "b"]);
@@ -153,7 +153,7 @@ fn prefixes_that_every_name_has_are_removed() {
 fn the_safetensors_crate_agrees() {
     let file = sound();
     let theirs = safetensors::SafeTensors::deserialize(&file).unwrap();
-    for (name, tensor) in read("w", &file).unwrap().tensors {
+    for (name, tensor) in read("w", &file, None).unwrap().tensors {
         let their = theirs.tensor(&name).unwrap();
         assert_eq!(
             (their.dtype(), their.shape(), their.data()),
@@ -177,7 +177,7 @@ proptest! {
             if let Some(there) = file.get_mut(at) { *there = byte; }
         }
         if cut > 200 { file.truncate(cut - 200); }
-        if let Ok(contents) = read("w", &file) {
+        if let Ok(contents) = read("w", &file, None) {
             for tensor in contents.tensors.values() {
                 prop_assert!(file.get(tensor.bytes.clone()).is_some());
                 let bits = tensor.shape.iter().product::<usize>() * tensor.dtype.bitsize();
@@ -191,7 +191,7 @@ proptest! {
         let mut file = length.to_le_bytes().to_vec();
         if brace { file.push(b'{'); }
         file.extend_from_slice(&bytes);
-        prop_assert!(read("w", &file).is_err());
-        prop_assert!(read("w", &bytes).is_err());
+        prop_assert!(read("w", &file, None).is_err());
+        prop_assert!(read("w", &bytes, None).is_err());
     }
 }

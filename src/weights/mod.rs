@@ -37,8 +37,8 @@ use onnx::OnnxFile;
 
 /// Named tensors with their metadata.
 ///
-/// Opening reads only the header. [`Weights::tensor_f32`] reads and checks the values of a tensor. The prefixes of wrappers
-/// (`module.`, `model.`, `_orig_mod.`) are removed from the names.
+/// Opening reads only the header. [`Weights::tensor_f32`] reads and checks the values of a tensor. What wrappers put into the names
+/// (`module.`, `model.`, `_orig_mod.`) is removed.
 pub struct Weights {
     name: String,
     path: Option<PathBuf>,
@@ -49,6 +49,8 @@ pub struct Weights {
     onnx: Option<OnnxFile>,
     notes: Vec<String>,
     file_bytes: usize,
+    /// The key of the network among others in the file.
+    key: Option<String>,
     sha256: OnceLock<String>,
 }
 
@@ -63,8 +65,22 @@ impl Weights {
     /// [`Error::Io`] if the file cannot be read; [`Error::Input`] with the fault and the cure if its content is not valid.
     #[cfg(feature = "native")]
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Self::open_under(path, None)
+    }
+
+    /// [`Weights::open`] with one of several networks in a file: `key` is the checkpoint's key for its tensors, `a.b` for nested ones, or
+    /// the beginning of their names.
+    ///
+    /// # Errors
+    /// Those of [`Weights::open`]; [`Error::Input`] if nothing is under `key`, or the file is an ONNX model.
+    #[cfg(feature = "native")]
+    pub fn open_under(path: impl AsRef<Path>, key: Option<&str>) -> Result<Self> {
         let path = path.as_ref();
-        Self::from_storage(path.display().to_string(), Some(path.to_path_buf()), FileBytes::open(path)?)
+        let name = path.display().to_string();
+        let weights = Self::from_storage(name, Some(path.to_path_buf()), FileBytes::open(path)?, key)?;
+        let Some(key) = key else { return Ok(weights) };
+        let sha256 = sha256_of_parts([weights.sha256().as_bytes(), b"/", key.as_bytes()]);
+        Ok(Self { key: Some(key.to_owned()), sha256: OnceLock::from(sha256), ..weights })
     }
 
     /// Weights in the binary: the bytes of a safetensors file, usually from `include_bytes!`. Messages use `name`.
@@ -72,7 +88,7 @@ impl Weights {
     /// # Errors
     /// [`Error::Input`] as for [`Weights::open`].
     pub fn embedded(name: impl Into<String>, bytes: &'static [u8]) -> Result<Self> {
-        Self::from_storage(name.into(), None, FileBytes::Bytes(Cow::Borrowed(bytes)))
+        Self::from_storage(name.into(), None, FileBytes::Bytes(Cow::Borrowed(bytes)), None)
     }
 
     /// Weights from the bytes of a safetensors file that were read or made at run time. Messages use `name`.
@@ -80,7 +96,7 @@ impl Weights {
     /// # Errors
     /// [`Error::Input`] as for [`Weights::open`].
     pub fn from_bytes(name: impl Into<String>, bytes: Vec<u8>) -> Result<Self> {
-        Self::from_storage(name.into(), None, FileBytes::Bytes(Cow::Owned(bytes)))
+        Self::from_storage(name.into(), None, FileBytes::Bytes(Cow::Owned(bytes)), None)
     }
 
     /// Pseudo-random weights with these names and shapes, the same on every machine, for tests and benches. The values all differ,
@@ -111,27 +127,33 @@ impl Weights {
         Self::from_bytes(format!("generated weights (seed {seed})"), generated::file(manifest, seed)?)
     }
 
-    fn from_storage(name: String, path: Option<PathBuf>, storage: FileBytes) -> Result<Self> {
+    fn from_storage(name: String, path: Option<PathBuf>, storage: FileBytes, key: Option<&str>) -> Result<Self> {
         let file_bytes = storage.get().len();
         if pytorch::is_pytorch(storage.get()) {
-            let checkpoint = PytorchFile::of(name.clone(), storage, None)?;
+            let checkpoint = PytorchFile::of(name.clone(), storage, key)?;
             let storage = FileBytes::Bytes(Cow::Owned(checkpoint.to_bytes()?));
             let (sha256, notes) = (OnceLock::from(checkpoint.sha256()), checkpoint.notes().to_vec());
-            let contents = header::read(&name, storage.get())?;
-            return Ok(Self { name, path, storage, contents, onnx: None, notes, file_bytes, sha256 });
+            let contents = header::read(&name, storage.get(), None)?;
+            return Ok(Self { name, path, storage, contents, onnx: None, notes, file_bytes, key: None, sha256 });
         }
         if onnx::is_onnx(storage.get()) {
+            if let Some(key) = key {
+                let key = shown(key);
+                return Err(Error::input(format!(
+                    "{name}: is an ONNX model, which has one network: leave the key `{key}` out"
+                )));
+            }
             let onnx = OnnxFile::read(&name, path.as_deref(), storage.get())?;
             let file_bytes = file_bytes + onnx.beside().map(<[u8]>::len).sum::<usize>();
             let sidecar = path.as_deref().map(onnx::sidecar::read).transpose()?.flatten();
             let (mut contents, sha256) = (onnx.contents(), OnceLock::new());
             let notes = sidecar.iter().map(|sidecar| sidecar.note.clone()).collect();
             contents.metadata.extend(sidecar.into_iter().flat_map(|sidecar| sidecar.metadata));
-            return Ok(Self { name, path, storage, contents, onnx: Some(onnx), notes, file_bytes, sha256 });
+            return Ok(Self { name, path, storage, contents, onnx: Some(onnx), notes, file_bytes, key: None, sha256 });
         }
-        let contents = header::read(&name, storage.get())?;
-        let notes = prefix::note(&contents.prefix).into_iter().collect();
-        Ok(Self { name, path, storage, contents, onnx: None, notes, file_bytes, sha256: OnceLock::new() })
+        let mut contents = header::read(&name, storage.get(), key)?;
+        let notes = std::mem::take(&mut contents.notes);
+        Ok(Self { name, path, storage, contents, onnx: None, notes, file_bytes, key: None, sha256: OnceLock::new() })
     }
 
     /// The name in messages: the path as given, or the name.
@@ -145,10 +167,16 @@ impl Weights {
     }
 
     /// SHA-256 of the file's bytes in lower-case hexadecimal, computed on first use. If an ONNX file has values in other files, their
-    /// bytes follow its own, in the order of their names.
+    /// bytes follow its own, in the order of their names. For weights that a key chose, it is that
+    /// of these 64 digits, a slash and the key: several networks in a file differ.
     pub fn sha256(&self) -> &str {
         let beside = self.onnx.iter().flat_map(OnnxFile::beside);
         self.sha256.get_or_init(|| sha256_of_parts([self.storage.get()].into_iter().chain(beside)))
+    }
+
+    /// The key that chose the network among others in the file, see [`Weights::open_under`].
+    pub fn key(&self) -> Option<&str> {
+        self.key.as_deref()
     }
 
     /// The model of an ONNX file.
@@ -165,6 +193,27 @@ impl Weights {
     /// Notes on how the file was read, one sentence each, see [`PytorchFile::notes`].
     pub fn notes(&self) -> &[String] {
         &self.notes
+    }
+
+    /// Adds to [`Weights::notes`].
+    pub(crate) fn add_note(&mut self, note: String) {
+        self.notes.push(note);
+    }
+
+    /// Only the tensors that `names` has, under their new names, which differ from each other.
+    pub(crate) fn renamed(mut self, names: &BTreeMap<String, String>, notes: Vec<String>) -> Self {
+        let tensors = std::mem::take(&mut self.contents.tensors);
+        let renamed = tensors.into_iter().filter_map(|(name, tensor)| Some((names.get(&name)?.clone(), tensor)));
+        self.contents.tensors = renamed.collect();
+        self.notes.extend(notes);
+        self
+    }
+
+    /// The same weights for a network whose images have this height and width, in place of what the file's metadata say.
+    #[must_use]
+    pub fn with_image_size(mut self, [height, width]: [usize; 2]) -> Self {
+        self.contents.metadata.insert("image_size".to_owned(), format!("[{height}, {width}]"));
+        self
     }
 
     /// Size of the file, in bytes.

@@ -24,9 +24,9 @@ const MOST_TIMES: u64 = 4;
 ///
 /// It reads the zip format and the older stream format, with a state dict or a whole checkpoint. Values may be
 /// F32, F16, BF16, F64 (rounded to F32 on writing) or integers, in views of any strides that may share storages.
-/// The file is a pickle, in effect a program, and not trusted: only tensors and plain containers are built, a file that asks for
-/// any other Python object is refused, and memory stays below a small multiple of the file's size. PyTorch's
-/// `torch/serialization.py` and Python's `pickletools.py` define the formats.
+/// The file is a pickle, in effect a program, and not trusted: only tensors and plain containers are built, the code of any other Python
+/// object is never run, and memory stays below a small multiple of the file's size. [`PytorchFile::notes`] names the objects that were
+/// left out. PyTorch's `torch/serialization.py` and Python's `pickletools.py` define the formats.
 pub struct PytorchFile {
     name: String,
     file: FileBytes,
@@ -35,12 +35,11 @@ pub struct PytorchFile {
 }
 
 impl PytorchFile {
-    /// Opens a file. `key` is the checkpoint's key for the network's tensors; without it, the usual keys are tried
-    /// (`state_dict`, `model`, ...). The file is memory-mapped and must not change while it is in use.
+    /// Opens a file. `key` is the checkpoint's key for the network's tensors, `a.b` for nested ones, or the beginning of their names;
+    /// without it, the usual keys are tried (`state_dict`, `model`, ...). The file is memory-mapped and must not change while it is in use.
     ///
     /// # Errors
-    /// [`Error::Io`] if the file cannot be read. [`Error::Input`] if it is not a PyTorch file, is damaged, asks for a Python object
-    /// other than tensors and plain containers, has no dictionary of tensors, or has tensors whose values lie outside of the file.
+    /// [`Error::Io`] if the file cannot be read. [`Error::Input`] if it is not a PyTorch file, is damaged, has neither a module nor a dictionary of tensors, or has tensors whose values lie outside of the file.
     #[cfg(feature = "native")]
     pub fn open(path: impl AsRef<Path>, key: Option<&str>) -> Result<Self> {
         let path = path.as_ref();
@@ -50,7 +49,7 @@ impl PytorchFile {
     pub(super) fn of(name: String, file: FileBytes, key: Option<&str>) -> Result<Self> {
         if !pytorch::is_pytorch(file.get()) {
             // The reader of safetensors recognises foreign formats.
-            return Err(match super::header::read(&name, file.get()) {
+            return Err(match super::header::read(&name, file.get(), None) {
                 Ok(_) => Error::input(format!("{name}: is a safetensors file already")),
                 Err(error) => error,
             });

@@ -10,12 +10,15 @@ project. Running it again gives other bytes (the older format names storages by 
 
 import argparse
 import collections
+import datetime
 import json
 import os
+import pathlib
 import platform
 import zipfile
 from pathlib import Path
 
+import numpy
 import safetensors
 import safetensors.torch
 import torch
@@ -43,6 +46,24 @@ class Shell:
 
     def __reduce__(self):
         return os.system, ("echo taken over",)
+
+
+class Options(dict):
+    """A dictionary of its own class, as libraries for configurations have."""
+
+
+def bystanders() -> dict:
+    """A checkpoint with objects that Python would make by running code, and that no tensor depends on."""
+    return {
+        "state_dict": trained().state_dict(),
+        "best_acc": numpy.float64(91.2),
+        "history": numpy.arange(4.0),
+        "out": pathlib.PurePosixPath("runs/a"),
+        "when": datetime.datetime(2024, 1, 1),
+        "losses": collections.defaultdict(list, {"train": [1.0]}),
+        "options": Options(lr=0.1, gate=torch.nn.ReLU()),
+        "spectrum": torch.tensor([1 + 2j]),
+    }
 
 
 def trained(dtype: torch.dtype = torch.float32) -> nn.Module:
@@ -127,6 +148,16 @@ READ = {  # name: (object, options of torch.save)
     "zip_checkpoint": (whole_checkpoint, {}),
     "zip_averaged": (averaged, {}),
     "zip_entries": (entries, {}),
+    "zip_bystanders": (bystanders, {}),
+    "zip_whole_module": (trained, {}),
+    "zip_whole_wrapped": (lambda: {"net": nn.DataParallel(trained()), "epoch": 3}, {}),
+    "zip_list": (lambda: [trained().state_dict(), {"epoch": 1}], {}),
+    "zip_tuple": (lambda: (3, trained().state_dict()), {}),
+    "zip_compiled": (
+        lambda: {f"_orig_mod.module.{k}": v for k, v in trained().state_dict().items()},
+        {},
+    ),
+    "legacy_whole_module": (trained, {"_use_new_zipfile_serialization": False}),
     "legacy_f32": (lambda: trained().state_dict(), {"_use_new_zipfile_serialization": False}),
     "legacy_bf16": (lambda: trained(torch.bfloat16).state_dict(), {"_use_new_zipfile_serialization": False}),
     "legacy_protocol4": (
@@ -141,23 +172,34 @@ READ = {  # name: (object, options of torch.save)
 
 def bare(state: dict) -> dict:
     """The tensors of what was loaded, under the names that they have without wrappers."""
-    for key in ("state_dict", "model"):
-        state = state.get(key, state)
-    tensors = {name.removeprefix("module."): value for name, value in state.items() if isinstance(value, torch.Tensor)}
+    if isinstance(state, (list, tuple)):
+        state = next(item for item in state if isinstance(item, dict))
+    if isinstance(state, dict):
+        for key in ("state_dict", "model", "net"):
+            state = state.get(key, state)
+    state = state.state_dict() if isinstance(state, nn.Module) else state
+    tensors = {name.removeprefix("_orig_mod.").removeprefix("module."): value for name, value in state.items() if isinstance(value, torch.Tensor)}
     single = {name: value.float() if value.dtype == torch.float64 else value for name, value in tensors.items()}
     return {name: value.detach().clone(memory_format=torch.contiguous_format) for name, value in single.items()}
+
+
+def hostile(about: dict):
+    """Files that would run a command if Python loaded them. protogpu reads their tensors and never runs it."""
+    state = trained().state_dict()
+    taken_over = collections.OrderedDict(state, zzz=Shell())
+    torch.save(taken_over, HERE / "zip_os_system.pth")
+    torch.save(taken_over, HERE / "legacy_os_system.pth", _use_new_zipfile_serialization=False)
+    torch.save(taken_over, HERE / "zip_os_system_protocol4.pth", pickle_protocol=4)
+    for name in ("zip_os_system", "legacy_os_system", "zip_os_system_protocol4"):
+        safetensors.torch.save_file(bare(state), HERE / f"{name}.safetensors", about)
 
 
 def refused():
     """Files that must not be read."""
     state = trained().state_dict()
-    hostile = collections.OrderedDict(state, zzz=Shell())
-    torch.save(hostile, HERE / "zip_os_system.pth")
-    torch.save(hostile, HERE / "legacy_os_system.pth", _use_new_zipfile_serialization=False)
-    torch.save(hostile, HERE / "zip_os_system_protocol4.pth", pickle_protocol=4)
-    torch.save(nn.Linear(2, 1), HERE / "zip_whole_module.pth")
     torch.save({"weight": torch.tensor([1 + 2j])}, HERE / "zip_complex.pth")
-    torch.save([torch.ones(2)], HERE / "zip_list.pth")
+    torch.save([torch.ones(2)], HERE / "zip_tensors.pth")
+    torch.save(Shell(), HERE / "zip_only_os_system.pth")
     torch.save({"generator": state, "discriminator": state}, HERE / "zip_two_networks.pth")
     with zipfile.ZipFile(HERE / "zip_f32.pth") as source, zipfile.ZipFile(
         HERE / "zip_deflated.pth", "w", zipfile.ZIP_DEFLATED
@@ -177,6 +219,7 @@ def main():
         torch.save(make(), path, **options)
         loaded = torch.load(path, weights_only=False)
         safetensors.torch.save_file(bare(loaded), HERE / f"{name}.safetensors", about)
+    hostile(about)
     refused()
 
 

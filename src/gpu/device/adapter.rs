@@ -22,11 +22,13 @@ impl std::str::FromStr for AdapterChoice {
     }
 }
 
+const USUAL_BACKENDS: wgpu::Backends = wgpu::Backends::VULKAN.union(wgpu::Backends::METAL).union(wgpu::Backends::DX12);
+
 fn instance() -> wgpu::Instance {
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle_from_env();
     // The noop backend answers every request and computes nothing, so it must be asked for by name.
     if std::env::var_os("WGPU_BACKEND").is_none() {
-        descriptor.backends = wgpu::Backends::VULKAN | wgpu::Backends::METAL | wgpu::Backends::DX12;
+        descriptor.backends = USUAL_BACKENDS;
     }
     wgpu::Instance::new(descriptor)
 }
@@ -58,12 +60,34 @@ const NO_ADAPTER: &str = "no graphics adapter with Vulkan, Metal or DX12 was fou
     software one: on Debian and Ubuntu `apt-get install mesa-vulkan-drivers libvulkan1`, on Fedora \
     `dnf install mesa-vulkan-drivers vulkan-loader`, on Arch `pacman -S vulkan-swrast vulkan-icd-loader`";
 
+fn listed(adapters: &[wgpu::Adapter]) -> String {
+    adapters.iter().enumerate().map(|(i, a)| format!("\n  {i}: {}", describe_adapter(&a.get_info()))).collect()
+}
+
+/// Why there is no adapter: `WGPU_BACKEND` leaves none, or the machine has none.
+fn none_found() -> String {
+    let Some(backend) = std::env::var_os("WGPU_BACKEND") else { return NO_ADAPTER.to_owned() };
+    let without = wgpu::Instance::new(wgpu::InstanceDescriptor {
+        backends: USUAL_BACKENDS,
+        ..wgpu::InstanceDescriptor::new_without_display_handle()
+    });
+    let others = pollster::block_on(without.enumerate_adapters(USUAL_BACKENDS));
+    if others.is_empty() {
+        return NO_ADAPTER.to_owned();
+    }
+    format!(
+        "WGPU_BACKEND is `{}`, and no adapter has such a backend: set vulkan, metal or dx12, or unset it. Without it, the \
+         adapters are:{}",
+        backend.to_string_lossy(),
+        listed(&others)
+    )
+}
+
 fn choose(adapters: Vec<wgpu::Adapter>, choice: &AdapterChoice) -> Result<wgpu::Adapter> {
     if adapters.is_empty() {
-        return Err(Error::NoAdapter(NO_ADAPTER.to_owned()));
+        return Err(Error::NoAdapter(none_found()));
     }
-    let list = adapters.iter().enumerate().map(|(i, a)| format!("\n  {i}: {}", describe_adapter(&a.get_info())));
-    let list: String = list.collect();
+    let list = listed(&adapters);
     let named = |name: &str| {
         let name = name.to_lowercase();
         adapters.iter().position(|a| describe_adapter(&a.get_info()).to_lowercase().contains(&name))

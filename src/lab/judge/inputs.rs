@@ -157,7 +157,8 @@ impl Inputs {
         let all = self.groups.iter().flat_map(|group| &group.prototypes);
         let mut made = all.filter(|prototype| prototype.maker.sha256 == sha256);
         let Some(first) = made.next() else { return Ok(None) };
-        let taken = |maker: &WeightsRecord| (maker.architecture, maker.input.clone(), maker.labels.clone());
+        let taken =
+            |maker: &WeightsRecord| (maker.architecture, maker.input.clone(), maker.image_size, maker.labels.clone());
         match made.find(|other| taken(&other.maker) != taken(&first.maker)) {
             Some(other) => Err(Error::input(format!(
                 "the same weights made {} and {}, but with another input, architecture or label file",
@@ -265,6 +266,8 @@ mod tests {
             sha256: "ab".into(),
             architecture: Architecture::ResNet18,
             input: None,
+            key: None,
+            image_size: None,
             labels: None,
         };
         let class = |index, name: &str| ClassRecord { index, name: name.into() };

@@ -255,6 +255,7 @@ impl Batch<'_> {
                 weights_sha256: run.weights.sha256.clone(),
                 statistics_sha256: run.network.statistics().map(|statistics| statistics.sha256.clone()),
                 input: Some(run.network.preprocessing().clone()),
+                image_size: Some([run.network.image().height, run.network.image().width]),
                 adapter: run.adapter.description.clone(),
                 kernels: kernels.clone(),
                 shape: [input.c(), input.h(), input.w()],
@@ -296,6 +297,12 @@ impl Batch<'_> {
                 .tensor("image", input.extents(), image)
                 .to_bytes();
             let top = top(&logits[at], TOP, run.network.labels());
+            slot.warning = histories[at].constant_objective().map(|value| {
+                format!(
+                    "the objective was {value} at every step, so it has no gradient, and the image is not made for it; \
+                     a unit that never fires does this, or one that the initial image does not reach: try other seeds"
+                )
+            });
             let record = RunRecord {
                 class: slot.request.class(),
                 settings: &slot.settings,
@@ -306,6 +313,7 @@ impl Batch<'_> {
                 kernels: &kernels,
                 history: &histories[at],
                 top: top.clone(),
+                warning: slot.warning.as_deref(),
                 timings: timings.clone(),
             };
             let picture = picture::to_rgb8(image, run.network.image())?;

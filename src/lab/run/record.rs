@@ -41,6 +41,12 @@ pub(crate) struct WeightsRecord {
     /// The input that the network got; older records lack it.
     #[serde(default)]
     pub(crate) input: Option<Preprocessing>,
+    /// The key that chose the network among others in the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) key: Option<String>,
+    /// Height and width of the network's images, if an option gave them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) image_size: Option<[usize; 2]>,
     /// The label file, if one was given.
     #[serde(default)]
     pub(crate) labels: Option<PathBuf>,
@@ -89,6 +95,9 @@ pub(crate) struct RunRecord<'a> {
     #[serde(flatten)]
     pub(crate) history: &'a History,
     pub(crate) top: Vec<Top>,
+    /// Why the image may not be what was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) warning: Option<&'a str>,
     pub(crate) timings: Timings,
 }
 
@@ -261,6 +270,8 @@ mod tests {
             sha256: "ab".into(),
             architecture: Architecture::ResNet18,
             input: Some(Preprocessing::imagenet()),
+            key: None,
+            image_size: None,
             labels: None,
         }
     }
@@ -287,6 +298,7 @@ mod tests {
             kernels: &[("3x3".to_owned(), ConvAlgorithm::Workgroup { slices: 1 })].into(),
             history: &history,
             top: vec![],
+            warning: None,
             timings: Timings::default(),
         }
         .to_json()

@@ -36,6 +36,8 @@ pub(crate) struct RunSlot {
     pub(crate) finished: bool,
     /// Its likeliest classes, if this run made it.
     pub(crate) top: Option<Vec<Top>>,
+    /// Why the image may not be what was asked for, if this run made it.
+    pub(crate) warning: Option<String>,
     /// Its image, if this run made it and keeps images.
     pub(crate) picture: Option<RgbImage>,
     /// Why this run failed to make it.
@@ -190,6 +192,7 @@ pub(crate) fn slots(
             begun,
             finished,
             top: None,
+            warning: None,
             picture: None,
             failed: None,
         })

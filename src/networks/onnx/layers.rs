@@ -12,7 +12,7 @@ type Import<'a> = fn(&mut Importer<'a>, &Call<'_>) -> Result<Layer>;
 pub(super) fn import<'a>(op: &str) -> Option<Import<'a>> {
     Some(match op {
         "Abs" | "Celu" | "Elu" | "Erf" | "Exp" | "Gelu" | "HardSigmoid" | "HardSwish" | "LeakyRelu" | "Log"
-        | "Mish" | "Neg" | "Reciprocal" | "Selu" | "Sigmoid" | "Softplus" | "Sqrt" | "Tanh" => Importer::unary,
+        | "Mish" | "Neg" | "Reciprocal" | "Selu" | "Softplus" | "Sqrt" | "Tanh" => Importer::unary,
         "Add" | "Div" | "Max" | "Min" | "Mul" | "Pow" | "Sub" | "Sum" => Importer::arithmetic,
         "AveragePool" => Importer::average_pool,
         "BatchNormalization" => Importer::batch_norm,
@@ -35,6 +35,7 @@ pub(super) fn import<'a>(op: &str) -> Option<Import<'a>> {
         "Pad" => Importer::pad,
         "ReduceMax" | "ReduceMean" | "ReduceMin" | "ReduceSum" => Importer::reduce,
         "Relu" => |importer, call| importer.alike(call, Relu),
+        "Sigmoid" => Importer::sigmoid,
         "Slice" => Importer::slice,
         "Transpose" => Importer::transpose,
         _ => return None,

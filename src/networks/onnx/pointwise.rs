@@ -34,13 +34,26 @@ impl Importer<'_> {
                 }
                 Unary::new(UnaryFunction::Selu)
             }
-            "Sigmoid" => Unary::new(UnaryFunction::Sigmoid),
             "Softplus" => Unary::softplus(1.0),
             "Sqrt" => Unary::new(UnaryFunction::Sqrt),
             "Tanh" => Unary::new(UnaryFunction::Tanh),
             _ => return Err(call.error("this operator is not supported")),
         };
         self.alike(call, op)
+    }
+
+    /// At the end of the network it is left out, as [`Importer::softmax`].
+    pub(super) fn sigmoid(&mut self, call: &Call<'_>) -> Result<Layer> {
+        if !call.node.outputs.iter().any(|output| output == self.output) {
+            return self.alike(call, Unary::new(UnaryFunction::Sigmoid));
+        }
+        let x = call.layer(0)?;
+        let mut note = "the Sigmoid at the end was left out: its input are the logits".to_owned();
+        if x.dims.iter().product::<usize>() > 1 {
+            note += "; probabilities are those of a softmax over them, which is not what a network for several labels gives";
+        }
+        self.notes.push(note);
+        Ok(x)
     }
 
     pub(super) fn clip(&mut self, call: &Call<'_>) -> Result<Layer> {

@@ -68,7 +68,7 @@ impl OnnxFile {
             Place::External { .. } | Place::Converted(_) => None,
         };
         let tensors = self.model.stored.iter().filter_map(tensor).collect();
-        Contents { tensors, metadata: self.model.metadata.clone(), prefix: String::new() }
+        Contents { tensors, metadata: self.model.metadata.clone(), notes: Vec::new() }
     }
 
     /// The bytes of the files beside the model's, in the order of their names.

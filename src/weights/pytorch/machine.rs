@@ -1,12 +1,12 @@
-//! A pickle machine that builds only tensors and plain containers, whatever a pickle asks for.
+//! A pickle machine that builds only tensors and plain containers, whatever a pickle asks for. It never runs the code of any other
+//! Python object: it only remembers the object's name, items and attributes.
 //!
 //! A pickle is a program: its instructions push values, collect them into containers, and call Python objects by name.
 //! Python's `pickle` and `pickletools` define the instructions; this machine has those that protocols 2 to 5 use in the files of
 //! `torch.save`. No instruction recurses, values refer to each other by index, and everything that takes memory pays for
 //! it from a budget.
 
-use super::value::{Global, Id, Storage, Tensor, Value, Values};
-use crate::suggest::shown;
+use super::value::{Global, Id, Object, Storage, Tensor, Value, Values};
 
 /// Indices of the constants, which every pickle has.
 const INERT: Id = 0;
@@ -116,8 +116,13 @@ impl Machine<'_> {
             // GLOBAL, STACK_GLOBAL
             b'c' => self.global(),
             0x93 => self.stack_global(),
-            // REDUCE, NEWOBJ, BUILD, BINPERSID
+            // POP, POP_MARK, DUP
+            b'0' => self.pop().map(drop),
+            b'1' => self.unmark().map(|from| self.stack.truncate(from)),
+            b'2' => self.top().and_then(|id| self.push_id(id)),
+            // REDUCE, NEWOBJ, NEWOBJ_EX, BUILD, BINPERSID
             b'R' | 0x81 => self.call(),
+            0x92 => self.call_with_names(),
             b'b' => self.build(),
             b'Q' => self.persistent(),
             _ => Err(format!("has the pickle instruction {opcode:#04x}, which torch.save does not write")),
@@ -277,6 +282,8 @@ impl Machine<'_> {
         let list = self.top()?;
         match &mut self.values.0[list as usize] {
             Value::List(list) => list.extend(items),
+            // A list of its own kind.
+            Value::Object(_) => {}
             _ => return damaged("it appends to a value that is not a list"),
         }
         Ok(())
@@ -289,6 +296,7 @@ impl Machine<'_> {
         let dict = self.top()?;
         match &mut self.values.0[dict as usize] {
             Value::Dict(entries) => entries.extend(pairs.iter().map(|&[key, value]| (key, value))),
+            Value::Object(object) => object.items.extend(pairs.iter().map(|&[key, value]| (key, value))),
             _ => return damaged("it sets an item of a value that is not a dictionary"),
         }
         Ok(())

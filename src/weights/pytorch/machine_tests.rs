@@ -87,19 +87,36 @@ fn a_tensor_is_its_parts() {
 }
 
 #[test]
-fn other_objects_are_refused_by_name() {
-    for (pickle, name) in [
-        (&b"cos\nsystem\n."[..], "`os.system`"),
-        (b"c__builtin__\neval\n.", "`__builtin__.eval`"),
-        (b"ctorch\nload\n.", "`torch.load`"),
-        (b"ctorch._utils\n_import_dotted_name\n.", "`torch._utils._import_dotted_name`"),
-        (b"ctorch\nFloatStorage.__init__\n.", "`torch.FloatStorage.__init__`"),
-        (b"\x8c\x05posix\x8c\x06system\x93.", "`posix.system`"),
-        (b"ca\x1b[31m\nb\n.", "`a\\u{1b}[31m.b`"),
+fn other_objects_are_named_and_never_made() {
+    for (class, name) in [
+        (&b"cos\nsystem\n"[..], "os.system"),
+        (b"c__builtin__\neval\n", "__builtin__.eval"),
+        (b"ctorch._utils\n_import_dotted_name\n", "torch._utils._import_dotted_name"),
+        (b"ctorch\nFloatStorage.__init__\n", "torch.FloatStorage.__init__"),
+        (b"\x8c\x05posix\x8c\x06system\x93", "posix.system"),
     ] {
-        let message = refused(pickle);
-        assert!(message.starts_with(&format!("asks for the Python object {name}, but only tensors")), "{message}");
+        // By REDUCE, NEWOBJ and NEWOBJ_EX, with items and attributes put into it.
+        for call in [&b")R"[..], b")\x81", b")}\x92"] {
+            let Pickle { values, root, .. } =
+                run(&[class, call, b"U\x01aK\x07sK\x08a}U\x01bK\x09sb."].concat()).unwrap();
+            let object = values.object(root).unwrap();
+            assert_eq!(values.class(object), name);
+            assert_eq!(values.entry(root, "a").and_then(|id| values.count(id)), Some(7));
+            assert_eq!(values.attribute(root, "b").and_then(|id| values.count(id)), Some(9));
+        }
     }
+    // What an object makes is an object, too; and a tensor of one is none.
+    for pickle in [
+        &b"cos\nsystem\n)R)R."[..],
+        b"ccopyreg\n_reconstructor\n(cos\nsystem\ncos\nsystem\nNtR.",
+        b"ctorch._utils\n_rebuild_parameter\n(cos\nsystem\n)R\x88NtR.",
+        b"ctorch._utils\n_rebuild_tensor_v2\n(cos\nsystem\n)RK\x00))\x89NtR.",
+    ] {
+        let Pickle { values, root, .. } = run(pickle).unwrap();
+        assert_eq!(values.class(values.object(root).unwrap()), "os.system");
+    }
+    // Without a call it is only a name.
+    assert!(run(b"cos\nsystem\n.").is_ok());
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! Reads files of `torch.save` without Python: [`archive`] finds the pickle and the storages, [`machine`] runs the pickle, which
-//! is not trusted, [`view`] locates each tensor's values, and this file finds the network's tensors among the rest.
+//! is not trusted, [`view`] locates each tensor's values, [`state`] has the tensors of a network, and this file finds the network among
+//! the rest.
 
 mod archive;
 mod machine;
+mod state;
 mod value;
 mod view;
 
@@ -15,7 +17,8 @@ use super::prefix;
 use crate::error::{Error, Result};
 use crate::suggest::shown;
 use archive::Archive;
-use value::Id;
+use state::State;
+use value::{Id, Values};
 
 /// Usual keys of checkpoints for a network's tensors, the likeliest first.
 const KEYS: [&str; 9] =
@@ -33,13 +36,15 @@ pub(super) struct Found {
     pub(super) notes: Vec<String>,
 }
 
-/// Reads a file of `torch.save`. Messages begin with `source`; `key` is the key of the state dict.
+/// Reads a file of `torch.save`. Messages begin with `source`; `key` is the key of the network's tensors, or the beginning of their
+/// names.
 pub(super) fn read(source: &str, file: &[u8], key: Option<&str>) -> Result<Found> {
     let fail = |what: String| Error::input(format!("{source}: {what}"));
     let archive = archive::open(file).map_err(fail)?;
     let mut notes = Vec::new();
-    let dict = find(&archive, key, &mut notes, fail)?;
-    let tensors = tensors_of(&archive, dict, &mut notes).map_err(fail)?;
+    let (network, key) = find(&archive, key, &mut notes, fail)?;
+    let tensors = tensors_of(&archive, network, &mut notes).map_err(fail)?;
+    notes.extend(state::objects_note(&archive.values));
     let mut tensors: BTreeMap<String, View> = tensors
         .into_iter()
         .map(|(name, tensor)| {
@@ -52,87 +57,118 @@ pub(super) fn read(source: &str, file: &[u8], key: Option<&str>) -> Result<Found
     if tensors.remove("n_averaged").is_some() {
         notes.push("left out the counter `n_averaged`".into());
     }
-    let prefix = prefix::wrapper_prefix(tensors.keys().map(String::as_str));
-    notes.extend(prefix::note(&prefix));
-    tensors = tensors.into_iter().map(|(name, view)| (name[prefix.len()..].to_owned(), view)).collect();
-    let rounded = tensors.values().filter(|view| view.dtype != view.written_dtype()).count();
+    let mut tensors =
+        prefix::removed(tensors, key, &mut notes).map_err(|what| fail(what + "; " + &what_is_there(&archive)))?;
+    let rounded = tensors.values_mut().filter(|view| view.dtype != view.written_dtype()).count();
     if rounded > 0 {
         notes.push(format!("{rounded} tensors of double precision (F64) were rounded to F32"));
     }
     Ok(Found { tensors, notes })
 }
 
-/// Finds the state dict: the value of `key`, else the object itself, else the value of a usual key.
-fn find(archive: &Archive, key: Option<&str>, notes: &mut Vec<String>, fail: impl Fn(String) -> Error) -> Result<Id> {
-    let root = archive.root;
-    let values = &archive.values;
-    if let Some(key) = key {
-        let below = |dict| match has_tensors(archive, dict) {
-            true => Some(dict),
-            false => descend(archive, dict, DEEPEST).map(|(_, dict)| dict),
-        };
-        let found = values.entry(root, key).and_then(below);
-        let missing = || fail(format!("has no tensors under `{}`; {}", shown(key), what_is_there(archive)));
-        return found.ok_or_else(missing);
-    }
-    if let Some((path, dict)) = descend(archive, root, DEEPEST) {
-        let mut note = format!("the tensors are those under `{}`", shown(&path.join(".")));
-        let others: Vec<String> = state_dicts(archive).into_iter().filter(|key| *key != path[0]).collect();
-        if !others.is_empty() {
-            note += &format!("; there are more under {}", list(&others));
+/// Finds the network: the value of `key`, else the object itself, else the value of a usual key. Gives back a key that no value has:
+/// it may be the beginning of names.
+fn find<'a>(
+    archive: &Archive,
+    key: Option<&'a str>,
+    notes: &mut Vec<String>,
+    fail: impl Fn(String) -> Error,
+) -> Result<(Id, Option<&'a str>)> {
+    let (root, values) = (archive.root, &archive.values);
+    if let Some(found) = key.and_then(|key| at(values, root, key)) {
+        let below =
+            |id| if state::is_network(values, id) { Some(id) } else { descend(values, id, DEEPEST).map(|(_, id)| id) };
+        if let Some(network) = below(found) {
+            return Ok((network, None));
         }
-        notes.push(note);
-        return Ok(dict);
     }
-    if has_tensors(archive, root) {
-        return Ok(root);
+    if let Some((path, network)) = descend(values, root, DEEPEST) {
+        if key.is_none() {
+            let mut note = format!("the tensors are those under `{}`", shown(&path.join(".")));
+            let others: Vec<String> = networks(values, root).into_iter().filter(|key| *key != path[0]).collect();
+            if !others.is_empty() {
+                note += &format!("; not used: {}", list(&others));
+            }
+            if let Some(averaged) = others.iter().find(|key| is_averaged(key)) {
+                note += &format!(
+                    ". `{}` holds averaged weights, which usually do better: choose them by that key",
+                    shown(averaged)
+                );
+            }
+            notes.push(note);
+        }
+        return Ok((network, key));
     }
-    match state_dicts(archive).as_slice() {
-        [only] => {
+    if state::is_network(values, root) {
+        return Ok((root, key));
+    }
+    match networks(values, root).as_slice() {
+        [only] if key.is_none() => {
             notes.push(format!("the tensors are those under `{}`", shown(only)));
-            values.entry(root, only).ok_or_else(|| fail("is damaged".into()))
+            at(values, root, only).map(|network| (network, None)).ok_or_else(|| fail("is damaged".into()))
         }
-        [] => Err(fail(format!("holds no state dict, a dictionary of tensors; {}", what_is_there(archive)))),
-        several => {
-            let what = format!("holds several state dicts, under {}", list(several));
+        several if !several.is_empty() && key.is_none() => {
+            let what = format!("holds several networks, under {}", list(several));
             Err(fail(what).advised(": choose one with {key}"))
         }
+        _ => Err(fail(match key {
+            Some(key) => format!("has no tensors under `{}`; {}", shown(key), what_is_there(archive)),
+            None => format!("holds no state dict, a dictionary of tensors; {}", what_is_there(archive)),
+        })),
     }
 }
 
-fn has_tensors(archive: &Archive, dict: Id) -> bool {
-    let entries = archive.values.dict(dict).unwrap_or_default();
-    entries.iter().any(|&(key, value)| archive.values.text(key).is_some() && archive.values.tensor(value).is_some())
+/// Whether a key is that of an average of a network's weights over its training.
+fn is_averaged(key: &str) -> bool {
+    key.split(['_', '.', '-'])
+        .any(|word| matches!(word.to_ascii_lowercase().as_str(), "ema" | "avg" | "averaged" | "swa"))
 }
 
-/// The first dictionary of tensors on a path of usual keys.
-fn descend(archive: &Archive, dict: Id, depth: usize) -> Option<(Vec<&'static str>, Id)> {
+/// What a dictionary has under a key, or a list at an index; `a.b` is the key `b` of what is under `a`.
+fn at(values: &Values, id: Id, key: &str) -> Option<Id> {
+    let direct = |id: Id, key: &str| {
+        let item = || values.items(id)?.get(key.parse::<usize>().ok()?).copied();
+        values.entry(id, key).or_else(item)
+    };
+    direct(id, key).or_else(|| key.split('.').try_fold(id, direct))
+}
+
+/// The first network on a path of usual keys.
+fn descend(values: &Values, id: Id, depth: usize) -> Option<(Vec<&'static str>, Id)> {
     let depth = depth.checked_sub(1)?;
     KEYS.into_iter().find_map(|key| {
-        let below = archive.values.entry(dict, key)?;
-        archive.values.dict(below)?;
-        let (mut path, found) = match descend(archive, below, depth) {
+        let below = values.entry(id, key)?;
+        let (mut path, found) = match descend(values, below, depth) {
             Some(found) => found,
-            None => has_tensors(archive, below).then_some((Vec::new(), below))?,
+            None => state::is_network(values, below).then_some((Vec::new(), below))?,
         };
         path.insert(0, key);
         Some((path, found))
     })
 }
 
-/// The root's keys whose values are dictionaries of tensors.
-fn state_dicts(archive: &Archive) -> Vec<String> {
-    let entries = archive.values.dict(archive.root).unwrap_or_default();
-    let holds = |&&(_, value): &&(Id, Id)| has_tensors(archive, value);
-    entries.iter().filter(holds).filter_map(|&(key, _)| archive.values.text(key)).map(str::to_owned).collect()
+/// The keys of a dictionary, or the indices of a list, whose values are networks.
+fn networks(values: &Values, id: Id) -> Vec<String> {
+    let is_network = |&id: &Id| state::is_network(values, id);
+    if let Some(entries) = values.dict(id) {
+        let networks = entries.iter().filter(|(_, value)| is_network(value));
+        return networks.filter_map(|&(key, _)| values.text(key)).map(str::to_owned).collect();
+    }
+    let items = values.items(id).unwrap_or_default().iter().enumerate();
+    items.filter(|(_, value)| is_network(value)).map(|(index, _)| index.to_string()).collect()
 }
 
 fn what_is_there(archive: &Archive) -> String {
-    match archive.values.dict(archive.root) {
+    let values = &archive.values;
+    if let Some(object) = values.object(archive.root) {
+        let class = shown(values.class(object));
+        return format!("what was saved is a Python object, `{class}`, which is not made: save its state_dict()");
+    }
+    match values.dict(archive.root) {
         None => "what was saved is no dictionary: save state_dict()".into(),
         Some(entries) => {
             let keys: Vec<String> =
-                entries.iter().filter_map(|&(key, _)| archive.values.text(key)).map(str::to_owned).collect();
+                entries.iter().filter_map(|&(key, _)| values.text(key)).map(str::to_owned).collect();
             if keys.is_empty() { "it is empty".into() } else { format!("it has {}", list(&keys)) }
         }
     }
@@ -144,19 +180,20 @@ fn list(names: &[String]) -> String {
     shown.join(", ") + &more
 }
 
-/// The tensors of a state dict by name, without its other entries.
-fn tensors_of(archive: &Archive, dict: Id, notes: &mut Vec<String>) -> Result<BTreeMap<String, Id>, String> {
+/// The tensors of a network by name.
+fn tensors_of(archive: &Archive, network: Id, notes: &mut Vec<String>) -> Result<BTreeMap<String, Id>, String> {
+    let State { tensors: all, others, class } = state::of(archive, network)?;
     let mut tensors = BTreeMap::new();
-    let mut others = Vec::new();
-    for &(key, value) in archive.values.dict(dict).unwrap_or_default() {
-        let name = archive.values.text(key).unwrap_or("(no text)");
-        if archive.values.text(key).is_none() || archive.values.tensor(value).is_none() {
-            others.push(name.to_owned());
-        } else if name == "__metadata__" {
+    for (name, value) in all {
+        if name == "__metadata__" {
             return Err("has a tensor called `__metadata__`, which safetensors keeps for something else".into());
-        } else if tensors.insert(name.to_owned(), value).is_some() {
-            return Err(format!("tensor `{}` comes twice", shown(name)));
         }
+        if tensors.insert(name.clone(), value).is_some() {
+            return Err(format!("tensor `{}` comes twice", shown(&name)));
+        }
+    }
+    if let Some(class) = class {
+        notes.push(format!("it is a whole module, `{}`; only its tensors are read", shown(&class)));
     }
     if !others.is_empty() {
         notes.push(format!("left out what is no tensor: {}", list(&others)));

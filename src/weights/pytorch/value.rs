@@ -17,8 +17,22 @@ pub(super) enum Value {
     Tuple(Vec<Id>),
     Dict(Vec<(Id, Id)>),
     Global(Global),
+    /// Any other Python object that is named: `module.name`.
+    Class(Box<str>),
+    Object(Box<Object>),
     Storage(Box<Storage>),
     Tensor(Box<Tensor>),
+}
+
+/// What Python would make by calling a [`Value::Class`]. It is never made: this only remembers what would be put into it.
+#[derive(Debug)]
+pub(super) struct Object {
+    /// A [`Value::Class`].
+    pub(super) class: Id,
+    /// Its items, as of a dictionary.
+    pub(super) items: Vec<(Id, Id)>,
+    /// The dictionary of its attributes.
+    pub(super) attributes: Option<Id>,
 }
 
 /// A run of elements in the file.
@@ -140,8 +154,27 @@ impl Values {
         if let Value::List(items) | Value::Tuple(items) = self.get(id) { Some(items) } else { None }
     }
 
+    /// A dictionary's entries, also of a kind that Python would make, such as a `defaultdict`.
     pub(super) fn dict(&self, id: Id) -> Option<&[(Id, Id)]> {
-        if let Value::Dict(entries) = self.get(id) { Some(entries) } else { None }
+        match self.get(id) {
+            Value::Dict(entries) => Some(entries),
+            Value::Object(object) if !object.items.is_empty() => Some(&object.items),
+            _ => None,
+        }
+    }
+
+    pub(super) fn object(&self, id: Id) -> Option<&Object> {
+        if let Value::Object(object) = self.get(id) { Some(object) } else { None }
+    }
+
+    /// `module.name` of an object's class.
+    pub(super) fn class(&self, object: &Object) -> &str {
+        if let Value::Class(class) = self.get(object.class) { class } else { "an object" }
+    }
+
+    /// The attribute of an object.
+    pub(super) fn attribute(&self, object: Id, name: &str) -> Option<Id> {
+        self.entry(self.object(object)?.attributes?, name)
     }
 
     pub(super) fn tensor(&self, id: Id) -> Option<&Tensor> {

@@ -1,6 +1,6 @@
 //! The instructions that name Python objects and call them.
 
-use super::{Done, EMPTY_TUPLE, Global, INERT, Id, MAX_RANK, Machine, Storage, Tensor, Value, damaged, shown};
+use super::{Done, EMPTY_TUPLE, Global, INERT, Id, MAX_RANK, Machine, Object, Storage, Tensor, Value, damaged};
 
 impl Machine<'_> {
     /// Two lines: module and name.
@@ -29,30 +29,44 @@ impl Machine<'_> {
         String::from_utf8(line).or_else(|_| damaged("the name of an object is not UTF-8"))
     }
 
-    /// The only code that decides which objects a pickle may ask for.
+    /// The only code that decides what a name means. Names without a meaning are kept, and never used.
     fn name(&mut self, module: &str, name: &str) -> Done {
         match Global::of(module, name) {
             Some(global) => self.push(Value::Global(global)),
-            None => Err(format!(
-                "asks for the Python object `{}`, but only tensors and plain containers are built from a file. If you \
-                 trust where it comes from, save its state dict alone, in Python: \
-                 torch.save(torch.load(\"in.pth\", weights_only=False)[\"state_dict\"], \"out.pth\")",
-                shown(&format!("{module}.{name}"))
-            )),
+            None => self.push(Value::Class(format!("{module}.{name}").into())),
         }
+    }
+
+    /// In place of what Python would make.
+    fn object(&mut self, class: Id) -> Done {
+        self.push(Value::Object(Box::new(Object { class, items: Vec::new(), attributes: None })))
+    }
+
+    /// Calls the object below the positional and the named arguments.
+    pub(super) fn call_with_names(&mut self) -> Done {
+        self.pop()?;
+        self.call()
     }
 
     /// Calls the object below the arguments.
     pub(super) fn call(&mut self) -> Done {
         let (arguments, object) = (self.pop()?, self.pop()?);
-        let Value::Global(global) = *self.values.get(object) else {
-            return damaged(
-                "it calls a value that is not an \
-            object",
-            );
+        let known = self.values.tuple(arguments);
+        let first = known.and_then(|arguments| arguments.first().copied());
+        let global = match *self.values.get(object) {
+            Value::Global(global) => global,
+            Value::Class(ref class) => {
+                // How Python makes an object whose class has no constructor of its own.
+                let made =
+                    first.filter(|_| &**class == "copy_reg._reconstructor" || &**class == "copyreg._reconstructor");
+                let is_class = |id: &Id| matches!(self.values.get(*id), Value::Class(_));
+                return self.object(made.filter(is_class).unwrap_or(object));
+            }
+            // What an object would make is not known either.
+            Value::Object(ref made) => return self.object(made.class),
+            _ => return damaged("it calls a value that is not an object"),
         };
-        let Some(arguments) = self.values.tuple(arguments) else { return damaged("arguments are not a tuple") };
-        let first = arguments.first().copied();
+        let Some(arguments) = known else { return damaged("arguments are not a tuple") };
         match global {
             Global::Inert => self.push_id(INERT),
             Global::Namespace => self.push(Value::Dict(Vec::new())),
@@ -64,9 +78,13 @@ impl Machine<'_> {
             Global::OrderedDict => self.ordered_dict(first),
             Global::RebuildParameter => match first {
                 Some(tensor) if self.values.tensor(tensor).is_some() => self.push_id(tensor),
+                Some(object) if self.values.object(object).is_some() => self.push_id(object),
                 _ => damaged("a parameter is not a tensor"),
             },
             Global::RebuildTensor => {
+                if let Some(object) = first.and_then(|storage| self.values.object(storage)) {
+                    return self.object(object.class);
+                }
                 let tensor = rebuilt(self, arguments)
                     .map_or_else(|| damaged("the parts of a tensor are wrong, or it has more than 8 extents, or is marked as conjugated or negated"), Ok)?;
                 self.pay(tensor.shape.len())?;
@@ -92,10 +110,16 @@ impl Machine<'_> {
         self.push(Value::Dict(entries))
     }
 
-    /// Drops the attributes of a container or tensor: `_metadata` of a state dict, options of a namespace.
+    /// Keeps the attributes of an object. Drops those of a container or tensor: `_metadata` of a state dict, options of a namespace.
     pub(super) fn build(&mut self) -> Done {
-        let _state = self.pop()?;
-        match self.values.get(self.top()?) {
+        let state = self.pop()?;
+        let at = self.top()? as usize;
+        let is_dict = matches!(self.values.get(state), Value::Dict(_));
+        match &mut self.values.0[at] {
+            Value::Object(object) => {
+                object.attributes = is_dict.then_some(state);
+                Ok(())
+            }
             Value::Dict(_) | Value::Tensor(_) | Value::Inert => Ok(()),
             _ => damaged("it sets attributes of what has none"),
         }
@@ -106,6 +130,8 @@ impl Machine<'_> {
     pub(super) fn persistent(&mut self) -> Done {
         let id = self.pop()?;
         let (what, kind, key, len, view) = match *self.values.tuple(id).unwrap_or_default() {
+            // PyTorch before 1.6 saved the source of a module's class with it.
+            [what, class, _, _] if self.values.text(what) == Some("module") => return self.push_id(class),
             [what, kind, key, _, len] => (what, kind, key, len, INERT),
             [what, kind, key, _, len, view] => (what, kind, key, len, view),
             _ => return damaged("a storage has other parts than five or six"),
@@ -122,6 +148,8 @@ impl Machine<'_> {
             (Some("storage"), &Value::Global(Global::Storage(dtype)), Some(_), Some(len)) => {
                 self.push(Value::Storage(Box::new(Storage { dtype, key, len })))
             }
+            // Of numbers that networks do not have, such as complex ones.
+            (Some("storage"), &Value::Class(_), Some(_), Some(_)) => self.object(kind),
             _ => damaged("the parts of a storage are wrong"),
         }
     }
