@@ -6,6 +6,8 @@ mod bad_input;
 mod bench;
 #[path = "cli/binary.rs"]
 mod binary;
+#[path = "cli/checkpoints.rs"]
+mod checkpoints;
 #[path = "cli/compare.rs"]
 mod compare;
 #[path = "cli/embedded.rs"]

@@ -104,7 +104,7 @@ fn what_was_done_is_said() {
         ),
         (
             "zip_os_system",
-            vec![left_out("`zzz` (an object, posix.system)"), objects("`posix.system`")],
+            vec![left_out("`zzz: posix.system`"), objects("`posix.system`")],
         ),
         (
             "legacy_checkpoint",

@@ -22,7 +22,7 @@ pub(crate) struct NetworkArgs {
     pub(crate) weights: Option<PathBuf>,
     #[arg(long, value_name = "NAME", help = model_help())]
     pub(crate) model: Option<String>,
-    /// Names of the classes: one per line, or index, WordNet id and name separated by tabs
+    /// Names of the classes: one per line, also with index or WordNet id before it; or JSON, such as a `config.json` with `id2label`
     #[arg(long, value_name = "FILE")]
     pub(crate) labels: Option<PathBuf>,
     #[command(flatten)]

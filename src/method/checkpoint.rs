@@ -12,7 +12,6 @@ use super::settings::Settings;
 use super::terms::weights_of;
 use crate::networks::{Network, Preprocessing};
 use crate::ops::ConvAlgorithm;
-use crate::shape::ImageSpec;
 use crate::tensor_file::{TensorFile, Tensors};
 use crate::{Error, Result};
 
@@ -38,8 +37,6 @@ pub struct Checkpoint {
     pub statistics_sha256: Option<String>,
     /// The preprocessing of the network's input. Older checkpoints do not have it; their networks used that of the weights file.
     pub input: Option<Preprocessing>,
-    /// Height and width of the network's images; older checkpoints do not have them.
-    pub image_size: Option<[usize; 2]>,
     /// The adapter and driver that made the steps.
     pub adapter: String,
     /// The algorithm of each direction of each convolution, see [`crate::ops::ConvAlgorithms`].
@@ -85,9 +82,6 @@ impl Checkpoint {
         if let Some(input) = &self.input {
             file = file.metadata("input", input.to_json());
         }
-        if let Some(size) = self.image_size {
-            file = file.metadata("image_size", serde_json::to_string(&size).expect("numbers are plain data"));
-        }
         file = file
             .metadata("adapter", self.adapter.as_str())
             .metadata("kernels", serde_json::to_string(&self.kernels).expect("names are plain data"));
@@ -132,8 +126,6 @@ impl Checkpoint {
         let input = tensors.optional_metadata("input").map(serde_json::from_str::<Preprocessing>).transpose();
         let input = input.map_err(|source| Error::input(format!("metadata `input`: {source}")))?;
         input.as_ref().map_or(Ok(()), Preprocessing::check)?;
-        let image_size = tensors.optional_metadata("image_size").map(serde_json::from_str).transpose();
-        let image_size = image_size.map_err(|source| Error::input(format!("metadata `image_size`: {source}")))?;
         let adapter = tensors.metadata("adapter")?.to_owned();
         let kernels = tensors.metadata("kernels")?;
         if kernels.len() > MAX_KERNELS_BYTES {
@@ -170,7 +162,6 @@ impl Checkpoint {
             weights_sha256,
             statistics_sha256,
             input,
-            image_size,
             adapter,
             kernels,
             shape,
@@ -211,10 +202,6 @@ impl Checkpoint {
         if *network.preprocessing() != begun {
             let now = network.preprocessing();
             differences.push(format!("the network's input is {now} now but {begun} in the checkpoint"));
-        }
-        let ImageSpec { height, width, .. } = network.image();
-        if let Some([h, w]) = self.image_size.filter(|&size| size != [height, width]) {
-            differences.push(format!("the network's images are {height}x{width} now but {h}x{w} in the checkpoint"));
         }
         if settings.total_steps() < self.step() {
             differences.push(format!("{{steps}} is {} now but {} are done", settings.steps, self.step()));
@@ -279,7 +266,6 @@ mod tests {
             weights_sha256: "ab".repeat(32),
             statistics_sha256: Some("cd".repeat(32)),
             input: Some(Preprocessing::caffe()),
-            image_size: Some([224, 224]),
             adapter: "software (1.0)".into(),
             kernels: [("3x3".to_owned(), ConvAlgorithm::Workgroup { slices: 1 })].into(),
             shape: [3, 2, 1],
@@ -313,7 +299,7 @@ mod tests {
         with_more.history =
             History::from_columns(["loss", "sparsity", "logit"].map(|name| (name, vec![1.0, 2.0])).into());
         assert_eq!(Checkpoint::from_bytes(&with_more.to_bytes()).unwrap(), with_more);
-        let fresh = Checkpoint { history: History::default(), input: None, image_size: None, ..checkpoint };
+        let fresh = Checkpoint { history: History::default(), input: None, ..checkpoint };
         assert_eq!(Checkpoint::from_bytes(&fresh.to_bytes()).unwrap(), fresh);
         let spectrum = Checkpoint { parameters: Some(vec![0.5; 4]), m: vec![-1.0; 4], v: vec![1e-8; 4], ..fresh };
         assert_eq!(Checkpoint::from_bytes(&spectrum.to_bytes()).unwrap(), spectrum);

@@ -115,14 +115,31 @@ fn foreign_format(file: &[u8]) -> Option<&'static str> {
             Some("a tar archive (of PyTorch before 0.1.10?); load it with PyTorch and save it again")
         }
         [0x1f, 0x8b, ..] => Some("a gzip archive; unpack it first"),
-        [0x89, b'H', b'D', b'F', ..] => Some("an HDF5 file (Keras?), which protogpu does not read"),
-        [b'G', b'G', b'U', b'F', ..] => Some("a GGUF file, which protogpu does not read"),
+        [0x89, b'H', b'D', b'F', ..] => Some(
+            "an HDF5 file, as Keras saves networks: convert it with `python -m tf2onnx.convert --keras IN --output OUT.onnx \
+             --inputs-as-nchw INPUT`",
+        ),
+        [b'G', b'G', b'U', b'F', ..] => Some(
+            "a GGUF file, whose networks are no image classifiers as a rule: export the network as ONNX from its framework",
+        ),
+        [_, _, _, _, b'T', b'F', b'L', b'3', ..] => {
+            Some("a TensorFlow Lite model: convert it with `python -m tf2onnx.convert --tflite IN --output OUT.onnx`")
+        }
+        _ if is_caffe(file) => Some("a Caffe model: convert it to ONNX, with the package caffe2onnx for example"),
         _ if starts(b"<!doctype") || starts(b"<html") || starts(b"<?xml") => {
             Some("a web page; the download answered with an error or a sign-in page")
         }
         _ if starts(b"version https://git-lfs") => Some("a Git LFS pointer; fetch the file itself with `git lfs pull`"),
         _ => None,
     }
+}
+
+/// Whether a file begins like a `NetParameter` of Caffe: a name, then its input or a layer.
+fn is_caffe(file: &[u8]) -> bool {
+    let [0x0a, len, rest @ ..] = file else { return false };
+    let Some((name, rest)) = rest.split_at_checked(usize::from(*len)) else { return false };
+    let is_name = *len < 0x80 && !name.is_empty() && name.iter().all(|byte| (b' '..=b'~').contains(byte));
+    is_name && (rest.starts_with(&[0xa2, 0x06]) || rest.starts_with(&[0x12]) || rest.starts_with(&[0x1a]))
 }
 
 /// The JSON, unchecked.

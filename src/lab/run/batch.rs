@@ -255,7 +255,6 @@ impl Batch<'_> {
                 weights_sha256: run.weights.sha256.clone(),
                 statistics_sha256: run.network.statistics().map(|statistics| statistics.sha256.clone()),
                 input: Some(run.network.preprocessing().clone()),
-                image_size: Some([run.network.image().height, run.network.image().width]),
                 adapter: run.adapter.description.clone(),
                 kernels: kernels.clone(),
                 shape: [input.c(), input.h(), input.w()],

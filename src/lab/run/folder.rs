@@ -331,7 +331,6 @@ mod tests {
             weights_sha256: "ab".into(),
             statistics_sha256: None,
             input: None,
-            image_size: None,
             adapter: "soft".into(),
             kernels: Default::default(),
             shape: [3, 1, 1],

@@ -210,3 +210,17 @@ fn networks_of_other_kinds_are_named_with_the_cure() {
         "{error}"
     );
 }
+
+#[test]
+fn tensors_have_torchvisions_names_and_shapes() {
+    let golden: serde_json::Value = serde_json::from_str(include_str!("../../../tests/golden/families.json")).unwrap();
+    let digests = golden["sha256"].as_object().unwrap();
+    assert!(digests.len() > 10);
+    for (name, digest) in digests {
+        let architecture: Architecture = name.parse().unwrap();
+        let manifest = architecture.manifest(64, 1000);
+        let mut lines: Vec<String> = manifest.iter().map(|(name, shape)| format!("{name} {shape:?}\n")).collect();
+        lines.sort();
+        assert_eq!(crate::digest::sha256_hex(lines.concat().as_bytes()), digest.as_str().unwrap(), "{name}");
+    }
+}

@@ -134,14 +134,22 @@ fn zip(file: &[u8]) -> Result<Archive, String> {
     let unreadable = |error| format!("is a zip archive that cannot be read ({error}): is it a whole download?");
     let archive = ZipArchive::from_slice(file).map_err(unreadable)?;
     let folder = folder_of(&archive).map_err(unreadable)?;
-    let folder = folder.ok_or("is a zip archive without data.pkl, so torch.save did not write it")?;
+    let folder = folder.ok_or_else(|| match is_keras(&archive) {
+        true => {
+            "is a Keras archive: convert it in Python with model.export(\"model.onnx\", format=\"onnx\")".to_owned()
+        }
+        false => "is a zip archive without data.pkl, so torch.save did not write it".to_owned(),
+    })?;
     let mut entries: HashMap<String, Entry> = HashMap::new();
     let mut all = archive.entries();
     while let Some(entry) = all.next_entry().map_err(unreadable)? {
         let Some(name) = std::str::from_utf8(entry.file_path().as_bytes()).ok() else { continue };
         let Some(name) = name.strip_prefix(&folder).map(str::to_owned) else { continue };
         if name == "constants.pkl" {
-            return Err("is a TorchScript archive: save the network's state_dict() with torch.save instead".into());
+            return Err(
+                "is a TorchScript archive: in Python, torch.save(torch.jit.load(\"in.pt\").state_dict(), \"out.pth\")"
+                    .into(),
+            );
         }
         if !matches!(name.as_str(), "data.pkl" | "byteorder") && !name.starts_with("data/") {
             continue;
@@ -162,6 +170,17 @@ fn zip(file: &[u8]) -> Result<Archive, String> {
         }
     }
     read_entries(file, &entries)
+}
+
+/// Whether an archive has the weights of a network that Keras 3 saved.
+fn is_keras(archive: &ZipSliceArchive<&[u8]>) -> bool {
+    let mut all = archive.entries();
+    while let Ok(Some(entry)) = all.next_entry() {
+        if entry.file_path().as_bytes() == b"model.weights.h5" {
+            return true;
+        }
+    }
+    false
 }
 
 /// The prefix of `data.pkl`: the name under which the archive was saved, and a slash.

@@ -50,7 +50,7 @@ pub(super) fn of(archive: &Archive, id: Id) -> Result<State, String> {
         match (name, values.tensor(value), values.object(value)) {
             (Some(name), Some(_), _) => state.tensors.push((name.to_owned(), value)),
             (_, _, Some(object)) => {
-                state.others.push(format!("{} (an object, {})", name.unwrap_or("(no text)"), values.class(object)));
+                state.others.push(format!("{}: {}", name.unwrap_or("(no text)"), values.class(object)));
             }
             _ => state.others.push(name.unwrap_or("(no text)").to_owned()),
         }
@@ -91,7 +91,7 @@ fn collect(
                 collect(values, value, &format!("{name}."), depth, left, state)?;
             }
             (false, Some(_), _) => state.tensors.push((name, value)),
-            (_, _, Some(object)) => state.others.push(format!("{name} (an object, {})", values.class(object))),
+            (_, _, Some(object)) => state.others.push(format!("{name}: {}", values.class(object))),
             // A parameter that is not there, such as the bias of a convolution without one.
             _ => {}
         }
