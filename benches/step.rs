@@ -19,8 +19,7 @@ fn main() {
     let mut criterion = Criterion::default().configure_from_args();
     let context = Context::new(&AdapterChoice::Best).expect("an adapter");
     println!("{}", describe_adapter(context.info()));
-    for name in Architecture::OF_TENSORS {
-        let architecture: Architecture = name.parse().expect("its own name");
+    for architecture in Architecture::BENCHED {
         let network = Network::generated(architecture, 64, 1000, 0).expect("a network");
         BATCHES.iter().for_each(|&batch| bench(&mut criterion, &context, &network, batch));
     }

@@ -19,7 +19,8 @@ use crate::lab::bench::{Effort, measure};
 #[derive(clap::Args, Debug)]
 #[command(after_help = super::help::BENCH)]
 pub(crate) struct BenchArgs {
-    /// Architectures to time, with generated weights; repeat it or separate them by commas [default: all]
+    /// Architectures to time, with generated weights; repeat it or separate them by commas [default: resnet18, resnet34, resnet50, googlenet and
+    /// inception_v1]
     #[arg(long = "model", value_name = "NAME", value_delimiter = ',', value_parser = architecture())]
     models: Vec<Architecture>,
     /// Time the network in this safetensors, PyTorch or ONNX file instead
@@ -80,8 +81,7 @@ impl BenchArgs {
 
     /// Times each architecture in turn, so that only one network is in memory.
     fn generated(&self, context: &Context, report: &Report) -> Result<Vec<NetworkReport>> {
-        let all = || Architecture::OF_TENSORS.iter().map(|name| name.parse()).collect::<Result<_>>();
-        let models = if self.models.is_empty() { all()? } else { self.models.clone() };
+        let models = if self.models.is_empty() { &Architecture::BENCHED[..] } else { &self.models };
         let time = |&model: &Architecture| {
             let network = self.taken.expecting(Network::generated(model, self.width.into(), 1000, 0)?)?;
             self.time(context, report, &network)

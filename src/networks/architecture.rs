@@ -47,6 +47,9 @@ pub(super) const RGB_224: ImageSpec = ImageSpec { channels: 3, height: 224, widt
 const RGB_32: ImageSpec = ImageSpec { channels: 3, height: 32, width: 32 };
 
 impl Architecture {
+    /// Those that benchmarks time if none is named: the others have the same kernels in other numbers.
+    pub const BENCHED: [Self; 5] = [Self::ResNet18, Self::ResNet34, Self::ResNet50, Self::GoogLeNet, Self::InceptionV1];
+
     /// The names of those that are recognised by a file's tensors: all but `onnx`.
     pub const OF_TENSORS: &'static [&'static str] = Self::NAMES.split_last().expect("there are names").1;
 

@@ -126,26 +126,33 @@ impl Inspection {
             return Err(Error::input(format!("{file}: it is {network}; {AS_ONNX}")));
         }
         if self.width == 0 {
+            let first = self.architecture.definition().map_or("", |definition| definition.first);
             return Err(Error::input(format!(
-                "{file}: none of its tensors has the name of a network that protogpu knows: {}; {AS_ONNX}",
+                "{file}: none of its tensors is called `{first}`, as the first of a {} is, or has a name that can be \
+                 translated; it has {}. Any classifier can be run as an ONNX model: {AS_ONNX}",
+                self.architecture,
                 first_tensors(weights)
             )));
         }
         let name = self.architecture.to_string();
         let article = if name.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
         let mut message = format!("{file} is not {article} {name} with torchvision's names:");
-        let (missing, others): (Vec<&Misfit>, Vec<&Misfit>) =
-            self.misfits.iter().partition(|misfit| matches!(misfit, Misfit::Missing { .. }));
-        // Some of both, since a name that is missing may be there under another.
-        let others_shown = others.len().min(SHOWN - missing.len().min(SHOWN / 2));
-        let shown = missing.iter().take(SHOWN - others_shown).chain(others.iter().take(others_shown));
-        let lines: Vec<String> = shown.map(|misfit| format!("\n  {misfit}")).collect();
+        let listed: Vec<&Misfit> = if self.misfits.len() <= SHOWN {
+            self.misfits.iter().collect()
+        } else {
+            // Some of both: a tensor that is missing may be there under another name.
+            let (missing, others): (Vec<&Misfit>, Vec<&Misfit>) =
+                self.misfits.iter().partition(|misfit| matches!(misfit, Misfit::Missing { .. }));
+            let of_others = others.len().min(SHOWN - missing.len().min(SHOWN / 2));
+            others.into_iter().take(of_others).chain(missing).take(SHOWN).collect()
+        };
+        let lines: Vec<String> = listed.iter().map(|misfit| format!("\n  {misfit}")).collect();
         message += &lines.concat();
         if self.misfits.len() > lines.len() {
             let more = self.misfits.len() - lines.len();
             message += &format!("\n  and {more} more; `protogpu weights inspect` lists all");
         }
-        Err(Error::input(message + "\nAny classifier can be run as an ONNX model; " + AS_ONNX))
+        Err(Error::input(message + "\nAny classifier can be run as an ONNX model: " + AS_ONNX))
     }
 }
 
