@@ -120,6 +120,8 @@ fn other_formats_are_recognised() {
         (padded(b"\x1f\x8b\x08\0\0\0\0\0"), "a gzip archive"),
         (padded(b"\x89HDF\r\n"), "an HDF5 file"),
         (padded(b"GGUF"), "a GGUF file"),
+        (padded(b"\x1c\0\0\0TFL3"), "a TensorFlow Lite model"),
+        (padded(b"\x0a\x09CaffeNet_\xa2\x06abc"), "a Caffe model"),
         (padded(b"\n <!DOCTYPE html>"), "a web page"),
         (padded(b"<HTML>"), "a web page"),
         (padded(b"version https://git-lfs.github.com/spec/v1\n"), "a Git LFS pointer"),

@@ -45,7 +45,8 @@ fn every_batch_is_measured() {
     positive(&report["yardstick"]["peak_gflop_per_s"]);
     let networks = report["networks"].as_array().unwrap();
     let names: Vec<&Value> = networks.iter().map(|network| &network["architecture"]).collect();
-    assert_eq!(names, protogpu::networks::Architecture::BENCHED.map(|architecture| architecture.to_string()));
+    let benched = protogpu::networks::Architecture::BENCHED.map(|architecture| Value::from(architecture.to_string()));
+    assert_eq!(names, benched.each_ref());
     for network in networks {
         assert_eq!(
             (&network["width"], &network["classes"], &network["weights"]),

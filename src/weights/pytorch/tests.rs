@@ -113,7 +113,8 @@ fn archives_are_checked() {
         (zip(&[("a/data.pkl", &good), ("a/byteorder", b"big")]), "was saved on a big-endian machine"),
         (zip(&[("a/b/data.pkl", &good)]), "is a zip archive without data.pkl"),
         (zip(&[("word/document.xml", b"<x/>")]), "is a zip archive without data.pkl"),
-        (zip(&script), "is a TorchScript archive"),
+        (zip(&script), "is a TorchScript archive: in Python, torch.save(torch.jit.load"),
+        (zip(&[("config.json", b"{}"), ("model.weights.h5", b"x")]), "is a Keras archive: convert it in Python"),
         (sound[..sound.len() - 9].to_vec(), "is a zip archive that cannot be read ("),
     ] {
         let message = message(&file);
