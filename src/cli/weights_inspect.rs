@@ -124,7 +124,12 @@ impl<'a> Found<'a> {
         let dtypes: Vec<String> = self.dtypes.iter().map(|(dtype, count)| format!("{count} {dtype}")).collect();
         let mut text = format!("{}\n", self.path);
         let verdict = if self.usable { "" } else { ", but unusable as it is" };
-        let _ = writeln!(text, "  network     {architecture} of width {width}, {classes} classes{verdict}");
+        let outputs = match classes {
+            0 => "no head".to_owned(),
+            1 => "one output, yes or no".to_owned(),
+            classes => format!("{classes} classes"),
+        };
+        let _ = writeln!(text, "  network     {architecture} of width {width}, {outputs}{verdict}");
         if let Some(input) = &self.input {
             let _ = writeln!(text, "  input       {input}");
         }

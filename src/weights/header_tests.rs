@@ -114,7 +114,7 @@ fn unknown_dtype() -> Vec<u8> {
 #[test]
 fn other_formats_are_recognised() {
     let padded = |start: &[u8]| [start, &[0x11; 64]].concat();
-    let cases: [(Vec<u8>, &str); 10] = [
+    let cases: [(Vec<u8>, &str); 12] = [
         (padded(b"\x80\x02}q\0."), "a Python pickle that torch.save did not write"),
         (padded(&[&[b'w'; 257][..], b"ustar"].concat()), "a tar archive"),
         (padded(b"\x1f\x8b\x08\0\0\0\0\0"), "a gzip archive"),
