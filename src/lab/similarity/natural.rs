@@ -126,7 +126,8 @@ impl Naturals<'_> {
         }
         let path = self.kept.join(format!("{class}.safetensors"));
         if path.exists() && !self.force {
-            let mean = read_mean(&path, self.network, correlator)?;
+            let mean = read_mean(&path, self.network, correlator)
+                .map_err(|error| error.advised(", or replace it with {force}"))?;
             let wanted = recorded(self.choice.folder, paths);
             let known = |picture: &Picture| mean.pictures.contains(picture) || mean.unreadable.contains(picture);
             if mean.class == class
