@@ -164,3 +164,33 @@ fn folders_named_by_numbers_are_not_guessed() {
     assert_eq!(output(here, &gradient("2_3"), 0).0["class"]["index"], 2);
     assert_eq!(output(here, &gradient("15"), 0).0["class"]["index"], 14);
 }
+
+#[test]
+fn reports_say_what_was_left_out_and_put_on_white() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    succeeds(here, &["world", "--out", "w", "--per-class", "2", "--seed", "5", "--class", "cactus,lighthouse"]);
+    succeeds(here, &["run", "--class", "cactus", "--steps", "1", "--quiet", "--out", "out"]);
+    with_transparency(here).save(here.join(CACTUS)).unwrap();
+    std::fs::write(here.join("w/001_cactus/a.heic"), HEIC).unwrap();
+    std::fs::rename(here.join("w/007_lighthouse"), here.join("w/7")).unwrap();
+    let read_as = "w: folders that are named by numbers were read as indices of classes: 7 is lighthouse";
+    let heic = "w/001_cactus/a.heic is a HEIC picture";
+    let given = ["--prototype", "out", "--images", "w"];
+    let commands: [&[&str]; 3] =
+        [&["similarity", "--out", "similarity"], &["judge", "--with", "googlenet"], &["entangle", "--no-gradients"]];
+    for command in commands {
+        let (found, _) = output(here, &[command, &given].concat(), 0);
+        let notes: Vec<&str> = found["notes"].as_array().unwrap().iter().map(|note| note.as_str().unwrap()).collect();
+        let [first, second] = notes[..] else { panic!("{command:?}: {notes:?}") };
+        assert_eq!(first, read_as, "{command:?}");
+        assert!(second.ends_with(&format!("has transparency and was put on white: {CACTUS}")), "{command:?}: {second}");
+        let skipped = found["skipped"].as_array().unwrap();
+        let is_told = |line: &Value| line.as_str().unwrap().starts_with(heic);
+        assert!(skipped.iter().any(is_told), "{command:?}: {skipped:?}");
+    }
+    // The notes are in the cache too.
+    let again =
+        ["similarity", "--prototype", "out", "--images", "w", "--mean-cache", "similarity/means", "--out", "again"];
+    assert_eq!(output(here, &again, 0).0["notes"].as_array().unwrap().len(), 2);
+}

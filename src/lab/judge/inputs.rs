@@ -176,7 +176,11 @@ impl Inputs {
         let Photographs { images, per_class, seed } = *photographs;
         let folder = ImageFolder::open(images, &maker.labels)?;
         self.skipped.extend_from_slice(folder.skipped());
-        self.notes.extend_from_slice(folder.notes());
+        for note in folder.notes() {
+            if !self.notes.contains(note) {
+                self.notes.push(note.clone());
+            }
+        }
         let choice = Choice { folder: &folder, per_class, different: None, seed, leave_one_out: false };
         for class in &maker.classes {
             let label = maker.label(class.index);

@@ -61,6 +61,7 @@ impl ImageFolder {
             let are = if count == 1 { "picture is" } else { "pictures are" };
             skipped.push(format!("{count} {are} in no class folder, such as {first}"));
         }
+        foreign.leave_out(loose);
         let left_out = foreign.left_out();
         skipped.extend_from_slice(&left_out);
         let found = Self { root: root.to_owned(), classes, skipped, left_out, notes: note.into_iter().collect() };
