@@ -5,7 +5,6 @@ use std::fmt;
 pub(super) use image::ImageFormat as Format;
 
 /// The number of bytes that tell the format of a file.
-#[cfg(feature = "cli")]
 pub(crate) const FIRST_BYTES: usize = 1024;
 
 /// The formats that are read.

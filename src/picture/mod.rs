@@ -57,7 +57,6 @@ pub(crate) struct Prepared {
     /// `[C,H,W]` in [0, 1], not yet normalised.
     pub(crate) pixels: Vec<f32>,
     /// Whether the file has transparent parts, which are on white now.
-    #[cfg(feature = "cli")]
     pub(crate) on_white: bool,
 }
 
@@ -80,7 +79,7 @@ pub fn preprocess(path: impl AsRef<Path>, image: ImageSpec) -> Result<Vec<f32>> 
 /// As [`preprocess`], and says whether transparent parts were put on white.
 pub(crate) fn prepare(path: impl AsRef<Path>, image: ImageSpec) -> Result<Prepared> {
     let path = path.as_ref();
-    let (picture, _on_white) = read_levels(path, image.channels)?;
+    let (picture, on_white) = read_levels(path, image.channels)?;
     let Levels { height, width, .. } = picture;
     if width.min(height) < MIN_SIDE {
         let path = path.display();
@@ -94,11 +93,7 @@ pub(crate) fn prepare(path: impl AsRef<Path>, image: ImageSpec) -> Result<Prepar
         }
     }
     let Levels { channels, values, .. } = resize_and_crop(&picture, [image.height, image.width]);
-    Ok(Prepared {
-        pixels: channels_first(&values, channels),
-        #[cfg(feature = "cli")]
-        on_white: _on_white,
-    })
+    Ok(Prepared { pixels: channels_first(&values, channels), on_white })
 }
 
 fn resize_and_crop(picture: &Levels, crop: [usize; 2]) -> Levels {
