@@ -135,12 +135,13 @@ impl Labels {
 
     /// Finds a class by what a person types: its index, its WordNet id or its name.
     ///
-    /// A number is always an index. A name is first compared exactly, then without regard to case and to the difference between
-    /// spaces, `_` and `-`.
+    /// A number is an index, unless only a class's name fits. A name is first compared exactly, then without regard to case and to the
+    /// difference between spaces, `_` and `-`. An index and a name with `_` between them, such as `574_golf_ball`, are the class that
+    /// has both.
     ///
     /// # Errors
-    /// [`Error::Input`] for an index that is too high (with the number of classes), a name that several classes have (with their
-    /// indices), or an unknown name (with similar ones).
+    /// [`Error::Input`] for an index that is too high (with the number of classes), a number that is the index of one class and the
+    /// name of another, a name that several classes have (with their indices), or an unknown name (with similar ones).
     ///
     /// ```
     /// let labels = protogpu::labels::Labels::imagenet();
@@ -158,8 +159,11 @@ impl Labels {
             return Err(Error::input("the class is empty: give an index, a WordNet id or a name"));
         }
         if query.bytes().all(|b| b.is_ascii_digit()) {
-            // A number with too many digits is too high an index as well.
-            return query.parse().ok().filter(|&index| index < self.len()).ok_or_else(|| self.out_of_range(query));
+            return match (self.at(query), self.named(query)) {
+                (Ok(index), Some(named)) if index != named => Err(self.index_or_name(query, index, named)),
+                (Err(_), Some(named)) => Ok(named),
+                (at, _) => at,
+            };
         }
         let spoken = folded(query);
         let ways: [&dyn Fn(&Label) -> bool; 3] = [
@@ -175,7 +179,36 @@ impl Labels {
                 _ => return Err(self.ambiguous(query, &found)),
             }
         }
-        Err(self.unknown(query))
+        let both = query.split_once('_').and_then(|(index, name)| Some((self.at(index).ok()?, name)));
+        match both {
+            Some((index, name)) if self.is_called(index, name) => Ok(index),
+            _ => Err(self.unknown(query)),
+        }
+    }
+
+    /// The class with the index that these digits are.
+    ///
+    /// # Errors
+    /// If it is too high.
+    pub(crate) fn at(&self, digits: &str) -> Result<usize> {
+        // A number with too many digits is too high an index as well.
+        digits.parse().ok().filter(|&index| index < self.len()).ok_or_else(|| self.out_of_range(digits))
+    }
+
+    /// The class with exactly this name, if there is one only.
+    pub(crate) fn named(&self, name: &str) -> Option<usize> {
+        let mut found = (0..self.len()).filter(|&index| self.classes[index].name == name);
+        found.next().filter(|_| found.next().is_none())
+    }
+
+    /// Whether a class has this name, without regard to case and to the difference between spaces, `_` and `-`.
+    pub(crate) fn is_called(&self, index: usize, name: &str) -> bool {
+        folded(self.name(index)) == folded(name)
+    }
+
+    /// Whether a class has a name of its own.
+    pub(crate) fn are_named(&self) -> bool {
+        self.classes.iter().enumerate().any(|(index, class)| class.name != numbered_name(index))
     }
 
     /// A folder name for class `index`: 1 to 64 lower-case ASCII letters, digits and `_`, safe on every system.
@@ -203,6 +236,11 @@ impl Labels {
             Some(last) => format!("there is no class {query}: there are {len} classes, 0 to {last}"),
             None => format!("there is no class {query}: there are no classes"),
         })
+    }
+
+    fn index_or_name(&self, query: &str, index: usize, named: usize) -> Error {
+        let [first, second] = [index, named].map(|class| format!("{class}_{}", self.slug(class)));
+        Error::input(format!("{query} is the index of one class and the name of another: write {first} or {second}"))
     }
 
     fn ambiguous(&self, query: &str, found: &[usize]) -> Error {
@@ -335,6 +373,20 @@ mod tests {
         assert!(error(Labels::numbered(0).find("0")).contains("no classes"));
         let many = super::Labels::from_names(vec!["same".into(); 12]).unwrap();
         assert!(error(many.find("same")).contains("9 (same) and 2 more; give the index"));
+    }
+
+    #[test]
+    fn numbers_that_are_names_are_not_guessed() {
+        let labels = labels(&["1", "2", "3", "10"]);
+        let message = error(labels.find("3"));
+        assert_eq!(message, "3 is the index of one class and the name of another: write 3_10 or 2_3");
+        assert_eq!((labels.find("3_10").unwrap(), labels.find("2_3").unwrap()), (3, 2));
+        assert_eq!((labels.find("10").unwrap(), labels.find("0").unwrap()), (3, 0));
+        assert!(error(labels.find("4")).contains("there is no class 4"));
+        // Both readings agree.
+        assert_eq!(self::labels(&["0", "1"]).find("1").unwrap(), 1);
+        assert_eq!(Labels::imagenet().find("574_Golf_ball").unwrap(), 574);
+        assert!(Labels::imagenet().find("573_golf_ball").is_err());
     }
 
     #[test]

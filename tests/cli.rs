@@ -36,6 +36,8 @@ mod models;
 mod objectives;
 #[path = "cli/onnx.rs"]
 mod onnx;
+#[path = "cli/pictures.rs"]
+mod pictures;
 #[path = "cli/pipelines.rs"]
 mod pipelines;
 #[path = "cli/place.rs"]

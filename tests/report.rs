@@ -108,6 +108,7 @@ fn similarity() -> Similarity {
             "network": { "name": "world-resnet18 & co", "sha256": "ab\"c" }, "seed": 3, "folders": ["a", "<b>"],
         })),
         skipped: vec!["bad/<x>.png: not a picture".into()],
+        notes: Vec::new(),
     }
 }
 

@@ -27,6 +27,8 @@ pub(crate) struct Comparison {
     pub(crate) settings: Map<String, Value>,
     /// Prototypes that were left out, with the reasons.
     pub(crate) skipped: Vec<String>,
+    /// How images and folders were read, where a person may have meant it otherwise.
+    pub(crate) notes: Vec<String>,
 }
 
 /// A run: a folder of prototypes of one network.

@@ -22,6 +22,8 @@ pub(crate) struct Judgement {
     pub(crate) settings: Map<String, Value>,
     /// Images and folders that were left out, with the reasons.
     pub(crate) skipped: Vec<String>,
+    /// How images and folders were read, where a person may have meant it otherwise.
+    pub(crate) notes: Vec<String>,
 }
 
 /// A judge with its table.

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::activations_mean::MeanArgs;
 use super::args::{EngineArgs, hook};
-use super::terminal::{print, print_json};
+use super::terminal::{note, print, print_json};
 
 /// Write the outputs of a network's modules for an image
 #[derive(clap::Args, Debug)]
@@ -57,12 +57,14 @@ impl ActivationsArgs {
         let request = ActivationsRequest::new(&network, image, &self.modules, self.semantics)?;
         let context = self.engine.adapter.open()?;
         let written = request.write(&context, out)?;
-        let shown = out.display();
+        let (shown, notes) = (out.display(), request.note());
         if self.json {
             let tensors = written.iter().map(|(name, shape)| json!({"name": name, "shape": shape.extents()}));
             let tensors: Vec<_> = tensors.collect();
-            return print_json(&json!({"out": shown.to_string(), "semantics": self.semantics, "tensors": tensors}));
+            return print_json(&json!({"out": shown.to_string(), "semantics": self.semantics, "tensors": tensors,
+                "notes": notes.as_slice()}));
         }
+        notes.iter().for_each(|text| note(&format!("note: {text}")));
         print(&format!("{shown}: {} modules' outputs for {}\n", written.len(), image.display()))
     }
 }

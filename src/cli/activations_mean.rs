@@ -55,13 +55,13 @@ impl MeanArgs {
         };
         let request = MeanRequest::new(&network, choice, class, self.batch.into())?;
         let (context, terminal) = (self.engine.adapter.open()?, Terminal::new(self.print.quiet));
-        let (mean, tensors) = request.write(&context, &self.out, &terminal)?;
+        let (mean, tensors, notes) = request.write(&context, &self.out, &terminal)?;
         let name = network.labels().name(class);
         let (out, count) = (self.out.display().to_string(), mean.pictures.len());
         if self.print.json {
             let class = json!({"index": class, "name": name});
             return print_json(&json!({"out": out, "class": class, "tensors": tensors, "pictures": mean.pictures,
-                "unreadable": mean.unreadable}));
+                "unreadable": mean.unreadable, "left_out": folder.left_out(), "notes": notes}));
         }
         if self.print.quiet {
             return Ok(());

@@ -40,22 +40,25 @@ impl ClassifyArgs {
         let request = ClassifyRequest::new(&network, &self.images, self.top.get(), self.batch.into())?;
         let mut images = Vec::new();
         let context = self.engine.adapter.open()?;
-        let mut unreadable = request.run(&context, |batch| {
+        let passed = request.run(&context, |batch| {
             if !self.json {
                 return print(&text(&batch));
             }
             images.extend(batch);
             Ok(())
         })?;
+        let mut unreadable: Vec<String> = passed.reasons().chain(request.left_out()).collect();
+        let notes: Vec<String> = passed.tally.note().into_iter().collect();
         // If no image can be read, the first one's error is that of the command.
-        let none = (unreadable.len() == request.len()).then(|| unreadable.remove(0));
-        if self.json && none.is_none() {
-            let unreadable: Vec<String> = unreadable.iter().map(ToString::to_string).collect();
-            print_json(&json!({ "images": images, "unreadable": unreadable }))?;
+        let is_none = passed.unreadable.len() == request.len();
+        let none = passed.unreadable.into_iter().next().filter(|_| is_none).map(|(_, error)| error);
+        if none.is_some() {
+            unreadable.remove(0);
+        } else if self.json {
+            print_json(&json!({ "images": images, "unreadable": unreadable, "notes": notes }))?;
         }
-        for error in &unreadable {
-            note(&format!("skipped: {error}"));
-        }
+        unreadable.iter().for_each(|why| note(&format!("skipped: {why}")));
+        notes.iter().for_each(|text| note(&format!("note: {text}")));
         match none {
             Some(error) => Err(error),
             None if unreadable.is_empty() => Ok(ExitCode::SUCCESS),

@@ -57,7 +57,14 @@ impl CompareArgs {
         let terminal = Terminal::new(self.print.quiet);
         let run = |context: &Context| request.run(context, &terminal);
         work(&self.adapter, NOTHING_WRITTEN, run, |comparison| {
-            print_report(&self.print, &terminal, &comparison, &comparison.skipped, || shown(&comparison), &self.out)
+            print_report(
+                &self.print,
+                &terminal,
+                &comparison,
+                [&comparison.skipped, &comparison.notes],
+                || shown(&comparison),
+                &self.out,
+            )
         })
     }
 

@@ -86,7 +86,7 @@ impl EntangleArgs {
                 &self.print,
                 &terminal,
                 &entanglement,
-                &entanglement.skipped,
+                [&entanglement.skipped, &entanglement.notes],
                 || shown(&entanglement),
                 &self.out,
             )

@@ -8,7 +8,7 @@ use crate::lab::top::percent;
 use serde_json::json;
 
 use super::args::EngineArgs;
-use super::terminal::{print, print_json};
+use super::terminal::{note, print, print_json};
 
 /// Write the gradient of a class's logit with respect to the pixels of an image
 #[derive(clap::Args, Debug)]
@@ -41,9 +41,12 @@ impl GradientArgs {
         let context = self.engine.adapter.open()?;
         let Found { class: found, largest } = request.write(&context, &self.out, self.png.as_deref())?;
         let (out, png) = (self.out.display().to_string(), self.png.as_ref().map(|path| path.display().to_string()));
+        let notes = request.note();
         if self.json {
-            return print_json(&json!({"out": out, "png": png, "class": found, "largest": largest}));
+            let notes = notes.as_slice();
+            return print_json(&json!({"out": out, "png": png, "class": found, "largest": largest, "notes": notes}));
         }
+        notes.iter().for_each(|text| note(&format!("note: {text}")));
         let name = network.labels().name(class);
         let png = png.map(|path| format!(", drawn in {path}")).unwrap_or_default();
         let (logit, probability) = (found.logit, percent(found.probability));

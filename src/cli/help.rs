@@ -83,7 +83,8 @@ Examples:
       A Caffe network, which expects pixels in 0..255; `protogpu weights inspect` prints the input of any file
   protogpu classify images/ --top 1 --json
 
-Images that cannot be read are reported on stderr, and under `unreadable` in JSON. The others continue, and the exit code is 1.";
+Images that cannot be read are reported on stderr, and under `unreadable` in JSON. The others continue, and the exit code is 1. Images are turned as \
+their Exif data say, and transparent parts are put on white; a note counts these.";
 
 pub(crate) const ACTIVATIONS: &str = "\
 Examples:

@@ -141,7 +141,14 @@ impl IsolateArgs {
         let terminal = Terminal::new(self.print.quiet);
         let run = |context: &Context| request.run(context, &terminal);
         work(&self.engine.adapter, NOTHING_WRITTEN, run, |isolations| {
-            print_report(&self.print, &terminal, &isolations, &isolations.skipped, || shown(&isolations), &self.out)
+            print_report(
+                &self.print,
+                &terminal,
+                &isolations,
+                [&isolations.skipped, &isolations.notes],
+                || shown(&isolations),
+                &self.out,
+            )
         })
     }
 }

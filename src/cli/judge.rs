@@ -80,7 +80,14 @@ impl JudgeArgs {
         let terminal = Terminal::new(self.print.quiet);
         let judge = |context: &Context| request.run(context, &terminal);
         work(&self.adapter, NOTHING_WRITTEN, judge, |judgement| {
-            print_report(&self.print, &terminal, &judgement, &judgement.skipped, || shown(&judgement), &self.out)
+            print_report(
+                &self.print,
+                &terminal,
+                &judgement,
+                [&judgement.skipped, &judgement.notes],
+                || shown(&judgement),
+                &self.out,
+            )
         })
     }
 

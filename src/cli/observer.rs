@@ -74,6 +74,7 @@ impl Observer for Terminal {
 pub(crate) fn tell(told: Note<'_>, quiet: bool) {
     let (is_warning, text) = match told {
         Note::LeftOut(reason) => (false, format!("skipped: {reason}")),
+        Note::Pictures(text) => (false, format!("note: {text}")),
         Note::KernelsTried { convolutions, seconds } => {
             let what = format!("the kernels of {convolutions} convolutions");
             (false, format!("timed {what} in {seconds:.1} s and kept the fastest"))

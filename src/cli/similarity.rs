@@ -145,7 +145,7 @@ impl SimilarityArgs {
             [] => shown(similarity),
             judges => format!("{}\n{}\n", shown(similarity), short(judges)),
         };
-        print_report(&self.print, terminal, report, &similarity.skipped, summary, &self.out)
+        print_report(&self.print, terminal, report, [&similarity.skipped, &similarity.notes], summary, &self.out)
     }
 }
 

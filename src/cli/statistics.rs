@@ -37,12 +37,12 @@ impl StatisticsArgs {
         let request = StatisticsRequest::new(&network, &self.images, self.batch.into())?;
         let (context, terminal) = (self.engine.adapter.open()?, Terminal::new(self.print.quiet));
         interrupt::listen()?;
-        let Measured { statistics, unreadable } = request.write(&context, &self.out, &terminal)?;
+        let Measured { statistics, unreadable, notes } = request.write(&context, &self.out, &terminal)?;
         let (out, pictures) = (self.out.display().to_string(), statistics.pictures.len());
         let modules = statistics.layers.len();
         if self.print.json {
             return print_json(&json!({"out": out, "sha256": statistics.sha256, "modules": modules,
-                "pictures": statistics.pictures, "unreadable": unreadable}));
+                "pictures": statistics.pictures, "unreadable": unreadable, "notes": notes}));
         }
         if self.print.quiet {
             return Ok(());

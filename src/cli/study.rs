@@ -90,7 +90,7 @@ impl StudyArgs {
         for line in &study.skipped {
             terminal.note(&format!("skipped: {line}"));
         }
-        print_report(&self.print, terminal, study, &[], || shown(study), &self.out)
+        print_report(&self.print, terminal, study, [&[], &study.notes], || shown(study), &self.out)
     }
 }
 

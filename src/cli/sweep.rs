@@ -152,9 +152,10 @@ impl SweepArgs {
         let (network, _) = self.given.method.with_statistics(network, config.as_ref())?;
         let folder = ImageFolder::open(images, network.labels())?;
         let terminal = Terminal::new(self.show.print.quiet);
-        for line in folder.ignored() {
+        for line in folder.skipped() {
             terminal.note(&format!("skipped: {line}"));
         }
+        folder.notes().iter().for_each(|line| terminal.note(&format!("note: {line}")));
         let (opened, files) = (self.judges.open(&maker)?, Files::new(out));
         let judges = SweepJudges::new(Judges { judges: &opened, words }, &files, &maker, network.labels())?;
         self.show.ranking(&judges.named, self.seeds.get() > 1)?;

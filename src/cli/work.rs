@@ -33,12 +33,12 @@ pub(super) fn work<T>(
     }
 }
 
-/// Prints a report as JSON; or what was skipped, the summary, and where the page is.
+/// Prints a report as JSON; or what was skipped, the notes, the summary, and where the page is.
 pub(super) fn print_report(
     args: &PrintArgs,
     terminal: &Terminal,
     report: &impl Serialize,
-    skipped: &[String],
+    [skipped, notes]: [&[String]; 2],
     summary: impl FnOnce() -> String,
     out: &Path,
 ) -> Result<ExitCode> {
@@ -49,6 +49,7 @@ pub(super) fn print_report(
     for line in skipped {
         terminal.note(&format!("skipped: {line}"));
     }
+    notes.iter().for_each(|line| terminal.note(&format!("note: {line}")));
     if !args.quiet {
         print(&format!("{}{}\n", summary(), out.join("report.html").display()))?;
     }

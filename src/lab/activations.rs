@@ -3,11 +3,12 @@
 use std::io::Write;
 use std::path::Path;
 
+use super::pictures::Tally;
 use crate::analysis::Activations;
 use crate::atomic::write_atomically;
 use crate::gpu::Context;
 use crate::networks::{Module, Network, Semantics};
-use crate::picture::preprocess;
+use crate::picture::{Prepared, prepare};
 use crate::tensor_file::TensorFile;
 use crate::{Result, Shape};
 
@@ -16,6 +17,7 @@ pub(crate) struct ActivationsRequest<'a> {
     network: &'a Network,
     image: &'a Path,
     pixels: Vec<f32>,
+    tally: Tally,
     modules: Vec<&'a Module>,
     semantics: Semantics,
 }
@@ -31,7 +33,14 @@ impl<'a> ActivationsRequest<'a> {
         }
         let wanted = |module: &&Module| named.is_empty() || named.contains(&module.name);
         let modules = network.modules().iter().filter(wanted).collect();
-        Ok(Self { network, image, pixels: preprocess(image, network.image())?, modules, semantics })
+        let (Prepared { pixels, on_white }, mut tally) = (prepare(image, network.image())?, Tally::default());
+        tally.add(image, on_white);
+        Ok(Self { network, image, pixels, tally, modules, semantics })
+    }
+
+    /// How the image was read.
+    pub(crate) fn note(&self) -> Option<String> {
+        self.tally.note()
     }
 
     /// Writes a tensor per module, in the network's order, and returns their names and shapes.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::pictures::{classify, find_pictures};
+use super::pictures::{Found, Passed, classify, find_pictures};
 use super::top::{Top, top};
 use crate::analysis::Classifier;
 use crate::gpu::Context;
@@ -27,7 +27,7 @@ pub(crate) fn check_finite(logits: &[f32], network: &Network, image: impl Displa
 /// The image files to classify.
 pub(crate) struct ClassifyRequest<'a> {
     network: &'a Network,
-    paths: Vec<PathBuf>,
+    found: Found,
     top: usize,
     batch: usize,
 }
@@ -45,20 +45,24 @@ impl<'a> ClassifyRequest<'a> {
     /// # Errors
     /// If a file does not exist, or a folder contains no image.
     pub(crate) fn new(network: &'a Network, given: &[PathBuf], top: usize, batch: usize) -> Result<Self> {
-        let paths = find_pictures(given)?;
+        let found = find_pictures(given)?;
         for path in given {
             std::fs::metadata(path).map_err(Error::io("read", path))?;
         }
-        Ok(Self { network, batch: batch.min(paths.len()), paths, top })
+        Ok(Self { network, batch: batch.min(found.paths.len()), found, top })
+    }
+
+    /// The images in folders that are in formats that are not read.
+    pub(crate) fn left_out(&self) -> Vec<String> {
+        self.found.left_out()
     }
 
     /// The number of images.
     pub(crate) fn len(&self) -> usize {
-        self.paths.len()
+        self.found.paths.len()
     }
 
-    /// Classifies the images, and passes each batch to `consume`. Returns the error of each image that cannot be read; the others
-    /// are not affected.
+    /// Classifies the images, and passes each batch to `consume`. An image that cannot be read does not affect the others.
     ///
     /// # Errors
     /// If the device is lost, or the first error that `consume` returns.
@@ -66,14 +70,12 @@ impl<'a> ClassifyRequest<'a> {
         &self,
         context: &Context,
         mut consume: impl FnMut(Vec<Classified>) -> Result<()>,
-    ) -> Result<Vec<Error>> {
+    ) -> Result<Passed> {
         let classifier = Classifier::new(context, self.network, self.batch)?;
         let classified = |(index, logits): (usize, Vec<f32>)| Classified {
-            path: self.paths[index].display().to_string(),
+            path: self.found.paths[index].display().to_string(),
             top: top(&logits, self.top, self.network.labels()),
         };
-        let unreadable =
-            classify(&classifier, &self.paths, |batch| consume(batch.into_iter().map(classified).collect()))?;
-        Ok(unreadable.into_iter().map(|(_, error)| error).collect())
+        classify(&classifier, &self.found.paths, |batch| consume(batch.into_iter().map(classified).collect()))
     }
 }

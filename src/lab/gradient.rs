@@ -3,13 +3,14 @@
 use std::io::Write;
 use std::path::Path;
 
+use super::pictures::Tally;
 use super::top::{Top, top};
 use crate::Result;
 use crate::analysis::gradient;
 use crate::atomic::write_atomically;
 use crate::gpu::Context;
 use crate::networks::Network;
-use crate::picture::{preprocess, write_png};
+use crate::picture::{Prepared, prepare, write_png};
 use crate::tensor_file::TensorFile;
 
 /// An image and a class.
@@ -17,6 +18,7 @@ pub(crate) struct GradientRequest<'a> {
     network: &'a Network,
     image: &'a Path,
     pixels: Vec<f32>,
+    tally: Tally,
     class: usize,
 }
 
@@ -31,7 +33,14 @@ pub(crate) struct Found {
 impl<'a> GradientRequest<'a> {
     /// Reads the image.
     pub(crate) fn new(network: &'a Network, image: &'a Path, class: usize) -> Result<Self> {
-        Ok(Self { network, image, pixels: preprocess(image, network.image())?, class })
+        let (Prepared { pixels, on_white }, mut tally) = (prepare(image, network.image())?, Tally::default());
+        tally.add(image, on_white);
+        Ok(Self { network, image, pixels, tally, class })
+    }
+
+    /// How the image was read.
+    pub(crate) fn note(&self) -> Option<String> {
+        self.tally.note()
     }
 
     /// Writes the gradient, and draws it if `png` names a file.

@@ -34,25 +34,28 @@ impl<'a> MeanRequest<'a> {
         Ok(Self { network, choice, class, paths, batch })
     }
 
-    /// Writes the means, and returns them with the number of tensors in the file.
+    /// Writes the means, and returns them with the number of tensors in the file and notes on how the images were read.
     pub(crate) fn write(
         &self,
         context: &Context,
         out: &Path,
         observer: &dyn Observer,
-    ) -> Result<(MeanActivations, usize)> {
+    ) -> Result<(MeanActivations, usize, Vec<String>)> {
         let mut correlator = Correlator::new(context, self.network, self.batch.min(self.paths.len()))?;
         let total = Some(self.paths.len() as u64);
         observer.tell(Event::Counting { what: Counted::Pictures, done: 0, total });
         let sums = sums(&mut correlator, self.choice.folder, &self.paths, observer);
         observer.tell(Event::CountingEnded);
-        let sums = sums?;
-        for reason in &sums.reasons {
+        let (sums, tally) = sums?;
+        let folder = self.choice.folder;
+        for reason in folder.left_out().iter().chain(&sums.reasons) {
             observer.note(Note::LeftOut(reason));
         }
+        let notes: Vec<String> = folder.notes().iter().cloned().chain(tally.note()).collect();
+        notes.iter().for_each(|note| observer.note(Note::Pictures(note)));
         let mean = MeanActivations::from_sums(self.class, &sums);
         let bytes = mean.to_bytes(self.network, correlator.layers());
         write_atomically(out, |out| out.write_all(&bytes))?;
-        Ok((mean, correlator.layers().tensors().count()))
+        Ok((mean, correlator.layers().tensors().count(), notes))
     }
 }

@@ -90,6 +90,8 @@ pub(crate) struct Figures {
 pub(crate) enum Note<'a> {
     /// An image or folder was skipped, with the reason.
     LeftOut(&'a str),
+    /// How images were read, where a person may have meant it otherwise.
+    Pictures(&'a str),
     /// Kernels were timed, and the fastest kept.
     KernelsTried { convolutions: usize, seconds: f64 },
     /// The kept trials cannot be used, so the kernels are timed again.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::disk::check_writable;
 use super::observer::{Counted, Event, Note, Observer};
-use super::pictures::{find_pictures, relative, stream_pictures, together};
+use super::pictures::{Found, find_pictures, relative, stream_pictures, together};
 use crate::analysis::moments::Moments;
 use crate::atomic::write_atomically;
 use crate::bounded::read_at_most;
@@ -24,7 +24,7 @@ const MOST_PICTURES: usize = 100_000;
 pub(crate) struct StatisticsRequest<'a> {
     network: &'a Network,
     root: &'a Path,
-    paths: Vec<PathBuf>,
+    found: Found,
     /// The most images at once.
     batch: usize,
 }
@@ -42,6 +42,7 @@ pub(crate) struct Measured {
     pub(crate) statistics: Statistics,
     /// The images that could not be read, with the reasons.
     pub(crate) unreadable: Vec<String>,
+    pub(crate) notes: Vec<String>,
 }
 
 impl<'a> StatisticsRequest<'a> {
@@ -53,14 +54,14 @@ impl<'a> StatisticsRequest<'a> {
         if !root.is_dir() {
             return Err(Error::input(format!("is {}, which is not a folder", root.display())).field("images"));
         }
-        let paths = find_pictures(&[root.to_owned()])?;
-        if paths.len() > MOST_PICTURES {
-            let (root, count) = (root.display(), paths.len());
+        let found = find_pictures(&[root.to_owned()])?;
+        if found.paths.len() > MOST_PICTURES {
+            let (root, count) = (root.display(), found.paths.len());
             return Err(Error::input(format!(
                 "{root} has {count} images, but statistics are of at most {MOST_PICTURES}: choose a folder with fewer"
             )));
         }
-        Ok(Self { network, root, paths, batch })
+        Ok(Self { network, root, found, batch })
     }
 
     /// Measures the photographs, and writes the file. Images that cannot be read are left out and told.
@@ -69,8 +70,8 @@ impl<'a> StatisticsRequest<'a> {
     /// If no image can be read, an activation is not finite, the file cannot be written, or the observer asked to stop.
     pub(crate) fn write(&self, context: &Context, out: &Path, observer: &dyn Observer) -> Result<Measured> {
         check_writable([out.parent().unwrap_or(Path::new(""))])?;
-        let mut moments = Moments::new(context, self.network, self.batch.min(self.paths.len()))?;
-        let total = Some(self.paths.len() as u64);
+        let mut moments = Moments::new(context, self.network, self.batch.min(self.found.paths.len()))?;
+        let total = Some(self.found.paths.len() as u64);
         observer.tell(Event::Counting { what: Counted::Pictures, done: 0, total });
         let measured = self.measure(&mut moments, observer);
         observer.tell(Event::CountingEnded);
@@ -84,13 +85,14 @@ impl<'a> StatisticsRequest<'a> {
         for reason in &measured.unreadable {
             observer.note(Note::LeftOut(reason));
         }
+        measured.notes.iter().for_each(|note| observer.note(Note::Pictures(note)));
         Ok(measured)
     }
 
     fn measure(&self, moments: &mut Moments, observer: &dyn Observer) -> Result<Measured> {
         let (image, batch, mut pictures) = (moments.image(), moments.batch(), Vec::new());
-        let unreadable = stream_pictures(&self.paths, image, batch, |read| {
-            let first = self.paths[read[0].index].display();
+        let passed = stream_pictures(&self.found.paths, image, batch, |read| {
+            let first = self.found.paths[read[0].index].display();
             moments.add(&together(&read)).map_err(|error| match error {
                 Error::Input(what) => Error::input(format!("{first} or its batch: {what}")),
                 other => other,
@@ -98,15 +100,16 @@ impl<'a> StatisticsRequest<'a> {
             pictures.extend(read.iter().map(|picture| self.picture(picture.index)));
             observer.count(read.len())
         })?;
-        if let (true, Some((_, first))) = (pictures.is_empty(), unreadable.first()) {
-            return Err(Error::input(format!("none of {} images can be read: {first}", self.paths.len())));
+        if let (true, Some((_, first))) = (pictures.is_empty(), passed.unreadable.first()) {
+            return Err(Error::input(format!("none of {} images can be read: {first}", self.found.paths.len())));
         }
         let statistics = Statistics::new(moments.layers(), pictures, self.network);
-        Ok(Measured { statistics, unreadable: unreadable.iter().map(|(_, error)| error.to_string()).collect() })
+        let unreadable = passed.reasons().chain(self.found.left_out()).collect();
+        Ok(Measured { statistics, unreadable, notes: passed.tally.note().into_iter().collect() })
     }
 
     fn picture(&self, index: usize) -> Picture {
-        let path = &self.paths[index];
+        let path = &self.found.paths[index];
         let sha256 = File::open(path).and_then(sha256_of).unwrap_or_default();
         Picture { file: relative(self.root, path), sha256 }
     }

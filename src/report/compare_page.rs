@@ -42,6 +42,7 @@ pub(super) fn render(comparison: &Comparison, pictures: &[Vec<Option<Vec<u8>>>],
             version => env!("CARGO_PKG_VERSION"),
             settings => page::settings_lines(&comparison.settings),
             skipped => Serde(&comparison.skipped),
+            notes => Serde(&comparison.notes),
         },
     )
 }

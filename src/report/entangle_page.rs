@@ -55,6 +55,7 @@ pub(super) fn render(
             version => env!("CARGO_PKG_VERSION"),
             settings => page::settings_lines(&table.settings),
             skipped => Serde(&table.skipped),
+            notes => Serde(&table.notes),
         },
     )
 }

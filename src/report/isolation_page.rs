@@ -39,6 +39,7 @@ pub(super) fn render(table: &Isolations, pictures: &[IsolatedPictures], figures:
             version => env!("CARGO_PKG_VERSION"),
             settings => page::settings_lines(&table.settings),
             skipped => Serde(&table.skipped),
+            notes => Serde(&table.notes),
         },
     )
 }

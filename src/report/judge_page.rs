@@ -23,6 +23,7 @@ pub(super) fn render(judgement: &Judgement, pictures: &[PrototypePicture], left_
             version => env!("CARGO_PKG_VERSION"),
             settings => page::settings_lines(&judgement.settings),
             skipped => Serde(&judgement.skipped),
+            notes => Serde(&judgement.notes),
         },
     )
 }

@@ -166,6 +166,7 @@ pub(super) fn render(
             has_varieties => judges.iter().flat_map(|judge| &judge.groups).any(|group| group.variety.is_some()),
             settings => page::settings_lines(&similarity.settings),
             skipped => Serde(&similarity.skipped),
+            notes => Serde(&similarity.notes),
         },
     )
 }

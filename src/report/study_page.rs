@@ -28,6 +28,7 @@ pub(super) fn render(study: &Study, pictures: &[PartPictures], figures: &[(Strin
             parts,
             settings => page::settings_lines(&study.settings),
             skipped => Serde(&study.skipped),
+            notes => Serde(&study.notes),
         },
     )
 }

@@ -462,7 +462,7 @@ fn recognised(weights: &str, golden: &str) {
         let found = &group[kind];
         let ours = number(&found["top1"]["value"]) * f64::from(images);
         assert_eq!(found["images"], images);
-        // JPEG decoders differ by a level or two, which may move an image with two equally likely classes.
+        // Rounding may move an image with two equally likely classes.
         assert!((ours - f64::from(theirs)).abs() < 1.5, "{weights}: {theirs} {kind} with PyTorch, but {found}");
     }
 }

@@ -3,7 +3,7 @@
 
     python tests/golden/pictures.py      # needs numpy, pillow, torch, torchvision
 
-`NAME.EXT` is a picture, `NAME.rgb.png` is Pillow's `convert("RGB")` of it, and `NAME.crop<side>.png` is torchvision's
+`NAME.EXT` is a picture, `NAME_EXT.rgb.png` is what Pillow shows of it, upright and on white, as RGB, and `NAME.crop<side>.png` is torchvision's
 `Resize(round(side * 256 / 224))` followed by `CenterCrop(side)`. Every PNG that is a result names the versions that made it.
 """
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import PIL
 import torchvision
-from PIL import Image
+from PIL import Image, ImageOps
 from PIL.PngImagePlugin import PngInfo
 from torchvision.transforms import CenterCrop, Compose, Resize
 
@@ -25,6 +25,15 @@ def picture(height, width, channels, rng):
     y, x, c = np.meshgrid(np.arange(height), np.arange(width), np.arange(channels), indexing="ij")
     smooth = 128 + 100 * np.sin(0.23 * x + 0.9 * c) * np.cos(0.31 * y - 0.7 * c)
     return np.clip(smooth + rng.normal(0, 12, smooth.shape), 0, 255).astype(np.uint8)
+
+
+def shown(image):
+    """As viewers show it: in the orientation that its Exif data name, and on white where it is transparent."""
+    upright = ImageOps.exif_transpose(image)
+    if not upright.has_transparency_data:
+        return upright.convert("RGB")
+    rgba = upright.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
 
 
 def save_result(image, path):
@@ -59,7 +68,7 @@ def main():
     rgb.save(FOLDER / "progressive444.jpg", quality=90, subsampling=0, progressive=True)
     grey.save(FOLDER / "grey.jpg", quality=90)
     exif = Image.Exif()
-    exif[0x0112] = 6  # "rotate by 90 degrees", which torchvision's loader does not
+    exif[0x0112] = 6  # "rotate by 90 degrees"
     rgb.save(FOLDER / "orientation.jpg", quality=90, exif=exif)
     cmyk.save(FOLDER / "cmyk.jpg", quality=90)
     # The same data declared as YCCK: Adobe's segment ends with the transform, 0 for CMYK and 2 for YCCK.
@@ -69,7 +78,7 @@ def main():
     data[transform] = 2
     (FOLDER / "ycck.jpg").write_bytes(data)
     for path in sorted(FOLDER.iterdir()):
-        image = Image.open(path).convert("RGB")
+        image = shown(Image.open(path))
         save_result(image, FOLDER / f"{path.stem}_{path.suffix[1:]}.rgb.png")
 
     for name, (height, width) in {"wide": (43, 61), "tall": (77, 31)}.items():

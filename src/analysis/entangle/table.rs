@@ -18,6 +18,8 @@ pub(crate) struct Entanglement {
     pub(crate) settings: Map<String, Value>,
     /// Images and folders that were left out, with the reasons.
     pub(crate) skipped: Vec<String>,
+    /// How images and folders were read, where a person may have meant it otherwise.
+    pub(crate) notes: Vec<String>,
 }
 
 /// A class with prototypes.

@@ -17,6 +17,8 @@ pub(crate) struct Isolations {
     pub(crate) settings: Map<String, Value>,
     /// Images and folders that were left out, with the reasons.
     pub(crate) skipped: Vec<String>,
+    /// How images and folders were read, where a person may have meant it otherwise.
+    pub(crate) notes: Vec<String>,
 }
 
 /// The region of an image that keeps a class. Probabilities are those of softmax.

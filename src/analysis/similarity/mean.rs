@@ -8,7 +8,9 @@ use crate::shape::ImageSpec;
 use crate::tensor_file::{TensorFile, Tensors};
 
 /// The name and version of the layout.
-const FORMAT: &str = "protogpu mean activations 1";
+const FORMAT: &str = "protogpu mean activations 2";
+/// The layout of the versions that did not turn images upright, put them on white, or read JPEG files as Pillow does.
+const FORMER: &str = "protogpu mean activations 1";
 /// The name of the mean image's tensor. No module has this name.
 const PIXELS: &str = "pixels";
 
@@ -82,6 +84,9 @@ impl MeanActivations {
     /// If they are not such a file, or belong to another network or input.
     pub(crate) fn from_bytes(bytes: &[u8], network: &Network, layers: &Layers) -> Result<Self> {
         let mut file = Tensors::from_bytes(bytes)?;
+        if file.optional_metadata("format") == Some(FORMER) {
+            return Err(Error::input("an earlier version, which read images otherwise, made it: make it again"));
+        }
         if file.optional_metadata("format") != Some(FORMAT) {
             return Err(Error::input("it is not a file of mean activations; `protogpu activations mean` writes them"));
         }

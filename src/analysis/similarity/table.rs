@@ -49,6 +49,8 @@ pub(crate) struct Similarity {
     pub(crate) settings: Map<String, Value>,
     /// Images that could not be read and folders that do not belong to a class, with the reason.
     pub(crate) skipped: Vec<String>,
+    /// How images and folders were read, where a person may have meant it otherwise.
+    pub(crate) notes: Vec<String>,
 }
 
 /// The summary over all classes: the rows of Table 4.

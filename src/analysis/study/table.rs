@@ -27,6 +27,8 @@ pub(crate) struct Study {
     pub(crate) settings: Map<String, Value>,
     /// Images that could not be read, with the reason.
     pub(crate) skipped: Vec<String>,
+    /// How images and folders were read, where a person may have meant it otherwise.
+    pub(crate) notes: Vec<String>,
 }
 
 /// One experiment: groups of images and the requested classes.

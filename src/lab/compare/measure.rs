@@ -10,7 +10,7 @@ use crate::analysis::penultimate::Outputs;
 use crate::gpu::Context;
 use crate::lab::disk::{check_report, write_files};
 use crate::lab::observer::{Counted, Event, Observer};
-use crate::lab::pictures::shown_png;
+use crate::lab::pictures::{Tally, shown_png};
 use crate::lab::run::record::WeightsRecord;
 use crate::lab::top::top;
 use crate::networks::Network;
@@ -45,6 +45,8 @@ struct Judges {
     seen: Vec<Option<Vec<Vec<Option<SeenBy>>>>>,
     /// The outputs of the network whose features are compared.
     reference: Option<Answers>,
+    /// Which prototypes were put on white.
+    tally: Tally,
 }
 
 impl CompareRequest<'_> {
@@ -79,7 +81,7 @@ impl CompareRequest<'_> {
         let prototypes: usize = self.inputs.runs.iter().map(|run| run.prototypes.len()).sum();
         let total = Some((makers.len() * prototypes) as u64);
         observer.tell(Event::Counting { what: Counted::Pictures, done: 0, total });
-        let mut judges = Judges { rows: Vec::new(), seen: Vec::new(), reference: None };
+        let mut judges = Judges { rows: Vec::new(), seen: Vec::new(), reference: None, tally: Tally::default() };
         let judged = makers.iter().try_for_each(|maker| {
             let network = (self.open)(maker);
             judges.rows.push(NetworkRow {
@@ -93,7 +95,7 @@ impl CompareRequest<'_> {
                 observer.tell(Event::Counted(prototypes as u64));
                 return Ok(());
             };
-            let answers = answers(self.inputs, keys, &network, self.batch, context, observer)?;
+            let answers = answers(self.inputs, keys, &network, self.batch, context, observer, &mut judges.tally)?;
             let view = |(key, outputs): (&Key, &Option<Outputs>)| {
                 let logits = &outputs.as_ref()?.logits;
                 let likeliest = top(logits, 1, network.labels()).remove(0).name;
@@ -160,6 +162,7 @@ impl CompareRequest<'_> {
             rows: keys.iter().enumerate().map(row).collect(),
             settings: self.settings(),
             skipped: left_out.map(|folder| format!("{}: its objective is not a class", folder.display())).collect(),
+            notes: judges.tally.note().into_iter().collect(),
             networks: judges.rows,
         })
     }

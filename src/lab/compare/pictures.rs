@@ -11,7 +11,7 @@ use crate::analysis::penultimate::{Outputs, Penultimate};
 use crate::gpu::Context;
 use crate::lab::classify::check_finite;
 use crate::lab::observer::Observer;
-use crate::lab::pictures::{stream_pictures, together};
+use crate::lab::pictures::{Tally, stream_pictures, together};
 use crate::labels::Label;
 use crate::networks::Network;
 use crate::picture::{read, to_chw};
@@ -19,7 +19,7 @@ use crate::picture::{read, to_chw};
 /// What a network computes of every prototype: by run, then by class and seed.
 pub(super) type Answers = Vec<Vec<Option<Outputs>>>;
 
-/// Shows every prototype to a network.
+/// Shows every prototype to a network, and counts those that were put on white.
 pub(super) fn answers(
     inputs: &Inputs,
     keys: &[Key],
@@ -27,6 +27,7 @@ pub(super) fn answers(
     batch: usize,
     context: &Context,
     observer: &dyn Observer,
+    tally: &mut Tally,
 ) -> Result<Answers> {
     let places = (0..inputs.runs.len()).flat_map(|run| (0..keys.len()).map(move |key| (run, key)));
     let found = places.filter_map(|(run, key)| Some(((run, key), inputs.runs[run].picture(&keys[key])?)));
@@ -34,7 +35,7 @@ pub(super) fn answers(
     let mut answers: Answers = vec![vec![None; keys.len()]; inputs.runs.len()];
     let batch = batch.min(paths.len());
     let mut penultimate = Penultimate::new(context, network, batch)?;
-    let mut unreadable = stream_pictures(&paths, network.image(), batch, |pictures| {
+    let passed = stream_pictures(&paths, network.image(), batch, |pictures| {
         let outputs = penultimate.outputs(&together(&pictures))?;
         for (picture, outputs) in pictures.iter().zip(outputs) {
             check_finite(&outputs.logits, network, paths[picture.index].display())?;
@@ -43,9 +44,10 @@ pub(super) fn answers(
         }
         observer.count(pictures.len())
     })?;
-    match unreadable.is_empty() {
-        true => Ok(answers),
-        false => Err(unreadable.swap_remove(0).1),
+    tally.join(passed.tally);
+    match passed.unreadable.into_iter().next() {
+        None => Ok(answers),
+        Some((_, error)) => Err(error),
     }
 }
 

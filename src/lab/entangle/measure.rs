@@ -107,11 +107,12 @@ impl EntangleRequest<'_> {
         let mut skipped: Vec<String> = (self.inputs.without_class.iter())
             .map(|folder| format!("{}: its objective is not a class", folder.display()))
             .collect();
-        let mut check = None;
+        let (mut check, mut notes) = (None, Vec::new());
         if let Some(choice) = &self.photographs {
             let classes: Vec<usize> = rows.iter().map(|row| row.index).collect();
-            let Photographed { logits, unreadable } = photographs(&classes, choice, network, batch, context, observer)?;
-            skipped.extend(choice.folder.ignored().iter().cloned().chain(unreadable));
+            let Photographed { logits, passed } = photographs(&classes, choice, network, batch, context, observer)?;
+            skipped.extend(choice.folder.skipped().iter().cloned().chain(passed.reasons()));
+            notes.extend(choice.folder.notes().iter().cloned().chain(passed.tally.note()));
             for (row, logits) in rows.iter_mut().zip(&logits) {
                 let found = || Confusions::of(row.index, logits, network.labels());
                 row.confusions = (!logits.is_empty()).then(found);
@@ -129,6 +130,7 @@ impl EntangleRequest<'_> {
             without_class: self.inputs.without_class.len(),
             settings: self.settings(),
             skipped,
+            notes,
         })
     }
 

@@ -9,7 +9,7 @@ use crate::analysis::penultimate::Penultimate;
 use crate::gpu::Context;
 use crate::lab::classify::check_finite;
 use crate::lab::observer::Observer;
-use crate::lab::pictures::classify;
+use crate::lab::pictures::{Passed, classify};
 use crate::lab::similarity::choice::Choice;
 use crate::networks::Network;
 
@@ -84,8 +84,8 @@ pub(super) fn alignments(
 pub(super) struct Photographed {
     /// By class, the logits `[K]` of each photograph.
     pub(super) logits: Vec<Vec<Vec<f32>>>,
-    /// Why photographs could not be read.
-    pub(super) unreadable: Vec<String>,
+    /// How they were read.
+    pub(super) passed: Passed,
 }
 
 /// Shows photographs of each class to the network.
@@ -104,7 +104,7 @@ pub(super) fn photographs(
         return Ok(Photographed { logits, ..Photographed::default() });
     }
     let classifier = Classifier::new(context, network, batch.min(paths.len()))?;
-    let unreadable = classify(&classifier, &paths, |seen| {
+    let passed = classify(&classifier, &paths, |seen| {
         let count = seen.len();
         for (index, one) in seen {
             check_finite(&one, network, paths[index].display())?;
@@ -112,5 +112,5 @@ pub(super) fn photographs(
         }
         observer.count(count)
     })?;
-    Ok(Photographed { logits, unreadable: unreadable.into_iter().map(|(_, error)| error.to_string()).collect() })
+    Ok(Photographed { logits, passed })
 }

@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::lab::pictures::find_pictures;
+use crate::lab::pictures::{Tally, find_pictures};
 use crate::lab::run::record::{Config, WeightsRecord};
 use crate::lab::similarity::choice::Choice;
 use crate::lab::similarity::inputs::{Pixels, find, prototypes, recorded};
 use crate::networks::Network;
-use crate::picture::preprocess;
+use crate::picture::{Prepared, prepare};
 use crate::{Error, Result};
 
 /// Which classes of an image count.
@@ -44,9 +44,13 @@ impl Input {
     }
 
     /// The pixels `[C,H,W]`; those of a prototype may exceed [0,1].
-    pub(super) fn read(&self, network: &Network) -> Result<Vec<f32>> {
+    pub(super) fn read(&self, network: &Network, tally: &mut Tally) -> Result<Vec<f32>> {
         let found = match &self.source {
-            Source::Picture(path) => return preprocess(path, network.image()),
+            Source::Picture(path) => {
+                let Prepared { pixels, on_white } = prepare(path, network.image())?;
+                tally.add(path, on_white);
+                return Ok(pixels);
+            }
             Source::Prototype(found) => std::slice::from_ref(&**found),
         };
         let mut read = prototypes(found, network, Pixels::Float)?;
@@ -72,6 +76,8 @@ pub(crate) struct Inputs {
     pub(super) all: Vec<Input>,
     /// What was left out, with the reasons.
     pub(super) skipped: Vec<String>,
+    /// How the folder of photographs was read.
+    pub(super) notes: Vec<String>,
     /// The network that made the first prototype.
     maker: Option<WeightsRecord>,
 }
@@ -106,7 +112,8 @@ impl Inputs {
             std::fs::metadata(path).map_err(Error::io("read", path))?;
         }
         let found = find_pictures(given)?;
-        self.all.extend(found.into_iter().map(|path| Input { source: Source::Picture(path), class: None }));
+        self.skipped.extend(found.left_out());
+        self.all.extend(found.paths.into_iter().map(|path| Input { source: Source::Picture(path), class: None }));
         Ok(())
     }
 
@@ -116,7 +123,8 @@ impl Inputs {
             let of_class = choice.same(class).into_iter();
             self.all.extend(of_class.map(|path| Input { source: Source::Picture(path), class: Some(class) }));
         }
-        self.skipped.extend(choice.folder.ignored().iter().cloned());
+        self.skipped.extend_from_slice(choice.folder.skipped());
+        self.notes.extend_from_slice(choice.folder.notes());
     }
 
     /// The network that made the first prototype.

@@ -18,7 +18,7 @@ use crate::lab::about::about;
 use crate::lab::classify::check_finite;
 use crate::lab::disk::{check_report, write_files};
 use crate::lab::observer::{Counted, Event, Observer};
-use crate::lab::pictures::blurred;
+use crate::lab::pictures::{Tally, blurred};
 use crate::lab::top::top;
 use crate::method::isolation::{Isolation, IsolationSettings};
 use crate::networks::Network;
@@ -125,11 +125,11 @@ impl IsolateRequest<'_> {
             gradients: self.evaluate.then(|| LogitGradients::new(context, network, batch)).transpose()?,
         };
         let (mut images, mut pictures, mut skipped) = (Vec::new(), Vec::new(), self.inputs.skipped.clone());
-        let mut first_error = None;
+        let (mut first_error, mut tally) = (None, Tally::default());
         for inputs in self.inputs.all.chunks(batch) {
             let mut read = Vec::new();
             for input in inputs {
-                match input.read(network) {
+                match input.read(network, &mut tally) {
                     Ok(pixels) => read.push((input, pixels)),
                     Err(error) => {
                         skipped.push(error.to_string());
@@ -159,7 +159,8 @@ impl IsolateRequest<'_> {
         let resampling = Resampling { count: RESAMPLES, seed: self.seed };
         let comparison = if self.evaluate { Comparison::of(&measured, resampling) } else { None };
         let settings = self.recorded(engine.grad_cam.layer());
-        Ok((Isolations { format: FORMAT.to_owned(), images, comparison, settings, skipped }, pictures))
+        let notes = self.inputs.notes.iter().cloned().chain(tally.note()).collect();
+        Ok((Isolations { format: FORMAT.to_owned(), images, comparison, settings, skipped, notes }, pictures))
     }
 
     /// The regions of a batch, whose first is image `before` of the report.

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 
 use super::inputs::{Image, Inputs};
+use crate::Result;
 use crate::analysis::Classifier;
 use crate::analysis::judge::{Seen, counterpart};
 use crate::analysis::kid::{Featured, MOST, spaced};
@@ -13,10 +14,9 @@ use crate::gpu::Context;
 use crate::lab::classify::check_finite;
 use crate::lab::controls::{MeanImage, controls};
 use crate::lab::observer::{Event, Observer};
-use crate::lab::pictures::{stream_pictures, together};
+use crate::lab::pictures::{Passed, Tally, stream_pictures, together};
 use crate::lab::top::top;
 use crate::networks::Network;
-use crate::{Error, Result};
 
 /// The number of likeliest classes per prototype.
 const TOP: usize = 3;
@@ -42,6 +42,8 @@ pub(super) struct Answers {
     pub(super) controls: Vec<(String, Seen)>,
     /// Photographs that could not be read.
     pub(super) skipped: Vec<String>,
+    /// Which images were put on white.
+    pub(super) tally: Tally,
 }
 
 /// A judge's forward pass.
@@ -78,6 +80,7 @@ impl Answers {
             features: Vec::new(),
             controls: Vec::new(),
             skipped: Vec::new(),
+            tally: Tally::default(),
         };
         if shown == 0 {
             answers.prototypes =
@@ -86,7 +89,7 @@ impl Answers {
         }
         let classifier = Classifier::with_features(context, network, batch.min(shown))?;
         let judge = Judge { network, classifier, observer };
-        answers.prototypes = judge.prototypes(prototypes)?;
+        answers.prototypes = judge.prototypes(prototypes, &mut answers.tally)?;
         let kept: HashSet<&PathBuf> = spaced(&photographs, KEPT).into_iter().map(|(_, path)| path).collect();
         for photographs in photographs.chunk_by(|a, b| a.0 == b.0) {
             judge.photographs(photographs, &kept, inputs.seed, &mut answers)?;
@@ -96,17 +99,18 @@ impl Answers {
 }
 
 impl Judge<'_> {
-    fn prototypes(&self, prototypes: Vec<(&Image, Result<usize>)>) -> Result<Vec<Result<Answer>>> {
+    fn prototypes(&self, prototypes: Vec<(&Image, Result<usize>)>, tally: &mut Tally) -> Result<Vec<Result<Answer>>> {
         let known = prototypes.iter().filter_map(|(image, class)| Some((*class.as_ref().ok()?, image.path.clone())));
         let (classes, paths): (Vec<usize>, Vec<PathBuf>) = known.unzip();
         let mut answers = Vec::new();
-        let unreadable = self.show(&paths, |index, _, Outputs { logits, features }| {
+        let passed = self.show(&paths, |index, _, Outputs { logits, features }| {
             let top = top(&logits, TOP, self.network.labels()).into_iter().map(Likely::from).collect();
             answers.push(Answer { seen: Seen::of(&logits, classes[index]), top, features });
         })?;
-        if let Some((_, error)) = unreadable.into_iter().next() {
+        if let Some((_, error)) = passed.unreadable.into_iter().next() {
             return Err(error);
         }
+        tally.join(passed.tally);
         let mut answers = answers.into_iter();
         let answer = |(_, class): (_, Result<usize>)| class.map(|_| answers.next().expect("one for each known class"));
         Ok(prototypes.into_iter().map(answer).collect())
@@ -122,14 +126,15 @@ impl Judge<'_> {
     ) -> Result<()> {
         let paths: Vec<PathBuf> = photographs.iter().map(|&(_, path)| path.clone()).collect();
         let (class, image, mut mean) = (photographs[0].0, self.classifier.image(), MeanImage::default());
-        let unreadable = self.show(&paths, |index, pixels, Outputs { logits, features }| {
+        let passed = self.show(&paths, |index, pixels, Outputs { logits, features }| {
             mean.add(pixels);
             answers.photographs.push(Seen::of(&logits, class));
             if kept.contains(&paths[index]) {
                 answers.features.push(Featured { class, features });
             }
         })?;
-        answers.skipped.extend(unreadable.iter().map(|(_, error)| error.to_string()));
+        answers.skipped.extend(passed.reasons());
+        answers.tally.join(passed.tally);
         let Some(mean) = mean.mean() else { return Ok(()) };
         for control in controls(class, seed, &mean, image) {
             let logits = self.classifier.logits(&control.pixels)?.swap_remove(0);
@@ -139,9 +144,8 @@ impl Judge<'_> {
         Ok(())
     }
 
-    /// Shows image files to the judge. `see` receives the index, the pixels and the outputs of each. Returns the index of each file that
-    /// could not be read, with the reason.
-    fn show(&self, paths: &[PathBuf], mut see: impl FnMut(usize, &[f32], Outputs)) -> Result<Vec<(usize, Error)>> {
+    /// Shows image files to the judge. `see` receives the index, the pixels and the outputs of each.
+    fn show(&self, paths: &[PathBuf], mut see: impl FnMut(usize, &[f32], Outputs)) -> Result<Passed> {
         stream_pictures(paths, self.classifier.image(), self.classifier.batch(), |pictures| {
             let outputs = self.classifier.outputs(&together(&pictures))?;
             for (picture, outputs) in pictures.iter().zip(outputs) {

@@ -5,6 +5,7 @@ use super::jury::Jury;
 use crate::analysis::judge::JudgeRow;
 use crate::gpu::Context;
 use crate::lab::observer::{Counted, Event, Observer};
+use crate::lab::pictures::Tally;
 use crate::networks::Network;
 use crate::{Error, Result};
 
@@ -34,8 +35,9 @@ impl Judges<'_> {
         let total = Some((self.judges.len() * inputs.images()) as u64);
         observer.tell(Event::Counting { what: Counted::Pictures, done: 0, total });
         let jury = Jury { inputs, words: self.words, batch: BATCH };
-        let ask =
-            |NamedJudge { name, network }: &NamedJudge| jury.ask(name, network, context, observer, &mut Vec::new());
+        let ask = |NamedJudge { name, network }: &NamedJudge| {
+            jury.ask(name, network, context, observer, (&mut Vec::new(), &mut Tally::default()))
+        };
         let rows = self.judges.iter().map(ask).collect();
         observer.tell(Event::CountingEnded);
         rows

@@ -61,6 +61,8 @@ pub(crate) struct Inputs {
     pub(super) seed: u64,
     /// Classes without photographs, and folders without a class.
     pub(super) skipped: Vec<String>,
+    /// How the folder of photographs was read.
+    pub(super) notes: Vec<String>,
 }
 
 /// A network that made prototypes, as far as their records tell.
@@ -103,7 +105,7 @@ impl Inputs {
             prototypes: prototypes.into_iter().map(prototype).collect(),
         };
         let groups = groups.into_iter().map(group).collect();
-        Self { groups, photographs: Vec::new(), seed: 0, skipped: Vec::new() }
+        Self { groups, photographs: Vec::new(), seed: 0, skipped: Vec::new(), notes: Vec::new() }
     }
 
     /// The groups, each with its name and prototypes.
@@ -126,7 +128,7 @@ impl Inputs {
         };
         let groups = groups.iter().map(group).collect::<Result<_>>()?;
         let seed = photographs.as_ref().map_or(0, |photographs| photographs.seed);
-        let mut inputs = Self { groups, photographs: Vec::new(), seed, skipped: Vec::new() };
+        let mut inputs = Self { groups, photographs: Vec::new(), seed, skipped: Vec::new(), notes: Vec::new() };
         if let Some(photographs) = photographs {
             let mut known = HashSet::new();
             let added = makers.iter().map(|maker| inputs.add(maker, &photographs, &mut known));
@@ -174,7 +176,12 @@ impl Inputs {
     fn add(&mut self, maker: &Maker<'_>, photographs: &Photographs<'_>, known: &mut HashSet<Label>) -> Result<()> {
         let Photographs { images, per_class, seed } = *photographs;
         let folder = ImageFolder::open(images, &maker.labels)?;
-        self.skipped.extend_from_slice(folder.ignored());
+        self.skipped.extend_from_slice(folder.skipped());
+        for note in folder.notes() {
+            if !self.notes.contains(note) {
+                self.notes.push(note.clone());
+            }
+        }
         let choice = Choice { folder: &folder, per_class, different: None, seed, leave_one_out: false };
         for class in &maker.classes {
             let label = maker.label(class.index);

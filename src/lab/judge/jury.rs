@@ -9,6 +9,7 @@ use crate::analysis::kid::{Featured, Kid};
 use crate::analysis::study::Resampling;
 use crate::gpu::Context;
 use crate::lab::observer::Observer;
+use crate::lab::pictures::Tally;
 use crate::networks::Network;
 use crate::{Error, Result};
 
@@ -24,7 +25,7 @@ pub(crate) struct Jury<'a> {
 }
 
 impl Jury<'_> {
-    /// Asks one judge. Adds photographs that cannot be read to `skipped`.
+    /// Asks one judge. Adds photographs that cannot be read to `skipped`, and counts the images.
     ///
     /// # Errors
     /// If a prototype cannot be read, the device is lost, or the observer asked to stop.
@@ -34,10 +35,11 @@ impl Jury<'_> {
         network: &Network,
         context: &Context,
         observer: &dyn Observer,
-        skipped: &mut Vec<String>,
+        (skipped, tally): (&mut Vec<String>, &mut Tally),
     ) -> Result<JudgeRow> {
         let answers = Answers::of(network, self.inputs, self.batch, context, observer)?;
         skipped.extend(answers.skipped);
+        tally.join(answers.tally);
         let mut prototypes = answers.prototypes.into_iter();
         let row = |group: &Group| {
             let PrototypeRows { each, features, made, unmapped } = self.prototypes(group, &mut prototypes, network);

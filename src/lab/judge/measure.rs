@@ -8,7 +8,7 @@ use crate::analysis::judge::Judgement;
 use crate::gpu::Context;
 use crate::lab::disk::{check_report, write_files};
 use crate::lab::observer::{Counted, Event, Observer};
-use crate::lab::pictures::shown_png;
+use crate::lab::pictures::{Tally, shown_png};
 use crate::networks::Network;
 use crate::report::{PrototypePicture, judge_files};
 use crate::{Error, Result};
@@ -54,17 +54,19 @@ impl JudgeRequest<'_> {
         let shown = self.inputs.prototypes().take(SHOWN).map(shown).collect::<Result<Vec<_>>>()?;
         let total = Some((self.judges.len() * self.inputs.images()) as u64);
         observer.tell(Event::Counting { what: Counted::Pictures, done: 0, total });
-        let mut skipped = self.inputs.skipped.clone();
+        let (mut skipped, mut tally) = (self.inputs.skipped.clone(), Tally::default());
         let jury = Jury { inputs: self.inputs, words: self.words, batch: self.batch };
         let judge = |judge: &PathBuf| {
             let network = (self.open)(judge)?;
-            jury.ask(&judge.display().to_string(), &network, context, observer, &mut skipped)
+            jury.ask(&judge.display().to_string(), &network, context, observer, (&mut skipped, &mut tally))
         };
         let judges: Result<Vec<_>> = self.judges.iter().map(judge).collect();
         observer.tell(Event::CountingEnded);
         skipped.sort();
         skipped.dedup();
-        let judgement = Judgement { format: FORMAT.to_owned(), judges: judges?, settings: self.settings(), skipped };
+        let notes = self.inputs.notes.iter().cloned().chain(tally.note()).collect();
+        let (format, settings) = (FORMAT.to_owned(), self.settings());
+        let judgement = Judgement { format, judges: judges?, settings, skipped, notes };
         let left_out = self.inputs.prototypes().count() - shown.len();
         write_files(self.out, &judge_files(&judgement, &shown, left_out)?)?;
         Ok(judgement)

@@ -19,8 +19,8 @@ pub(crate) fn classes(given: &[String], config: Option<&Config>, network: &Netwo
     }
     match (found.is_empty(), recorded) {
         (false, _) => {}
-        // Through `find`, whose error names the range if the record is of another network.
-        (true, Some(Recorded { class: Some(class), .. })) => found.push(labels.find(&class.index.to_string())?),
+        // The error names the range if the record is of another network.
+        (true, Some(Recorded { class: Some(class), .. })) => found.push(labels.at(&class.index.to_string())?),
         (true, Some(_)) => return Err(Error::input("the record has no class").advised(": choose one with {class}")),
         (true, None) if network.weights().path().is_none() => found.push(0),
         (true, None) => {

@@ -7,6 +7,7 @@ use super::slot::{RunSlot, next_batch};
 use crate::error::is_full;
 use crate::lab::disk::check_writable;
 use crate::lab::observer::Note;
+use crate::lab::pictures::Tally;
 use crate::{Error, Result};
 use serde::Serialize;
 
@@ -44,6 +45,9 @@ pub(crate) enum Done {
 /// If the device fails. If one prototype fails, its slot has the error, and the others continue.
 pub(crate) fn make_all(run: &Run, slots: &mut [RunSlot], most: usize, may_shrink: bool) -> Result<Done> {
     let (begun, total) = (Instant::now(), u64::from(run.settings.total_steps()));
+    let mut tally = Tally::default();
+    slots.iter().filter_map(|slot| slot.start.as_ref()).for_each(|start| start.count(&mut tally));
+    tally.note().iter().for_each(|note| run.observer.note(Note::Pictures(note)));
     let mut most = most.max(1);
     let mut largest = 0;
     loop {

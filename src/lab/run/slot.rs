@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use crate::bounded::read_text_at_most;
 use crate::digest::sha256_of;
+use crate::lab::pictures::Tally;
 use crate::method::{Checkpoint, Settings};
 use crate::networks::Network;
 use crate::ops::ConvAlgorithm;
-use crate::picture::preprocess;
+use crate::picture::{Prepared, prepare, preprocess};
 use crate::shape::ImageSpec;
 use crate::{Error, Result};
 use image::RgbImage;
@@ -104,11 +105,18 @@ pub(crate) struct Start {
     path: PathBuf,
     /// `[C,H,W]` in `[0,1]`, if all prototypes start from it. Others are read for their batch.
     pixels: Option<Arc<[f32]>>,
+    /// Whether it is transparent and was put on white.
+    on_white: bool,
     /// The SHA-256 of its file.
     pub(crate) sha256: String,
 }
 
 impl Start {
+    /// Counts it.
+    pub(crate) fn count(&self, tally: &mut Tally) {
+        tally.add(&self.path, self.on_white);
+    }
+
     /// Its pixels, as an image of this shape.
     pub(crate) fn pixels(&self, image: ImageSpec) -> Result<Arc<[f32]>> {
         self.pixels.clone().map_or_else(|| preprocess(&self.path, image).map(Arc::from), Ok)
@@ -119,15 +127,15 @@ impl Start {
         if let Some(config) = config {
             config.check_init(&sha256, &path)?;
         }
-        Ok(Self { path, pixels: None, sha256 })
+        Ok(Self { path, pixels: None, on_white: false, sha256 })
     }
 }
 
 /// Reads the image that the settings start from, if they name one.
 fn start(settings: &Settings, config: Option<&Config>, network: &Network) -> Result<Option<Start>> {
     let Some(path) = settings.init_image() else { return Ok(None) };
-    let pixels = preprocess(path, settings.image(network.image()))?;
-    Ok(Some(Start { pixels: Some(pixels.into()), ..Start::of(path.clone(), config)? }))
+    let Prepared { pixels, on_white } = prepare(path, settings.image(network.image()))?;
+    Ok(Some(Start { pixels: Some(pixels.into()), on_white, ..Start::of(path.clone(), config)? }))
 }
 
 /// The image that each prototype starts from: that of the settings, or, if this is a folder of prototypes, the one in it with the same name

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::bounded::read_at_most;
 use crate::networks::Network;
-use crate::picture::preprocess;
+use crate::picture::prepare;
 use crate::tensor_file::Tensors;
 use crate::{Error, Result};
 use serde::Serialize;
@@ -144,6 +144,8 @@ fn pixels(path: &Path, network: &Network) -> Result<Vec<f32>> {
 pub(crate) struct GivenControl {
     name: String,
     of: Given,
+    /// Its file, if it is an image, and whether this was put on white.
+    pub(super) picture: Option<(PathBuf, bool)>,
 }
 
 impl GivenControl {
@@ -182,12 +184,15 @@ pub(crate) fn given_controls(
         if CONTROLS.contains(&name) || controls.iter().any(|control| control.name == name) {
             return Err(wrong("there is another control of this name"));
         }
+        let mut picture = None;
         let of = if Path::new(path).is_dir() {
             Given::Prototypes(one_of_each(path, classes, network, shown)?)
         } else {
-            Given::Picture(preprocess(path, network.image())?)
+            let prepared = prepare(path, network.image())?;
+            picture = Some((path.into(), prepared.on_white));
+            Given::Picture(prepared.pixels)
         };
-        controls.push(GivenControl { name: name.to_owned(), of });
+        controls.push(GivenControl { name: name.to_owned(), of, picture });
     }
     Ok(controls)
 }

@@ -16,6 +16,7 @@ use crate::lab::controls::{CONTROLS, Control, controls};
 use crate::lab::disk::{check_report, remove, remove_leftovers, write_files};
 use crate::lab::judge::{Inputs, Judges};
 use crate::lab::observer::{Counted, Event, Observer};
+use crate::lab::pictures::Tally;
 use crate::lab::top::top;
 use crate::networks::{Network, Semantics};
 use crate::picture::{jpeg, png, preprocess};
@@ -181,10 +182,17 @@ impl Measurement<'_> {
         };
         let shown = classes(self.semantics, self.over);
         let overall = overall(&shown);
-        let mut skipped: Vec<String> = self.choice.folder.ignored().to_vec();
+        let mut skipped: Vec<String> = self.choice.folder.skipped().to_vec();
         skipped.extend(measured.iter().flat_map(|measured| measured.natural.skipped.iter().cloned()));
         skipped.sort();
         skipped.dedup();
+        let mut tally = Tally::default();
+        measured.iter().for_each(|measured| tally.join(measured.natural.tally.clone()));
+        self.controls
+            .iter()
+            .filter_map(|control| control.picture.as_ref())
+            .for_each(|(path, on_white)| tally.add(path, *on_white));
+        let notes = self.choice.folder.notes().iter().cloned().chain(tally.note()).collect();
         Similarity {
             format: FORMAT.to_owned(),
             warnings: warnings(&overall),
@@ -193,6 +201,7 @@ impl Measurement<'_> {
             classes: shown,
             settings: self.settings(),
             skipped,
+            notes,
         }
     }
 

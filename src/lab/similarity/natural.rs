@@ -9,7 +9,7 @@ use crate::atomic::write_atomically;
 use crate::bounded::{if_there, read_at_most};
 use crate::digest::sha256_hex;
 use crate::lab::observer::Observer;
-use crate::lab::pictures::Streamed;
+use crate::lab::pictures::{Streamed, Tally};
 use crate::networks::{Network, Picture};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,7 @@ use super::choice::Choice;
 use super::stream::{correlate, recorded, sums};
 
 /// The layout's name and version.
-const FORMAT: &str = "protogpu natural similarity 1";
+const FORMAT: &str = "protogpu natural similarity 2";
 /// The longest file of correlations that is read, enough for about 100,000 images.
 const MAX_BYTES: u64 = 1 << 30;
 
@@ -42,6 +42,8 @@ struct Kept {
     unreadable: Vec<Picture>,
     /// The reasons for skipped images.
     skipped: Vec<String>,
+    /// The images that are transparent and were put on white.
+    on_white: Vec<Picture>,
 }
 
 /// The natural images of one class, measured.
@@ -51,6 +53,8 @@ pub(crate) struct Natural {
     pub(crate) different: Vec<Correlations>,
     /// Images that could not be read.
     pub(crate) skipped: Vec<String>,
+    /// Which images were put on white.
+    pub(crate) tally: Tally,
     /// Some images of the class, to show.
     pub(crate) examples: Vec<PathBuf>,
 }
@@ -87,9 +91,11 @@ impl Naturals<'_> {
                     Some(sums) => Targets::WithoutItself(&sums.sums, sums.pictures.len()),
                     None => Targets::Mean(&ranks),
                 };
-                let same = correlate(correlator, &same, &own, observer)?;
-                let different = correlate(correlator, &different, &Targets::Mean(&ranks), observer)?;
-                let kept = self.scored(digest, correlator, &wanted, [same, different]);
+                let streamed = [
+                    correlate(correlator, &same, &own, observer)?,
+                    correlate(correlator, &different, &Targets::Mean(&ranks), observer)?,
+                ];
+                let kept = self.scored(digest, correlator, &wanted, [&same, &different], streamed);
                 let path = self.correlations_path(class);
                 let text = serde_json::to_string(&kept).expect("numbers and names");
                 std::fs::create_dir_all(self.kept).map_err(Error::io("create", self.kept))?;
@@ -97,9 +103,14 @@ impl Naturals<'_> {
                 kept
             }
         };
+        let mut tally = Tally::default();
+        for scored in kept.same.iter().chain(&kept.different) {
+            let path = self.choice.folder.root().join(&scored.picture.file);
+            tally.add(&path, kept.on_white.contains(&scored.picture));
+        }
         let correlations = |scored: Vec<Scored>| scored.into_iter().map(|scored| scored.correlations).collect();
         let (same_scores, different) = (correlations(kept.same), correlations(kept.different));
-        Ok(Natural { mean, same: same_scores, different, skipped: kept.skipped, examples: same })
+        Ok(Natural { mean, same: same_scores, different, skipped: kept.skipped, tally, examples: same })
     }
 
     /// The mean activations of a class: given, cached, or computed now from their sums.
@@ -115,7 +126,8 @@ impl Naturals<'_> {
         }
         let path = self.kept.join(format!("{class}.safetensors"));
         if path.exists() && !self.force {
-            let mean = read_mean(&path, self.network, correlator)?;
+            let mean = read_mean(&path, self.network, correlator)
+                .map_err(|error| error.advised(", or replace it with {force}"))?;
             let wanted = recorded(self.choice.folder, paths);
             let known = |picture: &Picture| mean.pictures.contains(picture) || mean.unreadable.contains(picture);
             if mean.class == class
@@ -128,7 +140,7 @@ impl Naturals<'_> {
             return Err(Error::input(format!("{path} is the mean of {count} other images than this run selects"))
                 .advised(": choose another {mean_cache}, or replace it with {force}"));
         }
-        let sums = sums(correlator, self.choice.folder, paths, observer)?;
+        let (sums, _) = sums(correlator, self.choice.folder, paths, observer)?;
         let mean = MeanActivations::from_sums(class, &sums);
         let bytes = mean.to_bytes(self.network, correlator.layers());
         std::fs::create_dir_all(self.kept).map_err(Error::io("create", self.kept))?;
@@ -152,7 +164,7 @@ impl Naturals<'_> {
             ))
             .advised(": drop {mean_file} or {leave_one_out}"));
         }
-        made.map_or_else(|| sums(correlator, self.choice.folder, paths, observer), Ok)
+        made.map_or_else(|| Ok(sums(correlator, self.choice.folder, paths, observer)?.0), Ok)
     }
 
     fn correlations_path(&self, class: usize) -> PathBuf {
@@ -198,6 +210,7 @@ impl Naturals<'_> {
         mean_sha256: String,
         correlator: &Correlator,
         wanted: &[Vec<Picture>; 2],
+        paths: [&[PathBuf]; 2],
         streamed: [Streamed<Observed>; 2],
     ) -> Kept {
         let mut kept = Kept {
@@ -209,14 +222,20 @@ impl Naturals<'_> {
             different: Vec::new(),
             unreadable: Vec::new(),
             skipped: Vec::new(),
+            on_white: Vec::new(),
         };
-        for ((streamed, wanted), same) in streamed.into_iter().zip(wanted).zip([true, false]) {
+        for (((streamed, wanted), paths), same) in streamed.into_iter().zip(wanted).zip(paths).zip([true, false]) {
             let scored = streamed
                 .seen
                 .into_iter()
                 .map(|(index, seen)| Scored { picture: wanted[index].clone(), correlations: seen.correlations });
             if same { &mut kept.same } else { &mut kept.different }.extend(scored);
-            for (index, error) in streamed.unreadable {
+            for (picture, path) in wanted.iter().zip(paths) {
+                if streamed.passed.tally.is_on_white(path) && !kept.on_white.contains(picture) {
+                    kept.on_white.push(picture.clone());
+                }
+            }
+            for (index, error) in streamed.passed.unreadable {
                 kept.unreadable.push(wanted[index].clone());
                 kept.skipped.push(error.to_string());
             }

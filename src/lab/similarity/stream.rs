@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::analysis::similarity::{Correlator, Observed, Sums, Targets};
 use crate::digest::sha256_of;
 use crate::lab::observer::Observer;
-use crate::lab::pictures::{ImageFolder, Streamed, stream_pictures, together};
+use crate::lab::pictures::{ImageFolder, Streamed, Tally, stream_pictures, together};
 use crate::networks::Picture;
 use crate::{Error, Result};
 
@@ -25,20 +25,21 @@ pub(crate) fn sums(
     folder: &ImageFolder,
     paths: &[PathBuf],
     observer: &dyn Observer,
-) -> Result<Sums> {
+) -> Result<(Sums, Tally)> {
     let (mut sums, mut read) = (Vec::new(), Vec::new());
     let (image, batch) = (correlator.image(), correlator.batch());
-    let unreadable = stream_pictures(paths, image, batch, |pictures| {
+    let passed = stream_pictures(paths, image, batch, |pictures| {
         correlator.add(together(&pictures), &mut sums)?;
         read.extend(pictures.iter().map(|picture| paths[picture.index].clone()));
         observer.count(pictures.len())
     })?;
-    if let (true, Some((_, first))) = (read.is_empty(), unreadable.first()) {
+    if let (true, Some((_, first))) = (read.is_empty(), passed.unreadable.first()) {
         return Err(Error::input(format!("none of {} images can be read: {first}", paths.len())));
     }
-    let lost: Vec<PathBuf> = unreadable.iter().map(|&(index, _)| paths[index].clone()).collect();
-    let reasons = unreadable.iter().map(|(_, error)| error.to_string()).collect();
-    Ok(Sums { pictures: recorded(folder, &read), unreadable: recorded(folder, &lost), sums, reasons })
+    let lost: Vec<PathBuf> = passed.unreadable.iter().map(|&(index, _)| paths[index].clone()).collect();
+    let reasons = passed.reasons().collect();
+    let sums = Sums { pictures: recorded(folder, &read), unreadable: recorded(folder, &lost), sums, reasons };
+    Ok((sums, passed.tally))
 }
 
 /// The correlations of each image with the targets, one per tensor.
@@ -52,7 +53,7 @@ pub(crate) fn correlate(
     observer: &dyn Observer,
 ) -> Result<Streamed<Observed>> {
     let (mut seen, image, batch) = (Vec::new(), correlator.image(), correlator.batch());
-    let unreadable = stream_pictures(paths, image, batch, |pictures| {
+    let passed = stream_pictures(paths, image, batch, |pictures| {
         let observed = correlator.correlate(&together(&pictures), targets).map_err(|error| match error {
             Error::Input(what) => Error::input(format!("{} or its batch: {what}", paths[pictures[0].index].display())),
             other => other,
@@ -60,5 +61,5 @@ pub(crate) fn correlate(
         seen.extend(pictures.iter().map(|picture| picture.index).zip(observed));
         observer.count(pictures.len())
     })?;
-    Ok(Streamed { seen, unreadable })
+    Ok(Streamed { seen, passed })
 }

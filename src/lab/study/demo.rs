@@ -76,7 +76,7 @@ impl<'a> Demo<'a> {
                 part.prototypes.push(prototype.seen(&classifier, network)?);
                 pictures.prototypes.push(prototype.png(classifier.image())?);
             }
-            measured.push(Measured { part, groups, pictures, skipped: Vec::new() });
+            measured.push(Measured { part, groups, pictures, skipped: Vec::new(), notes: Vec::new() });
         }
         observer.tell(Event::CountingEnded);
         Ok(measured)

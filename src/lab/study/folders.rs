@@ -10,7 +10,7 @@ use crate::analysis::Classifier;
 use crate::analysis::study::{Asked, Group, Part, answer};
 use crate::gpu::Context;
 use crate::lab::observer::{Counted, Event, Observer};
-use crate::lab::pictures::{classify, find_pictures};
+use crate::lab::pictures::{Tally, classify, find_pictures};
 use crate::lab::run::classes::classes;
 use crate::picture::{jpeg, preprocess};
 use crate::report::PartPictures;
@@ -22,6 +22,8 @@ struct Folder {
     name: String,
     path: PathBuf,
     pictures: Vec<PathBuf>,
+    /// Images in formats that are not read.
+    left_out: Vec<String>,
     /// The names of the images: their paths relative to the folder.
     names: Vec<String>,
 }
@@ -67,9 +69,10 @@ impl<'a> Folders<'a> {
         let total = Some(self.folders.iter().map(|folder| folder.pictures.len() as u64).sum());
         observer.tell(Event::Counting { what: Counted::Pictures, done: 0, total });
         let (mut groups, mut skipped, mut pictures) = (Vec::new(), Vec::new(), PartPictures::default());
+        let mut tally = Tally::default();
         for folder in &self.folders {
             let (mut places, mut answers) = (Vec::new(), Vec::new());
-            let unreadable = classify(&classifier, &folder.pictures, |batch| {
+            let passed = classify(&classifier, &folder.pictures, |batch| {
                 let count = batch.len();
                 for (at, logits) in batch {
                     places.push(at);
@@ -77,11 +80,12 @@ impl<'a> Folders<'a> {
                 }
                 observer.count(count)
             })?;
-            skipped.extend(unreadable.iter().map(|(_, error)| error.to_string()));
-            if let (true, Some((_, why))) = (answers.is_empty(), unreadable.first()) {
+            skipped.extend(passed.reasons().chain(folder.left_out.iter().cloned()));
+            if let (true, Some((_, why))) = (answers.is_empty(), passed.unreadable.first()) {
                 let path = folder.path.display();
                 return Err(Error::input(format!("no image in {path} can be read, for example: {why}")));
             }
+            tally.join(passed.tally);
             pictures.groups.push(examples(folder, &places, classifier.image())?);
             groups.push(Group { name: folder.name.clone(), folder: Some(shown(&folder.path)), answers });
         }
@@ -96,7 +100,7 @@ impl<'a> Folders<'a> {
             part.prototypes.push(prototype.seen(&classifier, network)?);
             pictures.prototypes.push(prototype.png(classifier.image())?);
         }
-        Ok(vec![Measured { part, groups, pictures, skipped }])
+        Ok(vec![Measured { part, groups, pictures, skipped, notes: tally.note().into_iter().collect() }])
     }
 }
 
@@ -114,12 +118,13 @@ fn folders(given: &[PathBuf]) -> Result<Vec<Folder>> {
         if folders.iter().any(|other| other.path.canonicalize().ok() == path.canonicalize().ok()) {
             return Err(Error::input(format!("{}: the folder is given twice", path.display())).field("images"));
         }
-        let pictures = find_pictures(std::slice::from_ref(path))?;
+        let found = find_pictures(std::slice::from_ref(path))?;
+        let (left_out, pictures) = (found.left_out(), found.paths);
         let names = pictures.iter().map(|picture| relative(path, picture)).collect();
         let others = given.iter().filter(|other| last(other) == last(path)).count();
         // The last part of the path, or the whole path if another folder has the same last part.
         let name = last(path).filter(|_| others == 1).unwrap_or_else(|| shown(path));
-        folders.push(Folder { name, path: path.clone(), pictures, names });
+        folders.push(Folder { name, path: path.clone(), pictures, left_out, names });
     }
     Ok(folders)
 }

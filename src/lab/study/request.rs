@@ -49,6 +49,8 @@ pub(super) struct Measured {
     pub(super) pictures: PartPictures,
     /// Files that could not be read, with the reason.
     pub(super) skipped: Vec<String>,
+    /// How images were read.
+    pub(super) notes: Vec<String>,
 }
 
 impl StudyRequest<'_> {

@@ -52,18 +52,20 @@ impl<'a> CheckedStudy<'a> {
             Kind::Folders(folders) => (folders.measure(context, observer)?, None),
         };
         let is_demo = demo.is_some();
-        let (mut parts, mut groups, mut pictures, mut skipped) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut parts, mut groups, mut pictures) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut skipped, mut notes) = (Vec::new(), Vec::new());
         for one in measured {
             parts.push(one.part);
             groups.push(one.groups);
             pictures.push(one.pictures);
             skipped.extend(one.skipped);
+            notes.extend(one.notes);
         }
         correct_for_many(&mut parts);
         for (at, part) in parts.iter_mut().enumerate() {
             part.findings = if is_demo { vec![sentence(part, &biases()[at])] } else { findings(part) };
         }
-        let study = Study { format: FORMAT.to_owned(), parts, settings: self.request.settings(demo), skipped };
+        let study = Study { format: FORMAT.to_owned(), parts, settings: self.request.settings(demo), skipped, notes };
         let labels = self.request.network.labels();
         let files = study_files(&StudyReport { study: &study, groups: &groups, pictures: &pictures, labels })?;
         write_files(self.request.out, &files)?;

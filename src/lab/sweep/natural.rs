@@ -7,6 +7,7 @@ use super::score::Side;
 use crate::Result;
 use crate::analysis::similarity::Correlator;
 use crate::lab::observer::{Counted, Event, Note, Observer};
+use crate::lab::pictures::Tally;
 use crate::lab::similarity::natural::Naturals;
 
 /// The folder that caches mean activations and correlations of natural images.
@@ -25,8 +26,10 @@ pub(super) fn sides(
     let pictures = |&class: &usize| 2 * choice.same(class).len() + choice.different(class).len();
     let total = Some(request.classes.iter().map(pictures).sum::<usize>() as u64);
     observer.tell(Event::Counting { what: Counted::Pictures, done: 0, total });
+    let mut tally = Tally::default();
     let side = |&class: &usize| {
         let natural = naturals.of(class, correlator, observer)?;
+        tally.join(natural.tally);
         for reason in &natural.skipped {
             observer.note(Note::LeftOut(reason));
         }
@@ -35,5 +38,6 @@ pub(super) fn sides(
     };
     let sides = request.classes.iter().map(side).collect();
     observer.tell(Event::CountingEnded);
+    tally.note().iter().for_each(|note| observer.note(Note::Pictures(note)));
     sides
 }

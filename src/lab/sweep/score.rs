@@ -8,13 +8,14 @@ use crate::analysis::similarity::{Correlations, Correlator, Likely, Observed, Ov
 use crate::analysis::{Ranks, softmax};
 use crate::gpu::Context;
 use crate::lab::drive::{Ended, Pace, drive};
-use crate::lab::observer::Observer;
+use crate::lab::observer::{Note, Observer};
+use crate::lab::pictures::Tally;
 use crate::lab::run::classes::wanted;
 use crate::lab::top::top;
 use crate::method::{Job, Overrides, Session, Settings};
 use crate::networks::{Network, Semantics};
 use crate::ops::ConvAlgorithms;
-use crate::picture::{png, preprocess};
+use crate::picture::{png, prepare};
 use crate::report::sweep::{Share, SweepClass, SweepPoint, SweepPrototype};
 use crate::{Error, Result};
 
@@ -143,7 +144,11 @@ impl Scorer<'_> {
     /// Makes the prototypes of every class, sorted by class and seed.
     fn make(&self, settings: &Settings) -> Result<Vec<NewPrototype>> {
         let image = settings.image(self.network.image());
-        let init = settings.init_image().map(|path| preprocess(path, image).map(Arc::from)).transpose()?;
+        let init = settings.init_image().map(|path| Ok::<_, Error>((path, prepare(path, image)?))).transpose()?;
+        let mut tally = Tally::default();
+        init.iter().for_each(|(path, read)| tally.add(path, read.on_white));
+        tally.note().iter().for_each(|note| self.observer.note(Note::Pictures(note)));
+        let init: Option<Arc<[f32]>> = init.map(|(_, read)| read.pixels.into());
         let sides: Vec<usize> = (0..self.sides.len()).collect();
         let wanted = wanted(&sides, settings.seed, self.seeds)?;
         let mut made = Vec::new();
