@@ -257,7 +257,7 @@ the same files as a single sweep.";
 pub(crate) const BENCH: &str = "\
 Examples:
   protogpu bench
-      Every architecture at full width with generated weights, in batches of 1, 8 and 32 images
+      Five architectures at full width with generated weights, in batches of 1, 8 and 32 images
   protogpu bench --batch 1 --kernels
       One image, with the time of every dispatch
   protogpu bench --weights checkpoint.pth --batch 4,16 --json
