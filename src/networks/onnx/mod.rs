@@ -7,6 +7,7 @@ mod importer;
 mod layers;
 mod moves;
 mod norms;
+mod numbers;
 mod pointwise;
 mod products;
 mod windows;
