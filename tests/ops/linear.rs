@@ -30,6 +30,29 @@ fn backward(op: &Linear, dy: &Tensor, add: Option<&Tensor>, mask: Option<&Tensor
     rig.run()?.read(dx)
 }
 
+/// More weights than WebGPU promises one buffer: each pass has two dispatches.
+#[test]
+fn weights_of_two_buffers() {
+    let mut table = Table::new("linear in slices");
+    let [c, o] = [6000, 5601];
+    let mut random = Random(2);
+    let x = random.tensor([2, c, 1, 1], -1.0, 1.0);
+    let dy = random.tensor([2, o, 1, 1], -1.0, 1.0);
+    let row = random.vec(c + 97, -1.0, 1.0);
+    let w = Tensor { shape: [o, c, 1, 1], data: (0..o).flat_map(|o| row[o % 97..][..c].to_vec()).collect() };
+    let b = random.vec(o, -1.0, 1.0);
+    let op = op(&w, &b);
+    table.case("forward", || {
+        let want = linear::forward(&x, &w, &b);
+        close("y", &forward(&op, &x)?, &want, &want.map(|_| c as f64), root(c))
+    });
+    table.case("backward", || {
+        let want = finished(&linear::backward(&dy, &w), Some(&x), None);
+        close("dx", &backward(&op, &dy, Some(&x), None)?, &want, &want.map(|_| o as f64), root(o))
+    });
+    table.finish();
+}
+
 #[test]
 fn linear() {
     let mut table = Table::new("linear");

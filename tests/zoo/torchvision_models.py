@@ -1,6 +1,6 @@
 """Compares protogpu with PyTorch on torchvision's classifiers, with random weights, each at its own size of images.
 
-    pip install -r ../golden/requirements.txt onnx onnxscript
+    pip install -r requirements.txt
     cargo build --release
     python torchvision_models.py resnet18 vit_b_32      # these
     python torchvision_models.py --part                 # the smallest of each family
@@ -11,7 +11,8 @@ For each network it prints
   logits    the largest difference of a logit, divided by the largest logit; at most 1e-4 passes
   gradient  the norm of the difference of the gradient of a logit with respect to the pixels, divided by the norm; at most 1e-3 passes
   own       the same for PyTorch's gradient in f32 against its gradient in f64, with --double
-  step      seconds of a forward and a backward pass in PyTorch with one thread, and of a step of protogpu, with --time
+  torch_s   with --time, seconds of a forward and a backward pass in PyTorch with one thread
+  step_s    with --time, seconds of one of protogpu's steps with one image, as `protogpu bench` measures it
 It ends with 1 if a network fails.
 """
 
@@ -35,6 +36,7 @@ PART = [
     "mobilenet_v2", "mobilenet_v3_small", "regnet_x_400mf", "regnet_y_400mf", "resnet18", "resnext50_32x4d", "shufflenet_v2_x0_5",
     "squeezenet1_1", "swin_t", "swin_v2_t", "vgg11", "vit_b_32", "wide_resnet50_2",
 ]  # fmt: skip
+PROGRAM = str(Path(__file__).parents[2] / "target/release/protogpu")
 CLASS = 7
 MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 
@@ -84,18 +86,18 @@ def called(program, *arguments):
     return result.stdout
 
 
-def step_seconds(program, model):
-    """The median of the steps of protogpu's benchmark, without what fusion and tuning cost once."""
-    report = json.loads(called(program, "bench", "--weights", model, "--json", "--repeats", 1, "--steps", 2))
-    return report
-
-
 def logits_of(report):
     """The logits by class in what `classify --json` prints."""
     if isinstance(report, list) and report and isinstance(report[0], dict) and "logit" in report[0]:
         return {row.get("index", row.get("class_index")): row["logit"] for row in report}
     parts = report.values() if isinstance(report, dict) else report if isinstance(report, list) else []
     return next((found for found in map(logits_of, parts) if found), None)
+
+
+def classified(program, model, picture, classes, *options):
+    """The logits of all classes."""
+    found = logits_of(json.loads(called(program, "classify", "--weights", model, picture, "--json", "--top", classes, *options)))
+    return np.array([found[i] for i in range(classes)])
 
 
 def compare(name, arguments, folder):
@@ -108,9 +110,7 @@ def compare(name, arguments, folder):
     logits, dx, torch_seconds = expected(net, pixels)
     row = {"network": name, "side": side}
 
-    report = json.loads(called(arguments.protogpu, "classify", "--weights", model, picture, "--json", "--top", len(logits)))
-    found = logits_of(report)
-    found = np.array([found[i] for i in range(len(logits))])
+    found = classified(arguments.protogpu, model, picture, len(logits))
     row["logits"] = float(abs(found - logits).max() / abs(logits).max())
 
     gradient.unlink(missing_ok=True)
@@ -135,7 +135,7 @@ def main():
     parser.add_argument("--dynamo", action="store_true", help="export with dynamo=True; else with dynamo=False")
     parser.add_argument("--double", action="store_true", help="compare PyTorch's gradient with its own in f64")
     parser.add_argument("--time", action="store_true", help="time a step")
-    parser.add_argument("--protogpu", default=str(Path(__file__).parents[2] / "target/release/protogpu"), help="the program")
+    parser.add_argument("--protogpu", default=PROGRAM, help="the program")
     arguments = parser.parse_args()
     warnings.filterwarnings("ignore")
     torch.set_num_threads(1)

@@ -80,6 +80,12 @@ impl Importer<'_> {
         Ok(Layer::of(node, layer.dims))
     }
 
+    /// An input without zeros around it.
+    pub(super) fn plain(&mut self, call: &Call<'_>, at: usize) -> Result<Layer> {
+        let layer = call.layer(at)?;
+        if layer.pad == [0; 4] { Ok(layer) } else { self.shaped(call, layer) }
+    }
+
     /// Two layers whose nodes have one rank, as NumPy broadcasts them, with as many axes before those of the model as are returned.
     pub(super) fn pair(&mut self, call: &Call<'_>, [a, b]: [&Layer; 2], least: usize) -> Result<([Layer; 2], usize)> {
         let rank = a.dims.len().max(b.dims.len());

@@ -2,6 +2,7 @@
 
 mod call;
 mod constant;
+mod einsum;
 mod fold;
 mod importer;
 mod layers;

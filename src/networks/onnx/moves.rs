@@ -5,21 +5,26 @@ use super::constant::{Constant, axis};
 use super::fold::Slice;
 use super::importer::Importer;
 use crate::error::{Error, Result};
-use crate::ops::{BinaryFunction, Cat, Concat, GlobalAvgPool2d, Move, PadMode, Range, Reduce, Reduction};
+use crate::ops::{
+    BinaryFunction, Cat, Concat, GlobalAvgPool2d, Move, PadMode, Range, Reduce, Reduction, Unary, UnaryFunction,
+};
 use crate::shape::broadcast;
 
 impl Importer<'_> {
     /// `Reshape`, `Flatten`, `Squeeze` and `Unsqueeze`: only the extents change.
     pub(super) fn reshaped(&mut self, call: &Call<'_>) -> Result<Layer> {
-        let x = call.layer(0)?;
-        let x = if x.pad == [0; 4] { x } else { self.shaped(call, x)? };
+        let x = self.plain(call, 0)?;
         Ok(Layer { dims: call.reshaped(&x.dims)?, ..x })
     }
 
     pub(super) fn transpose(&mut self, call: &Call<'_>) -> Result<Layer> {
-        let layer = call.layer(0)?;
-        let x = if layer.pad == [0; 4] { layer } else { self.shaped(call, layer)? };
+        let x = self.plain(call, 0)?;
         let order = call.order(x.dims.len())?;
+        self.permuted(call, x, &order)
+    }
+
+    /// Axis i of the output is axis `order[i]` of x, which has no zeros around it.
+    pub(super) fn permuted(&mut self, call: &Call<'_>, x: Layer, order: &[usize]) -> Result<Layer> {
         let dims = order.iter().map(|&at| x.dims[at]).collect();
         // Axes of extent 1 move without any element moving.
         let wide: Vec<usize> = (0..x.dims.len()).filter(|&at| x.dims[at] != 1).collect();
@@ -164,7 +169,7 @@ impl Importer<'_> {
         self.with_constant(call, BinaryFunction::Add, &y, &constant, false)
     }
 
-    /// A mean, sum, maximum or minimum over axes.
+    /// A mean, sum, maximum, minimum or norm over axes.
     pub(super) fn reduce(&mut self, call: &Call<'_>) -> Result<Layer> {
         let layer = call.layer(0)?;
         let x = self.shaped(call, layer)?;
@@ -179,7 +184,7 @@ impl Importer<'_> {
         let keepdim = call.node.int("keepdims").unwrap_or(1) != 0;
         let reduction = match &call.node.op[..] {
             "ReduceMean" => Reduction::Mean,
-            "ReduceSum" => Reduction::Sum,
+            "ReduceL2" | "ReduceSum" => Reduction::Sum,
             "ReduceMax" => Reduction::Max,
             _ => Reduction::Min,
         };
@@ -189,7 +194,10 @@ impl Importer<'_> {
             return Ok(Layer { dims, ..y });
         }
         let axes = axes.iter().map(|axis| axis + before).collect();
-        self.push_after(call, Reduce { reduction, axes, keepdim }, &[&x], before)
+        let is_norm = call.node.op == "ReduceL2";
+        let x = if is_norm { self.push_after(call, Unary::pow(2.0), &[&x], before)? } else { x };
+        let y = self.push_after(call, Reduce { reduction, axes, keepdim }, &[&x], before)?;
+        if is_norm { self.push_after(call, Unary::new(UnaryFunction::Sqrt), &[&y], before) } else { Ok(y) }
     }
 }
 
