@@ -100,7 +100,7 @@ fn modules_have_the_names_of_nodes() {
 #[test]
 fn what_is_not_read_is_refused_by_name() {
     let cases = [
-        ("refused_batch", "its output `y` is [3, 1], and a classifier has a logit for each class, [N,K]"),
+        ("refused_batch", "GlobalAveragePool (g): input 0 is [3, 1, 8, 8], which is several images for each image"),
         ("refused_cycle", "Add (b): no node before it has the output `a`, which it reads"),
         ("refused_input_shape", "its input `x` is [?,8,8,3], and must be images [N,C,H,W] of 1, 3 or 4 channels"),
         ("refused_inputs", "it has 2 inputs (`x`, `z`), and a classifier has one, the image"),

@@ -21,6 +21,7 @@ from PIL import Image
 
 from torchvision_models import PROGRAM, classified
 
+onnxruntime.set_default_logger_severity(3)
 RNG = np.random.default_rng(0)
 
 

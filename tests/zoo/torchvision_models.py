@@ -86,17 +86,20 @@ def called(program, *arguments):
     return result.stdout
 
 
-def logits_of(report):
-    """The logits by class in what `classify --json` prints."""
-    if isinstance(report, list) and report and isinstance(report[0], dict) and "logit" in report[0]:
-        return {row.get("index", row.get("class_index")): row["logit"] for row in report}
+def named(report, key):
+    """The first part of a report, or list of parts, that has this key."""
+    if isinstance(report, list) and report and isinstance(report[0], dict) and key in report[0]:
+        return report
+    if isinstance(report, dict) and key in report:
+        return report
     parts = report.values() if isinstance(report, dict) else report if isinstance(report, list) else []
-    return next((found for found in map(logits_of, parts) if found), None)
+    return next((found for part in parts if (found := named(part, key))), None)
 
 
 def classified(program, model, picture, classes, *options):
     """The logits of all classes."""
-    found = logits_of(json.loads(called(program, "classify", "--weights", model, picture, "--json", "--top", classes, *options)))
+    report = json.loads(called(program, "classify", "--weights", model, picture, "--json", "--top", classes, *options))
+    found = {row.get("index", row.get("class_index")): row["logit"] for row in named(report, "logit")}
     return np.array([found[i] for i in range(classes)])
 
 
@@ -122,7 +125,8 @@ def compare(name, arguments, folder):
         row["own"] = float(np.linalg.norm(exact - dx) / np.linalg.norm(exact))
     if arguments.time:
         row["torch_s"] = torch_seconds
-        row["step_s"] = step_seconds(arguments.protogpu, model)
+        report = json.loads(called(arguments.protogpu, "bench", "--weights", model, "--batch", 1, "--json"))
+        row["step_s"] = named(report, "median_ms")["median_ms"] / 1000
     model.unlink()
     return row
 

@@ -34,6 +34,7 @@ impl Call<'_> {
             "ConstantOfShape" => self.constant_of_shape()?,
             "Identity" | "Dropout" => first()?.clone(),
             "Cast" => self.cast(first()?)?,
+            "Clip" => self.clipped(first()?)?,
             "Gather" => self.gather(&inputs)?,
             "Concat" => self.concat(&inputs)?,
             "Slice" => self.slice(first()?)?,

@@ -40,6 +40,16 @@ impl Call<'_> {
         Ok(Constant { dims, data })
     }
 
+    /// `Clip` of floating-point numbers.
+    pub(super) fn clipped(&self, x: &Constant) -> Result<Constant> {
+        let (min, max) = (self.number(1, "min")?.unwrap_or(f32::MIN), self.number(2, "max")?.unwrap_or(f32::MAX));
+        let values: Vec<f32> = x.to_floats().iter().map(|&value| value.max(min).min(max)).collect();
+        match x.data {
+            Data::Floats(_) => Ok(Constant::floats(x.dims.clone(), values)),
+            Data::Ints(_) => Err(self.error("its input must be floating-point numbers")),
+        }
+    }
+
     pub(super) fn folded_unary(&self, x: &Constant) -> Result<Constant> {
         let data = match (&self.node.op[..], &x.data) {
             ("Neg", Data::Ints(values)) => Data::Ints(values.iter().map(|v| v.wrapping_neg()).collect()),
