@@ -1,5 +1,6 @@
 // linear: y[n,o] = sum over c of w[o,c] * x[n,c] + b[o]; dx[n,c] = sum over o of w[o,c] * dy[n,o].
-// x: [N,C], y: [N,O], w: [O,C], wt: its transpose [C,O]. Memory-bound at small N, 4 B a weight.
+// x: [N,C], y: [N,O], w: [O,C], wt: its transpose [C,O]. A dispatch computes `count` of the O, or backward of the C, from `first` on, and has
+// only their columns of wt, or of w. Memory-bound at small N, 4 B a weight.
 #import lib/index
 #import lib/epilogue
 
@@ -8,6 +9,8 @@ struct Params {
     inputs: u32,     // C
     outputs: u32,    // O
     epilogue: u32,
+    first: u32,
+    count: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -22,29 +25,31 @@ struct Params {
 @compute @workgroup_size(WORKGROUP)
 fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
     let i = flat_index(id, groups);
-    if i >= params.images * params.outputs {
+    if i >= params.images * params.count {
         return;
     }
-    let n = i / params.outputs;
-    let o = i % params.outputs;
+    let n = i / params.count;
+    let column = i % params.count;
+    let o = params.first + column;
     var sum = 0.0;
     for (var c = 0u; c < params.inputs; c++) {
-        sum += wt[c * params.outputs + o] * x[n * params.inputs + c];
+        sum += wt[c * params.count + column] * x[n * params.inputs + c];
     }
-    y[i] = sum + b[o];
+    y[n * params.outputs + o] = sum + b[o];
 }
 
 @compute @workgroup_size(WORKGROUP)
 fn backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
     let i = flat_index(id, groups);
-    if i >= params.images * params.inputs {
+    if i >= params.images * params.count {
         return;
     }
-    let n = i / params.inputs;
-    let c = i % params.inputs;
+    let n = i / params.count;
+    let column = i % params.count;
+    let to = n * params.inputs + params.first + column;
     var sum = 0.0;
     for (var o = 0u; o < params.outputs; o++) {
-        sum += w[o * params.inputs + c] * dy[n * params.outputs + o];
+        sum += w[o * params.count + column] * dy[n * params.outputs + o];
     }
-    dx[i] = epilogue(sum, i);
+    dx[to] = epilogue(sum, to);
 }

@@ -30,6 +30,37 @@ fn backward(op: &Linear, dy: &Tensor, add: Option<&Tensor>, mask: Option<&Tensor
     rig.run()?.read(dx)
 }
 
+/// More weights than WebGPU promises one buffer: each pass has two dispatches.
+#[test]
+fn weights_of_two_buffers() {
+    let mut table = Table::new("linear in slices");
+    let [c, o] = [6000, 5601];
+    let mut random = Random(2);
+    let x = random.tensor([2, c, 1, 1], -1.0, 1.0);
+    let dy = random.tensor([2, o, 1, 1], -1.0, 1.0);
+    let row = random.vec(c + 97, -1.0, 1.0);
+    // Only 97 rows are different, so that the twin has little to do.
+    let rows = |count: usize| Tensor {
+        shape: [count, c, 1, 1],
+        data: (0..count).flat_map(|o| row[o % 97..][..c].to_vec()).collect(),
+    };
+    let b = vec![0.0; o];
+    let op = op(&rows(o), &b);
+    table.case("forward", || {
+        let of_rows = linear::forward(&x, &rows(97), &b[..97]);
+        let mut want = Tensor::zeros([2, o, 1, 1]);
+        want.indices().for_each(|[n, o, ..]| want[[n, o, 0, 0]] = of_rows[[n, o % 97, 0, 0]]);
+        close("y", &forward(&op, &x)?, &want, &want.map(|_| c as f64), root(c))
+    });
+    table.case("backward", || {
+        let mut of_rows = Tensor::zeros([2, 97, 1, 1]);
+        dy.indices().for_each(|[n, o, ..]| of_rows[[n, o % 97, 0, 0]] += dy[[n, o, 0, 0]]);
+        let want = finished(&linear::backward(&of_rows, &rows(97)), Some(&x), None);
+        close("dx", &backward(&op, &dy, Some(&x), None)?, &want, &want.map(|_| o as f64), root(o))
+    });
+    table.finish();
+}
+
 #[test]
 fn linear() {
     let mut table = Table::new("linear");

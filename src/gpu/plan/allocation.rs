@@ -82,8 +82,10 @@ fn buffer(
     let size = Layout::Words.bytes(len).max(4) + 2 * contents.guard;
     let most = context.device().limits().max_storage_buffer_binding_size;
     if size > most {
+        // Weights have the same size for every batch.
+        let cure = if constant.is_some() { "another adapter or a smaller network" } else { "a smaller batch" };
         return Err(Error::input(format!(
-            "`{label}` takes {size} bytes in one buffer, but this adapter allows {most}: use a smaller batch"
+            "`{label}` takes {size} bytes in one buffer, but this adapter allows {most}: use {cure}"
         )));
     }
     let mut words = constant.or_else(|| contents.poison.then(|| vec![f32::NAN.to_bits(); len]));

@@ -21,7 +21,8 @@ pub(super) enum Value {
 pub(super) struct Layer {
     pub(super) node: NodeId,
     /// The extents in the model, for one image. The node's shape may differ: a reshape keeps the order of the elements, so that it costs
-    /// nothing until an op needs the new shape.
+    /// nothing until an op needs the new shape. The batch may be any of these axes, or a part of one, but it is always the first axis of the
+    /// node: a batch is the model for one image, as often as there are images.
     pub(super) dims: Vec<usize>,
     /// Zeros around the node's rows and columns, which a convolution adds on the way. They count in `dims`.
     pub(super) pad: Pad,
@@ -30,6 +31,19 @@ pub(super) struct Layer {
 impl Layer {
     pub(super) fn of(node: NodeId, dims: Vec<usize>) -> Self {
         Self { node, dims, pad: [0; 4] }
+    }
+
+    /// How many axes a node of these extents has before them. The first axis of a node is the batch. It can be the first of the model only if
+    /// that has the extent 1 for one image.
+    pub(super) fn before(&self) -> usize {
+        usize::from(self.dims.first() != Some(&1))
+    }
+
+    /// The same elements with axes of extent 1 before the others, so that there are `rank`.
+    pub(super) fn of_rank(mut self, rank: usize) -> Self {
+        let missing = rank.saturating_sub(self.dims.len());
+        self.dims.splice(0..0, vec![1; missing]);
+        self
     }
 }
 

@@ -1,7 +1,5 @@
 //! Operators on constants, which are computed while the network is built: exporters write shapes, and paddings, as graphs of their own.
 
-use std::sync::Arc;
-
 use super::call::{Call, Value};
 use super::constant::{Constant, Data, axis, broadcast_strides, count, places, strides};
 use crate::error::Result;
@@ -13,11 +11,11 @@ const MAX_ELEMENTS: usize = 1 << 28;
 
 /// The operators of [`Call::folded`], and `Constant`.
 #[rustfmt::skip]
-pub(super) const OPERATORS: [&str; 39] = [
+pub(super) const OPERATORS: [&str; 40] = [
     "Abs", "Add", "And", "Cast", "Ceil", "Concat", "Constant", "ConstantOfShape",
     "Div", "Dropout", "Equal", "Exp", "Expand", "Flatten", "Floor", "Gather",
     "Greater", "Identity", "Less", "Max", "Min", "Mod", "Mul", "Neg",
-    "Not", "Or", "Pow", "Range", "Reciprocal", "Reshape", "Shape", "Size",
+    "Not", "Or", "Pow", "Range", "Reciprocal", "Reshape", "ScatterND", "Shape", "Size",
     "Slice", "Sqrt", "Squeeze", "Sub", "Transpose", "Unsqueeze", "Where",
 ];
 
@@ -36,6 +34,7 @@ impl Call<'_> {
             "ConstantOfShape" => self.constant_of_shape()?,
             "Identity" | "Dropout" => first()?.clone(),
             "Cast" => self.cast(first()?)?,
+            "Clip" => self.clipped(first()?)?,
             "Gather" => self.gather(&inputs)?,
             "Concat" => self.concat(&inputs)?,
             "Slice" => self.slice(first()?)?,
@@ -50,12 +49,16 @@ impl Call<'_> {
                 Constant { dims: self.reshaped(&x.dims)?, data: x.data.clone() }
             }
             "Shape" | "Size" => return Ok(Some(self.shape_of(&first()?.dims)?)),
+            "MatMul" => self.folded_product(&inputs)?,
+            "ReduceL2" | "ReduceMean" | "ReduceSum" => self.folded_reduction(first()?)?,
+            "ScatterND" => self.scattered(&inputs)?,
             "Range" => self.range(&inputs)?,
             "Where" => self.chosen(&inputs)?,
-            "Neg" | "Abs" | "Floor" | "Ceil" | "Sqrt" | "Reciprocal" | "Exp" | "Not" => self.unary(first()?)?,
+            "Neg" | "Abs" | "Floor" | "Ceil" | "Sqrt" | "Reciprocal" | "Exp" | "Log" | "Sigmoid" | "Tanh" | "Relu"
+            | "Not" => self.folded_unary(first()?)?,
             "Add" | "Sub" | "Mul" | "Div" | "Mod" | "Pow" | "Min" | "Max" | "Equal" | "Greater" | "Less" | "And"
             | "Or" => match inputs[..] {
-                [a, b] => self.binary(a, b)?,
+                [a, b] => self.folded_binary(a, b)?,
                 _ => return Err(self.error(format!("takes 2 inputs, not {}", inputs.len()))),
             },
             _ => return Ok(None),
@@ -136,7 +139,7 @@ impl Call<'_> {
     }
 
     /// A tensor of these extents, read from `x` with strides.
-    fn read(
+    pub(super) fn read(
         &self,
         x: &Constant,
         dims: Vec<usize>,
@@ -149,7 +152,7 @@ impl Call<'_> {
         Ok(Constant { dims, data })
     }
 
-    fn countable(&self, dims: &[usize]) -> Result<()> {
+    pub(super) fn countable(&self, dims: &[usize]) -> Result<()> {
         match count(dims) {
             Some(0..=MAX_ELEMENTS) => Ok(()),
             _ => Err(self.error(format!("a constant of {dims:?} is more than any network has"))),
@@ -282,124 +285,6 @@ impl Call<'_> {
             slices[at] = Slice { start: start.max(0) as usize, step: step as isize, len };
         }
         Ok(slices)
-    }
-
-    fn range(&self, inputs: &[&Constant]) -> Result<Constant> {
-        let numbers: Vec<i64> = inputs.iter().filter_map(|x| x.to_ints().first().copied()).collect();
-        let [start, limit, step] = numbers[..] else { return Err(self.error("takes 3 numbers")) };
-        if step == 0 || inputs.iter().any(|x| matches!(x.data, Data::Floats(_))) {
-            return Err(self.error("only a range of integers is supported"));
-        }
-        let len = (i128::from(limit) - i128::from(start)).checked_div(i128::from(step)).unwrap_or(0).max(0) as usize;
-        let whole = (i128::from(limit) - i128::from(start)) % i128::from(step) == 0;
-        let len = len + usize::from(!whole && (limit > start) == (step > 0));
-        self.countable(&[len])?;
-        Ok(Constant::list((0..len as i64).map(|i| start + i * step).collect()))
-    }
-
-    fn chosen(&self, inputs: &[&Constant]) -> Result<Constant> {
-        let [condition, a, b] = inputs else { return Err(self.error("takes 3 inputs")) };
-        let dims = broadcast(&a.dims, &b.dims).and_then(|dims| broadcast(&dims, &condition.dims));
-        let dims = dims.ok_or_else(|| self.error("its inputs have different shapes"))?;
-        let wide = |x: &Constant| self.read(x, dims.clone(), 0, |to| broadcast_strides(&x.dims, to));
-        let (condition, a, b) = (wide(condition)?.to_ints(), wide(a)?, wide(b)?);
-        let data = match (&a.data, &b.data) {
-            (Data::Ints(a), Data::Ints(b)) => Data::Ints(
-                condition.iter().zip(a.iter().zip(&b[..])).map(|(&c, (&a, &b))| if c != 0 { a } else { b }).collect(),
-            ),
-            _ => {
-                let (a, b) = (a.to_floats(), b.to_floats());
-                let each = condition.iter().zip(a.iter().zip(&b[..]));
-                Data::Floats(each.map(|(&c, (&a, &b))| if c != 0 { a } else { b }).collect())
-            }
-        };
-        Ok(Constant { dims, data })
-    }
-
-    fn unary(&self, x: &Constant) -> Result<Constant> {
-        let data = match (&self.node.op[..], &x.data) {
-            ("Neg", Data::Ints(values)) => Data::Ints(values.iter().map(|v| v.wrapping_neg()).collect()),
-            ("Abs", Data::Ints(values)) => Data::Ints(values.iter().map(|v| v.wrapping_abs()).collect()),
-            ("Not", Data::Ints(values)) => Data::Ints(values.iter().map(|&v| i64::from(v == 0)).collect()),
-            (op, data) => {
-                let of: fn(f64) -> f64 = match op {
-                    "Neg" => |v| -v,
-                    "Abs" => f64::abs,
-                    "Floor" => f64::floor,
-                    "Ceil" => f64::ceil,
-                    "Sqrt" => f64::sqrt,
-                    "Exp" => f64::exp,
-                    _ => |v| 1.0 / v,
-                };
-                let values: Vec<f32> = match data {
-                    Data::Floats(values) => values.iter().map(|&v| of(f64::from(v)) as f32).collect(),
-                    Data::Ints(_) => return Err(self.error("its input must be floating-point numbers")),
-                };
-                Data::Floats(values.into())
-            }
-        };
-        Ok(Constant { dims: x.dims.clone(), data })
-    }
-
-    fn binary(&self, a: &Constant, b: &Constant) -> Result<Constant> {
-        let dims = broadcast(&a.dims, &b.dims).ok_or_else(|| self.error("its inputs have different shapes"))?;
-        let wide = |x: &Constant| self.read(x, dims.clone(), 0, |to| broadcast_strides(&x.dims, to));
-        let op = &self.node.op[..];
-        let compares = matches!(op, "Equal" | "Greater" | "Less");
-        let data = match (wide(a)?.data, wide(b)?.data) {
-            (Data::Ints(a), Data::Ints(b)) => {
-                let of = |(&a, &b): (&i64, &i64)| {
-                    Some(match op {
-                        "Add" => a.checked_add(b)?,
-                        "Sub" => a.checked_sub(b)?,
-                        "Mul" => a.checked_mul(b)?,
-                        "Div" => a.checked_div(b)?,
-                        // Of the sign of the divisor, unless `fmod` is set.
-                        "Mod" if self.node.int("fmod") == Some(1) => a.checked_rem(b)?,
-                        "Mod" => a
-                            .checked_rem(b)
-                            .map(|rest| if rest != 0 && (rest < 0) != (b < 0) { rest + b } else { rest })?,
-                        "Pow" => a.checked_pow(u32::try_from(b).ok()?)?,
-                        "Min" => a.min(b),
-                        "Max" => a.max(b),
-                        "Equal" => i64::from(a == b),
-                        "Greater" => i64::from(a > b),
-                        "Less" => i64::from(a < b),
-                        "And" => i64::from(a != 0 && b != 0),
-                        _ => i64::from(a != 0 || b != 0),
-                    })
-                };
-                let values: Option<Arc<[i64]>> = a.iter().zip(&b[..]).map(of).collect();
-                Data::Ints(values.ok_or_else(|| self.error("a result cannot be counted"))?)
-            }
-            (a, b) => {
-                let (a, b) = (
-                    Constant { dims: dims.clone(), data: a }.to_floats(),
-                    Constant { dims: dims.clone(), data: b }.to_floats(),
-                );
-                let of: fn(f64, f64) -> f64 = match op {
-                    "Add" => |a, b| a + b,
-                    "Sub" => |a, b| a - b,
-                    "Mul" => |a, b| a * b,
-                    "Div" => |a, b| a / b,
-                    "Mod" => |a, b| a % b,
-                    "Pow" => f64::powf,
-                    "Min" => f64::min,
-                    "Max" => f64::max,
-                    "Equal" => |a, b| f64::from(a == b),
-                    "Greater" => |a, b| f64::from(a > b),
-                    "Less" => |a, b| f64::from(a < b),
-                    _ => return Err(self.error("its inputs must be booleans")),
-                };
-                let values = a.iter().zip(&b[..]).map(|(&a, &b)| of(f64::from(a), f64::from(b)));
-                if compares {
-                    Data::Ints(values.map(|v| v as i64).collect())
-                } else {
-                    Data::Floats(values.map(|v| v as f32).collect())
-                }
-            }
-        };
-        Ok(Constant { dims, data })
     }
 }
 

@@ -49,17 +49,49 @@ impl Importer<'_> {
         Ok(Layer { dims, ..y })
     }
 
-    /// A layer whose node has the extents of the model.
+    /// Appends an op on nodes of the extents of the model with `before` axes more, and returns its output without these.
+    pub(super) fn push_after(
+        &mut self,
+        call: &Call<'_>,
+        op: impl Op + 'static,
+        inputs: &[&Layer],
+        before: usize,
+    ) -> Result<Layer> {
+        let y = self.push(call, op, inputs)?;
+        Ok(Layer { dims: y.dims[before..].to_vec(), ..y })
+    }
+
+    /// A layer whose node has the extents of the model, after the batch if that is not the first of them: see [`Layer::before`].
     pub(super) fn shaped(&mut self, call: &Call<'_>, layer: Layer) -> Result<Layer> {
+        let before = layer.before();
+        self.framed(call, layer, before)
+    }
+
+    /// A layer whose node has the extents of the model, with `before` axes of extent 1 before them.
+    pub(super) fn framed(&mut self, call: &Call<'_>, layer: Layer, before: usize) -> Result<Layer> {
         let node = self.padded(call, &layer)?;
         let shape = self.graph.node(node).shape;
-        let dims = if layer.pad == [0; 4] { layer.dims } else { shape.extents().to_vec() };
-        if shape.extents() == dims {
-            return Ok(Layer::of(node, dims));
+        let extents = [&vec![1; before], &layer.dims[..]].concat();
+        if shape.extents() == extents {
+            return Ok(Layer::of(node, layer.dims));
         }
-        let extents = dims[1..].iter().map(|&dim| dim as i64).collect();
+        let extents = extents[1..].iter().map(|&dim| dim as i64).collect();
         let node = self.graph.push(format!("{} reshape", call.node.name), Reshape(extents), &[node])?;
-        Ok(Layer::of(node, dims))
+        Ok(Layer::of(node, layer.dims))
+    }
+
+    /// An input without zeros around it.
+    pub(super) fn plain(&mut self, call: &Call<'_>, at: usize) -> Result<Layer> {
+        let layer = call.layer(at)?;
+        if layer.pad == [0; 4] { Ok(layer) } else { self.shaped(call, layer) }
+    }
+
+    /// Two layers whose nodes have one rank, as NumPy broadcasts them, with as many axes before those of the model as are returned.
+    pub(super) fn pair(&mut self, call: &Call<'_>, [a, b]: [&Layer; 2], least: usize) -> Result<([Layer; 2], usize)> {
+        let rank = a.dims.len().max(b.dims.len());
+        let [a, b] = [a, b].map(|layer| layer.clone().of_rank(rank));
+        let before = a.before().max(b.before()).max(usize::from(rank < least));
+        Ok(([self.framed(call, a, before)?, self.framed(call, b, before)?], before))
     }
 
     /// An input of images, `[N,C,H,W]`.
@@ -67,6 +99,9 @@ impl Importer<'_> {
         let layer = call.layer(at)?;
         if layer.dims.len() != 4 {
             return Err(call.error(format!("input {at} is {:?}, and only [N,C,H,W] is supported", layer.dims)));
+        }
+        if layer.before() > 0 {
+            return Err(call.error(format!("input {at} is {:?}, which is several images for each image", layer.dims)));
         }
         self.shaped(call, layer)
     }

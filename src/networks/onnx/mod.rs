@@ -2,11 +2,13 @@
 
 mod call;
 mod constant;
+mod einsum;
 mod fold;
 mod importer;
 mod layers;
 mod moves;
 mod norms;
+mod numbers;
 mod pointwise;
 mod products;
 mod windows;

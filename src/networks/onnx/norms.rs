@@ -22,25 +22,34 @@ impl Importer<'_> {
         let usual = if call.opset < 13 { 1 } else { -1 };
         let at = call.node.int("axis").unwrap_or(usual);
         let wrong = || call.error(format!("along the axis {at} of {:?} it is not supported", x.dims));
-        let at = axis(at, rank).filter(|&at| at > 0).ok_or_else(wrong)?;
+        let before = x.before();
+        let at = axis(at, rank).filter(|&at| at + before > 0).ok_or_else(wrong)?;
         let log = call.node.op == "LogSoftmax";
         if call.opset >= 13 || x.dims[at + 1..].iter().all(|&dim| dim == 1) {
             let x = self.shaped(call, x)?;
-            return self.push(call, Softmax { axis: at, log }, &[&x]);
+            return self.push_after(call, Softmax { axis: at + before, log }, &[&x], before);
         }
         let mut flat = x.dims[..at].to_vec();
         flat.push(count(&x.dims[at..]).ok_or_else(|| call.error("its input cannot be counted"))?);
-        let rows = self.shaped(call, Layer { dims: flat, ..x.clone() })?;
-        let y = self.push(call, Softmax { axis: at, log }, &[&rows])?;
+        let rows = self.framed(call, Layer { dims: flat, ..x.clone() }, before)?;
+        let y = self.push(call, Softmax { axis: at + before, log }, &[&rows])?;
         Ok(Layer { dims: x.dims, ..y })
+    }
+
+    /// The first input, whose second axis is that of channels.
+    fn channels(&mut self, call: &Call<'_>) -> Result<Layer> {
+        let layer = call.layer(0)?;
+        if layer.before() > 0 {
+            return Err(call.error(format!("input 0 is {:?}, which is several images for each image", layer.dims)));
+        }
+        self.shaped(call, layer)
     }
 
     pub(super) fn batch_norm(&mut self, call: &Call<'_>) -> Result<Layer> {
         if call.node.int("training_mode").unwrap_or(0) != 0 || call.node.outputs.len() > 1 && call.opset >= 14 {
             return Err(call.error("it is in training mode: export the network in evaluation mode"));
         }
-        let layer = call.layer(0)?;
-        let x = self.shaped(call, layer)?;
+        let x = self.channels(call)?;
         let [scale, shift, mean, variance] = [1, 2, 3, 4].map(|at| call.floats(at).map(|(_, values)| values));
         let (weight, bias, mean, variance) = (scale?, shift?, mean?, variance?);
         let channels = self.graph.node(x.node).shape.extents().get(1).copied().unwrap_or(0);
@@ -77,19 +86,19 @@ impl Importer<'_> {
         let layer = call.layer(0)?;
         let rank = layer.dims.len();
         let first = call.node.int("axis").unwrap_or(-1);
-        let first = axis(first, rank).filter(|&at| at > 0);
+        let before = layer.before();
+        let first = axis(first, rank).filter(|&at| at + before > 0);
         let first = first.ok_or_else(|| call.error(format!("its axes of {:?} are not supported", layer.dims)))?;
         let x = self.shaped(call, layer)?;
         let weight = Some(call.floats(1)?.1);
         let bias = if call.input(2).is_some() { Some(call.floats(2)?.1) } else { None };
         let eps = call.node.float("epsilon").unwrap_or(1e-5);
-        self.push(call, LayerNorm { axes: rank - first, weight, bias, eps }, &[&x])
+        self.push_after(call, LayerNorm { axes: rank - first, weight, bias, eps }, &[&x], before)
     }
 
     /// `GroupNormalization` and `InstanceNormalization`.
     pub(super) fn group_norm(&mut self, call: &Call<'_>) -> Result<Layer> {
-        let layer = call.layer(0)?;
-        let x = self.shaped(call, layer)?;
+        let x = self.channels(call)?;
         let channels = x.dims.get(1).copied().unwrap_or(0);
         let groups = match &call.node.op[..] {
             "InstanceNormalization" => channels,

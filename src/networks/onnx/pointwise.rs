@@ -101,21 +101,15 @@ impl Importer<'_> {
             let y = self.push(call, Add, &[a, b])?;
             return Ok(Layer { dims: a.dims.clone(), ..y });
         }
-        if a.dims.len() != b.dims.len() {
-            return Err(call.error(format!(
-                "{:?} and {:?} would meet the batch of one with an image of the other",
-                a.dims, b.dims
-            )));
-        }
-        let (a, b) = (self.shaped(call, a.clone())?, self.shaped(call, b.clone())?);
+        let ([a, b], before) = self.pair(call, [a, b], 0)?;
         if function == BinaryFunction::Add && a.dims == b.dims {
-            return self.push(call, Add, &[&a, &b]);
+            return self.push_after(call, Add, &[&a, &b], before);
         }
-        self.push(call, Binary(function), &[&a, &b])
+        self.push_after(call, Binary(function), &[&a, &b], before)
     }
 
     /// `first`: the constant is the first operand.
-    fn with_constant(
+    pub(super) fn with_constant(
         &mut self,
         call: &Call<'_>,
         function: BinaryFunction,
@@ -137,8 +131,12 @@ impl Importer<'_> {
         }
         // A number for every image has no extents of its own.
         let dims = if values.len() == 1 { &[][..] } else { &constant.dims };
-        let x = self.shaped(call, x.clone())?;
-        self.push(call, BinaryConstant { function, constant: values, shape: Shape::of(dims)?, first }, &[&x])
+        let x = x.clone().of_rank(constant.dims.len());
+        let repeats = dims.len() == x.dims.len() && dims.first().is_some_and(|&first| first != 1);
+        let before = x.before().max(usize::from(repeats));
+        let x = self.framed(call, x, before)?;
+        let op = BinaryConstant { function, constant: values, shape: Shape::of(dims)?, first };
+        self.push_after(call, op, &[&x], before)
     }
 
     /// The function as a factor and an addend for each channel, which convolutions absorb.
@@ -172,6 +170,6 @@ fn for_channels(x: &[usize], constant: &Constant, channels: usize) -> Option<Arc
     // All extents are 1, but for the second of x.
     let before = x.len().checked_sub(constant.dims.len())?;
     let fits = constant.dims.iter().enumerate().all(|(at, &dim)| dim == 1 || before + at == 1);
-    let same = broadcast(x, &constant.dims).is_some_and(|dims| dims == x);
+    let same = x.first() == Some(&1) && broadcast(x, &constant.dims).is_some_and(|dims| dims == x);
     (fits && same && values.len() == channels && x.get(1) == Some(&channels)).then_some(values)
 }

@@ -29,7 +29,9 @@ impl Importer<'_> {
             other => return Err(call.error(format!("the mode `{other}` is not supported"))),
         };
         // Zeros around rows and columns wait for a convolution, which adds them itself.
-        if let ([[0, 0], [0, 0], [top, bottom], [left, right]], PadMode::Constant(0.0)) = (&around[..], mode) {
+        let before = x.before();
+        if let (0, [[0, 0], [0, 0], [top, bottom], [left, right]], PadMode::Constant(0.0)) = (before, &around[..], mode)
+        {
             let sides = [top, left, bottom, right].map(|&side| usize::try_from(side).ok());
             if let [Some(top), Some(left), Some(bottom), Some(right)] = sides {
                 let add = [top, left, bottom, right];
@@ -42,7 +44,8 @@ impl Importer<'_> {
             }
         }
         let x = self.shaped(call, x)?;
-        self.push(call, Move::Pad { pads: around, mode }, &[&x])
+        around.splice(0..0, vec![[0; 2]; before]);
+        self.push_after(call, Move::Pad { pads: around, mode }, &[&x], before)
     }
 
     /// Padding `[top, left, bottom, right]` of a window over rows and columns.

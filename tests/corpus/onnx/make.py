@@ -49,6 +49,46 @@ class Net(nn.Module):
         return self.head(torch.relu(x).mean((2, 3)))
 
 
+class Windows(nn.Module):
+    """Attention as vision transformers write it: within windows that are merged with the batch, shifted and masked as in Swin; over all
+    windows by nn.MultiheadAttention, for which the batch is the second axis, with a class token; and by einsum."""
+
+    def __init__(self):
+        super().__init__()
+        self.patches = nn.Conv2d(3, 8, 2, 2)
+        self.norm = nn.LayerNorm(8)
+        self.qkv = nn.Linear(8, 24)
+        self.bias = nn.Parameter(torch.randn(1, 2, 4, 4) * 0.3)
+        self.token = nn.Parameter(torch.randn(1, 1, 8))
+        self.place = nn.Parameter(torch.randn(1, 25, 8) * 0.2)
+        self.attention = nn.MultiheadAttention(8, 2, batch_first=True)
+        self.head = nn.Linear(8, 5)
+
+    def forward(self, x):
+        x = self.norm(self.patches(x).permute(0, 2, 3, 1))
+        n, h, w, c = x.shape
+        # Windows of 2x2, shifted by one place.
+        x = torch.roll(x, shifts=(-1, -1), dims=(1, 2))
+        t = x.view(n, h // 2, 2, w // 2, 2, c).permute(0, 1, 3, 2, 4, 5).reshape(n * (h // 2) * (w // 2), 4, c)
+        q, k, v = self.qkv(t).reshape(t.size(0), 4, 3, 2, c // 2).permute(2, 0, 3, 1, 4)
+        a = (q * 0.5).matmul(k.transpose(-2, -1)) + self.bias
+        mask = x.new_zeros((h, w))
+        count = 0
+        for rows in ((0, h - 1), (h - 1, h)):
+            for columns in ((0, w - 1), (w - 1, w)):
+                mask[rows[0] : rows[1], columns[0] : columns[1]] = count
+                count += 1
+        mask = mask.view(h // 2, 2, w // 2, 2).permute(0, 2, 1, 3).reshape((h // 2) * (w // 2), 4)
+        mask = mask.unsqueeze(1) - mask.unsqueeze(2)
+        mask = mask.masked_fill(mask != 0, -100.0).masked_fill(mask == 0, 0.0)
+        a = a.view(t.size(0) // mask.size(0), mask.size(0), 2, 4, 4) + mask.unsqueeze(1).unsqueeze(0)
+        t = torch.einsum("b h i j, b h j d -> b i h d", torch.softmax(a.view(-1, 2, 4, 4), -1), v).reshape(t.size(0), 4, c)
+        x = t.view(n, h // 2, w // 2, 2, 2, c).permute(0, 1, 3, 2, 4, 5).reshape(n, h * w, c)
+        x = torch.cat([self.token.expand(n, -1, -1), x], 1) + self.place
+        x = x + self.attention(x, x, x, need_weights=False)[0]
+        return self.head(x[:, 0])
+
+
 def spread(net):
     """Norms as after training: no mean is zero and no variance is one."""
     for module in net.modules():
@@ -109,6 +149,13 @@ def main():
     export("dynamo", net, spec, dynamo=True, external_data=False)
     export("external", net, spec, dynamo=True, external_data=True)
     export("grey", spread(Net(1, 2)), (1, 1, 17, 19), dynamo=False, opset_version=11)
+
+    # The seed of each keeps the files above and below as they are.
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        windows = Windows().eval()
+        export("windows", windows, (1, 3, 8, 12), dynamo=False, dynamic_axes=batch, opset_version=17)
+        export("windows_dynamo", windows, (1, 3, 8, 12), dynamo=True, external_data=False, dynamic_shapes=({0: torch.export.Dim("N")},))
 
     w = torch.randn(4, 3, 3, 3) * 0.3
     f = torch.randn(4, 6) * 0.5
