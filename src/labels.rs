@@ -1,6 +1,7 @@
 //! The names of classes: finding a class by index, WordNet id or name, and naming its folder.
 
 mod file;
+mod label;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -10,21 +11,15 @@ use std::path::Path;
 use crate::error::{Error, Result};
 use crate::suggest::{near_misses, shown};
 
+pub use label::Label;
+pub(crate) use label::check_name;
+
 /// Index, WordNet id and name of ImageNet's classes, in torchvision's order.
 const IMAGENET: &str = include_str!("../weights/imagenet_classes.tsv");
 /// Largest accepted label file, in bytes: 21,000 classes take 0.7 MB.
 const MAX_FILE_BYTES: u64 = 2 << 20;
 /// Longest folder name, in bytes. File systems allow 255, and the files in the folder need room too.
 const MAX_SLUG_BYTES: usize = 64;
-
-/// One class.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Label {
-    /// The WordNet id, such as `n01440764`.
-    pub wnid: Option<String>,
-    /// The name, such as `tench`. Other classes may have the same name.
-    pub name: String,
-}
 
 /// The classes of a network, in the order of its logits.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -279,18 +274,6 @@ impl Labels {
 /// The name of a class without one.
 pub(crate) fn numbered_name(index: usize) -> String {
     format!("class {index}")
-}
-
-/// Says why a class cannot have this name.
-pub(crate) fn check_name(name: &str) -> Result<(), &'static str> {
-    if name.trim().is_empty() {
-        return Err("is empty");
-    }
-    // Control characters would reach the terminal.
-    if name.chars().any(char::is_control) {
-        return Err("has control characters");
-    }
-    Ok(())
 }
 
 /// Lower case, with each run of spaces, `_` and `-` replaced by one character.

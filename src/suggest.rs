@@ -40,6 +40,14 @@ pub(crate) fn shown(text: &str) -> String {
     shown
 }
 
+/// Names for a message: the first six in backquotes, and how many more there are.
+pub(crate) fn listed(names: &[impl AsRef<str>]) -> String {
+    const AT_MOST: usize = 6;
+    let first: Vec<String> = names.iter().take(AT_MOST).map(|name| format!("`{}`", shown(name.as_ref()))).collect();
+    let more = if names.len() > AT_MOST { format!(" and {} more", names.len() - AT_MOST) } else { String::new() };
+    first.join(", ") + &more
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Label, check_name};
+use super::label::{Label, check_name};
 use crate::suggest::shown;
 
 /// A class with its index, or, without one, the next.

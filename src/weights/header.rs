@@ -116,14 +116,14 @@ fn foreign_format(file: &[u8]) -> Option<&'static str> {
         }
         [0x1f, 0x8b, ..] => Some("a gzip archive; unpack it first"),
         [0x89, b'H', b'D', b'F', ..] => Some(
-            "an HDF5 file, as Keras saves networks: convert it with `python -m tf2onnx.convert --keras IN --output OUT.onnx \
-             --inputs-as-nchw INPUT`",
+            "an HDF5 file, as Keras saves networks: convert it to ONNX with the package tf2onnx, with its options keras and \
+             inputs-as-nchw",
         ),
         [b'G', b'G', b'U', b'F', ..] => Some(
             "a GGUF file, whose networks are no image classifiers as a rule: export the network as ONNX from its framework",
         ),
         [_, _, _, _, b'T', b'F', b'L', b'3', ..] => {
-            Some("a TensorFlow Lite model: convert it with `python -m tf2onnx.convert --tflite IN --output OUT.onnx`")
+            Some("a TensorFlow Lite model: convert it to ONNX with the package tf2onnx, with its option tflite")
         }
         _ if is_caffe(file) => Some("a Caffe model: convert it to ONNX, with the package caffe2onnx for example"),
         _ if starts(b"<!doctype") || starts(b"<html") || starts(b"<?xml") => {

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::list;
 use crate::error::{Error, Result};
+use crate::suggest::listed;
 use crate::weights::Weights;
 
 /// What libraries call the head. If several modules fit, one of these is it.
@@ -131,7 +131,7 @@ pub(super) fn find(weights: &Weights, names: &[&str], features: usize) -> Result
             Err(Error::input(format!(
                 "{file}: several modules could be its head: {}. Remove all but one from the file, or export the network as an \
                  ONNX model",
-                list(&heads)
+                listed(&heads)
             )))
         }
     }

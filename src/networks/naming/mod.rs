@@ -7,15 +7,12 @@ mod known;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::{Error, Result};
-use crate::suggest::shown;
+use crate::suggest::{listed, shown};
 use crate::weights::Weights;
 use dialect::{DIALECTS, Dialect};
 
 pub(super) use head::{Head, HeadLayer};
 pub(super) use known::foreign;
-
-/// How many names a note lists.
-const LISTED: usize = 6;
 
 /// Modules beside a network that training uses: losses, metrics, and the queue of contrastive learning.
 const OF_TRAINING: [&str; 7] = ["criterion", "loss", "loss_fn", "loss_function", "metric", "metrics", "queue"];
@@ -34,7 +31,7 @@ pub(crate) fn translated(weights: Weights) -> Result<Weights> {
         [(dialect, prefix)] => Fit::of(&weights, dialect, prefix)?.applied(weights),
         several => {
             let prefixes: Vec<&str> = several.iter().map(|(_, prefix)| prefix.trim_end_matches('.')).collect();
-            let what = format!("{}: holds several networks, under {}", weights.name(), list(&prefixes));
+            let what = format!("{}: holds several networks, under {}", weights.name(), listed(&prefixes));
             Err(Error::input(what).advised(": choose one with {key}"))
         }
     }
@@ -86,7 +83,7 @@ impl Fit {
         if !left_out.is_empty() {
             let modules = left_out.iter().map(|name| name.split('.').next().unwrap_or(name));
             let modules: BTreeSet<&str> = modules.collect();
-            let (count, modules) = (left_out.len(), list(&modules.into_iter().collect::<Vec<_>>()));
+            let (count, modules) = (left_out.len(), listed(&modules.into_iter().collect::<Vec<_>>()));
             let tensors = if count == 1 { "tensor" } else { "tensors" };
             notes.push(format!("left out {count} {tensors} outside of the network: {modules}"));
         }
@@ -118,12 +115,6 @@ impl Fit {
 fn is_of_training(name: &str) -> bool {
     let module = name.split('.').next().unwrap_or(name);
     OF_TRAINING.contains(&module) || module == "queue_ptr"
-}
-
-fn list(names: &[&str]) -> String {
-    let listed: Vec<String> = names.iter().take(LISTED).map(|name| format!("`{}`", shown(name))).collect();
-    let more = if names.len() > LISTED { format!(" and {} more", names.len() - LISTED) } else { String::new() };
-    listed.join(", ") + &more
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ pub(super) use view::View;
 
 use super::prefix;
 use crate::error::{Error, Result};
-use crate::suggest::shown;
+use crate::suggest::{listed, shown};
 use archive::Archive;
 use state::State;
 use value::{Id, Values};
@@ -26,9 +26,6 @@ const KEYS: [&str; 9] =
 
 /// How deep to search for state dicts.
 const DEEPEST: usize = 4;
-
-/// How many names a message lists.
-const LISTED: usize = 6;
 
 /// The tensors of a checkpoint, and notes on how they were found.
 pub(super) struct Found {
@@ -87,7 +84,7 @@ fn find<'a>(
             let mut note = format!("the tensors are those under `{}`", shown(&path.join(".")));
             let others: Vec<String> = networks(values, root).into_iter().filter(|key| *key != path[0]).collect();
             if !others.is_empty() {
-                note += &format!("; not used: {}", list(&others));
+                note += &format!("; not used: {}", listed(&others));
             }
             if let Some(averaged) = others.iter().find(|key| is_averaged(key)) {
                 note += &format!(
@@ -108,7 +105,7 @@ fn find<'a>(
             at(values, root, only).map(|network| (network, None)).ok_or_else(|| fail("is damaged".into()))
         }
         several if !several.is_empty() && key.is_none() => {
-            let what = format!("holds several networks, under {}", list(several));
+            let what = format!("holds several networks, under {}", listed(several));
             Err(fail(what).advised(": choose one with {key}"))
         }
         _ => Err(fail(match key {
@@ -169,15 +166,9 @@ fn what_is_there(archive: &Archive) -> String {
         Some(entries) => {
             let keys: Vec<String> =
                 entries.iter().filter_map(|&(key, _)| values.text(key)).map(str::to_owned).collect();
-            if keys.is_empty() { "it is empty".into() } else { format!("it has {}", list(&keys)) }
+            if keys.is_empty() { "it is empty".into() } else { format!("it has {}", listed(&keys)) }
         }
     }
-}
-
-fn list(names: &[String]) -> String {
-    let shown: Vec<String> = names.iter().take(LISTED).map(|name| format!("`{}`", shown(name))).collect();
-    let more = if names.len() > LISTED { format!(" and {} more", names.len() - LISTED) } else { String::new() };
-    shown.join(", ") + &more
 }
 
 /// The tensors of a network by name.
@@ -196,7 +187,7 @@ fn tensors_of(archive: &Archive, network: Id, notes: &mut Vec<String>) -> Result
         notes.push(format!("it is a whole module, `{}`; only its tensors are read", shown(&class)));
     }
     if !others.is_empty() {
-        notes.push(format!("left out what is no tensor: {}", list(&others)));
+        notes.push(format!("left out what is no tensor: {}", listed(&others)));
     }
     Ok(tensors)
 }

@@ -1,9 +1,8 @@
 //! The tensors of one network, wherever a checkpoint has them: a state dict, or a whole module.
 
 use super::archive::Archive;
-use super::list;
 use super::value::{Id, Values};
-use crate::suggest::shown;
+use crate::suggest::{listed, shown};
 
 /// How deep modules may nest; PyTorch's own networks have ten levels.
 const DEEPEST: usize = 64;
@@ -109,5 +108,5 @@ pub(super) fn objects_note(values: &Values) -> Option<String> {
             names.push(class.to_owned());
         }
     }
-    (!names.is_empty()).then(|| format!("left out Python objects, whose code was not run: {}", list(&names)))
+    (!names.is_empty()).then(|| format!("left out Python objects, whose code was not run: {}", listed(&names)))
 }
