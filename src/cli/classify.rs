@@ -10,6 +10,7 @@ use crate::lab::classify::{Classified, ClassifyRequest};
 use serde_json::json;
 
 use super::args::EngineArgs;
+use super::open::all_notes;
 use super::terminal::{FAILURE, note, print, print_json};
 use super::top::top_table;
 
@@ -55,6 +56,7 @@ impl ClassifyArgs {
         if none.is_some() {
             unreadable.remove(0);
         } else if self.json {
+            let notes = [&notes[..], &all_notes(&network)].concat();
             print_json(&json!({ "images": images, "unreadable": unreadable, "notes": notes }))?;
         }
         unreadable.iter().for_each(|why| note(&format!("skipped: {why}")));

@@ -88,6 +88,7 @@ impl NetworkArgs {
             key: self.taken.key.clone(),
             image_size: self.taken.input_size,
             labels: self.labels.clone(),
+            notes: all_notes(network),
         }
     }
 
@@ -109,8 +110,7 @@ impl TakenArgs {
         let say = |notes: &[String]| notes.iter().for_each(|text| note(&format!("{}: {text}", path.display())));
         match self.built(weights) {
             Ok(network) => {
-                say(network.weights().notes());
-                say(&network.notes());
+                say(&all_notes(&network));
                 Ok(network)
             }
             Err(error) => {
@@ -183,6 +183,11 @@ impl AdapterArgs {
         let keep = std::env::var_os("PROTOGPU_PIPELINES").is_none_or(|value| value != "off");
         Ok(Adapter::new(context, keep, |note| tell(note, false)))
     }
+}
+
+/// What was left out of a network's file, translated or assumed.
+pub(crate) fn all_notes(network: &Network) -> Vec<String> {
+    [network.weights().notes(), &network.notes()].concat()
 }
 
 /// The record of an adapter.

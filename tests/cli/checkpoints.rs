@@ -103,6 +103,8 @@ fn a_stem_for_cifar_is_recognised_and_said() {
     ] {
         assert!(stderr.contains(expected), "{expected}: {stderr}");
     }
+    let notes = &record(folder, "out/1_class_1_seed0")["weights"]["notes"];
+    assert_eq!(notes.as_array().unwrap().len(), 4, "{notes}");
     let pixels = image::open(folder.join("out/1_class_1_seed0/prototype.png")).unwrap();
     assert_eq!((pixels.width(), pixels.height()), (32, 32));
 }

@@ -276,6 +276,7 @@ mod tests {
             key: None,
             image_size: None,
             labels: None,
+            notes: Vec::new(),
         };
         let class = |index, name: &str| ClassRecord { index, name: name.into() };
         let tench = labels(&weights(None), &[&class(0, "tench")]).unwrap();

@@ -50,6 +50,9 @@ pub(crate) struct WeightsRecord {
     /// The label file, if one was given.
     #[serde(default)]
     pub(crate) labels: Option<PathBuf>,
+    /// What was left out of the file, translated or assumed, a sentence each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) notes: Vec<String>,
 }
 
 /// The adapter of a run, as the driver describes it.
@@ -273,6 +276,7 @@ mod tests {
             key: None,
             image_size: None,
             labels: None,
+            notes: Vec::new(),
         }
     }
 
