@@ -104,7 +104,7 @@ fn what_cannot_be_measured_is_refused() {
         ("--seconds nan", "invalid value 'nan' for '--seconds <S>'"),
         (
             "--model vgg",
-            "invalid value 'vgg' for '--model <NAME>'\n  [possible values: resnet18, resnet34, resnet50, googlenet",
+            "invalid value 'vgg' for '--model <NAME>'\n  [possible values: resnet18, resnet34, resnet50, ",
         ),
         ("--tune always", "invalid value 'always' for '--tune <FOR>'"),
         ("--weights w --width 8", "cannot be used with"),
