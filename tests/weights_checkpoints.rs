@@ -93,6 +93,15 @@ fn what_was_done_is_said() {
             ],
         ),
         (
+            "zip_whole_tanh",
+            vec![
+                "it is a whole module, `torch.nn.modules.container.Sequential`; only its tensors are read".into(),
+                "it has modules without tensors that protogpu does not look at: `1: torch.nn.modules.activation.Tanh`; if they \
+                 change what the network computes, export an ONNX model"
+                    .into(),
+            ],
+        ),
+        (
             "zip_bystanders",
             vec![
                 "the tensors are those under `state_dict`".into(),

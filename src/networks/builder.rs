@@ -157,6 +157,7 @@ impl<'a> Builder<'a> {
                     HeadLayer::Linear { name, outputs, bias } => (name, b.linear(name, x, *outputs, *bias)?),
                     HeadLayer::BatchNorm(name) => (name, b.norm_of_features(name, x)?),
                     HeadLayer::Relu(name) => (name, b.relu(name, x)?),
+                    HeadLayer::Dropout(name) => (name, x),
                 };
                 if name != "fc" {
                     b.module(name, y);

@@ -102,10 +102,7 @@ fn what_cannot_be_measured_is_refused() {
         ("--seconds 0", "invalid value '0' for '--seconds <S>': must be above 0"),
         ("--seconds=-1", "invalid value '-1' for '--seconds <S>'"),
         ("--seconds nan", "invalid value 'nan' for '--seconds <S>'"),
-        (
-            "--model vgg",
-            "invalid value 'vgg' for '--model <NAME>'\n  [possible values: resnet18, resnet34, resnet50, ",
-        ),
+        ("--model vgg", "invalid value 'vgg' for '--model <NAME>'\n  [possible values: resnet18, resnet34, resnet50, "),
         ("--tune always", "invalid value 'always' for '--tune <FOR>'"),
         ("--weights w --width 8", "cannot be used with"),
         ("--weights none.safetensors", "cannot read none.safetensors"),

@@ -151,6 +151,7 @@ READ = {  # name: (object, options of torch.save)
     "zip_bystanders": (bystanders, {}),
     "zip_whole_module": (trained, {}),
     "zip_whole_wrapped": (lambda: {"net": nn.DataParallel(trained()), "epoch": 3}, {}),
+    "zip_whole_tanh": (lambda: nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Dropout(), nn.Linear(3, 1)), {}),
     "zip_list": (lambda: [trained().state_dict(), {"epoch": 1}], {}),
     "zip_tuple": (lambda: (3, trained().state_dict()), {}),
     "zip_compiled": (

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::error::{Error, Result};
-use crate::suggest::listed;
+use crate::suggest::{listed, shown};
 use crate::weights::Weights;
 
 /// What libraries call the head. If several modules fit, one of these is it.
@@ -12,9 +12,15 @@ const USUAL: [&str; 6] = ["fc", "classifier", "head", "linear", "last_linear", "
 /// One layer of a head, with the name of its module.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in super::super) enum HeadLayer {
-    Linear { name: String, outputs: usize, bias: bool },
+    Linear {
+        name: String,
+        outputs: usize,
+        bias: bool,
+    },
     BatchNorm(String),
     Relu(String),
+    /// Does nothing.
+    Dropout(String),
 }
 
 /// The layers after the pool over all positions.
@@ -36,7 +42,7 @@ impl Head {
     }
 
     /// The head in a file, whose names are torchvision's: `fc`, or the layers of a Sequential `fc.0`, `fc.1` and so on. The
-    /// first layer without tensors after a fully connected one is taken for a ReLU.
+    /// first layer without tensors after a fully connected one is taken for a ReLU, and one after a batch norm alone for a dropout.
     pub(in super::super) fn of(weights: &Weights) -> Self {
         let linear = |name: &str, outputs: usize| {
             let bias = weights.shape(&format!("{name}.bias")).is_some();
@@ -56,8 +62,9 @@ impl Head {
         // The index after the last layer, and whether a fully connected layer still waits for its ReLU.
         let (mut next, mut waits) = (None, false);
         for (index, shape) in modules {
-            if let Some(free) = next.filter(|&free| free < index && waits) {
-                head.layers.push(HeadLayer::Relu(format!("fc.{free}")));
+            if let Some(free) = next.filter(|&free| free < index) {
+                let name = format!("fc.{free}");
+                head.layers.push(if waits { HeadLayer::Relu(name) } else { HeadLayer::Dropout(name) });
                 waits = false;
             }
             next = index.checked_add(1);
@@ -116,6 +123,8 @@ pub(super) fn find(weights: &Weights, names: &[&str], features: usize) -> Result
             let names = layers
                 .iter()
                 .flat_map(|&(index, module)| modules[module].keys().map(move |tensor| name(module, index, tensor)));
+            // What a Sequential at the top of a file has no name.
+            let at = if at.is_empty() { layers[0].1 } else { at };
             heads.push(Found { at: at.to_owned(), names: names.collect() });
         }
     }
@@ -124,7 +133,8 @@ pub(super) fn find(weights: &Weights, names: &[&str], features: usize) -> Result
         heads.retain(|head| USUAL.contains(&&last(&head.at)[..]));
     }
     match heads.len() {
-        0 | 1 => Ok(heads.pop()),
+        0 => Ok(None),
+        1 => check_nothing_follows(weights, &heads[0], &modules).map(|()| heads.pop()),
         _ => {
             let file = weights.name();
             let heads: Vec<&str> = heads.iter().map(|head| &head.at[..]).collect();
@@ -135,6 +145,25 @@ pub(super) fn find(weights: &Weights, names: &[&str], features: usize) -> Result
             )))
         }
     }
+}
+
+/// Checks that no other module takes as many inputs as the head has outputs: it may come after it.
+fn check_nothing_follows(weights: &Weights, head: &Found, modules: &BTreeMap<&str, Tensors<'_>>) -> Result<()> {
+    let is_own =
+        |module: &str| head.names.iter().any(|(from, _)| from.rsplit_once('.').is_some_and(|(own, _)| own == module));
+    let weight = |module: &str| modules.get(module)?.get("weight").copied();
+    let last =
+        head.names.iter().rev().find_map(|(from, _)| weight(from.rsplit_once('.')?.0).filter(|shape| shape.len() == 2));
+    let Some(&[outputs, _]) = last else { return Ok(()) };
+    let follows = modules
+        .keys()
+        .find(|module| !is_own(module) && matches!(weight(module), Some([_, inputs]) if *inputs == outputs));
+    let Some(follows) = follows else { return Ok(()) };
+    let (file, head, follows) = (weights.name(), shown(&head.at), shown(follows));
+    Err(Error::input(format!(
+        "{file}: `{follows}` may come after `{head}`, whose {outputs} outputs it can take, but the file does not say so: export the \
+         network as an ONNX model"
+    )))
 }
 
 /// Whether layers follow each other from the features on, and end with a fully connected one.

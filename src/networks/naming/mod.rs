@@ -30,7 +30,10 @@ pub(crate) fn translated(weights: Weights) -> Result<Weights> {
         [] => Ok(weights),
         [(dialect, prefix)] => Fit::of(&weights, dialect, prefix)?.applied(weights),
         several => {
-            let prefixes: Vec<&str> = several.iter().map(|(_, prefix)| prefix.trim_end_matches('.')).collect();
+            let name = |prefix: &'_ str| {
+                if prefix.is_empty() { "(no prefix)".to_owned() } else { prefix.trim_end_matches('.').to_owned() }
+            };
+            let prefixes: Vec<String> = several.iter().map(|(_, prefix)| name(prefix)).collect();
             let what = format!("{}: holds several networks, under {}", weights.name(), listed(&prefixes));
             Err(Error::input(what).advised(": choose one with {key}"))
         }
@@ -41,6 +44,8 @@ pub(crate) fn translated(weights: Weights) -> Result<Weights> {
 struct Fit {
     /// torchvision's name by the file's.
     names: BTreeMap<String, String>,
+    /// Channels of the last layer of the backbone.
+    features: usize,
     notes: Vec<String>,
 }
 
@@ -87,7 +92,7 @@ impl Fit {
             let tensors = if count == 1 { "tensor" } else { "tensors" };
             notes.push(format!("left out {count} {tensors} outside of the network: {modules}"));
         }
-        Ok(Self { names, notes })
+        Ok(Self { names, features, notes })
     }
 
     fn applied(self, weights: Weights) -> Result<Weights> {
@@ -99,14 +104,24 @@ impl Fit {
         }
         let mut weights = weights.renamed(&self.names, self.notes);
         let head = Head::of(&weights);
+        let pools_twice = self.features.checked_mul(2).is_some_and(|twice| twice > 0 && head.inputs == twice);
         for layer in &head.layers {
+            let taken = |name: &str, kind: &str| {
+                format!(
+                    "`{name}` has no tensors, and is taken for a {kind}; if it is another layer, export an ONNX model"
+                )
+            };
             match layer {
-                HeadLayer::Relu(name) => {
-                    weights.add_note(format!("`{name}` has no tensors, and is taken for a ReLU"));
-                }
+                HeadLayer::Relu(name) => weights.add_note(taken(name, "ReLU")),
+                HeadLayer::Dropout(name) => weights.add_note(taken(name, "dropout")),
                 HeadLayer::Linear { name, bias: false, .. } => weights.add_note(format!("`{name}` has no bias")),
                 _ => {}
             }
+        }
+        if pools_twice {
+            weights.add_note(
+                "its head takes the maximum over positions, then the mean, as fastai's AdaptiveConcatPool2d".to_owned(),
+            );
         }
         Ok(weights)
     }

@@ -102,7 +102,10 @@ fn heads_of_several_layers_are_read_as_sequentials() {
     assert_eq!(network.classes(), 5);
     let names: Vec<&str> = network.modules().iter().rev().take(4).rev().map(|m| m.name.as_str()).collect();
     assert_eq!(names, ["fc", "fc.1", "fc.2", "fc.3"]);
-    assert_eq!(network.weights().notes(), ["`fc.2` has no tensors, and is taken for a ReLU"]);
+    assert_eq!(
+        network.weights().notes(),
+        ["`fc.2` has no tensors, and is taken for a ReLU; if it is another layer, export an ONNX model"]
+    );
 }
 
 #[test]
@@ -121,10 +124,27 @@ fn fastais_head_is_read_with_both_pools() {
     let extra: Vec<(&str, &[usize])> = extra.iter().map(|(name, shape)| (&name[..], &shape[..])).collect();
     let network = Network::from_weights(file(body, &extra)).unwrap();
     assert_eq!((network.architecture(), network.classes()), (Architecture::ResNet18, 6));
-    let notes = ["its head is `1`", "`fc.4` has no bias", "`fc.5` has no tensors, and is taken for a ReLU"];
+    let taken = |name, kind| {
+        format!("`{name}` has no tensors, and is taken for a {kind}; if it is another layer, export an ONNX model")
+    };
+    let notes = [
+        "its head is `1`".to_owned(),
+        taken("fc.3", "dropout"),
+        "`fc.4` has no bias".to_owned(),
+        taken("fc.5", "ReLU"),
+        taken("fc.7", "dropout"),
+        "its head takes the maximum over positions, then the mean, as fastai's AdaptiveConcatPool2d".to_owned(),
+    ];
     assert_eq!(network.weights().notes()[2..], notes);
     let node = network.graph().nodes().iter().find(|node| node.name == "concat of pools").unwrap();
     assert_eq!(node.shape.c(), 128);
+}
+
+#[test]
+fn a_module_that_may_follow_the_head_is_refused() {
+    let after = file(under("net."), &[("classifier.weight", &[3, 10]), ("classifier.bias", &[3])]);
+    let error = Network::from_weights(after).unwrap_err().to_string();
+    assert!(error.starts_with("w: `classifier` may come after `net.fc`, whose 10 outputs it can take"), "{error}");
 }
 
 #[test]

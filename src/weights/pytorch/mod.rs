@@ -173,7 +173,7 @@ fn what_is_there(archive: &Archive) -> String {
 
 /// The tensors of a network by name.
 fn tensors_of(archive: &Archive, network: Id, notes: &mut Vec<String>) -> Result<BTreeMap<String, Id>, String> {
-    let State { tensors: all, others, class } = state::of(archive, network)?;
+    let State { tensors: all, others, class, unusual } = state::of(archive, network)?;
     let mut tensors = BTreeMap::new();
     for (name, value) in all {
         if name == "__metadata__" {
@@ -185,6 +185,13 @@ fn tensors_of(archive: &Archive, network: Id, notes: &mut Vec<String>) -> Result
     }
     if let Some(class) = class {
         notes.push(format!("it is a whole module, `{}`; only its tensors are read", shown(&class)));
+    }
+    if !unusual.is_empty() {
+        notes.push(format!(
+            "it has modules without tensors that protogpu does not look at: {}; if they change what the network computes, export an ONNX \
+             model",
+            listed(&unusual)
+        ));
     }
     if !others.is_empty() {
         notes.push(format!("left out what is no tensor: {}", listed(&others)));

@@ -18,6 +18,8 @@ pub(super) struct State {
     pub(super) others: Vec<String>,
     /// The class of a whole module.
     pub(super) class: Option<String>,
+    /// Modules of a whole module without tensors, of another class than those that the networks of torchvision have.
+    pub(super) unusual: Vec<String>,
 }
 
 /// Whether a value is the state dict of a network, or a whole module.
@@ -38,16 +40,17 @@ pub(super) fn of(archive: &Archive, id: Id) -> Result<State, String> {
     let values = &archive.values;
     if parts(values, id).is_some() {
         let class = values.object(id).map(|object| values.class(object).to_owned());
-        let mut state = State { tensors: Vec::new(), others: Vec::new(), class };
+        let mut state = State { tensors: Vec::new(), others: Vec::new(), class, unusual: Vec::new() };
         let mut left = values.0.len();
         collect(values, id, "", DEEPEST, &mut left, &mut state)?;
         return Ok(state);
     }
-    let mut state = State { tensors: Vec::new(), others: Vec::new(), class: None };
+    let mut state = State { tensors: Vec::new(), others: Vec::new(), class: None, unusual: Vec::new() };
     for &(key, value) in values.dict(id).unwrap_or_default() {
         let name = values.text(key);
         match (name, values.tensor(value), values.object(value)) {
             (Some(name), Some(_), _) => state.tensors.push((name.to_owned(), value)),
+            (Some(name), _, Some(object)) if is_needed(name) => return Err(unmade(name, values.class(object))),
             (_, _, Some(object)) => {
                 state.others.push(format!("{}: {}", name.unwrap_or("(no text)"), values.class(object)));
             }
@@ -57,10 +60,32 @@ pub(super) fn of(archive: &Archive, id: Id) -> Result<State, String> {
     Ok(state)
 }
 
+/// Whether an entry of a state dict is a tensor of a layer, by its name.
+fn is_needed(name: &str) -> bool {
+    [".weight", ".bias", ".running_mean", ".running_var"].iter().any(|end| name.ends_with(end))
+}
+
+fn unmade(name: &str, class: &str) -> String {
+    let (name, class) = (shown(name), shown(class));
+    format!(
+        "has `{name}` as the Python object `{class}`, which is not made: save it as a dense tensor of floating-point numbers"
+    )
+}
+
 /// The parameters, buffers and modules of a `torch.nn.Module`.
 fn parts(values: &Values, module: Id) -> Option<[Id; 3]> {
     let part = |name| values.attribute(module, name).filter(|&dict| values.dict(dict).is_some());
     Some([part("_parameters")?, part("_buffers")?, part("_modules")?])
+}
+
+/// A module of its own class that has neither tensors nor modules: what it does, only its class says.
+fn unusual(values: &Values, name: &str, module: Id) -> Option<String> {
+    const USUAL: [&str; 8] =
+        ["ReLU", "MaxPool2d", "AdaptiveAvgPool2d", "Dropout", "Identity", "Flatten", "Sequential", "BatchNorm2d"];
+    let is_empty = |part: Id| values.dict(part).is_some_and(<[_]>::is_empty);
+    let class = values.class(values.object(module)?);
+    let is_usual = class.starts_with("torch.nn.") && class.rsplit('.').next().is_some_and(|last| USUAL.contains(&last));
+    (parts(values, module)?.into_iter().all(is_empty) && !is_usual).then(|| format!("{name}: {class}"))
 }
 
 /// Adds the tensors of a module, with `prefix` before their names. `left` modules and tensors may still be visited: modules that share
@@ -87,10 +112,12 @@ fn collect(
         }
         match (is_module, values.tensor(value), values.object(value)) {
             (true, ..) if parts(values, value).is_some() => {
+                state.unusual.extend(unusual(values, &name, value));
                 collect(values, value, &format!("{name}."), depth, left, state)?;
             }
             (false, Some(_), _) => state.tensors.push((name, value)),
-            (_, _, Some(object)) => state.others.push(format!("{name}: {}", values.class(object))),
+            (false, _, Some(object)) => return Err(unmade(&name, values.class(object))),
+            (true, _, Some(object)) => state.others.push(format!("{name}: {}", values.class(object))),
             // A parameter that is not there, such as the bias of a convolution without one.
             _ => {}
         }

@@ -194,3 +194,14 @@ fn names_that_cannot_stand_are_refused() {
     let many: Vec<Vec<u8>> = (0..99u8).map(|i| vec![b'U', 1, b' ' + i % 90, b'N', b's']).collect();
     assert!(message_of(&many).ends_with("it has ` `, `!`, `\"`, `#`, `$`, `%` and 93 more"), "{}", message_of(&many));
 }
+
+#[test]
+fn a_tensor_that_is_an_object_is_refused_by_name() {
+    let object = b"U\x07fc.biascos\nsystem\n)Rs";
+    let pickle = [b"\x80\x02}", &item('w', '0', 12, 0, &[3, 4], &[4, 1])[..], object, b"."].concat();
+    let message = message(&zip(&[("a/data.pkl", &pickle), ("a/data/0", &twelve())]));
+    assert!(
+        message.starts_with("w.pth: has `fc.bias` as the Python object `os.system`, which is not made"),
+        "{message}"
+    );
+}
