@@ -118,13 +118,19 @@ fn of_python(text: &str) -> Option<Vec<Entry>> {
     inner.lines().filter(|line| !line.trim().is_empty()).map(entry).collect()
 }
 
-/// One name per line; or, in every line, an index, a WordNet id, or both before it, separated by tabs, commas, colons or spaces.
+/// One name per line; or, in every line, an index, a WordNet id, or both before it, separated by tabs, commas, colons or spaces; or the
+/// index after the name. Indices after spaces alone must be in order: names may begin with numbers.
 fn of_lines(text: &str) -> Result<Vec<Entry>, String> {
     let lines: Vec<&str> = text.lines().collect();
     let place = |number: usize, what: String| format!("line {}: {what}", number + 1);
     let tabbed = text.contains('\t');
     let all = |is: &dyn Fn(&str) -> bool| lines.len() > 1 && lines.iter().all(|line| is(line));
-    let indexed = all(&|line| before(line, &is_index).is_some());
+    let spaced = |(at, line): (usize, &&str)| before(line, &is_index).is_some_and(|(word, _)| word.parse() == Ok(at));
+    let separated =
+        |line: &str| line.trim_start_matches(|c: char| c.is_ascii_digit()).starts_with([',', ':', ';', '\t']);
+    let indexed = all(&|line| before(line, &is_index).is_some())
+        && (lines.iter().enumerate().all(spaced) || lines.iter().all(|line| separated(line.trim())));
+    let indexed_after = !indexed && counts(lines.iter().map(|line| after(line).map(|(_, index)| index)));
     let with_wnid = all(&|line| before(line, &is_wnid).is_some());
     let each = |(number, line): (usize, &&str)| {
         let entry = if tabbed {
@@ -133,6 +139,9 @@ fn of_lines(text: &str) -> Result<Vec<Entry>, String> {
             let (index, rest) = before(line, &is_index).unwrap_or(("", line));
             let (wnid, name) = before(rest, &is_wnid).map_or((None, rest), |(wnid, name)| (Some(wnid), name));
             label(wnid, name).map(|label| (index.parse().ok(), label))
+        } else if indexed_after {
+            let (name, index) = after(line).unwrap_or((line, 0));
+            label(None, name).map(|label| (Some(index), label))
         } else if with_wnid {
             let (wnid, name) = before(line, &is_wnid).unwrap_or(("", line));
             label(Some(wnid), name).map(|label| (None, label))
@@ -142,6 +151,21 @@ fn of_lines(text: &str) -> Result<Vec<Entry>, String> {
         entry.map_err(|what| place(number, what))
     };
     lines.iter().enumerate().map(each).collect()
+}
+
+/// The name and index of a line that ends with a comma, a semicolon or a space and an index.
+fn after(line: &str) -> Option<(&str, usize)> {
+    let (name, index) = line.trim().rsplit_once([',', ';', ' '])?;
+    let name = name.trim_end_matches([',', ';', ' ']);
+    (!name.is_empty() && is_index(index)).then_some(())?;
+    Some((name, index.parse().ok()?))
+}
+
+/// Whether these are 0, 1, 2 and so on in any order, and more than one.
+fn counts(indices: impl Iterator<Item = Option<usize>>) -> bool {
+    let Some(mut indices) = indices.collect::<Option<Vec<usize>>>() else { return false };
+    indices.sort_unstable();
+    indices.len() > 1 && indices.iter().enumerate().all(|(at, &index)| at == index)
 }
 
 /// The first word of a line if it `is` what is wanted, and the rest after a separator.
@@ -199,6 +223,8 @@ mod tests {
             "0: cat\n1: dog\n2: cow",
             "0,cat\n2,cow\n1,dog",
             "1\tdog\n0\tcat\n2\tcow",
+            "cow,2\ncat,0\ndog,1",
+            "cow 2\ncat 0\ndog 1",
             "{0: 'cat',\n1: \"dog\",\n 2: 'cow'}",
         ] {
             assert_eq!(names(text), ["cat", "dog", "cow"], "{text}");
@@ -218,14 +244,16 @@ mod tests {
         assert_eq!(names("[unknown]\ncat"), ["[unknown]", "cat"]);
         assert_eq!(names("great white shark, white shark\ncat"), ["great white shark, white shark", "cat"]);
         assert_eq!(names("8"), ["8"]);
+        assert_eq!(names("2 wheels\n0 wheels\n1 wheel"), ["2 wheels", "0 wheels", "1 wheel"]);
+        assert_eq!(names("route 66\nroute 1"), ["route 66", "route 1"]);
     }
 
     #[test]
     fn what_is_wrong_is_said() {
         for (text, expected) in [
-            ("1 cat\n2 dog", "its indices go from 1 to 2, and those of outputs begin with 0"),
-            ("0 cat\n5 dog", "`5` is not an index below the number of labels, 2"),
-            ("0 cat\n0 dog", "index 0 occurs twice"),
+            ("1,cat\n2,dog", "its indices go from 1 to 2, and those of outputs begin with 0"),
+            ("0,cat\n5,dog", "`5` is not an index below the number of labels, 2"),
+            ("0,cat\n0,dog", "index 0 occurs twice"),
             (r#"{"cat": 0, "dog": 0}"#, "index 0 occurs twice"),
             (r#"{"cat": "dog"}"#, "its entry `cat` is neither a name by an index nor an index by a name"),
             (r#"["cat", 3]"#, "its entry 1 is no name"),
